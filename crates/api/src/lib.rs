@@ -1,0 +1,1 @@
+//! HTTP: SCIM, health, metrics, authentication.

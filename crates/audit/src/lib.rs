@@ -1,0 +1,1 @@
+//! Records, canonical form, hash chain, verification, exports. Pure.

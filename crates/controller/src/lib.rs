@@ -1,0 +1,1 @@
+//! The loop: wake, read, map, plan, admit, apply, read back, record.

@@ -1,0 +1,1 @@
+//! Role map and directory to desired permissions; validate, explain. Pure.

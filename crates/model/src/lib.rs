@@ -1,0 +1,1 @@
+//! Nouns that every part of Axon shares: typed ids, names, clock, actor, directory.

@@ -1,0 +1,1 @@
+//! T-SQL for Synapse: statements, rendering, catalog queries, inspect, apply, server errors.
