@@ -1,1 +1,31 @@
-//! Permission graphs, plan, order by effect, admit, simulate; the ports Target and TokenSource. Pure.
+//! What is, what ought to be, and the ordered steps between: graphs, plan, admit, simulate, and the ports to a target.
+//!
+//! Pure: no I/O here; the ports are traits that other crates implement.
+//!
+//! ```text
+//!  desired ┐                                  guards, mode
+//!          ├ Sides ──plan──> Plan (ordered) ──admit──> Admitted ──lease──> Wave ──Target::apply──> Outcome
+//!  actual  ┘                                     └──> withheld, with reasons
+//! ```
+//!
+//! To add a kind of permission object: a field of [`Graph`], variants of [`Step`], an arm in `diff`, `simulate`, `effect`
+//! and in each target's renderer; the compiler names every place.
+
+pub mod graph;
+pub mod permission;
+pub mod scope;
+pub mod shape;
+pub mod step;
+pub mod target;
+
+pub use graph::{
+    Connect, Grant, GrantKey, GrantState, Graph, Membership, Principal, PrincipalKind, Role, View,
+};
+pub use permission::Permission;
+pub use scope::{Glob, ManagedPrincipals, Scope, Sides};
+pub use shape::{ObjectFacts, ObjectKind, ObjectName, Securable, Shape};
+pub use step::Step;
+pub use target::{
+    InspectScope, Inspection, Outcome, Refusal, RefusalKind, Retry, Seen, Sid, Target, TargetError,
+    TargetFacts, TokenSource,
+};

@@ -1,0 +1,116 @@
+//! What a target holds that permissions can be given on.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use axon_model::SqlName;
+use serde::{Deserialize, Serialize};
+
+/// A schema-bound object's two-part name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ObjectName {
+    /// The schema.
+    pub schema: SqlName,
+    /// The object in it.
+    pub name: SqlName,
+}
+
+impl fmt::Display for ObjectName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", Part(self.schema), Part(self.name))
+    }
+}
+
+/// A part of a name as people write it: plain where it is plain, in brackets else.
+struct Part(SqlName);
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.0.as_str();
+        let plain = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        if plain {
+            f.write_str(text)
+        } else {
+            write!(f, "[{}]", axon_model::name::shown(text).replace(']', "]]"))
+        }
+    }
+}
+
+/// What a permission is on. The order puts a thing before its parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Securable {
+    /// The database that the target names.
+    Database,
+    /// A schema with all that is and will be in it.
+    Schema(SqlName),
+    /// A table, view, procedure or function.
+    Object(ObjectName),
+    /// One column of a table or view.
+    Column(ObjectName, SqlName),
+    /// A user or role.
+    Principal(SqlName),
+}
+
+impl fmt::Display for Securable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Database => f.write_str("database"),
+            Self::Schema(name) => write!(f, "schema::{}", Part(*name)),
+            Self::Object(name) => name.fmt(f),
+            Self::Column(object, column) => write!(f, "{object} ({})", Part(*column)),
+            Self::Principal(name) => write!(f, "user::{}", Part(*name)),
+        }
+    }
+}
+
+/// What kind of object the catalog says it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ObjectKind {
+    /// `U`
+    Table,
+    /// `V`
+    View,
+    /// `P`
+    Procedure,
+    /// `FN`, `IF`, `TF`
+    Function,
+    /// Any other code.
+    Other,
+}
+
+/// What the catalog says of one object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectFacts {
+    /// Its kind.
+    pub kind: ObjectKind,
+    /// Who owns it: its own owner, else its schema's.
+    pub owner: Option<SqlName>,
+    /// Its columns in order.
+    pub columns: Vec<SqlName>,
+}
+
+/// Schemas and objects of a target: what grants can name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Shape {
+    /// Schemas with their owners.
+    pub schemas: BTreeMap<SqlName, Option<SqlName>>,
+    /// Objects of all user schemas.
+    pub objects: BTreeMap<ObjectName, ObjectFacts>,
+}
+
+impl Shape {
+    /// Whether a permission could be given on this now.
+    pub fn holds(&self, securable: &Securable) -> bool {
+        match securable {
+            Securable::Database | Securable::Principal(_) => true,
+            Securable::Schema(name) => self.schemas.contains_key(name),
+            Securable::Object(name) => self.objects.contains_key(name),
+            Securable::Column(name, column) => {
+                self.objects.get(name).is_some_and(|o| o.columns.contains(column))
+            }
+        }
+    }
+}
