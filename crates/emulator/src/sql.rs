@@ -1,0 +1,5 @@
+//! The T-SQL front end: tokens, a cursor over them, statements and their parser.
+
+pub mod cursor;
+pub mod data_type;
+pub mod lexer;
