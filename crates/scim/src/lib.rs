@@ -1,1 +1,49 @@
-//! SCIM 2.0: schemas, resources, filter, path, PATCH, list, errors. Pure.
+//! SCIM 2.0 (RFC 7643, RFC 7644) as Entra ID and Okta speak it. Pure: no I/O, no clock, no HTTP.
+//!
+//! ```text
+//!  body ----> resource::parse_new --> Resource, members, notices            answer
+//!                    ^                    |                                    ^
+//!  PATCH ---> patch::PatchRequest -apply->+--> store --> Resource --> project -+
+//!                    ^                                      ^
+//!  filter --> filter::Filter -- index_terms / matches ------+
+//!                    ^
+//!             schema::Registry, Profile          everything that fails: ScimError
+//! ```
+//!
+//! One description of the attributes ([`Registry`]) serves validation, PATCH, filters, projection and
+//! `/Schemas`; one [`Profile`] per source says where its identity provider and the RFC differ. Members of
+//! groups are never part of a document: bodies and PATCHes give them apart, as rows for the store.
+//!
+//! To add an attribute, add a line in `schema/core.rs`; to serve an extension, call
+//! [`Registry::add_extension`]. To take a new dialect of PATCH, add its shape to `patch/expand.rs` and a
+//! vector to `tests/vectors`.
+
+pub mod compare;
+mod error;
+mod filter;
+mod list;
+mod patch;
+mod path;
+mod profile;
+mod project;
+mod resource;
+mod schema;
+
+pub use error::{ERROR_URN, ScimError, ScimType};
+pub use filter::{
+    CompareOp, Expr, Filter, FilterError, IndexPlan, IndexTerm, Literal, MAX_DEPTH, MAX_LENGTH, Seen, Truth,
+    Verdict,
+};
+pub use list::{LIST_URN, ListQuery, ListResponse};
+pub use patch::{AttributeOp, Op, PatchRequest, Verb, apply};
+pub use path::Path;
+pub use profile::{Profile, ProfileKind};
+pub use project::Projection;
+pub use resource::{
+    Address, EnterpriseUser, Group, Manager, MemberRef, Meta, Name, Notice, Notices, Parsed, Resource,
+    TypedError, User, ValueEntry, parse_new, parse_resource, replace,
+};
+pub use schema::{
+    AttrPath, Attribute, DataType, ENTERPRISE_URN, GROUP_URN, Mutability, Named, Registry, RegistryError,
+    ResourceKind, ResourceType, Returned, Schema, USER_URN, Uniqueness, Unresolved,
+};

@@ -1,0 +1,200 @@
+//! Which attributes an answer shows: `attributes`, `excludedAttributes`, and the `returned` rule of each
+//! attribute (RFC 7644 section 3.9).
+
+use serde_json::{Map, Value};
+
+use crate::schema::{AttrPath, Named, Registry, ResourceKind, Returned};
+
+/// The choice of one request, looked up once and applied to every resource of the answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Projection {
+    choice: Choice,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Choice {
+    /// What is returned by default.
+    Default,
+    /// These, and what is returned always.
+    Only(Vec<Target>),
+    /// All but these.
+    Without(Vec<Target>),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Target {
+    Attribute(AttrPath),
+    Extension(String),
+    Core,
+}
+
+impl Projection {
+    /// Reads the two parameters. Unknown names are ignored. Where both are given, `attributes` wins.
+    pub fn parse(
+        attributes: Option<&str>,
+        excluded: Option<&str>,
+        registry: &Registry,
+        kind: ResourceKind,
+    ) -> Self {
+        let choice = match (attributes, excluded) {
+            (Some(names), _) => Choice::Only(targets(names, registry, kind)),
+            (None, Some(names)) => Choice::Without(targets(names, registry, kind)),
+            (None, None) => Choice::Default,
+        };
+        Self { choice }
+    }
+
+    /// Everything that is returned by default.
+    pub fn all() -> Self {
+        Self { choice: Choice::Default }
+    }
+
+    /// Did the client name the attributes that it wants?
+    pub fn is_explicit(&self) -> bool {
+        matches!(self.choice, Choice::Only(_))
+    }
+
+    /// Will anything of this core attribute be shown? A store asks before it reads `members` or `groups`.
+    pub fn wants(&self, name: &str) -> bool {
+        let is = |target: &Target| match target {
+            Target::Attribute(path) => path.extension.is_none() && path.attribute.name == name,
+            Target::Core => !is_common(name),
+            Target::Extension(_) => false,
+        };
+        let is_whole = |target: &Target| match target {
+            Target::Attribute(path) => path.sub.is_none() && is(target),
+            Target::Core | Target::Extension(_) => is(target),
+        };
+        match &self.choice {
+            Choice::Default => true,
+            Choice::Only(targets) => targets.iter().any(is),
+            Choice::Without(targets) => !targets.iter().any(is_whole),
+        }
+    }
+
+    /// Takes out of the object what is not to be shown.
+    pub fn apply(&self, map: &mut Map<String, Value>, registry: &Registry, kind: ResourceKind) {
+        self.level(map, None, |name| registry.core_attribute(kind, name).map(|a| a.returned));
+        for schema in registry.extensions(kind) {
+            let Some(Value::Object(extension)) = map.get_mut(&*schema.id) else { continue };
+            self.level(extension, Some(&schema.id), |name| schema.attribute(name).map(|a| a.returned));
+            if extension.is_empty() {
+                map.remove(&*schema.id);
+            }
+        }
+        self.drop_unseen_schemas(map);
+    }
+
+    fn level(
+        &self,
+        map: &mut Map<String, Value>,
+        extension: Option<&str>,
+        returned: impl Fn(&str) -> Option<Returned>,
+    ) {
+        map.retain(|name, value| match returned(name) {
+            // Extensions are gone through by themselves.
+            None => extension.is_none() && name.contains(':'),
+            Some(Returned::Always) => true,
+            Some(Returned::Never) => false,
+            Some(rule) => self.shows(extension, name, value, rule),
+        });
+    }
+
+    fn shows(&self, extension: Option<&str>, name: &str, value: &mut Value, rule: Returned) -> bool {
+        match &self.choice {
+            Choice::Default => rule != Returned::Request,
+            Choice::Only(targets) => {
+                let mut parts = Vec::new();
+                for target in targets {
+                    match covers(target, extension, name) {
+                        Some(None) => return true,
+                        Some(Some(part)) => parts.push(part),
+                        None => {}
+                    }
+                }
+                keep_parts(value, |part| parts.contains(&part))
+            }
+            Choice::Without(targets) => {
+                let mut parts = Vec::new();
+                for target in targets {
+                    match covers(target, extension, name) {
+                        Some(None) => return false,
+                        Some(Some(part)) => parts.push(part),
+                        None => {}
+                    }
+                }
+                rule != Returned::Request
+                    && (parts.is_empty() || keep_parts(value, |part| !parts.contains(&part)))
+            }
+        }
+    }
+
+    /// `schemas` is returned always, but a URN of which nothing is shown is left out only when the
+    /// client excluded it by name, so that a reader still learns what the resource has.
+    fn drop_unseen_schemas(&self, map: &mut Map<String, Value>) {
+        let Choice::Without(targets) = &self.choice else { return };
+        let Some(Value::Array(schemas)) = map.get_mut("schemas") else { return };
+        schemas.retain(|urn| !targets.iter().any(|t| matches!(t, Target::Extension(e) if urn == e)));
+    }
+}
+
+/// Does a target speak of the attribute: no, of all of it, or of one part?
+fn covers<'a>(target: &'a Target, extension: Option<&str>, name: &str) -> Option<Option<&'a str>> {
+    match target {
+        Target::Core => (extension.is_none() && !is_common(name)).then_some(None),
+        Target::Extension(urn) => (extension == Some(urn)).then_some(None),
+        Target::Attribute(path) => (path.extension.as_deref() == extension && path.attribute.name == name)
+            .then(|| path.sub.as_ref().map(|sub| sub.name.as_str())),
+    }
+}
+
+fn is_common(name: &str) -> bool {
+    matches!(name, "schemas" | "id" | "externalId" | "meta")
+}
+
+/// Keeps some parts of an object or of each object of a list; false when nothing is left.
+fn keep_parts(value: &mut Value, keep: impl Fn(&str) -> bool) -> bool {
+    match value {
+        Value::Object(map) => {
+            map.retain(|part, _| keep(part));
+            !map.is_empty()
+        }
+        Value::Array(list) => {
+            list.retain_mut(|element| match element {
+                Value::Object(map) => {
+                    map.retain(|part, _| keep(part));
+                    !map.is_empty()
+                }
+                _ => false,
+            });
+            !list.is_empty()
+        }
+        _ => false,
+    }
+}
+
+fn targets(names: &str, registry: &Registry, kind: ResourceKind) -> Vec<Target> {
+    split_names(names)
+        .filter_map(|name| match registry.resolve(kind, name).ok()? {
+            Named::Attribute(path) => Some(Target::Attribute(path)),
+            Named::Extension(schema) => Some(Target::Extension(schema.id.to_string())),
+            Named::Core(_) => Some(Target::Core),
+        })
+        .collect()
+}
+
+/// Names between commas; a filter in brackets, as in `emails[type eq "work"]`, is left off.
+fn split_names(names: &str) -> impl Iterator<Item = &str> {
+    let mut depth = 0_usize;
+    names
+        .split(move |c: char| {
+            match c {
+                '[' => depth += 1,
+                ']' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            c == ',' && depth == 0
+        })
+        .map(|name| name.split('[').next().unwrap_or_default().trim())
+        .filter(|name| !name.is_empty())
+}
