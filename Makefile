@@ -1,0 +1,36 @@
+# `make` lists the recipes.
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-rust lint fmt bench docs dev deps
+
+help: ## Lists the recipes
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## Entra and Okta push, Synapse follows: the main job on this machine, no network
+	@cargo build --quiet --bin axon
+	@cargo run --quiet --bin axon -- demo $(ARGS)
+
+dev: ## The demo, left running, with addresses and a token
+	@$(MAKE) --no-print-directory demo ARGS=--keep
+
+deps: ## Installs what the tests need beside Rust and a C compiler
+	@./tests/install.sh
+
+test: deps ## All tests, the end-to-end suites against the real binary among them
+	@cargo build --workspace --all-targets
+	@AXON_TEST_PYTHON="$$(./tests/install.sh --python)" cargo test --workspace
+
+lint: ## Formatting, clippy, and which crates stay pure
+	@cargo fmt --all --check
+	@cargo clippy --workspace --all-targets -- -D warnings
+	@./tests/purity.sh
+
+fmt: ## Formats all code
+	@cargo fmt --all
+
+bench: ## The numbers of docs/PERFORMANCE.md
+	@cargo build --release --quiet --bin axon
+	@cargo bench --package axon-tests --bench push
+	@cargo bench --package axon-reconcile
+
+docs: ## The API documentation of the crates
+	@cargo doc --workspace --no-deps

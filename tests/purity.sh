@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# The pure crates must not reach a runtime, a socket, a database or a driver through anything that they depend on.
+set -euo pipefail
+bad=0
+for crate in axon-scim axon-model axon-reconcile axon-mapping axon-audit; do
+  tree=$(cargo tree --quiet --package "$crate" --edges normal --prefix none --format '{p}')
+  for banned in tokio axum hyper sqlx reqwest tiberius rusqlite; do
+    if grep -qE "^$banned(-[a-z]+)? v" <<<"$tree"; then
+      echo "$crate is pure, yet it reaches $banned:" >&2
+      cargo tree --quiet --package "$crate" --edges normal --invert "$banned" 2>/dev/null | head -20 >&2 || true
+      bad=1
+    fi
+  done
+done
+# Which of our crates may use which, directly (docs/ARCHITECTURE.md shows the same table).
+allowed() {
+  case $1 in
+    axon-scim | axon-model | axon-emulator) ;;
+    axon-reconcile | axon-audit) echo axon-model ;;
+    axon-mapping) echo axon-scim axon-model axon-reconcile ;;
+    axon-store) echo axon-scim axon-model axon-reconcile axon-audit ;;
+    axon-store-sqlite) echo axon-store axon-scim axon-model axon-reconcile axon-audit ;;
+    axon-synapse) echo axon-model axon-reconcile ;;
+    axon-controller) echo axon-scim axon-model axon-mapping axon-reconcile axon-store axon-audit ;;
+    axon-api) echo axon-scim axon-model axon-mapping axon-reconcile axon-audit axon-store axon-controller ;;
+    *) return 1 ;;
+  esac
+}
+for manifest in crates/*/Cargo.toml; do
+  crate=$(sed -n 's/^name = "\(.*\)"/\1/p' "$manifest" | head -1)
+  rule=$(allowed "$crate") || continue
+  used=$(sed -n '/^\[dependencies\]/,/^\[/p' "$manifest" | sed -n 's/^\(axon-[a-z-]*\)\.workspace.*/\1/p')
+  for dependency in $used; do
+    case " $(echo $rule) " in
+      *" $dependency "*) ;;
+      *) echo "$crate may not use $dependency" >&2; bad=1 ;;
+    esac
+  done
+done
+[ "$bad" = 0 ] && echo "the pure crates are pure, and each crate uses only what it may"
+exit "$bad"
