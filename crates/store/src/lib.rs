@@ -1,1 +1,80 @@
-//! Repository traits of the directory, the journal and the tokens, and their contract tests.
+//! What a store does: the directory, the journal, the tokens and the controller's state, as traits; and the contract that
+//! every store must keep.
+//!
+//! ```text
+//!  api ── create, replace, patch, delete ──> DirectoryStore ┐  one transaction: rows + journal record
+//!  controller ── load, deltas_since ───────> DirectoryStore ┤
+//!  controller ── append ───────────────────> JournalStore   ├── Store ── subscribe() moves after each commit
+//!  api ── find_token ──────────────────────> TokenStore     ┤
+//!  controller ── lease, map, ledger ───────> StateStore     ┘
+//! ```
+//!
+//! A SCIM write is one command that the store runs inside its own transaction: it reads, decides and writes there, so that
+//! two writers on one group lose nothing. Its journal record is in the same transaction. Everything is scoped by source.
+//!
+//! To add a command: a method here, its contract test in [`contract`], its implementation in each store.
+
+pub mod context;
+#[cfg(feature = "contract")]
+pub mod contract;
+pub mod directory;
+pub mod error;
+pub mod journal;
+pub mod query;
+pub mod state;
+pub mod stored;
+pub mod tokens;
+
+use axon_model::RecordSeq;
+use tokio::sync::watch;
+
+pub use context::{Act, WriteContext};
+pub use directory::{DirectoryStore, Since, SourceCounts};
+pub use error::{StoreError, WriteError};
+pub use journal::{JournalEntry, JournalStore};
+pub use query::{Page, Query};
+pub use state::{Lease, StateStore, StoredMap};
+pub use stored::{GroupRef, Member, StoredGroup, StoredUser, Written};
+pub use tokens::{NewToken, Token, TokenHash, TokenId, TokenStore};
+
+/// How durable an acknowledged write is, as read from the live writer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Durability {
+    /// The journal mode, as `wal`.
+    pub journal_mode: String,
+    /// How a commit reaches the disk, as `full`.
+    pub synchronous: String,
+}
+
+/// What the writer has done since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WriterCounts {
+    /// Groups that were committed: each is one wait for the disk.
+    pub groups: u64,
+    /// Writes that these groups acknowledged.
+    pub writes: u64,
+    /// Writes that changed nothing because they were refused.
+    pub refused: u64,
+    /// Writes that were turned away because the queue was full.
+    pub busy: u64,
+}
+
+/// A whole store.
+#[async_trait::async_trait]
+pub trait Store: DirectoryStore + JournalStore + TokenStore + StateStore {
+    /// Shows the journal's position, moved after each commit of this process. What other processes commit shows in
+    /// [`JournalStore::head`] only.
+    fn subscribe(&self) -> watch::Receiver<RecordSeq>;
+
+    /// How durable a write is, read from the connection that writes.
+    async fn durability(&self) -> Result<Durability, StoreError>;
+
+    /// What the writer has done since the start.
+    fn writer_counts(&self) -> WriterCounts;
+
+    /// Whether it answers: one read and one look at the writer.
+    async fn ping(&self) -> Result<(), StoreError>;
+
+    /// Writes out what is queued and closes. Later calls answer [`StoreError::Closed`].
+    async fn close(&self);
+}
