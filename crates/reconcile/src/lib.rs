@@ -11,21 +11,34 @@
 //! To add a kind of permission object: a field of [`Graph`], variants of [`Step`], an arm in `diff`, `simulate`, `effect`
 //! and in each target's renderer; the compiler names every place.
 
+pub mod admit;
+pub mod diff;
+pub mod finding;
 pub mod graph;
+mod order;
 pub mod permission;
+pub mod plan;
 pub mod scope;
 pub mod shape;
+pub mod simulate;
 pub mod step;
 pub mod target;
+pub mod wave;
 
+pub use admit::{Admitted, Guards, History, Mode, Past, Reason, RemovalBudget, Withheld, admit};
+pub use diff::{Needed, diff};
+pub use finding::{Finding, Obstacle};
 pub use graph::{
     Connect, Grant, GrantKey, GrantState, Graph, Membership, Principal, PrincipalKind, Role, View,
 };
 pub use permission::Permission;
+pub use plan::{Plan, Planned, plan};
 pub use scope::{Glob, ManagedPrincipals, Scope, Sides};
 pub use shape::{ObjectFacts, ObjectKind, ObjectName, Securable, Shape};
-pub use step::Step;
+pub use simulate::{Obstruction, StepRefused, apply_step, simulate};
+pub use step::{Step, StepKind};
 pub use target::{
     InspectScope, Inspection, Outcome, Refusal, RefusalKind, Retry, Seen, Sid, Target, TargetError,
     TargetFacts, TokenSource,
 };
+pub use wave::{LeaseProof, Wave};

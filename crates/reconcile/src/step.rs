@@ -1,6 +1,7 @@
 //! One step: one statement, which leaves no choice to the executor.
 
 use std::fmt;
+use std::str::FromStr;
 
 use axon_model::SqlName;
 use serde::{Deserialize, Serialize};
@@ -41,7 +42,121 @@ pub enum Step {
     DropPrincipal { name: SqlName },
 }
 
+/// What kind of step it is, as the role map and people name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "each variant is a variant of Step")]
+pub enum StepKind {
+    CreatePrincipal,
+    CreateRole,
+    AddMember,
+    DropMember,
+    Grant,
+    Deny,
+    Revoke,
+    DenyConnect,
+    GrantConnect,
+    KillSessions,
+    DropRole,
+    DropPrincipal,
+}
+
+impl StepKind {
+    /// All of them.
+    pub const ALL: [Self; 12] = [
+        Self::CreatePrincipal,
+        Self::CreateRole,
+        Self::AddMember,
+        Self::DropMember,
+        Self::Grant,
+        Self::Deny,
+        Self::Revoke,
+        Self::DenyConnect,
+        Self::GrantConnect,
+        Self::KillSessions,
+        Self::DropRole,
+        Self::DropPrincipal,
+    ];
+
+    /// The words for it in `guards.steps.hold` of the role map.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CreatePrincipal => "create user",
+            Self::CreateRole => "create role",
+            Self::AddMember => "add member",
+            Self::DropMember => "drop member",
+            Self::Grant => "grant",
+            Self::Deny => "deny",
+            Self::Revoke => "revoke",
+            Self::DenyConnect => "deny connect",
+            Self::GrantConnect => "grant connect",
+            Self::KillSessions => "kill sessions",
+            Self::DropRole => "drop role",
+            Self::DropPrincipal => "drop user",
+        }
+    }
+}
+
+impl fmt::Display for StepKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// No kind of step has this name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a kind of step")]
+pub struct UnknownStepKind(pub String);
+
+impl FromStr for StepKind {
+    type Err = UnknownStepKind;
+
+    /// Reads a name without regard to case or to how many blanks part its words.
+    fn from_str(text: &str) -> Result<Self, UnknownStepKind> {
+        let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.name().eq_ignore_ascii_case(&words))
+            .ok_or_else(|| UnknownStepKind(text.chars().take(80).collect()))
+    }
+}
+
 impl Step {
+    /// Its kind.
+    pub fn kind(&self) -> StepKind {
+        match self {
+            Self::CreatePrincipal { .. } => StepKind::CreatePrincipal,
+            Self::CreateRole { .. } => StepKind::CreateRole,
+            Self::AddMember { .. } => StepKind::AddMember,
+            Self::DropMember { .. } => StepKind::DropMember,
+            Self::Grant { .. } => StepKind::Grant,
+            Self::Deny { .. } => StepKind::Deny,
+            Self::Revoke { .. } => StepKind::Revoke,
+            Self::DenyConnect { .. } => StepKind::DenyConnect,
+            Self::GrantConnect { .. } => StepKind::GrantConnect,
+            Self::KillSessions { .. } => StepKind::KillSessions,
+            Self::DropRole { .. } => StepKind::DropRole,
+            Self::DropPrincipal { .. } => StepKind::DropPrincipal,
+        }
+    }
+
+    /// Whose access it changes: the grantee, the member, the principal or role itself.
+    pub fn subject(&self) -> SqlName {
+        match self {
+            Self::CreatePrincipal { name, .. }
+            | Self::CreateRole { name }
+            | Self::DropRole { name }
+            | Self::DropPrincipal { name } => *name,
+            Self::AddMember { member, .. } | Self::DropMember { member, .. } => *member,
+            Self::Grant { grantee, .. } | Self::Deny { grantee, .. } | Self::Revoke { grantee, .. } => {
+                *grantee
+            }
+            Self::DenyConnect { principal }
+            | Self::GrantConnect { principal }
+            | Self::KillSessions { principal } => *principal,
+        }
+    }
+
     /// Whether somebody may do more after it, or (a lifted DENY) may.
     pub fn gives(&self) -> bool {
         match self {
@@ -110,5 +225,19 @@ impl fmt::Display for Step {
             Self::DropRole { name } => write!(f, "drop role {name}"),
             Self::DropPrincipal { name } => write!(f, "drop user {name}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_step_reads_back_from_its_name() {
+        for kind in StepKind::ALL {
+            assert_eq!(kind.name().to_uppercase().parse(), Ok(kind));
+        }
+        assert_eq!("drop   user".parse(), Ok(StepKind::DropPrincipal));
+        assert!("drop users".parse::<StepKind>().is_err());
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::graph::Graph;
 use crate::shape::Shape;
-use crate::step::Step;
+use crate::wave::Wave;
 
 /// A principal's security id: 16 bytes for Entra (users and groups: the object id; applications: the client id, as
 /// `CAST(CAST('guid' AS uniqueidentifier) AS varbinary(16))`); of longer ones the first 16 count.
@@ -282,9 +282,9 @@ pub trait Target: Send + Sync {
     /// Reads what is in force.
     async fn inspect(&self, scope: InspectScope) -> Result<Inspection, TargetError>;
     /// Applies steps in order, each alone. Stops at the first that is not `Done` or already there; one outcome per step.
-    async fn apply(&self, wave: &[Step]) -> Vec<Outcome>;
+    async fn apply(&self, wave: &Wave) -> Vec<Outcome>;
     /// Reads from the catalog whether the steps' effects are there, one answer per step.
-    async fn read_back(&self, wave: &[Step]) -> Result<Vec<Seen>, TargetError>;
+    async fn read_back(&self, wave: &Wave) -> Result<Vec<Seen>, TargetError>;
 }
 
 /// Where a bearer token for a target comes from.

@@ -1,0 +1,67 @@
+//! Which steps are needed within the scope, in no order yet, and what no step can do.
+
+use std::collections::{BTreeSet, HashSet};
+
+use axon_model::SqlName;
+
+use crate::finding::Finding;
+use crate::scope::Sides;
+use crate::step::Step;
+
+mod grants;
+mod members;
+pub(crate) mod names;
+mod principals;
+mod roles;
+
+use names::Names;
+
+/// What lies between the sides.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Needed {
+    /// Steps in the order of names, not of effect.
+    pub steps: Vec<Step>,
+    /// What no step can bring about, in order, each once.
+    pub findings: Vec<Finding>,
+}
+
+/// What one part of the diff learns and the next ones need.
+#[derive(Debug, Default)]
+struct Known {
+    steps: Vec<Step>,
+    findings: BTreeSet<Finding>,
+    /// Names that are given nothing: they collide, are of another kind, or cannot be made.
+    frozen: HashSet<SqlName>,
+    /// Principals that are dropped: their memberships and rows go without further steps.
+    dropped: HashSet<SqlName>,
+    /// Principals of the actual side that are shut out for good: all that they hold in scope goes.
+    leavers: BTreeSet<SqlName>,
+    /// Principals and roles that are there at the end, or are made.
+    made: HashSet<SqlName>,
+    /// Roles that are dropped, so that rows of other grantors go too.
+    roles_dropped: HashSet<SqlName>,
+    /// Roles whose own rows stay as they are.
+    roles_left: HashSet<SqlName>,
+}
+
+/// The steps that are needed. Outside the scope there are none.
+pub fn diff(sides: &Sides) -> Needed {
+    let names = Names::new(sides);
+    let mut known = Known::default();
+    principals::diff(sides, &names, &mut known);
+    roles::diff(sides, &names, &mut known);
+    members::diff(sides, &names, &mut known);
+    grants::diff(sides, &names, &mut known);
+    leave(&mut known);
+    Needed { steps: known.steps, findings: known.findings.into_iter().collect() }
+}
+
+/// Whoever is shut out or stripped by this plan may have sessions that were let in before.
+fn leave(known: &mut Known) {
+    if known.leavers.is_empty() {
+        return;
+    }
+    let touched: BTreeSet<SqlName> =
+        known.steps.iter().map(Step::subject).filter(|name| known.leavers.contains(name)).collect();
+    known.steps.extend(touched.into_iter().map(|principal| Step::KillSessions { principal }));
+}

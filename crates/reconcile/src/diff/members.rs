@@ -1,0 +1,92 @@
+//! Memberships in managed roles, and of managed members in roles that the map names.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axon_model::SqlName;
+
+use super::Known;
+use super::names::{Holder, Names};
+use crate::finding::Finding;
+use crate::graph::Membership;
+use crate::scope::Sides;
+use crate::step::Step;
+
+pub(super) fn diff(sides: &Sides, names: &Names, known: &mut Known) {
+    let Sides { desired, actual, scope } = sides;
+    // Which roles are in which, to keep circles out.
+    let mut upwards: BTreeMap<SqlName, BTreeSet<SqlName>> = BTreeMap::new();
+    for membership in &actual.members {
+        let Membership { role, member } = *membership;
+        let goes = !desired.members.contains(membership)
+            && names.manages_membership(*membership)
+            && !known.dropped.contains(&member);
+        if goes {
+            known.steps.push(Step::DropMember { role, member });
+        } else if names.is_role(member) {
+            upwards.entry(member).or_default().insert(role);
+        }
+        if scope.untouchable.contains(&member)
+            && names.holder(role) == Holder::ManagedRole
+            && !desired.members.contains(membership)
+        {
+            known.findings.insert(Finding::UntouchableMember { membership: *membership });
+        }
+    }
+    for membership in &desired.members {
+        // Who is made anew has lost all.
+        if actual.members.contains(membership) && !known.dropped.contains(&membership.member) {
+            continue;
+        }
+        if let Some(finding) = hindrance(names, known, *membership) {
+            known.findings.extend(finding);
+            continue;
+        }
+        let Membership { role, member } = *membership;
+        if names.is_role(member) {
+            if reaches(&upwards, role, member) {
+                known.findings.insert(Finding::Circle { membership: *membership });
+                continue;
+            }
+            upwards.entry(member).or_default().insert(role);
+        }
+        known.steps.push(Step::AddMember { role, member });
+    }
+}
+
+/// Why the membership is not made, with what is new about it for people; `Some(None)` where that is told already.
+#[expect(clippy::option_option, reason = "not made and made differ from told and not told")]
+fn hindrance(names: &Names, known: &Known, membership: Membership) -> Option<Option<Finding>> {
+    let Membership { role, member } = membership;
+    if known.frozen.contains(&role) || known.frozen.contains(&member) {
+        return Some(None);
+    }
+    if !known.made.contains(&role) {
+        return Some(Some(Finding::Missing { name: role, needed_for: member }));
+    }
+    if !known.made.contains(&member) {
+        return Some(Some(Finding::Missing { name: member, needed_for: role }));
+    }
+    if known.roles_dropped.contains(&role) || known.roles_dropped.contains(&member) {
+        return Some(Some(Finding::Missing { name: role, needed_for: member }));
+    }
+    let fixed_member = names.holder(member) == Holder::OtherRole;
+    if fixed_member || !names.manages_membership(membership) {
+        return Some(Some(Finding::OutOfScope { name: if fixed_member { member } else { role } }));
+    }
+    None
+}
+
+/// Whether going up from `from` leads to `to`.
+fn reaches(upwards: &BTreeMap<SqlName, BTreeSet<SqlName>>, from: SqlName, to: SqlName) -> bool {
+    let mut open = vec![from];
+    let mut seen = BTreeSet::new();
+    while let Some(next) = open.pop() {
+        if next == to {
+            return true;
+        }
+        if seen.insert(next) {
+            open.extend(upwards.get(&next).into_iter().flatten().copied());
+        }
+    }
+    false
+}

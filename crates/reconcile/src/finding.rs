@@ -1,0 +1,151 @@
+//! What a plan cannot bring about, by name, so that it is a state that people see and not a loop.
+
+use std::fmt;
+
+use axon_model::SqlName;
+use serde::{Deserialize, Serialize};
+
+use crate::graph::{GrantState, Membership, PrincipalKind};
+use crate::permission::Permission;
+use crate::shape::Securable;
+
+/// A difference between desired and actual that no step can or may remove.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "finding")]
+#[expect(missing_docs, reason = "the fields are the words of the sentence that Display makes")]
+pub enum Finding {
+    /// A permission stands by the word of other grantors, whose rows a plain REVOKE, GRANT or DENY does not reach.
+    ForeignGrant {
+        grantee: SqlName,
+        permission: Permission,
+        on: Securable,
+        state: GrantState,
+        grantors: Vec<SqlName>,
+    },
+    /// A grantable permission was passed on: to revoke it would cascade to grants that Axon does not manage.
+    PassedOn { grantee: SqlName, permission: Permission, on: Securable },
+    /// A desired permission WITH GRANT OPTION: Axon gives none.
+    GrantOption { grantee: SqlName, permission: Permission, on: Securable },
+    /// A permission that this version does not know, or that this kind of securable does not take.
+    NotGrantable { grantee: SqlName, permission: Permission, on: Securable },
+    /// The principal is there as another kind than the map asks for: it is given nothing.
+    KindDiffers { principal: SqlName, desired: PrincipalKind, actual: PrincipalKind },
+    /// Users and roles share one namespace, and another thing holds this name: it is given nothing.
+    NameTaken { name: SqlName },
+    /// A role or principal that the map names is not there, and Axon does not make it.
+    Missing { name: SqlName, needed_for: SqlName },
+    /// The same Entra object is there under another name, which Axon may not drop: it cannot be there twice.
+    SidTaken { name: SqlName, holder: SqlName },
+    /// No order of steps brings this about without giving somebody too much on the way.
+    NoSafeOrder { step: String },
+    /// The principal is another object of the same name, but cannot be dropped.
+    CannotRecreate { principal: SqlName, because: Obstacle },
+    /// The role is not wanted any more, but cannot be dropped.
+    CannotDropRole { role: SqlName, because: Obstacle },
+    /// A membership of somebody whom Axon never touches, in a role that is managed.
+    UntouchableMember { membership: Membership },
+    /// The desired side asks for something outside the managed scope.
+    OutOfScope { name: SqlName },
+    /// The desired memberships of roles run in a circle.
+    Circle { membership: Membership },
+}
+
+/// What stands in the way of dropping a principal or role.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "obstacle")]
+#[expect(missing_docs, reason = "the fields are the words of the sentence that Display makes")]
+pub enum Obstacle {
+    /// It owns a role.
+    Owns { role: SqlName },
+    /// It granted permissions to others.
+    Granted { to: SqlName },
+    /// It is a member of a role that is not managed, and the membership would go with it.
+    MemberOf { role: SqlName },
+    /// It has a member that Axon does not touch.
+    Member { member: SqlName },
+    /// Somebody outside the scope holds a permission on it, which would go with it.
+    HeldBy { grantee: SqlName },
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Owns { role } => write!(f, "it owns role {role}: give that to dbo"),
+            Self::Granted { to } => write!(f, "it granted permissions to {to}: revoke those first"),
+            Self::MemberOf { role } => {
+                write!(f, "it is a member of {role}, which is not managed: remove it there")
+            }
+            Self::Member { member } => {
+                write!(f, "{member}, which is never touched, is a member: remove it by hand")
+            }
+            Self::HeldBy { grantee } => {
+                write!(f, "{grantee}, which is not managed, holds a permission on it: revoke that first")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    /// Every field is named, so that a new one cannot stay unseen.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ForeignGrant { grantee, permission, on, state, grantors } => {
+                let by = grantors.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                write!(
+                    f,
+                    "{state} {permission} on {on} to {grantee} stands by the word of {by}: they must revoke it"
+                )
+            }
+            Self::PassedOn { grantee, permission, on } => {
+                write!(
+                    f,
+                    "{permission} on {on} was passed on by {grantee}, who holds it with grant option: "
+                )?;
+                f.write_str("revoke what they granted first")
+            }
+            Self::GrantOption { grantee, permission, on } => {
+                write!(
+                    f,
+                    "{permission} on {on} to {grantee} is wanted with grant option, which Axon gives to nobody"
+                )
+            }
+            Self::NotGrantable { grantee, permission, on } => {
+                write!(f, "{permission} on {on} for {grantee}: this securable does not take this permission")
+            }
+            Self::KindDiffers { principal, desired, actual } => {
+                let word = |kind: &PrincipalKind| match kind {
+                    PrincipalKind::External => "an external user",
+                    PrincipalKind::ExternalGroup => "an external group",
+                    PrincipalKind::Sql => "a SQL user",
+                };
+                write!(f, "{principal} is {}, wanted is {}: it is given nothing", word(actual), word(desired))
+            }
+            Self::NameTaken { name } => {
+                write!(f, "{name} is a user on one side and a role on the other: rename one of them")
+            }
+            Self::Missing { name, needed_for } => {
+                write!(f, "{name} is not there and Axon does not make it; {needed_for} needs it")
+            }
+            Self::SidTaken { name, holder } => {
+                write!(
+                    f,
+                    "{name} is there already under the name {holder}, which is kept: drop or rename that one"
+                )
+            }
+            Self::NoSafeOrder { step } => {
+                write!(f, "no order makes it safe to {step}: do it by hand while nobody is connected")
+            }
+            Self::CannotRecreate { principal, because } => {
+                write!(f, "{principal} is another object of the same name and cannot be dropped: {because}")
+            }
+            Self::CannotDropRole { role, because } => write!(f, "role {role} cannot be dropped: {because}"),
+            Self::UntouchableMember { membership: Membership { role, member } } => {
+                write!(f, "{member} stays in role {role}: it is never touched")
+            }
+            Self::OutOfScope { name } => write!(f, "{name} is wanted, but is outside what Axon manages"),
+            Self::Circle { membership: Membership { role, member } } => {
+                write!(f, "{member} cannot join role {role}: that would make the role a member of itself")
+            }
+        }
+    }
+}
