@@ -19,6 +19,7 @@
 //! vector to `tests/vectors`.
 
 pub mod compare;
+pub mod discovery;
 mod error;
 mod filter;
 mod list;
@@ -31,8 +32,8 @@ mod schema;
 
 pub use error::{ERROR_URN, ScimError, ScimType};
 pub use filter::{
-    CompareOp, Expr, Filter, FilterError, IndexPlan, IndexTerm, Literal, MAX_DEPTH, MAX_LENGTH, Seen, Truth,
-    Verdict,
+    CompareOp, Expr, Filter, FilterError, IndexPlan, IndexTerm, Literal, MAX_FILTER_DEPTH, MAX_FILTER_LENGTH,
+    Seen, Truth, Verdict,
 };
 pub use list::{LIST_URN, ListQuery, ListResponse};
 pub use patch::{AttributeOp, Op, PatchRequest, Verb, apply};

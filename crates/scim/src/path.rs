@@ -10,7 +10,7 @@ use crate::profile::Profile;
 use crate::schema::{AttrPath, Named, Registry, ResourceKind, Schema, Unresolved};
 
 /// Longest path, in bytes.
-const MAX_LENGTH: usize = crate::filter::MAX_LENGTH;
+const MAX_LENGTH: usize = crate::filter::MAX_FILTER_LENGTH;
 
 /// What a PATCH path points at.
 #[derive(Clone, Debug, PartialEq)]

@@ -107,9 +107,9 @@ impl Projection {
                 let mut parts = Vec::new();
                 for target in targets {
                     match covers(target, extension, name) {
-                        Some(None) => return true,
-                        Some(Some(part)) => parts.push(part),
-                        None => {}
+                        Covers::All => return true,
+                        Covers::Part(part) => parts.push(part),
+                        Covers::Nothing => {}
                     }
                 }
                 keep_parts(value, |part| parts.contains(&part))
@@ -118,9 +118,9 @@ impl Projection {
                 let mut parts = Vec::new();
                 for target in targets {
                     match covers(target, extension, name) {
-                        Some(None) => return false,
-                        Some(Some(part)) => parts.push(part),
-                        None => {}
+                        Covers::All => return false,
+                        Covers::Part(part) => parts.push(part),
+                        Covers::Nothing => {}
                     }
                 }
                 rule != Returned::Request
@@ -138,14 +138,26 @@ impl Projection {
     }
 }
 
-/// Does a target speak of the attribute: no, of all of it, or of one part?
-fn covers<'a>(target: &'a Target, extension: Option<&str>, name: &str) -> Option<Option<&'a str>> {
-    match target {
-        Target::Core => (extension.is_none() && !is_common(name)).then_some(None),
-        Target::Extension(urn) => (extension == Some(urn)).then_some(None),
-        Target::Attribute(path) => (path.extension.as_deref() == extension && path.attribute.name == name)
-            .then(|| path.sub.as_ref().map(|sub| sub.name.as_str())),
-    }
+/// How much of an attribute a target speaks of.
+enum Covers<'a> {
+    Nothing,
+    All,
+    Part(&'a str),
+}
+
+fn covers<'a>(target: &'a Target, extension: Option<&str>, name: &str) -> Covers<'a> {
+    let all = match target {
+        Target::Core => extension.is_none() && !is_common(name),
+        Target::Extension(urn) => extension == Some(urn),
+        Target::Attribute(path) if path.extension.as_deref() == extension && path.attribute.name == name => {
+            match &path.sub {
+                Some(sub) => return Covers::Part(&sub.name),
+                None => true,
+            }
+        }
+        Target::Attribute(_) => false,
+    };
+    if all { Covers::All } else { Covers::Nothing }
 }
 
 fn is_common(name: &str) -> bool {
@@ -197,4 +209,86 @@ fn split_names(names: &str) -> impl Iterator<Item = &str> {
         })
         .map(|name| name.split('[').next().unwrap_or_default().trim())
         .filter(|name| !name.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::schema::{ENTERPRISE_URN, USER_URN};
+
+    fn show(attributes: Option<&str>, excluded: Option<&str>) -> Value {
+        let registry = Registry::standard();
+        let mut value = json!({
+            "schemas": [USER_URN, ENTERPRISE_URN], "id": "7", "meta": {"resourceType": "User"},
+            "userName": "kim", "name": {"givenName": "Kim", "familyName": "Lee"},
+            "emails": [{"value": "k@x", "type": "work"}, {"display": "only"}],
+            ENTERPRISE_URN: {"department": "R&D", "manager": {"value": "M"}},
+        });
+        let Value::Object(map) = &mut value else { unreachable!() };
+        Projection::parse(attributes, excluded, &registry, ResourceKind::User).apply(
+            map,
+            &registry,
+            ResourceKind::User,
+        );
+        let Value::Object(map) = &mut value else { unreachable!() };
+        map.remove("schemas");
+        value
+    }
+
+    #[test]
+    fn attributes_show_id_and_what_is_named() {
+        assert_eq!(show(Some("userName"), None), json!({"id": "7", "userName": "kim"}));
+        assert_eq!(
+            show(Some("NAME.givenname, nope"), None),
+            json!({"id": "7", "name": {"givenName": "Kim"}})
+        );
+        let department = json!({"id": "7", ENTERPRISE_URN: {"department": "R&D"}});
+        assert_eq!(show(Some(&format!("{ENTERPRISE_URN}:department")), None), department);
+        assert_eq!(show(Some("department"), None), department);
+        assert_eq!(show(Some(ENTERPRISE_URN), None)[ENTERPRISE_URN]["manager"], json!({"value": "M"}));
+        assert_eq!(show(Some(r#"emails[type eq "a,b"].value"#), None)["emails"].as_array().unwrap().len(), 2);
+        assert_eq!(show(Some("emails.value"), None)["emails"], json!([{"value": "k@x"}]));
+    }
+
+    #[test]
+    fn exclusion_takes_away_but_never_what_is_always_returned() {
+        let shown =
+            show(None, Some(&format!("id,schemas,meta,emails,name.familyName,{ENTERPRISE_URN}:manager")));
+        let rest = json!({"id": "7", "userName": "kim", "name": {"givenName": "Kim"},
+                          ENTERPRISE_URN: {"department": "R&D"}});
+        assert_eq!(shown, rest);
+        assert!(show(None, Some(ENTERPRISE_URN)).get(ENTERPRISE_URN).is_none());
+    }
+
+    #[test]
+    fn attributes_win_over_excluded_attributes() {
+        assert_eq!(show(Some("userName"), Some("userName")), json!({"id": "7", "userName": "kim"}));
+    }
+
+    #[test]
+    fn a_store_learns_whether_members_are_wanted() {
+        let registry = Registry::standard();
+        let wants = |attributes, excluded| {
+            Projection::parse(attributes, excluded, &registry, ResourceKind::Group).wants("members")
+        };
+        assert!(wants(None, None));
+        assert!(!wants(None, Some("Members")));
+        assert!(wants(None, Some("members.display")));
+        assert!(!wants(Some("displayName"), None));
+        assert!(wants(Some("members.value"), None));
+    }
+
+    #[test]
+    fn a_password_is_never_shown() {
+        let registry = Registry::standard();
+        let mut map = Map::from_iter([("password".to_owned(), json!("x")), ("stray".to_owned(), json!(1))]);
+        Projection::parse(Some("password,stray"), None, &registry, ResourceKind::User).apply(
+            &mut map,
+            &registry,
+            ResourceKind::User,
+        );
+        assert!(map.is_empty());
+    }
 }

@@ -114,3 +114,64 @@ fn email(condition: &Expr) -> Option<IndexTerm> {
     }
     Some(IndexTerm::Email { kind, value: value? })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::Profile;
+    use crate::schema::{Registry, ResourceKind};
+
+    fn split(kind: ResourceKind, text: &str) -> (Vec<IndexTerm>, Option<String>) {
+        let plan = Filter::parse(text, &Registry::standard(), kind, &Profile::entra()).unwrap().index_terms();
+        (plan.terms, plan.rest.map(|r| r.to_string()))
+    }
+
+    #[test]
+    fn matching_filters_are_answered_whole() {
+        use IndexTerm::{DisplayName, Email, ExternalId, Id, Member, UserName};
+        let email = |kind: Option<&str>| Email { kind: kind.map(str::to_owned), value: "a@b".into() };
+        let user = ResourceKind::User;
+        for (kind, text, terms) in [
+            (user, "userName eq \"KIM@ex\"", vec![UserName("kim@ex".into())]),
+            (user, "externalId eq \"Ab\"", vec![ExternalId("Ab".into())]),
+            (user, "id eq \"U\"", vec![Id("U".into())]),
+            (user, "emails eq \"A@b\"", vec![email(None)]),
+            (user, "emails.value eq \"A@b\"", vec![email(None)]),
+            (user, "emails[type eq \"Work\"].value eq \"a@B\"", vec![email(Some("work"))]),
+            (user, "emails[value eq \"a@B\" and type eq \"work\"]", vec![email(Some("work"))]),
+            (ResourceKind::Group, "displayName eq \"Straße\"", vec![DisplayName("strasse".into())]),
+            (
+                ResourceKind::Group,
+                "id eq \"G\" and members eq \"u\"",
+                vec![Id("G".into()), Member("u".into())],
+            ),
+            (ResourceKind::Group, "members[value eq \"u\"]", vec![Member("u".into())]),
+        ] {
+            assert_eq!(split(kind, text), (terms, None), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_rest_stays() {
+        let (terms, rest) = split(ResourceKind::User, "id eq \"U\" and manager eq \"M\" and title pr");
+        assert_eq!(terms, [IndexTerm::Id("U".into())]);
+        assert!(rest.unwrap().ends_with("manager.value eq \"M\" and title pr"));
+    }
+
+    #[test]
+    fn what_no_key_answers_is_all_rest() {
+        for text in [
+            "userName eq \"a\" or userName eq \"b\"",
+            "not (userName eq \"a\")",
+            "userName ne \"a\"",
+            "userName sw \"a\"",
+            "emails[type eq \"work\" and display eq \"x\" and value eq \"a\"]",
+            "emails[value eq \"a\" and value eq \"b\"]",
+            "id eq null",
+        ] {
+            let (terms, rest) = split(ResourceKind::User, text);
+            assert!(terms.is_empty(), "{text}");
+            assert!(rest.is_some(), "{text}");
+        }
+    }
+}

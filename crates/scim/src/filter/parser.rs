@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::lexer::Cursor;
 use super::typed::{Raw, compare, target};
-use super::{CompareOp, Expr, FilterError, MAX_DEPTH, MAX_LENGTH};
+use super::{CompareOp, Expr, FilterError, MAX_FILTER_DEPTH, MAX_FILTER_LENGTH};
 use crate::error::quoted;
 use crate::profile::Profile;
 use crate::schema::{AttrPath, Attribute, Registry, ResourceKind};
@@ -54,8 +54,8 @@ struct Parser<'a> {
 
 impl<'a> Parser<'a> {
     fn check_length(&self, text: &str) -> Result<(), FilterError> {
-        if text.len() > MAX_LENGTH {
-            let reason = format!("the filter has {} bytes, the limit is {MAX_LENGTH}", text.len());
+        if text.len() > MAX_FILTER_LENGTH {
+            let reason = format!("the filter has {} bytes, the limit is {MAX_FILTER_LENGTH}", text.len());
             return Err(self.cursor.error(reason));
         }
         Ok(())
@@ -65,8 +65,8 @@ impl<'a> Parser<'a> {
         &mut self,
         inner: impl FnOnce(&mut Self) -> Result<T, FilterError>,
     ) -> Result<T, FilterError> {
-        if self.depth == MAX_DEPTH {
-            return Err(self.cursor.error(format!("brackets nest deeper than {MAX_DEPTH} levels")));
+        if self.depth == MAX_FILTER_DEPTH {
+            return Err(self.cursor.error(format!("brackets nest deeper than {MAX_FILTER_DEPTH} levels")));
         }
         self.depth += 1;
         let out = inner(self)?;
