@@ -1,0 +1,120 @@
+//! Steps, each a statement alone in its batch and in autocommit; and what came of each.
+
+use std::time::Instant;
+
+use axon_reconcile::{Outcome, Refusal, RefusalKind, Seen, Step};
+
+use crate::connect::{Link, Session};
+use crate::error::CallError;
+use crate::kill;
+use crate::read_back;
+use crate::render::render;
+use crate::statement::{Wording, Work};
+
+/// Applies steps in order and stops at the first that is neither done nor already so. One outcome per step.
+pub(crate) async fn apply(
+    link: &Link,
+    wording: &Wording<'_>,
+    place: &read_back::Place,
+    steps: &[Step],
+) -> Vec<Outcome> {
+    let mut outcomes = Vec::with_capacity(steps.len());
+    if !steps.is_empty() {
+        match link.session().await {
+            Ok(mut session) => {
+                for step in steps {
+                    let outcome = perform(&mut session, wording, place, step).await;
+                    let go_on = goes_on(&outcome);
+                    outcomes.push(outcome);
+                    if !go_on {
+                        break;
+                    }
+                }
+            }
+            Err(error) => outcomes.push(failed(error, Vec::new())),
+        }
+    }
+    outcomes.resize(steps.len(), Outcome::NotTried);
+    outcomes
+}
+
+fn goes_on(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Done { .. } => true,
+        Outcome::Refused { refusal, .. } => refusal.kind == RefusalKind::AlreadyThere,
+        Outcome::Unknown { .. } | Outcome::NotTried => false,
+    }
+}
+
+async fn perform(
+    session: &mut Session<'_>,
+    wording: &Wording<'_>,
+    place: &read_back::Place,
+    step: &Step,
+) -> Outcome {
+    let work = match wording.work(step) {
+        Ok(work) => work,
+        Err(reason) => {
+            let message = reason.to_string();
+            return Outcome::Refused {
+                statements: Vec::new(),
+                refusal: Refusal { kind: RefusalKind::Unsupported, number: 0, message },
+            };
+        }
+    };
+    let started = Instant::now();
+    let mut sent = Vec::new();
+    let result = match work {
+        Work::One(statement) => {
+            let sql = render(&statement, wording.dialect);
+            let result = session.run(&sql).await;
+            sent.push(sql.into_string());
+            result
+        }
+        Work::KillSessions { principal } => {
+            kill::kill_all(session, principal, wording.dialect, &mut sent).await
+        }
+    };
+    let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    match result {
+        Ok(()) => Outcome::Done { statements: sent, micros },
+        Err(CallError::Refused { refusal, .. }) if may_be_converged(refusal.kind) => {
+            let refusal = converged_or_not(session, place, step, refusal).await;
+            Outcome::Refused { statements: sent, refusal }
+        }
+        Err(error) => failed(error, sent),
+    }
+}
+
+fn may_be_converged(kind: RefusalKind) -> bool {
+    matches!(kind, RefusalKind::AlreadyThere | RefusalKind::Missing)
+}
+
+/// "Already exists" may be about a role that has the user's name, "does not exist" about a missing permission: only the
+/// catalog tells whether the step's effect is there.
+async fn converged_or_not(
+    session: &mut Session<'_>,
+    place: &read_back::Place,
+    step: &Step,
+    refusal: Refusal,
+) -> Refusal {
+    let seen = read_back::read_back(session, place, std::slice::from_ref(step)).await;
+    // To a principal that does not see everything, absence proves nothing.
+    let proves = !step.takes() || place.known.blind.is_none();
+    let kind = match (seen.as_deref(), refusal.kind) {
+        (Ok([Seen::InForce]), _) if proves => RefusalKind::AlreadyThere,
+        (_, RefusalKind::AlreadyThere) => RefusalKind::Blocked,
+        (_, other) => other,
+    };
+    Refusal { kind, ..refusal }
+}
+
+fn failed(error: CallError, statements: Vec<String>) -> Outcome {
+    match error {
+        CallError::Refused { refusal, retry: _ } => Outcome::Refused { statements, refusal },
+        CallError::Broken(reason) | CallError::Unreadable(reason) => Outcome::Unknown { statements, reason },
+        CallError::Unreachable(reason) | CallError::NoToken(reason) => {
+            Outcome::Unknown { statements, reason: format!("nothing was sent: {reason}") }
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! The catalog as it is read: rows with ids first, then the graph that they mean.
+
+mod assemble;
+mod notes;
+mod predefined;
+mod reach;
+mod rows;
+
+use axon_model::SqlName;
+
+use crate::connect::Session;
+use crate::error::CallError;
+use crate::render::{self, NamedMembers};
+
+pub(crate) use assemble::{Known, Picture, assemble};
+pub(crate) use rows::{RawCatalog, number, text};
+
+/// Reads everything.
+pub(crate) async fn read_everything(session: &mut Session<'_>) -> Result<RawCatalog, CallError> {
+    let mut raw = RawCatalog::default();
+    session.read(&render::everything(), &mut |set, row| raw.take(set, row)).await?;
+    Ok(raw)
+}
+
+/// Reads what these names hold, at most [`render::MOST_NAMES`] of them.
+pub(crate) async fn read_named(
+    session: &mut Session<'_>,
+    names: &[SqlName],
+    members: NamedMembers,
+) -> Result<RawCatalog, CallError> {
+    let mut raw = RawCatalog::default();
+    session.read(&render::named(names, members), &mut |set, row| raw.take(set, row)).await?;
+    Ok(raw)
+}

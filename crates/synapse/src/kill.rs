@@ -1,0 +1,85 @@
+//! Ending a principal's sessions: look, kill each, look again, until none is left.
+//!
+//! Sessions go shortly after KILL answers, and a client may come back while it still may connect; so the look is what
+//! counts, and the rounds are bounded. Nothing sleeps here: who calls decides when to try again.
+
+use axon_model::SqlName;
+use axon_reconcile::{Refusal, RefusalKind};
+
+use crate::catalog::{number, text};
+use crate::connect::Session;
+use crate::error::CallError;
+use crate::render::{self, render};
+use crate::statement::{Dialect, SessionId, Statement};
+
+/// How often it is looked before the rest is left to the next try.
+const MOST_ROUNDS: usize = 20;
+/// The most statement texts that are recorded.
+const MOST_TEXTS: usize = 100;
+
+/// The living sessions of a principal.
+pub(crate) async fn sessions_of(
+    session: &mut Session<'_>,
+    principal: SqlName,
+    dialect: Dialect,
+) -> Result<Vec<SessionId>, CallError> {
+    let mut found = Vec::new();
+    session
+        .read(&render::sessions(principal, dialect), &mut |_, row| {
+            found.push(match dialect {
+                Dialect::Dedicated => SessionId::parse_dedicated(text(row, 0)?)
+                    .ok_or("a session id that is not SID and digits")?,
+                Dialect::Serverless => SessionId::Serverless(number(row, 0)?),
+            });
+            Ok(())
+        })
+        .await?;
+    Ok(found)
+}
+
+/// Kills until none is left. Statement texts are added to `sent` as they are sent.
+pub(crate) async fn kill_all(
+    session: &mut Session<'_>,
+    principal: SqlName,
+    dialect: Dialect,
+    sent: &mut Vec<String>,
+) -> Result<(), CallError> {
+    sent.push(render::sessions(principal, dialect).text().as_str().to_owned());
+    let mut left = sessions_of(session, principal, dialect).await?;
+    let mut killed = std::collections::BTreeSet::new();
+    for _ in 0..MOST_ROUNDS {
+        if left.is_empty() {
+            return Ok(());
+        }
+        for id in left {
+            // Killed already and still going: the next look tells.
+            if !killed.insert(id) {
+                continue;
+            }
+            let sql = render(&Statement::Kill { session: id }, dialect);
+            if sent.len() < MOST_TEXTS {
+                sent.push(sql.as_str().to_owned());
+            }
+            match session.run(&sql).await {
+                Ok(()) => {}
+                Err(CallError::Refused { refusal, .. }) if is_gone(&refusal) => {}
+                Err(other) => return Err(other),
+            }
+        }
+        left = sessions_of(session, principal, dialect).await?;
+    }
+    if left.is_empty() {
+        return Ok(());
+    }
+    let message = format!("{} sessions are still there after {MOST_ROUNDS} looks", left.len());
+    let refusal = Refusal { kind: RefusalKind::Busy, number: 0, message };
+    Err(CallError::Refused {
+        refusal,
+        retry: axon_reconcile::Retry::After(std::time::Duration::from_secs(1)),
+    })
+}
+
+/// "Process ID n is not an active process ID", "… is not a valid process ID", and "SID… is not …" of a dedicated pool.
+fn is_gone(refusal: &Refusal) -> bool {
+    matches!(refusal.number, 6101 | 6106)
+}

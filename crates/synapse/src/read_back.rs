@@ -1,0 +1,160 @@
+//! Whether the catalog shows what steps ask for.
+
+use std::collections::BTreeSet;
+
+use axon_model::SqlName;
+use axon_reconcile::{
+    Connect, GrantKey, GrantState, Graph, Membership, Permission, PrincipalKind, Securable, Seen, Step,
+};
+
+use crate::catalog::{self, Known};
+use crate::connect::Session;
+use crate::error::CallError;
+use crate::kill;
+use crate::render::{MOST_NAMES, NamedMembers};
+use crate::statement::Dialect;
+
+/// Where the reading takes place.
+pub(crate) struct Place {
+    pub(crate) database: SqlName,
+    pub(crate) dialect: Dialect,
+    pub(crate) known: Known,
+}
+
+/// One answer per step. A step that a later one of them undoes or makes anew is in force if the later one is.
+pub(crate) async fn read_back(
+    session: &mut Session<'_>,
+    place: &Place,
+    steps: &[Step],
+) -> Result<Vec<Seen>, CallError> {
+    let mut seen = Vec::with_capacity(steps.len());
+    let mut rest = steps;
+    while !rest.is_empty() {
+        let (chunk, names) = chunk(rest);
+        let graph = if names.is_empty() {
+            Graph::default()
+        } else {
+            let names: Vec<SqlName> = names.into_iter().collect();
+            let raw = catalog::read_named(session, &names, NamedMembers::Both).await?;
+            let known = Some(place.known.clone());
+            catalog::assemble(raw, place.database, place.dialect, known).map_err(CallError::Unreadable)?.graph
+        };
+        for step in chunk {
+            let in_force = match step {
+                Step::KillSessions { principal } => {
+                    kill::sessions_of(session, *principal, place.dialect).await?.is_empty()
+                }
+                other => holds(&graph, other),
+            };
+            seen.push(if in_force { Seen::InForce } else { Seen::NotInForce });
+        }
+        rest = &rest[chunk.len()..];
+    }
+    for i in (0..steps.len()).rev() {
+        if let Some(later) = (i + 1..steps.len()).find(|j| supersedes(&steps[*j], &steps[i])) {
+            seen[i] = seen[later];
+        }
+    }
+    Ok(seen)
+}
+
+/// As many of the steps as name no more than one query binds, and the names.
+fn chunk(steps: &[Step]) -> (&[Step], BTreeSet<SqlName>) {
+    let mut names = BTreeSet::new();
+    for (i, step) in steps.iter().enumerate() {
+        let more: Vec<SqlName> = match step {
+            Step::AddMember { role, member } | Step::DropMember { role, member } => vec![*role, *member],
+            Step::KillSessions { .. } => vec![],
+            other => vec![other.subject()],
+        };
+        let new = more.iter().filter(|name| !names.contains(*name)).count();
+        if names.len() + new > MOST_NAMES {
+            return (&steps[..i], names);
+        }
+        names.extend(more);
+    }
+    (steps, names)
+}
+
+fn keys(
+    grantee: SqlName,
+    permission: Permission,
+    on: Securable,
+    columns: &[SqlName],
+) -> impl Iterator<Item = GrantKey> {
+    let whole = columns.is_empty().then_some(on);
+    let parts = columns.iter().filter_map(move |column| match on {
+        Securable::Object(object) => Some(Securable::Column(object, *column)),
+        _ => None,
+    });
+    whole.into_iter().chain(parts).map(move |securable| GrantKey { grantee, securable, permission })
+}
+
+fn holds(graph: &Graph, step: &Step) -> bool {
+    let state = |key: &GrantKey| graph.grants.get(key);
+    match step {
+        Step::CreatePrincipal { name, kind, sid } => graph.principals.get(name).is_some_and(|found| {
+            let same_sid = sid.is_none() || found.sid == *sid;
+            // Builds differ in whether an application is E or X; where the SID is known it decides.
+            let same_kind = found.kind == *kind || (sid.is_some() && found.kind != PrincipalKind::Sql);
+            same_sid && same_kind
+        }),
+        Step::CreateRole { name } => graph.roles.contains_key(name),
+        Step::AddMember { role, member } => {
+            graph.members.contains(&Membership { role: *role, member: *member })
+        }
+        Step::DropMember { role, member } => {
+            !graph.members.contains(&Membership { role: *role, member: *member })
+        }
+        Step::Grant { grantee, permission, on, columns } => keys(*grantee, *permission, *on, columns)
+            .all(|key| state(&key).is_some_and(|grant| grant.state != GrantState::Deny)),
+        Step::Deny { grantee, permission, on, columns } => keys(*grantee, *permission, *on, columns)
+            .all(|key| state(&key).is_some_and(|grant| grant.state == GrantState::Deny)),
+        // What another grantor gave is out of a REVOKE's reach and not its effect.
+        Step::Revoke { grantee, permission, on, columns, was: _ } => {
+            keys(*grantee, *permission, *on, columns)
+                .all(|key| state(&key).is_none_or(|grant| !grant.own_row))
+        }
+        Step::DenyConnect { principal } => {
+            graph.principals.get(principal).is_some_and(|p| p.connect == Connect::Denied)
+        }
+        Step::GrantConnect { principal } => {
+            graph.principals.get(principal).is_some_and(|p| p.connect == Connect::Granted)
+        }
+        Step::DropRole { name } => !graph.roles.contains_key(name),
+        Step::DropPrincipal { name } => !graph.principals.contains_key(name),
+        // Asked of the sessions, not of the graph.
+        Step::KillSessions { .. } => false,
+    }
+}
+
+/// Whether `later` does again or undoes what `earlier` did, so that `earlier`'s effect is no longer to be expected.
+fn supersedes(later: &Step, earlier: &Step) -> bool {
+    match (earlier, later) {
+        (Step::DropPrincipal { name }, Step::CreatePrincipal { name: again, .. })
+        | (Step::DropRole { name }, Step::CreateRole { name: again })
+        | (Step::CreatePrincipal { name, .. }, Step::DropPrincipal { name: again })
+        | (Step::CreateRole { name }, Step::DropRole { name: again })
+        | (
+            Step::DenyConnect { principal: name },
+            Step::GrantConnect { principal: again } | Step::DropPrincipal { name: again },
+        )
+        | (Step::GrantConnect { principal: name }, Step::DenyConnect { principal: again }) => name == again,
+        (Step::AddMember { role, member }, Step::DropMember { role: other_role, member: other_member })
+        | (Step::DropMember { role, member }, Step::AddMember { role: other_role, member: other_member }) => {
+            role == other_role && member == other_member
+        }
+        (
+            Step::Grant { grantee, permission, on, columns }
+            | Step::Deny { grantee, permission, on, columns }
+            | Step::Revoke { grantee, permission, on, columns, was: _ },
+            Step::Grant { grantee: g, permission: p, on: o, columns: c }
+            | Step::Deny { grantee: g, permission: p, on: o, columns: c }
+            | Step::Revoke { grantee: g, permission: p, on: o, columns: c, was: _ },
+        ) => grantee == g && permission == p && on == o && (columns == c || c.is_empty()),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

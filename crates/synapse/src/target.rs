@@ -1,0 +1,167 @@
+//! A Synapse pool as a target.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+use axon_model::SqlName;
+use axon_reconcile::{InspectScope, Inspection, Outcome, Seen, Shape, Target, TargetError, Wave};
+use tracing::Instrument as _;
+
+use crate::apply;
+use crate::catalog::{self, Known, Picture};
+use crate::connect::{Connection, Link};
+use crate::error::{CallError, ConfigError};
+use crate::narrow::narrowed;
+use crate::read_back;
+use crate::render::{MOST_NAMES, NamedMembers};
+use crate::statement::{Dialect, Wording};
+
+/// One pool. Keeps one connection; calls that come at the same time wait for one another, as DDL in a pool is serial anyway.
+pub struct SynapseTarget {
+    name: String,
+    dialect: Dialect,
+    link: Link,
+    memory: Mutex<Memory>,
+}
+
+#[derive(Default)]
+struct Memory {
+    /// What the last read of everything told.
+    known: Option<Known>,
+    /// Names that are roles.
+    roles: BTreeSet<SqlName>,
+}
+
+impl SynapseTarget {
+    /// A target by this name. Nothing is dialled before the first call; what can be checked without a network is.
+    pub fn new(name: &str, dialect: Dialect, connection: Connection) -> Result<Self, ConfigError> {
+        connection.check()?;
+        Ok(Self { name: name.to_owned(), dialect, link: Link::new(connection), memory: Mutex::default() })
+    }
+
+    /// The name that it was given.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn picture(&self, raw: catalog::RawCatalog, known: Option<Known>) -> Result<Picture, CallError> {
+        let database = self.link.connection().database;
+        catalog::assemble(raw, database, self.dialect, known).map_err(CallError::Unreadable)
+    }
+
+    async fn look(&self, scope: InspectScope) -> Result<Inspection, CallError> {
+        let known = self.memory().known.clone();
+        let picture = match (scope, known) {
+            (InspectScope::Full, _) => self.everything().await?,
+            (InspectScope::Principals(names), None) => {
+                // Who administers and what is hidden can only be told from everything.
+                let mut picture = self.everything().await?;
+                narrowed(&mut picture.graph, &names.into_iter().collect());
+                picture.shape = Shape::default();
+                picture
+            }
+            (InspectScope::Principals(names), Some(known)) => self.some(&names, &known).await?,
+        };
+        Ok(Inspection {
+            graph: picture.graph,
+            shape: picture.shape,
+            facts: picture.facts,
+            unseen: picture.unseen,
+        })
+    }
+
+    async fn everything(&self) -> Result<Picture, CallError> {
+        let raw = {
+            let mut session = self.link.session().await?;
+            catalog::read_everything(&mut session).await?
+        };
+        let picture = self.picture(raw, None)?;
+        let mut memory = self.memory();
+        memory.known = Some(picture.known.clone());
+        memory.roles = picture.graph.roles.keys().copied().collect();
+        Ok(picture)
+    }
+
+    async fn some(&self, names: &[SqlName], known: &Known) -> Result<Picture, CallError> {
+        let names: BTreeSet<SqlName> = names.iter().copied().collect();
+        let order: Vec<SqlName> = names.iter().copied().collect();
+        let mut session = self.link.session().await?;
+        let mut whole: Option<Picture> = None;
+        // No names is a question, too: who are we there?
+        let mut chunks: Vec<&[SqlName]> = order.chunks(MOST_NAMES).collect();
+        let nobody = [self.link.connection().database];
+        if chunks.is_empty() {
+            chunks.push(&nobody);
+        }
+        for chunk in chunks {
+            let raw = catalog::read_named(&mut session, chunk, NamedMembers::Either).await?;
+            let part = self.picture(raw, Some(known.clone()))?;
+            match &mut whole {
+                None => whole = Some(part),
+                Some(whole) => {
+                    whole.graph.principals.extend(part.graph.principals);
+                    whole.graph.roles.extend(part.graph.roles);
+                    whole.graph.members.extend(part.graph.members);
+                    whole.graph.grants.extend(part.graph.grants);
+                    whole.unseen.extend(part.unseen);
+                }
+            }
+        }
+        let mut picture = whole.ok_or_else(|| CallError::Unreadable("nothing was asked for".into()))?;
+        narrowed(&mut picture.graph, &names);
+        picture.shape = Shape::default();
+        picture.unseen.dedup();
+        Ok(picture)
+    }
+}
+
+#[async_trait]
+impl Target for SynapseTarget {
+    /// With names: the principals and roles of these names, the memberships of which one side is named, and the
+    /// permissions of which the grantee is. Administrators are those of the last read of everything.
+    async fn inspect(&self, scope: InspectScope) -> Result<Inspection, TargetError> {
+        let span = tracing::info_span!("synapse.inspect", target.name = %self.name);
+        self.look(scope).instrument(span).await.map_err(|e| e.at(&self.name, "the catalog query"))
+    }
+
+    async fn apply(&self, wave: &Wave) -> Vec<Outcome> {
+        let span = tracing::info_span!("synapse.apply", target.name = %self.name, steps = wave.steps().len());
+        let database = self.link.connection().database;
+        let (roles, known) = {
+            let memory = self.memory();
+            (memory.roles.clone(), memory.known.clone())
+        };
+        let wording = Wording { dialect: self.dialect, database, roles: &roles };
+        let known = known.unwrap_or_else(Known::nothing);
+        let place = read_back::Place { database, dialect: self.dialect, known };
+        apply::apply(&self.link, &wording, &place, wave.steps()).instrument(span).await
+    }
+
+    async fn read_back(&self, wave: &Wave) -> Result<Vec<Seen>, TargetError> {
+        let span =
+            tracing::info_span!("synapse.read_back", target.name = %self.name, steps = wave.steps().len());
+        let read = async {
+            let mut session = self.link.session().await?;
+            // Who administers decides which rows are our own; without it, ask once.
+            let known = self.memory().known.clone();
+            let known = match known {
+                Some(known) => known,
+                None => {
+                    let raw = catalog::read_everything(&mut session).await?;
+                    let known = self.picture(raw, None)?.known;
+                    self.memory().known = Some(known.clone());
+                    known
+                }
+            };
+            let place =
+                read_back::Place { database: self.link.connection().database, dialect: self.dialect, known };
+            read_back::read_back(&mut session, &place, wave.steps()).await
+        };
+        read.instrument(span).await.map_err(|e: CallError| e.at(&self.name, "the read-back"))
+    }
+}
