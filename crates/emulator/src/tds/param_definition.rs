@@ -70,6 +70,8 @@ fn sql_type(text: &str) -> Option<SqlType> {
         "int" | "integer" => SqlType::Int,
         "bigint" => SqlType::BigInt,
         "real" => SqlType::Real,
+        // Up to 24 bits of mantissa it is a `real`.
+        "float" if first.is_some_and(|bits| bits.parse::<u8>().is_ok_and(|bits| bits <= 24)) => SqlType::Real,
         "float" => SqlType::Float,
         "decimal" | "numeric" | "dec" => SqlType::Decimal {
             precision: first.map_or(Some(18), |digits| digits.parse().ok()).filter(|p| (1..=38).contains(p))?,

@@ -128,8 +128,10 @@ fn put_decimal(out: &mut Vec<u8>, text: &str, precision: u8, scale: u8) {
 /// `money`: eight bytes, the high half first.
 fn put_money(out: &mut Vec<u8>, text: &str) {
     let Some(number) = decimal::parse(text, 19, 4) else { return };
-    let magnitude = i64::try_from(number.magnitude).unwrap_or(i64::MAX);
-    let [a, b, c, d, e, f, g, h] = (if number.negative { -magnitude } else { magnitude }).to_le_bytes();
+    let magnitude = number.magnitude.cast_signed();
+    let signed = if number.negative { -magnitude } else { magnitude };
+    let limit = if number.negative { i64::MIN } else { i64::MAX };
+    let [a, b, c, d, e, f, g, h] = i64::try_from(signed).unwrap_or(limit).to_le_bytes();
     out.extend_from_slice(&[e, f, g, h, a, b, c, d]);
 }
 
