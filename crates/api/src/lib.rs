@@ -1,1 +1,34 @@
-//! HTTP: SCIM, health, metrics, authentication.
+//! HTTP: SCIM 2.0 under `/scim/v2`, health, metrics, authentication of sources.
+//!
+//! ```text
+//!  request ── id, span, limits, one error shape (layers) ── token -> source (call) ── handler ── store, one command
+//!                                                                                        └ answer: scim+json (reply)
+//! ```
+//!
+//! A folder per resource, a file per verb: reading the tree is reading the API. To add an endpoint: a file in its folder and a
+//! line in [`scim`]'s routes.
+
+mod body;
+mod call;
+mod health;
+mod layers;
+mod reply;
+pub mod scim;
+mod state;
+mod tokens;
+
+use axum::Router;
+use axum::routing::get;
+
+pub use layers::Limits;
+pub use state::{Api, ApiParts, Readiness};
+
+/// All routes with their layers.
+pub fn router(api: Api, limits: Limits) -> Router {
+    let routes = Router::new()
+        .route("/healthz", get(health::live))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .merge(scim::routes());
+    layers::wrap(routes, &api, limits).with_state(api)
+}

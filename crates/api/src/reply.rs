@@ -1,0 +1,57 @@
+//! Answers in `application/scim+json`.
+
+use axon_scim::ScimError;
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+/// The media type of RFC 7644 section 3.1.
+pub const SCIM_JSON: &str = "application/scim+json; charset=utf-8";
+
+/// An answer with this status and body.
+pub fn scim_json(status: StatusCode, body: &impl Serialize) -> Response {
+    match serde_json::to_vec(body) {
+        Ok(bytes) => {
+            let mut response = Response::new(Body::from(bytes));
+            *response.status_mut() = status;
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(SCIM_JSON));
+            response
+        }
+        Err(error) => {
+            tracing::error!(%error, "an answer does not serialise");
+            scim_error(&ScimError::internal("internal error; the log has it by the request id"))
+        }
+    }
+}
+
+/// A SCIM Error (RFC 7644 section 3.12).
+pub fn scim_error(error: &ScimError) -> Response {
+    let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = scim_json(status, error);
+    if status == StatusCode::UNAUTHORIZED {
+        response
+            .headers_mut()
+            .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"axon\""));
+    }
+    if status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}
+
+/// A refusal on its way out of a handler.
+#[derive(Debug)]
+pub struct Refused(pub ScimError);
+
+impl From<ScimError> for Refused {
+    fn from(error: ScimError) -> Self {
+        Self(error)
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        scim_error(&self.0)
+    }
+}

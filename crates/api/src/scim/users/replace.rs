@@ -1,0 +1,33 @@
+//! PUT (RFC 7644 section 3.5.1).
+
+use axon_scim::parse_resource;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::{KIND, parse_id};
+use crate::body::read_json;
+use crate::call::Call;
+use crate::reply::Refused;
+use crate::scim::{refused, render};
+use crate::state::Api;
+
+/// Replaces a user; an absent `active` keeps what was (Okta leaves it out).
+#[tracing::instrument(name = "scim.users.replace", skip_all, fields(source.id = %call.source))]
+pub async fn handle(
+    State(api): State<Api>,
+    call: Call,
+    Path(id): Path<String>,
+    body: Body,
+) -> Result<Response, Refused> {
+    let id = parse_id(&id)?;
+    let body = read_json(&call.headers, body).await?;
+    let parsed = parse_resource(&api.registry, KIND, body, &call.profile)?;
+    let written = api
+        .store
+        .replace_user(call.write(&api)?, id, parsed.resource)
+        .await
+        .map_err(|error| refused(&error))?;
+    Ok(render::resource(&api, &call, &call.projection(&api, KIND), StatusCode::OK, &written.stored))
+}

@@ -1,0 +1,71 @@
+//! What handlers share.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axon_model::{Clock, IdSource, SourceId};
+use axon_scim::{Profile, Registry};
+use axon_store::Store;
+
+use crate::tokens::TokenBook;
+
+/// Whether the service can do its work, asked at each `/readyz`.
+pub trait Readiness: Send + Sync {
+    /// The targets' states by name: a word each, from a closed set.
+    fn targets(&self) -> BTreeMap<String, &'static str>;
+}
+
+/// What an [`Api`] is made of.
+pub struct ApiParts {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// The schemas that are served.
+    pub registry: Arc<Registry>,
+    /// The sources that may push, and how each speaks SCIM.
+    pub sources: BTreeMap<SourceId, Profile>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Where ids come from.
+    pub ids: Arc<IdSource>,
+    /// The address that clients reach this server by; the request's Host else.
+    pub public_url: Option<String>,
+    /// The reconciler's state.
+    pub readiness: Arc<dyn Readiness>,
+    /// Renders the metrics in Prometheus' text format.
+    pub render_metrics: Arc<dyn Fn() -> String + Send + Sync>,
+}
+
+/// What handlers share; cheap to clone.
+#[derive(Clone)]
+pub struct Api(Arc<Inner>);
+
+/// The parts, and what is built from them.
+pub struct Inner {
+    parts: ApiParts,
+    /// The tokens seen lately.
+    pub(crate) tokens: TokenBook,
+}
+
+impl Api {
+    /// Puts the parts together.
+    pub fn new(parts: ApiParts) -> Self {
+        let tokens = TokenBook::default();
+        Self(Arc::new(Inner { parts, tokens }))
+    }
+}
+
+impl std::ops::Deref for Api {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl std::ops::Deref for Inner {
+    type Target = ApiParts;
+
+    fn deref(&self) -> &ApiParts {
+        &self.parts
+    }
+}
