@@ -20,15 +20,15 @@
 
 pub mod compare;
 pub mod discovery;
-mod error;
-mod filter;
-mod list;
-mod patch;
-mod path;
-mod profile;
-mod project;
-mod resource;
-mod schema;
+pub mod error;
+pub mod filter;
+pub mod list;
+pub mod patch;
+pub mod path;
+pub mod profile;
+pub mod project;
+pub mod resource;
+pub mod schema;
 
 pub use error::{ERROR_URN, ScimError, ScimType};
 pub use filter::{

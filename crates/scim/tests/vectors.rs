@@ -1,5 +1,6 @@
 //! The acceptance vectors, as data: PATCH on users and groups, bodies, filters. Each file is a list of
 //! cases; a case that fails is named.
+#![expect(clippy::unwrap_used, reason = "a broken fixture is a failed test")]
 
 use axon_scim::{
     Filter, Meta, Op, PatchRequest, Profile, Registry, Resource, ResourceKind, ScimError, apply, parse_new,
@@ -63,7 +64,11 @@ fn apply_members(ops: &[Op], members: &mut Vec<String>) {
     for op in ops {
         match op {
             Op::Attribute(_) => {}
-            Op::AddMembers(new) => new.iter().for_each(|m| add(members, &m.value)),
+            Op::AddMembers(new) => {
+                for member in new {
+                    add(members, &member.value);
+                }
+            }
             Op::RemoveMembers(ids) => members.retain(|m| !ids.contains(m)),
             Op::RemoveMembersWhere(filter) => members.retain(|m| {
                 let element = Map::from_iter([("value".to_owned(), Value::from(m.as_str()))]);
@@ -71,7 +76,9 @@ fn apply_members(ops: &[Op], members: &mut Vec<String>) {
             }),
             Op::ReplaceMembers(new) => {
                 members.retain(|m| new.iter().any(|n| n.value == *m));
-                new.iter().for_each(|m| add(members, &m.value));
+                for member in new {
+                    add(members, &member.value);
+                }
             }
             Op::ClearMembers => members.clear(),
         }

@@ -75,24 +75,10 @@ impl Context<'_> {
         match (attribute.data_type, value) {
             (_, Value::Null) => Ok(None),
             (DataType::Complex, Value::Object(map)) => self.object(attribute, map),
-            (DataType::Complex, value @ Value::String(_)) if self.profile.coerce => {
-                self.wrapped(attribute, value)
-            }
+            (DataType::Complex, value @ Value::String(_)) if self.profile.coerce => wrapped(attribute, value),
             (DataType::Complex, other) => Err(wrong_type(attribute, "an object", &other)),
             (_, value) => simple(attribute, value, self.profile.coerce).map(Some),
         }
-    }
-
-    /// A plain text for a complex attribute is its `value`; the empty text is none.
-    fn wrapped(&mut self, attribute: &Attribute, value: Value) -> Result<Option<Value>, ScimError> {
-        let Some(part) = attribute.sub("value") else {
-            return Err(wrong_type(attribute, "an object", &value));
-        };
-        if value.as_str() == Some("") {
-            return Ok(None);
-        }
-        let value = simple(part, value, true)?;
-        Ok(Some(Value::Object(Map::from_iter([(part.name.clone(), value)]))))
     }
 
     fn object(&mut self, attribute: &Attribute, map: Map<String, Value>) -> Result<Option<Value>, ScimError> {
@@ -137,6 +123,18 @@ impl Context<'_> {
         }
         true
     }
+}
+
+/// A plain text for a complex attribute is its `value`; the empty text is none.
+fn wrapped(attribute: &Attribute, value: Value) -> Result<Option<Value>, ScimError> {
+    let Some(part) = attribute.sub("value") else {
+        return Err(wrong_type(attribute, "an object", &value));
+    };
+    if value.as_str() == Some("") {
+        return Ok(None);
+    }
+    let value = simple(part, value, true)?;
+    Ok(Some(Value::Object(Map::from_iter([(part.name.clone(), value)]))))
 }
 
 /// `[x]` and `[{"value": x}]` for a single-valued target (dialect C of Entra).
