@@ -1,1 +1,50 @@
-//! Role map and directory to desired permissions; validate, explain. Pure.
+//! The role map, and what it and the directory together ask of each target. Pure: no I/O, the clock is an argument.
+//!
+//! ```text
+//!  YAML files --load--> tree with places --read--> RoleMap          (all faults at once, each with line and column)
+//!                                                     |
+//!  Directory --Selection--> groups of each mapping ---+--Standing--> what each person asks for
+//!                                                     |
+//!  Shape (catalog) -----------------------------------+--Evaluator--> Desired { graph, scope, pending }
+//! ```
+//!
+//! To add a key of the language: its name in the list of keys of its reader (`map.rs`, `target.rs`, `role.rs`, `rule.rs`,
+//! `guards.rs`), a field of the type beside it, and a line in the tests of bad maps. A key that is known to the language
+//! and not built goes into that reader's list of later keys, so that it is refused and never ignored.
+
+pub mod check;
+pub mod condition;
+mod cross;
+pub mod desired;
+pub mod diagnostic;
+pub mod evaluator;
+pub mod grant;
+pub mod guards;
+pub mod map;
+pub mod names;
+mod nearest;
+pub mod pending;
+pub mod place;
+mod read;
+mod reserved;
+pub mod role;
+pub mod rule;
+mod selection;
+mod standing;
+pub mod target;
+pub mod template;
+mod view;
+mod yaml;
+
+pub use desired::{Desired, Surroundings, UnknownTarget, desired};
+pub use diagnostic::{Diagnostic, Diagnostics, Fault};
+pub use evaluator::{Evaluator, Touched};
+pub use grant::GrantLine;
+pub use guards::GuardRules;
+pub use map::{RoleMap, Service};
+pub use names::{RoleName, ServiceName, TargetName};
+pub use pending::{Claimant, Pending};
+pub use place::Place;
+pub use role::{HeldGrant, PlacedGrant, RoleSpec};
+pub use rule::Mapping;
+pub use target::{Auth, Manage, SecretRef, TargetKind, TargetSpec, Tls, Via};

@@ -1,0 +1,114 @@
+//! What no part of a map can see alone: names that clash in a target, lines that a target refuses, ways in that cannot be.
+
+use std::collections::BTreeMap;
+
+use axon_model::SqlName;
+use axon_reconcile::{Permission, Securable};
+
+use crate::diagnostic::Fault;
+use crate::grant::GrantLine;
+use crate::names::{RoleName, TargetName};
+use crate::read::Reader;
+use crate::reserved::is_reserved;
+use crate::role::ReadRole;
+use crate::rule::ReadMapping;
+use crate::target::{TargetSpec, Via};
+
+pub(crate) fn check(
+    reader: &Reader<'_>,
+    targets: &BTreeMap<TargetName, TargetSpec>,
+    roles: &BTreeMap<RoleName, ReadRole>,
+    mappings: &[ReadMapping],
+) {
+    for target in targets.values() {
+        role_names(reader, target, roles);
+        for role in roles.values() {
+            lines(reader, target, role);
+        }
+        for mapping in mappings {
+            way_in(reader, target, roles, mapping);
+        }
+    }
+}
+
+/// Each role that exists in the target has a name there that is valid, managed and its own.
+fn role_names(reader: &Reader<'_>, target: &TargetSpec, roles: &BTreeMap<RoleName, ReadRole>) {
+    let mut taken: BTreeMap<SqlName, &RoleName> = BTreeMap::new();
+    for role in roles.values().filter(|r| r.spec.held.contains_key(&target.name)) {
+        let (name, of) = (&role.spec.name, format!("in target `{}`", target.name));
+        let sql = match target.role(name) {
+            Ok(sql) => sql,
+            Err(e) => {
+                reader.fault(Fault::Invalid, role.span, format!("role `{name}` cannot be named {of}: {e}"));
+                continue;
+            }
+        };
+        if is_reserved(sql) {
+            reader.fault(
+                Fault::Invalid,
+                role.span,
+                format!("role `{name}` would be named {sql} {of}, which is reserved"),
+            );
+        } else if !target.manage.roles.iter().any(|glob| glob.matches(sql)) {
+            let message = format!("role `{name}` would be named {sql} {of}, which `manage.roles` leaves out");
+            reader.fault_help(
+                Fault::Invalid,
+                role.span,
+                message,
+                "widen `manage.roles` or change `role_name`",
+            );
+        }
+        if let Some(other) = taken.insert(sql, name) {
+            let message = format!("roles `{other}` and `{name}` would both be named {sql} {of}");
+            reader.fault(Fault::Invalid, role.span, message);
+        }
+    }
+}
+
+/// Lines that this target must refuse.
+fn lines(reader: &Reader<'_>, target: &TargetSpec, role: &ReadRole) {
+    let own = role.spec.grants.get(&target.name).map_or(&[][..], Vec::as_slice);
+    let spans = role.spans.get(&target.name).map_or(&[][..], Vec::as_slice);
+    for (grant, text) in own.iter().zip(spans) {
+        match &grant.line {
+            GrantLine::Permissions { on: Securable::Schema(schema), permissions, .. }
+                if permissions.contains(&Permission::Select)
+                    || permissions.contains(&Permission::Control) =>
+            {
+                // A new view in such a schema would be readable before anybody decided who may.
+                if target.manage.schemas.iter().any(|glob| glob.matches(*schema)) {
+                    let message = format!("{schema} is a schema of secure views: it is not given as a whole");
+                    reader.fault_help(Fault::Invalid, text.span, message, "name each view");
+                }
+            }
+            GrantLine::MemberOf(pool_role)
+                if target.manage.roles.iter().any(|glob| glob.matches(*pool_role)) =>
+            {
+                let message =
+                    format!("{pool_role} is one of the map's own roles in target `{}`", target.name);
+                reader.fault_help(Fault::Invalid, text.span, message, "use `includes`");
+            }
+            GrantLine::Permissions { .. } | GrantLine::MemberOf(_) => {}
+        }
+    }
+}
+
+/// A group that is one principal cannot be split by what its people are.
+fn way_in(
+    reader: &Reader<'_>,
+    target: &TargetSpec,
+    roles: &BTreeMap<RoleName, ReadRole>,
+    mapping: &ReadMapping,
+) {
+    if mapping.spec.via.unwrap_or(target.via) != Via::Group {
+        return;
+    }
+    let Some(why) = mapping.spec.personal() else { return };
+    let touches =
+        mapping.spec.possible().any(|r| roles.get(r).is_some_and(|r| r.spec.held.contains_key(&target.name)));
+    if touches {
+        let message =
+            format!("target `{}` lets groups in as a whole, but this mapping has {why}", target.name);
+        reader.fault_help(Fault::Invalid, mapping.span, message, "add `via: person` to the mapping");
+    }
+}

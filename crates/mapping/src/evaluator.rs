@@ -1,0 +1,365 @@
+//! The desired state of one target, kept and moved by directory changes. Incremental equals full.
+
+mod claims;
+mod touched;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use axon_model::{Delta, Directory, GroupId, RecordSeq, SqlName, UserId};
+use axon_reconcile::{
+    Connect, Graph, ManagedPrincipals, Membership, Principal, PrincipalKind, Role, Scope, Shape,
+};
+use time::OffsetDateTime;
+
+pub use touched::Touched;
+
+use crate::desired::{Desired, Surroundings, UnknownTarget};
+use crate::map::RoleMap;
+use crate::names::TargetName;
+use crate::pending::{Claimant, Pending};
+use crate::reserved;
+use crate::selection::{Selection, users_under};
+use crate::standing::{self, Standing};
+use crate::target::{TargetSpec, Via};
+use crate::view::{self, View};
+use claims::Claims;
+
+/// Holds what every person, group and service identity asks for in one target, and the graph that comes of it.
+#[derive(Debug, Clone)]
+pub struct Evaluator {
+    map: Arc<RoleMap>,
+    target: TargetSpec,
+    around: Surroundings,
+    view: View,
+    selection: Selection,
+    /// Which mappings hold at the instant of the last evaluation.
+    holding: Vec<bool>,
+    claims: Claims,
+    graph: Graph,
+    scope: Scope,
+    /// Lines that wait for their securables.
+    waiting: Vec<Pending>,
+    /// Names that nobody gets, with the reason.
+    withheld: BTreeMap<SqlName, Pending>,
+    next_change: Option<OffsetDateTime>,
+}
+
+impl Evaluator {
+    /// An evaluator that knows nobody yet: [`full`](Self::full) comes first.
+    pub fn new(map: Arc<RoleMap>, target: &TargetName, around: Surroundings) -> Result<Self, UnknownTarget> {
+        let spec = map.targets.get(target).ok_or_else(|| UnknownTarget(target.to_string()))?.clone();
+        let view = View::of(&map, &spec);
+        let scope = Scope {
+            roles: spec.manage.roles.clone(),
+            named_roles: view.named_roles.clone(),
+            schemas: spec.manage.schemas.clone(),
+            principals: ManagedPrincipals::External,
+            untouchable: BTreeSet::new(),
+        };
+        Ok(Self {
+            map,
+            target: spec,
+            around,
+            view,
+            selection: Selection::default(),
+            holding: Vec::new(),
+            claims: Claims::default(),
+            graph: Graph::default(),
+            scope,
+            waiting: Vec::new(),
+            withheld: BTreeMap::new(),
+            next_change: None,
+        })
+    }
+
+    /// Computes everything from nothing.
+    pub fn full(&mut self, directory: &Directory, now: OffsetDateTime) {
+        self.selection = Selection::of(&self.map, directory);
+        self.claims = Claims::default();
+        self.withheld.clear();
+        self.graph = Graph::default();
+        self.scope.untouchable =
+            reserved::untouchable().chain(self.around.untouchable.iter().copied()).collect();
+        self.scope.principals = if self.target.manage.every_external {
+            ManagedPrincipals::External
+        } else {
+            let known = self.around.known.iter().copied().filter(|n| !self.is_reserved(*n));
+            ManagedPrincipals::Mapped(known.collect())
+        };
+        for role in &self.view.roles {
+            self.graph.roles.insert(role.name, Role::default());
+        }
+        self.permissions();
+        self.clock(now);
+        let mut dirty = BTreeSet::new();
+        for user in directory.users() {
+            let claimant = Claimant::User { id: user.id, source: user.source.clone() };
+            let standing = self.user_standing(directory, user.id, now);
+            self.claims.put(claimant, standing, &mut dirty);
+        }
+        for group in self.group_principals() {
+            self.put_group(directory, group, now, &mut dirty);
+        }
+        for name in self.map.services.keys() {
+            let standing = standing::of_service(&self.map, &self.view, name, now);
+            self.claims.put(Claimant::Service { name: name.clone() }, standing, &mut dirty);
+        }
+        for name in dirty {
+            self.settle(name);
+        }
+    }
+
+    /// Takes in directory changes that were noted while they were applied, and the passing of time.
+    ///
+    /// Gives the names that no one in the directory has any more. They stay managed here; the caller keeps them, and
+    /// hands them in as [`Surroundings::known`] to later evaluators.
+    pub fn apply(&mut self, directory: &Directory, touched: &Touched, now: OffsetDateTime) -> Vec<SqlName> {
+        let holding = self.holding_at(now);
+        if holding != self.holding {
+            // A mapping ended: whom it concerned is not indexed, and it is rare.
+            let before = self.claims.names();
+            self.full(directory, now);
+            let after = self.claims.names();
+            return self.forget(before.difference(&after).copied().collect());
+        }
+        self.clock(now);
+        let mut users = touched.users.clone();
+        let mut groups = touched.groups.clone();
+        if touched.renamed {
+            self.reselect(directory, &mut users, &mut groups);
+        }
+        let mut dirty = BTreeSet::new();
+        for id in users {
+            match directory.user(id) {
+                Some(user) => {
+                    let claimant = Claimant::User { id, source: user.source.clone() };
+                    let standing = self.user_standing(directory, id, now);
+                    self.claims.put(claimant, standing, &mut dirty);
+                }
+                None => self.claims.remove_user(id, &mut dirty),
+            }
+        }
+        for group in groups {
+            self.put_group(directory, group, now, &mut dirty);
+        }
+        let mut gone = Vec::new();
+        for name in dirty {
+            if !self.claims.has(name) {
+                gone.push(name);
+            }
+            self.settle(name);
+        }
+        self.forget(gone)
+    }
+
+    /// Applies deltas to the directory and follows them.
+    pub fn follow(
+        &mut self,
+        directory: &mut Directory,
+        deltas: &[(Delta, RecordSeq)],
+        now: OffsetDateTime,
+    ) -> Vec<SqlName> {
+        let mut touched = Touched::default();
+        for (delta, seq) in deltas {
+            touched.note(directory, delta);
+            directory.apply(delta, *seq);
+        }
+        self.apply(directory, &touched, now)
+    }
+
+    /// Takes in what the target's catalog holds now.
+    pub fn set_shape(&mut self, shape: Arc<Shape>) {
+        self.around.shape = shape;
+        self.permissions();
+    }
+
+    /// The desired graph.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// What may be touched.
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// The next instant at which the desired state changes by itself.
+    pub fn next_change(&self) -> Option<OffsetDateTime> {
+        self.next_change
+    }
+
+    /// What is asked for and waits.
+    pub fn pending(&self) -> Vec<Pending> {
+        let mut pending = self.waiting.clone();
+        pending.extend(self.withheld.values().cloned());
+        pending.extend(self.claims.refused().map(|(who, (text, reason))| Pending::NameRefused {
+            who: who.clone(),
+            text: text.clone(),
+            reason: reason.clone(),
+        }));
+        pending.extend(crate::check::group_problems(&self.map, &self.selection));
+        pending.sort();
+        pending
+    }
+
+    /// A copy of all of it.
+    pub fn desired(&self) -> Desired {
+        Desired {
+            graph: self.graph.clone(),
+            scope: self.scope.clone(),
+            pending: self.pending(),
+            next_change: self.next_change,
+        }
+    }
+
+    /// Who has a principal's name in this target.
+    pub fn claimants(&self, name: SqlName) -> impl Iterator<Item = &Claimant> {
+        self.claims.of(name).map(|(who, _)| who)
+    }
+
+    pub(crate) fn parts(&self) -> (&Arc<RoleMap>, &TargetSpec, &View, &Selection) {
+        (&self.map, &self.target, &self.view, &self.selection)
+    }
+
+    fn user_standing(&self, directory: &Directory, id: UserId, now: OffsetDateTime) -> Option<Standing> {
+        let user = directory.user(id)?;
+        Some(standing::of_user(&self.map, &self.target, &self.view, &self.selection, directory, user, now))
+    }
+
+    /// Groups that some mapping lets in as one principal here.
+    fn group_principals(&self) -> BTreeSet<GroupId> {
+        let by_group = self.map.mappings.iter().zip(&self.selection.found);
+        by_group
+            .filter(|(m, _)| self.map.via(m, &self.target) == Via::Group && m.personal().is_none())
+            .flat_map(|(_, found)| found.open.keys().copied())
+            .collect()
+    }
+
+    fn put_group(
+        &mut self,
+        directory: &Directory,
+        id: GroupId,
+        now: OffsetDateTime,
+        dirty: &mut BTreeSet<SqlName>,
+    ) {
+        let standing =
+            standing::of_group(&self.map, &self.target, &self.view, &self.selection, directory, id, now);
+        match (standing, directory.group(id)) {
+            (Some(standing), Some(group)) => {
+                let claimant = Claimant::Group { id, source: group.source.clone() };
+                self.claims.put(claimant, Some(standing), dirty);
+            }
+            _ => self.claims.remove_group(id, dirty),
+        }
+    }
+
+    /// Finds the mappings' groups anew and adds whom the difference concerns.
+    fn reselect(
+        &mut self,
+        directory: &Directory,
+        users: &mut BTreeSet<UserId>,
+        groups: &mut BTreeSet<GroupId>,
+    ) {
+        let selection = Selection::of(&self.map, directory);
+        let mut moved = BTreeSet::new();
+        for (old, new) in self.selection.found.iter().zip(&selection.found) {
+            if old != new {
+                moved.extend(old.groups().chain(new.groups()));
+            }
+        }
+        self.selection = selection;
+        for group in &moved {
+            users_under(directory, *group, users);
+        }
+        groups.extend(moved);
+    }
+
+    fn permissions(&mut self) {
+        let (grants, waiting) = view::permissions(&self.map, &self.target, &self.view, &self.around.shape);
+        self.graph.grants = grants;
+        self.waiting = waiting;
+    }
+
+    fn holding_at(&self, now: OffsetDateTime) -> Vec<bool> {
+        self.map.mappings.iter().map(|m| m.holds_at(now)).collect()
+    }
+
+    fn clock(&mut self, now: OffsetDateTime) {
+        self.holding = self.holding_at(now);
+        let mappings = self.map.mappings.iter().filter_map(|m| m.until);
+        let protections = self.map.guards.protect.iter().map(|p| p.until);
+        self.next_change = mappings.chain(protections).filter(|until| *until > now).min();
+    }
+
+    fn is_reserved(&self, name: SqlName) -> bool {
+        reserved::is_reserved(name)
+            || self.view.has_role_named(name)
+            || self.around.untouchable.contains(&name)
+            || self.target.manage.roles.iter().any(|glob| glob.matches(name))
+    }
+
+    fn forget(&mut self, gone: Vec<SqlName>) -> Vec<SqlName> {
+        for name in &gone {
+            self.around.known.insert(*name);
+            self.manage(*name);
+        }
+        gone
+    }
+
+    fn manage(&mut self, name: SqlName) {
+        if !self.is_reserved(name)
+            && let ManagedPrincipals::Mapped(names) = &mut self.scope.principals
+        {
+            names.insert(name);
+        }
+    }
+
+    /// Puts into the graph what those who claim a name get under it.
+    fn settle(&mut self, name: SqlName) {
+        self.graph.principals.remove(&name);
+        self.withheld.remove(&name);
+        for role in self.claims.take_joined(name) {
+            self.graph.members.remove(&Membership { role, member: name });
+        }
+        if !self.claims.has(name) {
+            if let ManagedPrincipals::Mapped(names) = &mut self.scope.principals
+                && !self.around.known.contains(&name)
+            {
+                names.remove(&name);
+            }
+            return;
+        }
+        self.manage(name);
+        let claims: Vec<(&Claimant, &Standing)> = self.claims.of(name).collect();
+        if claims.iter().all(|(_, standing)| standing.roles.is_empty()) {
+            return;
+        }
+        let who = || claims.iter().map(|(who, _)| (*who).clone()).collect();
+        if self.is_reserved(name) {
+            self.withheld.insert(name, Pending::NameReserved { name, who: who() });
+            return;
+        }
+        let [(who_alone, standing)] = claims.as_slice() else {
+            self.withheld.insert(name, Pending::NameShared { name, who: who() });
+            return;
+        };
+        let kind = match who_alone {
+            Claimant::Group { .. } => PrincipalKind::ExternalGroup,
+            Claimant::User { .. } | Claimant::Service { .. } => PrincipalKind::External,
+        };
+        let principal =
+            Principal { kind, sid: standing.sid.clone(), connect: Connect::Granted, created: None };
+        // The spelling of the one who has it now: `name` may be another's.
+        let spelled = standing.name.as_ref().map_or(name, |n| *n);
+        let mut joined: BTreeSet<SqlName> = BTreeSet::new();
+        for number in &standing.roles {
+            let Some(role) = self.view.roles.get(usize::from(*number)) else { continue };
+            joined.insert(role.name);
+            joined.extend(&role.per_person);
+        }
+        self.graph.principals.insert(spelled, principal);
+        self.graph.members.extend(joined.iter().map(|role| Membership { role: *role, member: spelled }));
+        self.claims.put_joined(name, joined.into_iter().collect());
+    }
+}

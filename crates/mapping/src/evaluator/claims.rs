@@ -1,0 +1,106 @@
+//! Who asks for what under which name.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use axon_model::{GroupId, SqlName, UserId};
+
+use crate::pending::Claimant;
+use crate::standing::Standing;
+
+/// Every claimant's standing, and the claimants of every name.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Claims {
+    standing: HashMap<Claimant, Standing>,
+    names: BTreeMap<SqlName, BTreeSet<Claimant>>,
+    /// Sources of users and groups, which their removal no longer tells.
+    users: HashMap<UserId, Claimant>,
+    groups: HashMap<GroupId, Claimant>,
+    /// Claimants whose names T-SQL refuses, and who ask for something.
+    refused: BTreeMap<Claimant, (String, String)>,
+    /// Roles that the graph holds memberships of, by member.
+    joined: HashMap<SqlName, Box<[SqlName]>>,
+}
+
+impl Claims {
+    /// Sets what somebody asks for; names that this concerns become dirty.
+    pub fn put(&mut self, who: Claimant, standing: Option<Standing>, dirty: &mut BTreeSet<SqlName>) {
+        let Some(standing) = standing else { return self.remove(&who, dirty) };
+        if self.standing.get(&who).is_some_and(|old| *old == standing && same_spelling(old, &standing)) {
+            return;
+        }
+        self.remove(&who, dirty);
+        match &standing.name {
+            Ok(name) => {
+                self.names.entry(*name).or_default().insert(who.clone());
+                dirty.insert(*name);
+            }
+            Err(reason) if !standing.roles.is_empty() => {
+                self.refused.insert(who.clone(), reason.clone());
+            }
+            Err(_) => {}
+        }
+        match &who {
+            Claimant::User { id, .. } => drop(self.users.insert(*id, who.clone())),
+            Claimant::Group { id, .. } => drop(self.groups.insert(*id, who.clone())),
+            Claimant::Service { .. } => {}
+        }
+        self.standing.insert(who, standing);
+    }
+
+    fn remove(&mut self, who: &Claimant, dirty: &mut BTreeSet<SqlName>) {
+        self.refused.remove(who);
+        let Some(old) = self.standing.remove(who) else { return };
+        let Ok(name) = old.name else { return };
+        dirty.insert(name);
+        if let Some(claimants) = self.names.get_mut(&name) {
+            claimants.remove(who);
+            if claimants.is_empty() {
+                self.names.remove(&name);
+            }
+        }
+    }
+
+    pub fn remove_user(&mut self, id: UserId, dirty: &mut BTreeSet<SqlName>) {
+        if let Some(who) = self.users.remove(&id) {
+            self.remove(&who, dirty);
+        }
+    }
+
+    pub fn remove_group(&mut self, id: GroupId, dirty: &mut BTreeSet<SqlName>) {
+        if let Some(who) = self.groups.remove(&id) {
+            self.remove(&who, dirty);
+        }
+    }
+
+    pub fn has(&self, name: SqlName) -> bool {
+        self.names.contains_key(&name)
+    }
+
+    pub fn names(&self) -> BTreeSet<SqlName> {
+        self.names.keys().copied().collect()
+    }
+
+    pub fn of(&self, name: SqlName) -> impl Iterator<Item = (&Claimant, &Standing)> {
+        self.names.get(&name).into_iter().flatten().filter_map(|who| Some((who, self.standing.get(who)?)))
+    }
+
+    pub fn refused(&self) -> impl Iterator<Item = (&Claimant, &(String, String))> {
+        self.refused.iter()
+    }
+
+    pub fn take_joined(&mut self, member: SqlName) -> Box<[SqlName]> {
+        self.joined.remove(&member).unwrap_or_default()
+    }
+
+    pub fn put_joined(&mut self, member: SqlName, roles: Box<[SqlName]>) {
+        self.joined.insert(member, roles);
+    }
+}
+
+fn same_spelling(a: &Standing, b: &Standing) -> bool {
+    match (&a.name, &b.name) {
+        (Ok(a), Ok(b)) => a.same_spelling(*b),
+        (Err(_), Err(_)) => true,
+        _ => false,
+    }
+}

@@ -1,0 +1,103 @@
+//! The lines under a role's `grants`: T-SQL's own words, without the grantee.
+//!
+//! ```text
+//! select, insert on schema::staging            deny select on sales.salaries
+//! select on sales.regions (region_id, name)    per person: member of mediumrc
+//! ```
+
+mod lex;
+mod parse;
+
+use std::fmt;
+
+use axon_model::SqlName;
+use axon_reconcile::{GrantState, ObjectName, Permission, Securable};
+
+pub use parse::GrantError;
+
+/// What one line gives or denies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GrantLine {
+    /// Permissions of the role.
+    Permissions {
+        /// Grant or deny.
+        state: GrantState,
+        /// Which, in the order of the line.
+        permissions: Vec<Permission>,
+        /// On what. An object where columns are given.
+        on: Securable,
+        /// The columns; none means the whole.
+        columns: Vec<SqlName>,
+    },
+    /// Each person who has the role is made a member of this role of the pool.
+    MemberOf(SqlName),
+}
+
+impl GrantLine {
+    /// Reads one line.
+    pub fn parse(text: &str) -> Result<Self, GrantError> {
+        parse::parse(text)
+    }
+
+    /// Every (permission, securable) pair that the line speaks of: columns one by one.
+    pub fn atoms(&self) -> Vec<(Permission, Securable)> {
+        let Self::Permissions { permissions, on, columns, .. } = self else { return Vec::new() };
+        let places: Vec<Securable> = match on {
+            Securable::Object(object) if !columns.is_empty() => {
+                columns.iter().map(|column| Securable::Column(*object, *column)).collect()
+            }
+            other => vec![*other],
+        };
+        places.iter().flat_map(|place| permissions.iter().map(|p| (*p, *place))).collect()
+    }
+}
+
+impl fmt::Display for GrantLine {
+    /// The line in one spelling, which reads back as the same line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Permissions { state, permissions, on, columns } => {
+                if *state == GrantState::Deny {
+                    f.write_str("deny ")?;
+                }
+                let names: Vec<String> = permissions.iter().map(|p| p.name().to_lowercase()).collect();
+                write!(f, "{} on {}", names.join(", "), On(*on))?;
+                if !columns.is_empty() {
+                    let columns: Vec<String> = columns.iter().map(|c| Name(*c).to_string()).collect();
+                    write!(f, " ({})", columns.join(", "))?;
+                }
+                Ok(())
+            }
+            Self::MemberOf(role) => write!(f, "per person: member of {}", Name(*role)),
+        }
+    }
+}
+
+struct On(Securable);
+
+impl fmt::Display for On {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let object =
+            |f: &mut fmt::Formatter<'_>, o: ObjectName| write!(f, "{}.{}", Name(o.schema), Name(o.name));
+        match self.0 {
+            Securable::Database => f.write_str("database"),
+            Securable::Schema(name) => write!(f, "schema::{}", Name(name)),
+            Securable::Object(name) => object(f, name),
+            Securable::Column(name, column) => {
+                object(f, name)?;
+                write!(f, " ({})", Name(column))
+            }
+            Securable::Principal(name) => write!(f, "user::{}", Name(name)),
+        }
+    }
+}
+
+/// A name as the lexer reads it back.
+struct Name(SqlName);
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.0.as_str();
+        if lex::is_plain(text) { f.write_str(text) } else { write!(f, "[{}]", text.replace(']', "]]")) }
+    }
+}

@@ -1,0 +1,145 @@
+//! What the map asks for and the desired graph leaves out, each with its reason.
+
+use std::fmt;
+use std::sync::Arc;
+
+use axon_model::name::shown;
+use axon_model::{GroupId, SourceId, SqlName, UserId};
+use axon_reconcile::Securable;
+use serde::Serialize;
+
+use crate::names::{RoleName, ServiceName};
+use crate::place::Place;
+
+/// Who claims a principal's name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Claimant {
+    /// A person.
+    User {
+        /// Which.
+        id: UserId,
+        /// Whose.
+        source: SourceId,
+    },
+    /// A group that is one principal.
+    Group {
+        /// Which.
+        id: GroupId,
+        /// Whose.
+        source: SourceId,
+    },
+    /// A service identity of the map.
+    Service {
+        /// Which.
+        name: ServiceName,
+    },
+}
+
+impl fmt::Display for Claimant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User { id, source } => write!(f, "user {id} of {source}"),
+            Self::Group { id, source } => write!(f, "group {id} of {source}"),
+            Self::Service { name } => write!(f, "service identity {name}"),
+        }
+    }
+}
+
+/// Something that is asked for and waits.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "pending")]
+pub enum Pending {
+    /// A grant on something that the target does not hold.
+    MissingSecurable {
+        /// The line.
+        line: Arc<str>,
+        /// Where it stands.
+        place: Place,
+        /// What is not there.
+        on: Securable,
+        /// The roles that wait for it.
+        roles: Vec<RoleName>,
+    },
+    /// A name that T-SQL cannot hold: whoever has it is parked.
+    NameRefused {
+        /// Who.
+        who: Claimant,
+        /// The name, or what it would be made of.
+        text: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A name that belongs to the target, to the map's roles, or to Axon itself.
+    NameReserved {
+        /// The name.
+        name: SqlName,
+        /// Who would have it.
+        who: Vec<Claimant>,
+    },
+    /// Several claim one principal: all are withheld.
+    NameShared {
+        /// The name.
+        name: SqlName,
+        /// Who.
+        who: Vec<Claimant>,
+    },
+    /// Several groups hold a name that a mapping uses: it stands for none of them.
+    GroupAmbiguous {
+        /// The mapping.
+        mapping: Place,
+        /// The name.
+        name: String,
+        /// The groups.
+        groups: Vec<GroupId>,
+    },
+    /// A mapping leaves out a group that its source does not know: it gives nothing until it does.
+    ExclusionUnknown {
+        /// The mapping.
+        mapping: Place,
+        /// The group's name.
+        name: String,
+    },
+}
+
+fn list<T: fmt::Display>(items: &[T]) -> String {
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+impl fmt::Display for Pending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MissingSecurable { line, place, on, roles } => {
+                write!(f, "{place}: `{}` waits: {on} is not there (roles: {})", shown(line), list(roles))
+            }
+            Self::NameRefused { who, text, reason } => {
+                write!(
+                    f,
+                    "{who} is parked: `{}` cannot be a principal's name: {reason}",
+                    crate::yaml::shown(text)
+                )
+            }
+            Self::NameReserved { name, who } => {
+                write!(f, "{name} is a reserved name: withheld from {}", list(who))
+            }
+            Self::NameShared { name, who } => {
+                write!(f, "{name} is claimed by several: withheld from {}", list(who))
+            }
+            Self::GroupAmbiguous { mapping, name, groups } => {
+                write!(
+                    f,
+                    "{mapping}: several groups are named {}: none of them counts ({})",
+                    shown(name),
+                    list(groups)
+                )
+            }
+            Self::ExclusionUnknown { mapping, name } => {
+                write!(
+                    f,
+                    "{mapping}: gives nothing, since the group that it leaves out, {}, is not known",
+                    shown(name)
+                )
+            }
+        }
+    }
+}

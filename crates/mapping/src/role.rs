@@ -1,0 +1,272 @@
+//! `roles`: named bundles of grants, and what each one holds once its includes are put in.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::diagnostic::Fault;
+use crate::grant::GrantLine;
+use crate::names::{RoleName, TargetName};
+use crate::place::{Place, Span};
+use crate::read::Reader;
+use crate::yaml::{Node, Text, Value, shown};
+
+/// One line of `grants`, and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlacedGrant {
+    /// What it gives or denies.
+    pub line: GrantLine,
+    /// As it was written.
+    pub text: Arc<str>,
+    /// Where.
+    pub place: Place,
+}
+
+/// A grant that a role holds, with the way on which it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldGrant {
+    /// The line.
+    pub grant: PlacedGrant,
+    /// From this role through includes to the one that says it; one entry if it says it itself.
+    pub through: Vec<RoleName>,
+}
+
+/// A role of the map.
+#[derive(Debug, Clone)]
+pub struct RoleSpec {
+    /// Its name.
+    pub name: RoleName,
+    /// Where it is declared.
+    pub place: Place,
+    /// What it is for.
+    pub description: Option<String>,
+    /// The roles that it includes, as written.
+    pub includes: Vec<RoleName>,
+    /// Its own lines for each target that it mentions.
+    pub grants: BTreeMap<TargetName, Vec<PlacedGrant>>,
+    /// All lines for each target, includes put in. A target that no line mentions is not here.
+    pub held: BTreeMap<TargetName, Vec<HeldGrant>>,
+}
+
+/// A role as read, with spans for the faults that show later.
+pub(crate) struct ReadRole {
+    pub spec: RoleSpec,
+    pub span: Span,
+    pub includes: Vec<(RoleName, Span)>,
+    /// The span of each line, by target, in step with `spec.grants`.
+    pub spans: BTreeMap<TargetName, Vec<Text>>,
+}
+
+/// Where a name under `grants` leads.
+pub(crate) struct TargetNames<'a> {
+    /// Targets that could be read.
+    pub targets: &'a dyn Fn(&str) -> Option<TargetName>,
+    /// Targets of a set.
+    pub sets: &'a BTreeMap<String, Vec<TargetName>>,
+    /// Everything that is declared, readable or not.
+    pub declared: &'a [String],
+}
+
+/// Reads one role; targets may be named directly or by a set.
+pub(crate) fn read(
+    reader: &Reader<'_>,
+    name: &Text,
+    node: &Node,
+    names: &TargetNames<'_>,
+) -> Option<ReadRole> {
+    let what = format!("role `{}`", shown(&name.text));
+    let Ok(role) = name.text.parse::<RoleName>() else {
+        let message = format!("`{}` cannot be a role's name", shown(&name.text));
+        reader.fault_help(Fault::Invalid, name.span, message, crate::names::BadName.to_string());
+        return None;
+    };
+    let fields = reader.fields(node, &what, &["description", "includes", "grants"], &["impersonate"])?;
+    let description = fields.get("description").and_then(|n| reader.text(n, "`description`")).map(|t| t.text);
+    let mut includes: Vec<(RoleName, Span)> = Vec::new();
+    for item in fields.get("includes").map_or(&[][..], |n| reader.list(n, &format!("`includes` of {what}"))) {
+        let Some(text) = reader.text(item, "an included role") else { continue };
+        match text.text.parse::<RoleName>() {
+            Ok(included) => includes.push((included, text.span)),
+            Err(e) => reader.fault(Fault::Invalid, text.span, e.to_string()),
+        }
+    }
+    let mut grants: BTreeMap<TargetName, Vec<PlacedGrant>> = BTreeMap::new();
+    let mut spans: BTreeMap<TargetName, Vec<Text>> = BTreeMap::new();
+    for (key, lines) in
+        fields.get("grants").map_or(&[][..], |n| reader.entries(n, &format!("`grants` of {what}")))
+    {
+        let targets = targets_of(reader, key, names);
+        for line in reader.list(lines, &format!("`grants` of {what}")) {
+            // Names of a target that is not read follow another grammar.
+            if targets.is_empty() {
+                continue;
+            }
+            let Some(text) = line_text(reader, line) else { continue };
+            let Some(line) = grant(reader, &text) else { continue };
+            for target in &targets {
+                let placed = PlacedGrant {
+                    line: line.clone(),
+                    text: text.text.as_str().into(),
+                    place: reader.place(text.span),
+                };
+                grants.entry(target.clone()).or_default().push(placed);
+                spans.entry(target.clone()).or_default().push(text.clone());
+            }
+        }
+        for target in targets {
+            grants.entry(target).or_default();
+        }
+    }
+    let spec = RoleSpec {
+        name: role,
+        place: reader.place(name.span),
+        description,
+        includes: includes.iter().map(|(name, _)| name.clone()).collect(),
+        grants,
+        held: BTreeMap::new(),
+    };
+    Some(ReadRole { spec, span: name.span, includes, spans })
+}
+
+/// The text of a line. YAML takes `per person: member of x` for a key and its value: it is put together again.
+fn line_text(reader: &Reader<'_>, node: &Node) -> Option<Text> {
+    let Value::Map(entries) = &node.value else { return reader.text(node, "a grant") };
+    let [(key, value)] = entries.as_slice() else {
+        reader.fault(Fault::Invalid, node.span, "a grant is one line of text");
+        return None;
+    };
+    if key.text != "per person" {
+        reader.fault(
+            Fault::Invalid,
+            key.span,
+            "a grant is one line of text; put it in quotes if it holds `: `",
+        );
+        return None;
+    }
+    let rest = reader.text(value, "what is given per person")?;
+    let text = format!("{}: {}", key.text, rest.text);
+    let span = Span { file: key.span.file, start: key.span.start, end: value.span.end };
+    let offset =
+        (reader.files.text(span.file).get(span.start..span.end) == Some(&text)).then_some(span.start);
+    Some(Text { span, text, offset })
+}
+
+fn targets_of(reader: &Reader<'_>, key: &Text, names: &TargetNames<'_>) -> Vec<TargetName> {
+    if let Some(set) = names.sets.get(&key.text) {
+        return set.clone();
+    }
+    if let Some(target) = (names.targets)(&key.text) {
+        return vec![target];
+    }
+    if !names.declared.iter().any(|n| *n == key.text) {
+        let message = format!("no target or set of targets is named `{}`", shown(&key.text));
+        let near = crate::nearest::nearest(&key.text, names.declared.iter().map(String::as_str));
+        match near {
+            Some(near) => {
+                reader.fault_help(Fault::Unknown, key.span, message, format!("did you mean `{near}`?"))
+            }
+            None => reader.fault(Fault::Unknown, key.span, message),
+        }
+    }
+    Vec::new()
+}
+
+fn grant(reader: &Reader<'_>, text: &Text) -> Option<GrantLine> {
+    match GrantLine::parse(&text.text) {
+        Ok(line) => Some(line),
+        Err(e) => {
+            let kind = if e.later { Fault::NotSupportedYet } else { Fault::Invalid };
+            let span = text.part(e.from, e.to);
+            let mut message = e.message;
+            // Where escapes or variables moved the bytes, the column in the line itself is told.
+            if text.offset.is_none() {
+                let column = text.text.get(..e.from).map_or(1, |t| t.chars().count() + 1);
+                message = format!("{message} (column {column} of the line)");
+            }
+            match e.help {
+                Some(help) => reader.fault_help(kind, span, message, help),
+                None => reader.fault(kind, span, message),
+            }
+            None
+        }
+    }
+}
+
+/// Puts includes in: each role's `held`. Unknown and circular includes are faults, and then nothing is put in.
+pub(crate) fn flatten(reader: &Reader<'_>, roles: &mut BTreeMap<RoleName, ReadRole>) {
+    let before = reader.count();
+    for role in roles.values() {
+        for (included, span) in &role.includes {
+            if !roles.contains_key(included) {
+                let message = format!("role `{}` includes `{included}`, which is no role", role.spec.name);
+                let near = crate::nearest::nearest(included.as_str(), roles.keys().map(RoleName::as_str));
+                match near {
+                    Some(near) => {
+                        reader.fault_help(Fault::Unknown, *span, message, format!("did you mean `{near}`?"))
+                    }
+                    None => reader.fault(Fault::Unknown, *span, message),
+                }
+            }
+        }
+    }
+    let mut done: BTreeMap<RoleName, BTreeMap<TargetName, Vec<HeldGrant>>> = BTreeMap::new();
+    for name in roles.keys() {
+        held(reader, roles, name, &mut Vec::new(), &mut done);
+    }
+    if reader.count() > before {
+        return;
+    }
+    for (name, held) in done {
+        if let Some(role) = roles.get_mut(&name) {
+            role.spec.held = held;
+        }
+    }
+}
+
+/// The deepest chain of includes.
+const MAX_DEPTH: usize = 50;
+
+fn held(
+    reader: &Reader<'_>,
+    roles: &BTreeMap<RoleName, ReadRole>,
+    name: &RoleName,
+    path: &mut Vec<RoleName>,
+    done: &mut BTreeMap<RoleName, BTreeMap<TargetName, Vec<HeldGrant>>>,
+) {
+    let Some(role) = roles.get(name) else { return };
+    if done.contains_key(name) {
+        return;
+    }
+    if path.len() >= MAX_DEPTH {
+        reader.fault(Fault::Invalid, role.span, format!("includes are nested more than {MAX_DEPTH} deep"));
+        done.insert(name.clone(), BTreeMap::new());
+        return;
+    }
+    path.push(name.clone());
+    let mut all: BTreeMap<TargetName, Vec<HeldGrant>> = BTreeMap::new();
+    for (target, lines) in &role.spec.grants {
+        let own = lines.iter().map(|grant| HeldGrant { grant: grant.clone(), through: vec![name.clone()] });
+        all.entry(target.clone()).or_default().extend(own);
+    }
+    for (included, span) in &role.includes {
+        if let Some(start) = path.iter().position(|seen| seen == included) {
+            let round: Vec<&str> = path[start..].iter().chain([included]).map(RoleName::as_str).collect();
+            reader.fault(Fault::Invalid, *span, format!("includes go in a circle: {}", round.join(" -> ")));
+            continue;
+        }
+        held(reader, roles, included, path, done);
+        for (target, lines) in done.get(included).into_iter().flatten() {
+            let into = all.entry(target.clone()).or_default();
+            for line in lines {
+                // Reached on two ways, a line counts once: by the first.
+                if !into.iter().any(|h| h.grant.place == line.grant.place && h.grant.line == line.grant.line)
+                {
+                    let mut through = vec![name.clone()];
+                    through.extend(line.through.iter().cloned());
+                    into.push(HeldGrant { grant: line.grant.clone(), through });
+                }
+            }
+        }
+    }
+    path.pop();
+    done.insert(name.clone(), all);
+}

@@ -1,0 +1,272 @@
+//! Which groups of the directory each mapping is about, and what it says of one person.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use axon_model::{Directory, GroupEntry, GroupId, MemberKind, SourceId, UserEntry, UserId};
+use axon_scim::compare::fold;
+use axon_scim::filter::Truth;
+use time::OffsetDateTime;
+
+use crate::map::RoleMap;
+use crate::names::RoleName;
+use crate::rule::{Gives, GroupName, Groups, Mapping, Who};
+
+/// A name of a mapping that several groups hold: it stands for none of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ambiguous {
+    pub mapping: usize,
+    pub name: GroupName,
+    pub groups: Vec<GroupId>,
+}
+
+/// One mapping with its groups found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// Groups that let in, with the role that captures name (none: those of the mapping's list).
+    pub open: BTreeMap<GroupId, Option<RoleName>>,
+    /// Whether being in one of `open` is demanded.
+    pub needs_open: bool,
+    /// Groups that are all needed; a name that stands for no group is `None`.
+    pub all: Vec<Option<GroupId>>,
+    /// Groups that shut out; a name that stands for no group is `None`, and then nobody is let in.
+    pub none: Vec<Option<GroupId>>,
+}
+
+/// All mappings with their groups found in one directory.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Selection {
+    pub found: Vec<Found>,
+    pub ambiguous: Vec<Ambiguous>,
+    /// For a group, the mappings that being in it may satisfy, in order.
+    by_group: HashMap<GroupId, Vec<usize>>,
+}
+
+/// What a mapping says of one person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Judgement<'m> {
+    /// It gives these roles, each through this group.
+    Gives(Vec<(GroupId, &'m RoleName)>),
+    /// The person is not in the groups that it asks for.
+    NotIn,
+    /// The person is in a group that it leaves out.
+    LeftOut(GroupId),
+    /// It leaves out a group that no source knows: nobody can be said not to be in it.
+    UnknownExclusion,
+    /// Its time is over.
+    Ended(OffsetDateTime),
+    /// The condition is not certainly true.
+    Condition(Truth),
+    /// The captures name no role that `only` allows.
+    NothingNamed,
+}
+
+#[derive(Default)]
+struct Names {
+    display: HashMap<(SourceId, String), Vec<GroupId>>,
+    external: HashMap<(SourceId, String), Vec<GroupId>>,
+    by_source: BTreeMap<SourceId, Vec<GroupId>>,
+}
+
+impl Names {
+    fn of(directory: &Directory) -> Self {
+        let mut names = Self::default();
+        for group in directory.groups() {
+            names
+                .display
+                .entry((group.source.clone(), fold(&group.display_name)))
+                .or_default()
+                .push(group.id);
+            if let Some(id) = &group.external_id {
+                names.external.entry((group.source.clone(), id.to_string())).or_default().push(group.id);
+            }
+            names.by_source.entry(group.source.clone()).or_default().push(group.id);
+        }
+        names
+    }
+
+    fn find(&self, source: &SourceId, name: &GroupName) -> &[GroupId] {
+        let table = match name {
+            GroupName::Display(_) => &self.display,
+            GroupName::External(_) => &self.external,
+        };
+        table.get(&(source.clone(), name.key())).map_or(&[], Vec::as_slice)
+    }
+}
+
+impl Selection {
+    /// Finds the groups of all mappings.
+    pub fn of(map: &RoleMap, directory: &Directory) -> Self {
+        let names = Names::of(directory);
+        let mut selection = Self::default();
+        for (number, mapping) in map.mappings.iter().enumerate() {
+            let found = match &mapping.who {
+                Who::Groups { groups, source } => {
+                    let mut finder =
+                        Finder { names: &names, directory, source, number, ambiguous: Vec::new() };
+                    let found = finder.found(groups, &mapping.gives);
+                    selection.ambiguous.append(&mut finder.ambiguous);
+                    found
+                }
+                Who::Service(_) => Found::default(),
+            };
+            for group in found.triggers() {
+                selection.by_group.entry(group).or_default().push(number);
+            }
+            selection.found.push(found);
+        }
+        selection
+    }
+
+    /// The mappings that may give something to somebody in these groups, in order.
+    pub fn candidates(&self, closure: &BTreeSet<GroupId>) -> BTreeSet<usize> {
+        closure.iter().filter_map(|g| self.by_group.get(g)).flatten().copied().collect()
+    }
+
+    /// What one mapping says of one active person who is in these groups, nested ones put in.
+    pub fn judge<'m>(
+        &'m self,
+        mapping: &'m Mapping,
+        number: usize,
+        user: &UserEntry,
+        closure: &BTreeSet<GroupId>,
+        now: OffsetDateTime,
+    ) -> Judgement<'m> {
+        let found = &self.found[number];
+        let within: Vec<GroupId> = found.open.keys().filter(|g| closure.contains(g)).copied().collect();
+        let all: Option<Vec<GroupId>> =
+            found.all.iter().map(|g| g.filter(|g| closure.contains(g))).collect::<Option<Vec<_>>>();
+        let Some(all) = all else { return Judgement::NotIn };
+        let Some(first) = within.first().or(all.first()).copied() else { return Judgement::NotIn };
+        if found.needs_open && within.is_empty() {
+            return Judgement::NotIn;
+        }
+        if let Some(group) = found.none.iter().flatten().find(|g| closure.contains(g)) {
+            return Judgement::LeftOut(*group);
+        }
+        if found.none.contains(&None) {
+            return Judgement::UnknownExclusion;
+        }
+        if let Some(until) = mapping.until.filter(|until| now >= *until) {
+            return Judgement::Ended(until);
+        }
+        if let Some(condition) = &mapping.when {
+            let truth = condition.over(user).truth;
+            if truth != Truth::True {
+                return Judgement::Condition(truth);
+            }
+        }
+        match &mapping.gives {
+            Gives::Roles(roles) => Judgement::Gives(roles.iter().map(|role| (first, role)).collect()),
+            Gives::Captured { .. } => {
+                let named: Vec<(GroupId, &RoleName)> =
+                    within.iter().filter_map(|g| Some((*g, found.open.get(g)?.as_ref()?))).collect();
+                if named.is_empty() { Judgement::NothingNamed } else { Judgement::Gives(named) }
+            }
+        }
+    }
+}
+
+impl Found {
+    /// Groups without one of which the mapping gives nothing.
+    fn triggers(&self) -> Vec<GroupId> {
+        if self.needs_open {
+            self.open.keys().copied().collect()
+        } else {
+            self.all.first().copied().flatten().into_iter().collect()
+        }
+    }
+
+    /// All groups that it is about.
+    pub fn groups(&self) -> impl Iterator<Item = GroupId> {
+        self.open.keys().copied().chain(self.all.iter().chain(&self.none).flatten().copied())
+    }
+}
+
+struct Finder<'a> {
+    names: &'a Names,
+    directory: &'a Directory,
+    source: &'a SourceId,
+    number: usize,
+    ambiguous: Vec<Ambiguous>,
+}
+
+impl Finder<'_> {
+    fn found(&mut self, groups: &Groups, gives: &Gives) -> Found {
+        let mut found =
+            Found { needs_open: !groups.any.is_empty() || groups.matching.is_some(), ..Found::default() };
+        found.open = groups.any.iter().filter_map(|name| self.one(name)).map(|g| (g, None)).collect();
+        found.all = groups.all.iter().map(|name| self.one(name)).collect();
+        found.none = groups.none.iter().map(|name| self.one(name)).collect();
+        let Some(pattern) = &groups.matching else { return found };
+        for id in self.names.by_source.get(self.source).into_iter().flatten() {
+            let Some(group) = self.directory.group(*id) else { continue };
+            let Some(captures) = pattern.captures(&group.display_name) else { continue };
+            if self.one(&GroupName::Display(group.display_name.to_string())).is_none() {
+                continue;
+            }
+            let role = match gives {
+                Gives::Roles(_) => None,
+                Gives::Captured { template, only } => {
+                    let text = template.fill(|name| captures.name(name).map(|m| m.as_str().into()));
+                    text.ok().and_then(|text| only.get(text.as_str()).cloned())
+                }
+            };
+            found.open.entry(*id).or_insert(role);
+        }
+        found
+    }
+
+    /// The one group that the name stands for.
+    fn one(&mut self, name: &GroupName) -> Option<GroupId> {
+        match self.names.find(self.source, name) {
+            [] => None,
+            [one] => Some(*one),
+            several => {
+                let problem =
+                    Ambiguous { mapping: self.number, name: name.clone(), groups: several.to_vec() };
+                if !self.ambiguous.contains(&problem) {
+                    self.ambiguous.push(problem);
+                }
+                None
+            }
+        }
+    }
+}
+
+/// Every group that a member is in, directly or through nested groups. Cycles are harmless.
+pub(crate) fn closure(directory: &Directory, member: MemberKind) -> BTreeSet<GroupId> {
+    let mut seen = BTreeSet::new();
+    let mut open = vec![member];
+    while let Some(member) = open.pop() {
+        for (group, _) in directory.memberships(member) {
+            if seen.insert(group) {
+                open.push(MemberKind::Group(group));
+            }
+        }
+    }
+    seen
+}
+
+/// Every user in a group, directly or through nested groups.
+pub(crate) fn users_under(directory: &Directory, group: GroupId, into: &mut BTreeSet<UserId>) {
+    let mut seen = BTreeSet::from([group]);
+    let mut open = vec![group];
+    while let Some(group) = open.pop() {
+        for (member, _) in directory.members(group) {
+            match member {
+                MemberKind::User(user) => {
+                    into.insert(user);
+                }
+                MemberKind::Group(inner) if seen.insert(inner) => open.push(inner),
+                MemberKind::Group(_) => {}
+            }
+        }
+    }
+}
+
+/// The group's name for people.
+pub(crate) fn group_name(directory: &Directory, group: GroupId) -> String {
+    directory
+        .group(group)
+        .map_or_else(|| group.to_string(), |g: &GroupEntry| axon_model::name::shown(&g.display_name))
+}

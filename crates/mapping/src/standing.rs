@@ -1,0 +1,126 @@
+//! What one person, group or service identity asks for in one target.
+
+use std::collections::BTreeSet;
+
+use axon_model::{Directory, GroupId, MemberKind, SqlName, UserEntry};
+use axon_reconcile::Sid;
+use time::OffsetDateTime;
+
+use crate::map::RoleMap;
+use crate::names::ServiceName;
+use crate::selection::{Judgement, Selection, closure};
+use crate::target::{TargetSpec, Via};
+use crate::view::View;
+
+/// What somebody asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// The principal's name; or the text that it would be made of, and what is wrong with it.
+    pub name: Result<SqlName, (String, String)>,
+    /// The security id, where it is known.
+    pub sid: Option<Sid>,
+    /// Numbers of roles of the [`View`], ascending.
+    pub roles: Box<[u16]>,
+}
+
+/// The name that a template's text makes in a pool.
+pub(crate) fn principal_name(filled: Result<String, &str>) -> Result<SqlName, (String, String)> {
+    let text = filled.map_err(|hole| (format!("{{{hole}}}"), format!("{hole} is absent")))?;
+    // T-SQL keeps the backslash for Windows names, which no Entra principal has.
+    if text.contains('\\') {
+        return Err((text, "a backslash cannot stand in the name of an Entra principal".into()));
+    }
+    SqlName::parse(&text).map_err(|e| (text, e.to_string()))
+}
+
+fn sid(filled: Option<Result<String, &str>>) -> Option<Sid> {
+    Sid::from_object_id(&filled?.ok()?)
+}
+
+/// What a user asks for. An inactive one asks for nothing, and still has a name.
+pub(crate) fn of_user(
+    map: &RoleMap,
+    target: &TargetSpec,
+    view: &View,
+    selection: &Selection,
+    directory: &Directory,
+    user: &UserEntry,
+    now: OffsetDateTime,
+) -> Standing {
+    let mut roles = BTreeSet::new();
+    if user.active {
+        let groups = closure(directory, MemberKind::User(user.id));
+        for number in selection.candidates(&groups) {
+            let mapping = &map.mappings[number];
+            if map.via(mapping, target) != Via::Person {
+                continue;
+            }
+            if let Judgement::Gives(given) = selection.judge(mapping, number, user, &groups, now) {
+                roles.extend(given.iter().filter_map(|(_, role)| number_of(view, role)));
+            }
+        }
+    }
+    Standing {
+        name: principal_name(target.principal.over_user(user)),
+        sid: sid(target.object_id.as_ref().map(|t| t.over_user(user))),
+        roles: roles.into_iter().collect(),
+    }
+}
+
+/// What a group asks for that is one principal in the target: none if no mapping speaks of it so.
+pub(crate) fn of_group(
+    map: &RoleMap,
+    target: &TargetSpec,
+    view: &View,
+    selection: &Selection,
+    directory: &Directory,
+    group: GroupId,
+    now: OffsetDateTime,
+) -> Option<Standing> {
+    let entry = directory.group(group)?;
+    let mut roles = BTreeSet::new();
+    let mut spoken_of = false;
+    for (mapping, found) in map.mappings.iter().zip(&selection.found) {
+        let Some(captured) = found.open.get(&group) else { continue };
+        if map.via(mapping, target) != Via::Group || mapping.personal().is_some() {
+            continue;
+        }
+        spoken_of = true;
+        if !mapping.holds_at(now) {
+            continue;
+        }
+        match &mapping.gives {
+            crate::rule::Gives::Roles(given) => roles.extend(given.iter().filter_map(|r| number_of(view, r))),
+            crate::rule::Gives::Captured { .. } => {
+                roles.extend(captured.iter().filter_map(|r| number_of(view, r)));
+            }
+        }
+    }
+    spoken_of.then(|| Standing {
+        name: principal_name(Ok(entry.display_name.to_string())),
+        sid: sid(target.object_id.as_ref().map(|t| t.over_group(entry))),
+        roles: roles.into_iter().collect(),
+    })
+}
+
+/// What a service identity asks for.
+pub(crate) fn of_service(
+    map: &RoleMap,
+    view: &View,
+    name: &ServiceName,
+    now: OffsetDateTime,
+) -> Option<Standing> {
+    let service = map.services.get(name)?;
+    let mappings = map.mappings.iter().filter(|m| crate::map::is_service(m, name) && m.holds_at(now));
+    let roles: BTreeSet<u16> =
+        mappings.flat_map(|m| m.possible().filter_map(|r| number_of(view, r))).collect();
+    Some(Standing {
+        name: Ok(service.principal),
+        sid: service.sid.clone(),
+        roles: roles.into_iter().collect(),
+    })
+}
+
+fn number_of(view: &View, role: &crate::names::RoleName) -> Option<u16> {
+    view.number(role).and_then(|n| u16::try_from(n).ok())
+}

@@ -1,0 +1,145 @@
+//! One target as the map shapes it: its roles by their names there, and the permissions that they hold.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axon_model::SqlName;
+use axon_reconcile::{Grant, GrantKey, GrantState, Permission, Securable, Shape};
+
+use crate::grant::GrantLine;
+use crate::map::RoleMap;
+use crate::names::RoleName;
+use crate::pending::Pending;
+use crate::target::TargetSpec;
+
+/// A role of the map in one target.
+#[derive(Debug, Clone)]
+pub(crate) struct PoolRole {
+    pub role: RoleName,
+    pub name: SqlName,
+    /// Roles of the pool that each person with this role is put into.
+    pub per_person: BTreeSet<SqlName>,
+}
+
+/// What a target looks like from the map.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct View {
+    pub roles: Vec<PoolRole>,
+    by_role: BTreeMap<RoleName, usize>,
+    names: BTreeSet<SqlName>,
+    /// Roles of the pool that lines name.
+    pub named_roles: BTreeSet<SqlName>,
+}
+
+impl View {
+    pub fn of(map: &RoleMap, target: &TargetSpec) -> Self {
+        let mut view = Self::default();
+        for role in map.roles_in(&target.name) {
+            // Names were checked when the map was parsed.
+            let Ok(name) = target.role(&role.name) else { continue };
+            let lines = role.held.get(&target.name).into_iter().flatten();
+            let per_person: BTreeSet<SqlName> = lines
+                .filter_map(|held| match &held.grant.line {
+                    GrantLine::MemberOf(name) => Some(*name),
+                    GrantLine::Permissions { .. } => None,
+                })
+                .collect();
+            view.named_roles.extend(&per_person);
+            view.names.insert(name);
+            view.by_role.insert(role.name.clone(), view.roles.len());
+            view.roles.push(PoolRole { role: role.name.clone(), name, per_person });
+        }
+        view
+    }
+
+    /// The number of a role, if it exists in the target.
+    pub fn number(&self, role: &RoleName) -> Option<usize> {
+        self.by_role.get(role).copied()
+    }
+
+    /// Whether a role of the map, or one that it names, is called so.
+    pub fn has_role_named(&self, name: SqlName) -> bool {
+        self.names.contains(&name) || self.named_roles.contains(&name)
+    }
+}
+
+/// One permission of a role, as a line of the map asks for it.
+pub(crate) struct Wanted<'m> {
+    pub held: &'m crate::role::HeldGrant,
+    pub state: GrantState,
+    pub permission: Permission,
+    pub on: Securable,
+}
+
+/// Every permission that the lines of a role ask for in a target, one by one.
+pub(crate) fn wanted<'m>(
+    map: &'m RoleMap,
+    target: &TargetSpec,
+    role: &RoleName,
+) -> impl Iterator<Item = Wanted<'m>> + use<'m> {
+    let held = map.roles.get(role).and_then(|r| r.held.get(&target.name));
+    held.into_iter().flatten().flat_map(|held| {
+        let state = match &held.grant.line {
+            GrantLine::Permissions { state, .. } => *state,
+            GrantLine::MemberOf(_) => GrantState::Grant,
+        };
+        held.grant.line.atoms().into_iter().map(move |(permission, on)| Wanted {
+            held,
+            state,
+            permission,
+            on,
+        })
+    })
+}
+
+/// The permissions of all roles in a target that holds `shape`, and the lines that wait.
+pub(crate) fn permissions(
+    map: &RoleMap,
+    target: &TargetSpec,
+    view: &View,
+    shape: &Shape,
+) -> (BTreeMap<GrantKey, Grant>, Vec<Pending>) {
+    let mut grants: BTreeMap<GrantKey, Grant> = BTreeMap::new();
+    let mut missing: BTreeMap<(crate::place::Place, Securable), (std::sync::Arc<str>, Vec<RoleName>)> =
+        BTreeMap::new();
+    for role in &view.roles {
+        for want in wanted(map, target, &role.role) {
+            if !shape.holds(&want.on) {
+                let grant = &want.held.grant;
+                let waiting = missing
+                    .entry((grant.place.clone(), want.on))
+                    .or_insert_with(|| (grant.text.clone(), Vec::new()));
+                if waiting.1.last() != Some(&role.role) {
+                    waiting.1.push(role.role.clone());
+                }
+                continue;
+            }
+            let key = GrantKey { grantee: role.name, securable: want.on, permission: want.permission };
+            // Two lines may disagree, as by an include: what denies wins.
+            let grant = grants.entry(key).or_insert_with(|| Grant::wanted(want.state));
+            if want.state == GrantState::Deny {
+                grant.state = GrantState::Deny;
+            }
+        }
+    }
+    drop_covered(&mut grants);
+    let pending = missing
+        .into_iter()
+        .map(|((place, on), (line, roles))| Pending::MissingSecurable { line, place, on, roles })
+        .collect();
+    (grants, pending)
+}
+
+/// A column row says nothing beside a row of the same state on its object, and a statement on the object clears it.
+fn drop_covered(grants: &mut BTreeMap<GrantKey, Grant>) {
+    let covered: Vec<GrantKey> = grants
+        .iter()
+        .filter_map(|(key, grant)| {
+            let Securable::Column(object, _) = key.securable else { return None };
+            let whole = GrantKey { securable: Securable::Object(object), ..*key };
+            grants.get(&whole).is_some_and(|w| w.state == grant.state).then_some(*key)
+        })
+        .collect();
+    for key in covered {
+        grants.remove(&key);
+    }
+}
