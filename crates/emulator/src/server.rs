@@ -5,6 +5,8 @@ mod connection;
 mod handshake;
 mod link;
 mod prepared;
+mod procedures;
+mod transactions;
 mod work;
 
 use std::future::Future;
@@ -73,7 +75,13 @@ impl Server {
         connections.shutdown().await;
     }
 
-    fn admit(&self, connections: &mut JoinSet<()>, slots: &Arc<Semaphore>, stream: TcpStream, peer: SocketAddr) {
+    fn admit(
+        &self,
+        connections: &mut JoinSet<()>,
+        slots: &Arc<Semaphore>,
+        stream: TcpStream,
+        peer: SocketAddr,
+    ) {
         let Ok(slot) = Arc::clone(slots).try_acquire_owned() else {
             tracing::warn!(%peer, "refused a connection: too many are open");
             return;

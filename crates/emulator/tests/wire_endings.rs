@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 
 async fn fails(client: &mut tiberius::Client<tokio_util::compat::Compat<TcpStream>>, sql: &str) -> Error {
     match client.simple_query(sql).await {
-        Ok(stream) => stream.into_results().await.map(|_| ()).unwrap_err(),
+        Ok(stream) => stream.into_results().await.map(|_| ()).expect_err("it should fail"),
         Err(error) => error,
     }
 }

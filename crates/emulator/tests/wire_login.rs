@@ -1,4 +1,5 @@
 //! Logins over real TDS with tiberius: SQL and token, bare and under TLS.
+#![expect(clippy::unwrap_used, reason = "test support fails like a test")]
 
 #[path = "wire/stand_in.rs"]
 mod stand_in;
@@ -63,8 +64,11 @@ async fn clients_and_servers_that_cannot_agree_part() {
     config.encryption(EncryptionLevel::Required);
     assert!(server.connect(config).await.is_err());
 
-    let server =
-        TestServer::start(WireConfig { encryption: Encryption::Required(offered()), ..WireConfig::default() }).await;
+    let server = TestServer::start(WireConfig {
+        encryption: Encryption::Required(offered()),
+        ..WireConfig::default()
+    })
+    .await;
     let mut config = server.tiberius();
     config.encryption(EncryptionLevel::NotSupported);
     assert!(server.connect(config).await.is_err());
@@ -77,7 +81,8 @@ async fn a_certificate_is_checked_by_the_client_and_passes_when_trusted() {
     let path = folder.path().join("ca.pem");
     std::fs::write(&path, &identity.certificate_pem).unwrap();
     let server =
-        TestServer::start(WireConfig { encryption: Encryption::Required(identity), ..WireConfig::default() }).await;
+        TestServer::start(WireConfig { encryption: Encryption::Required(identity), ..WireConfig::default() })
+            .await;
 
     let mut trusting = server.config_without_trust();
     trusting.trust_cert_ca(path.to_str().unwrap());
@@ -89,7 +94,8 @@ async fn a_certificate_is_checked_by_the_client_and_passes_when_trusted() {
 async fn a_security_token_arrives_whole() {
     let identity = offered();
     let server =
-        TestServer::start(WireConfig { encryption: Encryption::Optional(identity), ..WireConfig::default() }).await;
+        TestServer::start(WireConfig { encryption: Encryption::Optional(identity), ..WireConfig::default() })
+            .await;
     let jwt = token_of("ana@example.com", 3000);
     let mut config = server.tiberius();
     config.authentication(AuthMethod::aad_token(&jwt));

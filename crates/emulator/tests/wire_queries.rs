@@ -114,7 +114,8 @@ async fn every_type_that_tiberius_sends_comes_back_the_same() {
     query.bind(guid);
     query.bind(bytes.as_slice());
     query.bind(moment.to_sql());
-    let (day, clock, instant) = (date!(2024 - 02 - 29), time!(23:59:59.5), moment.assume_offset(offset!(UTC)));
+    let (day, clock, instant) =
+        (date!(2024 - 02 - 29), time!(23:59:59.5), moment.assume_offset(offset!(UTC)));
     query.bind(day.to_sql());
     query.bind(clock.to_sql());
     query.bind(instant.to_sql());
@@ -154,7 +155,10 @@ async fn parameters_reach_the_engine_by_name_type_and_value() {
     assert_eq!(sql, "changed 1");
     assert!(params.is_empty());
     let (_, params) = &calls[calls.len() - 2];
-    assert_eq!((params[0].name.as_str(), params[0].ty, &params[0].value), ("@P1", SqlType::Int, &Value::Int(5)));
+    assert_eq!(
+        (params[0].name.as_str(), params[0].ty, &params[0].value),
+        ("@P1", SqlType::Int, &Value::Int(5))
+    );
     assert_eq!((params[1].name.as_str(), &params[1].value), ("@P2", &Value::Text("text".into())));
 }
 

@@ -76,7 +76,8 @@ async fn log_in(
     config: &WireConfig,
 ) -> Result<LoggedIn, Ended> {
     let Some(version) = TdsVersion::negotiate(login.version) else {
-        let error = ServerError::new(17_836, "The TDS version of the client is not supported.").with_class(20);
+        let error =
+            ServerError::new(17_836, "The TDS version of the client is not supported.").with_class(20);
         return refuse(link, error, TdsVersion::V7_1, config).await;
     };
     let credentials = match login.proof {
@@ -86,7 +87,9 @@ async fn log_in(
             return refuse(link, ServerError::new(18_452, message).with_class(14), version, config).await;
         }
         Proof::OtherLibrary(library) => {
-            let message = format!("Federated authentication library {library} is not supported; send a security token.");
+            let message = format!(
+                "Federated authentication library {library} is not supported; send a security token."
+            );
             return refuse(link, ServerError::new(18_456, message).with_class(14), version, config).await;
         }
     };
@@ -108,8 +111,12 @@ async fn log_in(
     let asked = usize::try_from(login.packet_size).unwrap_or(0);
     let granted = if asked == 0 { config.packet_size } else { asked.min(config.packet_size) };
     let granted = granted.clamp(*PACKET_SIZES.start(), *PACKET_SIZES.end());
-    let ack = with_token.then_some(login.nonce);
-    let answer = welcome(session.database().as_str(), version, granted, ack, config);
+    let mut answer = welcome(session.database().as_str(), version, config);
+    if with_token {
+        tokens::put_fedauth_ack(&mut answer, login.nonce);
+    }
+    tokens::put_env_text(&mut answer, 4, &granted.to_string(), &DEFAULT_PACKET_SIZE.to_string());
+    tokens::put_done(&mut answer, Done::Statement, 0, 0, version);
     link.spid = session.spid();
     // The answer to a login still has the old size.
     link.send(PacketType::Tabular, &answer, true).await?;
@@ -121,13 +128,8 @@ fn non_empty(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-fn welcome(
-    database: &str,
-    version: TdsVersion,
-    packet_size: usize,
-    ack: Option<Option<[u8; 32]>>,
-    config: &WireConfig,
-) -> Vec<u8> {
+/// What precedes the end of a login's answer.
+fn welcome(database: &str, version: TdsVersion, config: &WireConfig) -> Vec<u8> {
     let mut out = Vec::with_capacity(512);
     let info = |out: &mut Vec<u8>, number, text: String| {
         let message = ServerError::new(number, text).with_class(0).with_state(2);
@@ -139,11 +141,6 @@ fn welcome(
     tokens::put_env_text(&mut out, 2, "us_english", "");
     info(&mut out, 5703, "Changed language setting to us_english.".into());
     tokens::put_loginack(&mut out, version, &config.program, config.version);
-    if let Some(nonce) = ack {
-        tokens::put_fedauth_ack(&mut out, nonce);
-    }
-    tokens::put_env_text(&mut out, 4, &packet_size.to_string(), &DEFAULT_PACKET_SIZE.to_string());
-    tokens::put_done(&mut out, Done::Statement, 0, 0, version);
     out
 }
 

@@ -40,9 +40,11 @@ pub fn coerce(value: Value, ty: SqlType) -> Result<Value, ServerError> {
 
 /// A GUID in the order of the wire: the first three groups are little-endian (2.2.5.5.1).
 pub fn wire_guid(text_order: [u8; 16]) -> [u8; 16] {
-    let [a, b, c, d, e, f, g, h, rest @ ..] = text_order;
-    let [i, j, k, l, m, n, o, p] = rest;
-    [d, c, b, a, f, e, h, g, i, j, k, l, m, n, o, p]
+    let mut wire = text_order;
+    wire[..4].reverse();
+    wire[4..6].reverse();
+    wire[6..8].reverse();
+    wire
 }
 
 fn bit(value: &Value) -> Option<Value> {
@@ -187,8 +189,11 @@ fn cannot_convert(value: &Value, ty: SqlType) -> ServerError {
 }
 
 fn overflow(value: &Value, ty: SqlType) -> ServerError {
-    let message =
-        format!("Arithmetic overflow error converting {} to data type {}.", variant_name(value), type_name(ty));
+    let message = format!(
+        "Arithmetic overflow error converting {} to data type {}.",
+        variant_name(value),
+        type_name(ty)
+    );
     ServerError::new(8115, message).with_state(2)
 }
 
@@ -253,7 +258,11 @@ mod tests {
             (text("1.005"), decimal, Value::Decimal("1.01".into())),
             (text("1.5"), SqlType::Float, Value::Float(1.5)),
             (text("2024-05-01"), SqlType::Date, Value::DateTime(datetime!(2024-05-01 0:00))),
-            (text("2024-05-01T10:20:30.5Z"), SqlType::DateTime2(7), Value::DateTime(datetime!(2024-05-01 10:20:30.5))),
+            (
+                text("2024-05-01T10:20:30.5Z"),
+                SqlType::DateTime2(7),
+                Value::DateTime(datetime!(2024-05-01 10:20:30.5)),
+            ),
             (Value::Int(1), SqlType::Bit, Value::Bool(true)),
             (Value::Bool(true), SqlType::Int, Value::Int(1)),
             (Value::Int(7), decimal, Value::Decimal("7.00".into())),
@@ -270,7 +279,12 @@ mod tests {
         assert_eq!(coerce(guid.clone(), SqlType::NVarChar(36)).unwrap(), text(printed));
         let bytes = coerce(guid.clone(), SqlType::VarBinary(16)).unwrap();
         assert_eq!(coerce(bytes, SqlType::UniqueIdentifier).unwrap(), guid);
-        for wrong in ["", "6F9619FF-8B86-D011-B42D-00C04FC964F", "6F9619FF-8B86-D011-B42D-00C04FC964FZ", &"é".repeat(18)] {
+        for wrong in [
+            "",
+            "6F9619FF-8B86-D011-B42D-00C04FC964F",
+            "6F9619FF-8B86-D011-B42D-00C04FC964FZ",
+            &"é".repeat(18),
+        ] {
             assert_eq!(coerce(text(wrong), SqlType::UniqueIdentifier).unwrap_err().number, 8114, "{wrong}");
         }
     }

@@ -115,7 +115,8 @@ impl<'a> Record<'a> {
     /// the offset of an offset (2.2.6.4, FeatureExt).
     fn fedauth(&self, (offset, length): (usize, usize)) -> Result<Option<Federated>, Malformed> {
         let start = Reader::new(self.slice(offset, length)?).length32()?;
-        let mut features = Reader::new(self.body.get(start..).ok_or(Malformed("features outside the record"))?);
+        let mut features =
+            Reader::new(self.body.get(start..).ok_or(Malformed("features outside the record"))?);
         loop {
             match features.u8()? {
                 FEATURE_END => return Ok(None),
@@ -189,7 +190,10 @@ pub mod tests {
             login.proof,
             Proof::Given(Credentials::Sql { user: "sa".into(), password: "Pässwörd!".into() })
         );
-        assert_eq!((login.host_name.as_str(), login.app_name.as_str(), login.database.as_str()), ("host", "app", "dw"));
+        assert_eq!(
+            (login.host_name.as_str(), login.app_name.as_str(), login.database.as_str()),
+            ("host", "app", "dw")
+        );
     }
 
     #[test]

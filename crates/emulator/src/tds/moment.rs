@@ -112,7 +112,11 @@ pub fn time(reader: &mut Reader<'_>, length: usize, scale: u8) -> Result<Time, M
 }
 
 /// Read a `datetimeoffset` whose time has `length` bytes. The wire has UTC; the offset only says how to show it.
-pub fn datetimeoffset(reader: &mut Reader<'_>, length: usize, scale: u8) -> Result<PrimitiveDateTime, Malformed> {
+pub fn datetimeoffset(
+    reader: &mut Reader<'_>,
+    length: usize,
+    scale: u8,
+) -> Result<PrimitiveDateTime, Malformed> {
     let time = time(reader, length, scale)?;
     let date = date(reader)?;
     reader.u16()?;
@@ -152,7 +156,10 @@ mod tests {
             let date = date(&mut reader).unwrap();
             assert!(reader.is_empty());
             let difference = (PrimitiveDateTime::new(date, time) - moment).abs();
-            assert!(difference * 2 <= Duration::nanoseconds(10_i64.pow(9 - u32::from(scale))), "scale {scale}");
+            assert!(
+                difference * 2 <= Duration::nanoseconds(10_i64.pow(9 - u32::from(scale))),
+                "scale {scale}"
+            );
         }
     }
 

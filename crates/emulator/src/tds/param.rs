@@ -63,9 +63,16 @@ fn little(bytes: &[u8]) -> u64 {
 
 /// `tinyint` has no sign, the others do.
 fn integer(bytes: &[u8]) -> Value {
-    let raw = little(bytes).cast_signed();
+    match bytes {
+        [byte] => Value::Int((*byte).into()),
+        _ => Value::Int(integer_from(bytes)),
+    }
+}
+
+/// A signed integer of two, four or eight bytes.
+fn integer_from(bytes: &[u8]) -> i64 {
     let spare = 64 - 8 * u32::try_from(bytes.len()).unwrap_or(8);
-    Value::Int(if bytes.len() == 1 { raw } else { (raw << spare) >> spare })
+    (little(bytes).cast_signed() << spare) >> spare
 }
 
 fn float(bytes: &[u8]) -> Result<Value, Malformed> {
@@ -78,8 +85,9 @@ fn float(bytes: &[u8]) -> Result<Value, Malformed> {
 
 fn money(bytes: &[u8]) -> Result<Value, Malformed> {
     let amount = match bytes {
-        [a, b, c, d] => i64::from(i32::from_le_bytes([*a, *b, *c, *d])),
-        [e, f, g, h, a, b, c, d] => i64::from_le_bytes([*a, *b, *c, *d, *e, *f, *g, *h]),
+        [_, _, _, _] => integer_from(bytes),
+        // The high half comes first.
+        [_, _, _, _, _, _, _, _] => integer_from(&[&bytes[4..], &bytes[..4]].concat()),
         _ => return Err(Malformed("length of money")),
     };
     let number = decimal::Scaled { negative: amount < 0, magnitude: u128::from(amount.unsigned_abs()) };
@@ -280,7 +288,10 @@ mod tests {
             (SqlType::BigInt, Value::Int(i64::MIN)),
             (SqlType::Real, Value::Float(0.5)),
             (SqlType::Float, Value::Float(-1e300)),
-            (SqlType::Decimal { precision: 38, scale: 10 }, Value::Decimal("-1234567890123.0123456789".into())),
+            (
+                SqlType::Decimal { precision: 38, scale: 10 },
+                Value::Decimal("-1234567890123.0123456789".into()),
+            ),
             (SqlType::Money, Value::Decimal("-922337203685477.5808".into())),
             (SqlType::NVarChar(20), Value::Text("żółw 😀".into())),
             (SqlType::NVarChar(0), Value::Text("x".repeat(10_000))),

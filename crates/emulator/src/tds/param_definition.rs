@@ -74,7 +74,9 @@ fn sql_type(text: &str) -> Option<SqlType> {
         "float" if first.is_some_and(|bits| bits.parse::<u8>().is_ok_and(|bits| bits <= 24)) => SqlType::Real,
         "float" => SqlType::Float,
         "decimal" | "numeric" | "dec" => SqlType::Decimal {
-            precision: first.map_or(Some(18), |digits| digits.parse().ok()).filter(|p| (1..=38).contains(p))?,
+            precision: first
+                .map_or(Some(18), |digits| digits.parse().ok())
+                .filter(|p| (1..=38).contains(p))?,
             scale: second.map_or(Some(0), |digits| digits.parse().ok())?,
         },
         "money" => SqlType::Money,
@@ -152,7 +154,12 @@ mod tests {
     }
 
     fn param(name: &str, text: &str) -> Param {
-        Param { name: name.into(), ty: SqlType::NVarChar(4000), value: Value::Text(text.into()), output: false }
+        Param {
+            name: name.into(),
+            ty: SqlType::NVarChar(4000),
+            value: Value::Text(text.into()),
+            output: false,
+        }
     }
 
     #[test]

@@ -71,10 +71,11 @@ pub enum Offer {
 pub fn agree(offer: Offer, client: EncryptionFlag) -> (EncryptionFlag, Option<Cover>) {
     use EncryptionFlag::{NotSupported, Off, On, Required};
     match (offer, client) {
-        (Offer::Unsupported, Off | NotSupported) => (NotSupported, Some(Cover::Nothing)),
+        (Offer::Unsupported, Off) | (Offer::Unsupported | Offer::Optional, NotSupported) => {
+            (NotSupported, Some(Cover::Nothing))
+        }
         (Offer::Unsupported, On | Required) => (NotSupported, None),
         (Offer::Optional, Off) => (Off, Some(Cover::Login)),
-        (Offer::Optional, NotSupported) => (NotSupported, Some(Cover::Nothing)),
         (Offer::Required, Off) => (Required, Some(Cover::Everything)),
         (Offer::Required, NotSupported) => (Required, None),
         (Offer::Optional | Offer::Required, On | Required) => (On, Some(Cover::Everything)),
@@ -101,7 +102,8 @@ pub fn parse(body: &[u8]) -> Result<Prelogin, Malformed> {
         }
         let offset = usize::from(u16::from_be_bytes(table.array()?));
         let length = usize::from(u16::from_be_bytes(table.array()?));
-        let value = body.get(offset..offset + length).ok_or(Malformed("PRELOGIN option outside the message"))?;
+        let value =
+            body.get(offset..offset + length).ok_or(Malformed("PRELOGIN option outside the message"))?;
         match (option, value) {
             (ENCRYPTION, [flag, ..]) => found.encryption = EncryptionFlag::from_number(*flag)?,
             (FEDAUTH_REQUIRED, [flag, ..]) => found.fedauth = *flag == 1,

@@ -254,7 +254,10 @@ mod tests {
 
     #[test]
     fn an_error_marks_the_done_that_ends_its_statement() {
-        let bytes = stream(vec![Answer::Error(ServerError::new(1, "x")), Answer::Done { rows: Some(4) }], Shape::Batch);
+        let bytes = stream(
+            vec![Answer::Error(ServerError::new(1, "x")), Answer::Done { rows: Some(4) }],
+            Shape::Batch,
+        );
         assert_eq!(bytes[bytes.len() - 13..bytes.len() - 11], [0xFD, 0x02]);
         let bytes = stream(vec![Answer::Error(ServerError::new(1, "x"))], Shape::Batch);
         assert_eq!(bytes[bytes.len() - 13..bytes.len() - 11], [0xFD, 0x02]);
@@ -264,7 +267,8 @@ mod tests {
     fn a_value_that_does_not_fit_ends_its_rows_with_an_error() {
         let columns = Answer::Columns(vec![Column::new("n", SqlType::TinyInt)]);
         let row = |n| Answer::Row(vec![Value::Int(n)]);
-        let bytes = stream(vec![columns, row(1), row(256), row(2), Answer::Done { rows: Some(3) }], Shape::Batch);
+        let bytes =
+            stream(vec![columns, row(1), row(256), row(2), Answer::Done { rows: Some(3) }], Shape::Batch);
         assert_eq!(bytes.windows(3).filter(|window| window[..2] == [ROW, 1]).count(), 1);
         assert_eq!(bytes[bytes.len() - 12], 0x02);
     }
@@ -275,7 +279,10 @@ mod tests {
         response.add(vec![Answer::Error(ServerError::new(1, "x").with_class(20))], Shape::Batch);
         assert_eq!(response.finish().1, After::Close);
         let mut response = Response::new(TdsVersion::V7_4, "");
-        response.add(vec![Answer::Done { rows: None }, Answer::Hangup, Answer::Done { rows: None }], Shape::Batch);
+        response.add(
+            vec![Answer::Done { rows: None }, Answer::Hangup, Answer::Done { rows: None }],
+            Shape::Batch,
+        );
         let (bytes, after) = response.finish();
         assert_eq!((bytes.len(), after), (13, After::Cut));
     }

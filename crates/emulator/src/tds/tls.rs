@@ -47,10 +47,15 @@ impl Identity {
 
     /// Make a new self-signed certificate for these host names.
     pub fn self_signed(names: Vec<String>) -> Result<Self, TlsError> {
-        let made = rcgen::generate_simple_self_signed(names).map_err(TlsError::SelfSigned)?;
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
-        let config = server_config(vec![made.cert.der().clone()], key)?;
-        Ok(Self { config, certificate_pem: made.cert.pem() })
+        // Some clients compare only the common name with the host.
+        let common_name = names.first().cloned().unwrap_or_else(|| "localhost".into());
+        let mut params = rcgen::CertificateParams::new(names).map_err(TlsError::SelfSigned)?;
+        params.distinguished_name.push(rcgen::DnType::CommonName, common_name);
+        let signing_key = rcgen::KeyPair::generate().map_err(TlsError::SelfSigned)?;
+        let certificate = params.self_signed(&signing_key).map_err(TlsError::SelfSigned)?;
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(signing_key.serialize_der()));
+        let config = server_config(vec![certificate.der().clone()], key)?;
+        Ok(Self { config, certificate_pem: certificate.pem() })
     }
 }
 
@@ -144,7 +149,11 @@ impl<S: AsyncRead + Unpin> Wrapped<S> {
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Wrapped<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        out: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         if !this.handshake && this.remaining == 0 {
             return Pin::new(&mut this.inner).poll_read(cx, out);
@@ -243,6 +252,11 @@ mod tests {
     #[test]
     fn nonsense_is_no_identity() {
         assert!(matches!(Identity::from_pem("", ""), Err(TlsError::Pem(_))));
-        assert!(Identity::self_signed(vec!["localhost".into()]).unwrap().certificate_pem.starts_with("-----BEGIN"));
+        assert!(
+            Identity::self_signed(vec!["localhost".into()])
+                .unwrap()
+                .certificate_pem
+                .starts_with("-----BEGIN")
+        );
     }
 }

@@ -81,7 +81,13 @@ fn put_sized(out: &mut Vec<u8>, number: u8, body: impl FnOnce(&mut Vec<u8>)) {
 }
 
 /// ERROR (severity 11 and up) or INFO.
-pub fn put_message(out: &mut Vec<u8>, is_error: bool, error: &ServerError, server: &str, version: TdsVersion) {
+pub fn put_message(
+    out: &mut Vec<u8>,
+    is_error: bool,
+    error: &ServerError,
+    server: &str,
+    version: TdsVersion,
+) {
     put_sized(out, if is_error { 0xAA } else { 0xAB }, |out| {
         out.extend_from_slice(&error.number.to_le_bytes());
         out.extend([error.state, error.class]);

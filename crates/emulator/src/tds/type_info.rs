@@ -69,7 +69,9 @@ pub fn byte_limit(ty: SqlType) -> Option<usize> {
     }
     match ty {
         SqlType::NVarChar(n) | SqlType::NChar(n) => Some(usize::from(n) * 2),
-        SqlType::VarChar(n) | SqlType::Char(n) | SqlType::VarBinary(n) | SqlType::Binary(n) => Some(usize::from(n)),
+        SqlType::VarChar(n) | SqlType::Char(n) | SqlType::VarBinary(n) | SqlType::Binary(n) => {
+            Some(usize::from(n))
+        }
         _ => None,
     }
 }
@@ -84,7 +86,9 @@ pub fn put(out: &mut Vec<u8>, ty: SqlType, version: TdsVersion) {
         SqlType::BigInt => out.extend([0x26, 8]),
         SqlType::Real => out.extend([0x6D, 4]),
         SqlType::Float => out.extend([0x6D, 8]),
-        SqlType::Decimal { precision, scale } => out.extend([0x6C, decimal::length(precision), precision, scale]),
+        SqlType::Decimal { precision, scale } => {
+            out.extend([0x6C, decimal::length(precision), precision, scale]);
+        }
         SqlType::Money => out.extend([0x6E, 8]),
         SqlType::UniqueIdentifier => out.extend([0x24, 16]),
         SqlType::DateTime => out.extend([0x6F, 8]),

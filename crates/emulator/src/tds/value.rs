@@ -98,7 +98,9 @@ fn put_short(out: &mut Vec<u8>, value: &Value, ty: SqlType) -> Result<(), Server
         (Value::Float(number), SqlType::Real) => out.extend_from_slice(&(*number as f32).to_le_bytes()),
         (Value::Float(number), _) => out.extend_from_slice(&number.to_le_bytes()),
         (Value::Decimal(text), SqlType::Money) => put_money(out, text),
-        (Value::Decimal(text), SqlType::Decimal { precision, scale }) => put_decimal(out, text, precision, scale),
+        (Value::Decimal(text), SqlType::Decimal { precision, scale }) => {
+            put_decimal(out, text, precision, scale);
+        }
         (Value::Guid(bytes), _) => out.extend_from_slice(&wire_guid(*bytes)),
         (Value::DateTime(at), SqlType::DateTime) => moment::put_datetime(out, *at),
         (Value::DateTime(at), SqlType::SmallDateTime) => moment::put_smalldatetime(out, *at),
@@ -131,8 +133,9 @@ fn put_money(out: &mut Vec<u8>, text: &str) {
     let magnitude = number.magnitude.cast_signed();
     let signed = if number.negative { -magnitude } else { magnitude };
     let limit = if number.negative { i64::MIN } else { i64::MAX };
-    let [a, b, c, d, e, f, g, h] = i64::try_from(signed).unwrap_or(limit).to_le_bytes();
-    out.extend_from_slice(&[e, f, g, h, a, b, c, d]);
+    let bytes = i64::try_from(signed).unwrap_or(limit).to_le_bytes();
+    out.extend_from_slice(&bytes[4..]);
+    out.extend_from_slice(&bytes[..4]);
 }
 
 #[cfg(test)]
@@ -168,7 +171,10 @@ mod tests {
     #[test]
     fn numbers_have_the_width_of_their_type() {
         assert_eq!(bytes(Value::Int(-2), SqlType::SmallInt), [2, 0xFE, 0xFF]);
-        assert_eq!(bytes(Value::Decimal("-1.5".into()), SqlType::Decimal { precision: 5, scale: 2 }), [5, 0, 150, 0, 0, 0]);
+        assert_eq!(
+            bytes(Value::Decimal("-1.5".into()), SqlType::Decimal { precision: 5, scale: 2 }),
+            [5, 0, 150, 0, 0, 0]
+        );
         assert_eq!(bytes(Value::Decimal("1".into()), SqlType::Money), [8, 0, 0, 0, 0, 0x10, 0x27, 0, 0]);
         assert_eq!(bytes(Value::Float(1.5), SqlType::Real), [4, 0, 0, 0xC0, 0x3F]);
     }
@@ -176,7 +182,8 @@ mod tests {
     #[test]
     fn text_longer_than_its_column_is_an_error_that_writes_nothing() {
         let mut out = vec![9];
-        let error = put(&mut out, Value::Text("abc".into()), SqlType::NVarChar(2), TdsVersion::V7_4).unwrap_err();
+        let error =
+            put(&mut out, Value::Text("abc".into()), SqlType::NVarChar(2), TdsVersion::V7_4).unwrap_err();
         assert_eq!((error.number, out), (8152, vec![9]));
     }
 }

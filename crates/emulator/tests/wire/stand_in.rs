@@ -1,12 +1,13 @@
 //! A tiny engine behind the real wire layer, so that the wire is tested alone.
 #![allow(dead_code, reason = "each test file uses a part")]
+#![expect(clippy::unwrap_used, reason = "test support fails like a test")]
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use axon_emulator::{
-    Answer, Cancel, Column, Credentials, Engine, LoginRequest, Param, Server, ServerError, SessionPort, SqlType, Value,
-    WireConfig,
+    Answer, Cancel, Column, Credentials, Engine, LoginRequest, Param, Server, ServerError, SessionPort,
+    SqlType, Value, WireConfig,
 };
 use tiberius::{AuthMethod, Client, Config, EncryptionLevel};
 use tokio::net::TcpStream;
@@ -67,11 +68,11 @@ impl TestServer {
     pub async fn connect(&self, config: Config) -> Result<Client<Compat<TcpStream>>, tiberius::error::Error> {
         let stream = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
         stream.set_nodelay(true).unwrap();
-        Client::connect(config, stream.compat_write()).await
+        Box::pin(Client::connect(config, stream.compat_write())).await
     }
 
     pub async fn client(&self) -> Client<Compat<TcpStream>> {
-        self.connect(self.tiberius()).await.unwrap()
+        Box::pin(self.connect(self.tiberius())).await.unwrap()
     }
 }
 
@@ -171,7 +172,9 @@ impl SessionPort for StandInSession {
                     Column::new("t", SqlType::NVarChar(100)),
                 ]);
                 let mut answers = vec![columns];
-                answers.extend((0..count).map(|n| Answer::Row(vec![Value::Int(n), Value::Text(format!("row {n}"))])));
+                answers.extend(
+                    (0..count).map(|n| Answer::Row(vec![Value::Int(n), Value::Text(format!("row {n}"))])),
+                );
                 answers.push(done(Some(count.unsigned_abs())));
                 answers
             }
@@ -183,7 +186,10 @@ impl SessionPort for StandInSession {
             }
             ["changed", count] => vec![done(count.parse().ok())],
             ["fail", number] => {
-                vec![Answer::Error(ServerError::new(number.parse().unwrap(), "told to fail").at_line(7)), done(None)]
+                vec![
+                    Answer::Error(ServerError::new(number.parse().unwrap(), "told to fail").at_line(7)),
+                    done(None),
+                ]
             }
             ["fatal"] => vec![Answer::Error(ServerError::new(596, "session is killed").with_class(21))],
             ["hang", "up"] => vec![done(None), Answer::Hangup],
@@ -197,20 +203,26 @@ impl SessionPort for StandInSession {
                 self.in_transaction = false;
                 vec![done(None)]
             }
-            ["info"] => vec![Answer::Info(ServerError::new(0, "for your information").with_class(0)), done(None)],
+            ["info"] => {
+                vec![Answer::Info(ServerError::new(0, "for your information").with_class(0)), done(None)]
+            }
             ["move"] => vec![Answer::DatabaseChanged { from: "dw".into(), to: "other".into() }, done(None)],
-            _ => one_row(vec![
-                (Column::new("length", SqlType::BigInt), Value::Int(i64::try_from(sql.len()).unwrap())),
-            ]),
+            _ => one_row(vec![(
+                Column::new("length", SqlType::BigInt),
+                Value::Int(i64::try_from(sql.len()).unwrap()),
+            )]),
         }
     }
 
     fn execute_sql(&mut self, sql: &str, params: Vec<Param>) -> Vec<Answer> {
         self.seen.calls.lock().unwrap().push((sql.into(), params.clone()));
         match sql {
-            "echo" => {
-                one_row(params.into_iter().map(|p| (Column::new(p.name.trim_start_matches('@'), p.ty), p.value)).collect())
-            }
+            echo if echo.starts_with("echo") => one_row(
+                params
+                    .into_iter()
+                    .map(|p| (Column::new(p.name.trim_start_matches('@'), p.ty), p.value))
+                    .collect(),
+            ),
             "out" => {
                 let mut answers = vec![Answer::Done { rows: Some(0) }];
                 answers.extend(params.into_iter().filter(|p| p.output).map(|p| Answer::ReturnValue {
