@@ -1,10 +1,15 @@
 //! The catalog as it is read: rows with ids first, then the graph that they mean.
 
 mod assemble;
+mod grants;
 mod notes;
+mod places;
 mod predefined;
+mod principals;
 mod reach;
 mod rows;
+#[cfg(test)]
+pub(crate) mod sample;
 
 use axon_model::SqlName;
 

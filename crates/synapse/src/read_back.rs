@@ -157,4 +157,100 @@ fn supersedes(later: &Step, earlier: &Step) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+    use crate::catalog::sample::{self, name};
+    use axon_reconcile::{ObjectName, Sid};
+
+    fn graph() -> Graph {
+        let mut raw = sample::pool();
+        sample::user(&mut raw, 10, "kim", 'X');
+        sample::role(&mut raw, 20, "r");
+        raw.members = vec![(20, 10)];
+        sample::permission(&mut raw, 10, 1, "CONNECT", 'D', (0, 0, 0));
+        sample::permission(&mut raw, 20, 1, "SELECT", 'G', (1, 100, 1));
+        sample::permission(&mut raw, 20, 10, "INSERT", 'G', (1, 100, 0));
+        sample::permission(&mut raw, 20, 1, "UPDATE", 'D', (1, 100, 0));
+        catalog::assemble(raw, name("dw"), Dialect::Dedicated, None).unwrap().graph
+    }
+
+    fn on_orders(permission: Permission, columns: &[&str]) -> (SqlName, Permission, Securable, Vec<SqlName>) {
+        let orders = ObjectName { schema: name("sales"), name: name("orders") };
+        (name("r"), permission, Securable::Object(orders), columns.iter().map(|c| name(c)).collect())
+    }
+
+    fn grant(permission: Permission, columns: &[&str]) -> Step {
+        let (grantee, permission, on, columns) = on_orders(permission, columns);
+        Step::Grant { grantee, permission, on, columns }
+    }
+
+    fn revoke(permission: Permission, columns: &[&str]) -> Step {
+        let (grantee, permission, on, columns) = on_orders(permission, columns);
+        Step::Revoke { grantee, permission, on, columns, was: GrantState::Grant }
+    }
+
+    fn deny(permission: Permission) -> Step {
+        let (grantee, permission, on, columns) = on_orders(permission, &[]);
+        Step::Deny { grantee, permission, on, columns }
+    }
+
+    #[test]
+    fn each_step_is_judged_by_its_own_effect() {
+        let graph = graph();
+        let sid = |byte| Some(Sid::from_bytes(&[byte; 16]));
+        let create = |kind, sid| Step::CreatePrincipal { name: name("KIM"), kind, sid };
+        for (step, in_force) in [
+            (create(PrincipalKind::ExternalGroup, None), true),
+            (create(PrincipalKind::External, None), false),
+            // An application may come back as X; its SID tells.
+            (create(PrincipalKind::External, sid(10)), true),
+            (create(PrincipalKind::ExternalGroup, sid(11)), false),
+            (Step::CreateRole { name: name("r") }, true),
+            // A user has the name: not the role that was asked for.
+            (Step::CreateRole { name: name("kim") }, false),
+            (Step::AddMember { role: name("r"), member: name("kim") }, true),
+            (Step::DropMember { role: name("r"), member: name("kim") }, false),
+            (grant(Permission::Select, &["id"]), true),
+            (grant(Permission::Select, &["id", "region"]), false),
+            (grant(Permission::Select, &[]), false),
+            (grant(Permission::Update, &[]), false),
+            (deny(Permission::Update), true),
+            (deny(Permission::Insert), false),
+            (revoke(Permission::Select, &["id"]), false),
+            (revoke(Permission::Select, &["region"]), true),
+            // Another grantor's row stays, and is not what a REVOKE of ours is about.
+            (revoke(Permission::Insert, &[]), true),
+            (Step::DenyConnect { principal: name("kim") }, true),
+            (Step::GrantConnect { principal: name("kim") }, false),
+            (Step::DropRole { name: name("r") }, false),
+            (Step::DropPrincipal { name: name("r") }, true),
+            (Step::DropPrincipal { name: name("kim") }, false),
+        ] {
+            assert_eq!(holds(&graph, &step), in_force, "{step}");
+        }
+    }
+
+    #[test]
+    fn a_step_that_a_later_one_undoes_is_superseded() {
+        let kim = name("kim");
+        let create = Step::CreatePrincipal { name: kim, kind: PrincipalKind::External, sid: None };
+        assert!(supersedes(&create, &Step::DropPrincipal { name: kim }));
+        assert!(!supersedes(&create, &Step::DropPrincipal { name: name("lee") }));
+        assert!(supersedes(&Step::GrantConnect { principal: kim }, &Step::DenyConnect { principal: kim }));
+        assert!(supersedes(&deny(Permission::Select), &grant(Permission::Select, &[])));
+        // An object-level statement clears the column rows of its permission.
+        assert!(supersedes(&revoke(Permission::Select, &[]), &grant(Permission::Select, &["id"])));
+        assert!(!supersedes(&revoke(Permission::Select, &["id"]), &grant(Permission::Select, &[])));
+        assert!(!supersedes(&revoke(Permission::Insert, &[]), &grant(Permission::Select, &[])));
+    }
+
+    #[test]
+    fn a_wave_is_cut_into_queries_of_not_too_many_names() {
+        let steps: Vec<Step> = (0..MOST_NAMES)
+            .map(|i| Step::AddMember { role: name("r"), member: name(&format!("u{i}")) })
+            .collect();
+        let (first, names) = chunk(&steps);
+        assert_eq!((first.len(), names.len()), (MOST_NAMES - 1, MOST_NAMES));
+        assert_eq!(chunk(&steps[first.len()..]).0.len(), 1);
+    }
+}

@@ -87,4 +87,132 @@ fn permission(verb: &str, direction: &str, clause: &Clause) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use std::collections::BTreeSet;
+
+    use axon_model::SqlName;
+    use axon_reconcile::{GrantState, ObjectName, Permission, PrincipalKind, Securable, Step};
+
+    use super::*;
+    use crate::statement::{Wording, Work};
+
+    fn name(text: &str) -> SqlName {
+        SqlName::parse(text).unwrap()
+    }
+
+    const HOSTILE: &str = "x]; DROP USER [dbo]--";
+
+    fn steps() -> Vec<Step> {
+        let orders = Securable::Object(ObjectName { schema: name("sales"), name: name("or.ders") });
+        let bare = Vec::new();
+        vec![
+            Step::CreateRole { name: name("axon_sales-reader") },
+            Step::CreateRole { name: name(HOSTILE) },
+            Step::CreatePrincipal {
+                name: name("O'Brien@acme.com"),
+                kind: PrincipalKind::External,
+                sid: None,
+            },
+            Step::CreatePrincipal {
+                name: name("gr\u{202e}up"),
+                kind: PrincipalKind::ExternalGroup,
+                sid: None,
+            },
+            Step::AddMember { role: name("r]'"), member: name("O'Brien'); DROP USER x--") },
+            Step::DropMember { role: name("mediumrc"), member: name(HOSTILE) },
+            Step::Grant {
+                grantee: name("r"),
+                permission: Permission::Select,
+                on: orders,
+                columns: bare.clone(),
+            },
+            Step::Grant {
+                grantee: name(HOSTILE),
+                permission: Permission::Select,
+                on: orders,
+                columns: vec![name("a]b"), name("c, d)")],
+            },
+            Step::Grant {
+                grantee: name("r"),
+                permission: Permission::ViewDefinition,
+                on: Securable::Database,
+                columns: bare.clone(),
+            },
+            Step::Deny {
+                grantee: name("r"),
+                permission: Permission::Delete,
+                on: Securable::Schema(name("sta'ging")),
+                columns: bare.clone(),
+            },
+            Step::Grant {
+                grantee: name("r"),
+                permission: Permission::Impersonate,
+                on: Securable::Principal(name("kim")),
+                columns: bare.clone(),
+            },
+            Step::Revoke {
+                grantee: name("r"),
+                permission: Permission::Alter,
+                on: Securable::Principal(name("known_role")),
+                columns: bare.clone(),
+                was: GrantState::Deny,
+            },
+            Step::Revoke {
+                grantee: name("r"),
+                permission: Permission::Update,
+                on: orders,
+                columns: vec![name("c")],
+                was: GrantState::GrantWithOption,
+            },
+            Step::DenyConnect { principal: name("kim@acme.com") },
+            Step::GrantConnect { principal: name("kim@acme.com") },
+            Step::DropRole { name: name("r") },
+            Step::DropPrincipal { name: name(HOSTILE) },
+        ]
+    }
+
+    fn texts(dialect: Dialect) -> String {
+        let roles = BTreeSet::from([name("known_role")]);
+        let wording = Wording { dialect, database: name("d]w"), roles: &roles };
+        let mut lines: Vec<String> = steps()
+            .iter()
+            .map(|step| match wording.work(step) {
+                Ok(Work::One(statement)) => render(&statement, dialect).into_string(),
+                other => panic!("{step}: {other:?}"),
+            })
+            .collect();
+        let session = match dialect {
+            Dialect::Dedicated => SessionId::Dedicated(123),
+            Dialect::Serverless => SessionId::Serverless(51),
+        };
+        lines.push(render(&Statement::Kill { session }, dialect).into_string());
+        lines.join("\n").replace('\u{202e}', "<RLO>")
+    }
+
+    #[test]
+    fn statements_of_a_dedicated_pool() {
+        insta::assert_snapshot!(texts(Dialect::Dedicated));
+    }
+
+    #[test]
+    fn statements_of_a_serverless_pool() {
+        insta::assert_snapshot!(texts(Dialect::Serverless));
+    }
+
+    #[test]
+    fn queries_of_the_catalog() {
+        let names = [name(HOSTILE), name("kim")];
+        let queries = [
+            everything(),
+            named(&names, NamedMembers::Either),
+            named(&names[..1], NamedMembers::Both),
+            sessions(names[0], Dialect::Dedicated),
+            sessions(names[0], Dialect::Serverless),
+            ping(),
+        ];
+        for query in &queries {
+            assert!(!query.text().as_str().contains("DROP"), "names are bound, not written");
+        }
+        insta::assert_snapshot!(queries.map(|q| q.text().clone().into_string()).join("\n\n"));
+    }
+}

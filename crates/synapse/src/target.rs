@@ -149,14 +149,13 @@ impl Target for SynapseTarget {
             let mut session = self.link.session().await?;
             // Who administers decides which rows are our own; without it, ask once.
             let known = self.memory().known.clone();
-            let known = match known {
-                Some(known) => known,
-                None => {
-                    let raw = catalog::read_everything(&mut session).await?;
-                    let known = self.picture(raw, None)?.known;
-                    self.memory().known = Some(known.clone());
-                    known
-                }
+            let known = if let Some(known) = known {
+                known
+            } else {
+                let raw = catalog::read_everything(&mut session).await?;
+                let known = self.picture(raw, None)?.known;
+                self.memory().known = Some(known.clone());
+                known
             };
             let place =
                 read_back::Place { database: self.link.connection().database, dialect: self.dialect, known };

@@ -1,17 +1,17 @@
 //! From rows with ids to graph and shape. Pure.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use axon_model::SqlName;
 use axon_model::name::{fold, shown};
-use axon_reconcile::{
-    Connect, Grant, GrantKey, GrantState, Graph, Membership, ObjectFacts, ObjectKind, ObjectName, Permission,
-    Principal, PrincipalKind, Role, Securable, Shape, Sid, TargetFacts,
-};
+use axon_reconcile::{Graph, Membership, Shape, TargetFacts};
 
+use super::grants::{Names, permissions};
 use super::notes::Notes;
-use super::rows::{RawCatalog, RawColumn, RawObject, RawPermission, RawPrincipal, RawSchema};
-use super::{predefined, reach};
+use super::places::shape;
+use super::principals::principals;
+use super::reach;
+use super::rows::RawCatalog;
 use crate::statement::Dialect;
 
 /// What a read by name takes over from the last read of everything.
@@ -92,219 +92,129 @@ pub(crate) fn assemble(
     Ok(Picture { graph, shape, facts, known: Known { administrators, blind }, unseen })
 }
 
-/// Puts users and roles into the graph and gives the names of all ids, system principals included.
-fn principals(
-    rows: &[RawPrincipal],
-    dialect: Dialect,
-    graph: &mut Graph,
-    notes: &mut Notes,
-) -> HashMap<i32, SqlName> {
-    let mut order: Vec<&RawPrincipal> = rows.iter().collect();
-    order.sort_by_key(|row| row.id);
-    let mut by_id: HashMap<i32, SqlName> = HashMap::with_capacity(rows.len());
-    let mut taken: HashMap<SqlName, SqlName> = HashMap::with_capacity(rows.len());
-    for row in &order {
-        let name = match &row.name {
-            Ok(name) => *name,
-            Err((text, reason)) => {
-                notes.add(|| format!("principal {:?} is left out: {reason}", shown(text)));
-                continue;
-            }
-        };
-        if let Some(first) = taken.get(&name) {
-            // The elder one stays, with its own rows only. What the other holds must not be taken for what it holds.
-            notes.add(|| {
-                format!(
-                    "principals {:?} and {:?} cannot be told apart: rename or drop one",
-                    shown(first.as_str()),
-                    shown(name.as_str())
-                )
-            });
-            continue;
-        }
-        taken.insert(name, name);
-        by_id.insert(row.id, name);
-    }
-    for row in order {
-        let Some(name) = by_id.get(&row.id).copied() else { continue };
-        if row.code == 'R' {
-            let fixed = row.fixed || predefined::is_predefined_role(name, dialect);
-            let owner = row.owner.and_then(|id| by_id.get(&id).copied());
-            graph.roles.insert(name, Role { fixed, owner });
-        } else if !predefined::is_system_user(name) {
-            let kind = match row.code {
-                'E' => PrincipalKind::External,
-                'X' => PrincipalKind::ExternalGroup,
-                // `S`, and what Synapse is not expected to hold. Axon makes none of them.
-                _ => PrincipalKind::Sql,
-            };
-            let sid = row.sid.as_deref().filter(|bytes| !bytes.is_empty()).map(Sid::from_bytes);
-            let created = row.created.map(time::PrimitiveDateTime::assume_utc);
-            graph.principals.insert(name, Principal { kind, sid, connect: Connect::Absent, created });
-        }
-    }
-    by_id
-}
-
-/// What ids of schemas, objects and columns stand for. Things whose name cannot be used, or cannot be told apart from that
-/// of an elder one, are not in it; if something is permitted on them, that is a note.
-#[derive(Default)]
-struct Places {
-    schemas: HashMap<i32, SqlName>,
-    objects: HashMap<i32, ObjectName>,
-    columns: HashMap<(i32, i32), SqlName>,
-}
-
-fn shape(
-    schemas: Vec<RawSchema>,
-    objects: Vec<RawObject>,
-    mut columns: Vec<RawColumn>,
-    who: &HashMap<i32, SqlName>,
-) -> (Shape, Places) {
-    let (mut shape, mut places) = (Shape::default(), Places::default());
-    let named = |id: Option<i32>| id.and_then(|id| who.get(&id).copied());
-    for row in schemas {
-        let Ok(name) = row.name else { continue };
-        if shape.schemas.contains_key(&name) {
-            continue;
-        }
-        places.schemas.insert(row.id, name);
-        if !predefined::is_system_schema(name) {
-            shape.schemas.insert(name, named(row.owner));
-        }
-    }
-    for row in objects {
-        let Some(schema) = places.schemas.get(&row.schema).copied() else { continue };
-        let Ok(name) = row.name else { continue };
-        let object = ObjectName { schema, name };
-        if shape.objects.contains_key(&object) {
-            continue;
-        }
-        places.objects.insert(row.id, object);
-        if predefined::is_system_schema(schema) {
-            continue;
-        }
-        let kind = match &row.code {
-            b"U " => ObjectKind::Table,
-            b"V " => ObjectKind::View,
-            b"P " => ObjectKind::Procedure,
-            b"FN" | b"IF" | b"TF" => ObjectKind::Function,
-            _ => ObjectKind::Other,
-        };
-        let owner = named(row.owner).or_else(|| shape.schemas.get(&schema).copied().flatten());
-        shape.objects.insert(object, ObjectFacts { kind, owner, columns: Vec::new() });
-    }
-    columns.sort_by_key(|row| (row.object, row.id));
-    for row in columns {
-        let Some(object) = places.objects.get(&row.object).copied() else { continue };
-        let Ok(name) = row.name else { continue };
-        let Some(facts) = shape.objects.get_mut(&object) else { continue };
-        if facts.columns.contains(&name) {
-            continue;
-        }
-        facts.columns.push(name);
-        places.columns.insert((row.object, row.id), name);
-    }
-    (shape, places)
-}
-
-/// What all ids stand for.
-struct Names {
-    who: HashMap<i32, SqlName>,
-    places: Places,
-}
-
-fn permissions(
-    rows: &[RawPermission],
-    names: &Names,
-    acts_as: Option<SqlName>,
-    graph: &mut Graph,
-    notes: &mut Notes,
-) {
-    let mut exceptions: BTreeMap<ObjectName, usize> = BTreeMap::new();
-    let mut nowhere: BTreeMap<SqlName, usize> = BTreeMap::new();
-    let who = &names.who;
-    for row in rows {
-        let Some(grantee) = who.get(&row.grantee).copied() else { continue };
-        let securable = match names.place(row) {
-            Place::On(securable) => securable,
-            Place::Unknown => {
-                *nowhere.entry(grantee).or_default() += 1;
-                continue;
-            }
-            Place::Untold => continue,
-        };
-        let state = match row.state {
-            'G' => GrantState::Grant,
-            'W' => GrantState::GrantWithOption,
-            'D' => GrantState::Deny,
-            // R: a column that an object-level permission does not cover. See the crate's plain limits.
-            _ => {
-                if let Securable::Column(object, _) = securable {
-                    *exceptions.entry(object).or_default() += 1;
-                }
-                continue;
-            }
-        };
-        if row.permission == Permission::Connect
-            && securable == Securable::Database
-            && let Some(principal) = graph.principals.get_mut(&grantee)
-        {
-            if state == GrantState::Deny || principal.connect == Connect::Absent {
-                principal.connect =
-                    if state == GrantState::Deny { Connect::Denied } else { Connect::Granted };
-            }
-            continue;
-        }
-        if !graph.principals.contains_key(&grantee) && !graph.roles.contains_key(&grantee) {
-            continue;
-        }
-        let own = acts_as.is_some() && who.get(&row.grantor).copied() == acts_as;
-        let key = GrantKey { grantee, securable, permission: row.permission };
-        let grant =
-            graph.grants.entry(key).or_insert(Grant { state, foreign_grantors: Vec::new(), own_row: false });
-        // The order of the states is their strength.
-        grant.state = grant.state.max(state);
-        grant.own_row |= own;
-        if !own && let Some(grantor) = who.get(&row.grantor).copied() {
-            grant.foreign_grantors.push(grantor);
-        }
-    }
-    for (grantee, count) in nowhere {
-        notes.add(|| {
-            format!("{count} permissions of {grantee} are on things whose names cannot be read or told apart: look at them by hand")
-        });
-    }
-    for (object, count) in exceptions {
-        tracing::warn!(%object, count, "columns are taken out of an object-level permission; it is read as covering them");
-    }
-}
-
-enum Place {
-    On(Securable),
-    /// On something that was not read, or whose name cannot be used.
-    Unknown,
-    /// On a class that the graph does not tell of (types, certificates, credentials).
-    Untold,
-}
-
-impl Names {
-    fn place(&self, row: &RawPermission) -> Place {
-        let places = &self.places;
-        let securable = match row.class {
-            0 => Some(Securable::Database),
-            1 if row.minor == 0 => places.objects.get(&row.major).copied().map(Securable::Object),
-            1 => places.objects.get(&row.major).and_then(|object| {
-                let column = places.columns.get(&(row.major, row.minor))?;
-                Some(Securable::Column(*object, *column))
-            }),
-            3 => places.schemas.get(&row.major).copied().map(Securable::Schema),
-            4 => self.who.get(&row.major).copied().map(Securable::Principal),
-            _ => return Place::Untold,
-        };
-        securable.map_or(Place::Unknown, Place::On)
-    }
-}
-
 #[cfg(test)]
-mod tests;
+mod tests {
+    use axon_reconcile::{Connect, PrincipalKind};
+
+    use super::*;
+    use crate::catalog::sample::{self, name};
+
+    fn picture(raw: RawCatalog) -> Picture {
+        assemble(raw, name("dw"), Dialect::Dedicated, None).unwrap()
+    }
+
+    #[test]
+    fn a_pool_is_read_into_principals_roles_memberships_and_shape() {
+        let mut raw = sample::pool();
+        sample::user(&mut raw, 10, "kim@acme.com", 'E');
+        sample::user(&mut raw, 11, "SG-Sales", 'X');
+        sample::user(&mut raw, 12, "loader", 'S');
+        sample::role(&mut raw, 20, "axon_sales");
+        raw.members = vec![(20, 10), (20, 11), (20, 999), (16384, 10)];
+        sample::permission(&mut raw, 10, 1, "CONNECT", 'G', (0, 0, 0));
+        sample::permission(&mut raw, 11, 1, "CONNECT", 'D', (0, 0, 0));
+        let picture = picture(raw);
+
+        let graph = &picture.graph;
+        assert_eq!(
+            graph.principals.keys().map(|n| n.as_str()).collect::<Vec<_>>(),
+            ["kim@acme.com", "loader", "SG-Sales"]
+        );
+        assert_eq!(graph.principals[&name("kim@acme.com")].kind, PrincipalKind::External);
+        assert_eq!(graph.principals[&name("kim@acme.com")].connect, Connect::Granted);
+        assert_eq!(graph.principals[&name("SG-Sales")].kind, PrincipalKind::ExternalGroup);
+        assert_eq!(graph.principals[&name("SG-Sales")].connect, Connect::Denied);
+        assert_eq!(graph.principals[&name("loader")].connect, Connect::Absent);
+        assert_eq!(graph.members.len(), 3, "a row that points nowhere is left out");
+        assert!(!graph.roles[&name("axon_sales")].fixed);
+        for fixed in ["db_owner", "mediumrc", "public"] {
+            assert!(graph.roles[&name(fixed)].fixed, "{fixed}");
+        }
+        assert_eq!(graph.roles[&name("axon_sales")].owner, Some(name("dbo")));
+        assert!(graph.grants.is_empty(), "CONNECT is a state of the principal");
+
+        assert_eq!(picture.facts.own_principal, name("dbo"));
+        assert_eq!(picture.facts.administrators, [name("dbo"), name("kim@acme.com")]);
+        assert_eq!(picture.unseen, Vec::<String>::new());
+        let schemas: Vec<_> = picture.shape.schemas.keys().map(|n| n.as_str()).collect();
+        assert_eq!(schemas, ["dbo", "sales"], "the catalog's own schemas are not for permissions");
+        let orders = axon_reconcile::ObjectName { schema: name("sales"), name: name("orders") };
+        assert_eq!(picture.shape.objects[&orders].columns, [name("id"), name("region")]);
+        assert_eq!(picture.shape.objects[&orders].owner, Some(name("dbo")));
+    }
+
+    #[test]
+    fn the_wrong_database_or_engine_is_refused() {
+        let mut raw = sample::pool();
+        raw.facts.as_mut().unwrap().database = "master".into();
+        let error = assemble(raw, name("dw"), Dialect::Dedicated, None).unwrap_err();
+        assert_eq!(error, "this is database \"master\", not dw");
+        let error = assemble(sample::pool(), name("DW"), Dialect::Serverless, None).unwrap_err();
+        assert_eq!(error, "EngineEdition 6 is not a serverless pool");
+        let mut raw = sample::pool();
+        raw.facts.as_mut().unwrap().edition = 5;
+        assert!(
+            assemble(raw, name("dw"), Dialect::Serverless, None).is_ok(),
+            "an unknown edition proves nothing"
+        );
+        assert!(assemble(RawCatalog::default(), name("dw"), Dialect::Dedicated, None).is_err());
+    }
+
+    #[test]
+    fn names_that_cannot_be_told_apart_are_named_and_never_merged() {
+        let mut raw = sample::pool();
+        sample::user(&mut raw, 10, "kim", 'E');
+        sample::user(&mut raw, 11, "kim\u{200f}", 'E');
+        sample::user(&mut raw, 12, "lee ", 'E');
+        sample::permission(&mut raw, 11, 1, "CONTROL", 'G', (0, 0, 0));
+        raw.members = vec![(16384, 11)];
+        let picture = picture(raw);
+        assert_eq!(picture.graph.principals.len(), 1);
+        assert!(picture.graph.grants.is_empty(), "the other's grant is not kim's");
+        assert!(picture.graph.members.is_empty(), "nor is its membership");
+        assert_eq!(
+            picture.unseen,
+            [
+                r#"principals "kim" and "kim\\u{200f}" cannot be told apart: rename or drop one"#,
+                r#"principal "lee " is left out: the name begins or ends with a blank"#,
+            ]
+        );
+    }
+
+    #[test]
+    fn a_reader_that_may_not_see_all_says_so() {
+        let mut raw = sample::pool();
+        raw.facts.as_mut().unwrap().own = "axon".into();
+        sample::user(&mut raw, 10, "axon", 'E');
+        sample::permission(&mut raw, 10, 1, "CONNECT", 'G', (0, 0, 0));
+        let blind = picture(raw.clone());
+        assert_eq!(
+            blind.unseen,
+            ["axon may not see all of the catalog: grant it VIEW DEFINITION on the database"]
+        );
+
+        let mut through_role = raw.clone();
+        sample::role(&mut through_role, 20, "readers");
+        through_role.members = vec![(20, 10)];
+        sample::permission(&mut through_role, 20, 1, "VIEW DEFINITION", 'G', (0, 0, 0));
+        assert_eq!(picture(through_role.clone()).unseen, Vec::<String>::new());
+
+        sample::permission(&mut through_role, 10, 1, "VIEW DEFINITION", 'D', (0, 0, 0));
+        assert_eq!(picture(through_role).unseen.len(), 1, "a DENY wins");
+
+        raw.principals.retain(|p| p.id != 10);
+        assert!(picture(raw).unseen[0].contains("enters through a group"));
+    }
+
+    #[test]
+    fn members_of_db_owner_through_roles_administer() {
+        let mut raw = sample::pool();
+        sample::user(&mut raw, 10, "kim", 'E');
+        sample::role(&mut raw, 20, "admins");
+        raw.members = vec![(16384, 20), (20, 10)];
+        raw.facts.as_mut().unwrap().own = "kim".into();
+        let picture = picture(raw);
+        assert_eq!(picture.facts.administrators, [name("admins"), name("dbo"), name("kim")]);
+        assert_eq!(picture.unseen, Vec::<String>::new(), "an administrator sees everything");
+    }
+}
