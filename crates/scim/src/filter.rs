@@ -237,11 +237,25 @@ impl Filter {
         index::plan(&self.expr)
     }
 
+    /// How many comparisons the filter has: what one evaluation costs at most.
+    pub fn terms(&self) -> usize {
+        terms(&self.expr)
+    }
+
     /// The attributes that the filter looks at, each once, in order of appearance.
     pub fn attributes(&self) -> Vec<AttrPath> {
         let mut out = Vec::new();
         collect(&self.expr, None, &mut out);
         out
+    }
+}
+
+fn terms(expr: &Expr) -> usize {
+    match expr {
+        Expr::And(inner) | Expr::Or(inner) => inner.iter().map(terms).sum(),
+        Expr::Not(inner) => terms(inner),
+        Expr::Element { condition, .. } => terms(condition),
+        Expr::Compare { .. } | Expr::Present(_) => 1,
     }
 }
 

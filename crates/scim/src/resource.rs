@@ -143,9 +143,10 @@ impl Resource {
         self.map.get("active").and_then(Value::as_bool)
     }
 
-    /// May the person sign in? Only `active: false` says no (RFC 7643 leaves absence to the server).
+    /// May the person sign in? Every new person says so or gets `true` ([`Resource::set_defaults`]), so
+    /// `active` is absent only where a client removed it: that is not known, and gives nothing.
     pub fn is_active(&self) -> bool {
-        self.active() != Some(false)
+        self.active() == Some(true)
     }
 
     /// The elements of `emails`.

@@ -5,10 +5,14 @@ use serde_json::{Map, Value};
 use super::elements::{self, Elements};
 use super::{AttributeOp, Op, Verb};
 use crate::error::ScimError;
+use crate::filter::Filter;
 use crate::path::Path;
 use crate::profile::Profile;
 use crate::resource::{Resource, is_hollow};
 use crate::schema::{AttrPath, Mutability};
+
+/// Most comparisons of elements with filters in one request.
+const MAX_WORK: usize = 5_000_000;
 
 /// Applies the operations on attributes, in order; those on members are left to the store. True when
 /// the document is another one afterwards. On an error nothing has changed.
@@ -21,13 +25,20 @@ pub fn apply(ops: &[Op], resource: &mut Resource, profile: &Profile) -> Result<b
         return Ok(false);
     }
     let mut next = resource.clone();
+    let mut work = 0;
     for op in ops() {
-        one(next.map_mut(), op, profile)?;
+        one(next.map_mut(), op, profile, &mut work)?;
     }
     // Only now, since an operation may complete what an earlier one began.
     for op in ops() {
         if let Path::Attribute(path) | Path::Elements { path, .. } = &op.path {
             prune(next.map_mut(), path);
+            if path.attribute.required && stored(next.as_map(), &path.whole()).is_none() {
+                return Err(ScimError::mutability(format!(
+                    "{} is required and cannot be removed",
+                    path.whole()
+                )));
+            }
         }
     }
     next.tidy();
@@ -36,7 +47,12 @@ pub fn apply(ops: &[Op], resource: &mut Resource, profile: &Profile) -> Result<b
     Ok(changed)
 }
 
-fn one(map: &mut Map<String, Value>, op: &AttributeOp, profile: &Profile) -> Result<(), ScimError> {
+fn one(
+    map: &mut Map<String, Value>,
+    op: &AttributeOp,
+    profile: &Profile,
+    work: &mut usize,
+) -> Result<(), ScimError> {
     let (path, condition) = match &op.path {
         Path::Attribute(path) => (path, None),
         Path::Elements { path, condition } => (path, Some(condition)),
@@ -46,7 +62,7 @@ fn one(map: &mut Map<String, Value>, op: &AttributeOp, profile: &Profile) -> Res
     if !may_write(map, op, path, profile)? {
         return Ok(());
     }
-    if op.verb == Verb::Remove && path.leaf().required && (path.sub.is_none() || condition.is_none()) {
+    if op.verb == Verb::Remove && path.leaf().required && (path.sub.is_some() || condition.is_none()) {
         return Err(ScimError::mutability(format!("{path} is required and cannot be removed")));
     }
     let Some(holder) = holder(map, path, op.verb) else { return Ok(()) };
@@ -65,6 +81,10 @@ fn one(map: &mut Map<String, Value>, op: &AttributeOp, profile: &Profile) -> Res
         }
         (condition, _) => {
             let mut found = Elements::take(holder, attribute);
+            *work += found.len() * condition.map_or(1, Filter::terms);
+            if *work > MAX_WORK {
+                return Err(ScimError::payload_too_large("the filters of this request compare too much"));
+            }
             found.change(op, path, condition, profile)?;
             found.put_back(holder);
         }
@@ -197,5 +217,127 @@ fn prune(map: &mut Map<String, Value>, path: &AttrPath) {
         if list.is_empty() {
             holder.remove(name);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::patch::PatchRequest;
+    use crate::resource::{MAX_ELEMENTS, parse_new};
+    use crate::schema::{Attribute, DataType, Registry, ResourceKind, Schema};
+
+    const URN: &str = "urn:example:2.0:Badge";
+
+    /// A registry with every characteristic that the core schemas do not have.
+    fn registry() -> Registry {
+        let tags = Attribute::complex(
+            "tags",
+            "",
+            [Attribute::string("value", "").required(), Attribute::string("note", "")],
+        );
+        let attributes = [
+            Attribute::string("serial", "").mutability(Mutability::Immutable),
+            Attribute::new("level", DataType::Integer, ""),
+            Attribute::string("words", "").multi(),
+            tags.multi().required(),
+        ];
+        let schema = Schema {
+            id: Arc::from(URN),
+            name: "Badge".into(),
+            description: String::new(),
+            attributes: attributes.into_iter().map(Arc::new).collect(),
+        };
+        let mut registry = Registry::standard();
+        registry.add_extension(ResourceKind::User, schema, false).unwrap();
+        registry
+    }
+
+    fn kim(registry: &Registry) -> Resource {
+        let body = json!({"userName": "kim", URN: {"words": ["a"], "tags": [{"value": "x", "note": "n"}, {"value": "y"}]}});
+        parse_new(registry, ResourceKind::User, body, &Profile::generic()).unwrap().resource
+    }
+
+    fn run(resource: &mut Resource, registry: &Registry, ops: Value) -> Result<bool, ScimError> {
+        let profile = Profile::generic();
+        let request = PatchRequest::parse(body, registry, ResourceKind::User, &profile)?;
+        apply(&request.ops, resource, &profile)
+    }
+
+    fn badge(ops: Value) -> Result<Value, String> {
+        let registry = registry();
+        let mut kim = kim(&registry);
+        run(&mut kim, &registry, ops).map_err(|e| e.to_string())?;
+        Ok(kim.as_map()[URN].clone())
+    }
+
+    #[test]
+    fn an_immutable_attribute_is_set_once() {
+        let set = |value: &str| json!({"op": "replace", "path": format!("{URN}:serial"), "value": value});
+        assert_eq!(badge(json!([set("1")])).unwrap()["serial"], "1");
+        assert_eq!(badge(json!([set("1"), set("1")])).unwrap()["serial"], "1");
+        let refused = [json!([set("1"), set("2")]), json!([set("1"), {"op": "remove", "path": "serial"}])];
+        for ops in refused {
+            assert!(badge(ops).unwrap_err().starts_with("400 mutability"));
+        }
+        assert!(badge(json!([{"op": "remove", "path": "serial"}])).is_ok());
+    }
+
+    #[test]
+    fn simple_lists_take_each_value_once() {
+        let add = json!([{"op": "add", "path": "words", "value": ["A", "b", "B", "c"]}]);
+        assert_eq!(badge(add).unwrap()["words"], json!(["a", "b", "c"]));
+        let remove = json!([{"op": "add", "path": "words", "value": "b"}, {"op": "remove", "path": "words", "value": ["A", "z"]}]);
+        assert_eq!(badge(remove).unwrap()["words"], json!(["b"]));
+    }
+
+    #[test]
+    fn text_numbers_become_numbers() {
+        assert_eq!(badge(json!([{"op": "add", "path": "level", "value": "7"}])).unwrap()["level"], json!(7));
+        assert!(badge(json!([{"op": "add", "path": "level", "value": "seven"}])).is_err());
+    }
+
+    #[test]
+    fn a_required_list_keeps_an_element_and_an_element_its_required_part() {
+        let one = badge(json!([{"op": "remove", "path": "tags[value eq \"x\"]"}])).unwrap();
+        assert_eq!(one["tags"], json!([{"value": "y"}]));
+        for ops in [
+            json!([{"op": "remove", "path": "tags"}]),
+            json!([{"op": "remove", "path": "tags[value pr]"}]),
+            json!([{"op": "remove", "path": "tags", "value": ["x", "y"]}]),
+            json!([{"op": "replace", "path": "tags", "value": []}]),
+            json!([{"op": "remove", "path": "tags[value eq \"x\"].value"}]),
+            json!([{"op": "remove", "path": "tags.value"}]),
+        ] {
+            assert!(badge(ops.clone()).unwrap_err().starts_with("400 mutability"), "{ops}");
+        }
+    }
+
+    #[test]
+    fn lists_and_work_are_bounded() {
+        let registry = registry();
+        let mut kim = kim(&registry);
+        let emails = |from: usize, to: usize| {
+            (from..to).map(|n| json!({"value": format!("{n}@x")})).collect::<Vec<_>>()
+        };
+        run(&mut kim, &registry, json!([{"op": "add", "path": "emails", "value": emails(0, MAX_ELEMENTS)}]))
+            .unwrap();
+        let full = kim.clone();
+        let more = run(
+            &mut kim,
+            &registry,
+            json!([{"op": "add", "path": "emails", "value": emails(MAX_ELEMENTS, MAX_ELEMENTS + 1)}]),
+        );
+        assert_eq!(more.unwrap_err().status, 400);
+        let filter = vec!["value co \"q\""; 100].join(" or ");
+        let op = json!({"op": "remove", "path": format!("emails[{filter}]")});
+        assert_eq!(run(&mut kim, &registry, json!(vec![op; 100])).unwrap_err().status, 413);
+        let op = json!({"op": "replace", "path": "title", "value": "t"});
+        assert_eq!(run(&mut kim, &registry, json!(vec![op; 2_001])).unwrap_err().status, 413);
+        assert_eq!(kim, full);
     }
 }

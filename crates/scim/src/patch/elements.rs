@@ -15,7 +15,7 @@ use crate::resource::MAX_ELEMENTS;
 use crate::schema::{AttrPath, Attribute};
 
 /// Most listed values of a `remove` where elements have no `value` to find them by.
-const MAX_UNKEYED: usize = 100;
+const MAX_UNKEYED: usize = 32;
 
 /// The elements of one attribute, taken out of the document while they change. A single complex value
 /// is a list of one, so that a filter on it works too.
@@ -48,6 +48,10 @@ impl<'a> Elements<'a> {
         if let Some(value) = value {
             holder.insert(self.attribute.name.clone(), value);
         }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
     }
 
     /// Adds elements; one that is there already takes what is new about it.

@@ -14,12 +14,16 @@ use crate::profile::Profile;
 use crate::resource::{Notice, Notices, Wire, normalise};
 use crate::schema::{AttrPath, Attribute, Mutability, Registry, ResourceKind, Returned, Schema};
 
+/// Most changes of attributes of one request, once path-less values are spread. Members do not count.
+const MAX_ATTRIBUTE_OPS: usize = 2_000;
+
 pub(super) struct Expander<'a> {
     pub registry: &'a Registry,
     pub kind: ResourceKind,
     pub profile: &'a Profile,
     pub notices: Notices,
     pub ops: Vec<Op>,
+    pub attribute_ops: usize,
 }
 
 impl Expander<'_> {
@@ -75,6 +79,8 @@ impl Expander<'_> {
                 _ => Err(ScimError::invalid_value(format!("{} takes an object", self.kind.urn()))),
             },
             Path::Extension(schema) => self.extension(verb, &schema, Some(value)),
+            // A null beside a rename is no wish to empty the group.
+            Path::Attribute(path) if value.is_null() && self.is_members(&path) => Ok(()),
             // `add` of nothing adds nothing.
             Path::Attribute(_) | Path::Elements { .. } if verb == Verb::Add && value.is_null() => Ok(()),
             Path::Attribute(path) => self.attribute(verb, path, Some(value)),
@@ -109,6 +115,10 @@ impl Expander<'_> {
             return Ok(());
         }
         if self.never_stored(&path) {
+            return Ok(());
+        }
+        if path.attribute.name == "schemas" && path.extension.is_none() && self.profile.drop_unknown {
+            self.notices.note(Notice::ReadOnly, "schemas");
             return Ok(());
         }
         let attribute = &path.attribute;
@@ -207,8 +217,7 @@ impl Expander<'_> {
                 }
                 Some(value) => self.listed(leaf, list, value)?,
             };
-            self.ops.push(Op::Attribute(AttributeOp { verb, path, value }));
-            return Ok(());
+            return self.keep(AttributeOp { verb, path, value });
         }
         let value = value.ok_or_else(|| no_value(verb))?;
         let text = value.as_str().is_some_and(|t| t.trim().is_empty());
@@ -223,6 +232,15 @@ impl Expander<'_> {
             None if verb == Verb::Add && (empty_list || !text) => return Ok(()),
             None => AttributeOp { verb: Verb::Remove, path, value: None },
         };
+        self.keep(op)
+    }
+
+    fn keep(&mut self, op: AttributeOp) -> Result<(), ScimError> {
+        self.attribute_ops += 1;
+        if self.attribute_ops > MAX_ATTRIBUTE_OPS {
+            let text = format!("more than {MAX_ATTRIBUTE_OPS} changes of attributes in one request");
+            return Err(ScimError::payload_too_large(text));
+        }
         self.ops.push(Op::Attribute(op));
         Ok(())
     }

@@ -13,11 +13,10 @@ use crate::schema::Attribute;
 pub(super) fn whole(verb: Verb, value: Option<Value>, profile: &Profile) -> Result<Op, ScimError> {
     let value = value.filter(|v| !v.is_null());
     match (verb, value) {
-        (Verb::Add | Verb::Replace, None) => match verb {
-            // `replace` with null is `replace` with nothing (RFC 7643 section 2.5).
-            Verb::Replace => Ok(Op::ReplaceMembers(Vec::new())),
-            _ => Err(ScimError::invalid_value("add has no 'value'")),
-        },
+        // Null is as good as `[]` (RFC 7643 section 2.5), but too easily sent to empty a group with.
+        (Verb::Add | Verb::Replace, None) => {
+            Err(ScimError::invalid_value(format!("{} has no 'value'; [] empties a group", verb.as_str())))
+        }
         (Verb::Add, Some(value)) => parse_members(value).map(Op::AddMembers),
         (Verb::Replace, Some(value)) => parse_members(value).map(Op::ReplaceMembers),
         (Verb::Remove, None) => Ok(Op::ClearMembers),

@@ -33,7 +33,8 @@ pub(super) fn parse(
         return Err(ScimError::invalid_syntax("the body is a JSON object"));
     };
     let operations = operations(body, profile)?;
-    let mut expander = Expander { registry, kind, profile, notices: Notices::default(), ops: Vec::new() };
+    let mut expander =
+        Expander { registry, kind, profile, notices: Notices::default(), ops: Vec::new(), attribute_ops: 0 };
     for operation in operations {
         expander.operation(raw(operation)?)?;
     }

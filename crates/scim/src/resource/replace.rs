@@ -66,3 +66,53 @@ fn keep_immutable(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::resource::{parse_new, parse_resource};
+    use crate::schema::{Attribute, Schema};
+
+    const URN: &str = "urn:example:2.0:Badge";
+
+    fn registry() -> Registry {
+        let attribute = Attribute::string("serial", "").mutability(Mutability::Immutable);
+        let schema = Schema {
+            id: Arc::from(URN),
+            name: "Badge".into(),
+            description: String::new(),
+            attributes: vec![Arc::new(attribute)],
+        };
+        let mut registry = Registry::standard();
+        registry.add_extension(ResourceKind::User, schema, false).unwrap();
+        registry
+    }
+
+    fn put(body: Value) -> Result<Resource, ScimError> {
+        let (registry, profile) = (registry(), Profile::generic());
+        let old = json!({"userName": "kim", "title": "T", URN: {"serial": "1"}});
+        let old = parse_new(&registry, ResourceKind::User, old, &profile)?.resource;
+        let new = parse_resource(&registry, ResourceKind::User, body, &profile)?.resource;
+        replace(&registry, &old, new, &profile)
+    }
+
+    #[test]
+    fn an_immutable_attribute_stays() {
+        for body in [json!({"userName": "kim"}), json!({"userName": "kim", URN: {"serial": "1"}})] {
+            let out = put(body).unwrap();
+            assert_eq!(out.extension(URN).unwrap()["serial"], "1");
+            assert_eq!(out.as_map()["schemas"].as_array().unwrap().len(), 2);
+            assert!(!out.as_map().contains_key("title"));
+        }
+    }
+
+    #[test]
+    fn an_immutable_attribute_cannot_become_another() {
+        let error = put(json!({"userName": "kim", URN: {"serial": "2"}})).unwrap_err();
+        assert_eq!(error.scim_type, Some(crate::ScimType::Mutability));
+    }
+}
