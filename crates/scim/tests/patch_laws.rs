@@ -290,7 +290,9 @@ proptest! {
         let mut resource = kim();
         let changed = apply(&request.ops, &mut resource, &profile).unwrap();
         let mut model = Model::default();
-        steps.iter().for_each(|s| s.run(&mut model));
+        for step in &steps {
+            step.run(&mut model);
+        }
         prop_assert_eq!(seen(&resource), model.json());
         prop_assert_eq!(changed, model.json() != seen(&kim()));
     }

@@ -264,6 +264,7 @@ mod tests {
 
     fn run(resource: &mut Resource, registry: &Registry, ops: Value) -> Result<bool, ScimError> {
         let profile = Profile::generic();
+        let body = Value::Object(Map::from_iter([("Operations".to_owned(), ops)]));
         let request = PatchRequest::parse(body, registry, ResourceKind::User, &profile)?;
         apply(&request.ops, resource, &profile)
     }
