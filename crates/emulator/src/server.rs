@@ -13,6 +13,7 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 use tokio::sync::Semaphore;
@@ -21,6 +22,9 @@ use tokio::task::JoinSet;
 use crate::session_port::Engine;
 
 use config::WireConfig;
+
+/// Pause after a failed accept, so that it does not fail in a loop.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A bound server. Connections are served once [`Server::run`] is called.
 pub struct Server {
@@ -66,7 +70,7 @@ impl Server {
                     // Out of descriptors and the like: give the others a chance to finish.
                     Err(error) => {
                         tracing::warn!(%error, "cannot accept a connection");
-                        tokio::task::yield_now().await;
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 },
                 Some(ended) = connections.join_next() => report(ended),

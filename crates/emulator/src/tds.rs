@@ -26,3 +26,6 @@ pub mod tokens;
 pub mod type_info;
 pub mod value;
 pub mod version;
+
+#[cfg(test)]
+mod any_bytes;

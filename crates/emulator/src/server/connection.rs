@@ -86,7 +86,12 @@ impl Connection {
             session = finished.session;
             queued = finished.queued;
             let (bytes, after) = response.finish();
-            self.link.send(PacketType::Tabular, &bytes, after != After::Cut).await?;
+            let mut killed = session.killed();
+            tokio::select! {
+                sent = self.link.send(PacketType::Tabular, &bytes, after != After::Cut) => sent?,
+                // A client that does not read its answer must not outlive its session.
+                () = work::until_killed(&mut killed) => return Err(Ended::Cut),
+            }
             if after != After::Continue {
                 self.link.close().await;
                 return Ok(());
