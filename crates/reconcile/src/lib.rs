@@ -13,6 +13,7 @@
 
 pub mod admit;
 pub mod diff;
+mod effect;
 pub mod finding;
 pub mod graph;
 mod order;

@@ -1,22 +1,193 @@
-//! The order of steps by effect.
+//! The order of steps by effect: each step takes its place only if nobody gets more than both sides give together, nor
+//! lacks what both give.
+//!
+//! Steps are tried in a likely order and put off while they would break a law. Where all that is left would take
+//! something for a while, the first that does not give too much goes and says so. Where all that is left would give too
+//! much (two roles with a DENY each, gained at once), those concerned are shut out until it is over. Where even that is
+//! not Axon's to do, the step is left out and named.
 
+mod base;
+mod board;
+mod perform;
+mod phase;
+mod world;
+
+use std::collections::BTreeSet;
+
+use axon_model::SqlName;
+
+use crate::diff::names::{Holder, Names};
+use crate::finding::Finding;
+use crate::graph::Connect;
 use crate::plan::Planned;
 use crate::scope::Sides;
-use crate::step::{Step, StepKind};
+use crate::step::Step;
+use board::{Board, Breach};
 
-/// Orders the steps.
-pub(crate) fn order(_sides: &Sides, mut steps: Vec<Step>) -> Vec<Planned> {
-    steps.sort_by_key(|step| match step.kind() {
-        StepKind::DenyConnect => 0,
-        StepKind::DropPrincipal => 2,
-        StepKind::CreatePrincipal | StepKind::CreateRole => 3,
-        StepKind::Deny | StepKind::Grant => 4,
-        StepKind::AddMember => 5,
-        StepKind::DropMember => 6,
-        StepKind::Revoke => 7,
-        StepKind::GrantConnect => 8,
-        StepKind::KillSessions => 1,
-        StepKind::DropRole => 9,
-    });
-    steps.into_iter().map(Planned::from).collect()
+/// Orders the steps. Those that no order makes safe are left out and named.
+pub(crate) fn order(sides: &Sides, mut steps: Vec<Step>) -> (Vec<Planned>, Vec<Finding>) {
+    let mut findings = Vec::new();
+    loop {
+        match Ordering::new(sides, &steps).run(&steps) {
+            Ok(planned) => return (planned, findings),
+            Err(unsafe_steps) => {
+                // What is left out changes what will be, so the order is made again from the start.
+                let mut at = 0;
+                steps.retain(|step| {
+                    let keep = !unsafe_steps.contains(&at);
+                    at += 1;
+                    if !keep {
+                        findings.push(Finding::NoSafeOrder { step: step.to_string() });
+                    }
+                    keep
+                });
+            }
+        }
+    }
+}
+
+struct Ordering<'a> {
+    sides: &'a Sides,
+    board: Board<'a>,
+    names: Names<'a>,
+    planned: Vec<Planned>,
+    /// Numbers of steps that wait, in the order in which they are tried.
+    waiting: Vec<usize>,
+    /// Those shut out for a while.
+    fenced: BTreeSet<SqlName>,
+}
+
+impl<'a> Ordering<'a> {
+    fn new(sides: &'a Sides, steps: &[Step]) -> Self {
+        let board = Board::new(sides, steps);
+        let phases = phase::Phases::new(steps);
+        let mut waiting: Vec<usize> = (0..steps.len()).collect();
+        waiting.sort_by_cached_key(|i| phases.place(&steps[*i], |role| board.denies(role)));
+        Self {
+            sides,
+            board,
+            names: Names::new(sides),
+            planned: Vec::with_capacity(steps.len()),
+            waiting,
+            fenced: BTreeSet::new(),
+        }
+    }
+
+    fn run(mut self, steps: &[Step]) -> Result<Vec<Planned>, BTreeSet<usize>> {
+        loop {
+            self.pass(steps);
+            self.lift_fences();
+            if self.waiting.is_empty() {
+                return Ok(self.planned);
+            }
+            if !self.interrupt(steps) && !self.fence(steps) {
+                return Err(self.unsafe_steps(steps));
+            }
+        }
+    }
+
+    /// Tries all that waits, again and again while that gets on.
+    fn pass(&mut self, steps: &[Step]) {
+        loop {
+            let before = self.planned.len();
+            let waiting = std::mem::take(&mut self.waiting);
+            for i in waiting {
+                let step = &steps[i];
+                if self.board.ready(step) && self.board.attempt(step, false, false).is_ok() {
+                    self.planned.push(Planned::from(step.clone()));
+                } else {
+                    self.waiting.push(i);
+                }
+            }
+            if self.planned.len() == before || self.waiting.is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// Does the first step that gives nobody too much, though somebody lacks something from then on.
+    fn interrupt(&mut self, steps: &[Step]) -> bool {
+        for at in 0..self.waiting.len() {
+            let step = &steps[self.waiting[at]];
+            if !self.board.ready(step) {
+                continue;
+            }
+            if let Ok(breaches) = self.board.attempt(step, true, true) {
+                let interrupts = self.without(&breaches.less);
+                self.planned.push(Planned { step: step.clone(), interrupts });
+                self.waiting.remove(at);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Shuts out those whom the first step concerned would give too much, where all of them are Axon's to shut out.
+    fn fence(&mut self, steps: &[Step]) -> bool {
+        for at in 0..self.waiting.len() {
+            let step = &steps[self.waiting[at]];
+            if !self.board.ready(step) || matches!(step, Step::GrantConnect { .. }) {
+                continue;
+            }
+            let Err(breaches) = self.board.attempt(step, true, true) else { continue };
+            let who: Vec<SqlName> = breaches.more.iter().map(|b| self.board.base.name(b.who)).collect();
+            if !who.iter().all(|name| self.may_fence(*name)) {
+                continue;
+            }
+            for breach in breaches.more {
+                let principal = self.board.base.name(breach.who);
+                let atom = self.board.base.atoms.shown(breach.atom);
+                let reason =
+                    format!("{principal} would have {atom} for a while, so it is shut out until then");
+                let step = Step::DenyConnect { principal };
+                self.board.force(&step);
+                self.planned.push(Planned { step, interrupts: Some(reason) });
+                self.fenced.insert(principal);
+            }
+            // At once, so that whoever is let in again is never shut out twice for one step.
+            if let Ok(breaches) = self.board.attempt(step, true, true) {
+                let interrupts = self.without(&breaches.less);
+                self.planned.push(Planned { step: step.clone(), interrupts });
+                self.waiting.remove(at);
+                return true;
+            }
+            return false;
+        }
+        false
+    }
+
+    fn may_fence(&self, name: SqlName) -> bool {
+        let actual = self.sides.actual.principals.get(&name).map(|p| p.connect);
+        self.names.holder(name) == Holder::ManagedPrincipal && actual != Some(Connect::Absent)
+    }
+
+    /// Lets in again whoever was shut out for a while and can be let in now.
+    fn lift_fences(&mut self) {
+        for principal in std::mem::take(&mut self.fenced) {
+            let step = Step::GrantConnect { principal };
+            if self.board.ready(&step) && self.board.attempt(&step, false, false).is_ok() {
+                self.planned.push(Planned::from(step));
+            } else {
+                self.fenced.insert(principal);
+            }
+        }
+    }
+
+    fn without(&self, less: &[Breach]) -> Option<String> {
+        let first = less.first()?;
+        let name = self.board.base.name(first.who);
+        let atom = self.board.base.atoms.shown(first.atom);
+        let others = match less.len() - 1 {
+            0 => String::new(),
+            1 => " (and one other)".into(),
+            n => format!(" (and {n} others)"),
+        };
+        Some(format!("{name}{others} does without {atom} for a while"))
+    }
+
+    /// What to leave out: the first step that could be done but gives too much; where none can be done, all that waits.
+    fn unsafe_steps(&self, steps: &[Step]) -> BTreeSet<usize> {
+        let ready = self.waiting.iter().copied().find(|i| self.board.ready(&steps[*i]));
+        ready.map_or_else(|| self.waiting.iter().copied().collect(), |first| BTreeSet::from([first]))
+    }
 }

@@ -71,5 +71,8 @@ impl fmt::Display for Plan {
 /// does both, the first law wins and the step says what it interrupts.
 pub fn plan(sides: &Sides) -> Plan {
     let needed = diff(sides);
-    Plan { steps: order(sides, needed.steps), findings: needed.findings }
+    let (steps, unsafe_steps) = order(sides, needed.steps);
+    let mut findings = needed.findings;
+    findings.extend(unsafe_steps);
+    Plan { steps, findings }
 }

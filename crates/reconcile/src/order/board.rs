@@ -1,0 +1,441 @@
+//! The state in which steps are tried: what is, what was, what will be, and what is still to come.
+
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+
+use axon_model::SqlName;
+
+use super::base::Base;
+use super::world::{Access, World};
+use crate::effect::denies_by_definition;
+use crate::effect::spans::Spans;
+use crate::graph::{GrantKey, GrantState};
+use crate::permission::Permission;
+use crate::scope::Sides;
+use crate::shape::{ObjectName, Securable};
+use crate::step::Step;
+
+/// How many steps of one name are still to come.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct ToCome {
+    /// It joins roles.
+    pub(super) joins: u32,
+    /// It joins roles that deny something.
+    pub(super) denying_joins: u32,
+    /// It leaves roles.
+    pub(super) leaves: u32,
+    /// Its rows change.
+    pub(super) rows: u32,
+    /// Of `rows` those that may give.
+    pub(super) gives: u32,
+}
+
+/// A principal for whom a law would be broken, and by how much at least.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Breach {
+    pub(super) who: u32,
+    pub(super) atom: u32,
+}
+
+/// What a step would break.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Breaches {
+    /// They would get more than both sides give.
+    pub(super) more: Vec<Breach>,
+    /// They would lose what both sides give.
+    pub(super) less: Vec<Breach>,
+}
+
+pub(super) struct Board<'a> {
+    pub(super) base: Base<'a>,
+    old: World,
+    new: World,
+    pub(super) now: World,
+    pub(super) to_come: Vec<ToCome>,
+    /// Roles, and principals themselves, that deny something now or later.
+    denies: Vec<bool>,
+    /// Principals that something is denied, now or later.
+    denied: Vec<bool>,
+    /// Principals that are dropped and made anew as another object, and whether the new one is there.
+    anew: HashMap<u32, bool>,
+    /// Statements on whole objects still to come: their column rows wait.
+    objects_to_come: HashSet<(u32, Permission, ObjectName)>,
+    /// Grantable rows still to be revoked before they are given plainly or denied.
+    revokes_to_come: HashSet<GrantKey>,
+}
+
+impl<'a> Board<'a> {
+    pub(super) fn new(sides: &'a Sides, steps: &[Step]) -> Self {
+        let (base, old) = Base::new(sides, steps);
+        let mut new = old.clone();
+        // A role is dropped when it is empty, so drops of roles come last.
+        let last = |step: &&Step| matches!(step, Step::DropRole { .. });
+        steps.iter().filter(|step| !last(step)).for_each(|step| drop(new.perform(&base, step)));
+        steps.iter().filter(last).for_each(|step| drop(new.perform(&base, step)));
+        let count = base.count();
+        let mut board = Self {
+            now: old.clone(),
+            old,
+            new,
+            to_come: vec![ToCome::default(); count],
+            denies: vec![false; count],
+            denied: vec![false; count],
+            anew: HashMap::new(),
+            objects_to_come: HashSet::new(),
+            revokes_to_come: HashSet::new(),
+            base,
+        };
+        board.find_denials(steps);
+        board.note_remade(steps);
+        for step in steps {
+            board.expect(step, true);
+        }
+        board
+    }
+
+    fn find_denials(&mut self, steps: &[Step]) {
+        let mut open: Vec<u32> = Vec::new();
+        for (key, row) in &self.base.actual.grants {
+            if row.state == GrantState::Deny {
+                open.push(self.base.number(key.grantee));
+            }
+        }
+        for step in steps {
+            if let Step::Deny { grantee, .. } = step {
+                open.push(self.base.number(*grantee));
+            }
+        }
+        for node in 0..u32::try_from(self.base.count()).unwrap_or(u32::MAX) {
+            if self.base.is_role[node as usize] && denies_by_definition(self.base.name(node)) {
+                open.push(node);
+            }
+        }
+        if self.base.public.is_some_and(|public| open.contains(&public)) {
+            self.denied.fill(true);
+        }
+        while let Some(node) = open.pop() {
+            if std::mem::replace(&mut self.denies[node as usize], true) {
+                continue;
+            }
+            self.denied[node as usize] = true;
+            open.extend(&self.base.down[node as usize]);
+        }
+    }
+
+    fn note_remade(&mut self, steps: &[Step]) {
+        let dropped: HashSet<SqlName> = steps
+            .iter()
+            .filter_map(|step| match step {
+                Step::DropPrincipal { name } => Some(*name),
+                _ => None,
+            })
+            .collect();
+        for step in steps {
+            if let Step::CreatePrincipal { name, .. } = step
+                && dropped.contains(name)
+            {
+                self.anew.insert(self.base.number(*name), false);
+            }
+        }
+    }
+
+    /// Counts a step in (`true`) when it is still to come, out (`false`) when it is done.
+    pub(super) fn expect(&mut self, step: &Step, to_come: bool) {
+        let count = |n: &mut u32| if to_come { *n += 1 } else { *n = n.saturating_sub(1) };
+        let node = self.base.number(step.subject()) as usize;
+        match step {
+            Step::AddMember { role, .. } => {
+                count(&mut self.to_come[node].joins);
+                if self.denies[self.base.number(*role) as usize] {
+                    count(&mut self.to_come[node].denying_joins);
+                }
+            }
+            Step::DropMember { .. } => count(&mut self.to_come[node].leaves),
+            Step::Grant { grantee, permission, on, columns }
+            | Step::Deny { grantee, permission, on, columns }
+            | Step::Revoke { grantee, permission, on, columns, .. } => {
+                count(&mut self.to_come[node].rows);
+                if step.gives() {
+                    count(&mut self.to_come[node].gives);
+                }
+                if let (Securable::Object(object), []) = (on, columns.as_slice()) {
+                    let key = (self.base.number(*grantee), *permission, *object);
+                    if to_come {
+                        self.objects_to_come.insert(key)
+                    } else {
+                        self.objects_to_come.remove(&key)
+                    };
+                }
+                if matches!(step, Step::Revoke { was: GrantState::GrantWithOption, .. }) {
+                    for key in keys(*grantee, *permission, *on, columns) {
+                        if to_come {
+                            self.revokes_to_come.insert(key);
+                        } else {
+                            self.revokes_to_come.remove(&key);
+                        }
+                    }
+                }
+            }
+            Step::CreatePrincipal { .. } if !to_come => {
+                let node = self.base.number(step.subject());
+                self.anew.entry(node).and_modify(|made| *made = true);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn denies(&self, name: SqlName) -> bool {
+        self.denies[self.base.number(name) as usize]
+    }
+
+    /// Whether the catalog would take the step now, and whether what must come before it has.
+    pub(super) fn ready(&self, step: &Step) -> bool {
+        let at = |name: &SqlName| self.base.number(*name);
+        let there = |name: &SqlName| self.now.access[at(name) as usize] != Access::Absent;
+        match step {
+            Step::CreatePrincipal { name, .. } | Step::CreateRole { name } => !there(name),
+            Step::AddMember { role, member } => {
+                there(role) && there(member) && !self.reaches(at(role), at(member))
+            }
+            Step::DropMember { role, member } => self.now.in_role(at(member), at(role)),
+            Step::Grant { grantee, permission, on, columns }
+            | Step::Deny { grantee, permission, on, columns }
+            | Step::Revoke { grantee, permission, on, columns, .. } => {
+                let revokes = matches!(step, Step::Revoke { .. });
+                let on_is_there = if let Securable::Principal(name) = on { there(name) } else { true };
+                let in_turn = match on {
+                    Securable::Object(object) if !columns.is_empty() => {
+                        !self.objects_to_come.contains(&(at(grantee), *permission, *object))
+                    }
+                    _ => true,
+                };
+                let free = revokes
+                    || keys(*grantee, *permission, *on, columns)
+                        .all(|key| !self.revokes_to_come.contains(&key));
+                there(grantee) && on_is_there && in_turn && free
+            }
+            // One that is made anew is shut out as it was, and may be as it will be.
+            Step::DenyConnect { principal } => self.now.access[at(principal) as usize] == Access::Open,
+            Step::KillSessions { principal } => there(principal),
+            Step::GrantConnect { principal } => {
+                let to_come = self.to_come[at(principal) as usize];
+                there(principal) && to_come.joins + to_come.leaves + to_come.rows == 0
+            }
+            Step::DropRole { name } => {
+                let role = at(name);
+                let to_come = self.to_come[role as usize];
+                let members = &self.base.down[role as usize];
+                there(name)
+                    && to_come.rows + to_come.leaves == 0
+                    && !members.iter().any(|m| self.now.in_role(*m, role))
+            }
+            Step::DropPrincipal { name } => self.now.access[at(name) as usize] == Access::Shut,
+        }
+    }
+
+    /// Whether going up from one role leads to the other.
+    fn reaches(&self, from: u32, to: u32) -> bool {
+        if !self.base.is_role[to as usize] {
+            return false;
+        }
+        let mut open = vec![from];
+        let mut seen = HashSet::new();
+        while let Some(next) = open.pop() {
+            if next == to {
+                return true;
+            }
+            if seen.insert(next) {
+                open.extend(&self.now.up[next as usize]);
+            }
+        }
+        false
+    }
+
+    /// Tries a step: done if it breaks nothing, or nothing but what `may_take` lets it; else the state is as before.
+    pub(super) fn attempt(
+        &mut self,
+        step: &Step,
+        may_take: bool,
+        thorough: bool,
+    ) -> Result<Breaches, Breaches> {
+        let suspects: Vec<u32> =
+            self.affected(step).into_iter().filter(|who| !self.harmless(step, *who)).collect();
+        let before: Vec<Rc<Spans>> = suspects.iter().map(|who| self.now.may(&self.base, *who)).collect();
+        let undo = self.now.perform(&self.base, step);
+        let mut breaches = Breaches::default();
+        for (who, before) in suspects.into_iter().zip(before) {
+            let after = self.now.may(&self.base, who);
+            let gained = after.without(&before);
+            if !gained.is_empty()
+                && let Some(atom) = gained.without(&self.most(who)).first()
+            {
+                breaches.more.push(Breach { who, atom });
+            }
+            let lost = before.without(&after);
+            if !lost.is_empty()
+                && let Some(atom) = lost.and(&self.least(who)).first()
+            {
+                breaches.less.push(Breach { who, atom });
+            }
+            if !thorough && !(breaches.more.is_empty() && breaches.less.is_empty()) {
+                break;
+            }
+        }
+        if breaches.more.is_empty() && (may_take || breaches.less.is_empty()) {
+            self.expect(step, false);
+            Ok(breaches)
+        } else {
+            self.now.undo(&self.base, undo);
+            Err(breaches)
+        }
+    }
+
+    /// Does a step that needs no check.
+    pub(super) fn force(&mut self, step: &Step) {
+        self.now.perform(&self.base, step);
+        self.expect(step, false);
+    }
+
+    /// The most that somebody may ever have on the way.
+    fn most(&mut self, who: u32) -> Spans {
+        match self.anew.get(&who) {
+            Some(true) => return Spans::clone(&self.new.may(&self.base, who)),
+            Some(false) => return Spans::clone(&self.old.may(&self.base, who)),
+            None => {}
+        }
+        let both = self.old.may(&self.base, who).or(&self.new.may(&self.base, who));
+        if self.old.access[who as usize] == Access::Absent {
+            // Whoever is made has what everybody has, from the first moment on.
+            return both.or(&self.old.public_may(&self.base));
+        }
+        both
+    }
+
+    /// What somebody must never lack on the way.
+    fn least(&mut self, who: u32) -> Spans {
+        if self.anew.contains_key(&who) {
+            return Spans::default();
+        }
+        self.old.may(&self.base, who).and(&self.new.may(&self.base, who))
+    }
+
+    /// The principals whose permissions the step can change.
+    fn affected(&self, step: &Step) -> Vec<u32> {
+        let node = self.base.number(step.subject());
+        match step {
+            Step::CreatePrincipal { .. }
+            | Step::CreateRole { .. }
+            | Step::KillSessions { .. }
+            | Step::DropRole { .. } => Vec::new(),
+            Step::DropPrincipal { .. } | Step::DenyConnect { .. } | Step::GrantConnect { .. } => vec![node],
+            Step::AddMember { .. }
+            | Step::DropMember { .. }
+            | Step::Grant { .. }
+            | Step::Deny { .. }
+            | Step::Revoke { .. } => self.below(node),
+        }
+    }
+
+    /// The principals in a role, or the principal itself.
+    pub(super) fn below(&self, node: u32) -> Vec<u32> {
+        if !self.base.is_role[node as usize] {
+            return vec![node];
+        }
+        let nested = !self.base.inner_roles[node as usize].is_empty();
+        let mut found = Vec::new();
+        let mut open = vec![node];
+        let mut seen = HashSet::from([node]);
+        while let Some(role) = open.pop() {
+            for member in &self.base.down[role as usize] {
+                if self.now.in_role(*member, role) {
+                    if self.base.is_role[*member as usize] {
+                        if seen.insert(*member) {
+                            open.push(*member);
+                        }
+                    } else {
+                        found.push(*member);
+                    }
+                }
+            }
+        }
+        if nested {
+            found.sort_unstable();
+            found.dedup();
+        }
+        found
+    }
+
+    /// A quick yes where it is plain that the step breaks no law for this principal; no answer else.
+    fn harmless(&self, step: &Step, who: u32) -> bool {
+        let access = self.now.access[who as usize];
+        let lets_in = matches!(step, Step::GrantConnect { .. });
+        if access != Access::Open && !lets_in {
+            return true;
+        }
+        if self.new.access[who as usize] != Access::Open {
+            return false;
+        }
+        if self.denied[who as usize] || lets_in {
+            return self.harmless_to_denied(step, who);
+        }
+        // Nothing is ever denied to them, so giving only adds and taking only removes.
+        let subject = self.base.number(step.subject());
+        let keeps = |role: u32| self.new.in_role(who, role);
+        match step {
+            Step::AddMember { role, .. } => {
+                self.settled(self.base.number(*role)) && (subject == who || keeps(subject))
+            }
+            Step::Grant { .. } => subject == who || keeps(subject),
+            Step::DropMember { .. } | Step::Revoke { .. } => self.has_all_it_gets(who),
+            _ => false,
+        }
+    }
+
+    /// For somebody new, or shut out until now: once all that denies is in force, what gives can only give its share.
+    fn harmless_to_denied(&self, step: &Step, who: u32) -> bool {
+        if self.old.access[who as usize] == Access::Open || self.base.has_rows[who as usize] {
+            return false;
+        }
+        let to_come = self.to_come[who as usize];
+        let new_share = |role: &u32| self.settled(*role) && self.new.in_role(who, *role);
+        let (role, denying) = match step {
+            Step::AddMember { role, member } if self.base.number(*member) == who => {
+                let role = self.base.number(*role);
+                (Some(role), u32::from(self.denies[role as usize]))
+            }
+            Step::GrantConnect { .. } => (None, 0),
+            _ => return false,
+        };
+        to_come.rows == 0
+            && to_come.denying_joins == denying
+            && role.iter().chain(&self.now.up[who as usize]).all(new_share)
+    }
+
+    /// Whether a role gives and denies just what it will in the end.
+    fn settled(&self, role: u32) -> bool {
+        let to_come = self.to_come[role as usize];
+        to_come.rows + to_come.joins + to_come.leaves == 0
+            && self.now.up[role as usize].iter().all(|upper| self.settled(*upper))
+    }
+
+    /// Whether nothing that somebody will have is still to come.
+    fn has_all_it_gets(&self, who: u32) -> bool {
+        let to_come = self.to_come[who as usize];
+        to_come.joins + to_come.gives == 0
+            && self.new.up[who as usize].iter().all(|role| self.has_all_it_gets(*role))
+    }
+}
+
+fn keys(
+    grantee: SqlName,
+    permission: Permission,
+    on: Securable,
+    columns: &[SqlName],
+) -> impl Iterator<Item = GrantKey> {
+    let whole = columns.is_empty().then_some(on);
+    let parts = columns.iter().filter_map(move |column| match on {
+        Securable::Object(object) => Some(Securable::Column(object, *column)),
+        _ => None,
+    });
+    whole.into_iter().chain(parts).map(move |securable| GrantKey { grantee, securable, permission })
+}

@@ -1,0 +1,156 @@
+//! What a step does to a [`World`], and how to take that back. The semantics are those of [`apply_step`](crate::apply_step).
+
+use super::base::Base;
+use super::world::{Access, Over, Row, World};
+use crate::graph::GrantState;
+use crate::permission::Permission;
+use crate::shape::Securable;
+use crate::step::Step;
+
+/// How to take a step back.
+pub(super) enum Undo {
+    Nothing,
+    Access(u32, Access),
+    Join(u32, u32),
+    Leave(u32, u32),
+    /// The overlay's entries as they were; `None` where there was none.
+    Rows(u32, Vec<((Securable, Permission), Option<Option<Row>>)>),
+}
+
+impl World {
+    /// Does the step. Steps that drop cannot be taken back; nobody has anything through what they drop.
+    pub(super) fn perform(&mut self, base: &Base, step: &Step) -> Undo {
+        match step {
+            Step::CreatePrincipal { name, .. } | Step::CreateRole { name } => {
+                self.set_access(base.number(*name), Access::Open)
+            }
+            Step::GrantConnect { principal } => self.set_access(base.number(*principal), Access::Open),
+            Step::DenyConnect { principal } => self.set_access(base.number(*principal), Access::Shut),
+            Step::KillSessions { .. } => Undo::Nothing,
+            Step::AddMember { role, member } => {
+                let (role, member) = (base.number(*role), base.number(*member));
+                if self.join(base, role, member) { Undo::Leave(role, member) } else { Undo::Nothing }
+            }
+            Step::DropMember { role, member } => {
+                let (role, member) = (base.number(*role), base.number(*member));
+                if self.leave(base, role, member) { Undo::Join(role, member) } else { Undo::Nothing }
+            }
+            Step::Grant { grantee, permission, on, columns } => {
+                self.rows(base, base.number(*grantee), *permission, *on, columns, grant)
+            }
+            Step::Deny { grantee, permission, on, columns } => {
+                self.rows(base, base.number(*grantee), *permission, *on, columns, deny)
+            }
+            Step::Revoke { grantee, permission, on, columns, .. } => {
+                self.rows(base, base.number(*grantee), *permission, *on, columns, revoke)
+            }
+            Step::DropRole { name } | Step::DropPrincipal { name } => {
+                let node = base.number(*name);
+                self.access[node as usize] = Access::Absent;
+                self.up[node as usize].clear();
+                self.over[node as usize] = Some(Box::new(Over { wiped: true, ..Over::default() }));
+                self.changed(base, node);
+                let on_it = Securable::Principal(*name);
+                for key in base.on_principals.get(name).into_iter().flatten() {
+                    let grantee = base.number(key.grantee);
+                    self.put(grantee, (on_it, key.permission), None);
+                    self.changed(base, grantee);
+                }
+                Undo::Nothing
+            }
+        }
+    }
+
+    /// Takes back the step that was performed last.
+    pub(super) fn undo(&mut self, base: &Base, undo: Undo) {
+        match undo {
+            Undo::Nothing => {}
+            Undo::Access(node, access) => self.access[node as usize] = access,
+            Undo::Join(role, member) => drop(self.join(base, role, member)),
+            Undo::Leave(role, member) => drop(self.leave(base, role, member)),
+            Undo::Rows(node, entries) => {
+                if let Some(over) = &mut self.over[node as usize] {
+                    for (key, row) in entries.into_iter().rev() {
+                        match row {
+                            Some(row) => drop(over.rows.insert(key, row)),
+                            None => drop(over.rows.remove(&key)),
+                        }
+                    }
+                }
+                self.changed(base, node);
+            }
+        }
+    }
+
+    fn set_access(&mut self, node: u32, access: Access) -> Undo {
+        Undo::Access(node, std::mem::replace(&mut self.access[node as usize], access))
+    }
+
+    fn join(&mut self, base: &Base, role: u32, member: u32) -> bool {
+        let up = &mut self.up[member as usize];
+        let Err(at) = up.binary_search(&role) else { return false };
+        up.insert(at, role);
+        self.changed(base, member);
+        true
+    }
+
+    fn leave(&mut self, base: &Base, role: u32, member: u32) -> bool {
+        let up = &mut self.up[member as usize];
+        let Ok(at) = up.binary_search(&role) else { return false };
+        up.remove(at);
+        self.changed(base, member);
+        true
+    }
+
+    fn put(&mut self, node: u32, key: (Securable, Permission), row: Option<Row>) -> Option<Option<Row>> {
+        self.over[node as usize].get_or_insert_default().rows.insert(key, row)
+    }
+
+    fn rows(
+        &mut self,
+        base: &Base,
+        grantee: u32,
+        permission: Permission,
+        on: Securable,
+        columns: &[axon_model::SqlName],
+        change: fn(Option<Row>) -> Option<Row>,
+    ) -> Undo {
+        let mut before = Vec::with_capacity(columns.len().max(1));
+        let mut one = |world: &mut Self, on: Securable, change: fn(Option<Row>) -> Option<Row>| {
+            let row = change(world.row(base, grantee, on, permission));
+            before.push(((on, permission), world.put(grantee, (on, permission), row)));
+        };
+        match on {
+            Securable::Object(object) if !columns.is_empty() => {
+                columns.iter().for_each(|column| one(self, Securable::Column(object, *column), change));
+            }
+            Securable::Object(object) => {
+                for column in base.columns.get(&(grantee, permission, object)).into_iter().flatten() {
+                    one(self, Securable::Column(object, *column), revoke);
+                }
+                one(self, on, change);
+            }
+            _ => one(self, on, change),
+        }
+        self.changed(base, grantee);
+        Undo::Rows(grantee, before)
+    }
+}
+
+fn grant(row: Option<Row>) -> Option<Row> {
+    let fresh = Row { state: GrantState::Grant, own: true, foreign: false };
+    Some(row.map_or(fresh, |row| Row {
+        state: if row.state == GrantState::Deny && !row.foreign { GrantState::Grant } else { row.state },
+        own: true,
+        ..row
+    }))
+}
+
+fn deny(row: Option<Row>) -> Option<Row> {
+    let foreign = row.is_some_and(|row| row.foreign);
+    Some(Row { state: GrantState::Deny, own: true, foreign })
+}
+
+fn revoke(row: Option<Row>) -> Option<Row> {
+    row.filter(|row| row.foreign).map(|row| Row { own: false, ..row })
+}

@@ -1,0 +1,157 @@
+//! One state of a catalog, made for asking what somebody may do: names are numbers, rows lie over the actual graph.
+
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+
+use super::base::Base;
+use crate::effect::spans::Spans;
+use crate::effect::{Gather, Reach};
+use crate::graph::{GrantKey, GrantState};
+use crate::permission::Permission;
+use crate::shape::Securable;
+
+/// Whether somebody is there and may enter. A role that is there is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    Absent,
+    Shut,
+    Open,
+}
+
+/// A row as the steps see it: as in [`Grant`](crate::Grant), grantors only counted as some or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Row {
+    pub(super) state: GrantState,
+    pub(super) own: bool,
+    pub(super) foreign: bool,
+}
+
+/// What differs from the actual graph in one grantee's rows.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Over {
+    /// The grantee was dropped: nothing of the actual graph is left.
+    pub(super) wiped: bool,
+    pub(super) rows: BTreeMap<(Securable, Permission), Option<Row>>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct World {
+    /// The roles that each is directly in, sorted.
+    pub(super) up: Vec<Vec<u32>>,
+    pub(super) access: Vec<Access>,
+    pub(super) over: Vec<Option<Box<Over>>>,
+    /// What a role reaches, its own roles counted in.
+    reaches: Vec<Option<Rc<Reach>>>,
+    /// What principals without rows of their own may do, by the roles they are in.
+    by_roles: HashMap<Vec<u32>, Rc<Spans>>,
+}
+
+impl World {
+    pub(super) fn new(up: Vec<Vec<u32>>, access: Vec<Access>) -> Self {
+        let count = up.len();
+        Self { up, access, over: vec![None; count], reaches: vec![None; count], by_roles: HashMap::new() }
+    }
+
+    pub(super) fn in_role(&self, member: u32, role: u32) -> bool {
+        self.up[member as usize].binary_search(&role).is_ok()
+    }
+
+    pub(super) fn row(
+        &self,
+        base: &Base,
+        grantee: u32,
+        on: Securable,
+        permission: Permission,
+    ) -> Option<Row> {
+        let over = self.over[grantee as usize].as_deref();
+        if let Some(row) = over.and_then(|over| over.rows.get(&(on, permission))) {
+            return *row;
+        }
+        if over.is_some_and(|over| over.wiped) {
+            return None;
+        }
+        let key = GrantKey { grantee: base.name(grantee), securable: on, permission };
+        base.actual.grants.get(&key).map(|row| Row {
+            state: row.state,
+            own: row.own_row,
+            foreign: !row.foreign_grantors.is_empty(),
+        })
+    }
+
+    fn gather_own(&self, base: &Base, node: u32, gather: &mut Gather) {
+        let over = self.over[node as usize].as_deref();
+        if base.has_rows[node as usize] && !over.is_some_and(|over| over.wiped) {
+            for (key, row) in base.actual.grants_of(base.name(node)) {
+                if !over.is_some_and(|over| over.rows.contains_key(&(key.securable, key.permission))) {
+                    gather.row(&base.atoms, key.permission, &key.securable, row.state);
+                }
+            }
+        }
+        for ((on, permission), row) in over.into_iter().flat_map(|over| &over.rows) {
+            if let Some(row) = row {
+                gather.row(&base.atoms, *permission, on, row.state);
+            }
+        }
+    }
+
+    fn reach(&mut self, base: &Base, role: u32, depth: usize) -> Rc<Reach> {
+        if let Some(reach) = &self.reaches[role as usize] {
+            return Rc::clone(reach);
+        }
+        let mut gather = Gather::default();
+        self.gather_own(base, role, &mut gather);
+        gather.fixed_role(&base.atoms, base.name(role));
+        // No catalog holds a circle of roles; a graph that does must not hang the planner.
+        if depth < base.roles {
+            for upper in self.up[role as usize].clone() {
+                gather.reach(&*self.reach(base, upper, depth + 1));
+            }
+        }
+        let reach = Rc::new(gather.done());
+        self.reaches[role as usize] = Some(Rc::clone(&reach));
+        reach
+    }
+
+    /// What this principal may do.
+    pub(super) fn may(&mut self, base: &Base, who: u32) -> Rc<Spans> {
+        if self.access[who as usize] != Access::Open {
+            return Rc::clone(&base.nothing);
+        }
+        let plain = !base.has_rows[who as usize] && self.over[who as usize].is_none();
+        if plain && let Some(known) = self.by_roles.get(&self.up[who as usize]) {
+            return Rc::clone(known);
+        }
+        let mut gather = Gather::default();
+        self.gather_own(base, who, &mut gather);
+        for role in self.up[who as usize].clone().into_iter().chain(base.public) {
+            gather.reach(&*self.reach(base, role, 0));
+        }
+        let may = Rc::new(gather.done().effective());
+        if plain {
+            self.by_roles.insert(self.up[who as usize].clone(), Rc::clone(&may));
+        }
+        may
+    }
+
+    /// What everybody may do who may enter.
+    pub(super) fn public_may(&mut self, base: &Base) -> Rc<Spans> {
+        match base.public {
+            Some(public) => Rc::new(self.reach(base, public, 0).effective()),
+            None => Rc::clone(&base.nothing),
+        }
+    }
+
+    /// The rows or roles of this node changed.
+    pub(super) fn changed(&mut self, base: &Base, node: u32) {
+        if !base.is_role[node as usize] {
+            return;
+        }
+        self.by_roles.clear();
+        let mut open = vec![node];
+        while let Some(role) = open.pop() {
+            if self.reaches[role as usize].take().is_some() || role == node {
+                open.extend(base.inner_roles[role as usize].iter().filter(|inner| **inner != node));
+            }
+        }
+    }
+}
