@@ -17,4 +17,6 @@ pub struct Caller {
     pub external: bool,
     /// Whether it is an application or managed identity.
     pub application: bool,
+    /// Whether it is an administrator of the server, who enters every database with all rights.
+    pub administrator: bool,
 }

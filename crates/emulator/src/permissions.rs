@@ -55,7 +55,7 @@ impl<'a> Access<'a> {
 
     /// Whether the caller is `dbo` or a member of `db_owner`, whom no DENY binds.
     pub fn is_owner(&self) -> bool {
-        self.caller.principal == DBO || self.grantees.contains(&DB_OWNER)
+        self.caller.administrator || self.caller.principal == DBO || self.grantees.contains(&DB_OWNER)
     }
 
     /// Whether the caller is in the role: directly, through other roles, or through an Entra group.
@@ -328,4 +328,141 @@ fn fixed_role_state(role: i32, action: Action) -> Option<State> {
         _ => false,
     };
     given.then_some(State::Grant)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::pool::Pool;
+    use crate::session::Session;
+    use crate::testing::{may, ok, pool, sa};
+
+    fn start() -> (Arc<Pool>, Session) {
+        let pool = pool();
+        let mut admin = sa(&pool);
+        ok(&mut admin, &[
+            "CREATE SCHEMA s",
+            "CREATE TABLE s.t (a int, b int, c int)",
+            "CREATE USER u WITHOUT LOGIN",
+            "CREATE ROLE r",
+            "CREATE ROLE outer_role",
+            "EXEC sp_addrolemember 'outer_role', 'r'",
+            "EXEC sp_addrolemember 'r', 'u'",
+        ]);
+        (pool, admin)
+    }
+
+    fn check(pool: &Arc<Pool>, columns: &[i32]) -> Result<(), i32> {
+        let catalog = pool.snapshot();
+        let user = catalog.principal_named("u").unwrap();
+        let caller = Caller {
+            principal: user.id,
+            user_name: "u".to_owned(),
+            login_name: "u".to_owned(),
+            sid: Vec::new(),
+            groups: Vec::new(),
+            external: false,
+            application: false,
+            administrator: false,
+        };
+        let table = catalog.objects().find(|object| object.name == "t").unwrap();
+        Access::new(&catalog, &caller).check(table, columns, Action::Select).map_err(|error| error.number)
+    }
+
+    #[test]
+    fn nested_roles_and_public_give_and_any_deny_takes() {
+        let (pool, mut admin) = start();
+        assert!(!may(&pool, "u", Action::Select, Some("t")));
+        ok(&mut admin, &["GRANT SELECT ON s.t TO outer_role"]);
+        assert!(may(&pool, "u", Action::Select, Some("t")));
+        ok(&mut admin, &["DENY SELECT ON s.t TO [public]"]);
+        assert!(!may(&pool, "u", Action::Select, Some("t")));
+    }
+
+    #[test]
+    fn a_deny_above_wins_and_a_revoke_above_touches_nothing() {
+        let (pool, mut admin) = start();
+        ok(&mut admin, &["GRANT SELECT ON s.t TO u", "GRANT SELECT ON SCHEMA::s TO u", "REVOKE SELECT ON SCHEMA::s FROM u"]);
+        assert!(may(&pool, "u", Action::Select, Some("t")));
+        ok(&mut admin, &["DENY SELECT ON SCHEMA::s TO r"]);
+        assert!(!may(&pool, "u", Action::Select, Some("t")));
+        ok(&mut admin, &["REVOKE SELECT ON SCHEMA::s TO r", "DENY CONTROL ON DATABASE::dw TO r"]);
+        assert!(!may(&pool, "u", Action::Select, Some("t")));
+        assert!(!may(&pool, "u", Action::Connect, None));
+    }
+
+    #[test]
+    fn control_and_alter_imply_what_lies_below() {
+        let (pool, mut admin) = start();
+        ok(&mut admin, &["GRANT CONTROL ON SCHEMA::s TO u"]);
+        for action in [Action::Select, Action::Delete, Action::Alter, Action::ViewDefinition] {
+            assert!(may(&pool, "u", action, Some("t")), "{action:?}");
+        }
+        assert!(!may(&pool, "u", Action::CreateTable, None));
+        ok(&mut admin, &["REVOKE CONTROL ON SCHEMA::s FROM u", "GRANT ALTER TO u"]);
+        assert!(may(&pool, "u", Action::CreateTable, None) && may(&pool, "u", Action::AlterAnyRole, None));
+        assert!(may(&pool, "u", Action::Alter, Some("t")));
+        assert!(!may(&pool, "u", Action::Select, Some("t")));
+    }
+
+    #[test]
+    fn fixed_roles_have_powers_without_rows() {
+        let (pool, mut admin) = start();
+        ok(&mut admin, &["EXEC sp_addrolemember 'db_datareader', 'u'"]);
+        assert!(may(&pool, "u", Action::Select, Some("t")));
+        ok(&mut admin, &["EXEC sp_addrolemember 'db_denydatareader', 'r'"]);
+        assert!(!may(&pool, "u", Action::Select, Some("t")));
+        // No DENY binds an owner of the database.
+        ok(&mut admin, &["EXEC sp_addrolemember 'db_owner', 'u'"]);
+        assert!(may(&pool, "u", Action::Select, Some("t")));
+    }
+
+    #[test]
+    fn a_grant_on_a_column_beats_a_deny_on_its_table() {
+        let (pool, mut admin) = start();
+        ok(&mut admin, &["DENY SELECT ON s.t TO r", "GRANT SELECT ON s.t(a) TO u"]);
+        assert_eq!(check(&pool, &[1]), Ok(()));
+        assert_eq!(check(&pool, &[1, 2]), Err(230));
+        assert_eq!(check(&pool, &[]), Ok(()));
+        // But not a DENY higher up, and not a DENY on the column itself.
+        ok(&mut admin, &["DENY SELECT ON SCHEMA::s TO r"]);
+        assert_eq!(check(&pool, &[1]), Err(229));
+        ok(&mut admin, &["REVOKE SELECT ON SCHEMA::s TO r", "DENY SELECT ON s.t(a) TO outer_role"]);
+        assert_eq!(check(&pool, &[1]), Err(229));
+    }
+
+    #[test]
+    fn a_column_taken_out_of_a_grant_is_230() {
+        let (pool, mut admin) = start();
+        ok(&mut admin, &["GRANT SELECT ON s.t TO u", "REVOKE SELECT ON s.t(b) FROM u"]);
+        assert_eq!(check(&pool, &[1, 3]), Ok(()));
+        assert_eq!(check(&pool, &[2]), Err(230));
+        ok(&mut admin, &["GRANT SELECT ON s.t TO r"]);
+        assert_eq!(check(&pool, &[2]), Ok(()));
+    }
+
+    #[test]
+    fn errors_name_object_and_column() {
+        let error = errors::column_denied(Action::Select, "SSN", "Membership", "dw", "dbo");
+        assert_eq!(
+            (error.number, error.class, error.message.as_str()),
+            (
+                230,
+                14,
+                "The SELECT permission was denied on the column 'SSN' of the object 'Membership', database 'dw', \
+                 schema 'dbo'."
+            )
+        );
+        let error = errors::object_denied(Action::Select, "t", "dw", "s");
+        assert_eq!(error.message, "The SELECT permission was denied on the object 't', database 'dw', schema 's'.");
+    }
+
+    #[test]
+    fn owners_of_a_schema_ignore_denies_on_what_is_in_it() {
+        let (pool, mut admin) = start();
+        ok(&mut admin, &["DENY SELECT ON s.t TO u", "ALTER AUTHORIZATION ON SCHEMA::s TO u"]);
+        assert!(may(&pool, "u", Action::Select, Some("t")));
+    }
 }

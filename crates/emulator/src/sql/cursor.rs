@@ -131,16 +131,6 @@ impl<'a> Cursor<'a> {
         errors::parse(token.line, token.column, &self.source[token.start..token.end])
     }
 
-    /// All tokens of the batch, the end token last.
-    pub fn tokens(&self) -> &'a [Token] {
-        self.tokens
-    }
-
-    /// The text of the batch.
-    pub fn source(&self) -> &'a str {
-        self.source
-    }
-
     /// The text from the token at `mark` up to the next token, white space at its end cut off.
     pub fn text_since(&self, mark: usize) -> &'a str {
         let start = self.tokens[mark.min(self.tokens.len() - 1)].start;

@@ -1,0 +1,203 @@
+//! One pool: its state behind one lock, its logins, and the levers that tests and operators pull.
+
+pub mod config;
+mod login;
+pub(crate) mod sessions;
+pub(crate) mod token;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::answer::ServerError;
+use crate::catalog::Catalog;
+use crate::catalog::principal::{Login, PrincipalKind};
+use crate::directory::Directory;
+use crate::faults::{Armed, Fault, Faults};
+use crate::session::Session;
+use crate::session_port::{Engine, LoginRequest, SessionPort};
+
+use config::PoolConfig;
+use sessions::{Arrival, Sessions};
+
+/// Whether the pool runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Power {
+    /// It runs.
+    Online,
+    /// Logins get 42108.
+    Paused,
+    /// Logins get 42109.
+    Resuming,
+    /// Logins get 40613.
+    Scaling,
+}
+
+/// Which of the two databases a session is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Database {
+    /// The pool's own.
+    Pool,
+    /// `master`, which has logins and nothing else of use.
+    Master,
+}
+
+/// Everything that changes.
+pub(crate) struct State {
+    own: Arc<Catalog>,
+    master: Arc<Catalog>,
+    pub(crate) directory: Directory,
+    pub(crate) sessions: Sessions,
+    pub(crate) faults: Faults,
+    pub(crate) power: Power,
+    /// Tables that open transactions have written to, and by which session.
+    pub(crate) locks: BTreeMap<i32, u32>,
+}
+
+impl State {
+    /// The catalog of a database.
+    pub(crate) fn catalog(&self, database: Database) -> &Arc<Catalog> {
+        match database {
+            Database::Pool => &self.own,
+            Database::Master => &self.master,
+        }
+    }
+
+    /// The catalog of a database, to be changed. It is copied if a query still reads it.
+    pub(crate) fn catalog_mut(&mut self, database: Database) -> &mut Catalog {
+        match database {
+            Database::Pool => Arc::make_mut(&mut self.own),
+            Database::Master => Arc::make_mut(&mut self.master),
+        }
+    }
+
+    /// Changes the logins of the server, which both catalogs show.
+    pub(crate) fn change_logins(&mut self, change: impl Fn(&mut Catalog)) {
+        change(Arc::make_mut(&mut self.own));
+        change(Arc::make_mut(&mut self.master));
+    }
+}
+
+/// A pool that one can log in to.
+pub struct Pool {
+    config: PoolConfig,
+    state: Mutex<State>,
+}
+
+impl Pool {
+    /// An empty pool.
+    pub fn new(config: PoolConfig) -> Arc<Self> {
+        let now = config.clock.stamp();
+        let mut state = State {
+            own: Arc::new(Catalog::new(&config.database, now)),
+            master: Arc::new(Catalog::new("master", now)),
+            directory: config.directory.clone(),
+            sessions: Sessions::default(),
+            faults: Faults::default(),
+            power: Power::Online,
+            locks: BTreeMap::new(),
+        };
+        let admin = Login {
+            id: 1,
+            name: config.admin.clone(),
+            password: Some(config.admin_password.clone()),
+            sid: vec![1],
+            kind: PrincipalKind::SqlUser,
+            administrator: true,
+            created: now,
+        };
+        state.change_logins(|catalog| {
+            catalog.take_login_id();
+            catalog.put_login(admin.clone());
+        });
+        Arc::new(Self { config, state: Mutex::new(state) })
+    }
+
+    /// How it was set up.
+    pub fn config(&self) -> &PoolConfig {
+        &self.config
+    }
+
+    /// Opens a session, or says why not.
+    pub fn login(self: &Arc<Self>, request: LoginRequest) -> Result<Session, ServerError> {
+        let mut state = self.lock();
+        let (database, caller) = login::admit(&mut state, &self.config, &request)?;
+        let (number, killed) = state.sessions.open(Arrival {
+            sid: caller.sid.clone(),
+            login_name: caller.login_name.clone(),
+            now: self.config.clock.stamp(),
+            client: request.client_addr.clone(),
+            app_name: request.app_name.clone(),
+            host_name: request.host_name.clone(),
+        });
+        drop(state);
+        Ok(Session::new(Arc::clone(self), number, killed, database, caller, request))
+    }
+
+    /// Arms a fault for whatever comes next.
+    pub fn arm(&self, fault: Fault) {
+        self.lock().faults.arm(fault);
+    }
+
+    /// Arms a fault with its count and text.
+    pub fn arm_for(&self, armed: Armed) {
+        self.lock().faults.arm_for(armed);
+    }
+
+    /// Forgets all armed faults.
+    pub fn clear_faults(&self) {
+        self.lock().faults.clear();
+    }
+
+    /// How many armed faults still wait.
+    pub fn faults_waiting(&self) -> usize {
+        self.lock().faults.waiting()
+    }
+
+    /// Pauses, resumes or scales. Leaving `Online` cuts every session.
+    pub fn set_power(&self, power: Power) {
+        let mut state = self.lock();
+        state.power = power;
+        if power != Power::Online {
+            state.sessions.kill_all();
+        }
+    }
+
+    /// Cuts every session, as scaling does.
+    pub fn cut_sessions(&self) {
+        self.lock().sessions.kill_all();
+    }
+
+    /// How many sessions are in.
+    pub fn live_sessions(&self) -> usize {
+        self.lock().sessions.live()
+    }
+
+    /// Changes the tenant.
+    pub fn change_directory(&self, change: impl FnOnce(&mut Directory)) {
+        change(&mut self.lock().directory);
+    }
+
+    /// The pool's catalog as it is now; it does not change any more.
+    pub fn snapshot(&self) -> Arc<Catalog> {
+        Arc::clone(self.lock().catalog(Database::Pool))
+    }
+
+    /// Puts a snapshot back, as restoring a pool does. Every session is cut.
+    pub fn restore(&self, snapshot: &Arc<Catalog>) {
+        let mut state = self.lock();
+        state.sessions.kill_all();
+        state.locks.clear();
+        state.own = Arc::clone(snapshot);
+    }
+
+    /// The state. A panic in one session does not take the pool from the others: statements check before they change.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Engine for Arc<Pool> {
+    fn login(&self, request: LoginRequest) -> Result<Box<dyn SessionPort>, ServerError> {
+        Pool::login(self, request).map(|session| Box::new(session) as Box<dyn SessionPort>)
+    }
+}
