@@ -18,7 +18,8 @@ impl Run<'_> {
     pub(super) fn view(&mut self, kind: &Kind) -> Result<(), ServerError> {
         let Kind::View { name, columns, query, text, create, alter } = kind else { return Ok(()) };
         let altered = self.with_work(|work| work.view_to_change(name, *create, *alter))?;
-        let described = query::view_columns(&self.context(), query, columns)?;
+        let own_name = name.last().map_or("", String::as_str);
+        let described = query::view_columns(&self.context(), own_name, query, columns)?;
         let described: Vec<TableColumn> =
             described.iter().zip(1..).map(|(column, id)| selected_column(column, id)).collect();
         let text = as_create(text);

@@ -143,7 +143,7 @@ impl Run<'_> {
         for (name, ty) in &names {
             let (from, value) =
                 values.remove(&fold(name)).ok_or_else(|| errors::parameter_missing(NAME, name))?;
-            variables.put(name, *ty, crate::query::convert(&value, &from, ty)?);
+            variables.put(name, *ty, crate::query::convert(&value, from, *ty)?);
         }
         let flow = self.scoped(&statement, variables)?;
         self.answers.push(Answer::ReturnStatus(0));

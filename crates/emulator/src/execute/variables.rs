@@ -64,7 +64,7 @@ impl Run<'_> {
     /// An expression's value in another type.
     pub(super) fn value_as(&self, expression: &Expression, ty: SqlType) -> Result<Value, ServerError> {
         let (from, value) = query::evaluate(&self.context(), expression)?;
-        query::convert(&value, &from, &ty)
+        query::convert(&value, from, ty)
     }
 
     /// An expression's value as text; NULL is empty.
