@@ -112,7 +112,9 @@ async fn converged_or_not(
 fn failed(error: CallError, statements: Vec<String>) -> Outcome {
     match error {
         CallError::Refused { refusal, retry: _ } => Outcome::Refused { statements, refusal },
-        CallError::Broken(reason) | CallError::Unreadable(reason) => Outcome::Unknown { statements, reason },
+        CallError::Broken(reason) | CallError::Stale(reason) | CallError::Unreadable(reason) => {
+            Outcome::Unknown { statements, reason }
+        }
         CallError::Unreachable(reason) | CallError::NoToken(reason) => {
             Outcome::Unknown { statements, reason: format!("nothing was sent: {reason}") }
         }

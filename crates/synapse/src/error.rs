@@ -45,6 +45,9 @@ pub(crate) enum CallError {
     /// The connection broke after something was sent.
     #[error("{0}")]
     Broken(String),
+    /// The same, on a connection that was kept from before and had not shown since that it lives.
+    #[error("{0}")]
+    Stale(String),
     /// The answer makes no sense.
     #[error("{0}")]
     Unreadable(String),
@@ -56,7 +59,7 @@ impl CallError {
         let target = target.to_owned();
         match self {
             Self::Unreachable(reason) => TargetError::Unreachable { target, reason },
-            Self::Broken(reason) => {
+            Self::Broken(reason) | Self::Stale(reason) => {
                 TargetError::Unreachable { target, reason: format!("{attempt}: {reason}") }
             }
             Self::NoToken(reason) => TargetError::NoToken { target, reason },

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use axon_model::SqlName;
-use axon_reconcile::{InspectScope, Inspection, Outcome, Seen, Shape, Target, TargetError, Wave};
+use axon_reconcile::{InspectScope, Inspection, Outcome, Seen, Shape, Step, Target, TargetError, Wave};
 use tracing::Instrument as _;
 
 use crate::apply;
@@ -54,18 +54,18 @@ impl SynapseTarget {
         catalog::assemble(raw, database, self.dialect, known).map_err(CallError::Unreadable)
     }
 
-    async fn look(&self, scope: InspectScope) -> Result<Inspection, CallError> {
+    async fn look(&self, scope: &InspectScope) -> Result<Inspection, CallError> {
         let known = self.memory().known.clone();
         let picture = match (scope, known) {
             (InspectScope::Full, _) => self.everything().await?,
             (InspectScope::Principals(names), None) => {
                 // Who administers and what is hidden can only be told from everything.
                 let mut picture = self.everything().await?;
-                narrowed(&mut picture.graph, &names.into_iter().collect());
+                narrowed(&mut picture.graph, &names.iter().copied().collect());
                 picture.shape = Shape::default();
                 picture
             }
-            (InspectScope::Principals(names), Some(known)) => self.some(&names, &known).await?,
+            (InspectScope::Principals(names), Some(known)) => self.some(names, &known).await?,
         };
         Ok(Inspection {
             graph: picture.graph,
@@ -118,6 +118,23 @@ impl SynapseTarget {
         picture.unseen.dedup();
         Ok(picture)
     }
+
+    async fn see(&self, steps: &[Step]) -> Result<Vec<Seen>, CallError> {
+        let mut session = self.link.session().await?;
+        // Who administers decides which rows are our own; without it, ask once.
+        let known = self.memory().known.clone();
+        let known = if let Some(known) = known {
+            known
+        } else {
+            let raw = catalog::read_everything(&mut session).await?;
+            let known = self.picture(raw, None)?.known;
+            self.memory().known = Some(known.clone());
+            known
+        };
+        let place =
+            read_back::Place { database: self.link.connection().database, dialect: self.dialect, known };
+        read_back::read_back(&mut session, &place, steps).await
+    }
 }
 
 #[async_trait]
@@ -126,7 +143,14 @@ impl Target for SynapseTarget {
     /// permissions of which the grantee is. Administrators are those of the last read of everything.
     async fn inspect(&self, scope: InspectScope) -> Result<Inspection, TargetError> {
         let span = tracing::info_span!("synapse.inspect", target.name = %self.name);
-        self.look(scope).instrument(span).await.map_err(|e| e.at(&self.name, "the catalog query"))
+        let look = async {
+            match self.look(&scope).await {
+                // Reading twice does no harm, so a connection that died unseen costs nobody anything.
+                Err(CallError::Stale(_)) => self.look(&scope).await,
+                other => other,
+            }
+        };
+        look.instrument(span).await.map_err(|e| e.at(&self.name, "the catalog query"))
     }
 
     async fn apply(&self, wave: &Wave) -> Vec<Outcome> {
@@ -145,22 +169,12 @@ impl Target for SynapseTarget {
     async fn read_back(&self, wave: &Wave) -> Result<Vec<Seen>, TargetError> {
         let span =
             tracing::info_span!("synapse.read_back", target.name = %self.name, steps = wave.steps().len());
-        let read = async {
-            let mut session = self.link.session().await?;
-            // Who administers decides which rows are our own; without it, ask once.
-            let known = self.memory().known.clone();
-            let known = if let Some(known) = known {
-                known
-            } else {
-                let raw = catalog::read_everything(&mut session).await?;
-                let known = self.picture(raw, None)?.known;
-                self.memory().known = Some(known.clone());
-                known
-            };
-            let place =
-                read_back::Place { database: self.link.connection().database, dialect: self.dialect, known };
-            read_back::read_back(&mut session, &place, wave.steps()).await
+        let see = async {
+            match self.see(wave.steps()).await {
+                Err(CallError::Stale(_)) => self.see(wave.steps()).await,
+                other => other,
+            }
         };
-        read.instrument(span).await.map_err(|e: CallError| e.at(&self.name, "the read-back"))
+        see.instrument(span).await.map_err(|e| e.at(&self.name, "the read-back"))
     }
 }

@@ -50,7 +50,7 @@ mod tests {
             b"s3cret\nline",
             "s3cr\u{e9}t".as_bytes(),
             b"\xff\xfe",
-            &[b'a'; 70_000],
+            "a".repeat(70_000).as_bytes(),
         ] {
             let error = token_in(bad.to_vec(), "the file /run/t").unwrap_err().to_string();
             assert!(error.starts_with("the file /run/t gave"), "{error}");

@@ -14,7 +14,7 @@ use crate::render::{self, Query, Sql};
 use crate::server_error;
 
 /// After this long without use a connection is asked whether it still lives: gateways cut idle ones silently.
-const ASK_AFTER: Duration = Duration::from_secs(5);
+const ASK_AFTER: Duration = Duration::from_secs(1);
 /// After this long without use it is not asked but replaced: gateways cut idle connections at 30 minutes or earlier.
 const STALE_AFTER: Duration = Duration::from_mins(10);
 /// A login's token is checked at login only; this is how long a session may outlive what it was checked against.
@@ -50,7 +50,7 @@ impl Link {
             Some(live) if live.used.elapsed() < STALE_AFTER && live.since.elapsed() < OLD_AFTER => Some(live),
             Some(_) | None => None,
         };
-        let mut session = Session { kept, live };
+        let mut session = Session { kept, live, proven: false };
         if session.live.as_ref().is_some_and(|live| live.used.elapsed() >= ASK_AFTER) {
             // Whatever is wrong with it, a new one is the remedy.
             if session.read(&render::ping(), &mut |_, _| Ok(())).await.is_err() {
@@ -61,6 +61,7 @@ impl Link {
             let tds = login::open(&self.connection).await?;
             let now = Instant::now();
             session.live = Some(Live { tds, since: now, used: now });
+            session.proven = true;
         }
         Ok(session)
     }
@@ -71,6 +72,8 @@ impl Link {
 pub(crate) struct Session<'a> {
     kept: MutexGuard<'a, Option<Live>>,
     live: Option<Live>,
+    /// Whether it answered since it was taken.
+    proven: bool,
 }
 
 impl Drop for Session<'_> {
@@ -112,9 +115,11 @@ impl Session<'_> {
         match result {
             Ok(()) => {
                 self.live = Some(live);
+                self.proven = true;
                 Ok(())
             }
             Err(Trouble::Tds(TdsError::Server(token))) => {
+                self.proven = true;
                 if token.class() < FATAL {
                     self.live = Some(live);
                 }
@@ -124,7 +129,8 @@ impl Session<'_> {
                     retry: server_error::meaning(number).1,
                 })
             }
-            Err(Trouble::Tds(error)) => Err(CallError::Broken(error.to_string())),
+            Err(Trouble::Tds(error)) if self.proven => Err(CallError::Broken(error.to_string())),
+            Err(Trouble::Tds(error)) => Err(CallError::Stale(error.to_string())),
             Err(Trouble::Answer(reason)) => Err(CallError::Unreadable(reason)),
         }
     }
