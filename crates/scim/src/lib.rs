@@ -14,6 +14,30 @@
 //! `/Schemas`; one [`Profile`] per source says where its identity provider and the RFC differ. Members of
 //! groups are never part of a document: bodies and PATCHes give them apart, as rows for the store.
 //!
+//! ```
+//! use axon_scim::{Filter, PatchRequest, Profile, Registry, ResourceKind, apply, parse_new};
+//! use serde_json::json;
+//!
+//! let (registry, profile) = (Registry::standard(), Profile::entra());
+//! let body = json!({"userName": "kim@ex.test", "title": null});
+//! let mut kim = parse_new(&registry, ResourceKind::User, body, &profile)?.resource;
+//!
+//! let body = json!({"Operations": [
+//!     {"op": "Add", "path": "emails[type eq \"work\"].value", "value": "kim@ex.test"},
+//!     {"op": "Replace", "path": "active", "value": "False"},
+//! ]});
+//! let request = PatchRequest::parse(body, &registry, ResourceKind::User, &profile)?;
+//! assert!(apply(&request.ops, &mut kim, &profile)?);
+//! assert_eq!((kim.work_email(), kim.active()), (Some("kim@ex.test"), Some(false)));
+//!
+//! let filter = Filter::parse("userName eq \"KIM@ex.test\"", &registry, ResourceKind::User, &profile)?;
+//! assert!(filter.matches(&kim));
+//! # Ok::<(), axon_scim::ScimError>(())
+//! ```
+//!
+//! Limits of this version: no Bulk, no sorting, no ETag logic, no cursor paging; roles that arrive as JSON in
+//! a text are kept as that text.
+//!
 //! To add an attribute, add a line in `schema/core.rs`; to serve an extension, call
 //! [`Registry::add_extension`]. To take a new dialect of PATCH, add its shape to `patch/expand.rs` and a
 //! vector to `tests/vectors`.

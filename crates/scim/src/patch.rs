@@ -95,6 +95,19 @@ pub enum Op {
     ClearMembers,
 }
 
+impl Op {
+    fn shape(&self) -> String {
+        match self {
+            Self::Attribute(op) => format!("{} {}", op.verb.as_str(), op.path.shape()),
+            Self::AddMembers(list) => format!("add {} members", list.len()),
+            Self::RemoveMembers(list) => format!("remove {} members", list.len()),
+            Self::RemoveMembersWhere(_) => "remove members[…]".to_owned(),
+            Self::ReplaceMembers(list) => format!("replace members by {}", list.len()),
+            Self::ClearMembers => "remove members".to_owned(),
+        }
+    }
+}
+
 /// A PATCH body that was accepted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PatchRequest {
@@ -121,8 +134,41 @@ impl PatchRequest {
         self.ops.iter().filter(|op| !matches!(op, Op::Attribute(_)))
     }
 
+    /// What the request does, for logs: verbs and attributes, without values and without the literals
+    /// of filters.
+    pub fn shape(&self) -> Vec<String> {
+        self.ops.iter().map(Op::shape).collect()
+    }
+
     /// Does any operation touch the document?
     pub fn touches_document(&self) -> bool {
         self.ops.iter().any(|op| matches!(op, Op::Attribute(_)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_shape_names_attributes_and_no_values() {
+        let body = json!({"Operations": [
+            {"op": "Replace", "path": "emails[value eq \"secret@x\"].value", "value": "secret@y"},
+            {"op": "add", "value": {"displayName": "secret"}},
+        ]});
+        let request =
+            PatchRequest::parse(body, &Registry::standard(), ResourceKind::User, &Profile::entra()).unwrap();
+        assert_eq!(request.shape(), ["replace emails[…].value", "add displayName"]);
+        assert!(request.touches_document());
+        let body = json!({"Operations": [
+            {"op": "add", "path": "members", "value": [{"value": "secret"}]}, {"op": "remove", "path": "members[value sw \"s\"]"},
+        ]});
+        let request =
+            PatchRequest::parse(body, &Registry::standard(), ResourceKind::Group, &Profile::entra()).unwrap();
+        assert_eq!(request.shape(), ["add 1 members", "remove members[…]"]);
+        assert!(!request.touches_document());
+        assert_eq!(request.member_ops().count(), 2);
     }
 }

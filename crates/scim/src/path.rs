@@ -59,6 +59,17 @@ impl Path {
         Ok(Self::read(text, registry, kind, profile)?)
     }
 
+    /// The path without the condition in its brackets, whose literals may be personal.
+    pub(crate) fn shape(&self) -> String {
+        match self {
+            Self::Elements { path, condition: _ } => match &path.sub {
+                Some(sub) => format!("{}[…].{}", path.whole(), sub.name),
+                None => format!("{}[…]", path.whole()),
+            },
+            other => other.to_string(),
+        }
+    }
+
     pub(crate) fn read(
         text: &str,
         registry: &Registry,

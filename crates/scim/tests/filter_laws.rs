@@ -113,6 +113,13 @@ proptest! {
     }
 
     #[test]
+    fn paths_print_and_parse_too(condition in element_filter(), part in prop::sample::select(vec!["", ".value", ".Type"])) {
+        let read = |text: &str| Path::parse(text, &Registry::standard(), ResourceKind::User, &Profile::entra());
+        let path = read(&format!("emails[{condition}]{part}")).unwrap();
+        prop_assert_eq!(read(&path.to_string()).unwrap(), path);
+    }
+
+    #[test]
     fn the_evaluators_agree_where_both_know(text in filter_text(), user in user()) {
         let filter = parse(&text);
         match filter.evaluate(&user).truth {

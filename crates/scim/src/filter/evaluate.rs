@@ -16,7 +16,7 @@ pub(super) fn matches(expr: &Expr, map: &Map<String, Value>) -> bool {
         Expr::Not(inner) => !matches(inner, map),
         Expr::Present(path) => Values::at(path, map).any(is_present),
         Expr::Element { path, condition } => {
-            Values::at(&path.whole(), map).any(|e| e.as_object().is_some_and(|e| matches(condition, e)))
+            Values::at(path, map).any(|e| e.as_object().is_some_and(|e| matches(condition, e)))
         }
         Expr::Compare { path, op, literal } => {
             let mut values = Values::at(path, map);
@@ -40,7 +40,13 @@ pub(super) struct Values<'a> {
 }
 
 impl<'a> Values<'a> {
+    /// The values of the attribute or of the part that the path ends in.
     pub(super) fn at(path: &'a AttrPath, map: &'a Map<String, Value>) -> Self {
+        Self { sub: path.sub.as_ref().map(|s| s.name.as_str()), ..Self::elements(path, map) }
+    }
+
+    /// The values of the attribute, whatever part the path ends in.
+    pub(super) fn elements(path: &'a AttrPath, map: &'a Map<String, Value>) -> Self {
         let holder = match &path.extension {
             Some(urn) => map.get(&**urn).and_then(Value::as_object),
             None => Some(map),
@@ -50,7 +56,7 @@ impl<'a> Values<'a> {
             Some(Value::Array(list)) => list.as_slice(),
             Some(one) => std::slice::from_ref(one),
         };
-        Self { elements: elements.iter(), sub: path.sub.as_ref().map(|s| s.name.as_str()) }
+        Self { elements: elements.iter(), sub: None }
     }
 }
 

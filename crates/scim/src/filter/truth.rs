@@ -153,7 +153,6 @@ fn decide(expr: &Expr, map: &Map<String, Value>) -> Truth {
 
 /// Any element suffices; an element without the value leaves the question open.
 fn over_elements(path: &AttrPath, map: &Map<String, Value>, test: impl Fn(&Value) -> Truth) -> Truth {
-    let whole = path.whole();
     let one = |element: &Value| {
         let value = match &path.sub {
             Some(sub) => element.get(&sub.name),
@@ -161,7 +160,7 @@ fn over_elements(path: &AttrPath, map: &Map<String, Value>, test: impl Fn(&Value
         };
         value.filter(|v| is_present(v)).map_or(Truth::Unknown, &test)
     };
-    Values::at(&whole, map).map(one).reduce(Truth::or).unwrap_or(Truth::Unknown)
+    Values::elements(path, map).map(one).reduce(Truth::or).unwrap_or(Truth::Unknown)
 }
 
 fn found(expr: &Expr, map: &Map<String, Value>) -> Vec<Value> {

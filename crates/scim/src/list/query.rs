@@ -1,6 +1,8 @@
 //! The query string of a GET, read by hand as form encoding: identity providers send flags without
 //! value, spaces as `+`, and parameters that nobody knows.
 
+use serde_json::Value;
+
 use crate::error::{ScimError, quoted};
 
 /// The parameters of a GET, of a list or of one resource.
@@ -60,6 +62,63 @@ impl ListQuery {
             }
         }
         Ok(out)
+    }
+}
+
+impl ListQuery {
+    /// Reads the body of a `POST …/.search` (RFC 7644 section 3.4.3), which says the same in JSON.
+    pub fn from_search(body: Value) -> Result<Self, ScimError> {
+        let Value::Object(body) = body else {
+            return Err(ScimError::invalid_syntax("the body is a JSON object"));
+        };
+        let mut out = Self::default();
+        for (key, value) in body {
+            if value.is_null() {
+                continue;
+            }
+            match key.to_ascii_lowercase().as_str() {
+                "startindex" => out.start_index = json_number(&key, &value)?.max(1),
+                "count" => out.count = Some(json_number(&key, &value)?),
+                "filter" => match text(&key, value)? {
+                    filter if filter.trim().is_empty() => {
+                        return Err(ScimError::invalid_filter("the filter is empty"));
+                    }
+                    filter => out.filter = Some(filter),
+                },
+                "attributes" => out.attributes = some(names(&key, value)?),
+                "excludedattributes" => out.excluded_attributes = some(names(&key, value)?),
+                "sortby" => out.sort_by = some(text(&key, value)?),
+                "sortorder" => out.descending = text(&key, value)?.eq_ignore_ascii_case("descending"),
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+fn json_number(key: &str, value: &Value) -> Result<usize, ScimError> {
+    match value {
+        Value::Number(digits) => number(key, &digits.to_string()),
+        Value::String(digits) => number(key, digits),
+        _ => Err(ScimError::invalid_value(format!("{key} is a whole number"))),
+    }
+}
+
+fn text(key: &str, value: Value) -> Result<String, ScimError> {
+    match value {
+        Value::String(text) => Ok(text),
+        _ => Err(ScimError::invalid_value(format!("{key} is a text"))),
+    }
+}
+
+/// A list of names, or one text with commas.
+fn names(key: &str, value: Value) -> Result<String, ScimError> {
+    match value {
+        Value::Array(list) => {
+            let names: Result<Vec<_>, _> = list.into_iter().map(|name| text(key, name)).collect();
+            Ok(names?.join(","))
+        }
+        value => text(key, value),
     }
 }
 
@@ -127,6 +186,24 @@ mod tests {
         assert_eq!(of("startIndex=99999999999999999999999"), Ok((usize::MAX, None)));
         for raw in ["count=x", "count=", "count", "startIndex=1.5", "count=--1"] {
             assert_eq!(of(raw), Err(400), "{raw}");
+        }
+    }
+
+    #[test]
+    fn a_search_says_the_same_as_a_query() {
+        let body = serde_json::json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"],
+            "attributes": ["userName", "name.givenName"], "filter": "userName eq \"a\"", "startIndex": -3, "count": 10,
+            "sortBy": "userName", "sortOrder": "descending", "excludedAttributes": null});
+        let query = "attributes=userName,name.givenName&filter=userName+eq+%22a%22&startIndex=-3&count=10\
+                     &sortBy=userName&sortOrder=Descending";
+        assert_eq!(ListQuery::from_search(body), ListQuery::parse(query));
+        for body in [
+            serde_json::json!([]),
+            serde_json::json!({"count": 1.5}),
+            serde_json::json!({"filter": ""}),
+            serde_json::json!({"attributes": [1]}),
+        ] {
+            assert_eq!(ListQuery::from_search(body.clone()).unwrap_err().status, 400, "{body}");
         }
     }
 

@@ -12,7 +12,7 @@ use crate::resource::{Resource, is_hollow};
 use crate::schema::{AttrPath, Mutability};
 
 /// Most comparisons of elements with filters in one request.
-const MAX_WORK: usize = 5_000_000;
+const MAX_WORK: usize = 2_000_000;
 
 /// Applies the operations on attributes, in order; those on members are left to the store. True when
 /// the document is another one afterwards. On an error nothing has changed.

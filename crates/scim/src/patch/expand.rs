@@ -12,7 +12,7 @@ use crate::filter::Filter;
 use crate::path::{Path, PathError};
 use crate::profile::Profile;
 use crate::resource::{Notice, Notices, Wire, normalise};
-use crate::schema::{AttrPath, Attribute, Mutability, Registry, ResourceKind, Returned, Schema};
+use crate::schema::{AttrPath, Attribute, Mutability, Registry, ResourceKind, Returned, Schema, Unresolved};
 
 /// Most changes of attributes of one request, once path-less values are spread. Members do not count.
 const MAX_ATTRIBUTE_OPS: usize = 2_000;
@@ -64,9 +64,10 @@ impl Expander<'_> {
         }
         let path = match Path::read(key, self.registry, self.kind, self.profile) {
             Ok(path) => path,
-            Err(PathError::Unknown(_)) if self.profile.drop_unknown => {
-                let make = if key.contains(':') { Notice::UnknownSchema } else { Notice::UnknownAttribute };
-                self.notices.note(make, key);
+            Err(PathError::Unknown(why)) if self.profile.drop_unknown => {
+                let of_schema = matches!(why, Unresolved::Schema(_));
+                self.notices
+                    .note(if of_schema { Notice::UnknownSchema } else { Notice::UnknownAttribute }, key);
                 return Ok(());
             }
             Err(error) => return Err(error.into()),

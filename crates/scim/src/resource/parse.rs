@@ -75,7 +75,8 @@ impl Reader<'_> {
                 let schema = schema.clone();
                 (schema.id.to_string(), self.extension(&schema, value)?)
             } else {
-                self.unknown(&key)?;
+                let make = if key.contains(':') { Notice::UnknownSchema } else { Notice::UnknownAttribute };
+                self.unknown(make, &key)?;
                 continue;
             };
             let Some(value) = value else { continue };
@@ -117,11 +118,10 @@ impl Reader<'_> {
         Ok(base)
     }
 
-    fn unknown(&mut self, key: &str) -> Result<(), ScimError> {
+    fn unknown(&mut self, make: fn(String) -> Notice, key: &str) -> Result<(), ScimError> {
         if !self.profile.drop_unknown {
             return Err(ScimError::invalid_value(format!("no schema has an attribute {}", quoted(key))));
         }
-        let make = if key.contains(':') { Notice::UnknownSchema } else { Notice::UnknownAttribute };
         self.notices.note(make, key);
         Ok(())
     }
@@ -169,7 +169,7 @@ impl Reader<'_> {
         let mut out = Map::new();
         for (key, value) in map {
             let Some(attribute) = schema.attribute(&key) else {
-                self.unknown(&format!("{}:{key}", schema.id))?;
+                self.unknown(Notice::UnknownAttribute, &format!("{}:{key}", schema.id))?;
                 continue;
             };
             let Some(value) = self.attribute(attribute, value)? else { continue };
@@ -213,4 +213,86 @@ fn check_present(schema: &Schema, map: &Map<String, Value>) -> Result<(), ScimEr
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::schema::ENTERPRISE_URN;
+
+    fn parse(body: Value) -> Result<Parsed, ScimError> {
+        parse_new(&Registry::standard(), ResourceKind::User, body, &Profile::entra())
+    }
+
+    #[test]
+    fn what_is_dropped_is_noted_by_kind() {
+        let body = json!({"userName": "k", "zip": 1, "urn:x:2.0:Y": {}, "id": "7", "password": "secret",
+            ENTERPRISE_URN: {"zip": 1, "department": "D", "manager": {"value": "M", "displayName": "Em"}}});
+        let notices = parse(body).unwrap().notices;
+        let lines: Vec<_> = notices.items().iter().map(ToString::to_string).collect();
+        assert_eq!(
+            lines,
+            [
+                "readOnly attribute 'id' was ignored".to_owned(),
+                "attribute 'password' was not stored".to_owned(),
+                "readOnly attribute 'manager.displayName' was ignored".to_owned(),
+                format!("unknown attribute '{ENTERPRISE_URN}:zip' was dropped"),
+                "unknown schema 'urn:x:2.0:Y' was dropped".to_owned(),
+                "unknown attribute 'zip' was dropped".to_owned(),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_new_person_is_active_unless_the_body_says_no() {
+        assert_eq!(parse(json!({"userName": "k"})).unwrap().resource.active(), Some(true));
+        assert_eq!(
+            parse(json!({"userName": "k", "active": "FALSE"})).unwrap().resource.active(),
+            Some(false)
+        );
+        let put = parse_resource(
+            &Registry::standard(),
+            ResourceKind::User,
+            json!({"userName": "k"}),
+            &Profile::okta(),
+        );
+        assert_eq!(put.unwrap().resource.active(), None);
+    }
+
+    #[test]
+    fn lists_are_bounded_but_members_are_not() {
+        let emails: Vec<_> = (0..1001).map(|n| json!({"value": n.to_string()})).collect();
+        assert_eq!(parse(json!({"userName": "k", "emails": emails})).unwrap_err().status, 400);
+        let members: Vec<_> = (0..20_000).map(|n| json!({"value": n.to_string()})).collect();
+        let body = json!({"displayName": "G", "members": members});
+        let group = parse_new(&Registry::standard(), ResourceKind::Group, body, &Profile::okta()).unwrap();
+        assert_eq!(group.members.unwrap().len(), 20_000);
+        assert!(!group.resource.as_map().contains_key("members"));
+    }
+
+    #[test]
+    fn a_required_extension_must_be_there() {
+        let urn = "urn:example:2.0:Badge";
+        let schema = Schema {
+            id: Arc::from(urn),
+            name: "Badge".into(),
+            description: String::new(),
+            attributes: vec![Arc::new(Attribute::string("serial", "").required())],
+        };
+        let mut registry = Registry::standard();
+        registry.add_extension(ResourceKind::User, schema, true).unwrap();
+        let parse = |body: Value| {
+            parse_new(&registry, ResourceKind::User, body, &Profile::entra()).map_err(|e| e.detail)
+        };
+        assert_eq!(parse(json!({"userName": "k"})), Err(format!("{urn} is required")));
+        assert_eq!(
+            parse(json!({"userName": "k", urn: {"serial": " "}})),
+            Err("serial is required and cannot be blank".into())
+        );
+        assert!(parse(json!({"userName": "k", urn: {"Serial": "1"}})).is_ok());
+    }
 }
