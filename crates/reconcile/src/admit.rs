@@ -88,10 +88,9 @@ impl Admitted {
 ///
 /// A step that needs the effect of a withheld one is withheld with it, so that what is left keeps the order's laws.
 pub fn admit(plan: Plan, sides: &Sides, guards: &Guards, history: &History, now: OffsetDateTime) -> Admitted {
-    let mut gate = gate::Gate::new(&plan, sides, guards, history, now);
+    let reasons = gate::reasons(&plan, sides, guards, history, now);
     let mut admitted = Admitted { steps: Vec::with_capacity(plan.steps.len()), withheld: Vec::new() };
-    for planned in plan.steps {
-        let reasons = gate.reasons(&planned.step);
+    for (planned, reasons) in plan.steps.into_iter().zip(reasons) {
         if reasons.is_empty() {
             admitted.steps.push(planned);
         } else {

@@ -22,7 +22,8 @@ use crate::graph::Connect;
 use crate::plan::Planned;
 use crate::scope::Sides;
 use crate::step::Step;
-use board::{Board, Breach};
+pub(crate) use board::Board;
+use board::Breach;
 
 /// Orders the steps. Those that no order makes safe are left out and named.
 pub(crate) fn order(sides: &Sides, mut steps: Vec<Step>) -> (Vec<Planned>, Vec<Finding>) {

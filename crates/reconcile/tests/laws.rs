@@ -38,7 +38,8 @@ impl Bounds<'_> {
         let old = naive::may(&self.sides.actual, who);
         let new = naive::may(&self.end, who);
         match self.remade(now, who) {
-            Some(true) => new,
+            // Whoever is made has what everybody has, from the first moment on.
+            Some(true) => new.union(&naive::public(&self.sides.actual)).cloned().collect(),
             Some(false) => old,
             None => {
                 let mut most: BTreeSet<_> = old.union(&new).cloned().collect();

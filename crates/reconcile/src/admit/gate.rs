@@ -1,37 +1,234 @@
-//! The reasons against one step after another.
+//! The reasons against one step after another: first those of modes and guards, then those of steps that need a
+//! withheld one, found by trying what is left on the state that it would meet.
 
+use std::collections::BTreeSet;
+
+use axon_model::SqlName;
 use time::OffsetDateTime;
 
 use super::{Guards, History, Mode, Reason};
-use crate::plan::Plan;
+use crate::diff::names::{Holder, Names};
+use crate::graph::{Connect, GrantState};
+use crate::order::Board;
+use crate::plan::{Plan, Planned};
 use crate::scope::Sides;
-use crate::step::Step;
+use crate::shape::Securable;
+use crate::step::{Step, StepKind};
 
-pub(super) struct Gate<'a> {
+/// The reasons against each step of the plan, in its order.
+pub(super) fn reasons(
+    plan: &Plan,
+    sides: &Sides,
+    guards: &Guards,
+    history: &History,
+    now: OffsetDateTime,
+) -> Vec<Vec<Reason>> {
+    let mut gate = Gate::new(plan, sides, guards, history, now);
+    let mut reasons: Vec<Vec<Reason>> = plan.steps.iter().map(|planned| gate.against(planned)).collect();
+    let some = reasons.iter().any(|r| !r.is_empty());
+    let all = reasons.iter().all(|r| !r.is_empty());
+    if some && !(all && guards.mode == Mode::Observe) {
+        while let Some(at) = follow(plan, sides, &mut reasons) {
+            let needs = Reason::Needs { step: plan.steps[at].step.to_string() };
+            let Some(fence) = fence_of(plan, at).filter(|fence| reasons[*fence].is_empty()) else { break };
+            // Who could not be let in again is not shut out for a while either: once more without that.
+            for reasons in &mut reasons {
+                reasons.retain(|reason| !matches!(reason, Reason::Needs { .. }));
+            }
+            reasons[fence].push(needs);
+        }
+    }
+    reasons
+}
+
+/// The step that shuts somebody out until the step at `at` lets them in again.
+fn fence_of(plan: &Plan, at: usize) -> Option<usize> {
+    let Step::GrantConnect { principal } = &plan.steps[at].step else { return None };
+    let fence = Step::DenyConnect { principal: *principal };
+    plan.steps[..at].iter().rposition(|planned| planned.step == fence && planned.interrupts.is_some())
+}
+
+/// Tries what is not withheld. Gives back the first GRANT CONNECT that ends a fence and must be withheld itself.
+fn follow(plan: &Plan, sides: &Sides, reasons: &mut [Vec<Reason>]) -> Option<usize> {
+    let steps: Vec<Step> = plan.steps.iter().map(|planned| planned.step.clone()).collect();
+    let mut board = Board::new(sides, &steps);
+    let mut withheld: Vec<usize> = Vec::new();
+    let mut unlifted = None;
+    for (at, Planned { step, interrupts }) in plan.steps.iter().enumerate() {
+        let spares = matches!(step, Step::Deny { .. })
+            && reasons[at] == [Reason::Additive]
+            && board.ready(step)
+            && board.takes_nothing(step);
+        if spares {
+            // A DENY that hurts nobody belongs to what is added.
+            reasons[at].clear();
+        }
+        if reasons[at].is_empty() {
+            let fits = board.ready(step) && board.attempt(step, interrupts.is_some(), false).is_ok();
+            if fits {
+                continue;
+            }
+            let needed = withheld.iter().rev().find(|other| akin(&plan.steps[**other].step, step));
+            let needed = needed
+                .or(withheld.last())
+                .map_or_else(|| step.to_string(), |other| plan.steps[*other].step.to_string());
+            reasons[at].push(Reason::Needs { step: needed });
+        }
+        withheld.push(at);
+        if unlifted.is_none() && fence_of(plan, at).is_some_and(|fence| reasons[fence].is_empty()) {
+            unlifted = Some(at);
+        }
+    }
+    unlifted
+}
+
+/// Whether the steps speak of one name.
+fn akin(a: &Step, b: &Step) -> bool {
+    let b: Vec<SqlName> = names(b).collect();
+    names(a).any(|name| b.contains(&name))
+}
+
+/// All users and roles that a step names.
+fn names(step: &Step) -> impl Iterator<Item = SqlName> {
+    let other = match step {
+        Step::AddMember { role, .. } | Step::DropMember { role, .. } => Some(*role),
+        Step::Grant { on: Securable::Principal(name), .. }
+        | Step::Deny { on: Securable::Principal(name), .. }
+        | Step::Revoke { on: Securable::Principal(name), .. } => Some(*name),
+        _ => None,
+    };
+    std::iter::once(step.subject()).chain(other)
+}
+
+struct Gate<'a> {
     guards: &'a Guards,
+    /// Shut out for good, or dropped to be made anew.
+    gone: BTreeSet<SqlName>,
+    /// Roles and principals that the plan makes.
+    made: BTreeSet<SqlName>,
+    /// Why all removals wait.
+    removals: Option<Reason>,
+    /// Why all leavers wait.
+    leavers: Option<Reason>,
+    /// Administrators that no step has taken anything from.
+    administrators: BTreeSet<SqlName>,
 }
 
 impl<'a> Gate<'a> {
-    pub(super) fn new(
-        _plan: &Plan,
-        _sides: &'a Sides,
-        guards: &'a Guards,
-        _history: &History,
-        _now: OffsetDateTime,
-    ) -> Self {
-        Self { guards }
+    fn new(plan: &Plan, sides: &Sides, guards: &'a Guards, history: &History, now: OffsetDateTime) -> Self {
+        let steps = || plan.steps.iter().map(|planned| &planned.step);
+        let of_kind = |kind| steps().filter(move |step| step.kind() == kind).map(Step::subject);
+        let mut gate = Self {
+            guards,
+            gone: of_kind(StepKind::KillSessions).collect(),
+            made: of_kind(StepKind::CreateRole).chain(of_kind(StepKind::CreatePrincipal)).collect(),
+            removals: None,
+            leavers: None,
+            // Whoever enters as dbo is not in the catalog: what is there beside it is counted.
+            administrators: guards.administrators.iter().copied().filter(|n| n.folded() != "dbo").collect(),
+        };
+        if let Some(budget) = &guards.removals {
+            let wanted: u64 = plan.steps.iter().map(|planned| gate.takes(planned)).sum();
+            let of = possessions(sides);
+            let left = budget.left(of, &history.removals, now);
+            gate.removals = (wanted > left).then_some(Reason::Removals { wanted, left, of });
+        }
+        if let Some(budget) = &guards.leavers {
+            let shut: BTreeSet<SqlName> =
+                of_kind(StepKind::DenyConnect).filter(|name| gate.gone.contains(name)).collect();
+            let (wanted, of) = (shut.len() as u64, entrants(sides));
+            let left = budget.left(of, &history.leavers, now);
+            // A single leaver always goes.
+            gate.leavers = (wanted > left.max(1)).then_some(Reason::Leavers { wanted, left, of });
+        }
+        gate
     }
 
-    pub(super) fn reasons(&mut self, step: &Step) -> Vec<Reason> {
+    /// What the removal budget counts of a step: memberships and permissions of those who stay.
+    fn takes(&self, planned: &Planned) -> u64 {
+        let Planned { step, interrupts } = planned;
+        if self.gone.contains(&step.subject()) {
+            return 0;
+        }
+        match step {
+            Step::DropMember { .. } => 1,
+            Step::Deny { grantee, .. } if self.made.contains(grantee) => 0,
+            Step::Revoke { was: GrantState::Deny, .. }
+            | Step::CreatePrincipal { .. }
+            | Step::CreateRole { .. }
+            | Step::AddMember { .. }
+            | Step::Grant { .. }
+            | Step::GrantConnect { .. }
+            // What these take is counted by the steps that empty them.
+            | Step::DropRole { .. }
+            | Step::DropPrincipal { .. }
+            | Step::KillSessions { .. } => 0,
+            Step::Deny { columns, .. } | Step::Revoke { columns, .. } => columns.len().max(1) as u64,
+            Step::DenyConnect { .. } => u64::from(interrupts.is_none()),
+        }
+    }
+
+    /// What modes and guards have against a step.
+    fn against(&mut self, planned: &Planned) -> Vec<Reason> {
+        let step = &planned.step;
+        let subject = step.subject();
         let mut reasons = Vec::new();
         match self.guards.mode {
             Mode::Observe => reasons.push(Reason::Observe),
             Mode::Additive if step.takes() => reasons.push(Reason::Additive),
-            _ => {}
+            Mode::Additive | Mode::Authoritative => {}
         }
-        if step.subject() == self.guards.own {
+        if names(step).any(|name| name == self.guards.own) {
             reasons.push(Reason::OwnPrincipal { principal: self.guards.own });
+        }
+        if names(step).any(|name| name.folded() == "dbo") {
+            reasons.push(Reason::Dbo);
+        }
+        if step.takes() {
+            let shielded = names(step).find(|name| self.guards.protect.contains(name));
+            reasons.extend(shielded.map(|principal| Reason::Protected { principal }));
+            if self.administrators.contains(&subject) {
+                if self.administrators.len() == 1 {
+                    reasons.push(Reason::LastAdministrator { principal: subject });
+                } else if strips(step) {
+                    self.administrators.remove(&subject);
+                }
+            }
+        }
+        if self.guards.hold_steps.contains(&step.kind()) {
+            reasons.push(Reason::HeldKind { kind: step.kind() });
+        }
+        if self.gone.contains(&subject) {
+            reasons.extend(self.leavers.clone());
+        } else if self.takes(planned) > 0 {
+            reasons.extend(self.removals.clone());
         }
         reasons
     }
+}
+
+/// Whether an administrator is none any more after the step.
+fn strips(step: &Step) -> bool {
+    match step {
+        Step::DenyConnect { .. } | Step::DropPrincipal { .. } | Step::DropRole { .. } => true,
+        Step::DropMember { role, .. } => role.folded() == "db_owner",
+        _ => false,
+    }
+}
+
+/// Memberships and permissions in scope.
+fn possessions(sides: &Sides) -> u64 {
+    let names = Names::new(sides);
+    let members = sides.actual.members.iter().filter(|m| names.manages_membership(**m)).count();
+    let grants = sides.actual.grants.keys().filter(|key| names.manages(key.grantee)).count();
+    (members + grants) as u64
+}
+
+/// Managed principals that may enter.
+fn entrants(sides: &Sides) -> u64 {
+    let names = Names::new(sides);
+    let may_enter = sides.actual.principals.iter().filter(|(name, principal)| {
+        principal.connect != Connect::Denied && names.holder(**name) == Holder::ManagedPrincipal
+    });
+    may_enter.count() as u64
 }

@@ -132,15 +132,11 @@ impl Atoms {
     /// The atom as people read it.
     pub(crate) fn shown(&self, atom: u32) -> String {
         let (plane, leaf) = (atom / self.count(), (atom % self.count()) as usize);
-        match self.planes.get(plane as usize) {
-            Some(permission) => format!("{permission} on {}", self.leaves[leaf]),
-            None => {
-                let first = self.count() as usize * self.planes.len();
-                match self.fixed.get(atom as usize - first) {
-                    Some(role) => format!("membership of {role}"),
-                    None => "a permission".into(),
-                }
-            }
+        if let Some(permission) = self.planes.get(plane as usize) {
+            return format!("{permission} on {}", self.leaves[leaf]);
         }
+        let first = self.count() as usize * self.planes.len();
+        let role = self.fixed.get(atom as usize - first);
+        role.map_or_else(|| "a fixed role".into(), |role| format!("membership of {role}"))
     }
 }

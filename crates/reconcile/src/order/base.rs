@@ -61,12 +61,12 @@ impl<'a> Base<'a> {
         };
         let mut access = Vec::new();
         for name in actual.roles.keys() {
-            base.add(name, true);
+            base.add(*name, true);
             access.push(Access::Open);
         }
         for (name, principal) in &actual.principals {
             // A graph that holds a name twice is answered for the role.
-            if base.add(name, false) {
+            if base.add(*name, false) {
                 access.push(if principal.connect == Connect::Denied { Access::Shut } else { Access::Open });
             }
         }
@@ -78,12 +78,12 @@ impl<'a> Base<'a> {
         (base, World::new(up, access))
     }
 
-    fn add(&mut self, name: &SqlName, role: bool) -> bool {
+    fn add(&mut self, name: SqlName, role: bool) -> bool {
         let next = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
-        let fresh = !self.numbers.contains_key(name);
+        let fresh = !self.numbers.contains_key(&name);
         if fresh {
-            self.numbers.insert(*name, next);
-            self.names.push(*name);
+            self.numbers.insert(name, next);
+            self.names.push(name);
             self.is_role.push(role);
             self.roles += usize::from(role);
         }
@@ -94,20 +94,20 @@ impl<'a> Base<'a> {
     fn name_the_rest(&mut self, actual: &Graph, steps: &[Step]) {
         for step in steps {
             match step {
-                Step::CreateRole { name } => drop(self.add(name, true)),
-                Step::CreatePrincipal { name, .. } => drop(self.add(name, false)),
+                Step::CreateRole { name } => drop(self.add(*name, true)),
+                Step::CreatePrincipal { name, .. } => drop(self.add(*name, false)),
                 _ => {}
             }
         }
         for membership in &actual.members {
-            self.add(&membership.role, true);
-            self.add(&membership.member, false);
+            self.add(membership.role, true);
+            self.add(membership.member, false);
         }
         for key in actual.grants.keys() {
-            self.add(&key.grantee, key.grantee.folded() == "public");
+            self.add(key.grantee, key.grantee.folded() == "public");
         }
         for step in steps {
-            self.add(&step.subject(), false);
+            self.add(step.subject(), false);
         }
     }
 
@@ -163,7 +163,9 @@ impl<'a> Base<'a> {
                 up[member as usize].push(role);
             }
         }
-        up.iter_mut().for_each(|roles: &mut Vec<u32>| roles.sort_unstable());
+        for roles in &mut up {
+            roles.sort_unstable();
+        }
         up
     }
 

@@ -32,21 +32,21 @@ pub(super) struct ToCome {
 
 /// A principal for whom a law would be broken, and by how much at least.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Breach {
+pub(crate) struct Breach {
     pub(super) who: u32,
     pub(super) atom: u32,
 }
 
 /// What a step would break.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Breaches {
+pub(crate) struct Breaches {
     /// They would get more than both sides give.
     pub(super) more: Vec<Breach>,
     /// They would lose what both sides give.
     pub(super) less: Vec<Breach>,
 }
 
-pub(super) struct Board<'a> {
+pub(crate) struct Board<'a> {
     pub(super) base: Base<'a>,
     old: World,
     new: World,
@@ -65,7 +65,7 @@ pub(super) struct Board<'a> {
 }
 
 impl<'a> Board<'a> {
-    pub(super) fn new(sides: &'a Sides, steps: &[Step]) -> Self {
+    pub(crate) fn new(sides: &'a Sides, steps: &[Step]) -> Self {
         let (base, old) = Base::new(sides, steps);
         let mut new = old.clone();
         // A role is dropped when it is empty, so drops of roles come last.
@@ -189,7 +189,7 @@ impl<'a> Board<'a> {
     }
 
     /// Whether the catalog would take the step now, and whether what must come before it has.
-    pub(super) fn ready(&self, step: &Step) -> bool {
+    pub(crate) fn ready(&self, step: &Step) -> bool {
         let at = |name: &SqlName| self.base.number(*name);
         let there = |name: &SqlName| self.now.access[at(name) as usize] != Access::Absent;
         match step {
@@ -252,7 +252,7 @@ impl<'a> Board<'a> {
     }
 
     /// Tries a step: done if it breaks nothing, or nothing but what `may_take` lets it; else the state is as before.
-    pub(super) fn attempt(
+    pub(crate) fn attempt(
         &mut self,
         step: &Step,
         may_take: bool,
@@ -277,7 +277,8 @@ impl<'a> Board<'a> {
             {
                 breaches.less.push(Breach { who, atom });
             }
-            if !thorough && !(breaches.more.is_empty() && breaches.less.is_empty()) {
+            let broken = !breaches.more.is_empty() || !breaches.less.is_empty();
+            if broken && !thorough {
                 break;
             }
         }
@@ -290,6 +291,19 @@ impl<'a> Board<'a> {
         }
     }
 
+    /// Whether nobody can do less after the step. The state stays as it is.
+    pub(crate) fn takes_nothing(&mut self, step: &Step) -> bool {
+        let affected = self.affected(step);
+        let before: Vec<Rc<Spans>> = affected.iter().map(|who| self.now.may(&self.base, *who)).collect();
+        let undo = self.now.perform(&self.base, step);
+        let spared = affected
+            .into_iter()
+            .zip(before)
+            .all(|(who, before)| before.without(&self.now.may(&self.base, who)).is_empty());
+        self.now.undo(&self.base, undo);
+        spared
+    }
+
     /// Does a step that needs no check.
     pub(super) fn force(&mut self, step: &Step) {
         self.now.perform(&self.base, step);
@@ -299,7 +313,7 @@ impl<'a> Board<'a> {
     /// The most that somebody may ever have on the way.
     fn most(&mut self, who: u32) -> Spans {
         match self.anew.get(&who) {
-            Some(true) => return Spans::clone(&self.new.may(&self.base, who)),
+            Some(true) => return self.new.may(&self.base, who).or(&self.old.public_may(&self.base)),
             Some(false) => return Spans::clone(&self.old.may(&self.base, who)),
             None => {}
         }

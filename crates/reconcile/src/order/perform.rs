@@ -1,7 +1,7 @@
 //! What a step does to a [`World`], and how to take that back. The semantics are those of [`apply_step`](crate::apply_step).
 
 use super::base::Base;
-use super::world::{Access, Over, Row, World};
+use super::world::{Access, Laid, Over, Row, RowKey, World};
 use crate::graph::GrantState;
 use crate::permission::Permission;
 use crate::shape::Securable;
@@ -14,7 +14,7 @@ pub(super) enum Undo {
     Join(u32, u32),
     Leave(u32, u32),
     /// The overlay's entries as they were; `None` where there was none.
-    Rows(u32, Vec<((Securable, Permission), Option<Option<Row>>)>),
+    Rows(u32, Vec<(RowKey, Option<Laid>)>),
 }
 
 impl World {
@@ -102,8 +102,9 @@ impl World {
         true
     }
 
-    fn put(&mut self, node: u32, key: (Securable, Permission), row: Option<Row>) -> Option<Option<Row>> {
-        self.over[node as usize].get_or_insert_default().rows.insert(key, row)
+    fn put(&mut self, node: u32, key: RowKey, row: Option<Row>) -> Option<Laid> {
+        let laid = row.map_or(Laid::Gone, Laid::There);
+        self.over[node as usize].get_or_insert_default().rows.insert(key, laid)
     }
 
     fn rows(
@@ -122,7 +123,9 @@ impl World {
         };
         match on {
             Securable::Object(object) if !columns.is_empty() => {
-                columns.iter().for_each(|column| one(self, Securable::Column(object, *column), change));
+                for column in columns {
+                    one(self, Securable::Column(object, *column), change);
+                }
             }
             Securable::Object(object) => {
                 for column in base.columns.get(&(grantee, permission, object)).into_iter().flatten() {
@@ -137,6 +140,7 @@ impl World {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "one of three changes of a row")]
 fn grant(row: Option<Row>) -> Option<Row> {
     let fresh = Row { state: GrantState::Grant, own: true, foreign: false };
     Some(row.map_or(fresh, |row| Row {
@@ -146,6 +150,7 @@ fn grant(row: Option<Row>) -> Option<Row> {
     }))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "one of three changes of a row")]
 fn deny(row: Option<Row>) -> Option<Row> {
     let foreign = row.is_some_and(|row| row.foreign);
     Some(Row { state: GrantState::Deny, own: true, foreign })

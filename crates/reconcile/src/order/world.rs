@@ -26,12 +26,31 @@ pub(super) struct Row {
     pub(super) foreign: bool,
 }
 
+/// Which of a grantee's rows.
+pub(super) type RowKey = (Securable, Permission);
+
+/// What lies over a row of the actual graph.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Laid {
+    Gone,
+    There(Row),
+}
+
+impl Laid {
+    fn row(self) -> Option<Row> {
+        match self {
+            Self::Gone => None,
+            Self::There(row) => Some(row),
+        }
+    }
+}
+
 /// What differs from the actual graph in one grantee's rows.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Over {
     /// The grantee was dropped: nothing of the actual graph is left.
     pub(super) wiped: bool,
-    pub(super) rows: BTreeMap<(Securable, Permission), Option<Row>>,
+    pub(super) rows: BTreeMap<RowKey, Laid>,
 }
 
 #[derive(Debug, Clone)]
@@ -65,7 +84,7 @@ impl World {
     ) -> Option<Row> {
         let over = self.over[grantee as usize].as_deref();
         if let Some(row) = over.and_then(|over| over.rows.get(&(on, permission))) {
-            return *row;
+            return row.row();
         }
         if over.is_some_and(|over| over.wiped) {
             return None;
@@ -88,7 +107,7 @@ impl World {
             }
         }
         for ((on, permission), row) in over.into_iter().flat_map(|over| &over.rows) {
-            if let Some(row) = row {
+            if let Some(row) = row.row() {
                 gather.row(&base.atoms, *permission, on, row.state);
             }
         }
@@ -104,7 +123,7 @@ impl World {
         // No catalog holds a circle of roles; a graph that does must not hang the planner.
         if depth < base.roles {
             for upper in self.up[role as usize].clone() {
-                gather.reach(&*self.reach(base, upper, depth + 1));
+                gather.reach(&self.reach(base, upper, depth + 1));
             }
         }
         let reach = Rc::new(gather.done());
@@ -124,7 +143,7 @@ impl World {
         let mut gather = Gather::default();
         self.gather_own(base, who, &mut gather);
         for role in self.up[who as usize].clone().into_iter().chain(base.public) {
-            gather.reach(&*self.reach(base, role, 0));
+            gather.reach(&self.reach(base, role, 0));
         }
         let may = Rc::new(gather.done().effective());
         if plain {

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 pub fn name(text: &str) -> SqlName {
-    SqlName::parse(text).unwrap()
+    SqlName::parse(text).expect("a plain name")
 }
 
 /// Managed people, a managed group, somebody unmanaged, a SQL user, Axon itself.
@@ -153,7 +153,7 @@ fn build(seed: &Seed, desired: bool) -> Graph {
         join(&mut graph, Membership { role, member });
     }
     for (grantee, on, permission, state, foreign, own) in &seed.grants {
-        let grantee = ROLES.iter().chain(&PEOPLE).copied().chain(["public"]).nth(*grantee).unwrap();
+        let grantee = ROLES.iter().chain(&PEOPLE).copied().chain(["public"]).nth(*grantee).expect("in range");
         if grantee == "public" && desired {
             continue;
         }
