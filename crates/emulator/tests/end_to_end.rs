@@ -1,7 +1,9 @@
 //! The whole emulator with tiberius: log in, change the catalog, read it back.
 #![expect(clippy::unwrap_used, reason = "test support fails like a test")]
 
-use axon_emulator::{Emulator, EmulatorConfig, Running};
+use axon_emulator::{Emulator, EmulatorConfig, Encryption, Identity, Running};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tiberius::error::Error;
 use tiberius::{AuthMethod, Client, Config, EncryptionLevel, Row};
 use tokio::net::TcpStream;
@@ -170,4 +172,43 @@ async fn ddl_inside_a_transaction_is_refused_with_111212() {
     assert_eq!(code(try_run(&mut client, "CREATE ROLE inside").await), Some(111_212));
     run(&mut client, "ROLLBACK").await;
     run(&mut client, "CREATE ROLE outside").await;
+}
+
+/// A token whose signature nobody checks, valid until 2100 unless told otherwise.
+fn token(upn: &str, expires: u64) -> String {
+    let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
+    let claims = format!(r#"{{"upn":"{upn}","exp":{expires},"aud":"https://database.windows.net/"}}"#);
+    format!("{}.{}.signature", part(r#"{"alg":"none"}"#), part(&claims))
+}
+
+#[tokio::test]
+async fn the_entra_administrator_enters_as_dbo_by_token_under_tls() {
+    let identity = Identity::self_signed(vec!["localhost".into()]).unwrap();
+    let mut settings = EmulatorConfig::new("sa", PASSWORD);
+    settings.pool.entra_admin = Some("admin@example.com".into());
+    settings.wire.encryption = Encryption::Required(identity);
+    let server = Emulator::bind("127.0.0.1:0", settings).await.unwrap().spawn();
+    for (upn, expires, admitted) in [
+        ("admin@example.com", 4_102_444_800, true),
+        ("admin@example.com", 1_000_000_000, false),
+        ("stranger@example.com", 4_102_444_800, false),
+    ] {
+        let mut config = Config::new();
+        config.authentication(AuthMethod::aad_token(token(upn, expires)));
+        config.trust_cert();
+        config.database("dw");
+        let stream = TcpStream::connect(server.address()).await.unwrap();
+        match Box::pin(Client::connect(config, stream.compat_write())).await {
+            Ok(mut client) => {
+                assert!(admitted, "{upn} {expires}");
+                let user = rows(&mut client, "SELECT USER_NAME() AS u").await;
+                assert_eq!(user[0].get::<&str, _>("u"), Some("dbo"));
+            }
+            Err(Error::Server(error)) => {
+                assert_eq!((error.code(), admitted), (18_456, false), "{upn} {expires}")
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+    server.stop().await;
 }
