@@ -88,7 +88,9 @@ pub(crate) fn quoted(text: &str) -> String {
             out.push('…');
             break;
         }
-        out.push(if c.is_control() { '\u{FFFD}' } else { c });
+        // Also the marks that turn text round, which would garble the line around them.
+        let turns = matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+        out.push(if c.is_control() || turns { '\u{FFFD}' } else { c });
     }
     out.push('\'');
     out
@@ -199,7 +201,7 @@ mod tests {
 
     #[test]
     fn client_text_is_shortened_and_printable() {
-        let text = quoted(&format!("a\u{0}b{}", "x".repeat(500)));
-        assert!(text.chars().count() < 130 && !text.contains('\u{0}'));
+        let text = quoted(&format!("a\u{0}b\u{202e}{}", "x".repeat(500)));
+        assert!(text.chars().count() < 130 && !text.contains(['\u{0}', '\u{202e}']));
     }
 }

@@ -133,6 +133,14 @@ impl Expander<'_> {
         {
             return self.parts(verb, path, value);
         }
+        let value = match value {
+            Some(Value::Object(listed))
+                if verb == Verb::Remove && has_parts_only(&path) && !listed.is_empty() =>
+            {
+                return self.remove_parts(&path, listed);
+            }
+            value => value,
+        };
         let holds_list = path.sub.is_none() && attribute.multi_valued;
         self.push(verb, Path::Attribute(path), value, holds_list)
     }
@@ -169,6 +177,16 @@ impl Expander<'_> {
             }
             let path = AttrPath { sub: Some(sub), ..path.clone() };
             self.push(verb, Path::Attribute(path), Some(value), false)?;
+        }
+        Ok(())
+    }
+
+    /// Parts of a name are removed one by one, if they are what is listed; the others stay.
+    fn remove_parts(&mut self, path: &AttrPath, listed: Map<String, Value>) -> Result<(), ScimError> {
+        for (key, value) in listed {
+            let Some(sub) = path.attribute.sub(&key).cloned() else { continue };
+            let path = AttrPath { sub: Some(sub), ..path.clone() };
+            self.push(Verb::Remove, Path::Attribute(path), Some(value), false)?;
         }
         Ok(())
     }
@@ -283,6 +301,15 @@ impl Expander<'_> {
         }
         never
     }
+}
+
+/// A single complex attribute that has no `value` to stand for it.
+fn has_parts_only(path: &AttrPath) -> bool {
+    let attribute = &path.attribute;
+    path.sub.is_none()
+        && attribute.is_complex()
+        && !attribute.multi_valued
+        && attribute.sub("value").is_none()
 }
 
 fn whole(schema: Option<&Arc<Schema>>, attribute: &Arc<Attribute>) -> AttrPath {
