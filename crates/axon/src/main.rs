@@ -1,2 +1,48 @@
-//! The one binary.
-fn main() {}
+//! `axon`: the one binary.
+//!
+//! ```text
+//!  serve ── store, api, controller, targets          one process, or several on one store
+//!  plan, apply, explain, map, audit, token, status   beside it, on the same store
+//!  demo ── starts serve and emulator, plays two tenants, compares the catalog with what the story must end in
+//! ```
+//!
+//! Exit status: 0 done, 1 failed, 2 wrong usage, 3 something pending or found.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks to people")]
+
+mod cli;
+mod command;
+mod config;
+mod demo;
+mod telemetry;
+mod wiring;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    // Whoever reads half of our output through a pipe and leaves is not an error of ours.
+    let cli = cli::Cli::parse();
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        eprintln!("axon: another crypto provider is installed already");
+        return ExitCode::FAILURE;
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("axon: the runtime does not start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(command::run(cli)) {
+        Ok(status) => status.into(),
+        Err(error) => {
+            eprintln!("axon: {error}");
+            for cause in error.chain().skip(1) {
+                eprintln!("  because: {cause}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}

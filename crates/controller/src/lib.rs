@@ -1,1 +1,28 @@
-//! The loop: wake, read, map, plan, admit, apply, read back, record.
+//! The loop that makes what is in force follow what the map asks for.
+//!
+//! ```text
+//!  wake (write, timer, map, start) ─> tick: lease ─> directory ─> inspect ─> desired ─> plan ─> admit ─┐
+//!        ^                                                                                             │
+//!        └── next instant (retry, until, full inspect) <── summary <── read back <── apply <── record <┘
+//! ```
+//!
+//! A tick takes no arguments: what it does follows from the state it reads, so the rare path and the common path are one.
+//! Nobody waits for it. A target that is down, paused or refuses leaves the work pending, and visible in its [`Summary`].
+//!
+//! To add a target kind: implement `axon_reconcile::Target`; nothing here changes.
+
+mod blocked;
+mod cause;
+mod error;
+mod execute;
+mod record;
+mod run;
+mod summary;
+mod tick;
+mod world;
+
+pub use error::ControllerError;
+pub use run::{Controller, Settings};
+pub use summary::{State, Summary, Waiting};
+pub use tick::{Preview, Tick, Ticker};
+pub use world::World;

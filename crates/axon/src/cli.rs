@@ -1,0 +1,208 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Carries identity to Azure Synapse: SCIM in, exactly the permissions of the role map out, every one of them traceable.
+#[derive(Debug, Parser)]
+#[command(name = "axon", version, arg_required_else_help = true)]
+pub struct Cli {
+    /// The configuration file
+    #[arg(long, global = true, env = "AXON_CONFIG", default_value = "config/axon.yaml")]
+    pub config: PathBuf,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve SCIM and reconcile
+    Serve,
+    /// Show the main job on this machine, without a network
+    Demo {
+        /// Leave it running and print how to reach it
+        #[arg(long)]
+        keep: bool,
+    },
+    /// Run a stand-in for a Synapse pool
+    Emulator(EmulatorArgs),
+    /// Bearer tokens of sources
+    Token {
+        /// What to do
+        #[command(subcommand)]
+        command: TokenCommand,
+    },
+    /// Show what would be done in the targets
+    Plan {
+        /// Only this target
+        #[arg(long)]
+        target: Option<String>,
+        /// Exit with 3 while anything is pending
+        #[arg(long)]
+        check: bool,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Do it now, under the same lease as a running serve
+    Apply {
+        /// Only this target
+        #[arg(long)]
+        target: Option<String>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show why somebody has what they have
+    Explain {
+        /// The person's userName
+        user: String,
+        /// Only this target
+        #[arg(long)]
+        target: Option<String>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// The role map
+    Map {
+        /// What to do
+        #[command(subcommand)]
+        command: MapCommand,
+    },
+    /// The journal
+    Audit {
+        /// What to do
+        #[command(subcommand)]
+        command: AuditCommand,
+    },
+    /// Show where each target stands
+    Status {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// The configuration
+    Config {
+        /// What to do
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+}
+
+/// A stand-in for a Synapse pool.
+#[derive(Debug, Args)]
+pub struct EmulatorArgs {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:0")]
+    pub listen: SocketAddr,
+    /// The SQL administrator, as NAME:PASSWORD
+    #[arg(long)]
+    pub admin: String,
+    /// The UPN that enters as dbo with a token
+    #[arg(long)]
+    pub entra_admin: Option<String>,
+    /// Which kind of pool
+    #[arg(long, value_enum, default_value = "dedicated")]
+    pub kind: Kind,
+    /// A JSON file of the users, groups and apps that FROM EXTERNAL PROVIDER knows
+    #[arg(long)]
+    pub directory: Option<PathBuf>,
+    /// Offer TLS with a certificate made at start-up
+    #[arg(long)]
+    pub tls: bool,
+    /// A loopback address that takes faults: one command a line, `help` lists them
+    #[arg(long)]
+    pub control: Option<SocketAddr>,
+}
+
+/// Which kind of pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// A dedicated SQL pool
+    Dedicated,
+    /// The serverless pool
+    Serverless,
+}
+
+/// Bearer tokens.
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Make a token and print it, alone, once
+    Create {
+        /// Whose
+        #[arg(long)]
+        source: String,
+        /// What people call it
+        #[arg(long, default_value = "")]
+        label: String,
+        /// After how many days it is no longer accepted; never, if left out
+        #[arg(long)]
+        days: Option<u16>,
+    },
+    /// List the tokens, never the secrets
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Revoke a token
+    Revoke {
+        /// Its id, as list shows it
+        id: String,
+    },
+}
+
+/// The role map.
+#[derive(Debug, Subcommand)]
+pub enum MapCommand {
+    /// Check it: faults with their places, then what is most likely a mistake
+    Check {
+        /// A file or folder; the configured one, if left out
+        path: Option<PathBuf>,
+        /// Another value for a variable, as NAME=VALUE
+        #[arg(long = "set")]
+        set: Vec<String>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// The journal.
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Prove the chain of the store, or of an export
+    Verify {
+        /// An export to verify instead of the store
+        #[arg(long)]
+        export: Option<PathBuf>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write the journal as JSON lines
+    Export {
+        /// Where to; standard output, if left out
+        #[arg(long)]
+        out: Option<PathBuf>,
+        /// Leave out what names people: the chain stays provable
+        #[arg(long)]
+        without_names: bool,
+    },
+}
+
+/// The configuration.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Check it and the role map, and print what is in force
+    Check {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+}

@@ -1,0 +1,76 @@
+//! The commands, one file each.
+
+mod apply;
+mod audit;
+mod check_config;
+mod check_map;
+mod emulator;
+mod explain;
+mod plan;
+mod serve;
+mod status;
+mod token;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use crate::cli::{Cli, Command, ConfigCommand, MapCommand};
+use crate::demo;
+use crate::wiring::{Parts, load_config};
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Done.
+    Done,
+    /// Failed, and said so.
+    Failed,
+    /// Something is pending or was found.
+    Found,
+}
+
+impl From<Status> for ExitCode {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Done => Self::SUCCESS,
+            Status::Failed => Self::from(1),
+            Status::Found => Self::from(3),
+        }
+    }
+}
+
+/// Runs the command.
+pub async fn run(cli: Cli) -> anyhow::Result<Status> {
+    let config = cli.config.as_path();
+    match cli.command {
+        Command::Serve => serve::run(load_config(config)?).await,
+        Command::Demo { keep } => demo::run(keep).await,
+        Command::Emulator(args) => emulator::run(args).await,
+        Command::Token { command } => token::run(parts(config).await?, command).await,
+        Command::Plan { target, check, json } => {
+            plan::run(parts(config).await?, target.as_deref(), check, json).await
+        }
+        Command::Apply { target, json } => apply::run(parts(config).await?, target.as_deref(), json).await,
+        Command::Explain { user, target, json } => {
+            explain::run(&parts(config).await?, &user, target.as_deref(), json).await
+        }
+        Command::Map { command: MapCommand::Check { path, set, json } } => {
+            check_map::run(config, path.as_deref(), &set, json).await
+        }
+        Command::Audit { command } => audit::run(config, command).await,
+        Command::Status { json } => status::run(parts(config).await?, json).await,
+        Command::Config { command: ConfigCommand::Check { json } } => {
+            check_config::run(&load_config(config)?, json)
+        }
+    }
+}
+
+async fn parts(config: &Path) -> anyhow::Result<Parts> {
+    Parts::open(load_config(config)?).await
+}
+
+/// Prints a value as JSON for machines.
+fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string_pretty(value)?);
+    Ok(())
+}

@@ -1,0 +1,54 @@
+//! `axon map check`
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::Context;
+use axon_mapping::check;
+
+use super::{Status, print_json};
+use crate::wiring::{Parts, load_config, map_files, parse_map};
+
+/// Checks a map: the configured one also against the directory that the store holds.
+pub async fn run(config: &Path, path: Option<&Path>, set: &[String], json: bool) -> anyhow::Result<Status> {
+    let mut vars = BTreeMap::new();
+    for pair in set {
+        let (name, value) =
+            pair.split_once('=').with_context(|| format!("--set {pair:?} is not NAME=VALUE"))?;
+        vars.insert(name.to_owned(), value.to_owned());
+    }
+    let (files, parts) = match path {
+        Some(path) => (map_files(path)?, None),
+        None => {
+            let config = load_config(config)?;
+            let files = map_files(&config.role_map)?;
+            (files, Some(config))
+        }
+    };
+    let map = parse_map(&files, &vars)?;
+    let findings = match parts {
+        Some(config) => {
+            let parts = Parts::open(config).await?;
+            let directory = parts.store.load_directory().await?;
+            parts.store.close().await;
+            let pushed = directory.groups().next().is_some();
+            check::check(&map, pushed.then_some(&directory))
+        }
+        None => check::check(&map, None),
+    };
+    if json {
+        print_json(&serde_json::json!({ "version": map.version(), "findings": findings }))?;
+    } else {
+        println!(
+            "the role map {} can be used: {} targets, {} roles, {} mappings",
+            map.version(),
+            map.targets.len(),
+            map.roles.len(),
+            map.mappings.len()
+        );
+        for finding in &findings {
+            println!("{finding}");
+        }
+    }
+    Ok(if findings.is_empty() { Status::Done } else { Status::Found })
+}

@@ -1,0 +1,166 @@
+//! `axon serve`
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axon_api::{Api, ApiParts, Limits, Readiness};
+use axon_controller::Controller;
+use axon_mapping::RoleMap;
+use axon_scim::{Profile, Registry};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::Status;
+use crate::config::Config;
+use crate::telemetry;
+use crate::wiring::{Parts, load_map, map_files, parse_map};
+
+/// How long requests in flight may take after a signal to stop.
+const GRACE: Duration = Duration::from_secs(20);
+
+struct Targets(Arc<Controller>);
+
+impl Readiness for Targets {
+    fn targets(&self) -> BTreeMap<String, &'static str> {
+        self.0.states().into_iter().map(|(name, state)| (name, state.as_str())).collect()
+    }
+}
+
+/// Serves until SIGTERM or SIGINT, then finishes what is in flight.
+pub async fn run(config: Config) -> anyhow::Result<Status> {
+    telemetry::start_logs(&config.log)?;
+    let render_metrics = telemetry::start_metrics()?;
+    // The map is checked before anything is opened: a map that cannot be used must not look like an empty one.
+    let map = load_map(&config)?;
+    let parts = Parts::open(config).await?;
+    adopt(&parts, &map).await?;
+    let targets = parts.targets(&map, None)?;
+    let listener = TcpListener::bind(parts.config.listen).await.with_context(|| {
+        format!("cannot listen on {}: is another process there? set `listen`", parts.config.listen)
+    })?;
+    let address = listener.local_addr()?;
+
+    let controller = Arc::new(parts.controller("serve"));
+    let (map_changes, map_seen) = watch::channel(Arc::new(map));
+    let (stop, stopped) = watch::channel(false);
+    let reconciling = tokio::spawn({
+        let (controller, stopped) = (controller.clone(), stopped.clone());
+        async move { controller.run(targets, map_seen, stopped).await }
+    });
+
+    let api = Api::new(ApiParts {
+        store: parts.store.clone(),
+        registry: Arc::new(Registry::standard()),
+        sources: parts
+            .config
+            .sources
+            .iter()
+            .map(|(id, s)| (id.clone(), Profile::new(s.kind.into())))
+            .collect(),
+        clock: parts.clock.clone(),
+        ids: parts.ids.clone(),
+        public_url: parts.config.public_url.clone(),
+        readiness: Arc::new(Targets(controller)),
+        render_metrics,
+    });
+    let limits = Limits {
+        body_bytes: parts.config.limits.body_bytes,
+        header_bytes: parts.config.limits.header_bytes,
+        request_time: Duration::from_secs(parts.config.limits.request_seconds),
+        concurrent_requests: parts.config.limits.concurrent_requests,
+    };
+    let routes = axon_api::router(api, limits);
+    announce(address, &parts);
+
+    tokio::spawn(reload_on_hangup(parts.config.clone(), map_changes));
+    let mut serve_stop = stopped.clone();
+    let serving = tokio::spawn(async move {
+        axum::serve(listener, routes)
+            .with_graceful_shutdown(async move {
+                let _ = serve_stop.wait_for(|stop| *stop).await;
+            })
+            .await
+    });
+    shutdown_signal().await?;
+    tracing::info!("stopping: no new connections, requests in flight are finished");
+    stop.send_replace(true);
+    match tokio::time::timeout(GRACE, async { (serving.await, reconciling.await) }).await {
+        Ok((served, reconciled)) => {
+            served.context("the server ended")?.context("the server failed")?;
+            reconciled.context("the controller ended")?;
+        }
+        Err(_) => tracing::warn!(seconds = GRACE.as_secs(), "some requests took too long and were cut"),
+    }
+    parts.store.close().await;
+    tracing::info!("stopped");
+    Ok(Status::Done)
+}
+
+/// Puts the map of the files in force, with its record.
+async fn adopt(parts: &Parts, map: &RoleMap) -> anyhow::Result<()> {
+    let files = map_files(&parts.config.role_map)?;
+    if parts.store.put_map(map.version().clone(), files, parts.act()).await? {
+        tracing::info!(map = %map.version(), "a new version of the role map is in force");
+    }
+    Ok(())
+}
+
+fn announce(address: SocketAddr, parts: &Parts) {
+    println!("listening on http://{address}");
+    tracing::info!(
+        address = %address,
+        store = parts.config.store,
+        sources = parts.config.sources.len(),
+        "serving SCIM under /scim/v2"
+    );
+}
+
+async fn shutdown_signal() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        ended = tokio::signal::ctrl_c() => ended.context("SIGINT")?,
+    }
+    Ok(())
+}
+
+/// SIGHUP reads the role map again. One that cannot be used changes nothing.
+async fn reload_on_hangup(config: Config, changes: watch::Sender<Arc<RoleMap>>) {
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+    while hangup.recv().await.is_some() {
+        let read = map_files(&config.role_map).and_then(|files| parse_map(&files, &BTreeMap::new()));
+        match read {
+            Ok(map) if map.version() == changes.borrow().version() => {
+                tracing::info!("the role map is the same as before")
+            }
+            Ok(map) if !same_targets(&map, &changes.borrow()) => {
+                tracing::error!(
+                    "the role map names other targets or other ways to them: restart to take it up"
+                );
+            }
+            Ok(map) => match Parts::open(config.clone()).await {
+                Ok(parts) => match adopt(&parts, &map).await {
+                    Ok(()) => {
+                        changes.send_replace(Arc::new(map));
+                    }
+                    Err(error) => tracing::error!("the role map could not be put in force: {error:#}"),
+                },
+                Err(error) => tracing::error!("the store could not be opened: {error:#}"),
+            },
+            Err(error) => tracing::error!("the role map in force stays: {error:#}"),
+        }
+    }
+}
+
+fn same_targets(a: &RoleMap, b: &RoleMap) -> bool {
+    a.targets.len() == b.targets.len()
+        && a.targets.iter().zip(&b.targets).all(|((name, x), (other, y))| {
+            name == other
+                && (&x.host, x.port, &x.database, &x.auth, &x.tls)
+                    == (&y.host, y.port, &y.database, &y.auth, &y.tls)
+        })
+}

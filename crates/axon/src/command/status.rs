@@ -1,0 +1,62 @@
+//! `axon status`
+
+use super::{Status, print_json};
+use crate::wiring::{Parts, load_map};
+
+/// Where each target stands, as the last tick of any process left it.
+pub async fn run(parts: Parts, json: bool) -> anyhow::Result<Status> {
+    let map = load_map(&parts.config)?;
+    let head = parts.store.head().await?;
+    let mut all = serde_json::Map::new();
+    for name in map.targets.keys() {
+        let summary = parts.store.summary(name.as_str()).await?;
+        let value = match summary {
+            Some((summary, at)) => serde_json::json!({ "at": at.unix_timestamp(), "summary": summary }),
+            None => serde_json::json!({ "at": null, "summary": null }),
+        };
+        all.insert(name.to_string(), value);
+    }
+    let counts = parts.store.counts().await?;
+    parts.store.close().await;
+    if json {
+        let sources: Vec<serde_json::Value> = counts
+            .iter()
+            .map(|c| {
+                serde_json::json!({ "source": c.source, "users": c.users, "groups": c.groups,
+                    "memberships": c.memberships, "parked": c.parked })
+            })
+            .collect();
+        print_json(&serde_json::json!({ "journal": head.seq, "sources": sources, "targets": all }))?;
+        return Ok(Status::Done);
+    }
+    println!("journal: {} records", head.seq);
+    for c in &counts {
+        println!(
+            "source {}: {} users, {} groups, {} memberships, {} named members that are not there yet",
+            c.source, c.users, c.groups, c.memberships, c.parked
+        );
+    }
+    for (name, value) in &all {
+        let summary = &value["summary"];
+        if summary.is_null() {
+            println!("target {name}: no tick has ended yet; is `axon serve` running?");
+            continue;
+        }
+        println!(
+            "target {name}: {} as of record {}",
+            summary["state"].as_str().unwrap_or("?"),
+            summary["position"]
+        );
+        for waiting in summary["waiting"].as_array().into_iter().flatten() {
+            println!("    waits: {}\n      for: {}", text(&waiting["what"]), text(&waiting["why"]));
+        }
+        if let Some(trouble) = summary["trouble"].as_str() {
+            println!("    trouble: {trouble}");
+        }
+    }
+    Ok(Status::Done)
+}
+
+fn text(value: &serde_json::Value) -> &str {
+    value.as_str().unwrap_or("?")
+}

@@ -1,0 +1,276 @@
+//! The configuration: one YAML file, each key also as `AXON_SECTION__KEY`.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use axon_model::SourceId;
+use axon_scim::ProfileKind;
+use serde::{Deserialize, Serialize};
+
+mod environment;
+mod error;
+
+pub use error::ConfigError;
+
+/// All settings, with their defaults.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where to listen. Port 0 takes a free one.
+    #[serde(default = "default_listen")]
+    pub listen: SocketAddr,
+    /// The address that clients reach this server by, used in `meta.location`; taken from the request's Host else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_url: Option<String>,
+    /// `sqlite:FILE`. A relative path is taken from this file's folder.
+    #[serde(default = "default_store")]
+    pub store: String,
+    /// The role map: a file or a folder of them.
+    pub role_map: PathBuf,
+    /// The IdP connections that may push.
+    pub sources: BTreeMap<SourceId, Source>,
+    /// Limits on what comes in.
+    #[serde(default)]
+    pub limits: Limits,
+    /// The reconciler.
+    #[serde(default)]
+    pub reconcile: Reconcile,
+    /// Logs.
+    #[serde(default)]
+    pub log: Log,
+}
+
+/// One IdP connection.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// Whose dialect it speaks.
+    pub kind: Kind,
+}
+
+/// Whose dialect a source speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Microsoft Entra ID.
+    Entra,
+    /// Okta.
+    Okta,
+    /// Any other SCIM client.
+    Generic,
+}
+
+impl From<Kind> for ProfileKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Entra => Self::Entra,
+            Kind::Okta => Self::Okta,
+            Kind::Generic => Self::Generic,
+        }
+    }
+}
+
+/// Limits on what comes in.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// The largest request body, bytes.
+    pub body_bytes: usize,
+    /// The most bytes of request headers.
+    pub header_bytes: usize,
+    /// How long a request may take, seconds.
+    pub request_seconds: u64,
+    /// How many requests are worked on at once; more wait.
+    pub concurrent_requests: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 8 * 1024 * 1024,
+            header_bytes: 32 * 1024,
+            request_seconds: 30,
+            concurrent_requests: 1024,
+        }
+    }
+}
+
+/// The reconciler.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Reconcile {
+    /// How often a target is read whole, seconds.
+    pub inspect_every_seconds: u64,
+    /// How soon a target that failed is tried again, seconds; doubles up to a minute.
+    pub retry_seconds: u64,
+}
+
+impl Default for Reconcile {
+    fn default() -> Self {
+        Self { inspect_every_seconds: 300, retry_seconds: 2 }
+    }
+}
+
+/// Logs.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// `json` for machines, `text` for people.
+    pub format: LogFormat,
+    /// A level, or a filter such as `info,axon_synapse=debug`.
+    pub level: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Json, level: "info".into() }
+    }
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// Text.
+    Text,
+}
+
+fn default_listen() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 8080))
+}
+
+fn default_store() -> String {
+    "sqlite:axon.db".into()
+}
+
+impl Config {
+    /// Reads and checks the file, then lays the environment's `AXON_…` variables over it.
+    pub fn load(path: &Path, environment: &[(String, String)]) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+        let mut config = Self::parse(path, &text, environment)?;
+        config.anchor(path.parent().unwrap_or(Path::new(".")));
+        config.check(path)?;
+        Ok(config)
+    }
+
+    fn parse(path: &Path, text: &str, environment: &[(String, String)]) -> Result<Self, ConfigError> {
+        let plain = || serde_saphyr::from_str::<Self>(text).map_err(|e| error::from_yaml(path, text, &e));
+        let overrides = environment::overrides(environment);
+        if overrides.is_empty() {
+            return plain();
+        }
+        // A key that the environment gives may be missing from the file; one that the file has wrong may not.
+        let mut tree: serde_json::Value =
+            serde_saphyr::from_str(text).map_err(|e| error::from_yaml(path, text, &e))?;
+        for (variable, keys, value) in overrides {
+            environment::lay_over(&mut tree, &keys, value)
+                .map_err(|reason| ConfigError::Variable { variable, reason })?;
+        }
+        serde_json::from_value(tree).or_else(|merged| match plain() {
+            Err(in_file) => Err(in_file),
+            Ok(_) => Err(ConfigError::Environment { reason: merged.to_string() }),
+        })
+    }
+
+    /// Takes relative paths from the file's own folder.
+    fn anchor(&mut self, folder: &Path) {
+        self.role_map = folder.join(&self.role_map);
+        if let Some(file) = self.store.strip_prefix("sqlite:") {
+            let file = file.trim_start_matches("//");
+            self.store = format!("sqlite:{}", folder.join(file).display());
+        }
+    }
+
+    fn check(&self, path: &Path) -> Result<(), ConfigError> {
+        let bad = |key: &'static str, reason: String| {
+            Err(ConfigError::Setting { path: path.to_owned(), key, reason })
+        };
+        if self.sources.is_empty() {
+            return bad("sources", "names no source: add one such as `entra: { kind: entra }`".into());
+        }
+        if self.store.starts_with("postgres:") || self.store.starts_with("postgresql:") {
+            return bad("store", "PostgreSQL is not supported yet: use sqlite:FILE".into());
+        }
+        if !self.store.starts_with("sqlite:") || self.store == "sqlite:" {
+            return bad("store", format!("{:?} is not sqlite:FILE", self.store));
+        }
+        if let Some(url) = &self.public_url
+            && !(url.starts_with("https://") || url.starts_with("http://"))
+        {
+            return bad("public_url", format!("{url:?} does not begin with https:// or http://"));
+        }
+        for (key, value, least) in [
+            ("limits.body_bytes", self.limits.body_bytes, 1024),
+            ("limits.header_bytes", self.limits.header_bytes, 4096),
+            ("limits.concurrent_requests", self.limits.concurrent_requests, 1),
+        ] {
+            if value < least {
+                return bad(key, format!("is {value}; the least is {least}"));
+            }
+        }
+        if self.limits.request_seconds == 0 {
+            return bad("limits.request_seconds", "is 0: no request could be answered".into());
+        }
+        if self.reconcile.inspect_every_seconds == 0 || self.reconcile.retry_seconds == 0 {
+            return bad("reconcile", "inspect_every_seconds and retry_seconds must be at least 1".into());
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEAST: &str = "role_map: role-map.yaml\nsources:\n  entra: { kind: entra }\n";
+
+    fn parse(text: &str, environment: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let environment: Vec<_> =
+            environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let config = Config::parse(Path::new("axon.yaml"), text, &environment)?;
+        config.check(Path::new("axon.yaml")).map(|()| config)
+    }
+
+    #[test]
+    fn the_least_configuration_has_safe_defaults() {
+        let config = parse(LEAST, &[]).unwrap();
+        assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+        assert_eq!(config.store, "sqlite:axon.db");
+    }
+
+    #[test]
+    fn a_misspelt_key_is_named_with_its_place_and_the_nearest_one() {
+        let text = format!("{LEAST}limits:\n  body_byte: 5\n");
+        let said = parse(&text, &[]).unwrap_err().to_string();
+        assert!(said.contains("axon.yaml:5:3"), "{said}");
+        assert!(said.contains("body_byte") && said.contains("did you mean `body_bytes`?"), "{said}");
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file() {
+        let config =
+            parse(LEAST, &[("AXON_LIMITS__BODY_BYTES", "4096"), ("AXON_LISTEN", "127.0.0.1:0")]).unwrap();
+        assert_eq!(config.limits.body_bytes, 4096);
+        assert_eq!(config.listen.port(), 0);
+        let said = parse(LEAST, &[("AXON_LIMITS__BODY_BITES", "1")]).unwrap_err().to_string();
+        assert!(said.contains("body_bites"), "{said}");
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused_by_key() {
+        for (text, key) in [
+            ("role_map: x\nsources: {}\n".to_owned(), "sources"),
+            (format!("{LEAST}store: postgres://x\n"), "store"),
+            (format!("{LEAST}store: /tmp/x.db\n"), "store"),
+            (format!("{LEAST}public_url: example.com\n"), "public_url"),
+            (format!("{LEAST}limits: {{ request_seconds: 0 }}\n"), "limits.request_seconds"),
+        ] {
+            let said = parse(&text, &[]).unwrap_err().to_string();
+            assert!(said.contains(key), "{key}: {said}");
+        }
+    }
+}

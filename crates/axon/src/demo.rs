@@ -1,0 +1,132 @@
+//! `axon demo`: the main job on this machine, with the real server and the real wire, compared with a table written by hand.
+//!
+//! ```text
+//!  demo ──HTTP──> axon serve ──TDS──> axon emulator <──TDS── observer (its own client, shares nothing with the product)
+//! ```
+
+mod entra;
+mod observer;
+mod okta;
+mod people;
+mod process;
+mod push;
+mod scene;
+mod workplace;
+
+use std::io::IsTerminal;
+use std::time::Instant;
+
+use anyhow::Context;
+
+use crate::command::Status;
+use process::Child;
+use push::Connector;
+use scene::Scenes;
+use workplace::Workplace;
+
+/// The database login that sets the pool up and observes it. It guards an empty stand-in on loopback.
+const ADMIN: &str = "sa";
+
+/// Plays both tenants and compares; with `keep`, leaves everything running until it is interrupted.
+pub async fn run(keep: bool) -> anyhow::Result<Status> {
+    let began = Instant::now();
+    let place = Workplace::make()?;
+    println!("Axon's demo, in {}\n", place.path().display());
+
+    let password = place.password();
+    let emulator = Child::start(
+        &place,
+        "emulator",
+        &[
+            "emulator",
+            "--listen",
+            "127.0.0.1:0",
+            "--admin",
+            &format!("{ADMIN}:{password}"),
+            "--entra-admin",
+            people::ENTRA_ADMIN,
+            "--directory",
+            &place.file("directory.json"),
+        ],
+    )
+    .await?;
+    println!("  emulator  a stand-in for a dedicated SQL pool, on {}", emulator.address());
+    let mut observer = observer::Observer::connect(emulator.address(), ADMIN, &password).await?;
+    observer.set_up(include_str!("demo/pool.sql")).await?;
+
+    place.write_role_map(emulator.address())?;
+    place.write_token()?;
+    let config = place.file("axon.yaml");
+    let entra_token = process::output(&["token", "create", "--config", &config, "--source", "entra"]).await?;
+    let okta_token = process::output(&["token", "create", "--config", &config, "--source", "okta"]).await?;
+    let serve = Child::start(&place, "serve", &["serve", "--config", &config]).await?;
+    let base = format!("{}/scim/v2", serve.address());
+    println!("  serve     SCIM on {base}, the store is a SQLite file\n");
+
+    let mut scenes = Scenes::open(&place.store()).await?;
+    scenes.begin("Start: the roles of the map appear in the pool, empty", 0);
+    scenes.settle().await.with_context(|| place.hint())?;
+
+    let entra = Connector::new(base.clone(), entra_token.trim().to_owned(), "");
+    let okta = Connector::new(base.clone(), okta_token.trim().to_owned(), "Okta SCIM Client 1.0.0");
+    entra::play(&entra, &mut scenes).await.with_context(|| place.hint())?;
+    okta::play(&okta, &mut scenes).await.with_context(|| place.hint())?;
+    scenes.close().await;
+
+    println!("What the catalog says now, read over a connection of its own:\n");
+    let found = observer.read().await?;
+    println!("{}", found.table());
+    let expected = observer::Found::parse(include_str!("demo/expected.txt"))?;
+    let differences = found.differences(&expected);
+    if differences.is_empty() {
+        println!(
+            "This is the table that was written by hand for this story: {} lines agree.\n",
+            expected.lines()
+        );
+    } else {
+        println!("It differs from the table that was written by hand for this story:");
+        for difference in &differences {
+            println!("  {difference}");
+        }
+        println!();
+    }
+
+    println!("$ axon audit verify");
+    let proved = process::show(&["audit", "verify", "--config", &config]).await?;
+    println!("\n$ axon explain ana.souza@acme.example");
+    let explained = process::show(&["explain", "ana.souza@acme.example", "--config", &config]).await?;
+
+    let ok = differences.is_empty() && proved && explained;
+    println!("\n{} in {:.1} s", if ok { "Done" } else { "Failed" }, began.elapsed().as_secs_f64());
+    if keep {
+        stay(&place, &base, emulator.address(), &password, entra_token.trim()).await?;
+    }
+    serve.stop().await;
+    emulator.stop().await;
+    if !keep && ok {
+        place.remove();
+    } else if !ok {
+        println!("{}", place.hint());
+    }
+    Ok(if ok { Status::Done } else { Status::Failed })
+}
+
+async fn stay(place: &Workplace, base: &str, pool: &str, password: &str, token: &str) -> anyhow::Result<()> {
+    let (host, port) = pool.rsplit_once(':').context("an address")?;
+    println!("\nIt stays up until you press Ctrl-C. Everything is in {}", place.path().display());
+    println!("\n  SCIM    {base}");
+    println!("  token   {token}   (source entra)");
+    println!("  pool    {pool}   (database dw, login {ADMIN}, password {password})");
+    println!("\n  curl -s -H 'Authorization: Bearer {token}' '{base}/Users?count=2'");
+    println!("  tsql -H {host} -p {port} -U {ADMIN} -P {password} -D dw");
+    println!(
+        "  python3 -c \"import pytds; c = pytds.connect('{host}', 'dw', '{ADMIN}', '{password}', port={port}); \
+         k = c.cursor(); k.execute('SELECT name, type_desc FROM sys.database_principals'); print(k.fetchall())\""
+    );
+    println!("  axon --config {} status", place.file("axon.yaml"));
+    if !std::io::stdout().is_terminal() {
+        use std::io::Write as _;
+        std::io::stdout().flush()?;
+    }
+    tokio::signal::ctrl_c().await.context("SIGINT")
+}

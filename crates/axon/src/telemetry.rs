@@ -1,0 +1,37 @@
+//! Logs and metrics.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Log, LogFormat};
+
+/// Starts logging to standard error. The TDS driver logs whole server errors, which name people: it is always silent.
+pub fn start_logs(log: &Log) -> anyhow::Result<()> {
+    let level = EnvFilter::try_new(&log.level)
+        .with_context(|| format!("log.level {:?} is not a level or filter such as info", log.level))?;
+    let filter = level
+        .add_directive("tiberius=off".parse().context("a directive")?)
+        .add_directive("sqlx=warn".parse().context("a directive")?);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = match log.format {
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Text => builder.try_init(),
+    };
+    started.map_err(|error| anyhow::anyhow!("logs do not start: {error}"))
+}
+
+/// Starts metrics; gives what renders them.
+pub fn start_metrics() -> anyhow::Result<Arc<dyn Fn() -> String + Send + Sync>> {
+    let handle = PrometheusBuilder::new()
+        .set_buckets_for_metric(
+            Matcher::Suffix("_seconds".into()),
+            &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0],
+        )
+        .context("metric buckets")?
+        .install_recorder()
+        .context("metrics do not start")?;
+    Ok(Arc::new(move || handle.render()))
+}

@@ -1,0 +1,180 @@
+//! From the configuration to running parts.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use axon_controller::{Controller, Settings};
+use axon_mapping::target::Tls as MapTls;
+use axon_mapping::{Auth as MapAuth, RoleMap, SecretRef, TargetName, TargetSpec};
+use axon_model::{Actor, Clock, IdSource, SystemClock};
+use axon_reconcile::Target;
+use axon_store::{Act, Store};
+use axon_store_sqlite::{Address, Options, SqliteStore};
+use axon_synapse::{Auth, Connection, Dialect, SynapseTarget, Tls, TokenCommand, TokenFile};
+use secrecy::SecretString;
+
+use crate::config::Config;
+
+/// What every command that works on a store has.
+pub struct Parts {
+    /// The configuration.
+    pub config: Config,
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Where ids come from.
+    pub ids: Arc<IdSource>,
+}
+
+/// Reads the configuration with the environment over it.
+pub fn load_config(path: &Path) -> anyhow::Result<Config> {
+    let environment: Vec<(String, String)> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| name.starts_with("AXON_"))
+        .collect();
+    Ok(Config::load(path, &environment)?)
+}
+
+impl Parts {
+    /// Opens the store that the configuration names, making it where it is not there.
+    pub async fn open(config: Config) -> anyhow::Result<Self> {
+        let store: Arc<dyn Store> =
+            Arc::new(SqliteStore::open(Options::new(Address::parse(&config.store, Path::new("."))?)).await?);
+        Ok(Self { config, store, clock: Arc::new(SystemClock), ids: Arc::new(IdSource::Random) })
+    }
+
+    /// An act of whoever runs this command.
+    pub fn act(&self) -> Act {
+        let name =
+            std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "unknown".into());
+        Act { actor: Actor::Operator { name }, request: None, now: self.clock.now(), ids: self.ids.clone() }
+    }
+
+    /// A controller over this store.
+    pub fn controller(&self, what: &str) -> Controller {
+        let holder = format!("{what}-{}", self.ids.uuid(self.clock.now()));
+        let inspect = i64::try_from(self.config.reconcile.inspect_every_seconds).unwrap_or(i64::MAX);
+        let settings = Settings {
+            inspect_every: time::Duration::seconds(inspect),
+            retry: Duration::from_secs(self.config.reconcile.retry_seconds),
+            holder,
+        };
+        Controller::new(self.store.clone(), self.clock.clone(), self.ids.clone(), settings)
+    }
+
+    /// The targets of a map, or only one of them.
+    pub fn targets(
+        &self,
+        map: &RoleMap,
+        only: Option<&str>,
+    ) -> anyhow::Result<BTreeMap<TargetName, Arc<dyn Target>>> {
+        let folder = map_folder(&self.config.role_map);
+        let mut targets: BTreeMap<TargetName, Arc<dyn Target>> = BTreeMap::new();
+        for (name, spec) in &map.targets {
+            if only.is_none_or(|only| only == name.as_str()) {
+                let target = connect(spec, &folder, &self.clock).with_context(|| format!("target {name}"))?;
+                targets.insert(name.clone(), Arc::new(target));
+            }
+        }
+        if let (Some(only), true) = (only, targets.is_empty()) {
+            let known: Vec<&str> = map.targets.keys().map(TargetName::as_str).collect();
+            bail!("the role map names no target {only:?}; it names: {}", known.join(", "));
+        }
+        Ok(targets)
+    }
+}
+
+/// Reads the role map's files: one, or all `.yaml` of a folder. Names are as people would write them.
+pub fn map_files(path: &Path) -> anyhow::Result<Vec<(String, String)>> {
+    let read = |file: &Path| -> anyhow::Result<(String, String)> {
+        let text = std::fs::read_to_string(file)
+            .with_context(|| format!("cannot read the role map {}", file.display()))?;
+        let name =
+            file.file_name().map_or_else(|| file.display().to_string(), |n| n.to_string_lossy().into_owned());
+        Ok((name, text))
+    };
+    if !path.is_dir() {
+        return Ok(vec![read(path)?]);
+    }
+    let mut files: Vec<PathBuf> = std::fs::read_dir(path)
+        .with_context(|| format!("cannot read the folder {}", path.display()))?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|file| file.extension().is_some_and(|e| e == "yaml" || e == "yml"))
+        .collect();
+    files.sort();
+    if files.is_empty() {
+        bail!("the folder {} holds no .yaml file of a role map", path.display());
+    }
+    files.iter().map(|file| read(file)).collect()
+}
+
+/// Parses the role map; faults are told as its reader words them.
+pub fn parse_map(files: &[(String, String)], set: &BTreeMap<String, String>) -> anyhow::Result<RoleMap> {
+    let borrowed: Vec<(&str, &str)> =
+        files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    RoleMap::parse_with(&borrowed, set)
+        .map_err(|faults| anyhow::anyhow!("the role map cannot be used\n\n{faults}"))
+}
+
+/// The configured role map.
+pub fn load_map(config: &Config) -> anyhow::Result<RoleMap> {
+    parse_map(&map_files(&config.role_map)?, &BTreeMap::new())
+}
+
+fn map_folder(path: &Path) -> PathBuf {
+    if path.is_dir() { path.to_owned() } else { path.parent().unwrap_or(Path::new(".")).to_owned() }
+}
+
+/// A target from what the map says of it. Relative paths are taken from the map's folder.
+fn connect(spec: &TargetSpec, folder: &Path, clock: &Arc<dyn Clock>) -> anyhow::Result<SynapseTarget> {
+    let auth = match &spec.auth {
+        MapAuth::Sql { user, password } => {
+            Auth::Sql { user: user.clone(), password: resolve(password, folder)? }
+        }
+        MapAuth::TokenFile(file) => Auth::Token(Arc::new(TokenFile::new(folder.join(file), clock.clone()))),
+        MapAuth::TokenCommand(argv) => Auth::Token(Arc::new(
+            TokenCommand::new(argv.clone(), Duration::from_secs(30), clock.clone())
+                .context("auth.token-command names no program")?,
+        )),
+    };
+    let tls = match &spec.tls {
+        MapTls::System => Tls::Verify,
+        MapTls::Ca(file) => {
+            let path = folder.join(file);
+            Tls::Ca(std::fs::read(&path).with_context(|| format!("cannot read tls.ca {}", path.display()))?)
+        }
+        MapTls::Off => Tls::Off,
+    };
+    let connection = Connection {
+        host: spec.host.clone(),
+        port: spec.port,
+        database: spec.database.parse().context("database")?,
+        tls,
+        auth,
+        login_timeout: Duration::from_secs(30),
+        command_timeout: Duration::from_secs(300),
+    };
+    Ok(SynapseTarget::new(spec.name.as_str(), Dialect::Dedicated, connection)?)
+}
+
+fn resolve(secret: &SecretRef, folder: &Path) -> anyhow::Result<SecretString> {
+    match secret {
+        SecretRef::Env(name) => {
+            let value = std::env::var(name).with_context(|| {
+                format!("the environment variable {name}, which the role map refers to, is not set")
+            })?;
+            Ok(value.into())
+        }
+        SecretRef::File(file) => {
+            let path = folder.join(file);
+            let text = std::fs::read_to_string(&path).with_context(|| {
+                format!("cannot read the secret file {}, which the role map refers to", path.display())
+            })?;
+            Ok(text.trim_end_matches(['\r', '\n']).to_owned().into())
+        }
+    }
+}

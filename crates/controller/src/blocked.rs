@@ -1,0 +1,185 @@
+//! Steps that the target refused: left out of the desired side for a while, so that they never block anybody else's.
+
+use std::collections::BTreeSet;
+
+use axon_model::SqlName;
+use axon_reconcile::{GrantState, Graph, Refusal, RefusalKind, Securable, Step};
+use time::{Duration, OffsetDateTime};
+
+/// A step that was refused, and when it is tried again.
+#[derive(Debug, Clone)]
+pub struct Blocked {
+    /// The step.
+    pub step: Step,
+    /// The target's words.
+    pub refusal: Refusal,
+    /// When it is tried again.
+    pub until: OffsetDateTime,
+    tries: u32,
+}
+
+/// The refused steps of one target.
+#[derive(Debug, Default)]
+pub struct BlockedSteps(Vec<Blocked>);
+
+impl BlockedSteps {
+    /// Remembers a refusal; each further one of the same step waits twice as long, up to an hour.
+    pub fn add(&mut self, step: &Step, refusal: Refusal, now: OffsetDateTime) {
+        let tries = self.0.iter().find(|b| b.step == *step).map_or(0, |b| b.tries);
+        let first = match refusal.kind {
+            // The directory may lag behind the push by seconds; a missing permission wants a person.
+            RefusalKind::DirectoryUnknown | RefusalKind::DirectoryUnavailable | RefusalKind::Busy => 5,
+            _ => 30,
+        };
+        let wait = Duration::seconds(i64::from(first) << tries.min(10)).min(Duration::hours(1));
+        // What was not wanted again for a day is forgotten.
+        self.0.retain(|b| b.step != *step && now - b.until < Duration::days(1));
+        self.0.push(Blocked { step: step.clone(), refusal, until: now + wait, tries: tries + 1 });
+    }
+
+    /// The steps that still wait at `now`.
+    pub fn waiting(&self, now: OffsetDateTime) -> impl Iterator<Item = &Blocked> {
+        self.0.iter().filter(move |b| now < b.until)
+    }
+
+    /// When the first of them is tried again.
+    pub fn next(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
+        self.waiting(now).map(|b| b.until).min()
+    }
+
+    /// Takes out of the desired side what a waiting giving step would give. Where a DENY, or a role that carries one, cannot
+    /// be had, whoever it would restrain is given nothing new either: a refusal never lets anybody have more.
+    pub fn leave_out(&self, desired: &mut Graph, actual: &Graph, now: OffsetDateTime) {
+        for blocked in self.waiting(now) {
+            match &blocked.step {
+                Step::CreatePrincipal { name, .. } => leave_out_name(desired, *name),
+                Step::CreateRole { name } => {
+                    restrain(desired, actual, *name, None);
+                    desired.roles.remove(name);
+                    leave_out_name(desired, *name);
+                    desired.members.retain(|m| m.role != *name);
+                }
+                Step::AddMember { role, member } => {
+                    restrain(desired, actual, *role, Some(*member));
+                    desired.members.retain(|m| !(m.role == *role && m.member == *member));
+                }
+                Step::Deny { grantee, .. } => {
+                    restrain(desired, actual, *grantee, None);
+                    leave_out_grants(desired, &blocked.step);
+                }
+                Step::Grant { .. } => leave_out_grants(desired, &blocked.step),
+                _ => {}
+            }
+        }
+    }
+
+    /// Whether this step was refused and waits.
+    pub fn holds(&self, step: &Step, now: OffsetDateTime) -> bool {
+        self.waiting(now).any(|b| b.step == *step)
+    }
+}
+
+fn leave_out_name(desired: &mut Graph, name: SqlName) {
+    desired.principals.remove(&name);
+    desired.members.retain(|m| m.member != name);
+    desired.grants.retain(|key, _| key.grantee != name);
+}
+
+/// Keeps whoever the role's DENYs would restrain (all its members, or one) to what they have.
+fn restrain(desired: &mut Graph, actual: &Graph, role: SqlName, only: Option<SqlName>) {
+    if !desired.grants_of(role).any(|(_, grant)| grant.state == GrantState::Deny) {
+        return;
+    }
+    let whom: BTreeSet<SqlName> =
+        desired.members_of(role).filter(|m| only.is_none_or(|one| one == *m)).collect();
+    desired.members.retain(|m| !whom.contains(&m.member) || actual.members.contains(m));
+    // What the role itself would newly give to those who are in it already waits as well.
+    desired.grants.retain(|key, grant| {
+        key.grantee != role || grant.state == GrantState::Deny || actual.grants.contains_key(key)
+    });
+}
+
+fn leave_out_grants(desired: &mut Graph, step: &Step) {
+    let (Step::Grant { grantee, permission, on, columns } | Step::Deny { grantee, permission, on, columns }) =
+        step
+    else {
+        return;
+    };
+    desired.grants.retain(|key, _| {
+        let about = match key.securable {
+            Securable::Column(object, column) => {
+                *on == Securable::Object(object) && columns.contains(&column)
+            }
+            securable => columns.is_empty() && securable == *on,
+        };
+        !(key.grantee == *grantee && key.permission == *permission && about)
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use axon_reconcile::{Connect, Grant, GrantKey, Membership, Permission, Principal, PrincipalKind, Role};
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn a_refused_deny_lets_nobody_have_more() {
+        let name = |t: &str| SqlName::parse(t).unwrap();
+        let mut desired = Graph::default();
+        for role in ["giving", "denying"] {
+            desired.roles.insert(name(role), Role::default());
+            desired.members.insert(Membership { role: name(role), member: name("kim") });
+        }
+        let on = Securable::Schema(name("hr"));
+        for (role, state) in [("giving", GrantState::Grant), ("denying", GrantState::Deny)] {
+            let key = GrantKey { grantee: name(role), securable: on, permission: Permission::Select };
+            desired.grants.insert(key, Grant::wanted(state));
+        }
+        let step =
+            Step::Deny { grantee: name("denying"), permission: Permission::Select, on, columns: Vec::new() };
+        let refusal = Refusal { kind: RefusalKind::Forbidden, number: 15247, message: String::new() };
+        let now = datetime!(2026-11-22 00:00 UTC);
+        let mut blocked = BlockedSteps::default();
+        blocked.add(&step, refusal, now);
+        blocked.leave_out(&mut desired, &Graph::default(), now);
+        assert!(desired.members.is_empty(), "kim would read hr through the giving role");
+    }
+
+    #[test]
+    fn somebody_whom_the_directory_does_not_know_stops_nobody_else() {
+        let name = |t: &str| SqlName::parse(t).unwrap();
+        let mut desired = Graph::default();
+        for who in ["kim", "ana"] {
+            let principal = Principal {
+                kind: PrincipalKind::External,
+                sid: None,
+                connect: Connect::Granted,
+                created: None,
+            };
+            desired.principals.insert(name(who), principal);
+            desired.members.insert(Membership { role: name("reader"), member: name(who) });
+        }
+        let step = Step::CreatePrincipal { name: name("kim"), kind: PrincipalKind::External, sid: None };
+        let refusal =
+            Refusal { kind: RefusalKind::DirectoryUnknown, number: 33130, message: "not found".into() };
+        let now = datetime!(2026-11-22 00:00 UTC);
+        let mut blocked = BlockedSteps::default();
+        blocked.add(&step, refusal.clone(), now);
+        let mut left = desired.clone();
+        blocked.leave_out(&mut left, &Graph::default(), now);
+        assert_eq!(left.principals.keys().map(|n| n.as_str()).collect::<Vec<_>>(), ["ana"]);
+        assert_eq!(left.members.len(), 1);
+        let first = blocked.next(now).unwrap();
+        assert_eq!(first, now + Duration::seconds(5));
+        blocked.add(&step, refusal, first);
+        assert_eq!(
+            blocked.next(first),
+            Some(first + Duration::seconds(10)),
+            "the second time waits twice as long"
+        );
+        let mut later = desired.clone();
+        blocked.leave_out(&mut later, &Graph::default(), first + Duration::seconds(10));
+        assert_eq!(later, desired, "tried again when its time has come");
+    }
+}

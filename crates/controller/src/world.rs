@@ -1,0 +1,257 @@
+//! The directory in memory and what each target ought to hold by it, moved by the journal's deltas.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use axon_audit::payload::Cause;
+use axon_mapping::{Claimant, Desired, Evaluator, RoleMap, Surroundings, TargetName, Touched};
+use axon_model::{Delta, Directory, GroupId, MemberKind, RecordSeq, SqlName, UserId};
+use axon_reconcile::{Shape, Step};
+use axon_store::{Since, Store, StoreError};
+use time::OffsetDateTime;
+
+/// Records looked at in one go.
+const SOME: u32 = 2_000;
+/// Past this many, single causes are not kept: it is a mass change, and the journal has all of it.
+const MOST_TRACED: usize = 50_000;
+
+/// The directory, and an evaluator for each target that has been read.
+#[derive(Debug, Default)]
+pub struct World {
+    directory: Directory,
+    loaded: bool,
+    targets: BTreeMap<TargetName, Watched>,
+}
+
+/// One target's side of the world.
+#[derive(Debug)]
+struct Watched {
+    evaluator: Evaluator,
+    shape: Arc<Shape>,
+    untouchable: BTreeSet<SqlName>,
+    map: Arc<RoleMap>,
+    trace: Trace,
+}
+
+/// Which record last touched whom, since the last tick that settled.
+#[derive(Debug, Default)]
+struct Trace {
+    users: BTreeMap<UserId, RecordSeq>,
+    gone: BTreeMap<SqlName, RecordSeq>,
+}
+
+/// What a tick takes from the world.
+#[derive(Debug)]
+pub struct Wanted {
+    /// What the target ought to hold.
+    pub desired: Desired,
+    /// As of this position.
+    pub position: RecordSeq,
+    /// Names that lost their last person since the last look: they stay managed.
+    pub gone: Vec<SqlName>,
+}
+
+impl World {
+    /// Brings the directory up to what is committed now, and every target's desired side with it.
+    pub async fn follow(
+        &mut self,
+        store: &dyn Store,
+        now: OffsetDateTime,
+    ) -> Result<Vec<(TargetName, SqlName)>, StoreError> {
+        let mut gone = Vec::new();
+        if !self.loaded {
+            self.reload(store, now).await?;
+            return Ok(gone);
+        }
+        loop {
+            match store.deltas_since(self.directory.position(), SOME).await? {
+                Since::Reload => {
+                    self.reload(store, now).await?;
+                    return Ok(gone);
+                }
+                Since::Deltas { deltas, upto } => {
+                    let caught_up = upto <= self.directory.position();
+                    self.take_in(&deltas, now, &mut gone);
+                    self.directory.advance(upto);
+                    if caught_up {
+                        return Ok(gone);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn reload(&mut self, store: &dyn Store, now: OffsetDateTime) -> Result<(), StoreError> {
+        self.directory = store.load_directory().await?;
+        self.loaded = true;
+        for watched in self.targets.values_mut() {
+            watched.evaluator.full(&self.directory, now);
+            watched.trace = Trace::default();
+        }
+        Ok(())
+    }
+
+    fn take_in(
+        &mut self,
+        deltas: &[(RecordSeq, Delta)],
+        now: OffsetDateTime,
+        gone: &mut Vec<(TargetName, SqlName)>,
+    ) {
+        let mut touched = Touched::default();
+        for (seq, delta) in deltas {
+            touched.note(&self.directory, delta);
+            let users = concerned(&self.directory, delta);
+            for watched in self.targets.values_mut() {
+                if watched.trace.users.len() < MOST_TRACED {
+                    watched.trace.users.extend(users.iter().map(|id| (*id, *seq)));
+                }
+            }
+            self.directory.apply(delta, *seq);
+            // A name that is gone can be traced to its record only if the evaluator looks right after it.
+            if matches!(delta, Delta::UserRemoved { .. }) {
+                self.evaluate(&std::mem::take(&mut touched), Some(*seq), now, gone);
+            }
+        }
+        self.evaluate(&touched, deltas.last().map(|(seq, _)| *seq), now, gone);
+    }
+
+    fn evaluate(
+        &mut self,
+        touched: &Touched,
+        seq: Option<RecordSeq>,
+        now: OffsetDateTime,
+        gone: &mut Vec<(TargetName, SqlName)>,
+    ) {
+        for (name, watched) in &mut self.targets {
+            for lost in watched.evaluator.apply(&self.directory, touched, now) {
+                if let Some(seq) = seq {
+                    watched.trace.gone.insert(lost, seq);
+                }
+                gone.push((name.clone(), lost));
+            }
+        }
+    }
+
+    /// What a target ought to hold now. A new map, another catalog or other untouchable names start it anew.
+    pub fn wanted(
+        &mut self,
+        map: &Arc<RoleMap>,
+        target: &TargetName,
+        around: Surroundings,
+        now: OffsetDateTime,
+    ) -> Result<Wanted, axon_mapping::UnknownTarget> {
+        let shape = around.shape.clone();
+        let anew = self.targets.get(target).is_none_or(|watched| {
+            !Arc::ptr_eq(&watched.map, map) || watched.untouchable != around.untouchable
+        });
+        if anew {
+            let untouchable = around.untouchable.clone();
+            let mut evaluator = Evaluator::new(map.clone(), target, around)?;
+            evaluator.full(&self.directory, now);
+            let trace = self.targets.remove(target).map(|watched| watched.trace).unwrap_or_default();
+            let watched = Watched { evaluator, shape: shape.clone(), untouchable, map: map.clone(), trace };
+            self.targets.insert(target.clone(), watched);
+        }
+        let Some(watched) = self.targets.get_mut(target) else {
+            return Err(axon_mapping::UnknownTarget(target.to_string()));
+        };
+        let mut gone = Vec::new();
+        if !anew {
+            if !Arc::ptr_eq(&watched.shape, &shape) {
+                watched.evaluator.set_shape(shape.clone());
+                watched.shape = shape;
+            }
+            // The clock alone may change what holds.
+            gone = watched.evaluator.apply(&self.directory, &Touched::default(), now);
+        }
+        Ok(Wanted { desired: watched.evaluator.desired(), position: self.directory.position(), gone })
+    }
+
+    /// The directory.
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// The record that last touched whoever has or had this name in the target.
+    pub fn traced(&self, target: &TargetName, name: SqlName) -> Option<RecordSeq> {
+        let watched = self.targets.get(target)?;
+        let living = watched.evaluator.claimants(name).filter_map(|claimant| match claimant {
+            Claimant::User { id, .. } => watched.trace.users.get(id).copied(),
+            Claimant::Group { .. } | Claimant::Service { .. } => None,
+        });
+        living.max().or_else(|| watched.trace.gone.get(&name).copied())
+    }
+
+    /// The chains behind a step: rule, role, group, and the record that brought the membership.
+    pub fn because(&self, target: &TargetName, step: &Step, now: OffsetDateTime) -> Vec<Cause> {
+        let Some(watched) = self.targets.get(target) else { return Vec::new() };
+        let behind = watched.evaluator.because(&self.directory, step, now);
+        behind.into_iter().filter_map(recorded).collect()
+    }
+
+    /// The causes up to here have had their effect.
+    pub fn settled(&mut self, target: &TargetName) {
+        if let Some(watched) = self.targets.get_mut(target) {
+            watched.trace = Trace::default();
+        }
+    }
+}
+
+/// A cause as the journal keeps it; what says nothing about rule, group or record is left out.
+fn recorded(cause: axon_mapping::because::Cause) -> Option<Cause> {
+    use axon_mapping::because::Cause as Because;
+    match cause {
+        Because::Mapping { mapping, role, user: _, group, records } => Some(Cause {
+            line: Some(mapping.to_string()),
+            role: Some(role.to_string()),
+            group,
+            membership: records.last().copied(),
+        }),
+        Because::Line { line, role, said_by: _ } => {
+            Some(Cause { line: Some(line.to_string()), role: Some(role.to_string()), ..Cause::default() })
+        }
+        Because::Role { place, role } => {
+            Some(Cause { line: Some(place.to_string()), role: Some(role.to_string()), ..Cause::default() })
+        }
+        Because::Inactive { user: _, record } | Because::NotGiven { user: _, record } => {
+            Some(Cause { membership: Some(record?), ..Cause::default() })
+        }
+        Because::Unknown | Because::Withheld | Because::NoLine => None,
+    }
+}
+
+/// Whose access a change may concern, as the directory stands before it.
+fn concerned(directory: &Directory, delta: &Delta) -> BTreeSet<UserId> {
+    match delta {
+        Delta::UserPut { user } => BTreeSet::from([user.id]),
+        Delta::UserRemoved { id } => BTreeSet::from([*id]),
+        Delta::GroupPut { group } => people(directory, group.id),
+        Delta::GroupRemoved { id } => people(directory, *id),
+        Delta::MemberAdded { member, .. } | Delta::MemberRemoved { member, .. } => match member {
+            MemberKind::User(id) => BTreeSet::from([*id]),
+            MemberKind::Group(id) => people(directory, *id),
+        },
+    }
+}
+
+/// Everybody in a group, through nested ones.
+fn people(directory: &Directory, group: GroupId) -> BTreeSet<UserId> {
+    let mut people = BTreeSet::new();
+    let mut seen = BTreeSet::from([group]);
+    let mut next = vec![group];
+    while let Some(group) = next.pop() {
+        for (member, _) in directory.members(group) {
+            match member {
+                MemberKind::User(id) => {
+                    people.insert(id);
+                }
+                MemberKind::Group(id) => {
+                    if seen.insert(id) {
+                        next.push(id);
+                    }
+                }
+            }
+        }
+    }
+    people
+}
