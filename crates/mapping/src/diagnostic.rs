@@ -64,11 +64,13 @@ impl Diagnostic {
 /// A mistyped key must not bring a password onto a screen or into a log.
 fn may_hold_secret(line: &str) -> bool {
     let line = line.to_ascii_lowercase();
-    ["passw", "pwd", "secret", "credential"].iter().any(|word| line.contains(word))
+    ["pass", "pwd", "secret", "credential"].iter().any(|word| line.contains(word))
 }
 
 /// The line as people see it, cut to a window around the span, and where the span is in it.
 fn cut(line: &str, from: usize, to: usize) -> (String, usize, usize) {
+    // A tab is one byte as a blank is: the span stays right, and the underline stays under it.
+    let line = line.replace('\t', " ");
     let part = |a: usize, b: usize| shown(line.get(a..b).unwrap_or_default());
     let (before, marked, after) = (part(0, from), part(from, to), part(to, line.len()));
     let skip = if before.chars().count() > WIDEST / 2 { before.chars().count() - WIDEST / 4 } else { 0 };

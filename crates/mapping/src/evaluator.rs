@@ -218,8 +218,24 @@ impl Evaluator {
         self.claims.of(name).map(|(who, _)| who)
     }
 
-    pub(crate) fn parts(&self) -> (&Arc<RoleMap>, &TargetSpec, &View, &Selection) {
-        (&self.map, &self.target, &self.view, &self.selection)
+    pub(crate) fn map(&self) -> &RoleMap {
+        &self.map
+    }
+
+    pub(crate) fn target(&self) -> &TargetSpec {
+        &self.target
+    }
+
+    pub(crate) fn view(&self) -> &View {
+        &self.view
+    }
+
+    pub(crate) fn selection(&self) -> &Selection {
+        &self.selection
+    }
+
+    pub(crate) fn is_withheld(&self, name: SqlName) -> bool {
+        self.withheld.contains_key(&name)
     }
 
     fn user_standing(&self, directory: &Directory, id: UserId, now: OffsetDateTime) -> Option<Standing> {

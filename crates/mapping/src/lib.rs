@@ -12,12 +12,15 @@
 //! `guards.rs`), a field of the type beside it, and a line in the tests of bad maps. A key that is known to the language
 //! and not built goes into that reader's list of later keys, so that it is refused and never ignored.
 
+pub mod because;
+pub mod chain;
 pub mod check;
 pub mod condition;
 mod cross;
 pub mod desired;
 pub mod diagnostic;
 pub mod evaluator;
+pub mod explain;
 pub mod grant;
 pub mod guards;
 pub mod map;
@@ -36,9 +39,13 @@ pub mod template;
 mod view;
 mod yaml;
 
+pub use because::Cause;
+pub use chain::Link;
+pub use check::{Finding, Severity, check};
 pub use desired::{Desired, Surroundings, UnknownTarget, desired};
 pub use diagnostic::{Diagnostic, Diagnostics, Fault};
 pub use evaluator::{Evaluator, Touched};
+pub use explain::{Explanation, Question, explain};
 pub use grant::GrantLine;
 pub use guards::GuardRules;
 pub use map::{RoleMap, Service};

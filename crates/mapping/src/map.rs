@@ -149,7 +149,8 @@ fn read(
     let sets = sets(reader, &set_section, &targets, &declared);
     declared.extend(set_section.iter().map(|(name, _)| name.text.clone()));
     let of = |name: &str| targets.get(name).map(|t| t.name.clone());
-    let names = TargetNames { targets: &of, sets: &sets, declared: &declared };
+    let sql = sql_names(&target_section, &set_section);
+    let names = TargetNames { targets: &of, sets: &sets, declared: &declared, sql: &sql };
     let role_section = section(reader, roots, "roles");
     let mut roles: BTreeMap<RoleName, ReadRole> = BTreeMap::new();
     for (name, node) in &role_section {
@@ -300,6 +301,29 @@ fn sets(
         sets.insert(name.text.clone(), members.into_iter().collect());
     }
     sets
+}
+
+/// Names of targets that are declared as SQL pools, and of sets that hold one.
+fn sql_names(targets: &Section<'_>, sets: &Section<'_>) -> BTreeSet<String> {
+    let text = |node: &Node| match &node.value {
+        Value::Text(text) => Some(text.text.clone()),
+        _ => None,
+    };
+    let is_sql = |node: &Node| match &node.value {
+        Value::Map(entries) => entries.iter().any(|(key, value)| {
+            key.text == "kind" && text(value).is_some_and(|kind| kind == "synapse-dedicated")
+        }),
+        _ => false,
+    };
+    let pools = targets.iter().filter(|(_, node)| is_sql(node)).map(|(name, _)| name.text.clone());
+    let mut names: BTreeSet<String> = pools.collect();
+    for (name, node) in sets {
+        let Value::List(items) = &node.value else { continue };
+        if items.iter().filter_map(text).any(|item| names.contains(&item)) {
+            names.insert(name.text.clone());
+        }
+    }
+    names
 }
 
 fn services(reader: &Reader<'_>, section: &Section<'_>) -> BTreeMap<ServiceName, Service> {

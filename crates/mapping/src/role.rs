@@ -1,6 +1,6 @@
 //! `roles`: named bundles of grants, and what each one holds once its includes are put in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::diagnostic::Fault;
@@ -64,6 +64,8 @@ pub(crate) struct TargetNames<'a> {
     pub sets: &'a BTreeMap<String, Vec<TargetName>>,
     /// Everything that is declared, readable or not.
     pub declared: &'a [String],
+    /// What is declared as a SQL pool: its lines are T-SQL also where the target itself has a fault.
+    pub sql: &'a BTreeSet<String>,
 }
 
 /// Reads one role; targets may be named directly or by a set.
@@ -96,8 +98,8 @@ pub(crate) fn read(
     {
         let targets = targets_of(reader, key, names);
         for line in reader.list(lines, &format!("`grants` of {what}")) {
-            // Names of a target that is not read follow another grammar.
-            if targets.is_empty() {
+            // Lines of other kinds of target follow another grammar.
+            if targets.is_empty() && !names.sql.contains(&key.text) {
                 continue;
             }
             let Some(text) = line_text(reader, line) else { continue };

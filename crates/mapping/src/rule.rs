@@ -143,6 +143,17 @@ impl Mapping {
         }
     }
 
+    /// The roles that being in a group gives, where captures of the group's name gave `captured`.
+    pub(crate) fn roles_by<'m>(
+        &'m self,
+        captured: Option<&'m RoleName>,
+    ) -> Box<dyn Iterator<Item = &'m RoleName> + 'm> {
+        match &self.gives {
+            Gives::Roles(roles) => Box::new(roles.iter()),
+            Gives::Captured { .. } => Box::new(captured.into_iter()),
+        }
+    }
+
     /// What makes it speak of single people, so that a whole group cannot stand for them.
     pub(crate) fn personal(&self) -> Option<&'static str> {
         let Who::Groups { groups, .. } = &self.who else { return None };

@@ -89,12 +89,7 @@ pub(crate) fn of_group(
         if !mapping.holds_at(now) {
             continue;
         }
-        match &mapping.gives {
-            crate::rule::Gives::Roles(given) => roles.extend(given.iter().filter_map(|r| number_of(view, r))),
-            crate::rule::Gives::Captured { .. } => {
-                roles.extend(captured.iter().filter_map(|r| number_of(view, r)));
-            }
-        }
+        roles.extend(mapping.roles_by(captured.as_ref()).filter_map(|r| number_of(view, r)));
     }
     spoken_of.then(|| Standing {
         name: principal_name(Ok(entry.display_name.to_string())),

@@ -29,6 +29,18 @@ impl Claims {
             return;
         }
         self.remove(&who, dirty);
+        match &who {
+            Claimant::User { id, .. } => {
+                // An id that changed its source is another claimant under the same id.
+                let before = self.users.insert(*id, who.clone()).filter(|before| *before != who);
+                before.into_iter().for_each(|before| self.remove(&before, dirty));
+            }
+            Claimant::Group { id, .. } => {
+                let before = self.groups.insert(*id, who.clone()).filter(|before| *before != who);
+                before.into_iter().for_each(|before| self.remove(&before, dirty));
+            }
+            Claimant::Service { .. } => {}
+        }
         match &standing.name {
             Ok(name) => {
                 self.names.entry(*name).or_default().insert(who.clone());
@@ -38,11 +50,6 @@ impl Claims {
                 self.refused.insert(who.clone(), reason.clone());
             }
             Err(_) => {}
-        }
-        match &who {
-            Claimant::User { id, .. } => drop(self.users.insert(*id, who.clone())),
-            Claimant::Group { id, .. } => drop(self.groups.insert(*id, who.clone())),
-            Claimant::Service { .. } => {}
         }
         self.standing.insert(who, standing);
     }

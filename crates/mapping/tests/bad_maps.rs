@@ -1,0 +1,140 @@
+//! What people get wrong, and what they are told: one golden file that a person can review.
+
+use std::fmt::Write as _;
+
+use axon_mapping::RoleMap;
+
+/// A map that is right: each case below spoils one part of it.
+const TARGET: &str = "
+  dw: { kind: synapse-dedicated, host: 127.0.0.1, database: dw, auth: { token-file: t } }";
+
+fn map(roles: &str, mappings: &str) -> String {
+    format!("axon: 1\ntargets:{TARGET}\nroles:\n{roles}\nmappings:\n{mappings}\n")
+}
+
+const ROLE: &str = "  reader:\n    grants: { dw: [select on a.b] }";
+const RULE: &str = "  - { groups: { any: [g] }, source: entra, roles: [reader] }";
+
+fn cases() -> Vec<(&'static str, String)> {
+    let target = |t: &str| {
+        format!("axon: 1\ntargets:\n  dw:\n    kind: synapse-dedicated\n    host: h\n    database: d\n{t}")
+    };
+    let auth = |a: &str| target(&format!("    auth: {a}"));
+    let ok = |t: &str| target(&format!("    auth: {{ token-file: t }}\n{t}"));
+    let line = |l: &str| map(&format!("  reader:\n    grants:\n      dw:\n        - {l}"), RULE);
+    let rule = |r: &str| map(ROLE, r);
+    vec![
+        ("empty", String::new()),
+        ("not a mapping", "- a\n- b\n".into()),
+        ("no version", "roles: {}\n".into()),
+        ("another version", "axon: 2\n".into()),
+        ("not yaml", "axon: 1\nroles: [a, b\n".into()),
+        ("tabs", "axon: 1\nroles:\n\ta: {}\n".into()),
+        ("an alias", "axon: 1\nroles:\n  a: &x {}\n  b: *x\n".into()),
+        ("two documents", "axon: 1\n---\naxon: 1\n".into()),
+        ("a key twice", "axon: 1\nroles:\n  a: {}\n  b: {}\n  a: {}\n".into()),
+        ("an unknown key", "axon: 1\nrolse: {}\n".into()),
+        ("an unknown key far from all", "axon: 1\nbanana: {}\n".into()),
+        ("keys that are not built yet", "axon: 1\nviews: {}\nrules: {}\ntests: []\n".into()),
+        ("a kind that is not built yet", "axon: 1\ntargets:\n  w: { kind: azure-rbac, scope: /x }\n".into()),
+        ("an unknown kind", "axon: 1\ntargets:\n  w: { kind: synapse-dedicatd, host: h }\n".into()),
+        ("a target without its keys", "axon: 1\ntargets:\n  w:\n    kind: synapse-dedicated\n".into()),
+        ("auth that is not built yet", auth("managed-identity")),
+        ("auth with a client secret", auth("{ client-secret: { id: x, secret: hunter2 } }")),
+        ("a password in clear", auth("{ sql: { user: sa, password: hunter2 } }")),
+        ("a mistyped password key", auth("{ sql: { user: sa, pasword: hunter2 } }")),
+        ("a mistyped auth key", target("    atuh: { sql: { user: sa, pass: hunter2 } }")),
+        ("sql where entra is needed", target("    mode: additive\n    auth: { sql: { user: a, password: \"${env:P}\" } }")),
+        ("a secret outside auth", ok("    principal: \"${env:HOME}\"")),
+        ("an unknown variable", ok("    principal: \"{userName}${sufix}\"")),
+        ("tls off over a network", ok("    tls: off")),
+        ("a port out of range", ok("    port: 70000")),
+        ("an unknown mode", ok("    mode: authorative")),
+        ("a principal with a list", ok("    principal: \"{emails.value}\"")),
+        ("a principal without a path", ok("    principal: everybody")),
+        ("a mistyped path", ok("    principal: \"{usrName}\"")),
+        ("an unknown function", ok("    principal: \"{userName.trim()}\"")),
+        ("a role name without the role", ok("    role_name: axon")),
+        (
+            "a role name outside what is managed",
+            format!("{}\nroles:\n  r: {{ grants: {{ dw: [select on a.b] }} }}\n", ok("    manage: { roles: [\"x_*\"] }")),
+        ),
+        ("a grant with a mistyped permission", line("selct on sales.orders")),
+        ("a grant without a schema", line("select on orders")),
+        ("a grant with a grantee", line("select on sales.orders to public")),
+        ("a grant in quotes with a fault", line("'select on [sales].[orders'")),
+        ("a grant with another key", line("per persn: member of mediumrc")),
+        ("a grant that smuggles", line("\"select on a.b; drop user [dbo]\"")),
+        ("a grant on secure views as a whole", format!(
+            "{}\nroles:\n  r: {{ grants: {{ dw: [\"select on schema::secure\"] }} }}\n",
+            ok("    manage: { roles: [\"axon_*\"], schemas: [secure] }")
+        )),
+        ("a member of an own role", line("member of axon_reader")),
+        ("grants of an unknown target", map("  reader:\n    grants: { dww: [select on a.b] }", RULE)),
+        ("includes of nobody", map("  reader: { includes: [raeder] }", RULE)),
+        ("includes in a circle", map("  reader: { includes: [b] }\n  b: { includes: [c] }\n  c: { includes: [b] }", RULE)),
+        ("impersonate", map("  reader: { impersonate: { dw: { roles: [x] } } }", RULE)),
+        ("a role's name with a brace", map("  \"re{ad}er\": {}", "")),
+        ("a mapping of an unknown role", rule("  - { groups: { any: [g] }, source: entra, roles: [raeder] }")),
+        ("a mapping without a source", rule("  - { groups: { any: [g] }, roles: [reader] }")),
+        ("a mapping of nobody", rule("  - { roles: [reader] }")),
+        ("a mapping that only shuts out", rule("  - { groups: { none: [g] }, source: entra, roles: [reader] }")),
+        ("a condition with a mistyped attribute", rule(
+            "  - groups: { any: [g] }\n    source: entra\n    roles: [reader]\n    when: userType eq \"x\" and departmnt eq \"y\"",
+        )),
+        ("a condition on groups", rule(
+            "  - { groups: { any: [g] }, source: entra, roles: [reader], when: groups.display eq \"x\" }",
+        )),
+        ("captures without bounds", rule(
+            "  - { groups: { match: \"^x-(?<r>.*)$\" }, source: entra, roles: \"{r}\" }",
+        )),
+        ("a capture that is not there", rule(
+            "  - { groups: { match: \"^x-(?<r>.*)$\" }, source: entra, roles: \"{role}\", only: [reader] }",
+        )),
+        ("a broken pattern", rule("  - { groups: { match: \"x-(\" }, source: entra, roles: [reader] }")),
+        ("a pattern that closes our bracket", rule("  - { groups: { match: \"x)|(?:y\" }, source: entra, roles: [reader] }")),
+        ("an instant without a zone", rule(
+            "  - { groups: { any: [g] }, source: entra, roles: [reader], until: 2027-06-30 }",
+        )),
+        ("a condition on a whole group", rule(
+            "  - { groups: { any: [g] }, source: entra, roles: [reader], via: group, when: userType pr }",
+        )),
+        ("an unknown service identity", rule("  - { service: ci, roles: [reader] }")),
+        ("a service identity with a condition", format!(
+            "{}services: {{ ci: {{ principal: axon-ci }} }}\n",
+            rule("  - { service: ci, when: userType pr, roles: [reader] }")
+        )),
+        ("guards", "axon: 1\nguards:\n  removals: { window: 24, most: 5 }\n  steps: { hold: [drop users] }\n  protect: [{ principal: x }]\n".into()),
+    ]
+}
+
+#[test]
+fn bad_maps_are_told_what_is_wrong() {
+    let mut told = String::new();
+    for (name, text) in cases() {
+        let faults = match RoleMap::parse(&[("role-map.yaml", &text)]) {
+            Ok(_) => panic!("`{name}` was read:\n{text}"),
+            Err(faults) => faults.to_string(),
+        };
+        assert!(!faults.contains("hunter2"), "{name} shows a secret:\n{faults}");
+        writeln!(told, "## {name}\n{faults}\n").unwrap();
+    }
+    insta::assert_snapshot!("bad_maps", told);
+}
+
+#[test]
+fn the_map_that_the_cases_spoil_is_right() {
+    RoleMap::parse(&[("role-map.yaml", &map(ROLE, RULE))]).unwrap_or_else(|e| panic!("{e}"));
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_text_is_read_or_refused_with_places_inside_it(text in "(axon: 1\n)?[a-z:{}\\[\\]\\-\"' \n#&*!|>$?,]{0,80}") {
+        if let Err(faults) = RoleMap::parse(&[("m.yaml", &text)]) {
+            for fault in faults.faults() {
+                let lines = text.split('\n').count();
+                proptest::prop_assert!(fault.place.line as usize <= lines.max(1), "{fault}");
+            }
+        }
+    }
+}

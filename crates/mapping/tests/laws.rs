@@ -1,0 +1,267 @@
+//! Laws: the same inputs give the same bytes, following deltas equals computing anew, and nobody gets what no line gives.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axon_mapping::{Evaluator, RoleMap, Surroundings, TargetName, desired};
+use axon_model::{Delta, Directory, GroupEntry, GroupId, MemberKind, RecordSeq, SqlName, UserEntry, UserId};
+use proptest::prelude::*;
+use time::OffsetDateTime;
+use time::macros::datetime;
+
+const START: OffsetDateTime = datetime!(2026-11-22 12:00 UTC);
+
+/// Every shape of mapping: any, all, none, match with and without captures, a condition, an end, a group as a whole.
+const MAP: &str = r#"
+axon: 1
+targets:
+  dw:
+    kind: synapse-dedicated
+    host: 127.0.0.1
+    database: dw
+    auth: { token-file: t }
+    mode: authoritative
+    principal: "{userName.lower()}"
+    object_id: "{externalId}"
+roles:
+  a: { grants: { dw: [select on database] } }
+  b: { grants: { dw: ["per person: member of mediumrc", insert on database] } }
+  c: { includes: [a, b] }
+  nowhere: {}
+mappings:
+  - { groups: { any: [g0, g1] }, source: s0, roles: [a, nowhere] }
+  - { groups: { all: [g1, g2] }, source: s0, roles: [b] }
+  - { groups: { any: [g2, g3], none: [g4] }, source: s0, roles: [c] }
+  - { groups: { match: "^team-(?<role>.*)$" }, source: s0, roles: "{role}", only: [a, b] }
+  - { groups: { any: [g3] }, source: s0, when: userType eq "x", roles: [b] }
+  - { groups: { any: [g4] }, source: s0, roles: [c], until: 2026-11-22T12:00:03Z }
+  - { groups: { any: [g0, g5], match: "^w.*" }, source: s0, roles: [b], via: group }
+  - { groups: { any: [g1] }, source: s1, roles: [a] }
+"#;
+
+fn map() -> Arc<RoleMap> {
+    Arc::new(RoleMap::parse(&[("m.yaml", MAP)]).unwrap_or_else(|e| panic!("{e}")))
+}
+
+fn dw() -> TargetName {
+    "dw".parse().unwrap()
+}
+
+fn user_id(n: u8) -> UserId {
+    format!("00000000-0000-0000-0000-{n:012x}").parse().unwrap()
+}
+
+fn group_id(n: u8) -> GroupId {
+    format!("00000000-0000-0000-1111-{n:012x}").parse().unwrap()
+}
+
+fn source() -> impl Strategy<Value = &'static str> {
+    prop_oneof![4 => Just("s0"), 1 => Just("s1")]
+}
+
+fn user() -> impl Strategy<Value = Delta> {
+    let names = prop_oneof![
+        4 => (0..6u8).prop_map(|n| format!("u{n}")),
+        1 => (0..6u8).prop_map(|n| format!("U{n}")),
+        1 => prop_oneof![Just("dbo"), Just("axon_a"), Just(" x"), Just("w1"), Just("g0")].prop_map(str::to_owned),
+    ];
+    let documents = prop_oneof![Just("{}"), Just(r#"{"userType":"X"}"#), Just(r#"{"userType":"y"}"#)];
+    let outside = prop::option::of((0..3u8).prop_map(|n| format!("00000000-0000-0000-0000-{n:012x}")));
+    (0..6u8, source(), names, any::<bool>(), documents, outside).prop_map(
+        |(n, source, name, active, document, outside)| Delta::UserPut {
+            user: UserEntry {
+                id: user_id(n),
+                source: source.parse().unwrap(),
+                user_name: name.into(),
+                external_id: outside.map(Into::into),
+                active,
+                document: document.into(),
+            },
+        },
+    )
+}
+
+fn group() -> impl Strategy<Value = Delta> {
+    let names = prop_oneof![
+        6 => (0..6u8).prop_map(|n| format!("g{n}")),
+        1 => (0..6u8).prop_map(|n| format!("G{n}")),
+        2 => prop_oneof![Just("team-a"), Just("team-b"), Just("team-c"), Just("w1"), Just("w2"), Just("u1")].prop_map(str::to_owned),
+    ];
+    (0..8u8, source(), names).prop_map(|(n, source, name)| Delta::GroupPut {
+        group: GroupEntry {
+            id: group_id(n),
+            source: source.parse().unwrap(),
+            display_name: name.into(),
+            external_id: None,
+            document: "{}".into(),
+        },
+    })
+}
+
+fn delta() -> impl Strategy<Value = Delta> {
+    let member = prop_oneof![
+        3 => (0..6u8).prop_map(|n| MemberKind::User(user_id(n))),
+        1 => (0..8u8).prop_map(|n| MemberKind::Group(group_id(n))),
+    ];
+    let both = (0..8u8, member).prop_map(|(g, member)| (group_id(g), member));
+    prop_oneof![
+        4 => user(),
+        4 => group(),
+        1 => (0..6u8).prop_map(|n| Delta::UserRemoved { id: user_id(n) }),
+        1 => (0..8u8).prop_map(|n| Delta::GroupRemoved { id: group_id(n) }),
+        8 => both.clone().prop_map(|(group, member)| Delta::MemberAdded { group, member }),
+        2 => both.prop_map(|(group, member)| Delta::MemberRemoved { group, member }),
+    ]
+}
+
+/// A delta that a store could have written: members and groups exist.
+fn fits(directory: &Directory, delta: &Delta) -> bool {
+    let Delta::MemberAdded { group, member } = delta else { return true };
+    directory.group(*group).is_some()
+        && match member {
+            MemberKind::User(user) => directory.user(*user).is_some(),
+            MemberKind::Group(inner) => directory.group(*inner).is_some(),
+        }
+}
+
+/// Whether a user reaches a group that is named so, found naively by walking all edges again and again.
+fn is_in(directory: &Directory, user: UserId, source: &str, name: &str) -> bool {
+    let mut reached: BTreeSet<GroupId> = BTreeSet::new();
+    loop {
+        let before = reached.len();
+        for group in directory.groups() {
+            let inside = directory.members(group.id).any(|(member, _)| match member {
+                MemberKind::User(u) => u == user,
+                MemberKind::Group(g) => reached.contains(&g),
+            });
+            if inside {
+                reached.insert(group.id);
+            }
+        }
+        if reached.len() == before {
+            break;
+        }
+    }
+    reached
+        .iter()
+        .filter_map(|g| directory.group(*g))
+        .any(|g| g.source.as_str() == source && g.display_name.to_lowercase() == name)
+}
+
+/// The roles that the map's lines give to a person, read off the lines by hand. Upper bound: duplicates may withhold more.
+fn lines_give(directory: &Directory, user: &UserEntry, now: OffsetDateTime) -> BTreeSet<&'static str> {
+    let is = |name: &str| is_in(directory, user.id, "s0", name);
+    let mut roles = BTreeSet::new();
+    if !user.active {
+        return roles;
+    }
+    if is("g0") || is("g1") || is("team-a") || is_in(directory, user.id, "s1", "g1") {
+        roles.insert("axon_a");
+    }
+    if (is("g1") && is("g2")) || is("team-b") || (is("g3") && user.document.contains("\"X\"")) {
+        roles.insert("axon_b");
+    }
+    let known =
+        directory.groups().any(|g| g.source.as_str() == "s0" && g.display_name.to_lowercase() == "g4");
+    if ((is("g2") || is("g3")) && known && !is("g4"))
+        || (is("g4") && now < datetime!(2026-11-22 12:00:03 UTC))
+    {
+        roles.insert("axon_c");
+    }
+    if roles.contains("axon_b") || roles.contains("axon_c") {
+        roles.insert("mediumrc");
+    }
+    roles
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn following_deltas_equals_computing_anew(deltas in prop::collection::vec(delta(), 1..40), size in 1..6usize) {
+        let map = map();
+        let mut directory = Directory::default();
+        let mut evaluator = Evaluator::new(map.clone(), &dw(), Surroundings::default()).unwrap();
+        evaluator.full(&directory, START);
+        let mut known: BTreeSet<SqlName> = BTreeSet::new();
+        let mut seq = 0;
+        for (tick, wave) in deltas.chunks(size).enumerate() {
+            let now = START + time::Duration::seconds(tick.try_into().unwrap());
+            let mut numbered = Vec::new();
+            let mut probe = directory.clone();
+            for delta in wave {
+                seq += 1;
+                if fits(&probe, delta) {
+                    probe.apply(delta, RecordSeq(seq));
+                    numbered.push((delta.clone(), RecordSeq(seq)));
+                }
+            }
+            known.extend(evaluator.follow(&mut directory, &numbered, now));
+            let around = Surroundings { known: known.clone(), ..Surroundings::default() };
+            let anew = desired(&map, &dw(), &directory, &around, now).unwrap();
+            let followed = evaluator.desired();
+            prop_assert_eq!(&followed, &anew);
+            // Names compare without case: the spelling must be the same too.
+            let spelled = |d: &axon_mapping::Desired| format!("{:?}", d.graph);
+            prop_assert_eq!(spelled(&followed), spelled(&anew));
+        }
+    }
+
+    #[test]
+    fn nobody_gets_what_no_line_gives(deltas in prop::collection::vec(delta(), 1..40), later in 0..6i64) {
+        let mut directory = Directory::default();
+        for (seq, delta) in deltas.iter().enumerate() {
+            if fits(&directory, delta) {
+                directory.apply(delta, RecordSeq(seq as u64 + 1));
+            }
+        }
+        let now = START + time::Duration::seconds(later);
+        let found = desired(&map(), &dw(), &directory, &Surroundings::default(), now).unwrap();
+        for membership in &found.graph.members {
+            let users: Vec<&UserEntry> = directory
+                .users()
+                .filter(|u| SqlName::parse(&u.user_name.to_lowercase()) == Ok(membership.member))
+                .collect();
+            let groups: Vec<&GroupEntry> = directory
+                .groups()
+                .filter(|g| SqlName::parse(&g.display_name) == Ok(membership.member))
+                .collect();
+            let allowed = users.iter().any(|u| lines_give(&directory, u, now).contains(membership.role.as_str()))
+                || groups.iter().any(|g| {
+                    let name = g.display_name.to_lowercase();
+                    g.source.as_str() == "s0"
+                        && (name == "g0" || name == "g5" || g.display_name.starts_with('w'))
+                        && ["axon_b", "mediumrc"].contains(&membership.role.as_str())
+                });
+            prop_assert!(allowed, "{:?}", membership);
+            prop_assert!(users.len() <= 1, "shared: {:?}", membership);
+            prop_assert!(!["dbo", "axon_a"].contains(&membership.member.as_str()));
+        }
+        for (name, _) in &found.graph.principals {
+            prop_assert!(found.graph.members.iter().any(|m| m.member == *name), "{:?} has no role", name);
+        }
+    }
+
+    #[test]
+    fn the_order_of_history_leaves_no_trace(deltas in prop::collection::vec(delta(), 1..30)) {
+        let mut first = Directory::default();
+        let mut second = Directory::default();
+        for (seq, delta) in deltas.iter().enumerate() {
+            if fits(&first, delta) {
+                first.apply(delta, RecordSeq(seq as u64 + 1));
+            }
+        }
+        // The same directory, built from what it holds.
+        let users = first.users().map(|u| Delta::UserPut { user: u.clone() });
+        let groups = first.groups().map(|g| Delta::GroupPut { group: g.clone() });
+        let members = first.groups().flat_map(|g| {
+            let first = &first;
+            first.members(g.id).map(move |(member, _)| Delta::MemberAdded { group: g.id, member })
+        });
+        for delta in groups.chain(users).chain(members) {
+            second.apply(&delta, RecordSeq(1));
+        }
+        let of = |d: &Directory| format!("{:?}", desired(&map(), &dw(), d, &Surroundings::default(), START).unwrap());
+        prop_assert_eq!(of(&first), of(&second));
+    }
+}
