@@ -4,4 +4,6 @@
 mod redirect;
 mod rendering;
 mod scripted;
+mod stage;
+mod story;
 mod wire;

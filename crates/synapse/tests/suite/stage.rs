@@ -1,0 +1,167 @@
+//! The emulator with a small warehouse in it, a target as its Entra administrator, and clients beside the target.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axon_emulator::{Directory, Emulator, EmulatorConfig, PoolKind, Running};
+use axon_model::SqlName;
+use axon_reconcile::target::TokenError;
+use axon_reconcile::{
+    InspectScope, Inspection, ObjectName, Outcome, Seen, Step, Target as _, TokenSource, Wave,
+};
+use axon_synapse::{Auth, Connection, Dialect, SynapseTarget, Tls};
+use secrecy::SecretString;
+use tiberius::{AuthMethod, Client, Config, EncryptionLevel, Row};
+use tokio::net::TcpStream;
+use tokio_util::compat::{Compat, TokioAsyncWriteCompatExt as _};
+
+pub const PASSWORD: &str = "Tr0ub4dor&3";
+pub const HOSTILE: &str = "x]; DROP USER [dbo]--";
+
+/// Tokens for people of the fake tenant: an unsigned JWT each.
+pub const ADMIN: &str = "eyJhbGciOiJub25lIn0.eyJ1cG4iOiJhZG1pbkBhY21lLmNvbSJ9.";
+pub const KIM: &str = "eyJhbGciOiJub25lIn0.eyJ1cG4iOiJraW1AYWNtZS5jb20ifQ.";
+
+const TENANT: &str = r#"{
+    "users": [
+        {"upn": "admin@acme.com", "objectId": "00000000-0000-0000-0000-00000000000a"},
+        {"upn": "kim@acme.com", "objectId": "01234567-89ab-cdef-0123-456789abcdef"},
+        {"upn": "lee@acme.com", "objectId": "00000000-0000-0000-0000-00000000000c"},
+        {"upn": "O'Brien@acme.com", "objectId": "00000000-0000-0000-0000-00000000000d"},
+        {"upn": "x]; DROP USER [dbo]--", "objectId": "00000000-0000-0000-0000-00000000000e"}
+    ],
+    "groups": [
+        {"displayName": "gr\u202eup", "objectId": "00000000-0000-0000-0000-0000000000f1"},
+        {"displayName": "twins", "objectId": "00000000-0000-0000-0000-0000000000f2"},
+        {"displayName": "twins", "objectId": "00000000-0000-0000-0000-0000000000f3"}
+    ]
+}"#;
+
+const WAREHOUSE: [&str; 5] = [
+    "CREATE SCHEMA [sales]",
+    "CREATE SCHEMA [odd]]schema]",
+    "CREATE TABLE [sales].[orders] ([id] int, [region] nvarchar(10), [amount] int)",
+    "CREATE TABLE [odd]]schema].[t'able.with, dots)] ([c]]1] int)",
+    "INSERT INTO [sales].[orders] VALUES (1, N'north', 100)",
+];
+
+#[derive(Debug)]
+struct Token(&'static str);
+
+#[async_trait]
+impl TokenSource for Token {
+    async fn token(&self) -> Result<SecretString, TokenError> {
+        Ok(SecretString::from(self.0))
+    }
+}
+
+pub fn name(text: &str) -> SqlName {
+    SqlName::parse(text).unwrap()
+}
+
+pub fn orders() -> ObjectName {
+    ObjectName { schema: name("sales"), name: name("orders") }
+}
+
+pub type Raw = Client<Compat<TcpStream>>;
+
+pub struct Stage {
+    pub emulator: Running,
+    dialect: Dialect,
+}
+
+impl Stage {
+    pub async fn of(kind: PoolKind) -> Self {
+        let mut config = EmulatorConfig::new("sa", PASSWORD);
+        config.pool.kind = kind;
+        config.pool.entra_admin = Some("admin@acme.com".into());
+        config.pool.directory = Directory::parse(TENANT).unwrap();
+        let emulator = Emulator::bind("127.0.0.1:0", config).await.unwrap().spawn();
+        let dialect = match kind {
+            PoolKind::Dedicated => Dialect::Dedicated,
+            PoolKind::Serverless => Dialect::Serverless,
+        };
+        Self { emulator, dialect }
+    }
+
+    /// A dedicated pool with the warehouse in it.
+    pub async fn dedicated() -> Self {
+        let stage = Self::of(PoolKind::Dedicated).await;
+        let mut raw = stage.raw(AuthMethod::sql_server("sa", PASSWORD)).await.unwrap();
+        for statement in WAREHOUSE {
+            run(&mut raw, statement).await.unwrap();
+        }
+        stage
+    }
+
+    pub fn connection(&self, auth: Auth) -> Connection {
+        Connection {
+            host: "127.0.0.1".into(),
+            port: self.emulator.address().port(),
+            database: name("dw"),
+            tls: Tls::Off,
+            auth,
+            login_timeout: Duration::from_secs(10),
+            command_timeout: Duration::from_secs(10),
+        }
+    }
+
+    pub fn target_as(&self, auth: Auth) -> SynapseTarget {
+        SynapseTarget::new("warehouse", self.dialect, self.connection(auth)).unwrap()
+    }
+
+    /// As the Entra administrator.
+    pub fn target(&self) -> SynapseTarget {
+        self.target_as(token(ADMIN))
+    }
+
+    /// A client that is not ours.
+    pub async fn raw(&self, auth: AuthMethod) -> Result<Raw, tiberius::error::Error> {
+        let mut config = Config::new();
+        config.host("127.0.0.1");
+        config.port(self.emulator.address().port());
+        config.database("dw");
+        config.encryption(EncryptionLevel::NotSupported);
+        config.authentication(auth);
+        let stream = TcpStream::connect(self.emulator.address()).await.unwrap();
+        Box::pin(Client::connect(config, stream.compat_write())).await
+    }
+
+    /// What the catalog answers to a query of one text column, as `sa` sees it.
+    pub async fn catalog(&self, sql: &str) -> Vec<String> {
+        let mut raw = self.raw(AuthMethod::sql_server("sa", PASSWORD)).await.unwrap();
+        let rows = run(&mut raw, sql).await.unwrap();
+        rows.iter().map(|row| row.get::<&str, _>(0).unwrap().to_owned()).collect()
+    }
+}
+
+pub fn token(jwt: &'static str) -> Auth {
+    Auth::Token(Arc::new(Token(jwt)))
+}
+
+pub async fn run(raw: &mut Raw, sql: &str) -> Result<Vec<Row>, tiberius::error::Error> {
+    raw.simple_query(sql.to_owned()).await?.into_first_result().await
+}
+
+/// Applies steps, all of which must be done, and reads each back.
+pub async fn apply(target: &SynapseTarget, steps: &[Step]) {
+    let wave = Wave::for_test(steps.to_vec());
+    let outcomes = target.apply(&wave).await;
+    for (step, outcome) in steps.iter().zip(&outcomes) {
+        assert!(matches!(outcome, Outcome::Done { .. }), "{step}: {outcome:?}");
+    }
+    let seen = target.read_back(&wave).await.unwrap();
+    for (step, seen) in steps.iter().zip(&seen) {
+        assert_eq!(*seen, Seen::InForce, "{step}");
+    }
+    assert_eq!((outcomes.len(), seen.len()), (steps.len(), steps.len()));
+}
+
+pub async fn outcomes(target: &SynapseTarget, steps: &[Step]) -> Vec<Outcome> {
+    target.apply(&Wave::for_test(steps.to_vec())).await
+}
+
+pub async fn inspect(target: &SynapseTarget) -> Inspection {
+    target.inspect(InspectScope::Full).await.unwrap()
+}
