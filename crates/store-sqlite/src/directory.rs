@@ -1,0 +1,56 @@
+//! What writes of users and groups share: the version check, the document's text, the record.
+
+use axon_audit::NewRecord;
+use axon_audit::payload::{DirectoryChange, WriteVerb};
+use axon_model::{Delta, RecordSeq};
+use axon_scim::{Resource, ScimError};
+use axon_store::{StoreError, WriteContext, WriteError};
+
+use crate::writer::Txn;
+
+/// What one write does to the directory, as it comes about.
+pub(crate) struct Change {
+    pub verb: WriteVerb,
+    pub deltas: Vec<Delta>,
+    pub external_id_changed: bool,
+    pub parked: u64,
+    pub joined: u64,
+}
+
+impl Change {
+    pub fn new(verb: WriteVerb) -> Self {
+        Self { verb, deltas: Vec::new(), external_id_changed: false, parked: 0, joined: 0 }
+    }
+
+    /// Writes the record; the position is the one that [`Txn::next_seq`] told before.
+    pub fn record(self, txn: &mut Txn, context: &WriteContext) -> Result<RecordSeq, StoreError> {
+        let act = &context.act;
+        let payload = DirectoryChange {
+            verb: self.verb,
+            source: context.source.clone(),
+            deltas: self.deltas,
+            external_id_changed: self.external_id_changed,
+            parked: self.parked,
+            joined: self.joined,
+        };
+        let record = NewRecord::of(&act.ids, act.now, act.actor.clone(), payload)
+            .map_err(|e| StoreError::Seal(e.into()))?
+            .with_request(act.request.clone());
+        Ok(txn.record(record)?.record.seq)
+    }
+}
+
+/// `If-Match` (RFC 7644 section 3.14).
+pub(crate) fn check_version(context: &WriteContext, version: u64) -> Result<(), WriteError> {
+    match &context.if_match {
+        Some(wanted) if !wanted.contains(&version) => {
+            Err(ScimError::precondition_failed("the resource has changed since it was read").into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The text that is stored.
+pub(crate) fn document_text(resource: &Resource) -> Result<String, StoreError> {
+    serde_json::to_string(resource.as_map()).map_err(|e| StoreError::unavailable("write a document", e))
+}

@@ -1,0 +1,89 @@
+//! The rows of bearer tokens.
+
+use axon_audit::payload::{TokenChange, TokenVerb};
+use axon_store::{Act, NewToken, StoreError, Token, TokenHash, TokenId};
+use sqlx::SqliteConnection;
+
+use crate::codec::{Place, failed, micros};
+use crate::journal;
+use crate::writer::Txn;
+
+type Row = (i64, Vec<u8>, String, String, i64, Option<i64>, Option<i64>);
+
+fn token((seq, id, source, label, created, expires, revoked): Row) -> Result<Token, StoreError> {
+    let place = Place { table: "tokens", row: &seq };
+    Ok(Token {
+        id: TokenId::from_bytes(place.bytes("id", &id)?),
+        source: place.parsed("source", &source)?,
+        label,
+        created: place.instant("created", created)?,
+        expires: expires.map(|at| place.instant("expires", at)).transpose()?,
+        revoked: revoked.map(|at| place.instant("revoked", at)).transpose()?,
+    })
+}
+
+/// Keeps a token.
+pub(crate) async fn add(txn: &mut Txn, new: NewToken, act: Act) -> Result<Token, StoreError> {
+    let id = TokenId::from_bytes(*act.ids.uuid(act.now).as_bytes());
+    sqlx::query(
+        "INSERT INTO tokens (id, source, prefix, hash, label, created, expires) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )
+    .bind(&id.as_bytes()[..])
+    .bind(new.source.as_str())
+    .bind(new.hash.prefix())
+    .bind(&new.hash.as_bytes()[..])
+    .bind(&new.label)
+    .bind(micros(act.now))
+    .bind(new.expires.map(micros))
+    .execute(txn.connection()?)
+    .await
+    .map_err(failed("keep a token"))?;
+    let change = TokenChange { verb: TokenVerb::Created, token: id.to_string(), source: new.source.clone() };
+    journal::record(txn, &act, change)?;
+    Ok(Token { id, source: new.source, label: new.label, created: act.now, expires: new.expires, revoked: None })
+}
+
+/// All tokens, oldest first.
+pub(crate) async fn all(connection: &mut SqliteConnection) -> Result<Vec<Token>, StoreError> {
+    let rows: Vec<Row> =
+        sqlx::query_as("SELECT seq, id, source, label, created, expires, revoked FROM tokens ORDER BY seq")
+            .fetch_all(connection)
+            .await
+            .map_err(failed("read the tokens"))?;
+    rows.into_iter().map(token).collect()
+}
+
+/// Revokes a token.
+pub(crate) async fn revoke(txn: &mut Txn, id: TokenId, act: Act) -> Result<bool, StoreError> {
+    let source: Option<String> = sqlx::query_scalar(
+        "UPDATE tokens SET revoked = ?2 WHERE id = ?1 AND revoked IS NULL RETURNING source",
+    )
+    .bind(&id.as_bytes()[..])
+    .bind(micros(act.now))
+    .fetch_optional(txn.connection()?)
+    .await
+    .map_err(failed("revoke a token"))?;
+    let Some(source) = source else { return Ok(false) };
+    let source = Place { table: "tokens", row: &id }.parsed("source", &source)?;
+    journal::record(txn, &act, TokenChange { verb: TokenVerb::Revoked, token: id.to_string(), source })?;
+    Ok(true)
+}
+
+/// The token of a hash: candidates by its prefix, all of them compared whole.
+pub(crate) async fn find(connection: &mut SqliteConnection, hash: &TokenHash) -> Result<Option<Token>, StoreError> {
+    let rows: Vec<(Vec<u8>, i64, Vec<u8>, String, String, i64, Option<i64>, Option<i64>)> = sqlx::query_as(
+        "SELECT hash, seq, id, source, label, created, expires, revoked FROM tokens WHERE prefix = ?1",
+    )
+    .bind(hash.prefix())
+    .fetch_all(connection)
+    .await
+    .map_err(failed("look a token up"))?;
+    let mut found = None;
+    for (stored, seq, id, source, label, created, expires, revoked) in rows {
+        let stored = TokenHash::from_bytes(Place { table: "tokens", row: &seq }.bytes("hash", &stored)?);
+        if stored.same(hash) {
+            found = Some(token((seq, id, source, label, created, expires, revoked))?);
+        }
+    }
+    Ok(found)
+}

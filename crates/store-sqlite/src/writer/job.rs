@@ -1,0 +1,84 @@
+//! One write that waits: what it does, and whom it answers.
+
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+
+use axon_store::StoreError;
+use tokio::sync::oneshot;
+
+use super::txn::Txn;
+
+/// A future in a box.
+pub(crate) type BoxFuture<'t, T> = Pin<Box<dyn Future<Output = T> + Send + 't>>;
+
+/// A write, whatever its answer's type.
+pub(super) trait Job: Send {
+    /// Runs inside a savepoint; false asks for that to be undone.
+    fn run<'t>(&'t mut self, txn: &'t mut Txn) -> BoxFuture<'t, bool>;
+    /// Whether it was undone.
+    fn refused(&self) -> bool;
+    /// Answers: with its result, or with why the group was not committed.
+    fn answer(self: Box<Self>, failure: Option<&str>);
+}
+
+impl std::fmt::Debug for dyn Job {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Job")
+    }
+}
+
+pub(super) struct Task<T, E, F> {
+    work: Option<F>,
+    result: Option<Result<T, E>>,
+    reply: oneshot::Sender<Result<T, E>>,
+}
+
+impl<T, E, F> Task<T, E, F> {
+    pub fn new(work: F, reply: oneshot::Sender<Result<T, E>>) -> Self {
+        Self { work: Some(work), result: None, reply }
+    }
+}
+
+impl<T, E, F> Job for Task<T, E, F>
+where
+    T: Send,
+    E: From<StoreError> + Send,
+    F: for<'t> FnOnce(&'t mut Txn) -> BoxFuture<'t, Result<T, E>> + Send,
+{
+    fn run<'t>(&'t mut self, txn: &'t mut Txn) -> BoxFuture<'t, bool> {
+        Box::pin(async move {
+            let Some(work) = self.work.take() else { return false };
+            let mut running = work(txn);
+            // One write that panics must not end all writing: its savepoint is undone like that of any refused one.
+            let result = std::future::poll_fn(|context| {
+                std::panic::catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(context)))
+                    .unwrap_or_else(|_| std::task::Poll::Ready(Err(panicked().into())))
+            })
+            .await;
+            let kept = result.is_ok();
+            self.result = Some(result);
+            kept
+        })
+    }
+
+    fn refused(&self) -> bool {
+        !matches!(self.result, Some(Ok(_)))
+    }
+
+    fn answer(self: Box<Self>, failure: Option<&str>) {
+        let result = match (self.result, failure) {
+            // A refusal stands, whatever came of the others.
+            (Some(Err(refused)), _) => Err(refused),
+            (Some(Ok(done)), None) => Ok(done),
+            (_, failure) => {
+                Err(StoreError::unavailable("commit", failure.unwrap_or("the write was not run").to_owned()).into())
+            }
+        };
+        // Nobody waits any more: the write stands, and a client that asks again is told so.
+        let _ = self.reply.send(result);
+    }
+}
+
+fn panicked() -> StoreError {
+    StoreError::unavailable("finish a write", "it panicked; this is a defect")
+}
