@@ -33,6 +33,7 @@ pub struct Catalog {
     database: String,
     principals: BTreeMap<i32, Principal>,
     principal_names: HashMap<String, i32>,
+    principal_sids: HashMap<Vec<u8>, i32>,
     members: BTreeSet<(i32, i32)>,
     roles_of: BTreeSet<(i32, i32)>,
     permissions: BTreeMap<PermissionKey, State>,
@@ -56,6 +57,7 @@ impl Catalog {
             database: database.to_owned(),
             principals: BTreeMap::new(),
             principal_names: HashMap::new(),
+            principal_sids: HashMap::new(),
             members: BTreeSet::new(),
             roles_of: BTreeSet::new(),
             permissions: BTreeMap::new(),
@@ -104,14 +106,15 @@ impl Catalog {
 
     /// The principal with this security id.
     pub fn principal_with_sid(&self, sid: &[u8]) -> Option<&Principal> {
-        self.principals.values().find(|principal| principal.sid.as_deref() == Some(sid))
+        self.principals.get(self.principal_sids.get(sid)?)
     }
 
     /// Adds or replaces a principal under its id.
     pub fn put_principal(&mut self, principal: Principal) {
         self.revision += 1;
-        if let Some(old) = self.principals.get(&principal.id) {
-            self.principal_names.remove(&fold(&old.name));
+        self.forget_principal(principal.id);
+        if let Some(sid) = &principal.sid {
+            self.principal_sids.insert(sid.clone(), principal.id);
         }
         self.principal_names.insert(fold(&principal.name), principal.id);
         self.principals.insert(principal.id, principal);
@@ -127,13 +130,29 @@ impl Catalog {
     /// Removes a principal with its memberships, the rows given to it and the rows on it.
     pub fn remove_principal(&mut self, id: i32) {
         self.revision += 1;
-        if let Some(principal) = self.principals.remove(&id) {
-            self.principal_names.remove(&fold(&principal.name));
+        self.forget_principal(id);
+        let roles: Vec<i32> = self.roles_of(id).collect();
+        let members: Vec<i32> = self.members_of(id).collect();
+        for role in roles {
+            self.drop_member(role, id);
         }
-        self.members.retain(|(role, member)| *role != id && *member != id);
-        self.roles_of.retain(|(member, role)| *role != id && *member != id);
-        let on_it = Securable::principal(id);
-        self.permissions.retain(|key, _| key.grantee != id && key.securable != on_it);
+        for member in members {
+            self.drop_member(id, member);
+        }
+        let given: Vec<PermissionKey> = self.permissions_of(id).map(|permission| permission.key).collect();
+        for key in given {
+            self.remove_permission(&key);
+        }
+        self.remove_permissions_on(Securable::principal(id));
+    }
+
+    fn forget_principal(&mut self, id: i32) {
+        if let Some(old) = self.principals.remove(&id) {
+            self.principal_names.remove(&fold(&old.name));
+            if let Some(sid) = &old.sid {
+                self.principal_sids.remove(sid);
+            }
+        }
     }
 
     // Members.
@@ -193,7 +212,12 @@ impl Catalog {
     }
 
     /// What the grantors of one grantee said of one permission on one securable.
-    pub fn states(&self, grantee: i32, securable: Securable, action: Action) -> impl Iterator<Item = (i32, State)> {
+    pub fn states(
+        &self,
+        grantee: i32,
+        securable: Securable,
+        action: Action,
+    ) -> impl Iterator<Item = (i32, State)> {
         let key = |grantor| PermissionKey { grantee, securable, action, grantor };
         self.permissions.range(key(i32::MIN)..=key(i32::MAX)).map(|(key, state)| (key.grantor, *state))
     }
@@ -231,8 +255,9 @@ impl Catalog {
     /// Removes every row on a securable; for an object those of its columns too.
     pub fn remove_permissions_on(&mut self, securable: Securable) {
         self.revision += 1;
-        self.permissions
-            .retain(|key, _| key.securable.class != securable.class || key.securable.major != securable.major);
+        self.permissions.retain(|key, _| {
+            key.securable.class != securable.class || key.securable.major != securable.major
+        });
     }
 
     // Schemas.

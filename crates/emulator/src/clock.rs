@@ -19,7 +19,10 @@ pub trait Clock: Send + Sync + 'static {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "the one place where the emulator reads the machine's clock")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place where the emulator reads the machine's clock"
+    )]
     fn now(&self) -> OffsetDateTime {
         OffsetDateTime::now_utc()
     }

@@ -86,10 +86,15 @@ impl Directory {
         if self.hidden_until.iter().any(|(hidden, until)| same(hidden, name) && now < *until) {
             return Err(LookupError::Missing);
         }
-        let users = self.users.iter().filter(|user| same(&user.upn, name)).map(|user| (&user.object_id, false));
-        let groups =
-            self.groups.iter().filter(|group| same(&group.display_name, name)).map(|group| (&group.object_id, true));
-        let apps = self.apps.iter().filter(|app| same(&app.display_name, name)).map(|app| (&app.app_id, false));
+        let users =
+            self.users.iter().filter(|user| same(&user.upn, name)).map(|user| (&user.object_id, false));
+        let groups = self
+            .groups
+            .iter()
+            .filter(|group| same(&group.display_name, name))
+            .map(|group| (&group.object_id, true));
+        let apps =
+            self.apps.iter().filter(|app| same(&app.display_name, name)).map(|app| (&app.app_id, false));
         let mut found = users.chain(groups).chain(apps);
         let (id, group) = found.next().ok_or(LookupError::Missing)?;
         if found.next().is_some() {
@@ -171,7 +176,8 @@ mod tests {
         assert_eq!(directory.find("TWIN", now), Err(LookupError::Ambiguous));
         assert_eq!(directory.find("nobody", now), Err(LookupError::Missing));
         assert!(directory.find("g", now).unwrap().group);
-        let groups: Vec<_> = directory.groups_of(&["a@x"]).iter().map(|group| group.display_name.as_str()).collect();
+        let groups: Vec<_> =
+            directory.groups_of(&["a@x"]).iter().map(|group| group.display_name.as_str()).collect();
         assert_eq!(groups, ["G", "H"]);
     }
 }

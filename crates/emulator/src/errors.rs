@@ -19,7 +19,8 @@ pub fn parse(line: u32, column: u32, near: &str) -> ServerError {
 /// 105: a quotation mark was opened and never closed.
 pub fn unclosed_quote(text: &str) -> ServerError {
     let shown: String = text.chars().take(128).collect();
-    ServerError::new(105, format!("Unclosed quotation mark after the character string '{shown}'.")).with_class(15)
+    ServerError::new(105, format!("Unclosed quotation mark after the character string '{shown}'."))
+        .with_class(15)
 }
 
 /// 113: a comment was opened and never closed.
@@ -71,7 +72,13 @@ pub fn object_denied(action: Action, object: &str, database: &str, schema: &str)
 }
 
 /// 230: a permission on a column is missing.
-pub fn column_denied(action: Action, column: &str, object: &str, database: &str, schema: &str) -> ServerError {
+pub fn column_denied(
+    action: Action,
+    column: &str,
+    object: &str,
+    database: &str,
+    schema: &str,
+) -> ServerError {
     let action = action.name();
     ServerError::new(
         230,

@@ -89,8 +89,14 @@ pub(crate) fn batch(session: &mut Session, text: &str, params: Vec<Param>) -> Ve
 
 /// Runs one procedure that was called by name.
 pub(crate) fn procedure_call(session: &mut Session, name: &str, params: Vec<Param>) -> Vec<Answer> {
-    let mut run =
-        Run { session, answers: Vec::new(), variables: Variables::default(), text: name, nesting: 0, caught: None };
+    let mut run = Run {
+        session,
+        answers: Vec::new(),
+        variables: Variables::default(),
+        text: name,
+        nesting: 0,
+        caught: None,
+    };
     let outcome = run.rpc(name, params);
     run.finish(outcome);
     run.answers
@@ -137,7 +143,8 @@ impl Run<'_> {
         if self.session.cancel.asked() {
             return Err(crate::errors::cancelled());
         }
-        let at_line = |error: ServerError| if error.line <= 1 { error.at_line(statement.line) } else { error };
+        let at_line =
+            |error: ServerError| if error.line <= 1 { error.at_line(statement.line) } else { error };
         if let Some(outcome) = self.control_flow(&statement.kind) {
             return outcome.map_err(at_line);
         }
@@ -156,6 +163,7 @@ impl Run<'_> {
             Some(Fault::Hangup { applied: false }) => return Ok(Flow::Stop),
             _ => {}
         }
+        self.still_a_user()?;
         transaction::begin_implicitly(self.session, kind);
         transaction::allow(self.session, kind)?;
         let before = self.answers.len();
@@ -170,7 +178,18 @@ impl Run<'_> {
         }
     }
 
-    fn strike(&mut self) -> Option<Fault> {
+    /// A session whose user was dropped under it can do nothing more.
+    fn still_a_user(&self) -> Result<(), ServerError> {
+        let caller = self.session.caller();
+        let state = self.session.pool.lock();
+        let catalog = state.catalog(self.session.database);
+        if caller.administrator || catalog.principal(caller.principal).is_some() {
+            return Ok(());
+        }
+        Err(crate::errors::not_in_database(&caller.login_name, catalog.database()))
+    }
+
+    fn strike(&self) -> Option<Fault> {
         let (late, struck) = {
             let mut state = self.session.pool.lock();
             (state.faults.strike(Point::Delay, self.text), state.faults.strike(Point::Statement, self.text))
@@ -186,7 +205,9 @@ impl Run<'_> {
             Kind::Query(query) => self.query(query)?,
             Kind::Change(change) => self.change(change)?,
             Kind::View { .. } => self.view(kind)?,
-            Kind::CreateTable { name, source, distribution } => self.create_table(name, source, distribution)?,
+            Kind::CreateTable { name, source, distribution } => {
+                self.create_table(name, source, distribution)?
+            }
             kind if kind.is_definition() => {
                 self.with_work(|work| work.define(kind))?;
                 self.done(None);
@@ -224,7 +245,14 @@ fn faults_strike(kind: &Kind) -> bool {
     kind.is_definition()
         || matches!(
             kind,
-            Kind::Query(_) | Kind::Change(_) | Kind::Execute { .. } | Kind::ExecuteText(_) | Kind::Kill { .. }
+            Kind::Query(_)
+                | Kind::Change(_)
+                | Kind::Execute { .. }
+                | Kind::ExecuteText(_)
+                | Kind::Kill { .. }
                 | Kind::Commit
         )
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::answer::ServerError;
 use crate::catalog::name::fold;
+use crate::errors;
 
 /// What happens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +28,21 @@ pub enum Fault {
     Latency(Duration),
     /// `FROM EXTERNAL PROVIDER` cannot reach the directory (33134).
     DirectoryDown,
+}
+
+/// The service's transient errors by number, with the texts that it gives them: 40613, 40501, 10928, 10929, 49918,
+/// 42108, 42109.
+pub fn transient(number: i32) -> Option<ServerError> {
+    Some(match number {
+        40613 => errors::not_available("dw", "axon-emulator"),
+        40501 => errors::busy(10),
+        10928 => errors::resource_limit(128),
+        10929 => errors::resource_share(),
+        49918 => errors::not_enough_resources(),
+        42108 => errors::paused(),
+        42109 => errors::warming_up(),
+        _ => return None,
+    })
 }
 
 /// A fault that waits for its moment.

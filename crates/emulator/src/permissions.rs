@@ -7,6 +7,7 @@
 //! ```
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::answer::ServerError;
 use crate::catalog::Catalog;
@@ -21,7 +22,7 @@ use crate::identity::Caller;
 pub struct Access<'a> {
     catalog: &'a Catalog,
     caller: &'a Caller,
-    grantees: BTreeSet<i32>,
+    grantees: Arc<BTreeSet<i32>>,
 }
 
 impl<'a> Access<'a> {
@@ -35,7 +36,17 @@ impl<'a> Access<'a> {
                 open.extend(catalog.roles_of(id));
             }
         }
+        Self { catalog, caller, grantees: Arc::new(grantees) }
+    }
+
+    /// The same over grantees that were expanded before, for this caller and this state.
+    pub(crate) fn expanded(catalog: &'a Catalog, caller: &'a Caller, grantees: Arc<BTreeSet<i32>>) -> Self {
         Self { catalog, caller, grantees }
+    }
+
+    /// The expanded grantees, to be kept for [`Access::expanded`].
+    pub(crate) fn into_grantees(self) -> Arc<BTreeSet<i32>> {
+        self.grantees
     }
 
     /// The state that is looked at.
@@ -113,7 +124,9 @@ impl<'a> Access<'a> {
         }
         let holds = |on: Securable| {
             self.grantees.iter().copied().find(|grantee| {
-                self.catalog.states(*grantee, on, action).any(|(_, state)| state == State::GrantWithGrantOption)
+                self.catalog
+                    .states(*grantee, on, action)
+                    .any(|(_, state)| state == State::GrantWithGrantOption)
             })
         };
         let whole = Securable { minor: 0, ..securable };
@@ -141,18 +154,27 @@ impl<'a> Access<'a> {
         }
         let column_wise = action.fits_columns();
         if !column_wise || columns.is_empty() {
-            let any_column =
-                column_wise && object.columns.iter().any(|column| self.allows_column(action, object.id, column.id));
-            return if any_column || self.allows(action, on) { Ok(()) } else { Err(self.denied(object, action)) };
+            let any_column = column_wise
+                && object.columns.iter().any(|column| self.allows_column(action, object.id, column.id));
+            return if any_column || self.allows(action, on) {
+                Ok(())
+            } else {
+                Err(self.denied(object, action))
+            };
         }
         let refused = columns.iter().find(|column| !self.allows_column(action, object.id, **column));
         let Some(refused) = refused else { return Ok(()) };
         let sees_some = object.columns.iter().any(|column| self.allows_column(action, object.id, column.id));
-        let name = object.columns.iter().find(|column| column.id == *refused).map(|column| column.name.as_str());
+        let name =
+            object.columns.iter().find(|column| column.id == *refused).map(|column| column.name.as_str());
         match name {
-            Some(column) if sees_some => {
-                Err(errors::column_denied(action, column, &object.name, self.catalog.database(), self.schema_of(object)))
-            }
+            Some(column) if sees_some => Err(errors::column_denied(
+                action,
+                column,
+                &object.name,
+                self.catalog.database(),
+                self.schema_of(object),
+            )),
             _ => Err(self.denied(object, action)),
         }
     }
@@ -173,9 +195,10 @@ impl<'a> Access<'a> {
                 self.grantees.contains(&self.catalog.owner_of(object))
                     || self.owns(Securable::schema(object.schema))
             }),
-            Class::Schema => {
-                self.catalog.schema(securable.major).is_some_and(|schema| self.grantees.contains(&schema.owner))
-            }
+            Class::Schema => self
+                .catalog
+                .schema(securable.major)
+                .is_some_and(|schema| self.grantees.contains(&schema.owner)),
             Class::Principal => self
                 .catalog
                 .principal(securable.major)
@@ -197,9 +220,12 @@ impl<'a> Access<'a> {
         }
         // What is said of the object holds for the column, but for rows that a column REVOKE took out.
         let (mut object_granted, mut object_denied) = (false, false);
-        for grantee in &self.grantees {
+        for grantee in self.grantees.iter() {
             for (grantor, state) in self.catalog.states(*grantee, on_object, action) {
-                let taken_out = self.catalog.states(*grantee, on_column, action).any(|row| row == (grantor, State::Revoke));
+                let taken_out = self
+                    .catalog
+                    .states(*grantee, on_column, action)
+                    .any(|row| row == (grantor, State::Revoke));
                 object_granted |= state.gives() && !taken_out;
                 object_denied |= state == State::Deny && !taken_out;
             }
@@ -216,7 +242,8 @@ impl<'a> Access<'a> {
     /// What all grantees of the caller have been told about one permission on one securable.
     fn rows(&self, securable: Securable, action: Action) -> impl Iterator<Item = State> {
         self.grantees.iter().flat_map(move |grantee| {
-            let implied = (securable == Securable::DATABASE).then(|| fixed_role_state(*grantee, action)).flatten();
+            let implied =
+                (securable == Securable::DATABASE).then(|| fixed_role_state(*grantee, action)).flatten();
             self.catalog.states(*grantee, securable, action).map(|(_, state)| state).chain(implied)
         })
     }
@@ -241,7 +268,10 @@ impl<'a> Access<'a> {
             Class::Database => {}
             Class::Object => {
                 let schema = self.catalog.object(securable.major).map_or(0, |object| object.schema);
-                chain.extend([(Securable::schema(schema), action), (Securable::schema(schema), Action::Control)]);
+                chain.extend([
+                    (Securable::schema(schema), action),
+                    (Securable::schema(schema), Action::Control),
+                ]);
                 chain.extend([(database, action), (database, Action::Control)]);
             }
             Class::Schema => chain.extend([(database, action), (database, Action::Control)]),
@@ -250,7 +280,10 @@ impl<'a> Access<'a> {
         if securable.class == Class::Principal && action == Action::ViewDefinition {
             chain.push((database, Action::ViewDefinition));
         }
-        let is_role = self.catalog.principal(securable.major).is_some_and(crate::catalog::principal::Principal::is_role);
+        let is_role = self
+            .catalog
+            .principal(securable.major)
+            .is_some_and(crate::catalog::principal::Principal::is_role);
         match (securable.class, action) {
             (Class::Object | Class::Schema, Action::Alter) => chain.push((database, Action::AlterAnySchema)),
             (Class::Principal, Action::Alter) => {
@@ -305,7 +338,10 @@ fn fixed_role_state(role: i32, action: Action) -> Option<State> {
     let given = match role {
         ACCESS_ADMIN => matches!(action, Action::AlterAnyUser | Action::CreateSchema | Action::Connect),
         SECURITY_ADMIN => {
-            matches!(action, Action::AlterAnyRole | Action::CreateRole | Action::CreateSchema | Action::ViewDefinition)
+            matches!(
+                action,
+                Action::AlterAnyRole | Action::CreateRole | Action::CreateSchema | Action::ViewDefinition
+            )
         }
         DDL_ADMIN => matches!(
             action,
@@ -332,8 +368,6 @@ fn fixed_role_state(role: i32, action: Action) -> Option<State> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::pool::Pool;
     use crate::session::Session;
@@ -342,15 +376,18 @@ mod tests {
     fn start() -> (Arc<Pool>, Session) {
         let pool = pool();
         let mut admin = sa(&pool);
-        ok(&mut admin, &[
-            "CREATE SCHEMA s",
-            "CREATE TABLE s.t (a int, b int, c int)",
-            "CREATE USER u WITHOUT LOGIN",
-            "CREATE ROLE r",
-            "CREATE ROLE outer_role",
-            "EXEC sp_addrolemember 'outer_role', 'r'",
-            "EXEC sp_addrolemember 'r', 'u'",
-        ]);
+        ok(
+            &mut admin,
+            &[
+                "CREATE SCHEMA s",
+                "CREATE TABLE s.t (a int, b int, c int)",
+                "CREATE USER u WITHOUT LOGIN",
+                "CREATE ROLE r",
+                "CREATE ROLE outer_role",
+                "EXEC sp_addrolemember 'outer_role', 'r'",
+                "EXEC sp_addrolemember 'r', 'u'",
+            ],
+        );
         (pool, admin)
     }
 
@@ -384,7 +421,14 @@ mod tests {
     #[test]
     fn a_deny_above_wins_and_a_revoke_above_touches_nothing() {
         let (pool, mut admin) = start();
-        ok(&mut admin, &["GRANT SELECT ON s.t TO u", "GRANT SELECT ON SCHEMA::s TO u", "REVOKE SELECT ON SCHEMA::s FROM u"]);
+        ok(
+            &mut admin,
+            &[
+                "GRANT SELECT ON s.t TO u",
+                "GRANT SELECT ON SCHEMA::s TO u",
+                "REVOKE SELECT ON SCHEMA::s FROM u",
+            ],
+        );
         assert!(may(&pool, "u", Action::Select, Some("t")));
         ok(&mut admin, &["DENY SELECT ON SCHEMA::s TO r"]);
         assert!(!may(&pool, "u", Action::Select, Some("t")));
@@ -456,7 +500,10 @@ mod tests {
             )
         );
         let error = errors::object_denied(Action::Select, "t", "dw", "s");
-        assert_eq!(error.message, "The SELECT permission was denied on the object 't', database 'dw', schema 's'.");
+        assert_eq!(
+            error.message,
+            "The SELECT permission was denied on the object 't', database 'dw', schema 's'."
+        );
     }
 
     #[test]

@@ -147,10 +147,15 @@ pub(crate) fn rows(pool: &Arc<Pool>, grantee: &str) -> Vec<String> {
                 crate::catalog::permission::Class::Object => {
                     let object = catalog.object(on.major).unwrap();
                     let column = object.columns.iter().find(|column| column.id == on.minor);
-                    column.map_or_else(|| object.name.clone(), |column| format!("{}.{}", object.name, column.name))
+                    column.map_or_else(
+                        || object.name.clone(),
+                        |column| format!("{}.{}", object.name, column.name),
+                    )
                 }
                 crate::catalog::permission::Class::Schema => catalog.schema(on.major).unwrap().name.clone(),
-                crate::catalog::permission::Class::Principal => catalog.principal(on.major).unwrap().name.clone(),
+                crate::catalog::permission::Class::Principal => {
+                    catalog.principal(on.major).unwrap().name.clone()
+                }
             };
             format!("{} {} on {place} by {grantor}", row.state.letter(), row.key.action.name())
         })

@@ -32,18 +32,21 @@ impl Access<'_> {
 
     /// A row of `sys.database_permissions`: given to or by oneself, or on something whose definition one may see.
     pub fn sees_permission(&self, permission: &Permission) -> bool {
-        let mine = [permission.key.grantee, permission.key.grantor].iter().any(|id| self.grantees().contains(id));
-        mine || self.sees_all()
-            || match permission.key.securable.class {
-                Class::Database => {
-                    self.catalog().principal(permission.key.grantee).is_some_and(|grantee| self.sees_principal(grantee))
-                        && (self.allows_database(Action::AlterAnyUser) || self.allows_database(Action::AlterAnyRole))
-                }
-                _ => {
-                    let whole = Securable { minor: 0, ..permission.key.securable };
-                    self.allows(Action::ViewDefinition, whole) || self.allows(Action::Control, whole)
-                }
-            }
+        let mine =
+            [permission.key.grantee, permission.key.grantor].iter().any(|id| self.grantees().contains(id));
+        if mine || self.sees_all() {
+            return true;
+        }
+        let whole = Securable { minor: 0, ..permission.key.securable };
+        if whole.class != Class::Database {
+            return self.allows(Action::ViewDefinition, whole) || self.allows(Action::Control, whole);
+        }
+        let sees_grantee = self
+            .catalog()
+            .principal(permission.key.grantee)
+            .is_some_and(|grantee| self.sees_principal(grantee));
+        sees_grantee
+            && (self.allows_database(Action::AlterAnyUser) || self.allows_database(Action::AlterAnyRole))
     }
 
     /// A row of `sys.schemas`. Schemas are public metadata in the names, as every caller needs them.
@@ -58,10 +61,17 @@ impl Access<'_> {
         }
         let on = Securable::object(object.id);
         self.touches(on)
-            || [Action::Select, Action::Insert, Action::Update, Action::Delete, Action::Execute, Action::Alter]
-                .iter()
-                .chain(&[Action::References, Action::ViewDefinition, Action::Control])
-                .any(|action| self.allows(*action, on))
+            || [
+                Action::Select,
+                Action::Insert,
+                Action::Update,
+                Action::Delete,
+                Action::Execute,
+                Action::Alter,
+            ]
+            .iter()
+            .chain(&[Action::References, Action::ViewDefinition, Action::Control])
+            .any(|action| self.allows(*action, on))
     }
 
     /// The text in `sys.sql_modules`: VIEW DEFINITION, ALTER or CONTROL on the object.

@@ -1,7 +1,7 @@
 //! What every dedicated pool is born with.
 
+use time::PrimitiveDateTime;
 use time::macros::datetime;
-use time::{PrimitiveDateTime};
 
 use super::Catalog;
 use super::object::Schema;
@@ -27,8 +27,18 @@ pub const FIXED_ROLES: [(i32, &str); 9] = [
 
 /// Resource classes: database roles that are not fixed.
 pub const RESOURCE_CLASSES: [&str; 12] = [
-    "smallrc", "mediumrc", "largerc", "xlargerc", "staticrc10", "staticrc20", "staticrc30", "staticrc40", "staticrc50",
-    "staticrc60", "staticrc70", "staticrc80",
+    "smallrc",
+    "mediumrc",
+    "largerc",
+    "xlargerc",
+    "staticrc10",
+    "staticrc20",
+    "staticrc30",
+    "staticrc40",
+    "staticrc50",
+    "staticrc60",
+    "staticrc70",
+    "staticrc80",
 ];
 
 /// Fills a new catalog.
@@ -60,7 +70,13 @@ pub(super) fn fill(catalog: &mut Catalog, now: PrimitiveDateTime) {
     catalog.put_principal(role(PUBLIC, "public", false, ENGINE_BIRTH));
     catalog.put_principal(user(DBO, "dbo", Some(vec![1]), Authentication::Instance, ENGINE_BIRTH));
     catalog.put_principal(user(GUEST, "guest", Some(vec![0]), Authentication::None, ENGINE_BIRTH));
-    catalog.put_principal(user(INFORMATION_SCHEMA, "INFORMATION_SCHEMA", None, Authentication::None, ENGINE_BIRTH));
+    catalog.put_principal(user(
+        INFORMATION_SCHEMA,
+        "INFORMATION_SCHEMA",
+        None,
+        Authentication::None,
+        ENGINE_BIRTH,
+    ));
     catalog.put_principal(user(SYS, "sys", None, Authentication::None, ENGINE_BIRTH));
     for (id, name) in FIXED_ROLES {
         catalog.put_principal(role(id, name, true, ENGINE_BIRTH));
@@ -76,7 +92,12 @@ pub(super) fn fill(catalog: &mut Catalog, now: PrimitiveDateTime) {
         grantor: DBO,
     };
     catalog.put_permission(dbo_connect, super::permission::State::Grant);
-    let own = [(1, "dbo", DBO), (2, "guest", GUEST), (3, "INFORMATION_SCHEMA", INFORMATION_SCHEMA), (4, "sys", SYS)];
+    let own = [
+        (1, "dbo", DBO),
+        (2, "guest", GUEST),
+        (3, "INFORMATION_SCHEMA", INFORMATION_SCHEMA),
+        (4, "sys", SYS),
+    ];
     let of_roles = FIXED_ROLES.iter().map(|(id, name)| (*id, *name, *id));
     for (id, name, owner) in own.into_iter().chain(of_roles) {
         catalog.put_schema(Schema { id, name: name.to_owned(), owner });
@@ -97,10 +118,11 @@ mod tests {
     #[test]
     fn a_new_pool_has_the_documented_principals() {
         let catalog = Catalog::new("dw", datetime!(2026-01-01 0:00));
-        let ids: Vec<i32> = ["public", "DBO", "guest", "information_schema", "sys", "db_owner", "db_denydatawriter"]
-            .iter()
-            .map(|name| catalog.principal_named(name).unwrap().id)
-            .collect();
+        let ids: Vec<i32> =
+            ["public", "DBO", "guest", "information_schema", "sys", "db_owner", "db_denydatawriter"]
+                .iter()
+                .map(|name| catalog.principal_named(name).unwrap().id)
+                .collect();
         assert_eq!(ids, [0, 1, 2, 3, 4, 16384, 16393]);
         let mediumrc = catalog.principal_named("mediumrc").unwrap();
         assert!(mediumrc.is_role() && !mediumrc.fixed);

@@ -14,7 +14,11 @@ impl Work<'_> {
         if self.access().allows_database(Action::Control) { Ok(()) } else { Err(errors::no_permission()) }
     }
 
-    pub(super) fn create_classifier(&mut self, name: &str, options: &ClassifierOptions) -> Result<(), ServerError> {
+    pub(super) fn create_classifier(
+        &mut self,
+        name: &str,
+        options: &ClassifierOptions,
+    ) -> Result<(), ServerError> {
         self.may_classify()?;
         if self.catalog().classifier_named(name).is_some() {
             return Err(errors::classifier_exists(name));

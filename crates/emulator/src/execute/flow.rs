@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use super::{Flow, Outcome, Run, transaction};
-use crate::errors;
 use crate::query;
 use crate::sql::ast::Kind;
 
@@ -27,10 +26,7 @@ impl Run<'_> {
         })
     }
 
-    fn test(&mut self, condition: &query::Condition) -> Result<bool, crate::answer::ServerError> {
-        if self.session.transaction.as_ref().is_some_and(|open| open.doomed) {
-            return Err(errors::doomed());
-        }
+    fn test(&self, condition: &query::Condition) -> Result<bool, crate::answer::ServerError> {
         query::test(&self.context(), condition)
     }
 
@@ -45,7 +41,11 @@ impl Run<'_> {
         Ok(Flow::Next)
     }
 
-    fn try_catch(&mut self, body: &[crate::sql::ast::Statement], catch: &[crate::sql::ast::Statement]) -> Outcome {
+    fn try_catch(
+        &mut self,
+        body: &[crate::sql::ast::Statement],
+        catch: &[crate::sql::ast::Statement],
+    ) -> Outcome {
         match self.statements(body) {
             Err(error) if error.class < 20 => {
                 transaction::doom(self.session);

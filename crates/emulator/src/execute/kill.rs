@@ -23,3 +23,69 @@ impl Run<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::answer::Answer;
+    use crate::session_port::SessionPort;
+    use crate::testing::{fails, number, ok, pool, sa};
+
+    #[test]
+    fn a_killed_session_is_cut_and_says_nothing_more() {
+        let pool = pool();
+        let (mut admin, mut victim) = (sa(&pool), sa(&pool));
+        assert_eq!(
+            fails(&mut admin, "KILL 'SID1'"),
+            (6104, "Cannot use KILL to kill your own process.".to_owned())
+        );
+        assert_eq!(
+            fails(&mut admin, "KILL 'SID99'"),
+            (6106, "Process ID SID99 is not an active process ID.".to_owned())
+        );
+        let killed = victim.killed();
+        assert!(!*killed.borrow());
+        ok(&mut admin, &["KILL 'sid2';"]);
+        assert!(*killed.borrow() && victim.closed());
+        assert_eq!(victim.batch("SELECT 1 AS a"), [Answer::Hangup]);
+        assert_eq!(number(&mut admin, "KILL 'SID2'"), 6106);
+        assert_eq!(pool.live_sessions(), 1);
+    }
+
+    #[test]
+    fn killing_takes_its_own_permission() {
+        let pool = pool();
+        let (mut admin, _victim) = (sa(&pool), sa(&pool));
+        ok(&mut admin, &["CREATE USER u WITHOUT LOGIN", "EXECUTE AS USER = 'u'"]);
+        assert_eq!(
+            fails(&mut admin, "KILL 'SID2'"),
+            (6102, "User does not have permission to use the KILL statement.".to_owned())
+        );
+        ok(
+            &mut admin,
+            &["REVERT", "GRANT KILL DATABASE CONNECTION TO u", "EXECUTE AS USER = 'u'", "KILL 'SID2'"],
+        );
+    }
+
+    #[test]
+    fn the_session_view_shows_who_is_in() {
+        let pool = pool();
+        let mut admin = sa(&pool);
+        drop(sa(&pool));
+        let answers = admin.batch(
+            "SELECT session_id, status, login_name, app_name FROM sys.dm_pdw_exec_sessions ORDER BY session_id",
+        );
+        let rows: Vec<String> = answers
+            .iter()
+            .filter_map(|answer| match answer {
+                Answer::Row(row) => Some(format!("{row:?}")),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(rows.len(), 2, "{answers:?}");
+        assert!(
+            rows[0].contains("SID1") && rows[0].contains("ACTIVE") && rows[0].contains("\"sa\""),
+            "{rows:?}"
+        );
+        assert!(rows[1].contains("SID2") && rows[1].contains("CLOSED"), "{rows:?}");
+    }
+}

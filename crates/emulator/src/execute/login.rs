@@ -69,7 +69,12 @@ impl Work<'_> {
     }
 
     /// Only `sysadmin` has an effect here; other server roles are not known.
-    pub(super) fn change_server_role(&mut self, role: &str, member: &str, add: bool) -> Result<(), ServerError> {
+    pub(super) fn change_server_role(
+        &mut self,
+        role: &str,
+        member: &str,
+        add: bool,
+    ) -> Result<(), ServerError> {
         if !self.caller.administrator {
             return Err(errors::no_permission());
         }

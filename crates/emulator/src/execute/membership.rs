@@ -8,7 +8,12 @@ use crate::catalog::principal::{DBO, INFORMATION_SCHEMA, PUBLIC, SYS};
 use crate::errors;
 
 impl Work<'_> {
-    pub(super) fn change_membership(&mut self, role: &str, member: &str, add: bool) -> Result<(), ServerError> {
+    pub(super) fn change_membership(
+        &mut self,
+        role: &str,
+        member: &str,
+        add: bool,
+    ) -> Result<(), ServerError> {
         let (role, member) = self.membership(role, member, add)?;
         let now = self.now();
         let catalog = self.catalog_mut();
@@ -99,14 +104,25 @@ mod tests {
         ok(&mut admin, &["CREATE ROLE a", "CREATE ROLE b", "CREATE ROLE c", "CREATE USER u WITHOUT LOGIN"]);
         assert_eq!(
             fails(&mut admin, "EXEC sp_addrolemember 'nope', 'u'"),
-            (15151, "Cannot alter the role 'nope', because it does not exist or you do not have permission.".to_owned())
+            (
+                15151,
+                "Cannot alter the role 'nope', because it does not exist or you do not have permission."
+                    .to_owned()
+            )
         );
         assert_eq!(number(&mut admin, "EXEC sp_addrolemember '[a]', 'u'"), 15151);
         assert_eq!(
             fails(&mut admin, "EXEC sp_addrolemember 'a', 'nope'"),
-            (15151, "Cannot add the principal 'nope', because it does not exist or you do not have permission.".to_owned())
+            (
+                15151,
+                "Cannot add the principal 'nope', because it does not exist or you do not have permission."
+                    .to_owned()
+            )
         );
-        assert_eq!(fails(&mut admin, "EXEC sp_addrolemember 'a', 'dbo'"), (15150, "Cannot add the principal 'dbo'.".to_owned()));
+        assert_eq!(
+            fails(&mut admin, "EXEC sp_addrolemember 'a', 'dbo'"),
+            (15150, "Cannot add the principal 'dbo'.".to_owned())
+        );
         assert_eq!(number(&mut admin, "EXEC sp_addrolemember 'a', 'db_owner'"), 15150);
         assert_eq!(
             fails(&mut admin, "EXEC sp_addrolemember 'public', 'u'"),
@@ -134,22 +150,31 @@ mod tests {
     fn fixed_roles_are_for_owners_others_for_those_who_may_alter_them() {
         let pool = pool();
         let mut admin = sa(&pool);
-        ok(&mut admin, &[
-            "CREATE ROLE r",
-            "CREATE USER u WITHOUT LOGIN",
-            "EXEC sp_addrolemember 'db_securityadmin', 'u'",
-            "EXECUTE AS USER = 'u'",
-            "EXEC sp_addrolemember 'r', 'guest'",
-        ]);
+        ok(
+            &mut admin,
+            &[
+                "CREATE ROLE r",
+                "CREATE USER u WITHOUT LOGIN",
+                "EXEC sp_addrolemember 'db_securityadmin', 'u'",
+                "EXECUTE AS USER = 'u'",
+                "EXEC sp_addrolemember 'r', 'guest'",
+            ],
+        );
         assert_eq!(number(&mut admin, "EXEC sp_addrolemember 'db_datareader', 'guest'"), 15247);
-        ok(&mut admin, &["REVERT", "EXEC sp_droprolemember 'db_securityadmin', 'u'", "EXECUTE AS USER = 'u'"]);
+        ok(
+            &mut admin,
+            &["REVERT", "EXEC sp_droprolemember 'db_securityadmin', 'u'", "EXECUTE AS USER = 'u'"],
+        );
         assert_eq!(number(&mut admin, "EXEC sp_addrolemember 'r', 'u'"), 15151);
-        ok(&mut admin, &[
-            "REVERT",
-            "GRANT ALTER ON ROLE::r TO u",
-            "EXECUTE AS USER = 'u'",
-            "EXEC sp_addrolemember 'r', 'u'",
-        ]);
+        ok(
+            &mut admin,
+            &[
+                "REVERT",
+                "GRANT ALTER ON ROLE::r TO u",
+                "EXECUTE AS USER = 'u'",
+                "EXEC sp_addrolemember 'r', 'u'",
+            ],
+        );
         assert_eq!(members(&pool, "r"), ["guest", "u"]);
     }
 

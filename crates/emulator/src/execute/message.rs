@@ -41,7 +41,12 @@ impl Run<'_> {
     }
 
     /// The number of RAISERROR is always 50000; severities up to 10 are messages.
-    pub(super) fn raise_error(&mut self, message: &Expression, class: u8, state: u8) -> Result<(), ServerError> {
+    pub(super) fn raise_error(
+        &mut self,
+        message: &Expression,
+        class: u8,
+        state: u8,
+    ) -> Result<(), ServerError> {
         let text: String = self.text_of(message)?.chars().take(MAX_MESSAGE).collect();
         let error = ServerError::new(50_000, text).with_class(class).with_state(state);
         if class > 10 {

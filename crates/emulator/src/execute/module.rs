@@ -88,7 +88,9 @@ impl Work<'_> {
 
     /// ALTER VIEW keeps permissions; those on columns only while a column keeps its name.
     fn replace_view(&mut self, id: i32, columns: Vec<TableColumn>, text: String) -> Result<(), ServerError> {
-        let Some(mut view) = self.catalog().object(id).cloned() else { return Err(errors::invalid_object("")) };
+        let Some(mut view) = self.catalog().object(id).cloned() else {
+            return Err(errors::invalid_object(""));
+        };
         check_columns(&columns, &view.name)?;
         let renumbered: Vec<(i32, i32)> = view
             .columns
@@ -108,8 +110,14 @@ impl Work<'_> {
     }
 
     /// Procedures and functions are kept as objects, so that they can be granted on; they are not run.
-    pub(super) fn create_module(&mut self, path: &[String], kind: ObjectKind, text: &str) -> Result<(), ServerError> {
-        let action = if kind == ObjectKind::Procedure { Action::CreateProcedure } else { Action::CreateFunction };
+    pub(super) fn create_module(
+        &mut self,
+        path: &[String],
+        kind: ObjectKind,
+        text: &str,
+    ) -> Result<(), ServerError> {
+        let action =
+            if kind == ObjectKind::Procedure { Action::CreateProcedure } else { Action::CreateFunction };
         self.create_object(path, kind, Vec::new(), text.to_owned(), action)
     }
 

@@ -16,7 +16,10 @@ pub(crate) fn default_schema(catalog: &Catalog, caller: &Caller) -> String {
 }
 
 /// Splits a path of up to three parts into schema (if named) and name; a database may be named if it is this one.
-pub(super) fn split<'p>(catalog: &Catalog, path: &'p [String]) -> Result<(Option<&'p str>, &'p str), ServerError> {
+pub(super) fn split<'p>(
+    catalog: &Catalog,
+    path: &'p [String],
+) -> Result<(Option<&'p str>, &'p str), ServerError> {
     let (schema, name) = match path {
         [name] => (None, name),
         [schema, name] => (Some(schema.as_str()), name),
@@ -36,8 +39,9 @@ impl Work<'_> {
     pub(super) fn find_object(&self, path: &[String]) -> Result<Option<&Object>, ServerError> {
         let catalog = self.catalog();
         let (schema, name) = split(catalog, path)?;
-        let in_schema =
-            |schema: &str| catalog.schema_named(schema).and_then(|schema| catalog.object_named(schema.id, name));
+        let in_schema = |schema: &str| {
+            catalog.schema_named(schema).and_then(|schema| catalog.object_named(schema.id, name))
+        };
         Ok(match schema {
             Some(schema) => in_schema(schema),
             None => in_schema(&default_schema(catalog, self.caller)).or_else(|| in_schema("dbo")),

@@ -70,7 +70,12 @@ impl Work<'_> {
     }
 
     /// The whole securable, or each named column of it.
-    fn securables(&self, whole: Securable, action: Action, columns: &[String]) -> Result<Vec<Securable>, ServerError> {
+    fn securables(
+        &self,
+        whole: Securable,
+        action: Action,
+        columns: &[String],
+    ) -> Result<Vec<Securable>, ServerError> {
         if columns.is_empty() {
             return Ok(vec![whole]);
         }
@@ -143,7 +148,9 @@ impl Work<'_> {
             Verb::Grant if statement.with_grant_option || was_grantable => Some(State::GrantWithGrantOption),
             Verb::Grant => Some(State::Grant),
             Verb::Deny => Some(State::Deny),
-            Verb::Revoke if statement.grant_option_for => before.map(|_| State::Grant).filter(|_| was_grantable).or(before),
+            Verb::Revoke if statement.grant_option_for => {
+                before.map(|_| State::Grant).filter(|_| was_grantable).or(before)
+            }
             Verb::Revoke if on_object.is_some() => Some(State::Revoke),
             Verb::Revoke => None,
         };
@@ -168,7 +175,9 @@ impl Work<'_> {
             .catalog()
             .permissions_on(key.grantee, key.securable)
             .map(|permission| permission.key)
-            .filter(|other| other.action == key.action && other.grantor == key.grantor && other.securable.minor != 0)
+            .filter(|other| {
+                other.action == key.action && other.grantor == key.grantor && other.securable.minor != 0
+            })
             .collect();
         for column in columns {
             self.catalog_mut().remove_permission(&column);
@@ -205,12 +214,12 @@ fn missing_object(path: &[String]) -> ServerError {
 
 /// Tables and views are not executed; procedures are not read.
 fn fits_kind(action: Action, object: &Object) -> bool {
-    let rows = matches!(action, Action::Select | Action::Insert | Action::Update | Action::Delete | Action::Unmask);
+    let rows =
+        matches!(action, Action::Select | Action::Insert | Action::Update | Action::Delete | Action::Unmask);
     match object.kind {
-        ObjectKind::Table | ObjectKind::View => action != Action::Execute,
+        ObjectKind::Table | ObjectKind::View | ObjectKind::TableFunction => action != Action::Execute,
         ObjectKind::Procedure => !rows && action != Action::References,
         ObjectKind::ScalarFunction => !rows,
-        ObjectKind::TableFunction => action != Action::Execute,
     }
 }
 
@@ -226,7 +235,10 @@ mod tests {
     fn start() -> (Arc<crate::pool::Pool>, Session) {
         let pool = pool();
         let mut admin = sa(&pool);
-        ok(&mut admin, &[TABLE, "CREATE ROLE r", "CREATE USER u WITHOUT LOGIN", "CREATE USER v WITHOUT LOGIN"]);
+        ok(
+            &mut admin,
+            &[TABLE, "CREATE ROLE r", "CREATE USER u WITHOUT LOGIN", "CREATE USER v WITHOUT LOGIN"],
+        );
         (pool, admin)
     }
 
@@ -237,7 +249,10 @@ mod tests {
         assert_eq!(rows(&pool, "r"), ["G SELECT on t by dbo", "G INSERT on t by dbo"]);
         ok(&mut admin, &["DENY SELECT ON t TO r"]);
         assert_eq!(rows(&pool, "r"), ["D SELECT on t by dbo", "G INSERT on t by dbo"]);
-        ok(&mut admin, &["REVOKE SELECT ON t TO r", "REVOKE INSERT ON OBJECT::t FROM r", "REVOKE DELETE ON t FROM r"]);
+        ok(
+            &mut admin,
+            &["REVOKE SELECT ON t TO r", "REVOKE INSERT ON OBJECT::t FROM r", "REVOKE DELETE ON t FROM r"],
+        );
         assert!(rows(&pool, "r").is_empty());
     }
 
@@ -246,15 +261,27 @@ mod tests {
         let (_pool, mut admin) = start();
         assert_eq!(
             fails(&mut admin, "GRANT SELECT ON nope TO r"),
-            (15151, "Cannot find the object 'nope', because it does not exist or you do not have permission.".to_owned())
+            (
+                15151,
+                "Cannot find the object 'nope', because it does not exist or you do not have permission."
+                    .to_owned()
+            )
         );
         assert_eq!(
             fails(&mut admin, "GRANT SELECT ON SCHEMA::nope TO r"),
-            (15151, "Cannot find the schema 'nope', because it does not exist or you do not have permission.".to_owned())
+            (
+                15151,
+                "Cannot find the schema 'nope', because it does not exist or you do not have permission."
+                    .to_owned()
+            )
         );
         assert_eq!(
             fails(&mut admin, "GRANT SELECT ON t TO nope"),
-            (15151, "Cannot find the user 'nope', because it does not exist or you do not have permission.".to_owned())
+            (
+                15151,
+                "Cannot find the user 'nope', because it does not exist or you do not have permission."
+                    .to_owned()
+            )
         );
         assert_eq!(
             fails(&mut admin, "GRANT SELECT ON t TO dbo"),
@@ -288,15 +315,19 @@ mod tests {
     #[test]
     fn grantable_rights_fall_only_with_cascade() {
         let (pool, mut admin) = start();
-        ok(&mut admin, &[
-            "GRANT SELECT ON t TO u WITH GRANT OPTION",
-            "EXECUTE AS USER = 'u'",
-            "GRANT SELECT ON t TO v",
-            "DENY SELECT ON t TO r",
-            "REVERT",
-        ]);
+        ok(
+            &mut admin,
+            &[
+                "GRANT SELECT ON t TO u WITH GRANT OPTION",
+                "EXECUTE AS USER = 'u'",
+                "GRANT SELECT ON t TO v",
+                "DENY SELECT ON t TO r",
+                "REVERT",
+            ],
+        );
         assert_eq!(rows(&pool, "v"), ["G SELECT on t by u"]);
-        let refused = (4611, "To revoke or deny grantable privileges, specify the CASCADE option.".to_owned());
+        let refused =
+            (4611, "To revoke or deny grantable privileges, specify the CASCADE option.".to_owned());
         assert_eq!(fails(&mut admin, "REVOKE SELECT ON t FROM u"), refused);
         assert_eq!(fails(&mut admin, "DENY SELECT ON t TO u"), refused);
         assert_eq!(fails(&mut admin, "REVOKE GRANT OPTION FOR SELECT ON t FROM u"), refused);
@@ -310,13 +341,16 @@ mod tests {
     #[test]
     fn two_grantors_give_two_rows_and_each_revokes_its_own() {
         let (pool, mut admin) = start();
-        ok(&mut admin, &[
-            "GRANT SELECT ON t TO v",
-            "GRANT SELECT ON t TO u WITH GRANT OPTION",
-            "EXECUTE AS USER = 'u'",
-            "GRANT SELECT ON t TO v",
-            "REVERT",
-        ]);
+        ok(
+            &mut admin,
+            &[
+                "GRANT SELECT ON t TO v",
+                "GRANT SELECT ON t TO u WITH GRANT OPTION",
+                "EXECUTE AS USER = 'u'",
+                "GRANT SELECT ON t TO v",
+                "REVERT",
+            ],
+        );
         assert_eq!(rows(&pool, "v"), ["G SELECT on t by dbo", "G SELECT on t by u"]);
         ok(&mut admin, &["REVOKE SELECT ON t FROM v"]);
         assert_eq!(rows(&pool, "v"), ["G SELECT on t by u"]);
@@ -350,7 +384,15 @@ mod tests {
             fails(&mut admin, "GRANT CREATE TABLE TO v"),
             (4613, "Grantor does not have GRANT permission.".to_owned())
         );
-        ok(&mut admin, &["REVERT", "GRANT CONTROL ON SCHEMA::dbo TO u", "EXECUTE AS USER = 'u'", "GRANT SELECT ON t TO v"]);
+        ok(
+            &mut admin,
+            &[
+                "REVERT",
+                "GRANT CONTROL ON SCHEMA::dbo TO u",
+                "EXECUTE AS USER = 'u'",
+                "GRANT SELECT ON t TO v",
+            ],
+        );
         assert_eq!(number(&mut admin, "GRANT SELECT ON t TO u"), 4624);
         ok(&mut admin, &["REVERT"]);
         assert_eq!(rows(&pool, "v"), ["G SELECT on t by dbo"]);

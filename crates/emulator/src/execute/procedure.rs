@@ -54,7 +54,10 @@ impl Run<'_> {
                 value: param.value,
             })
             .collect();
-        super::transaction::allow(self.session, &crate::sql::ast::Kind::Execute { procedure: Vec::new(), arguments: Vec::new() })?;
+        super::transaction::allow(
+            self.session,
+            &crate::sql::ast::Kind::Execute { procedure: Vec::new(), arguments: Vec::new() },
+        )?;
         let outcome = self.procedure(&path, passed);
         if outcome.is_err() {
             super::transaction::doom(self.session);
@@ -65,6 +68,11 @@ impl Run<'_> {
     fn procedure(&mut self, path: &[String], passed: Vec<Passed>) -> Outcome {
         let name = path.last().map_or("", String::as_str);
         let shown = path.join(".");
+        // System procedures are found from every schema, but not under another one's name.
+        let schema = path.len().checked_sub(2).map_or("", |place| path[place].as_str());
+        if !["", "sys", "dbo"].contains(&fold(schema).as_str()) {
+            return Err(errors::no_such_procedure(&shown));
+        }
         match fold(name).as_str() {
             "sp_addrolemember" => self.role_member("sp_addrolemember", passed, true)?,
             "sp_droprolemember" => self.role_member("sp_droprolemember", passed, false)?,
@@ -98,8 +106,7 @@ impl Run<'_> {
         if key.is_empty() || key.encode_utf16().count() > 128 {
             return Err(errors::bad_parameter(NAME));
         }
-        let (ty, value) =
-            values.remove("@value").ok_or_else(|| errors::parameter_missing(NAME, "@value"))?;
+        let (ty, value) = values.remove("@value").ok_or_else(|| errors::parameter_missing(NAME, "@value"))?;
         let read_only = matches!(values.remove("@read_only"), Some((_, Value::Int(1) | Value::Bool(true))));
         let folded = fold(&key);
         if self.session.context.get(&folded).is_some_and(|entry| entry.read_only) {
@@ -169,7 +176,8 @@ impl Run<'_> {
             return Err(errors::nesting_exceeded());
         }
         let statements = crate::sql::parser::parse(text, self.session.pool.config().kind)?;
-        if let Some(name) = statements.iter().find_map(|inner| crate::sql::parser::stands_alone(&inner.kind)) {
+        if let Some(name) = statements.iter().find_map(|inner| crate::sql::parser::stands_alone(&inner.kind))
+        {
             return Err(errors::not_alone_in_batch(name));
         }
         let outer = std::mem::replace(&mut self.variables, variables);
@@ -240,5 +248,101 @@ fn size(value: &Value) -> usize {
         Value::Text(text) => text.encode_utf16().count() * 2,
         Value::Bytes(bytes) => bytes.len(),
         _ => 16,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::answer::{Answer, SqlType, Value};
+    use crate::session::Session;
+    use crate::session_port::Param;
+    use crate::testing::{fails, members, number, ok, pool, sa};
+
+    fn single(session: &mut Session, sql: &str) -> Value {
+        let answers = session.batch(sql);
+        let row = answers.iter().find_map(|answer| match answer {
+            Answer::Row(row) => Some(row[0].clone()),
+            _ => None,
+        });
+        row.unwrap_or_else(|| panic!("no row: {answers:?}"))
+    }
+
+    #[test]
+    fn session_context_is_kept_until_it_is_fixed() {
+        let pool = pool();
+        let mut admin = sa(&pool);
+        ok(&mut admin, &["EXEC sys.sp_set_session_context @key = N'k', @value = N'one'"]);
+        let read = "SELECT CAST(SESSION_CONTEXT(N'k') AS nvarchar(20)) AS v";
+        assert_eq!(single(&mut admin, read), Value::Text("one".into()));
+        ok(&mut admin, &["EXEC sp_set_session_context 'K', 'two', 1"]);
+        assert_eq!(single(&mut admin, read), Value::Text("two".into()));
+        assert_eq!(
+            fails(&mut admin, "EXEC sp_set_session_context N'k', N'three'"),
+            (
+                15664,
+                "Cannot set key 'k' in the session context. The key has been set as read_only for this session.".to_owned()
+            )
+        );
+        admin.reset();
+        assert_eq!(single(&mut admin, read), Value::Null);
+        assert_eq!(number(&mut admin, "EXEC sp_set_session_context @key = NULL, @value = 'x'"), 15600);
+        assert_eq!(number(&mut admin, "EXEC sp_set_session_context 'k'"), 201);
+    }
+
+    #[test]
+    fn dynamic_sql_has_its_own_variables_and_a_depth() {
+        let pool = pool();
+        let mut admin = sa(&pool);
+        ok(
+            &mut admin,
+            &[
+                "IF NOT EXISTS (SELECT * FROM sys.database_principals WHERE name = N'r') EXEC('CREATE ROLE [r]')",
+                "IF NOT EXISTS (SELECT * FROM sys.database_principals WHERE name = N'r') EXEC('CREATE ROLE [r]')",
+                "DECLARE @who nvarchar(20) = N'guest'; DECLARE @role nvarchar(9); SET @role = 'r'; \
+             EXEC sp_addrolemember @role, @who",
+                "DECLARE @sql nvarchar(200) = N'SELECT @a AS a'; EXEC sp_executesql @sql, N'@a int', @a = 3",
+            ],
+        );
+        assert_eq!(members(&pool, "r"), ["guest"]);
+        assert_eq!(number(&mut admin, "DECLARE @x int = 1; EXEC('SELECT @x AS x')"), 137);
+        assert_eq!(number(&mut admin, "EXEC('FROB')"), 103_010);
+        assert_eq!(number(&mut admin, "EXEC('CREATE USER l FOR LOGIN sa')"), 40530);
+        let mut nested = "SELECT 1 AS a".to_owned();
+        for _ in 0..9 {
+            nested = format!("EXEC('{}')", nested.replace('\'', "''"));
+        }
+        assert_eq!(number(&mut admin, &nested), 217);
+    }
+
+    #[test]
+    fn unknown_procedures_are_2812() {
+        let pool = pool();
+        let mut admin = sa(&pool);
+        assert_eq!(
+            fails(&mut admin, "EXEC sp_rename 'a', 'b'"),
+            (2812, "Could not find stored procedure 'sp_rename'.".to_owned())
+        );
+        assert_eq!(number(&mut admin, "EXEC other.sp_addrolemember 'a', 'b'"), 2812);
+    }
+
+    #[test]
+    fn calls_by_name_are_the_same_procedures() {
+        let pool = pool();
+        let mut admin = sa(&pool);
+        ok(&mut admin, &["CREATE ROLE r"]);
+        let text = |name: &str, value: &str| Param {
+            name: name.to_owned(),
+            ty: SqlType::NVarChar(20),
+            value: Value::Text(value.to_owned()),
+            output: false,
+        };
+        let answers = admin.call("sys.sp_addrolemember", vec![text("", "r"), text("", "guest")]);
+        assert_eq!(answers[0], Answer::ReturnStatus(0));
+        assert_eq!(members(&pool, "r"), ["guest"]);
+        let answers =
+            admin.call("sp_droprolemember", vec![text("@membername", "guest"), text("@rolename", "r")]);
+        assert_eq!(answers[0], Answer::ReturnStatus(0));
+        let answers = admin.execute_sql("SELECT @p AS p", vec![text("@p", "O'Brien")]);
+        assert!(answers.contains(&Answer::Row(vec![Value::Text("O'Brien".into())])), "{answers:?}");
     }
 }

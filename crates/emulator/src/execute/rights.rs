@@ -1,5 +1,6 @@
 //! What a query may know of catalog, caller and session.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Run;
@@ -19,11 +20,17 @@ use crate::query::{QueryContext, Rights, SessionFacts};
 struct CallerRights {
     catalog: Arc<Catalog>,
     caller: Caller,
+    grantees: Arc<BTreeSet<i32>>,
 }
 
 impl CallerRights {
+    fn new(catalog: Arc<Catalog>, caller: Caller) -> Self {
+        let grantees = Access::new(&catalog, &caller).into_grantees();
+        Self { catalog, caller, grantees }
+    }
+
     fn access(&self) -> Access<'_> {
-        Access::new(&self.catalog, &self.caller)
+        Access::expanded(&self.catalog, &self.caller, Arc::clone(&self.grantees))
     }
 }
 
@@ -71,9 +78,10 @@ impl Rights for CallerRights {
     fn is_role_member(&self, role: &str, principal: Option<&str>) -> Option<bool> {
         let role = self.catalog.principal_named(role).filter(|role| role.is_role())?;
         let Some(name) = principal else { return Some(self.access().is_member(role.id)) };
-        let principal = self.catalog.principal_named(name).filter(|principal| self.access().sees_principal(principal))?;
+        let principal =
+            self.catalog.principal_named(name).filter(|principal| self.access().sees_principal(principal))?;
         let mut open = vec![principal.id];
-        let mut seen = std::collections::BTreeSet::from([PUBLIC]);
+        let mut seen = BTreeSet::from([PUBLIC]);
         while let Some(id) = open.pop() {
             if seen.insert(id) {
                 open.extend(self.catalog.roles_of(id));
@@ -107,7 +115,10 @@ impl Run<'_> {
             server_name: config.server_name.clone(),
             dedicated: config.kind == PoolKind::Dedicated,
             transactions: i32::from(session.transaction.is_some()),
-            transaction_state: session.transaction.as_ref().map_or(0, |open| if open.doomed { -2 } else { 1 }),
+            transaction_state: session
+                .transaction
+                .as_ref()
+                .map_or(0, |open| if open.doomed { -2 } else { 1 }),
             last_error: session.last_error,
             row_count: session.row_count,
             host_name: session.request.host_name.clone(),
@@ -118,7 +129,7 @@ impl Run<'_> {
                 .map(|(key, entry)| (key.clone(), (entry.ty, entry.value.clone())))
                 .collect(),
         };
-        let rights = Arc::new(CallerRights { catalog: Arc::clone(&catalog), caller: caller.clone() });
+        let rights = Arc::new(CallerRights::new(Arc::clone(&catalog), caller.clone()));
         QueryContext {
             catalog,
             rights,

@@ -55,7 +55,11 @@ impl Work<'_> {
         let access = self.access();
         let on = Securable::principal(principal.id);
         let allowed = access.is_member(principal.id)
-            || if principal.is_role() { access.allows(Action::Alter, on) } else { access.allows(Action::Impersonate, on) };
+            || if principal.is_role() {
+                access.allows(Action::Alter, on)
+            } else {
+                access.allows(Action::Impersonate, on)
+            };
         if allowed { Ok(principal.id) } else { Err(missing()) }
     }
 
@@ -105,13 +109,16 @@ mod tests {
     fn roles_are_made_renamed_and_dropped() {
         let pool = pool();
         let mut admin = sa(&pool);
-        ok(&mut admin, &[
-            "CREATE USER u WITHOUT LOGIN",
-            "CREATE ROLE r AUTHORIZATION dbo",
-            "ALTER ROLE r WITH NAME = R",
-            "ALTER ROLE r WITH NAME = q",
-            "EXEC sp_addrolemember 'q', 'u'",
-        ]);
+        ok(
+            &mut admin,
+            &[
+                "CREATE USER u WITHOUT LOGIN",
+                "CREATE ROLE r AUTHORIZATION dbo",
+                "ALTER ROLE r WITH NAME = R",
+                "ALTER ROLE r WITH NAME = q",
+                "EXEC sp_addrolemember 'q', 'u'",
+            ],
+        );
         assert_eq!(number(&mut admin, "CREATE ROLE U"), 15023);
         assert_eq!(
             fails(&mut admin, "DROP ROLE q"),
@@ -120,9 +127,16 @@ mod tests {
         ok(&mut admin, &["EXEC sp_droprolemember 'q', 'u'", "DROP ROLE q"]);
         assert_eq!(
             fails(&mut admin, "DROP ROLE q"),
-            (15151, "Cannot drop the role 'q', because it does not exist or you do not have permission.".to_owned())
+            (
+                15151,
+                "Cannot drop the role 'q', because it does not exist or you do not have permission."
+                    .to_owned()
+            )
         );
-        assert_eq!(fails(&mut admin, "DROP ROLE db_owner"), (15150, "Cannot drop the role 'db_owner'.".to_owned()));
+        assert_eq!(
+            fails(&mut admin, "DROP ROLE db_owner"),
+            (15150, "Cannot drop the role 'db_owner'.".to_owned())
+        );
         assert_eq!(number(&mut admin, "DROP ROLE [public]"), 15150);
     }
 
@@ -141,13 +155,16 @@ mod tests {
     fn a_role_made_by_a_user_keeps_that_user_in_place() {
         let pool = pool();
         let mut admin = sa(&pool);
-        ok(&mut admin, &[
-            "CREATE USER u WITHOUT LOGIN",
-            "GRANT CREATE ROLE TO u",
-            "EXECUTE AS USER = 'u'",
-            "CREATE ROLE mine",
-            "EXEC sp_addrolemember 'mine', 'guest'",
-        ]);
+        ok(
+            &mut admin,
+            &[
+                "CREATE USER u WITHOUT LOGIN",
+                "GRANT CREATE ROLE TO u",
+                "EXECUTE AS USER = 'u'",
+                "CREATE ROLE mine",
+                "EXEC sp_addrolemember 'mine', 'guest'",
+            ],
+        );
         assert_eq!(number(&mut admin, "CREATE ROLE theirs AUTHORIZATION dbo"), 15151);
         ok(&mut admin, &["REVERT"]);
         assert_eq!(number(&mut admin, "DROP USER u"), 15421);

@@ -28,6 +28,8 @@ impl Run<'_> {
             let context = self.context();
             let changed = query::change(&context, change)?;
             let was = context.catalog.object(changed.object_id).map(|object| Arc::clone(&object.rows));
+            // Held on, the snapshot would have to be copied by the write.
+            drop(context);
             if self.store(changed.object_id, was.as_ref(), changed.rows)? {
                 self.done(Some(changed.count));
                 return Ok(());
@@ -70,7 +72,8 @@ pub(super) fn renumber_columns(catalog: &mut Catalog, object: i32, numbers: &[(i
     let on_columns: Vec<_> = catalog
         .permissions()
         .filter(|permission| {
-            permission.key.securable.minor != 0 && Securable { minor: 0, ..permission.key.securable } == Securable::object(object)
+            permission.key.securable.minor != 0
+                && Securable { minor: 0, ..permission.key.securable } == Securable::object(object)
         })
         .collect();
     for permission in &on_columns {

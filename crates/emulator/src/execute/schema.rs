@@ -82,7 +82,9 @@ impl Work<'_> {
             Target::Role(name) => errors::missing("find", "role", name),
             Target::User(name) => errors::missing("find", "user", name),
             Target::Object(path) => errors::missing("find", "object", path.last().map_or("", String::as_str)),
-            Target::Database(name) => errors::missing("find", "database", name.as_deref().unwrap_or_default()),
+            Target::Database(name) => {
+                errors::missing("find", "database", name.as_deref().unwrap_or_default())
+            }
         };
         if matches!(target, Target::Database(_) | Target::User(_)) {
             return Err(missing());

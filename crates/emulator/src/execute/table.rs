@@ -32,7 +32,8 @@ impl Run<'_> {
             TableSource::Query(query) => {
                 self.with_work(|work| work.may_create(name, Action::CreateTable).map(|_| ()))?;
                 let result = query::run(&self.context(), query)?;
-                let columns = result.columns.iter().zip(1..).map(|(column, id)| selected_column(column, id)).collect();
+                let columns =
+                    result.columns.iter().zip(1..).map(|(column, id)| selected_column(column, id)).collect();
                 let count = u64::try_from(result.rows.len()).unwrap_or(u64::MAX);
                 self.with_work(|work| work.create_table(name, columns, distribution, result.rows))?;
                 self.done(Some(count));
@@ -116,7 +117,11 @@ impl Work<'_> {
     }
 
     /// A table that the caller may alter, with the error that its statement has for a missing one.
-    fn table_to_alter(&self, path: &[String], missing: fn(&str) -> ServerError) -> Result<Object, ServerError> {
+    fn table_to_alter(
+        &self,
+        path: &[String],
+        missing: fn(&str) -> ServerError,
+    ) -> Result<Object, ServerError> {
         let name = shown(path);
         let table = self.find_object(path)?.filter(|object| object.kind == ObjectKind::Table);
         let table = table.ok_or_else(|| missing(&name))?;
@@ -187,13 +192,12 @@ pub(super) fn check_columns(columns: &[TableColumn], table: &str) -> Result<(), 
 }
 
 fn add_columns(table: &mut Object, columns: &[ColumnDefinition]) -> Result<(), ServerError> {
-    let mut next = table.columns.iter().map(|column| column.id).max().unwrap_or(0) + 1;
-    for definition in columns {
+    let next = table.columns.iter().map(|column| column.id).max().unwrap_or(0) + 1;
+    for (definition, id) in columns.iter().zip(next..) {
         if !definition.nullable && definition.default.is_none() && !table.rows.is_empty() {
             return Err(errors::column_needs_default(&definition.name, &table.name));
         }
-        table.columns.push(table_column(definition, next));
-        next += 1;
+        table.columns.push(table_column(definition, id));
         // Rows that exist take the default only where the column cannot be NULL.
         let value = definition.default.clone().filter(|_| !definition.nullable).unwrap_or(Value::Null);
         for row in Arc::make_mut(&mut table.rows) {

@@ -21,7 +21,15 @@ pub(crate) struct Transaction {
 pub(super) fn allow(session: &Session, kind: &Kind) -> Result<(), ServerError> {
     let Some(transaction) = &session.transaction else { return Ok(()) };
     let works = kind.is_definition()
-        || matches!(kind, Kind::Query(_) | Kind::Change(_) | Kind::Begin | Kind::Commit | Kind::Execute { .. } | Kind::ExecuteText(_));
+        || matches!(
+            kind,
+            Kind::Query(_)
+                | Kind::Change(_)
+                | Kind::Begin
+                | Kind::Commit
+                | Kind::Execute { .. }
+                | Kind::ExecuteText(_)
+        );
     if transaction.doomed && works {
         return Err(errors::doomed());
     }
@@ -100,4 +108,95 @@ fn undo(session: &mut Session) {
 /// Gives back the tables that the transaction held.
 fn release(session: &Session) {
     session.pool.lock().locks.retain(|_, holder| *holder != session.number);
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::answer::{Answer, Value};
+    use crate::session::Session;
+    use crate::testing::{fails, number, ok, pool, sa};
+
+    fn count(session: &mut Session) -> i64 {
+        let answers = session.batch("SELECT COUNT(*) AS n FROM t");
+        let row = answers.iter().find_map(|answer| match answer {
+            Answer::Row(row) => Some(row[0].clone()),
+            _ => None,
+        });
+        match row {
+            Some(Value::Int(count)) => count,
+            other => panic!("{other:?} in {answers:?}"),
+        }
+    }
+
+    #[test]
+    fn definitions_in_a_transaction_fail_and_doom_it() {
+        let pool = pool();
+        let mut admin = sa(&pool);
+        ok(&mut admin, &["CREATE TABLE t (a int)", "CREATE ROLE r", "CREATE USER u WITHOUT LOGIN"]);
+        for definition in [
+            "CREATE ROLE x",
+            "GRANT SELECT ON t TO r",
+            "CREATE USER x WITHOUT LOGIN",
+            "EXEC sp_addrolemember 'r', 'u'",
+            "CREATE VIEW v AS SELECT 1 AS a",
+            "BEGIN TRANSACTION",
+        ] {
+            ok(&mut admin, &["BEGIN TRAN", "INSERT INTO t (a) VALUES (1)"]);
+            assert_eq!(
+                fails(&mut admin, definition),
+                (111_212, "111212;Operation cannot be performed within a transaction.".to_owned()),
+                "{definition}"
+            );
+            let (number, text) = fails(&mut admin, "SELECT a FROM t");
+            assert_eq!(number, 111_233);
+            assert!(text.starts_with(
+                "111233;The current transaction has aborted, and any pending changes have been rolled back."
+            ));
+            assert_eq!(fails(&mut admin, "COMMIT").0, 111_233);
+            ok(&mut admin, &["ROLLBACK"]);
+            assert_eq!(count(&mut admin), 0);
+        }
+        assert!(pool.snapshot().principal_named("x").is_none());
+    }
+
+    #[test]
+    fn rows_are_committed_or_undone() {
+        let pool = pool();
+        let mut admin = sa(&pool);
+        ok(&mut admin, &["CREATE TABLE t (a int)", "BEGIN TRAN", "INSERT INTO t (a) VALUES (1)", "COMMIT"]);
+        ok(&mut admin, &["BEGIN TRAN", "DELETE FROM t", "ROLLBACK TRANSACTION"]);
+        assert_eq!(count(&mut admin), 1);
+        assert_eq!(
+            fails(&mut admin, "COMMIT TRANSACTION"),
+            (
+                111_214,
+                "111214;An attempt to complete a transaction has failed. No corresponding transaction found."
+                    .to_owned()
+            )
+        );
+        assert_eq!(number(&mut admin, "ROLLBACK"), 111_214);
+    }
+
+    #[test]
+    fn an_open_transaction_holds_its_tables_until_it_ends() {
+        let pool = pool();
+        let (mut one, mut other) = (sa(&pool), sa(&pool));
+        ok(&mut one, &["CREATE TABLE t (a int)", "BEGIN TRAN", "INSERT INTO t (a) VALUES (1)"]);
+        // Reading is uncommitted, writing waits; here it gives up at once.
+        assert_eq!(count(&mut other), 1);
+        assert_eq!(number(&mut other, "INSERT INTO t (a) VALUES (2)"), 1222);
+        assert_eq!(number(&mut other, "DROP TABLE t"), 1222);
+        drop(one);
+        assert_eq!(count(&mut other), 0);
+        ok(&mut other, &["INSERT INTO t (a) VALUES (2)", "DROP TABLE t"]);
+    }
+
+    #[test]
+    fn implicit_transactions_make_definitions_fail() {
+        let pool = pool();
+        let mut admin = sa(&pool);
+        ok(&mut admin, &["SET IMPLICIT_TRANSACTIONS ON"]);
+        assert_eq!(number(&mut admin, "CREATE ROLE r"), 111_212);
+        ok(&mut admin, &["ROLLBACK", "SET IMPLICIT_TRANSACTIONS OFF", "CREATE ROLE r"]);
+    }
 }

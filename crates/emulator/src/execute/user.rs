@@ -35,11 +35,16 @@ impl Work<'_> {
             }
             UserSource::Login(login) => {
                 let login = self.catalog().login_named(login).ok_or_else(|| errors::no_such_login(login))?;
-                let authentication =
-                    if login.password.is_some() { Authentication::Instance } else { Authentication::External };
+                let authentication = if login.password.is_some() {
+                    Authentication::Instance
+                } else {
+                    Authentication::External
+                };
                 (login.kind, login.sid.clone(), authentication)
             }
-            UserSource::WithoutLogin => (PrincipalKind::SqlUser, loginless_sid(self.catalog().revision(), name), Authentication::None),
+            UserSource::WithoutLogin => {
+                (PrincipalKind::SqlUser, loginless_sid(self.catalog().revision(), name), Authentication::None)
+            }
         };
         if self.catalog().principal_named(name).is_some() {
             return Err(errors::principal_exists(name));
@@ -66,8 +71,12 @@ impl Work<'_> {
             created: now,
             modified: now,
         });
-        let connect =
-            PermissionKey { grantee: id, securable: Securable::DATABASE, action: Action::Connect, grantor: DBO };
+        let connect = PermissionKey {
+            grantee: id,
+            securable: Securable::DATABASE,
+            action: Action::Connect,
+            grantor: DBO,
+        };
         catalog.put_permission(connect, State::Grant);
         Ok(())
     }
@@ -82,10 +91,11 @@ impl Work<'_> {
         if blind || down {
             return Err(errors::directory_unavailable(name));
         }
-        let found = self.state.directory.find(name, self.config.clock.now()).map_err(|error| match error {
-            LookupError::Missing => errors::not_in_directory(name),
-            LookupError::Ambiguous => errors::not_unique(name),
-        })?;
+        let found =
+            self.state.directory.find(name, self.config.clock.now()).map_err(|error| match error {
+                LookupError::Missing => errors::not_in_directory(name),
+                LookupError::Ambiguous => errors::not_unique(name),
+            })?;
         let kind = if found.group { PrincipalKind::ExternalGroup } else { PrincipalKind::ExternalUser };
         Ok((kind, found.sid))
     }
@@ -119,8 +129,12 @@ impl Work<'_> {
                 }
                 UserChange::DefaultSchema(schema) => user.default_schema.clone_from(schema),
                 UserChange::Login(login) => {
-                    let login = self.catalog().login_named(login).ok_or_else(|| errors::no_such_login(login))?;
-                    let other = self.catalog().principal_with_sid(&login.sid).is_some_and(|other| other.id != user.id);
+                    let login =
+                        self.catalog().login_named(login).ok_or_else(|| errors::no_such_login(login))?;
+                    let other = self
+                        .catalog()
+                        .principal_with_sid(&login.sid)
+                        .is_some_and(|other| other.id != user.id);
                     if other {
                         return Err(errors::login_has_user());
                     }
@@ -188,11 +202,14 @@ mod tests {
     fn external_users_take_their_sid_from_the_directory() {
         let pool = pool();
         let mut admin = enter(&pool, "admin@x.org");
-        ok(&mut admin, &[
-            "CREATE USER [ann@x.org] FROM EXTERNAL PROVIDER",
-            "CREATE USER [Readers] FROM EXTERNAL PROVIDER",
-            "CREATE USER robot FROM EXTERNAL PROVIDER WITH DEFAULT_SCHEMA = elsewhere",
-        ]);
+        ok(
+            &mut admin,
+            &[
+                "CREATE USER [ann@x.org] FROM EXTERNAL PROVIDER",
+                "CREATE USER [Readers] FROM EXTERNAL PROVIDER",
+                "CREATE USER robot FROM EXTERNAL PROVIDER WITH DEFAULT_SCHEMA = elsewhere",
+            ],
+        );
         let catalog = pool.snapshot();
         let ann = catalog.principal_named("ANN@X.ORG").unwrap();
         assert_eq!((ann.kind.letter(), ann.authentication.number()), ("E", 4));
@@ -221,7 +238,11 @@ mod tests {
         let mut admin = enter(&pool, "admin@x.org");
         assert_eq!(
             fails(&mut admin, "CREATE USER [nobody@x.org] FROM EXTERNAL PROVIDER"),
-            (33130, "Principal 'nobody@x.org' could not be found or this principal type is not supported.".to_owned())
+            (
+                33130,
+                "Principal 'nobody@x.org' could not be found or this principal type is not supported."
+                    .to_owned()
+            )
         );
         assert_eq!(
             fails(&mut admin, "CREATE USER twin FROM EXTERNAL PROVIDER"),
@@ -232,7 +253,10 @@ mod tests {
             fails(&mut admin, "CREATE USER [readers] FROM EXTERNAL PROVIDER"),
             (15023, "User, group, or role 'readers' already exists in the current database.".to_owned())
         );
-        ok(&mut admin, &["CREATE USER [ann@x.org] FROM EXTERNAL PROVIDER", "ALTER USER [ann@x.org] WITH NAME = ann"]);
+        ok(
+            &mut admin,
+            &["CREATE USER [ann@x.org] FROM EXTERNAL PROVIDER", "ALTER USER [ann@x.org] WITH NAME = ann"],
+        );
         assert_eq!(number(&mut admin, "CREATE USER [ann@x.org] FROM EXTERNAL PROVIDER"), 15063);
         assert_eq!(number(&mut admin, "CREATE USER [a\\b] WITHOUT LOGIN"), 15006);
         assert_eq!(number(&mut admin, "CREATE USER x FOR LOGIN nobody"), 15007);
@@ -242,16 +266,16 @@ mod tests {
     fn an_application_needs_a_server_identity_that_reads_the_directory() {
         let pool = pool();
         let mut admin = enter(&pool, "admin@x.org");
-        ok(&mut admin, &[
-            "CREATE USER robot FROM EXTERNAL PROVIDER",
-            "GRANT ALTER ANY USER TO robot",
-        ]);
+        ok(&mut admin, &["CREATE USER robot FROM EXTERNAL PROVIDER", "GRANT ALTER ANY USER TO robot"]);
         let app = r#"{"appid":"cccccccc-0000-0000-0000-000000000001","idtyp":"app"}"#;
         let mut robot = try_login(&pool, token(app)).unwrap();
         pool.change_directory(|directory| directory.server_identity_blind = true);
         assert_eq!(
             fails(&mut robot, "CREATE USER [ann@x.org] FROM EXTERNAL PROVIDER"),
-            (33134, "Principal 'ann@x.org' could not be found at this time. Please try again later.".to_owned())
+            (
+                33134,
+                "Principal 'ann@x.org' could not be found at this time. Please try again later.".to_owned()
+            )
         );
         ok(&mut admin, &["CREATE USER [ann@x.org] FROM EXTERNAL PROVIDER"]);
         pool.change_directory(|directory| directory.server_identity_blind = false);
@@ -264,27 +288,36 @@ mod tests {
     fn a_user_that_owns_or_granted_something_stays() {
         let pool = pool();
         let mut admin = sa(&pool);
-        ok(&mut admin, &[
-            "CREATE USER u WITHOUT LOGIN",
-            "CREATE USER v WITHOUT LOGIN",
-            "CREATE SCHEMA s AUTHORIZATION u",
-        ]);
+        ok(
+            &mut admin,
+            &[
+                "CREATE USER u WITHOUT LOGIN",
+                "CREATE USER v WITHOUT LOGIN",
+                "CREATE SCHEMA s AUTHORIZATION u",
+            ],
+        );
         assert_eq!(
             fails(&mut admin, "DROP USER u"),
-            (15138, "The database principal owns a schema in the database, and cannot be dropped.".to_owned())
+            (
+                15138,
+                "The database principal owns a schema in the database, and cannot be dropped.".to_owned()
+            )
         );
         ok(&mut admin, &["ALTER AUTHORIZATION ON SCHEMA::s TO dbo", "CREATE ROLE r AUTHORIZATION u"]);
         assert_eq!(
             fails(&mut admin, "DROP USER u"),
             (15421, "The database principal owns a database role and cannot be dropped.".to_owned())
         );
-        ok(&mut admin, &[
-            "ALTER AUTHORIZATION ON ROLE::r TO dbo",
-            "GRANT SELECT ON SCHEMA::s TO u WITH GRANT OPTION",
-            "EXECUTE AS USER = 'u'",
-            "GRANT SELECT ON SCHEMA::s TO v",
-            "REVERT",
-        ]);
+        ok(
+            &mut admin,
+            &[
+                "ALTER AUTHORIZATION ON ROLE::r TO dbo",
+                "GRANT SELECT ON SCHEMA::s TO u WITH GRANT OPTION",
+                "EXECUTE AS USER = 'u'",
+                "GRANT SELECT ON SCHEMA::s TO v",
+                "REVERT",
+            ],
+        );
         assert_eq!(rows(&pool, "v"), ["G SELECT on s by u"]);
         assert_eq!(
             fails(&mut admin, "DROP USER u"),
@@ -295,11 +328,10 @@ mod tests {
                     .to_owned()
             )
         );
-        ok(&mut admin, &[
-            "REVOKE SELECT ON SCHEMA::s FROM u CASCADE",
-            "EXEC sp_addrolemember 'r', 'u'",
-            "DROP USER u",
-        ]);
+        ok(
+            &mut admin,
+            &["REVOKE SELECT ON SCHEMA::s FROM u CASCADE", "EXEC sp_addrolemember 'r', 'u'", "DROP USER u"],
+        );
         assert!(members(&pool, "r").is_empty());
         assert!(rows(&pool, "v").is_empty());
     }
@@ -313,7 +345,11 @@ mod tests {
         assert_eq!(number(&mut admin, "ALTER USER sys WITH NAME = x"), 15150);
         assert_eq!(
             fails(&mut admin, "DROP USER nobody"),
-            (15151, "Cannot drop the user 'nobody', because it does not exist or you do not have permission.".to_owned())
+            (
+                15151,
+                "Cannot drop the user 'nobody', because it does not exist or you do not have permission."
+                    .to_owned()
+            )
         );
         assert_eq!(number(&mut admin, "DROP USER db_owner"), 15151);
     }
@@ -322,19 +358,25 @@ mod tests {
     fn users_are_made_by_those_who_may_alter_any_user() {
         let pool = pool();
         let mut admin = sa(&pool);
-        ok(&mut admin, &["CREATE USER u WITHOUT LOGIN", "CREATE USER w WITHOUT LOGIN", "EXECUTE AS USER = 'u'"]);
+        ok(
+            &mut admin,
+            &["CREATE USER u WITHOUT LOGIN", "CREATE USER w WITHOUT LOGIN", "EXECUTE AS USER = 'u'"],
+        );
         assert_eq!(
             fails(&mut admin, "CREATE USER v WITHOUT LOGIN"),
             (15247, "User does not have permission to perform this action.".to_owned())
         );
         assert_eq!(number(&mut admin, "DROP USER w"), 15151);
-        ok(&mut admin, &[
-            "REVERT",
-            "GRANT ALTER ANY USER TO u",
-            "EXECUTE AS USER = 'u'",
-            "CREATE USER v WITHOUT LOGIN",
-            "DROP USER w",
-        ]);
+        ok(
+            &mut admin,
+            &[
+                "REVERT",
+                "GRANT ALTER ANY USER TO u",
+                "EXECUTE AS USER = 'u'",
+                "CREATE USER v WITHOUT LOGIN",
+                "DROP USER w",
+            ],
+        );
         assert_eq!(number(&mut admin, "CREATE ROLE r"), 15247);
     }
 
@@ -347,10 +389,13 @@ mod tests {
             let bracketed = name.replace(']', "]]");
             ok(&mut admin, &[&format!("CREATE USER [{bracketed}] WITHOUT LOGIN")]);
             assert_eq!(pool.snapshot().principal_named(name).unwrap().name, name);
-            ok(&mut admin, &[
-                &format!("EXEC sp_addrolemember N'db_datareader', N'{}'", name.replace('\'', "''")),
-                &format!("DROP USER [{bracketed}]"),
-            ]);
+            ok(
+                &mut admin,
+                &[
+                    &format!("EXEC sp_addrolemember N'db_datareader', N'{}'", name.replace('\'', "''")),
+                    &format!("DROP USER [{bracketed}]"),
+                ],
+            );
         }
         assert_eq!(number(&mut admin, &format!("CREATE USER [{}] WITHOUT LOGIN", "x".repeat(129))), 103);
     }

@@ -47,7 +47,12 @@ pub(super) fn admit(
     Ok((database, caller))
 }
 
-fn with_password(state: &PoolState, database: Database, user: &str, password: &str) -> Result<Caller, ServerError> {
+fn with_password(
+    state: &PoolState,
+    database: Database,
+    user: &str,
+    password: &str,
+) -> Result<Caller, ServerError> {
     let catalog = state.catalog(database);
     let login = catalog
         .login_named(user)
@@ -124,7 +129,9 @@ fn with_token(
     let groups = directory.groups_of(&names);
     group_sids.extend(groups.iter().filter_map(|group| sid_of(&group.object_id)));
     let login_name = match (&app, names.first()) {
-        (Some((id, _)), _) => claims.tid.as_ref().map_or_else(|| (*id).to_owned(), |tenant| format!("{id}@{tenant}")),
+        (Some((id, _)), _) => {
+            claims.tid.as_ref().map_or_else(|| (*id).to_owned(), |tenant| format!("{id}@{tenant}"))
+        }
         (None, Some(name)) => (*name).to_owned(),
         (None, None) => claims.oid.clone().unwrap_or_default(),
     };
@@ -176,16 +183,19 @@ fn with_token(
 }
 
 fn admitted_login(catalog: &Catalog, caller: &Caller) -> Option<Login> {
-    catalog.logins().find(|login| login.administrator && login.sid == caller.sid && !caller.sid.is_empty()).cloned()
+    catalog
+        .logins()
+        .find(|login| login.administrator && login.sid == caller.sid && !caller.sid.is_empty())
+        .cloned()
 }
 
 /// CONNECT on the database. A DENY binds everybody but `dbo`, members of `db_owner` included.
 fn may_connect(catalog: &Catalog, caller: &Caller) -> bool {
     let access = Access::new(catalog, caller);
     let denied = access.grantees().iter().any(|grantee| {
-        [Action::Connect, Action::Control]
-            .iter()
-            .any(|action| catalog.states(*grantee, Securable::DATABASE, *action).any(|(_, state)| state == State::Deny))
+        [Action::Connect, Action::Control].iter().any(|action| {
+            catalog.states(*grantee, Securable::DATABASE, *action).any(|(_, state)| state == State::Deny)
+        })
     });
     !denied && access.allows_database(Action::Connect)
 }
@@ -238,12 +248,15 @@ mod tests {
     fn deny_connect_keeps_a_user_out_of_its_groups_door_too() {
         let pool = pool();
         let mut admin = enter(&pool, "admin@x.org");
-        ok(&mut admin, &[
-            "CREATE USER Everyone FROM EXTERNAL PROVIDER",
-            "CREATE USER [bob@x.org] FROM EXTERNAL PROVIDER",
-            "EXEC sp_addrolemember 'db_owner', 'bob@x.org'",
-            "DENY CONNECT TO [bob@x.org]",
-        ]);
+        ok(
+            &mut admin,
+            &[
+                "CREATE USER Everyone FROM EXTERNAL PROVIDER",
+                "CREATE USER [bob@x.org] FROM EXTERNAL PROVIDER",
+                "EXEC sp_addrolemember 'db_owner', 'bob@x.org'",
+                "DENY CONNECT TO [bob@x.org]",
+            ],
+        );
         assert_eq!(refused(try_login(&pool, person("bob@x.org"))).0, 18456);
         ok(&mut admin, &["GRANT CONNECT TO [bob@x.org]", "DENY CONTROL ON DATABASE::dw TO [bob@x.org]"]);
         assert_eq!(refused(try_login(&pool, person("bob@x.org"))).0, 18456);

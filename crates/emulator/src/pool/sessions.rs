@@ -7,8 +7,8 @@ use tokio::sync::watch;
 
 use crate::query::SessionRow;
 
-/// Closed sessions that stay listed.
-const CLOSED_KEPT: usize = 10_000;
+/// Closed sessions that stay listed (the service keeps 10,000).
+const CLOSED_KEPT: usize = 1000;
 
 /// One session, as the pool sees it.
 #[derive(Debug)]
@@ -95,7 +95,8 @@ impl Sessions {
         {
             "CLOSED".clone_into(&mut entry.row.status);
         }
-        let closed: Vec<u32> = self.entries.iter().filter(|(_, entry)| !live(entry)).map(|(id, _)| *id).collect();
+        let closed: Vec<u32> =
+            self.entries.iter().filter(|(_, entry)| !live(entry)).map(|(id, _)| *id).collect();
         for old in closed.iter().take(closed.len().saturating_sub(CLOSED_KEPT)) {
             self.entries.remove(old);
         }

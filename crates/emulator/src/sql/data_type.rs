@@ -117,7 +117,11 @@ pub fn facts(ty: SqlType) -> TypeFacts {
     let sized = |name, id, units: u16, width: i16, textual| TypeFacts {
         name,
         id,
-        max_length: if units == 0 { -1 } else { i16::try_from(units).unwrap_or(i16::MAX).saturating_mul(width) },
+        max_length: if units == 0 {
+            -1
+        } else {
+            i16::try_from(units).unwrap_or(i16::MAX).saturating_mul(width)
+        },
         precision: 0,
         scale: 0,
         textual,
@@ -150,7 +154,9 @@ pub fn facts(ty: SqlType) -> TypeFacts {
         SqlType::DateTime => fixed("datetime", 61, 8, 23, 3),
         SqlType::SmallDateTime => fixed("smalldatetime", 58, 4, 16, 0),
         SqlType::DateTime2(scale) => fixed("datetime2", 42, 6 + fraction_bytes(scale), 20 + scale, scale),
-        SqlType::DateTimeOffset(scale) => fixed("datetimeoffset", 43, 8 + fraction_bytes(scale), 27 + scale, scale),
+        SqlType::DateTimeOffset(scale) => {
+            fixed("datetimeoffset", 43, 8 + fraction_bytes(scale), 27 + scale, scale)
+        }
         SqlType::Date => fixed("date", 40, 3, 10, 0),
         SqlType::Time(scale) => fixed("time", 41, 3 + fraction_bytes(scale), 9 + scale, scale),
     }

@@ -40,7 +40,8 @@ pub fn parse(source: &str, pool: PoolKind) -> Result<Vec<Statement>, ServerError
         }
         statements.push(statement);
     }
-    if let (Some(name), true) = (statements.iter().find_map(|s| stands_alone(&s.kind)), statements.len() > 1) {
+    if let (Some(name), true) = (statements.iter().find_map(|s| stands_alone(&s.kind)), statements.len() > 1)
+    {
         return Err(errors::not_alone_in_batch(name));
     }
     Ok(statements)
@@ -208,10 +209,53 @@ fn word_of(token: &crate::sql::lexer::Token) -> String {
 /// Words that cannot be bare names of users, roles, schemas or objects.
 fn is_reserved(word: &str) -> bool {
     const RESERVED: [&str; 47] = [
-        "ADD", "ALTER", "AND", "AS", "AUTHORIZATION", "BEGIN", "BETWEEN", "BY", "CASE", "COMMIT", "CREATE", "DATABASE",
-        "DECLARE", "DEFAULT", "DELETE", "DENY", "DROP", "ELSE", "END", "EXEC", "EXECUTE", "EXISTS", "FOR", "FROM",
-        "GRANT", "IF", "IN", "INSERT", "INTO", "KILL", "NOT", "NULL", "ON", "OR", "PROCEDURE", "REVOKE", "SCHEMA",
-        "SELECT", "SET", "TABLE", "TO", "UPDATE", "USER", "VALUES", "VIEW", "WHERE", "WITH",
+        "ADD",
+        "ALTER",
+        "AND",
+        "AS",
+        "AUTHORIZATION",
+        "BEGIN",
+        "BETWEEN",
+        "BY",
+        "CASE",
+        "COMMIT",
+        "CREATE",
+        "DATABASE",
+        "DECLARE",
+        "DEFAULT",
+        "DELETE",
+        "DENY",
+        "DROP",
+        "ELSE",
+        "END",
+        "EXEC",
+        "EXECUTE",
+        "EXISTS",
+        "FOR",
+        "FROM",
+        "GRANT",
+        "IF",
+        "IN",
+        "INSERT",
+        "INTO",
+        "KILL",
+        "NOT",
+        "NULL",
+        "ON",
+        "OR",
+        "PROCEDURE",
+        "REVOKE",
+        "SCHEMA",
+        "SELECT",
+        "SET",
+        "TABLE",
+        "TO",
+        "UPDATE",
+        "USER",
+        "VALUES",
+        "VIEW",
+        "WHERE",
+        "WITH",
     ];
     RESERVED.binary_search(&word.to_ascii_uppercase().as_str()).is_ok()
 }

@@ -21,8 +21,7 @@ impl Parser<'_> {
         }
         let (target, columns) = if self.cursor.eat_word("ON") {
             let target = self.target()?;
-            let columns =
-                if matches!(target, Target::Object(_)) { self.column_list()? } else { Vec::new() };
+            let columns = if matches!(target, Target::Object(_)) { self.column_list()? } else { Vec::new() };
             (target, columns)
         } else {
             (Target::Database(None), Vec::new())

@@ -39,7 +39,11 @@ impl Parser<'_> {
             changes.push(if option.is_word("NAME") {
                 UserChange::Name(self.name()?)
             } else if option.is_word("DEFAULT_SCHEMA") {
-                UserChange::DefaultSchema(if self.cursor.eat_word("NULL") { None } else { Some(self.name()?) })
+                UserChange::DefaultSchema(if self.cursor.eat_word("NULL") {
+                    None
+                } else {
+                    Some(self.name()?)
+                })
             } else if option.is_word("LOGIN") {
                 UserChange::Login(self.name()?)
             } else {

@@ -14,8 +14,21 @@ impl Parser<'_> {
         let word = word_of(token);
         if !matches!(
             word.as_str(),
-            "EXEC" | "EXECUTE" | "REVERT" | "DECLARE" | "IF" | "WHILE" | "BREAK" | "BEGIN" | "PRINT" | "THROW"
-                | "RAISERROR" | "COMMIT" | "ROLLBACK" | "KILL" | "USE"
+            "EXEC"
+                | "EXECUTE"
+                | "REVERT"
+                | "DECLARE"
+                | "IF"
+                | "WHILE"
+                | "BREAK"
+                | "BEGIN"
+                | "PRINT"
+                | "THROW"
+                | "RAISERROR"
+                | "COMMIT"
+                | "ROLLBACK"
+                | "KILL"
+                | "USE"
         ) {
             return self.bare_procedure();
         }
@@ -79,7 +92,11 @@ impl Parser<'_> {
         let next = self.cursor.peek();
         let has_arguments = matches!(
             next.kind,
-            TokenKind::Text { .. } | TokenKind::Number(_) | TokenKind::Binary(_) | TokenKind::Variable(_) | TokenKind::Quoted(_)
+            TokenKind::Text { .. }
+                | TokenKind::Number(_)
+                | TokenKind::Binary(_)
+                | TokenKind::Variable(_)
+                | TokenKind::Quoted(_)
         ) || next.is_symbol("-")
             || next.is_word("NULL")
             || matches!(&next.kind, TokenKind::Word(word) if !super::is_reserved(word) && !begins_statement(word));
@@ -143,8 +160,11 @@ impl Parser<'_> {
             self.cursor.advance();
             self.cursor.eat_word("AS");
             let ty = data_type::parse(&mut self.cursor)?;
-            let value =
-                if self.cursor.eat_symbol("=") { Some(query::parse_expression(&mut self.cursor)?) } else { None };
+            let value = if self.cursor.eat_symbol("=") {
+                Some(query::parse_expression(&mut self.cursor)?)
+            } else {
+                None
+            };
             variables.push((name.clone(), ty, value));
             if !self.cursor.eat_symbol(",") {
                 return Ok(Kind::Declare(variables));
@@ -245,8 +265,19 @@ impl Parser<'_> {
 
 fn begins_statement(word: &str) -> bool {
     const WORDS: [&str; 13] = [
-        "BREAK", "PRINT", "RAISERROR", "RENAME", "REVERT", "ROLLBACK", "THROW", "TRUNCATE", "USE", "WAITFOR", "WHILE",
-        "GO", "CONTINUE",
+        "BREAK",
+        "PRINT",
+        "RAISERROR",
+        "RENAME",
+        "REVERT",
+        "ROLLBACK",
+        "THROW",
+        "TRUNCATE",
+        "USE",
+        "WAITFOR",
+        "WHILE",
+        "GO",
+        "CONTINUE",
     ];
     WORDS.iter().any(|other| word.eq_ignore_ascii_case(other))
 }

@@ -130,7 +130,9 @@ impl Parser<'_> {
             if self.cursor.eat_word("DISTRIBUTION") {
                 self.cursor.expect_symbol("=")?;
                 distribution = self.distribution()?;
-            } else if self.cursor.eat_word("HEAP") || self.cursor.eat_words(&["CLUSTERED", "COLUMNSTORE", "INDEX"]) {
+            } else if self.cursor.eat_word("HEAP")
+                || self.cursor.eat_words(&["CLUSTERED", "COLUMNSTORE", "INDEX"])
+            {
                 self.cursor.eat_word("ORDER");
                 self.column_list()?;
             } else if self.cursor.eat_words(&["CLUSTERED", "INDEX"]) {
@@ -196,7 +198,9 @@ impl Parser<'_> {
         let value = match &token.kind {
             TokenKind::Number(text) => number(text, negative).ok_or_else(|| self.cursor.unexpected())?,
             _ if negative => return Err(self.cursor.unexpected()),
-            TokenKind::Text { value, national } => literal(text_type(value, *national), Value::Text(value.clone())),
+            TokenKind::Text { value, national } => {
+                literal(text_type(value, *national), Value::Text(value.clone()))
+            }
             TokenKind::Binary(bytes) => literal(
                 SqlType::VarBinary(u16::try_from(bytes.len()).unwrap_or(0).max(1)),
                 Value::Bytes(bytes.clone()),
@@ -224,7 +228,8 @@ fn number(text: &str, negative: bool) -> Option<ArgumentValue> {
         return signed.parse().ok().map(|value| ArgumentValue::Literal(SqlType::Float, Value::Float(value)));
     }
     if let Some((whole, fraction)) = text.split_once('.') {
-        let precision = u8::try_from(whole.len() + fraction.len()).ok().filter(|digits| *digits <= 38)?.max(1);
+        let precision =
+            u8::try_from(whole.len() + fraction.len()).ok().filter(|digits| *digits <= 38)?.max(1);
         let scale = u8::try_from(fraction.len()).ok()?;
         return Some(ArgumentValue::Literal(SqlType::Decimal { precision, scale }, Value::Decimal(signed)));
     }

@@ -77,7 +77,8 @@ fn serverless_speaks_the_other_dialect() {
 
 #[test]
 fn permissions_with_columns_classes_and_options() {
-    let grant = permission("GRANT SELECT (a, [b]), VIEW DEFINITION ON OBJECT::s.t TO x, [y z] WITH GRANT OPTION");
+    let grant =
+        permission("GRANT SELECT (a, [b]), VIEW DEFINITION ON OBJECT::s.t TO x, [y z] WITH GRANT OPTION");
     assert_eq!(grant.verb, Verb::Grant);
     assert_eq!(
         grant.actions,
@@ -108,7 +109,10 @@ fn rules_of_batches() {
     assert_eq!(error.number, 111);
     assert_eq!(error.message, "'CREATE VIEW' must be the first statement in a query batch.");
     assert_eq!(dedicated("CREATE USER a FOR LOGIN l; SELECT 1").unwrap_err().number, 40530);
-    assert_eq!(dedicated("IF EXISTS (SELECT 1 AS a) CREATE LOGIN l WITH PASSWORD = 'p'").unwrap_err().number, 40530);
+    assert_eq!(
+        dedicated("IF EXISTS (SELECT 1 AS a) CREATE LOGIN l WITH PASSWORD = 'p'").unwrap_err().number,
+        40530
+    );
     assert_eq!(dedicated("GRANT SELECT TO a GRANT SELECT TO b; PRINT 'x'").unwrap().len(), 3);
     assert_eq!(dedicated("GRANT SELECT TO a; FROB").unwrap_err().number, 103_010);
     assert!(dedicated(" ;; -- nothing\n").unwrap().is_empty());
@@ -135,19 +139,87 @@ fn tables_and_classifiers() {
     let classifier = "CREATE WORKLOAD CLASSIFIER c WITH (WORKLOAD_GROUP = 'mediumrc', MEMBERNAME = 'm', IMPORTANCE = HIGH)";
     assert_eq!(dedicated(classifier).unwrap().len(), 1);
     text_of_error("CREATE WORKLOAD CLASSIFIER c WITH (WORKLOAD_GROUP = 'mediumrc')");
-    text_of_error("CREATE WORKLOAD CLASSIFIER c WITH (WORKLOAD_GROUP = 'g', MEMBERNAME = 'm', START_TIME = '1:00')");
+    text_of_error(
+        "CREATE WORKLOAD CLASSIFIER c WITH (WORKLOAD_GROUP = 'g', MEMBERNAME = 'm', START_TIME = '1:00')",
+    );
 }
 
 /// Words and marks of which nonsense batches are made.
 fn scrap() -> impl Strategy<Value = String> {
     prop_oneof![
         prop::sample::select(vec![
-            "CREATE", "ALTER", "DROP", "USER", "ROLE", "GRANT", "DENY", "REVOKE", "ON", "TO", "FROM", "SELECT", "EXEC",
-            "IF", "EXISTS", "BEGIN", "END", "TRAN", "TRY", "CATCH", "DECLARE", "SET", "@x", "=", "(", ")", ",", ".",
-            "::", ";", "'t'", "N'u'", "[q]", "\"d\"", "1", "0xAB", "1.5e3", "int", "WITH", "AS", "VIEW", "TABLE",
-            "SCHEMA", "LOGIN", "MEMBER", "ADD", "*", "CASE", "WHEN", "WHILE", "PRINT", "THROW", "KILL", "OPTION",
-            "CASCADE", "FOR", "INSERT", "INTO", "VALUES", "UPDATE", "DELETE", "WHERE", "NULL", "NOT", "WORKLOAD",
-            "CLASSIFIER", "AUTHORIZATION", "TRANSFER", "EXECUTE", "REVERT", "+", "-",
+            "CREATE",
+            "ALTER",
+            "DROP",
+            "USER",
+            "ROLE",
+            "GRANT",
+            "DENY",
+            "REVOKE",
+            "ON",
+            "TO",
+            "FROM",
+            "SELECT",
+            "EXEC",
+            "IF",
+            "EXISTS",
+            "BEGIN",
+            "END",
+            "TRAN",
+            "TRY",
+            "CATCH",
+            "DECLARE",
+            "SET",
+            "@x",
+            "=",
+            "(",
+            ")",
+            ",",
+            ".",
+            "::",
+            ";",
+            "'t'",
+            "N'u'",
+            "[q]",
+            "\"d\"",
+            "1",
+            "0xAB",
+            "1.5e3",
+            "int",
+            "WITH",
+            "AS",
+            "VIEW",
+            "TABLE",
+            "SCHEMA",
+            "LOGIN",
+            "MEMBER",
+            "ADD",
+            "*",
+            "CASE",
+            "WHEN",
+            "WHILE",
+            "PRINT",
+            "THROW",
+            "KILL",
+            "OPTION",
+            "CASCADE",
+            "FOR",
+            "INSERT",
+            "INTO",
+            "VALUES",
+            "UPDATE",
+            "DELETE",
+            "WHERE",
+            "NULL",
+            "NOT",
+            "WORKLOAD",
+            "CLASSIFIER",
+            "AUTHORIZATION",
+            "TRANSFER",
+            "EXECUTE",
+            "REVERT",
+            "+",
+            "-",
         ])
         .prop_map(str::to_owned),
         "\\PC{0,6}",

@@ -1,0 +1,287 @@
+use std::time::Duration;
+
+use crate::answer::Answer;
+use crate::catalog::permission::Action;
+use crate::errors;
+use crate::faults::{Armed, Fault};
+use crate::testing::{enter, error_of, fails, may, number, ok, pool, rows, sa};
+
+#[test]
+fn faults_strike_before_or_after_the_effect() {
+    let pool = pool();
+    let mut admin = sa(&pool);
+    pool.arm(Fault::Statement { error: errors::busy(10), applied: false });
+    assert_eq!(number(&mut admin, "CREATE ROLE a"), 40501);
+    assert!(pool.snapshot().principal_named("a").is_none());
+    pool.arm(Fault::Statement { error: errors::resource_share(), applied: true });
+    assert_eq!(number(&mut admin, "CREATE ROLE a"), 10929);
+    assert!(pool.snapshot().principal_named("a").is_some());
+    pool.arm_for(Armed {
+        fault: Fault::Hangup { applied: true },
+        times: 1,
+        matching: Some("create role".into()),
+    });
+    ok(&mut admin, &["SELECT 1 AS a"]);
+    assert_eq!(admin.batch("CREATE ROLE b").last(), Some(&Answer::Hangup));
+    assert!(pool.snapshot().principal_named("b").is_some());
+    pool.arm(Fault::Hangup { applied: false });
+    assert_eq!(admin.batch("CREATE ROLE c"), [Answer::Hangup]);
+    assert!(pool.snapshot().principal_named("c").is_none());
+    assert_eq!(pool.faults_waiting(), 0);
+}
+
+#[test]
+fn a_late_statement_is_cut_short_by_a_kill() {
+    let pool = pool();
+    let mut late = sa(&pool);
+    pool.arm(Fault::Latency(Duration::from_mins(10)));
+    std::thread::scope(|scope| {
+        let running = scope.spawn(move || late.batch("SELECT 1 AS a"));
+        while pool.faults_waiting() > 0 {
+            std::thread::yield_now();
+        }
+        pool.cut_sessions();
+        assert_eq!(running.join().unwrap(), [Answer::Hangup]);
+    });
+}
+
+#[test]
+fn the_first_error_ends_the_batch_unless_it_is_caught() {
+    let pool = pool();
+    let mut admin = sa(&pool);
+    assert_eq!(number(&mut admin, "CREATE ROLE a; DROP ROLE nope; CREATE ROLE b"), 15151);
+    let catalog = pool.snapshot();
+    assert!(catalog.principal_named("a").is_some() && catalog.principal_named("b").is_none());
+    ok(&mut admin, &["BEGIN TRY DROP ROLE nope END TRY BEGIN CATCH CREATE ROLE b END CATCH"]);
+    assert!(pool.snapshot().principal_named("b").is_some());
+    assert_eq!(number(&mut admin, "BEGIN TRY DROP ROLE nope END TRY BEGIN CATCH THROW END CATCH"), 15151);
+    // A batch is parsed whole before any of it runs.
+    assert_eq!(number(&mut admin, "CREATE ROLE c; FROB"), 103_010);
+    assert!(pool.snapshot().principal_named("c").is_none());
+}
+
+#[test]
+fn messages_throws_and_loops() {
+    let pool = pool();
+    let mut admin = sa(&pool);
+    let answers = admin.batch("PRINT 'hello'");
+    assert!(
+        matches!(&answers[0], Answer::Info(info) if info.message == "hello" && info.class == 0),
+        "{answers:?}"
+    );
+    assert_eq!(fails(&mut admin, "THROW 50001, 'mine', 2"), (50001, "mine".to_owned()));
+    assert_eq!(number(&mut admin, "THROW 100001, 'mine', 2"), 35100);
+    assert_eq!(number(&mut admin, "RAISERROR('x', 16, 1)"), 50000);
+    ok(
+        &mut admin,
+        &[
+            "RAISERROR('x', 10, 1)",
+            "DECLARE @i int = 0; WHILE @i < 3 BEGIN SET @i = @i + 1 END; IF @i <> 3 THROW 50000, 'loop', 1",
+            "WHILE 1 = 1 BREAK",
+            "SET NOCOUNT ON; SET ANSI_NULLS, QUOTED_IDENTIFIER ON",
+            "USE dw",
+        ],
+    );
+    assert_eq!(number(&mut admin, "USE master"), 40508);
+}
+
+#[test]
+fn views_chain_to_tables_of_the_same_owner() {
+    let pool = pool();
+    let mut admin = sa(&pool);
+    ok(
+        &mut admin,
+        &[
+            "CREATE SCHEMA base",
+            "CREATE SCHEMA secure",
+            "CREATE TABLE base.orders (id int, region nvarchar(10))",
+            "INSERT INTO base.orders (id, region) VALUES (1, N'north')",
+            "CREATE VIEW secure.orders AS SELECT id, region FROM base.orders",
+            "CREATE USER u WITHOUT LOGIN",
+            "GRANT SELECT ON secure.orders TO u",
+            "EXECUTE AS USER = 'u'",
+            "SELECT id FROM secure.orders",
+        ],
+    );
+    assert_eq!(
+        fails(&mut admin, "SELECT id FROM base.orders"),
+        (
+            229,
+            "The SELECT permission was denied on the object 'orders', database 'dw', schema 'base'."
+                .to_owned()
+        )
+    );
+    ok(
+        &mut admin,
+        &[
+            "REVERT",
+            "CREATE USER other WITHOUT LOGIN",
+            "ALTER AUTHORIZATION ON SCHEMA::base TO other",
+            "EXECUTE AS USER = 'u'",
+        ],
+    );
+    assert_eq!(number(&mut admin, "SELECT id FROM secure.orders"), 229);
+}
+
+#[test]
+fn altered_views_keep_permissions_and_text() {
+    let pool = pool();
+    let mut admin = sa(&pool);
+    ok(
+        &mut admin,
+        &[
+            "CREATE VIEW v AS SELECT 1 AS a, 2 AS b",
+            "CREATE ROLE r",
+            "GRANT SELECT ON v(b) TO r",
+            "GRANT UPDATE ON v(a) TO r",
+            "ALTER VIEW v AS SELECT 2 AS b, 3 AS c",
+        ],
+    );
+    assert_eq!(rows(&pool, "r"), ["G SELECT on v.b by dbo"]);
+    let catalog = pool.snapshot();
+    let view = catalog.objects().next().unwrap();
+    assert_eq!(view.definition.as_deref(), Some("CREATE VIEW v AS SELECT 2 AS b, 3 AS c"));
+    assert_eq!(view.column("b").unwrap().id, 1);
+    assert_eq!(number(&mut admin, "ALTER VIEW nope AS SELECT 1 AS a"), 208);
+    assert_eq!(number(&mut admin, "CREATE VIEW v AS SELECT 1 AS a"), 2714);
+    assert_eq!(number(&mut admin, "CREATE VIEW nowhere.v AS SELECT 1 AS a"), 2760);
+    assert_eq!(number(&mut admin, "DROP TABLE v"), 3705);
+    ok(&mut admin, &["DROP VIEW v", "DROP VIEW IF EXISTS v"]);
+    assert_eq!(number(&mut admin, "DROP VIEW v"), 3701);
+}
+
+#[test]
+fn tables_need_two_permissions() {
+    let pool = pool();
+    let mut admin = sa(&pool);
+    ok(
+        &mut admin,
+        &["CREATE SCHEMA s", "CREATE USER u WITHOUT LOGIN WITH DEFAULT_SCHEMA = s", "EXECUTE AS USER = 'u'"],
+    );
+    assert_eq!(
+        fails(&mut admin, "CREATE TABLE t (a int)"),
+        (262, "CREATE TABLE permission denied in database 'dw'.".to_owned())
+    );
+    ok(&mut admin, &["REVERT", "GRANT CREATE TABLE TO u", "EXECUTE AS USER = 'u'"]);
+    assert_eq!(
+        fails(&mut admin, "CREATE TABLE t (a int)"),
+        (
+            2760,
+            "The specified schema name \"s\" either does not exist or you do not have permission to use it."
+                .to_owned()
+        )
+    );
+    ok(
+        &mut admin,
+        &[
+            "REVERT",
+            "GRANT ALTER ON SCHEMA::s TO u",
+            "EXECUTE AS USER = 'u'",
+            "CREATE TABLE t (a int)",
+            "REVERT",
+        ],
+    );
+    assert_eq!(pool.snapshot().schema(pool.snapshot().objects().next().unwrap().schema).unwrap().name, "s");
+    assert_eq!(number(&mut admin, "CREATE TABLE s.t (a int)"), 2714);
+    assert_eq!(number(&mut admin, "CREATE TABLE s.d (a int, A int)"), 2705);
+    assert_eq!(number(&mut admin, "DROP SCHEMA s"), 3729);
+    assert_eq!(fails(&mut admin, "DROP SCHEMA dbo"), (15150, "Cannot drop the schema 'dbo'.".to_owned()));
+    ok(
+        &mut admin,
+        &[
+            "ALTER TABLE s.t ADD b int NULL, c int NULL",
+            "CREATE ROLE r",
+            "GRANT SELECT ON s.t(b) TO r",
+            "ALTER TABLE s.t DROP COLUMN b",
+            "CREATE TABLE s.t2 WITH (DISTRIBUTION = ROUND_ROBIN) AS SELECT a, c FROM s.t",
+            "RENAME OBJECT s.t2 TO t3",
+            "TRUNCATE TABLE s.t3",
+            "DROP TABLE s.t3",
+        ],
+    );
+    assert!(rows(&pool, "r").is_empty());
+}
+
+#[test]
+fn a_transfer_drops_the_objects_permissions() {
+    let pool = pool();
+    let mut admin = sa(&pool);
+    ok(
+        &mut admin,
+        &[
+            "CREATE SCHEMA a",
+            "CREATE SCHEMA b",
+            "CREATE TABLE a.t (x int)",
+            "CREATE USER u WITHOUT LOGIN",
+            "GRANT SELECT ON a.t TO u",
+            "ALTER SCHEMA b TRANSFER a.t",
+        ],
+    );
+    assert!(!may(&pool, "u", Action::Select, Some("t")));
+    ok(&mut admin, &["SELECT x FROM b.t", "DROP SCHEMA a"]);
+    assert_eq!(number(&mut admin, "ALTER SCHEMA nope TRANSFER b.t"), 15151);
+}
+
+#[test]
+fn classifiers_are_for_those_who_control_the_database() {
+    let pool = pool();
+    let mut admin = sa(&pool);
+    let create = "CREATE WORKLOAD CLASSIFIER c WITH (WORKLOAD_GROUP = 'mediumrc', MEMBERNAME = 'u', IMPORTANCE = HIGH)";
+    ok(&mut admin, &["CREATE USER u WITHOUT LOGIN", create]);
+    assert_eq!(pool.snapshot().classifier_named("C").unwrap().importance, "high");
+    assert!(error_of(&admin.batch(create)).is_some());
+    assert!(
+        error_of(&admin.batch("CREATE WORKLOAD CLASSIFIER d WITH (WORKLOAD_GROUP = 'x', MEMBERNAME = 'u')"))
+            .is_some()
+    );
+    ok(&mut admin, &["DROP WORKLOAD CLASSIFIER c", "EXECUTE AS USER = 'u'"]);
+    assert_eq!(number(&mut admin, create), 15247);
+}
+
+#[test]
+fn an_unprivileged_caller_sees_its_own_part_of_the_catalog() {
+    let pool = pool();
+    let mut admin = enter(&pool, "admin@x.org");
+    ok(
+        &mut admin,
+        &[
+            "CREATE USER [ann@x.org] FROM EXTERNAL PROVIDER",
+            "CREATE USER [cy@x.org] FROM EXTERNAL PROVIDER",
+            "CREATE ROLE mine",
+            "CREATE ROLE theirs",
+            "EXEC sp_addrolemember 'mine', 'ann@x.org'",
+            "CREATE TABLE seen (a int)",
+            "CREATE TABLE hidden (a int)",
+            "GRANT SELECT ON seen TO mine",
+        ],
+    );
+    let mut ann = enter(&pool, "ann@x.org");
+    let names = |session: &mut crate::session::Session, sql: &str| -> Vec<String> {
+        let answers = session.batch(sql);
+        assert_eq!(error_of(&answers), None);
+        answers
+            .into_iter()
+            .filter_map(|answer| match answer {
+                Answer::Row(row) => Some(format!("{:?}", row[0])),
+                _ => None,
+            })
+            .collect()
+    };
+    let principals = "SELECT name FROM sys.database_principals WHERE name IN ('ann@x.org', 'cy@x.org', 'mine', 'theirs', 'db_owner') ORDER BY name";
+    assert_eq!(names(&mut ann, principals).len(), 3);
+    assert_eq!(names(&mut ann, "SELECT name FROM sys.tables"), ["Text(\"seen\")"]);
+    ok(&mut admin, &["GRANT VIEW DEFINITION TO mine"]);
+    assert_eq!(names(&mut ann, principals).len(), 5);
+    assert_eq!(names(&mut ann, "SELECT name FROM sys.tables").len(), 2);
+}
+
+#[test]
+fn a_session_whose_user_is_dropped_can_do_nothing_more() {
+    let pool = pool();
+    let mut admin = enter(&pool, "admin@x.org");
+    ok(&mut admin, &["CREATE USER [ann@x.org] FROM EXTERNAL PROVIDER"]);
+    let mut ann = enter(&pool, "ann@x.org");
+    ok(&mut ann, &["SELECT 1 AS a"]);
+    ok(&mut admin, &["DROP USER [ann@x.org]"]);
+    assert_eq!(number(&mut ann, "SELECT 1 AS a"), 916);
+}
