@@ -68,6 +68,7 @@ mod tests {
     #[test]
     fn different_letters_stay_different() {
         assert!(!same("admın", "admin", false));
+        assert_eq!(fold("ADMıN"), "admın");
         assert!(!same("İnce", "ince", false));
         assert!(!same("Kim", "kim", true));
         assert!(!same("a b", "ab", false));
