@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use axon_reconcile::{Outcome, Refusal, RefusalKind, Seen, Step};
+use axon_reconcile::{Outcome, Refusal, RefusalKind, Retry, Seen, Step};
 
 use crate::connect::{Link, Session};
 use crate::error::CallError;
@@ -71,9 +71,13 @@ async fn perform(
             sent.push(sql.into_string());
             result
         }
-        Work::KillSessions { principal } => {
-            kill::kill_all(session, principal, wording.dialect, &mut sent).await
-        }
+        Work::KillSessions { principal } => match &place.known.blind_to_sessions {
+            None => kill::kill_all(session, principal, wording.dialect, &mut sent).await,
+            Some(reason) => {
+                let refusal = Refusal { kind: RefusalKind::Forbidden, number: 0, message: reason.clone() };
+                Err(CallError::Refused { refusal, retry: Retry::Never })
+            }
+        },
     };
     let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
     match result {

@@ -42,7 +42,8 @@ pub(crate) async fn read_back(
         for step in chunk {
             let in_force = match step {
                 Step::KillSessions { principal } => {
-                    kill::sessions_of(session, *principal, place.dialect).await?.is_empty()
+                    place.known.blind_to_sessions.is_none()
+                        && kill::sessions_of(session, *principal, place.dialect).await?.is_empty()
                 }
                 other => holds(&graph, other),
             };

@@ -161,6 +161,13 @@ impl Target for SynapseTarget {
             (memory.roles.clone(), memory.known.clone())
         };
         let wording = Wording { dialect: self.dialect, database, roles: &roles };
+        // Whether the sessions of others can be seen is told by the catalog.
+        let known = match known {
+            None if wave.steps().iter().any(|step| matches!(step, Step::KillSessions { .. })) => {
+                self.everything().await.ok().map(|picture| picture.known)
+            }
+            known => known,
+        };
         let known = known.unwrap_or_else(Known::nothing);
         let place = read_back::Place { database, dialect: self.dialect, known };
         apply::apply(&self.link, &wording, &place, wave.steps()).instrument(span).await

@@ -21,13 +21,16 @@ pub(crate) struct Known {
     pub(crate) administrators: BTreeSet<SqlName>,
     /// Why our principal does not see all, if so.
     pub(crate) blind: Option<String>,
+    /// Why it does not see the sessions of others, if so.
+    pub(crate) blind_to_sessions: Option<String>,
 }
 
 impl Known {
     /// What holds before anything was read: `dbo` administers, and absence proves nothing.
     pub(crate) fn nothing() -> Self {
         let administrators = SqlName::parse("dbo").into_iter().collect();
-        Self { administrators, blind: Some("nothing was read yet".into()) }
+        let unread = || Some("nothing was read yet".to_owned());
+        Self { administrators, blind: unread(), blind_to_sessions: unread() }
     }
 }
 
@@ -77,19 +80,20 @@ pub(crate) fn assemble(
     let acts_as = if administrators.contains(&own) { SqlName::parse("dbo").ok() } else { Some(own) };
     permissions(&raw.permissions, &Names { who, places }, acts_as, &mut graph, &mut notes);
 
-    let blind = match known {
-        Some(known) => known.blind,
-        None => reach::blind(&graph, own, &administrators),
-    };
+    let known = known.unwrap_or_else(|| Known {
+        blind: reach::blind(&graph, own, &administrators),
+        blind_to_sessions: reach::blind_to_sessions(&graph, own, &administrators),
+        administrators,
+    });
     let mut unseen = notes.into_lines();
-    unseen.extend(blind.clone());
+    unseen.extend(known.blind.clone());
     let facts = TargetFacts {
         version: facts.version,
         engine_edition: facts.edition,
         own_principal: own,
-        administrators: administrators.iter().copied().collect(),
+        administrators: known.administrators.iter().copied().collect(),
     };
-    Ok(Picture { graph, shape, facts, known: Known { administrators, blind }, unseen })
+    Ok(Picture { graph, shape, facts, known, unseen })
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axon_model::SqlName;
-use axon_reconcile::{Connect, GrantState, Graph, Permission, Securable};
+use axon_reconcile::{GrantState, Graph, Permission, Securable};
 
 fn name(text: &str) -> Option<SqlName> {
     SqlName::parse(text).ok()
@@ -44,6 +44,17 @@ fn all_roles_of(graph: &Graph, who: SqlName) -> BTreeSet<SqlName> {
     found
 }
 
+/// Whether one of these holds one of the permissions on the whole database, and none is denied one of them.
+fn holds(graph: &Graph, grantees: &BTreeSet<SqlName>, permissions: [Permission; 2]) -> bool {
+    let states: Vec<GrantState> = grantees
+        .iter()
+        .flat_map(|who| graph.grants_of(*who))
+        .filter(|(key, _)| key.securable == Securable::Database && permissions.contains(&key.permission))
+        .map(|(_, grant)| grant.state)
+        .collect();
+    !states.is_empty() && !states.contains(&GrantState::Deny)
+}
+
 /// Why `own` may not see all rows of the catalog; `None` where it does.
 pub(super) fn blind(graph: &Graph, own: SqlName, administrators: &BTreeSet<SqlName>) -> Option<String> {
     if administrators.contains(&own) {
@@ -54,27 +65,34 @@ pub(super) fn blind(graph: &Graph, own: SqlName, administrators: &BTreeSet<SqlNa
         return None;
     }
     grantees.insert(own);
-    let states = |permission| {
-        grantees
-            .iter()
-            .flat_map(|who| graph.grants_of(*who))
-            .filter(move |(key, _)| key.securable == Securable::Database && key.permission == permission)
-            .map(|(_, grant)| grant.state)
-            .collect::<Vec<_>>()
-    };
-    let (view, control) = (states(Permission::ViewDefinition), states(Permission::Control));
-    let denied = view.iter().chain(&control).any(|state| *state == GrantState::Deny);
-    let granted = !view.is_empty() || !control.is_empty();
-    if granted && !denied {
+    if holds(graph, &grantees, [Permission::ViewDefinition, Permission::Control]) {
         return None;
     }
-    let entered = graph.principals.get(&own).is_some_and(|p| p.connect != Connect::Denied);
-    Some(if entered {
+    Some(if graph.principals.contains_key(&own) {
         format!("{own} may not see all of the catalog: grant it VIEW DEFINITION on the database")
     } else {
         format!(
             "{own} has no row of its own in the catalog (it enters through a group), so what it may see is not known: \
              give it a database user with VIEW DEFINITION on the database"
+        )
+    })
+}
+
+/// Why `own` may not see the sessions of others; `None` where it does. A reader without the permission gets its own session
+/// and no error, which must not be taken for "nobody is left".
+pub(super) fn blind_to_sessions(
+    graph: &Graph,
+    own: SqlName,
+    administrators: &BTreeSet<SqlName>,
+) -> Option<String> {
+    let mut grantees = all_roles_of(graph, own);
+    grantees.insert(own);
+    let sees = administrators.contains(&own)
+        || holds(graph, &grantees, [Permission::ViewDatabaseState, Permission::Control]);
+    (!sees).then(|| {
+        format!(
+            "{own} may not see the sessions of others: grant it VIEW DATABASE STATE and KILL DATABASE CONNECTION \
+             on the database"
         )
     })
 }

@@ -23,6 +23,8 @@ pub const HOSTILE: &str = "x]; DROP USER [dbo]--";
 pub const ADMIN: &str = "eyJhbGciOiJub25lIn0.eyJ1cG4iOiJhZG1pbkBhY21lLmNvbSJ9.";
 pub const KIM: &str = "eyJhbGciOiJub25lIn0.eyJ1cG4iOiJraW1AYWNtZS5jb20ifQ.";
 
+pub const LEE: &str = "eyJhbGciOiJub25lIn0.eyJ1cG4iOiJsZWVAYWNtZS5jb20ifQ.";
+
 const TENANT: &str = r#"{
     "users": [
         {"upn": "admin@acme.com", "objectId": "00000000-0000-0000-0000-00000000000a"},

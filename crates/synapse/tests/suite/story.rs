@@ -11,7 +11,7 @@ use secrecy::SecretString;
 use tiberius::AuthMethod;
 
 use crate::stage::{
-    ADMIN, HOSTILE, KIM, PASSWORD, Stage, apply, inspect, name, orders, outcomes, run, token,
+    ADMIN, HOSTILE, KIM, LEE, PASSWORD, Stage, apply, inspect, name, orders, outcomes, run, token,
 };
 
 fn kim_sid() -> Option<Sid> {
@@ -353,7 +353,31 @@ async fn a_principal_with_few_rights_knows_that_it_sees_little() {
     let view = Step::Grant { grantee: kim, permission, on: Securable::Database, columns: vec![] };
     apply(&admin, &[view]).await;
     assert_eq!(inspect(&target).await.unseen, Vec::<String>::new());
-    assert_eq!(inspect(&target).await.graph, inspect(&admin).await.graph);
+    let (mut part, mut whole) = (inspect(&target).await.graph, inspect(&admin).await.graph);
+    // Whose rows they are is a matter of who asks.
+    for grant in part.grants.values_mut().chain(whole.grants.values_mut()) {
+        assert!(grant.own_row != grant.foreign_grantors.contains(&name("dbo")));
+        (grant.own_row, grant.foreign_grantors) = (true, vec![]);
+    }
+    assert_eq!(part, whole);
+
+    // It would see its own session only, and nobody else's.
+    let mut lee = {
+        let create =
+            Step::CreatePrincipal { name: name("lee@acme.com"), kind: PrincipalKind::External, sid: None };
+        apply(&admin, &[create]).await;
+        stage.raw(AuthMethod::aad_token(LEE)).await.unwrap()
+    };
+    let kill = [Step::KillSessions { principal: name("lee@acme.com") }];
+    assert_eq!(refusal(&outcomes(&target, &kill).await[0]), (RefusalKind::Forbidden, 0));
+    assert_eq!(target.read_back(&Wave::for_test(kill.to_vec())).await.unwrap(), [Seen::NotInForce]);
+    run(&mut lee, "SELECT 1 AS one").await.unwrap();
+    let state =
+        |permission| Step::Grant { grantee: kim, permission, on: Securable::Database, columns: vec![] };
+    apply(&admin, &[state(Permission::ViewDatabaseState), state(Permission::KillDatabaseConnection)]).await;
+    inspect(&target).await;
+    apply(&target, &kill).await;
+    assert!(run(&mut lee, "SELECT 1 AS one").await.is_err());
 }
 
 #[tokio::test]
