@@ -73,27 +73,28 @@ pub(crate) async fn create(
     let id = UserId::from_uuid(context.act.ids.uuid(context.act.now));
     let seq = txn.next_seq();
     let document = document_text(&resource)?;
-    // One round trip: the row, its addresses, and the groups that wait for it.
+    // One round trip: the row, its addresses, and the groups that wait for it. Parameters that a statement leaves out stand
+    // first, since sqlx counts those as used.
     let inserted = sqlx::query_as::<_, (i64, String)>(
         "INSERT INTO users (id, source, user_name, user_name_key, external_id, display_name, active, created, modified, \
                             version, record, document) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, 1, ?9, ?10); \
+         VALUES (?4, ?5, ?6, ?7, ?1, ?8, ?9, ?10, ?10, 1, ?11, ?12); \
          INSERT INTO user_emails (value_key, user) \
-         SELECT DISTINCT value, last_insert_rowid() FROM json_each(?11); \
-         SELECT grp, value FROM parked WHERE value IN (?12, ?5)",
+         SELECT DISTINCT value, last_insert_rowid() FROM json_each(?3); \
+         SELECT grp, value FROM parked WHERE value IN (?1, ?2)",
     )
+    .bind(&keys.external_id)
+    .bind(id.to_string())
+    .bind(&keys.emails)
     .bind(&id.as_uuid().as_bytes()[..])
     .bind(context.source.as_str())
     .bind(&keys.name)
     .bind(&keys.name_key)
-    .bind(&keys.external_id)
     .bind(&keys.display_name)
     .bind(keys.active)
     .bind(micros(context.act.now))
     .bind(signed(seq.0))
     .bind(&document)
-    .bind(&keys.emails)
-    .bind(id.to_string())
     .fetch_all(txn.connection()?)
     .await;
     let waiting = match inserted {

@@ -1,0 +1,53 @@
+//! What every store must do, as tests that a store's crate runs against itself.
+//!
+//! ```ignore
+//! axon_store::contract_tests!(open);   // async fn open() -> (Arc<dyn Store>, impl Sized)
+//! ```
+//!
+//! The factory gives a new, empty store and something to hold while it is used (its folder). After each test the journal is
+//! proved, and the directory that its records rebuild is compared with the one that is loaded.
+
+pub mod directory;
+pub mod journal;
+pub mod kit;
+pub mod lists;
+pub mod members;
+pub mod race;
+pub mod state;
+
+/// One `#[tokio::test]` for each line of the contract.
+#[macro_export]
+macro_rules! contract_tests {
+    ($open:ident) => {
+        $crate::contract_tests!(@each $open;
+            directory: a_user_reads_back, a_name_that_differs_in_case_is_taken, a_put_of_the_same_changes_nothing,
+                a_patch_that_fails_changes_nothing, a_deleted_user_leaves_its_groups, sources_do_not_see_each_other,
+                an_inactive_user_comes_back_where_the_source_wants_it, a_stale_version_is_refused,
+                group_names_are_unique_where_the_source_says_so, a_changed_external_id_is_said_in_the_record,
+                hostile_texts_come_back_as_they_were;
+            members: a_present_member_changes_nothing, one_request_that_adds_and_removes_changes_nothing,
+                named_members_alone_are_removed, all_members_go_with_a_bare_remove, a_put_makes_its_members_the_only_ones,
+                an_unknown_member_waits_and_joins, a_parked_member_can_be_removed, parking_can_be_forbidden,
+                parked_members_are_counted_and_capped, members_of_another_source_stay_unknown, groups_nest,
+                members_that_match_a_filter_are_removed, many_members_go_in_and_out;
+            lists: pages_are_stable_while_others_write, keys_answer_filters, the_rest_is_evaluated,
+                members_answer_filters, a_count_of_zero_asks_for_the_total;
+            journal: records_are_chained_and_read_back, a_refused_write_leaves_no_record,
+                an_erased_clear_part_leaves_the_chain_whole, deltas_lead_from_one_directory_to_the_next,
+                a_subscriber_sees_the_position_move, a_lost_lease_appends_nothing;
+            state: tokens_are_found_by_their_hash, a_revoked_token_says_so, maps_follow_each_other,
+                principals_are_remembered, a_summary_is_replaced, a_lease_has_one_holder;
+            race: many_writers_on_one_group_lose_nothing, one_of_many_equal_creates_wins;
+        );
+    };
+    (@each $open:ident; $($area:ident : $($test:ident),+ ;)+) => {
+        $(mod $area {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                let (store, _held) = super::$open().await;
+                $crate::contract::$area::$test(&*store).await;
+                $crate::contract::kit::check_whole(&*store).await;
+            })+
+        })+
+    };
+}

@@ -1,0 +1,107 @@
+//! Tokens, maps, principals, summaries, leases.
+
+use axon_audit::RecordKind;
+use axon_model::{MapVersion, SqlName};
+use serde_json::json;
+use time::Duration;
+
+use super::kit::{act, journal, minute, source};
+use crate::{NewToken, Store, TokenHash};
+
+fn token(text: &str) -> NewToken {
+    NewToken { source: source("entra"), hash: TokenHash::of(text), label: "a token".into(), expires: Some(minute(9)) }
+}
+
+/// The hash finds its token, and only that.
+pub async fn tokens_are_found_by_their_hash(store: &dyn Store) {
+    let kept = store.add_token(token("secret"), act(1)).await.expect("kept");
+    let found = store.find_token(&TokenHash::of("secret")).await.expect("asked").expect("found");
+    assert_eq!(found, kept);
+    assert!(found.accepted_at(minute(8)) && !found.accepted_at(minute(9)));
+    assert_eq!(store.find_token(&TokenHash::of("Secret")).await.expect("asked"), None);
+    let mut near = *TokenHash::of("secret").as_bytes();
+    near[31] ^= 1;
+    let near = TokenHash::from_bytes(near);
+    assert_eq!(store.find_token(&near).await.expect("asked"), None, "the prefix alone opens nothing");
+    let entry = journal(store).await.pop().expect("recorded");
+    assert_eq!(entry.record.kind, RecordKind::TokenChange);
+    assert!(entry.record.facts["token"] == kept.id.to_string() && entry.clear.is_none());
+}
+
+/// Revoked once, told for ever.
+pub async fn a_revoked_token_says_so(store: &dyn Store) {
+    let first = store.add_token(token("one"), act(1)).await.expect("kept");
+    let second = store.add_token(token("two"), act(2)).await.expect("kept");
+    assert!(store.revoke_token(first.id, act(3)).await.expect("revoked"));
+    assert!(!store.revoke_token(first.id, act(4)).await.expect("asked"));
+    let found = store.find_token(&TokenHash::of("one")).await.expect("asked").expect("still told");
+    assert_eq!(found.revoked, Some(minute(3)));
+    assert!(!found.accepted_at(minute(3)));
+    let all = store.tokens().await.expect("listed");
+    assert_eq!(all.iter().map(|t| t.id).collect::<Vec<_>>(), [first.id, second.id]);
+    assert_eq!(journal(store).await.len(), 3);
+}
+
+/// The last one put is in force; an old one can still be read.
+pub async fn maps_follow_each_other(store: &dyn Store) {
+    let version = |n: &str| MapVersion(n.into());
+    let files = |text: &str| vec![("role-map.yaml".to_owned(), text.to_owned())];
+    assert_eq!(store.current_map().await.expect("asked"), None);
+    assert!(store.put_map(version("a"), files("axon: 1"), act(1)).await.expect("put"));
+    assert!(!store.put_map(version("a"), files("axon: 1"), act(2)).await.expect("the same"));
+    assert!(store.put_map(version("b"), files("axon: 1 # b"), act(3)).await.expect("put"));
+    let current = store.current_map().await.expect("asked").expect("one");
+    assert_eq!((current.version, current.at, current.files), (version("b"), minute(3), files("axon: 1 # b")));
+    let old = store.map(&version("a")).await.expect("asked").expect("kept");
+    assert_eq!((old.files, old.record.0), (files("axon: 1"), 1));
+    assert_eq!(store.map(&version("c")).await.expect("asked"), None);
+    assert!(store.put_map(version("a"), files("axon: 1"), act(4)).await.expect("back again"));
+    assert_eq!(store.current_map().await.expect("asked").expect("one").version, version("a"));
+    let last = journal(store).await.pop().expect("recorded").record;
+    assert_eq!((last.kind, last.seq.0, &last.facts["before"]), (RecordKind::MapVersion, 3, &json!("b")));
+}
+
+/// By target, once each.
+pub async fn principals_are_remembered(store: &dyn Store) {
+    let name = |text: &str| SqlName::parse(text).expect("a name");
+    store.remember_principals("dw", vec![name("kim@acme.com"), name("lee@acme.com")]).await.expect("kept");
+    store.remember_principals("dw", vec![name("kim@acme.com"), name("O'Brien")]).await.expect("kept");
+    store.remember_principals("other", vec![name("dan@acme.com")]).await.expect("kept");
+    let dw = store.remembered_principals("dw").await.expect("read");
+    let names: Vec<_> = dw.iter().map(|n| n.as_str()).collect();
+    assert_eq!(names, ["kim@acme.com", "lee@acme.com", "O'Brien"]);
+    assert!(store.remembered_principals("none").await.expect("read").is_empty());
+}
+
+/// The last one counts.
+pub async fn a_summary_is_replaced(store: &dyn Store) {
+    assert_eq!(store.summary("dw").await.expect("read"), None);
+    for n in 1..=2 {
+        store.save_summary("dw", json!({"steps": n}), minute(n)).await.expect("kept");
+    }
+    assert_eq!(store.summary("dw").await.expect("read"), Some((json!({"steps": 2}), minute(2))));
+}
+
+/// One holder at a time, and a generation that tells the holders apart.
+pub async fn a_lease_has_one_holder(store: &dyn Store) {
+    let ttl = Duration::seconds(90);
+    let take = async |holder: &str, n: i64| store.try_lease("dw", holder, ttl, minute(n)).await.expect("asked");
+    let first = take("a", 0).await.expect("free");
+    assert_eq!((first.generation(), first.until()), (1, minute(0) + ttl));
+    assert_eq!(take("b", 1).await, None);
+    let again = take("a", 1).await.expect("its own");
+    assert_eq!((again.generation(), again.until()), (1, minute(1) + ttl));
+    let renewed = store.renew_lease(&again, ttl, minute(2)).await.expect("asked").expect("held");
+    assert_eq!(renewed.until(), minute(2) + ttl);
+    let second = take("b", 4).await.expect("run out");
+    assert_eq!(second.generation(), 2);
+    assert_eq!(store.renew_lease(&renewed, ttl, minute(4)).await.expect("asked"), None, "lost");
+    store.release_lease(&renewed).await.expect("harmless");
+    let held = store.lease("dw").await.expect("read").expect("one");
+    assert_eq!((held.holder.as_str(), held.generation, held.until), ("b", 2, minute(4) + ttl));
+    store.release_lease(&second).await.expect("given back");
+    let third = take("a", 4).await.expect("free");
+    assert_eq!(third.generation(), 3);
+    let late = take("a", 9).await.expect("its own, after a gap");
+    assert_eq!(late.generation(), 4, "others may have worked in between");
+}
