@@ -109,8 +109,8 @@ impl Scenes {
             .filter(|e| e.record.kind == RecordKind::DirectoryChange)
             .map(|e| e.record.seq)
             .max();
-        // Before the first push, any tick will do.
-        Ok(last.unwrap_or(RecordSeq(u64::from(self.shown.0 > 0) * self.shown.0)))
+        // Where nothing was changed, any tick will do.
+        Ok(last.unwrap_or_default())
     }
 
     async fn since(&self, position: RecordSeq) -> anyhow::Result<Vec<JournalEntry>> {
@@ -140,7 +140,8 @@ impl Scenes {
         }
         println!("{}", self.title);
         if self.pushes > 0 {
-            println!("  {} pushes, answered in {} ms", self.pushed, answered.as_millis());
+            let pushes = if self.pushed == 1 { "push" } else { "pushes" };
+            println!("  {} {pushes}, answered in {} ms", self.pushed, answered.as_millis());
         }
         if effects.is_empty() {
             println!("  nothing changes in the pool");
@@ -180,7 +181,9 @@ impl Scenes {
                 entry.record.request.as_ref().and_then(|r| self.arrived.get(r)).copied().or(first_push);
             let clear =
                 entry.clear.as_ref().map(axon_audit::ClearPart::body_of::<StepOutcome>).transpose()?;
-            for statement in clear.map(|c| c.statements).unwrap_or_default() {
+            // Looking for a leaver's sessions changes nothing; killing one does.
+            let statements = clear.map(|c| c.statements).unwrap_or_default();
+            for statement in statements.into_iter().filter(|s| !s.trim_start().starts_with("SELECT")) {
                 effects.push(Effect { statement, after: asked.map(|asked| *at - asked) });
             }
         }
