@@ -245,6 +245,8 @@ messages! {
     declared_twice(name: &str) = 134, 15, 2, "The variable name '{name}' has already been declared. Variable names must be unique within a query batch or stored procedure.";
     /// 217
     nesting_exceeded() = 217, 16, 1, "Maximum stored procedure, function, trigger, or view nesting level exceeded (limit 8).";
+    /// 701: a loop that answers without end.
+    out_of_memory() = 701, 17, 1, "There is insufficient system memory in resource pool 'default' to run this query.";
     /// 1222: another session's open transaction holds the table.
     lock_timeout() = 1222, 16, 1, "Lock request time out period exceeded.";
     /// 3617: attention.

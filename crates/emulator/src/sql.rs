@@ -1,7 +1,7 @@
 //! The T-SQL front end: tokens, a cursor over them, statements and their parser.
 
-pub mod ast;
+pub(crate) mod ast;
 pub mod cursor;
 pub mod data_type;
 pub mod lexer;
-pub mod parser;
+pub(crate) mod parser;

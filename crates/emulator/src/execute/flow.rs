@@ -3,11 +3,15 @@
 use std::time::{Duration, Instant};
 
 use super::{Flow, Outcome, Run, transaction};
+use crate::errors;
 use crate::query;
 use crate::sql::ast::Kind;
 
 /// How long a wait sleeps before it looks again whether the session was cut or its request cancelled.
 const LOOK: Duration = Duration::from_millis(5);
+
+/// Pieces of answer that a loop may heap up before it is ended.
+const MAX_ANSWERS: usize = 1_000_000;
 
 impl Run<'_> {
     /// Runs a statement of control flow; `None` for all others.
@@ -32,6 +36,9 @@ impl Run<'_> {
 
     fn while_loop(&mut self, condition: &query::Condition, body: &crate::sql::ast::Statement) -> Outcome {
         while self.test(condition)? {
+            if self.answers.len() > MAX_ANSWERS {
+                return Err(errors::out_of_memory());
+            }
             match self.statement(body)? {
                 Flow::Next => {}
                 Flow::Break => return Ok(Flow::Next),

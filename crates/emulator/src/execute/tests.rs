@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use proptest::prelude::*;
+
 use crate::answer::Answer;
 use crate::catalog::permission::Action;
 use crate::errors;
@@ -284,4 +286,114 @@ fn a_session_whose_user_is_dropped_can_do_nothing_more() {
     ok(&mut ann, &["SELECT 1 AS a"]);
     ok(&mut admin, &["DROP USER [ann@x.org]"]);
     assert_eq!(number(&mut ann, "SELECT 1 AS a"), 916);
+}
+
+/// Statements over a handful of names, so that they meet one another's leavings.
+fn statement() -> impl Strategy<Value = String> {
+    let name =
+        prop::sample::select(vec!["a", "b", "c", "[d e]", "guest", "dbo", "public", "db_owner", "nobody"]);
+    let thing = prop::sample::select(vec![
+        "s.t",
+        "t",
+        "s.v",
+        "SCHEMA::s",
+        "SCHEMA::dbo",
+        "ROLE::a",
+        "USER::b",
+        "t(x)",
+        "s.v(x, y)",
+    ]);
+    let action =
+        prop::sample::select(vec!["SELECT", "INSERT", "CONTROL", "ALTER", "IMPERSONATE", "TAKE OWNERSHIP"]);
+    let verb = prop::sample::select(vec!["GRANT", "DENY", "REVOKE"]);
+    let tail = prop::sample::select(vec!["", " WITH GRANT OPTION", " CASCADE"]);
+    let bare = |name: &str| name.trim_matches(['[', ']']).to_owned();
+    prop_oneof![
+        name.clone().prop_map(|name| format!("CREATE USER {name} WITHOUT LOGIN")),
+        name.clone().prop_map(|name| format!("CREATE ROLE {name}")),
+        name.clone().prop_map(|name| format!("DROP USER {name}")),
+        name.clone().prop_map(|name| format!("DROP ROLE {name}")),
+        (name.clone(), name.clone()).prop_map(|(name, to)| format!("ALTER ROLE {name} WITH NAME = {to}")),
+        (name.clone(), name.clone(), prop::bool::ANY).prop_map(move |(role, member, add)| format!(
+            "EXEC {} N'{}', N'{}'",
+            if add { "sp_addrolemember" } else { "sp_droprolemember" },
+            bare(role),
+            bare(member)
+        )),
+        (verb, action, thing, name.clone(), tail).prop_map(|(verb, action, thing, name, tail)| format!(
+            "{verb} {action} ON {thing} TO {name}{tail}"
+        )),
+        name.clone().prop_map(|name| format!("ALTER AUTHORIZATION ON SCHEMA::s TO {name}")),
+        name.prop_map(|name| format!("EXECUTE AS USER = '{}'", name.trim_matches(['[', ']']))),
+        prop::sample::select(vec![
+            "REVERT",
+            "CREATE SCHEMA s",
+            "DROP SCHEMA s",
+            "CREATE TABLE s.t (x int, y int)",
+            "CREATE TABLE t (x int, y int)",
+            "DROP TABLE s.t",
+            "ALTER TABLE t DROP COLUMN x",
+            "CREATE VIEW s.v AS SELECT x, y FROM t",
+            "ALTER VIEW s.v AS SELECT y FROM t",
+            "DROP VIEW s.v",
+            "ALTER SCHEMA s TRANSFER t",
+            "INSERT INTO t (x, y) VALUES (1, 2)",
+            "BEGIN TRANSACTION",
+            "ROLLBACK",
+        ])
+        .prop_map(str::to_owned),
+    ]
+}
+
+/// Nothing in the catalog refers to what is not there, and no role is in itself.
+fn assert_sound(catalog: &crate::catalog::Catalog) {
+    let known = |id| catalog.principal(id).is_some();
+    assert!(catalog.members().all(|(role, member)| known(role) && known(member)));
+    assert!(catalog.schemas().all(|schema| known(schema.owner)));
+    assert!(catalog.principals().all(|principal| principal.owner.is_none_or(known)));
+    for row in catalog.permissions() {
+        let on = row.key.securable;
+        assert!(known(row.key.grantee) && known(row.key.grantor), "{row:?}");
+        assert!(
+            match on.class {
+                crate::catalog::permission::Class::Database => true,
+                crate::catalog::permission::Class::Schema => catalog.schema(on.major).is_some(),
+                crate::catalog::permission::Class::Principal => known(on.major),
+                crate::catalog::permission::Class::Object => catalog.object(on.major).is_some_and(|object| {
+                    on.minor == 0 || object.columns.iter().any(|column| column.id == on.minor)
+                }),
+            },
+            "{row:?}"
+        );
+    }
+    for role in catalog.principals() {
+        let mut open: Vec<i32> = catalog.roles_of(role.id).collect();
+        let mut seen = std::collections::BTreeSet::new();
+        while let Some(id) = open.pop() {
+            assert_ne!(id, role.id, "{} is in itself", role.name);
+            if seen.insert(id) {
+                open.extend(catalog.roles_of(id));
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+    #[test]
+    fn a_refused_statement_changes_nothing_and_the_catalog_stays_sound(
+        statements in prop::collection::vec(statement(), 1..60)
+    ) {
+        let pool = pool();
+        let mut admin = sa(&pool);
+        for statement in &statements {
+            let before = pool.snapshot().revision();
+            let in_transaction = admin.transaction.is_some();
+            let answers = admin.batch(statement);
+            if error_of(&answers).is_some() && !in_transaction {
+                prop_assert_eq!(pool.snapshot().revision(), before, "{}", statement);
+            }
+            assert_sound(&pool.snapshot());
+        }
+    }
 }
