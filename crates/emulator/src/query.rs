@@ -31,9 +31,9 @@ mod types;
 mod view;
 
 pub use ast::{Change, Condition, Expression, Query};
-pub use change::{Changed, change};
+pub use change::change;
 pub use context::{QueryContext, Rights, SessionFacts, SessionRow};
 pub use convert::convert;
 pub use parse::{parse_change, parse_condition, parse_expression, parse_select};
-pub use run::{ResultSet, evaluate, run, test};
+pub use run::{evaluate, run, test};
 pub use view::view_columns;

@@ -2,6 +2,7 @@
 //!
 //! The rows that change are found by a query like any other; the new content is made in memory and given back whole.
 
+use std::fmt::Write as _;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -255,12 +256,12 @@ fn selected(
         null: false,
     }];
     for (place, (value, column)) in values.iter().enumerate() {
-        sql.push_str(&format!(",{value} AS c{}", place + 1));
+        let _ = write!(sql, ",{value} AS c{}", place + 1);
         columns.push(column.clone());
     }
-    sql.push_str(&format!(" FROM {from}"));
+    let _ = write!(sql, " FROM {from}");
     if let Some(filter) = filter {
-        sql.push_str(&format!(" WHERE {}", binder.condition(filter)?));
+        let _ = write!(sql, " WHERE {}", binder.condition(filter)?);
     }
     binder.scopes.pop();
     run::finish(binder, &Bound { sql, columns, single: false })

@@ -135,7 +135,7 @@ impl SystemView {
 
     /// Its object id; ids of system objects are negative.
     pub(crate) fn id(self) -> i32 {
-        let place = all().position(|definition| std::ptr::eq(definition, self.0)).unwrap_or(0);
+        let place = all().position(|definition| SystemView(definition) == self).unwrap_or(0);
         -100 - i32::try_from(place).unwrap_or(0)
     }
 
@@ -178,7 +178,7 @@ pub(crate) fn find(schema: &str, name: &str, dedicated: bool) -> Option<SystemVi
 /// The old views can be named without a schema.
 pub(crate) fn find_bare(name: &str, dedicated: bool) -> Option<SystemView> {
     offered(dedicated)
-        .find(|definition| same(definition.name, name) && legacy::VIEWS.iter().any(|old| std::ptr::eq(old, *definition)))
+        .find(|definition| same(definition.name, name) && legacy::VIEWS.iter().any(|old| old.name == definition.name))
         .map(SystemView)
 }
 

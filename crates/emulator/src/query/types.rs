@@ -174,7 +174,7 @@ pub(crate) fn implicit(from: SqlType, to: SqlType) -> bool {
     let classic = matches!(to, SqlType::DateTime | SqlType::SmallDateTime);
     match (family(from), family(to)) {
         (Bit | Integer | Decimal | Float, Bit | Integer | Decimal | Float)
-        | (Text, Bit | Integer | Decimal | Float | Text | Guid)
+        | (Text, Bit | Integer | Decimal | Float | Text | Guid | Moment)
         | (Bit | Integer | Float | Decimal | Guid | Moment, Text)
         | (Binary, Binary)
         | (Guid, Guid) => true,
@@ -182,7 +182,6 @@ pub(crate) fn implicit(from: SqlType, to: SqlType) -> bool {
         (Moment, Moment) => {
             !matches!((from, to), (SqlType::Time(_), SqlType::Date) | (SqlType::Date, SqlType::Time(_)))
         }
-        (Text, Moment) => true,
         (Bit | Integer | Decimal | Float, Moment) => classic,
         _ => false,
     }

@@ -183,11 +183,8 @@ fn collation_of(left: &Typed, right: &Typed) -> Result<Collation, ServerError> {
         return Ok(right.collation);
     }
     match (left.explicit, right.explicit) {
-        (true, true) if left.collation != right.collation => {
-            Err(error::collation_conflict(left.collation.name(), right.collation.name()))
-        }
         (false, true) => Ok(right.collation),
-        (false, false) if left.collation != right.collation => {
+        (true, true) | (false, false) if left.collation != right.collation => {
             Err(error::collation_conflict(left.collation.name(), right.collation.name()))
         }
         _ => Ok(left.collation),

@@ -1,5 +1,7 @@
 //! Values: literals, variables, columns, CASE, casts and subqueries.
 
+use std::fmt::Write as _;
+
 use rusqlite::types::Value as Cell;
 
 use crate::answer::{ServerError, SqlType};
@@ -78,12 +80,12 @@ impl Binder<'_> {
         let (column, qualifier) = name.split_last().ok_or_else(|| error::outside(line, "name"))?;
         for scope in (self.floor..self.scopes.len()).rev() {
             let mut found = None;
-            let mut qualified = false;
+            let mut named = false;
             for (at, source) in self.scopes[scope].sources.iter().enumerate() {
                 if !source.answers_to(qualifier) {
                     continue;
                 }
-                qualified = true;
+                named = true;
                 for (place, candidate) in source.columns.iter().enumerate() {
                     if candidate.name.as_deref().is_some_and(|name| same(name, column)) {
                         if found.is_some() {
@@ -96,7 +98,7 @@ impl Binder<'_> {
             if let Some((source, place)) = found {
                 return self.found(scope, source, place).map_err(|error| error.at_line(line));
             }
-            if qualified && !qualifier.is_empty() {
+            if named && !qualifier.is_empty() {
                 return Err(error::invalid_column(column).at_line(line));
             }
         }
@@ -182,10 +184,10 @@ impl Binder<'_> {
         let results = self.unified(&results)?;
         let mut sql = "CASE".to_owned();
         for (condition, result) in conditions.iter().zip(&results) {
-            sql.push_str(&format!(" WHEN {condition} THEN {}", result.sql));
+            let _ = write!(sql, " WHEN {condition} THEN {}", result.sql);
         }
         let last = &results[results.len() - 1];
-        sql.push_str(&format!(" ELSE {} END", last.sql));
+        let _ = write!(sql, " ELSE {} END", last.sql);
         let first = &results[0];
         let mut typed = Typed::new(sql, first.ty, results.iter().any(|result| result.nullable));
         typed.collation = first.collation;
@@ -294,7 +296,6 @@ pub(crate) fn literal(cell: &Cell) -> String {
 }
 
 fn blob(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
     let mut sql = String::with_capacity(bytes.len() * 2 + 3);
     sql.push_str("x'");
     for byte in bytes {

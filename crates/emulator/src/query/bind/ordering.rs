@@ -23,38 +23,14 @@ impl Binder<'_> {
                     outputs[place].value.sql.clone()
                 })?,
             };
-            let sql = match at {
-                Some(at) => outputs[at].value.collated(),
-                None => {
-                    let value = self.value(&key.key)?;
-                    if select.distinct && !outputs.iter().any(|output| output.value.sql == value.sql) {
-                        return Err(error::order_not_selected());
-                    }
-                    value.collated()
-                }
-            };
-            keys.push(direction(sql, key.descending));
-        }
-        Ok(clause(&keys))
-    }
-
-    /// The order of a set operation: only its own columns.
-    pub(crate) fn order_of_set(&mut self, order: &[Order], bound: &Bound) -> Result<String, ServerError> {
-        let mut keys = Vec::with_capacity(order.len());
-        for key in order {
-            let names = bound.columns.iter().map(|column| column.name.as_deref());
-            let at = match position(&key.key, bound.columns.len())? {
-                Some(at) => at,
-                None => match alias(&key.key, names, |place| format!("c{place}"))? {
-                    Some(at) => at,
-                    None => return Err(error::order_not_in_set()),
-                },
-            };
-            let column = &bound.columns[at];
-            let sql = if crate::query::types::is_text(column.ty) {
-                format!("(c{at} COLLATE {})", column.collation.sqlite())
+            let sql = if let Some(at) = at {
+                outputs[at].value.collated()
             } else {
-                format!("c{at}")
+                let value = self.value(&key.key)?;
+                if select.distinct && !outputs.iter().any(|output| output.value.sql == value.sql) {
+                    return Err(error::order_not_selected());
+                }
+                value.collated()
             };
             keys.push(direction(sql, key.descending));
         }
@@ -77,6 +53,27 @@ impl Binder<'_> {
         }
         Ok(keys)
     }
+}
+
+/// The order of a set operation: only its own columns.
+pub(crate) fn order_of_set(order: &[Order], bound: &Bound) -> Result<String, ServerError> {
+    let mut keys = Vec::with_capacity(order.len());
+    for key in order {
+        let names = bound.columns.iter().map(|column| column.name.as_deref());
+        let at = match position(&key.key, bound.columns.len())? {
+            Some(at) => Some(at),
+            None => alias(&key.key, names, |place| format!("c{place}"))?,
+        };
+        let at = at.ok_or_else(error::order_not_in_set)?;
+        let column = &bound.columns[at];
+        let sql = if crate::query::types::is_text(column.ty) {
+            format!("(c{at} COLLATE {})", column.collation.sqlite())
+        } else {
+            format!("c{at}")
+        };
+        keys.push(direction(sql, key.descending));
+    }
+    Ok(clause(&keys))
 }
 
 /// NULL sorts first, as in SQLite.

@@ -1,5 +1,7 @@
 //! One SELECT block.
 
+use std::fmt::Write as _;
+
 use crate::answer::ServerError;
 use crate::catalog::name::same;
 use crate::query::ast::{Expr, Item, Order, Page, Select};
@@ -47,7 +49,7 @@ impl Binder<'_> {
     ) -> Result<Bound, ServerError> {
         let mut sql = from.to_owned();
         if let Some(filter) = &select.filter {
-            sql.push_str(&format!(" WHERE {}", self.condition(filter)?));
+            let _ = write!(sql, " WHERE {}", self.condition(filter)?);
         }
         let groups = self.groups(&select.group)?;
         let aggregated = select.having.is_some()
@@ -61,10 +63,10 @@ impl Binder<'_> {
         }
         if !groups.is_empty() {
             let keys: Vec<String> = groups.iter().map(Typed::collated).collect();
-            sql.push_str(&format!(" GROUP BY {}", keys.join(",")));
+            let _ = write!(sql, " GROUP BY {}", keys.join(","));
         }
         if let Some(having) = &select.having {
-            sql.push_str(&format!(" HAVING {}", self.condition(having)?));
+            let _ = write!(sql, " HAVING {}", self.condition(having)?);
         }
         self.scope().windows_allowed = true;
         let outputs = self.outputs(select)?;

@@ -1,9 +1,11 @@
 //! Whole queries: WITH, set operators, VALUES, order and page.
 
+use std::fmt::Write as _;
 use std::rc::Rc;
 
 use crate::answer::ServerError;
 use crate::query::ast::{Body, Cte, Expr, Page, Query, SetOperator};
+use crate::query::bind::ordering::order_of_set;
 use crate::query::bind::{Binder, Bound, OutColumn, Typed};
 use crate::query::error;
 use crate::query::types::{is_text, unify};
@@ -58,7 +60,7 @@ impl Binder<'_> {
                     return Err(error::order_not_allowed());
                 }
                 let bound = self.body(body)?;
-                let order = self.order_of_set(&query.order, &bound)?;
+                let order = order_of_set(&query.order, &bound)?;
                 let limit = self.limit(None, page)?;
                 if order.is_empty() && limit.is_empty() {
                     return Ok(bound);
@@ -86,7 +88,7 @@ impl Binder<'_> {
         for (_, body) in rest {
             parts.push(self.body(body)?);
         }
-        let columns = self.common_columns(&parts)?;
+        let columns = common_columns(&parts)?;
         let mut sql = self.projected(&parts[0], &columns)?;
         for ((operator, _), part) in rest.iter().zip(&parts[1..]) {
             let word = match operator {
@@ -95,37 +97,9 @@ impl Binder<'_> {
                 SetOperator::Except => "EXCEPT",
                 SetOperator::Intersect => "INTERSECT",
             };
-            sql.push_str(&format!(" {word} {}", self.projected(part, &columns)?));
+            let _ = write!(sql, " {word} {}", self.projected(part, &columns)?);
         }
         Ok(Bound { sql, columns, single: false })
-    }
-
-    /// Names of the first part, types of all.
-    fn common_columns(&mut self, parts: &[Bound]) -> Result<Vec<OutColumn>, ServerError> {
-        let mut columns = parts[0].columns.clone();
-        for part in &parts[1..] {
-            if part.columns.len() != columns.len() {
-                return Err(error::unequal_lists());
-            }
-            for (column, other) in columns.iter_mut().zip(&part.columns) {
-                match (column.null, other.null) {
-                    (_, true) => {}
-                    (true, false) => {
-                        column.ty = other.ty;
-                        column.collation = other.collation;
-                        column.null = false;
-                    }
-                    (false, false) => {
-                        if is_text(column.ty) && is_text(other.ty) && column.collation != other.collation {
-                            return Err(error::collation_conflict(column.collation.name(), other.collation.name()));
-                        }
-                        column.ty = unify(column.ty, other.ty)?;
-                    }
-                }
-                column.nullable |= other.nullable;
-            }
-        }
-        Ok(columns)
     }
 
     /// A part with its columns converted to the common types.
@@ -226,4 +200,32 @@ impl Binder<'_> {
         self.visible = visible;
         bound
     }
+}
+
+/// Names of the first part, types of all.
+fn common_columns(parts: &[Bound]) -> Result<Vec<OutColumn>, ServerError> {
+    let mut columns = parts[0].columns.clone();
+    for part in &parts[1..] {
+        if part.columns.len() != columns.len() {
+            return Err(error::unequal_lists());
+        }
+        for (column, other) in columns.iter_mut().zip(&part.columns) {
+            match (column.null, other.null) {
+                (_, true) => {}
+                (true, false) => {
+                    column.ty = other.ty;
+                    column.collation = other.collation;
+                    column.null = false;
+                }
+                (false, false) => {
+                    if is_text(column.ty) && is_text(other.ty) && column.collation != other.collation {
+                        return Err(error::collation_conflict(column.collation.name(), other.collation.name()));
+                    }
+                    column.ty = unify(column.ty, other.ty)?;
+                }
+            }
+            column.nullable |= other.nullable;
+        }
+    }
+    Ok(columns)
 }

@@ -30,7 +30,7 @@ impl Binder<'_> {
                 Ok(Typed::new(format!("{function}(){over}"), SqlType::BigInt, false))
             }
             "NTILE" if count == 1 => {
-                let buckets = self.constant(&call.args[0], call.line)?;
+                let buckets = constant(&call.args[0], call.line)?;
                 if buckets == 0 {
                     return Err(error::outside(call.line, "NTILE"));
                 }
@@ -44,7 +44,7 @@ impl Binder<'_> {
             "LAG" | "LEAD" if (1..=3).contains(&count) => {
                 let mut value = self.value(&call.args[0])?;
                 let offset = match call.args.get(1) {
-                    Some(offset) => self.constant(offset, call.line)?,
+                    Some(offset) => constant(offset, call.line)?,
                     None => 1,
                 };
                 let mut default = "NULL".to_owned();
@@ -56,13 +56,6 @@ impl Binder<'_> {
                 Ok(Typed { nullable: true, digits: None, ..value })
             }
             _ => Err(error::wrong_count(&function, usize::from(count == 0)).at_line(call.line)),
-        }
-    }
-
-    fn constant(&mut self, expr: &Expr, line: u32) -> Result<u32, ServerError> {
-        match expr {
-            Expr::Number(digits) => digits.parse().map_err(|_| error::outside(line, digits)),
-            _ => Err(error::outside(line, "computed offset")),
         }
     }
 
@@ -118,5 +111,13 @@ fn bound(bound: FrameBound) -> String {
         FrameBound::CurrentRow => "CURRENT ROW".to_owned(),
         FrameBound::Following(rows) => format!("{rows} FOLLOWING"),
         FrameBound::UnboundedFollowing => "UNBOUNDED FOLLOWING".to_owned(),
+    }
+}
+
+/// A whole number written in the query.
+fn constant(expr: &Expr, line: u32) -> Result<u32, ServerError> {
+    match expr {
+        Expr::Number(digits) => digits.parse().map_err(|_| error::outside(line, digits)),
+        _ => Err(error::outside(line, "computed offset")),
     }
 }

@@ -36,7 +36,7 @@ pub(crate) fn narrow(text: String) -> Result<String, ServerError> {
     for c in text.chars() {
         if byte(c).is_some() {
             narrowed.push(c);
-        } else if matches!(u32::from(c), 0x3041..=0xdfff | 0xe000..=0xf8ff) {
+        } else if matches!(u32::from(c), 0x3041..=0xf8ff) {
             narrowed.push('?');
         } else if u32::from(c) > 0xffff {
             // A surrogate pair is two characters to the engine.

@@ -28,7 +28,6 @@ pub(super) fn bind(binder: &mut Binder<'_>, name: &str, call: &Call) -> Answered
         "DAY" => part_of(binder, call, Some(Part::Day)),
         "EOMONTH" => end_of_month(binder, call),
         "DATEFROMPARTS" => from_parts(binder, call),
-        "ISDATE" => return None,
         _ => return None,
     })
 }

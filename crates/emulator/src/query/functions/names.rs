@@ -32,8 +32,6 @@ pub(super) fn bind(binder: &mut Binder<'_>, name: &str, call: &Call) -> Answered
         "SCHEMA_ID" => schema_id(binder, call),
         "SCHEMA_NAME" => schema_name(binder, call),
         "COL_NAME" => col_name(binder, call),
-        "COLUMNPROPERTY" | "OBJECTPROPERTY" => return None,
-        "COL_LENGTH" => return None,
         "TYPE_NAME" => type_name(binder, call),
         "TYPE_ID" => type_id(binder, call),
         _ => return None,

@@ -56,7 +56,6 @@ fn server(binder: &mut Binder<'_>, call: &Call) -> Result<Typed, ServerError> {
         "productmajorversion" => word("12"),
         "productminorversion" => word("0"),
         "servername" | "machinename" => word(&session.server_name),
-        "instancename" => unknown(),
         "collation" => word(COLLATION),
         "lcid" => number(1033),
         "sqlcharset" => number(1),

@@ -95,9 +95,13 @@ fn arguments(cursor: &mut Cursor<'_>, name: Vec<String>, line: u32) -> Result<Ex
         }
         call.args = expr_list(cursor)?;
         // TRIM(characters FROM text)
-        if cursor.peek().is_word("FROM") && call.args.len() == 1 && call.name[0].eq_ignore_ascii_case("TRIM") {
-            cursor.advance();
-            call.args.insert(0, expr(cursor)?);
+        if call.name[0].eq_ignore_ascii_case("TRIM") {
+            if call.args.len() > 1 {
+                return Err(cursor.unexpected());
+            }
+            if cursor.eat_word("FROM") {
+                call.args.push(expr(cursor)?);
+            }
         }
     }
     cursor.expect_symbol(")")?;

@@ -181,6 +181,7 @@ const IDENTITY: &[ViewColumn] = &[
     opt("increment_value", SqlType::BigInt),
 ];
 
+#[expect(clippy::unnecessary_wraps, reason = "the shape of every fill")]
 fn nothing(_: &QueryContext, _: Emit<'_>) -> Result<(), ServerError> {
     Ok(())
 }
@@ -284,7 +285,7 @@ fn typed(ty: SqlType, sysname: bool) -> [Field<'static>; 6] {
     ]
 }
 
-fn column_row<'a>(object: i32, name: &'a str, id: i32, ty: SqlType, nullable: bool, identity: bool) -> Vec<Field<'a>> {
+fn column_row(object: i32, name: &str, id: i32, ty: SqlType, nullable: bool, identity: bool) -> Vec<Field<'_>> {
     let mut fields = vec![Field::Int(i64::from(object)), Field::Text(name), Field::Int(i64::from(id))];
     fields.extend(typed(ty, false));
     fields.extend([
