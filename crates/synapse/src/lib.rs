@@ -17,6 +17,9 @@
 //!   stands for a missing permission.
 //! - **One connection** is kept per target, replaced when broken or old. Redirections of the gateway are followed.
 //!
+//! The driver logs every server error with its text, which may hold personal names, at level ERROR under the target `tiberius`:
+//! a binary filters that target out. What matters of it is in outcomes and errors here.
+//!
 //! # Plain limits
 //! - It was tried against Axon's own emulator only, and not against a live pool: what the numbers, the catalog's columns and
 //!   the refusals look like comes from Microsoft's documentation.

@@ -6,4 +6,5 @@ mod rendering;
 mod scripted;
 mod stage;
 mod story;
+mod trouble;
 mod wire;

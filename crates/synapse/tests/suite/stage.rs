@@ -8,7 +8,8 @@ use axon_emulator::{Directory, Emulator, EmulatorConfig, PoolKind, Running};
 use axon_model::SqlName;
 use axon_reconcile::target::TokenError;
 use axon_reconcile::{
-    InspectScope, Inspection, ObjectName, Outcome, Seen, Step, Target as _, TokenSource, Wave,
+    InspectScope, Inspection, ObjectName, Outcome, Permission, PrincipalKind, Securable, Seen, Sid, Step,
+    Target as _, TokenSource, Wave,
 };
 use axon_synapse::{Auth, Connection, Dialect, SynapseTarget, Tls};
 use secrecy::SecretString;
@@ -64,6 +65,35 @@ pub fn name(text: &str) -> SqlName {
 
 pub fn orders() -> ObjectName {
     ObjectName { schema: name("sales"), name: name("orders") }
+}
+
+pub fn kim_sid() -> Option<Sid> {
+    Sid::from_object_id("01234567-89ab-cdef-0123-456789abcdef")
+}
+
+/// To `axon_reader`.
+pub fn grant(permission: Permission, on: Securable, columns: &[&str]) -> Step {
+    let columns = columns.iter().map(|c| name(c)).collect();
+    Step::Grant { grantee: name("axon_reader"), permission, on, columns }
+}
+
+/// What brings Kim into the role `axon_reader`.
+pub fn joiner() -> Vec<Step> {
+    vec![
+        Step::CreateRole { name: name("axon_reader") },
+        Step::CreatePrincipal { name: name("kim@acme.com"), kind: PrincipalKind::External, sid: kim_sid() },
+        Step::AddMember { role: name("axon_reader"), member: name("kim@acme.com") },
+        Step::AddMember { role: name("mediumrc"), member: name("kim@acme.com") },
+        grant(Permission::Select, Securable::Object(orders()), &["id", "region"]),
+        grant(Permission::Insert, Securable::Schema(name("sales")), &[]),
+        grant(Permission::ViewDefinition, Securable::Database, &[]),
+        Step::Deny {
+            grantee: name("axon_reader"),
+            permission: Permission::Delete,
+            on: Securable::Object(orders()),
+            columns: vec![],
+        },
+    ]
 }
 
 pub type Raw = Client<Compat<TcpStream>>;

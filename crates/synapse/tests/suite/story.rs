@@ -1,45 +1,15 @@
-//! Against the emulator: a person comes, works, and leaves; names that want to be code; a pool that is not there.
+//! Against the emulator: a person comes, works, and leaves; again; by name; on both kinds of pool; with names that want to be code.
 
 use axon_emulator::PoolKind;
-use axon_emulator::pool::Power;
 use axon_reconcile::{
     Connect, GrantKey, GrantState, Graph, InspectScope, Membership, ObjectKind, Outcome, Permission,
-    PrincipalKind, RefusalKind, Securable, Seen, Sid, Step, Target as _, TargetError, Wave,
+    PrincipalKind, RefusalKind, Securable, Step, Target as _, TargetError,
 };
-use axon_synapse::Auth;
-use secrecy::SecretString;
 use tiberius::AuthMethod;
 
 use crate::stage::{
-    ADMIN, HOSTILE, KIM, LEE, PASSWORD, Stage, apply, inspect, name, orders, outcomes, run, token,
+    ADMIN, HOSTILE, KIM, Stage, apply, inspect, joiner, kim_sid, name, orders, outcomes, run, token,
 };
-
-fn kim_sid() -> Option<Sid> {
-    Sid::from_object_id("01234567-89ab-cdef-0123-456789abcdef")
-}
-
-fn grant(permission: Permission, on: Securable, columns: &[&str]) -> Step {
-    let columns = columns.iter().map(|c| name(c)).collect();
-    Step::Grant { grantee: name("axon_reader"), permission, on, columns }
-}
-
-fn joiner() -> Vec<Step> {
-    vec![
-        Step::CreateRole { name: name("axon_reader") },
-        Step::CreatePrincipal { name: name("kim@acme.com"), kind: PrincipalKind::External, sid: kim_sid() },
-        Step::AddMember { role: name("axon_reader"), member: name("kim@acme.com") },
-        Step::AddMember { role: name("mediumrc"), member: name("kim@acme.com") },
-        grant(Permission::Select, Securable::Object(orders()), &["id", "region"]),
-        grant(Permission::Insert, Securable::Schema(name("sales")), &[]),
-        grant(Permission::ViewDefinition, Securable::Database, &[]),
-        Step::Deny {
-            grantee: name("axon_reader"),
-            permission: Permission::Delete,
-            on: Securable::Object(orders()),
-            columns: vec![],
-        },
-    ]
-}
 
 fn grants_of(graph: &Graph, grantee: &str) -> Vec<String> {
     graph
@@ -257,129 +227,6 @@ async fn a_read_by_name_is_the_part_of_the_whole_that_was_asked_for() {
     }
 }
 
-fn refusal(outcome: &Outcome) -> (RefusalKind, i64) {
-    match outcome {
-        Outcome::Refused { refusal, .. } => (refusal.kind, refusal.number),
-        other => panic!("{other:?}"),
-    }
-}
-
-#[tokio::test]
-async fn refusals_of_the_pool_have_their_kinds() {
-    let stage = Stage::dedicated().await;
-    let target = stage.target();
-    apply(
-        &target,
-        &[Step::CreateRole { name: name("lee@acme.com") }, Step::CreateRole { name: name("full") }],
-    )
-    .await;
-    let create =
-        |who: &str| Step::CreatePrincipal { name: name(who), kind: PrincipalKind::External, sid: None };
-    let add = |role: &str, member: &str| Step::AddMember { role: name(role), member: name(member) };
-    for (step, want) in [
-        (create("nobody@acme.com"), (RefusalKind::DirectoryUnknown, 33130)),
-        (create("twins"), (RefusalKind::DirectoryUnknown, 33131)),
-        // A role has the person's name: converged is what this must not be taken for.
-        (create("lee@acme.com"), (RefusalKind::Blocked, 15023)),
-        (add("full", "nobody@acme.com"), (RefusalKind::Missing, 15151)),
-        (grant(Permission::Select, Securable::Object(orders()), &[]), (RefusalKind::Missing, 15151)),
-        (Step::DropRole { name: name("db_owner") }, (RefusalKind::Forbidden, 15150)),
-    ] {
-        let got = outcomes(&target, std::slice::from_ref(&step)).await;
-        assert_eq!(refusal(&got[0]), want, "{step}");
-    }
-    apply(&target, &[create("kim@acme.com"), add("full", "kim@acme.com")]).await;
-    let drop = [Step::DropRole { name: name("full") }];
-    assert_eq!(refusal(&outcomes(&target, &drop).await[0]), (RefusalKind::Blocked, 15144));
-
-    let sql = stage.target_as(Auth::Sql { user: "sa".into(), password: SecretString::from(PASSWORD) });
-    let got = outcomes(&sql, &[create("O'Brien@acme.com"), create("kim@acme.com")]).await;
-    assert_eq!(refusal(&got[0]), (RefusalKind::NeedsEntra, 33159));
-    assert_eq!(got[1], Outcome::NotTried);
-}
-
-#[tokio::test]
-async fn a_pool_that_is_paused_or_refuses_the_login_says_so_and_comes_back() {
-    let stage = Stage::dedicated().await;
-    let target = stage.target();
-    inspect(&target).await;
-    stage.emulator.pool().set_power(Power::Paused);
-    stage.emulator.pool().cut_sessions();
-    let step = [Step::CreateRole { name: name("axon_late") }];
-    let error = target.inspect(InspectScope::Full).await.unwrap_err();
-    assert!(matches!(&error, TargetError::Refused { refusal, .. } if refusal.number == 42108), "{error:?}");
-    assert_eq!(refusal(&outcomes(&target, &step).await[0]), (RefusalKind::Paused, 42108));
-    stage.emulator.pool().set_power(Power::Resuming);
-    assert_eq!(refusal(&outcomes(&target, &step).await[0]), (RefusalKind::Busy, 42109));
-    stage.emulator.pool().set_power(Power::Online);
-    apply(&target, &step).await;
-
-    for auth in [
-        Auth::Sql { user: "sa".into(), password: SecretString::from("wrong-s3cret") },
-        token("eyJhbGciOiJub25lIn0.eyJ1cG4iOiJub2JvZHlAYWNtZS5jb20ifQ."),
-    ] {
-        let error = stage.target_as(auth).inspect(InspectScope::Full).await.unwrap_err();
-        assert!(
-            matches!(&error, TargetError::Refused { refusal, .. } if refusal.number == 18456),
-            "{error:?}"
-        );
-        let told = format!("{error} {error:?}");
-        assert!(!told.contains("s3cret") && !told.contains("eyJ"), "{told}");
-    }
-}
-
-#[tokio::test]
-async fn a_principal_with_few_rights_knows_that_it_sees_little() {
-    let stage = Stage::dedicated().await;
-    let admin = stage.target();
-    let kim = name("kim@acme.com");
-    let create = Step::CreatePrincipal { name: kim, kind: PrincipalKind::External, sid: None };
-    apply(&admin, &[create, Step::CreateRole { name: name("axon_reader") }]).await;
-    let target = stage.target_as(token(KIM));
-    let little = inspect(&target).await;
-    assert_eq!(little.facts.own_principal, kim);
-    assert!(little.unseen[0].contains("VIEW DEFINITION"), "{:?}", little.unseen);
-    let denied = outcomes(&target, &[Step::CreateRole { name: name("axon_mine") }]).await;
-    assert!(
-        matches!(&denied[0], Outcome::Refused { refusal, .. } if refusal.kind != RefusalKind::AlreadyThere)
-    );
-    let drop = outcomes(&target, &[Step::DropRole { name: name("axon_reader") }]).await;
-    assert!(
-        matches!(&drop[0], Outcome::Refused { refusal, .. } if refusal.kind == RefusalKind::Missing),
-        "what may only be hidden is not taken for gone: {drop:?}"
-    );
-
-    let permission = Permission::ViewDefinition;
-    let view = Step::Grant { grantee: kim, permission, on: Securable::Database, columns: vec![] };
-    apply(&admin, &[view]).await;
-    assert_eq!(inspect(&target).await.unseen, Vec::<String>::new());
-    let (mut part, mut whole) = (inspect(&target).await.graph, inspect(&admin).await.graph);
-    // Whose rows they are is a matter of who asks.
-    for grant in part.grants.values_mut().chain(whole.grants.values_mut()) {
-        assert!(grant.own_row != grant.foreign_grantors.contains(&name("dbo")));
-        (grant.own_row, grant.foreign_grantors) = (true, vec![]);
-    }
-    assert_eq!(part, whole);
-
-    // It would see its own session only, and nobody else's.
-    let mut lee = {
-        let create =
-            Step::CreatePrincipal { name: name("lee@acme.com"), kind: PrincipalKind::External, sid: None };
-        apply(&admin, &[create]).await;
-        stage.raw(AuthMethod::aad_token(LEE)).await.unwrap()
-    };
-    let kill = [Step::KillSessions { principal: name("lee@acme.com") }];
-    assert_eq!(refusal(&outcomes(&target, &kill).await[0]), (RefusalKind::Forbidden, 0));
-    assert_eq!(target.read_back(&Wave::for_test(kill.to_vec())).await.unwrap(), [Seen::NotInForce]);
-    run(&mut lee, "SELECT 1 AS one").await.unwrap();
-    let state =
-        |permission| Step::Grant { grantee: kim, permission, on: Securable::Database, columns: vec![] };
-    apply(&admin, &[state(Permission::ViewDatabaseState), state(Permission::KillDatabaseConnection)]).await;
-    inspect(&target).await;
-    apply(&target, &kill).await;
-    assert!(run(&mut lee, "SELECT 1 AS one").await.is_err());
-}
-
 #[tokio::test]
 async fn the_same_story_on_a_serverless_pool() {
     let stage = Stage::of(PoolKind::Serverless).await;
@@ -420,25 +267,4 @@ async fn the_same_story_on_a_serverless_pool() {
     );
     let error = wrong.unwrap().inspect(InspectScope::Full).await.unwrap_err();
     assert!(matches!(&error, TargetError::Unreadable { .. }), "{error:?}");
-}
-
-#[tokio::test]
-async fn what_was_undone_outside_is_seen_as_not_in_force() {
-    let stage = Stage::dedicated().await;
-    let target = stage.target();
-    apply(&target, &joiner()).await;
-    let mut sa = stage.raw(AuthMethod::sql_server("sa", PASSWORD)).await.unwrap();
-    run(&mut sa, "EXEC sp_droprolemember N'axon_reader', N'kim@acme.com'").await.unwrap();
-    run(&mut sa, "REVOKE SELECT ON OBJECT::[sales].[orders] ([region]) FROM [axon_reader]").await.unwrap();
-    let seen = target.read_back(&Wave::for_test(joiner())).await.unwrap();
-    let lost: Vec<String> = joiner()
-        .iter()
-        .zip(seen)
-        .filter(|(_, s)| *s == Seen::NotInForce)
-        .map(|(step, _)| step.to_string())
-        .collect();
-    assert_eq!(
-        lost,
-        ["add kim@acme.com to role axon_reader", "grant SELECT on sales.orders (id, region) to axon_reader"]
-    );
 }

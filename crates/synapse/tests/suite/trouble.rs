@@ -1,0 +1,253 @@
+//! Against the emulator: what it refuses, what it hides, what breaks, and what others did.
+
+use axon_emulator::faults::{Armed, Fault};
+use axon_emulator::pool::Power;
+use axon_reconcile::{
+    GrantKey, GrantState, InspectScope, Outcome, Permission, PrincipalKind, RefusalKind, Securable, Seen,
+    Step, Target as _, TargetError, Wave,
+};
+use axon_synapse::Auth;
+use secrecy::SecretString;
+use tiberius::AuthMethod;
+
+use crate::stage::{
+    KIM, LEE, PASSWORD, Stage, apply, grant, inspect, joiner, name, orders, outcomes, run, token,
+};
+
+fn refusal(outcome: &Outcome) -> (RefusalKind, i64) {
+    match outcome {
+        Outcome::Refused { refusal, .. } => (refusal.kind, refusal.number),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn refusals_of_the_pool_have_their_kinds() {
+    let stage = Stage::dedicated().await;
+    let target = stage.target();
+    apply(
+        &target,
+        &[Step::CreateRole { name: name("lee@acme.com") }, Step::CreateRole { name: name("full") }],
+    )
+    .await;
+    let create =
+        |who: &str| Step::CreatePrincipal { name: name(who), kind: PrincipalKind::External, sid: None };
+    let add = |role: &str, member: &str| Step::AddMember { role: name(role), member: name(member) };
+    for (step, want) in [
+        (create("nobody@acme.com"), (RefusalKind::DirectoryUnknown, 33130)),
+        (create("twins"), (RefusalKind::DirectoryUnknown, 33131)),
+        // A role has the person's name: converged is what this must not be taken for.
+        (create("lee@acme.com"), (RefusalKind::Blocked, 15023)),
+        (add("full", "nobody@acme.com"), (RefusalKind::Missing, 15151)),
+        (grant(Permission::Select, Securable::Object(orders()), &[]), (RefusalKind::Missing, 15151)),
+        (Step::DropRole { name: name("db_owner") }, (RefusalKind::Forbidden, 15150)),
+    ] {
+        let got = outcomes(&target, std::slice::from_ref(&step)).await;
+        assert_eq!(refusal(&got[0]), want, "{step}");
+    }
+    apply(&target, &[create("kim@acme.com"), add("full", "kim@acme.com")]).await;
+    let drop = [Step::DropRole { name: name("full") }];
+    assert_eq!(refusal(&outcomes(&target, &drop).await[0]), (RefusalKind::Blocked, 15144));
+
+    let sql = stage.target_as(Auth::Sql { user: "sa".into(), password: SecretString::from(PASSWORD) });
+    let got = outcomes(&sql, &[create("O'Brien@acme.com"), create("kim@acme.com")]).await;
+    assert_eq!(refusal(&got[0]), (RefusalKind::NeedsEntra, 33159));
+    assert_eq!(got[1], Outcome::NotTried);
+}
+
+#[tokio::test]
+async fn a_pool_that_is_paused_or_refuses_the_login_says_so_and_comes_back() {
+    let stage = Stage::dedicated().await;
+    let target = stage.target();
+    inspect(&target).await;
+    stage.emulator.pool().set_power(Power::Paused);
+    stage.emulator.pool().cut_sessions();
+    let step = [Step::CreateRole { name: name("axon_late") }];
+    let error = target.inspect(InspectScope::Full).await.unwrap_err();
+    assert!(matches!(&error, TargetError::Refused { refusal, .. } if refusal.number == 42108), "{error:?}");
+    assert_eq!(refusal(&outcomes(&target, &step).await[0]), (RefusalKind::Paused, 42108));
+    stage.emulator.pool().set_power(Power::Resuming);
+    assert_eq!(refusal(&outcomes(&target, &step).await[0]), (RefusalKind::Busy, 42109));
+    stage.emulator.pool().set_power(Power::Online);
+    apply(&target, &step).await;
+
+    for auth in [
+        Auth::Sql { user: "sa".into(), password: SecretString::from("wrong-s3cret") },
+        token("eyJhbGciOiJub25lIn0.eyJ1cG4iOiJub2JvZHlAYWNtZS5jb20ifQ."),
+    ] {
+        let error = stage.target_as(auth).inspect(InspectScope::Full).await.unwrap_err();
+        assert!(
+            matches!(&error, TargetError::Refused { refusal, .. } if refusal.number == 18456),
+            "{error:?}"
+        );
+        let told = format!("{error} {error:?}");
+        assert!(!told.contains("s3cret") && !told.contains("eyJ"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_principal_with_few_rights_knows_that_it_sees_little() {
+    let stage = Stage::dedicated().await;
+    let admin = stage.target();
+    let kim = name("kim@acme.com");
+    let create = Step::CreatePrincipal { name: kim, kind: PrincipalKind::External, sid: None };
+    apply(&admin, &[create, Step::CreateRole { name: name("axon_reader") }]).await;
+    let target = stage.target_as(token(KIM));
+    let little = inspect(&target).await;
+    assert_eq!(little.facts.own_principal, kim);
+    assert!(little.unseen[0].contains("VIEW DEFINITION"), "{:?}", little.unseen);
+    let denied = outcomes(&target, &[Step::CreateRole { name: name("axon_mine") }]).await;
+    assert!(
+        matches!(&denied[0], Outcome::Refused { refusal, .. } if refusal.kind != RefusalKind::AlreadyThere)
+    );
+    let drop = outcomes(&target, &[Step::DropRole { name: name("axon_reader") }]).await;
+    assert!(
+        matches!(&drop[0], Outcome::Refused { refusal, .. } if refusal.kind == RefusalKind::Missing),
+        "what may only be hidden is not taken for gone: {drop:?}"
+    );
+
+    let permission = Permission::ViewDefinition;
+    let view = Step::Grant { grantee: kim, permission, on: Securable::Database, columns: vec![] };
+    apply(&admin, &[view]).await;
+    assert_eq!(inspect(&target).await.unseen, Vec::<String>::new());
+    let (mut part, mut whole) = (inspect(&target).await.graph, inspect(&admin).await.graph);
+    // Whose rows they are is a matter of who asks.
+    for grant in part.grants.values_mut().chain(whole.grants.values_mut()) {
+        assert!(grant.own_row != grant.foreign_grantors.contains(&name("dbo")));
+        (grant.own_row, grant.foreign_grantors) = (true, vec![]);
+    }
+    assert_eq!(part, whole);
+
+    // It would see its own session only, and nobody else's.
+    let mut lee = {
+        let create =
+            Step::CreatePrincipal { name: name("lee@acme.com"), kind: PrincipalKind::External, sid: None };
+        apply(&admin, &[create]).await;
+        stage.raw(AuthMethod::aad_token(LEE)).await.unwrap()
+    };
+    let kill = [Step::KillSessions { principal: name("lee@acme.com") }];
+    assert_eq!(refusal(&outcomes(&target, &kill).await[0]), (RefusalKind::Forbidden, 0));
+    assert_eq!(target.read_back(&Wave::for_test(kill.to_vec())).await.unwrap(), [Seen::NotInForce]);
+    run(&mut lee, "SELECT 1 AS one").await.unwrap();
+    let allow =
+        |permission| Step::Grant { grantee: kim, permission, on: Securable::Database, columns: vec![] };
+    apply(&admin, &[allow(Permission::ViewDatabaseState), allow(Permission::KillDatabaseConnection)]).await;
+    inspect(&target).await;
+    apply(&target, &kill).await;
+    assert!(run(&mut lee, "SELECT 1 AS one").await.is_err());
+}
+
+#[tokio::test]
+async fn what_was_undone_outside_is_seen_as_not_in_force() {
+    let stage = Stage::dedicated().await;
+    let target = stage.target();
+    apply(&target, &joiner()).await;
+    let mut sa = stage.raw(AuthMethod::sql_server("sa", PASSWORD)).await.unwrap();
+    run(&mut sa, "EXEC sp_droprolemember N'axon_reader', N'kim@acme.com'").await.unwrap();
+    run(&mut sa, "REVOKE SELECT ON OBJECT::[sales].[orders] ([region]) FROM [axon_reader]").await.unwrap();
+    let seen = target.read_back(&Wave::for_test(joiner())).await.unwrap();
+    let lost: Vec<String> = joiner()
+        .iter()
+        .zip(seen)
+        .filter(|(_, s)| *s == Seen::NotInForce)
+        .map(|(step, _)| step.to_string())
+        .collect();
+    assert_eq!(
+        lost,
+        ["add kim@acme.com to role axon_reader", "grant SELECT on sales.orders (id, region) to axon_reader"]
+    );
+}
+
+#[tokio::test]
+async fn a_statement_that_broke_off_is_unknown_and_the_catalog_tells() {
+    let stage = Stage::dedicated().await;
+    let target = stage.target();
+    inspect(&target).await;
+    for applied in [true, false] {
+        let role = name(if applied { "axon_applied" } else { "axon_lost" });
+        let matching = Some(role.as_str().to_owned());
+        stage.emulator.pool().arm_for(Armed { fault: Fault::Hangup { applied }, times: 1, matching });
+        let step = [Step::CreateRole { name: role }];
+        let outcome = &outcomes(&target, &step).await[0];
+        assert!(
+            matches!(outcome, Outcome::Unknown { statements, .. } if statements.len() == 1),
+            "{outcome:?}"
+        );
+        let want = if applied { Seen::InForce } else { Seen::NotInForce };
+        assert_eq!(target.read_back(&Wave::for_test(step.to_vec())).await.unwrap(), [want]);
+        assert_eq!(inspect(&target).await.graph.roles.contains_key(&role), applied);
+    }
+}
+
+#[tokio::test]
+async fn a_directory_that_cannot_be_asked_is_for_later() {
+    let stage = Stage::dedicated().await;
+    let target = stage.target();
+    stage.emulator.pool().arm(Fault::DirectoryDown);
+    let create =
+        [Step::CreatePrincipal { name: name("kim@acme.com"), kind: PrincipalKind::External, sid: None }];
+    assert_eq!(refusal(&outcomes(&target, &create).await[0]), (RefusalKind::DirectoryUnavailable, 33134));
+    apply(&target, &create).await;
+}
+
+#[tokio::test]
+async fn what_another_gave_stays_and_is_told_apart() {
+    let stage = Stage::dedicated().await;
+    let target = stage.target();
+    apply(&target, &joiner()).await;
+    let mut sa = stage.raw(AuthMethod::sql_server("sa", PASSWORD)).await.unwrap();
+    run(&mut sa, "GRANT SELECT ON SCHEMA::[sales] TO [kim@acme.com] WITH GRANT OPTION").await.unwrap();
+    let mut kim = stage.raw(AuthMethod::aad_token(KIM)).await.unwrap();
+    run(&mut kim, "GRANT SELECT ON SCHEMA::[sales] TO [axon_reader]").await.unwrap();
+
+    let key = |grantee: &str| GrantKey {
+        grantee: name(grantee),
+        securable: Securable::Schema(name("sales")),
+        permission: Permission::Select,
+    };
+    let graph = inspect(&target).await.graph;
+    assert_eq!(graph.grants[&key("kim@acme.com")].state, GrantState::GrantWithOption);
+    let foreign = &graph.grants[&key("axon_reader")];
+    assert!(!foreign.own_row);
+    assert_eq!(foreign.foreign_grantors, [name("kim@acme.com")]);
+
+    // CASCADE takes what was grantable, and with it what was granted on.
+    let revoke = Step::Revoke {
+        grantee: name("kim@acme.com"),
+        permission: Permission::Select,
+        on: Securable::Schema(name("sales")),
+        columns: vec![],
+        was: GrantState::GrantWithOption,
+    };
+    apply(&target, &[revoke]).await;
+    let graph = inspect(&target).await.graph;
+    assert!(
+        !graph.grants.contains_key(&key("kim@acme.com")) && !graph.grants.contains_key(&key("axon_reader"))
+    );
+}
+
+#[tokio::test]
+async fn a_column_taken_out_of_a_grant_leaves_the_grant() {
+    let stage = Stage::dedicated().await;
+    let target = stage.target();
+    let role = name("axon_reader");
+    apply(
+        &target,
+        &[Step::CreateRole { name: role }, grant(Permission::Select, Securable::Object(orders()), &[])],
+    )
+    .await;
+    let without = Step::Revoke {
+        grantee: role,
+        permission: Permission::Select,
+        on: Securable::Object(orders()),
+        columns: vec![name("amount")],
+        was: GrantState::Grant,
+    };
+    apply(&target, &[without]).await;
+    let states =
+        stage.catalog("SELECT state FROM sys.database_permissions WHERE type = 'SL' ORDER BY minor_id").await;
+    assert_eq!(states, ["G", "R"]);
+    let graph = inspect(&target).await.graph;
+    let keys: Vec<Securable> = graph.grants_of(role).map(|(key, _)| key.securable).collect();
+    assert_eq!(keys, [Securable::Object(orders())]);
+}
