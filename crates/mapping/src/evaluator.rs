@@ -24,6 +24,7 @@ use crate::standing::{self, Standing};
 use crate::target::{TargetSpec, Via};
 use crate::view::{self, View};
 use claims::Claims;
+use touched::NamesUsed;
 
 /// Holds what every person, group and service identity asks for in one target, and the graph that comes of it.
 #[derive(Debug, Clone)]
@@ -32,6 +33,7 @@ pub struct Evaluator {
     target: TargetSpec,
     around: Surroundings,
     view: View,
+    used: NamesUsed,
     selection: Selection,
     /// Which mappings hold at the instant of the last evaluation.
     holding: Vec<bool>,
@@ -50,6 +52,7 @@ impl Evaluator {
     pub fn new(map: Arc<RoleMap>, target: &TargetName, around: Surroundings) -> Result<Self, UnknownTarget> {
         let spec = map.targets.get(target).ok_or_else(|| UnknownTarget(target.to_string()))?.clone();
         let view = View::of(&map, &spec);
+        let used = NamesUsed::of(&map);
         let scope = Scope {
             roles: spec.manage.roles.clone(),
             named_roles: view.named_roles.clone(),
@@ -62,6 +65,7 @@ impl Evaluator {
             target: spec,
             around,
             view,
+            used,
             selection: Selection::default(),
             holding: Vec::new(),
             claims: Claims::default(),
@@ -126,7 +130,7 @@ impl Evaluator {
         self.clock(now);
         let mut users = touched.users.clone();
         let mut groups = touched.groups.clone();
-        if touched.renamed {
+        if touched.moves(&self.used) {
             self.reselect(directory, &mut users, &mut groups);
         }
         let mut dirty = BTreeSet::new();

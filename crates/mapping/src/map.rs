@@ -12,10 +12,11 @@ use crate::guards::{self, GuardRules};
 use crate::names::{RoleName, ServiceName, TargetName};
 use crate::place::{Files, Place, Span};
 use crate::read::Reader;
+use crate::reserved::is_reserved;
 use crate::role::{self, ReadRole, RoleSpec, TargetNames};
 use crate::rule::{self, Known, Mapping, Who};
 use crate::target::{self, TargetSpec, Via};
-use crate::yaml::{Node, Text, Value, load, shown};
+use crate::yaml::{Node, Scalar, Value, load, shown};
 
 /// A service identity: not a person, not in SCIM.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,7 +116,7 @@ fn nothing(files: &mut Files) -> Diagnostics {
 }
 
 /// The entries of one section, from all files.
-type Section<'n> = Vec<(&'n Text, &'n Node)>;
+type Section<'n> = Vec<(&'n Scalar, &'n Node)>;
 
 fn read(
     reader: &mut Reader<'_>,
@@ -159,10 +160,10 @@ fn read(
         }
     }
     role::flatten(reader, &mut roles);
-    let services = services(reader, &section(reader, roots, "services"));
+    let services = services(reader, &section(reader, roots, "services"), &targets);
     // A role with a fault of its own still is a name that mappings may use.
-    let named = role_section.iter().filter_map(|(name, _)| name.text.parse().ok()).collect();
-    let known = Known { roles: &named, services: &services };
+    let role_names = role_section.iter().filter_map(|(name, _)| name.text.parse().ok()).collect();
+    let known = Known { roles: &role_names, services: &services };
     let mappings: Vec<rule::ReadMapping> = list_section(reader, roots, "mappings")
         .iter()
         .filter_map(|n| rule::read(reader, n, &known))
@@ -193,7 +194,7 @@ fn head(reader: &Reader<'_>, root: &Node) -> bool {
 /// A section's entries from all files; a key that two files give is a fault that names both places.
 fn section<'n>(reader: &Reader<'_>, roots: &'n [Node], key: &str) -> Section<'n> {
     let mut out: Section<'n> = Vec::new();
-    let mut seen: BTreeMap<&str, &Text> = BTreeMap::new();
+    let mut seen: BTreeMap<&str, &Scalar> = BTreeMap::new();
     for node in roots.iter().filter_map(|root| in_root(root, key)) {
         for (name, value) in reader.entries(node, &format!("`{key}`")) {
             if let Some(first) = seen.insert(&name.text, name) {
@@ -287,15 +288,7 @@ fn sets(
                 members.insert(target.name.clone());
             } else if !declared.contains(&text.text) {
                 let message = format!("no target is named `{}`", shown(&text.text));
-                match crate::nearest::nearest(&text.text, declared.iter().map(String::as_str)) {
-                    Some(near) => reader.fault_help(
-                        Fault::Unknown,
-                        text.span,
-                        message,
-                        format!("did you mean `{near}`?"),
-                    ),
-                    None => reader.fault(Fault::Unknown, text.span, message),
-                }
+                reader.unknown(&text, message, declared.iter().map(String::as_str), "");
             }
         }
         sets.insert(name.text.clone(), members.into_iter().collect());
@@ -326,7 +319,11 @@ fn sql_names(targets: &Section<'_>, sets: &Section<'_>) -> BTreeSet<String> {
     names
 }
 
-fn services(reader: &Reader<'_>, section: &Section<'_>) -> BTreeMap<ServiceName, Service> {
+fn services(
+    reader: &Reader<'_>,
+    section: &Section<'_>,
+    targets: &BTreeMap<TargetName, TargetSpec>,
+) -> BTreeMap<ServiceName, Service> {
     let mut services = BTreeMap::new();
     for (name, node) in section {
         let what = format!("service identity `{}`", shown(&name.text));
@@ -346,6 +343,14 @@ fn services(reader: &Reader<'_>, section: &Section<'_>) -> BTreeMap<ServiceName,
             sid
         });
         if let Some(principal) = principal {
+            let taken = |t: &&TargetSpec| t.manage.roles.iter().any(|glob| glob.matches(principal));
+            if let Some(target) = targets.values().find(taken) {
+                let message =
+                    format!("{principal} is a name for roles in target `{}` (`manage.roles`)", target.name);
+                reader.fault(Fault::Invalid, name.span, message);
+            } else if is_reserved(principal) {
+                reader.fault(Fault::Invalid, name.span, format!("{principal} is a reserved name"));
+            }
             services
                 .insert(service, Service { principal, sid: sid.flatten(), place: reader.place(name.span) });
         }

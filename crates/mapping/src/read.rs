@@ -9,7 +9,7 @@ use time::{Duration, OffsetDateTime};
 use crate::diagnostic::{Diagnostic, Fault};
 use crate::nearest::nearest;
 use crate::place::{Files, Place, Span};
-use crate::yaml::{Node, Text, Value, shown};
+use crate::yaml::{Node, Scalar, Value, shown};
 
 /// The most faults that are told at once.
 const MOST_FAULTS: usize = 200;
@@ -26,7 +26,7 @@ pub(crate) struct Fields<'n> {
     /// The keys and values as a whole.
     pub span: Span,
     what: String,
-    entries: &'n [(Text, Node)],
+    entries: &'n [(Scalar, Node)],
 }
 
 impl<'f> Reader<'f> {
@@ -51,6 +51,22 @@ impl<'f> Reader<'f> {
 
     pub fn fault_help(&self, fault: Fault, span: Span, message: impl Into<String>, help: impl Into<String>) {
         self.push(Diagnostic::new(self.files, fault, span, message).help(help));
+    }
+
+    /// A word that names nothing: with the candidate that it most likely meant, else with other help.
+    pub fn unknown<'c>(
+        &self,
+        at: &Scalar,
+        message: impl Into<String>,
+        candidates: impl IntoIterator<Item = &'c str>,
+        otherwise: &str,
+    ) {
+        let fault = Diagnostic::new(self.files, Fault::Unknown, at.span, message);
+        self.push(match nearest(&at.text, candidates) {
+            Some(near) => fault.help(format!("did you mean `{near}`?")),
+            None if otherwise.is_empty() => fault,
+            None => fault.help(otherwise),
+        });
     }
 
     pub fn not_yet(&self, span: Span, what: &str) {
@@ -89,7 +105,7 @@ impl<'f> Reader<'f> {
         Some(Fields { span: node.span, what: what.to_owned(), entries })
     }
 
-    pub fn check_key(&self, key: &Text, what: &str, known: &[&str], later: &[&str]) {
+    pub fn check_key(&self, key: &Scalar, what: &str, known: &[&str], later: &[&str]) {
         let name = key.text.as_str();
         if known.contains(&name) {
             return;
@@ -98,11 +114,8 @@ impl<'f> Reader<'f> {
             return self.not_yet(key.span, &format!("key `{name}` of {what}"));
         }
         let message = format!("{what} has no key `{}`", shown(name));
-        let help = match nearest(name, known.iter().chain(later).copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("known keys: {}", known.join(", ")),
-        };
-        self.fault_help(Fault::Unknown, key.span, message, help);
+        let otherwise = format!("known keys: {}", known.join(", "));
+        self.unknown(key, message, known.iter().chain(later).copied(), &otherwise);
     }
 
     pub fn wrong_kind(&self, node: &Node, what: &str, wanted: &str) {
@@ -115,17 +128,15 @@ impl<'f> Reader<'f> {
 
     /// The node as a list; a list may be empty.
     pub fn list<'n>(&self, node: &'n Node, what: &str) -> &'n [Node] {
-        match &node.value {
-            Value::List(items) => items,
-            _ => {
-                self.wrong_kind(node, what, "a list");
-                &[]
-            }
+        if let Value::List(items) = &node.value {
+            return items;
         }
+        self.wrong_kind(node, what, "a list");
+        &[]
     }
 
     /// The node as keys that the author chooses.
-    pub fn entries<'n>(&self, node: &'n Node, what: &str) -> &'n [(Text, Node)] {
+    pub fn entries<'n>(&self, node: &'n Node, what: &str) -> &'n [(Scalar, Node)] {
         match &node.value {
             Value::Map(entries) => entries,
             Value::Nothing => &[],
@@ -137,7 +148,7 @@ impl<'f> Reader<'f> {
     }
 
     /// The node as text, with variables put in.
-    pub fn text(&self, node: &Node, what: &str) -> Option<Text> {
+    pub fn text(&self, node: &Node, what: &str) -> Option<Scalar> {
         let Value::Text(text) = &node.value else {
             self.wrong_kind(node, what, "text");
             return None;
@@ -149,7 +160,7 @@ impl<'f> Reader<'f> {
         self.substitute(text, what)
     }
 
-    fn substitute(&self, text: &Text, what: &str) -> Option<Text> {
+    fn substitute(&self, text: &Scalar, what: &str) -> Option<Scalar> {
         if !text.text.contains("${") {
             return Some(text.clone());
         }
@@ -182,7 +193,7 @@ impl<'f> Reader<'f> {
             rest = &rest[at + end + 1..];
         }
         out.push_str(rest);
-        Some(Text { span: text.span, text: out, offset: None })
+        Some(Scalar { span: text.span, text: out, offset: None })
     }
 
     /// The text as one of these words.
@@ -192,12 +203,8 @@ impl<'f> Reader<'f> {
             return Some(*value);
         }
         let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-        let help = match nearest(&text.text, known.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("one of: {}", known.join(", ")),
-        };
         let message = format!("{what} cannot be `{}`", shown(&text.text));
-        self.fault_help(Fault::Unknown, text.span, message, help);
+        self.unknown(&text, message, known.iter().copied(), &format!("one of: {}", known.join(", ")));
         None
     }
 
@@ -256,7 +263,7 @@ impl<'n> Fields<'n> {
     }
 
     /// A key itself, where it is given.
-    pub fn key(&self, key: &str) -> Option<&'n Text> {
+    pub fn key(&self, key: &str) -> Option<&'n Scalar> {
         self.entries.iter().find(|(k, _)| k.text == key).map(|(k, _)| k)
     }
 

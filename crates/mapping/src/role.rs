@@ -8,7 +8,7 @@ use crate::grant::GrantLine;
 use crate::names::{RoleName, TargetName};
 use crate::place::{Place, Span};
 use crate::read::Reader;
-use crate::yaml::{Node, Text, Value, shown};
+use crate::yaml::{Node, Scalar, Value, shown};
 
 /// One line of `grants`, and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,9 +51,9 @@ pub struct RoleSpec {
 pub(crate) struct ReadRole {
     pub spec: RoleSpec,
     pub span: Span,
-    pub includes: Vec<(RoleName, Span)>,
+    pub includes: Vec<(RoleName, Scalar)>,
     /// The span of each line, by target, in step with `spec.grants`.
-    pub spans: BTreeMap<TargetName, Vec<Text>>,
+    pub spans: BTreeMap<TargetName, Vec<Scalar>>,
 }
 
 /// Where a name under `grants` leads.
@@ -71,7 +71,7 @@ pub(crate) struct TargetNames<'a> {
 /// Reads one role; targets may be named directly or by a set.
 pub(crate) fn read(
     reader: &Reader<'_>,
-    name: &Text,
+    name: &Scalar,
     node: &Node,
     names: &TargetNames<'_>,
 ) -> Option<ReadRole> {
@@ -83,16 +83,16 @@ pub(crate) fn read(
     };
     let fields = reader.fields(node, &what, &["description", "includes", "grants"], &["impersonate"])?;
     let description = fields.get("description").and_then(|n| reader.text(n, "`description`")).map(|t| t.text);
-    let mut includes: Vec<(RoleName, Span)> = Vec::new();
+    let mut includes: Vec<(RoleName, Scalar)> = Vec::new();
     for item in fields.get("includes").map_or(&[][..], |n| reader.list(n, &format!("`includes` of {what}"))) {
         let Some(text) = reader.text(item, "an included role") else { continue };
         match text.text.parse::<RoleName>() {
-            Ok(included) => includes.push((included, text.span)),
+            Ok(name) => includes.push((name, text)),
             Err(e) => reader.fault(Fault::Invalid, text.span, e.to_string()),
         }
     }
     let mut grants: BTreeMap<TargetName, Vec<PlacedGrant>> = BTreeMap::new();
-    let mut spans: BTreeMap<TargetName, Vec<Text>> = BTreeMap::new();
+    let mut spans: BTreeMap<TargetName, Vec<Scalar>> = BTreeMap::new();
     for (key, lines) in
         fields.get("grants").map_or(&[][..], |n| reader.entries(n, &format!("`grants` of {what}")))
     {
@@ -130,7 +130,7 @@ pub(crate) fn read(
 }
 
 /// The text of a line. YAML takes `per person: member of x` for a key and its value: it is put together again.
-fn line_text(reader: &Reader<'_>, node: &Node) -> Option<Text> {
+fn line_text(reader: &Reader<'_>, node: &Node) -> Option<Scalar> {
     let Value::Map(entries) = &node.value else { return reader.text(node, "a grant") };
     let [(key, value)] = entries.as_slice() else {
         reader.fault(Fault::Invalid, node.span, "a grant is one line of text");
@@ -149,30 +149,24 @@ fn line_text(reader: &Reader<'_>, node: &Node) -> Option<Text> {
     let span = Span { file: key.span.file, start: key.span.start, end: value.span.end };
     let offset =
         (reader.files.text(span.file).get(span.start..span.end) == Some(&text)).then_some(span.start);
-    Some(Text { span, text, offset })
+    Some(Scalar { span, text, offset })
 }
 
-fn targets_of(reader: &Reader<'_>, key: &Text, names: &TargetNames<'_>) -> Vec<TargetName> {
+fn targets_of(reader: &Reader<'_>, key: &Scalar, names: &TargetNames<'_>) -> Vec<TargetName> {
     if let Some(set) = names.sets.get(&key.text) {
         return set.clone();
     }
     if let Some(target) = (names.targets)(&key.text) {
         return vec![target];
     }
-    if !names.declared.iter().any(|n| *n == key.text) {
+    if !names.declared.contains(&key.text) {
         let message = format!("no target or set of targets is named `{}`", shown(&key.text));
-        let near = crate::nearest::nearest(&key.text, names.declared.iter().map(String::as_str));
-        match near {
-            Some(near) => {
-                reader.fault_help(Fault::Unknown, key.span, message, format!("did you mean `{near}`?"))
-            }
-            None => reader.fault(Fault::Unknown, key.span, message),
-        }
+        reader.unknown(key, message, names.declared.iter().map(String::as_str), "");
     }
     Vec::new()
 }
 
-fn grant(reader: &Reader<'_>, text: &Text) -> Option<GrantLine> {
+fn grant(reader: &Reader<'_>, text: &Scalar) -> Option<GrantLine> {
     match GrantLine::parse(&text.text) {
         Ok(line) => Some(line),
         Err(e) => {
@@ -197,17 +191,9 @@ fn grant(reader: &Reader<'_>, text: &Text) -> Option<GrantLine> {
 pub(crate) fn flatten(reader: &Reader<'_>, roles: &mut BTreeMap<RoleName, ReadRole>) {
     let before = reader.count();
     for role in roles.values() {
-        for (included, span) in &role.includes {
-            if !roles.contains_key(included) {
-                let message = format!("role `{}` includes `{included}`, which is no role", role.spec.name);
-                let near = crate::nearest::nearest(included.as_str(), roles.keys().map(RoleName::as_str));
-                match near {
-                    Some(near) => {
-                        reader.fault_help(Fault::Unknown, *span, message, format!("did you mean `{near}`?"))
-                    }
-                    None => reader.fault(Fault::Unknown, *span, message),
-                }
-            }
+        for (included, text) in role.includes.iter().filter(|(included, _)| !roles.contains_key(included)) {
+            let message = format!("role `{}` includes `{included}`, which is no role", role.spec.name);
+            reader.unknown(text, message, roles.keys().map(RoleName::as_str), "declare it under `roles`");
         }
     }
     let mut done: BTreeMap<RoleName, BTreeMap<TargetName, Vec<HeldGrant>>> = BTreeMap::new();
@@ -249,10 +235,14 @@ fn held(
         let own = lines.iter().map(|grant| HeldGrant { grant: grant.clone(), through: vec![name.clone()] });
         all.entry(target.clone()).or_default().extend(own);
     }
-    for (included, span) in &role.includes {
+    for (included, text) in &role.includes {
         if let Some(start) = path.iter().position(|seen| seen == included) {
             let round: Vec<&str> = path[start..].iter().chain([included]).map(RoleName::as_str).collect();
-            reader.fault(Fault::Invalid, *span, format!("includes go in a circle: {}", round.join(" -> ")));
+            reader.fault(
+                Fault::Invalid,
+                text.span,
+                format!("includes go in a circle: {}", round.join(" -> ")),
+            );
             continue;
         }
         held(reader, roles, included, path, done);

@@ -1,5 +1,7 @@
 //! `targets`: where access is enforced, how Axon gets in, and what it may touch there.
 
+mod auth;
+
 use std::fmt;
 
 use axon_model::SqlName;
@@ -10,7 +12,7 @@ use crate::names::{RoleName, TargetName};
 use crate::place::{Place, Span};
 use crate::read::{Fields, Reader};
 use crate::template::{Holes, Template};
-use crate::yaml::{Node, Text, Value, shown};
+use crate::yaml::{Node, Scalar, Value, shown};
 
 /// What kind of place it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,7 +143,7 @@ const KEYS: &[&str] = &[
 const LATER: &[&str] = &["endpoint", "scope", "dialect", "out"];
 
 /// Reads one target.
-pub(crate) fn read(reader: &Reader<'_>, name: &Text, node: &Node) -> Option<TargetSpec> {
+pub(crate) fn read(reader: &Reader<'_>, name: &Scalar, node: &Node) -> Option<TargetSpec> {
     let what = format!("target `{}`", shown(&name.text));
     let target: Option<TargetName> = name.text.parse().ok();
     if target.is_none() {
@@ -175,8 +177,8 @@ pub(crate) fn read(reader: &Reader<'_>, name: &Text, node: &Node) -> Option<Targ
     let port =
         fields.get("port").map_or(Some(1433), |n| reader.number(n, &format!("`port` of {what}"), 1..=65_535));
     let auth_node = fields.need(reader, "auth");
-    let auth = auth_node.and_then(|n| auth(reader, n));
-    let tls = fields.get("tls").map_or(Some(Tls::System), |n| tls(reader, n, &host_text));
+    let auth = auth_node.and_then(|n| auth::auth(reader, n));
+    let tls = fields.get("tls").map_or(Some(Tls::System), |n| auth::tls(reader, n, &host_text));
     let modes =
         [("observe", Mode::Observe), ("additive", Mode::Additive), ("authoritative", Mode::Authoritative)];
     let mode = fields
@@ -287,105 +289,4 @@ fn manage(
             reader.word(node, "`manage.principals`", &[("mapped", false), ("external", true)])?;
     }
     Some(manage)
-}
-
-fn tls(reader: &Reader<'_>, node: &Node, host: &str) -> Option<Tls> {
-    if let Value::Text(_) = &node.value {
-        reader.word(node, "`tls`", &[("off", ())])?;
-        let loopback = host == "localhost"
-            || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
-        if !loopback {
-            let message = "`tls: off` is for this machine itself only";
-            reader.fault_help(
-                Fault::Invalid,
-                node.span,
-                message,
-                "leave `tls` out, or name the authority: tls: {ca: FILE}",
-            );
-            return None;
-        }
-        return Some(Tls::Off);
-    }
-    let fields = reader.fields(node, "`tls`", &["ca"], &[])?;
-    let ca = fields.need(reader, "ca")?;
-    Some(Tls::Ca(reader.text(ca, "`tls.ca`")?.text))
-}
-
-const AUTH_LATER: &[&str] = &["managed-identity", "workload-identity", "client-secret", "client-certificate"];
-
-/// Reads `auth`. No line of it is ever quoted: a mistyped key must not show a secret.
-fn auth(reader: &Reader<'_>, node: &Node) -> Option<Auth> {
-    let fault = |kind, span, message: String, help: &str| {
-        let fault = crate::diagnostic::Diagnostic::new(reader.files, kind, span, message).unquoted();
-        reader.push(fault.help(help));
-    };
-    let known = "one of: {token-file: PATH}, {token-command: [PROGRAM, …]}, {sql: {user: …, password: …}}";
-    let later = |span: Span, kind: &str| {
-        fault(Fault::NotSupportedYet, span, format!("auth `{kind}` is not supported yet"), known);
-        None
-    };
-    let (key, value) = match &node.value {
-        Value::Text(t) if AUTH_LATER.contains(&t.text.as_str()) => return later(t.span, &t.text),
-        Value::Map(entries) if entries.len() == 1 => &entries[0],
-        _ => {
-            fault(Fault::Invalid, node.span, "`auth` names one way to authenticate".into(), known);
-            return None;
-        }
-    };
-    match key.text.as_str() {
-        "token-file" => Some(Auth::TokenFile(reader.text(value, "`token-file`")?.text)),
-        "token-command" => {
-            let items = reader.list(value, "`token-command`");
-            let words: Vec<String> =
-                items.iter().filter_map(|n| Some(reader.text(n, "`token-command`")?.text)).collect();
-            if words.is_empty() {
-                fault(
-                    Fault::Invalid,
-                    value.span,
-                    "`token-command` names a program and its arguments".into(),
-                    known,
-                );
-                return None;
-            }
-            (words.len() == items.len()).then_some(Auth::TokenCommand(words))
-        }
-        "sql" => sql(reader, value, &fault),
-        later_key if AUTH_LATER.contains(&later_key) => later(key.span, later_key),
-        other => {
-            fault(Fault::Unknown, key.span, format!("`auth` has no way `{}`", shown(other)), known);
-            None
-        }
-    }
-}
-
-fn sql(reader: &Reader<'_>, node: &Node, fault: &dyn Fn(Fault, Span, String, &str)) -> Option<Auth> {
-    let form = "write {user: NAME, password: \"${env:NAME}\"} or \"${file:PATH}\"";
-    let Value::Map(entries) = &node.value else {
-        fault(Fault::Invalid, node.span, "`sql` needs a user and a password".into(), form);
-        return None;
-    };
-    for (key, _) in entries.iter().filter(|(k, _)| !["user", "password"].contains(&k.text.as_str())) {
-        fault(Fault::Unknown, key.span, format!("`sql` has no key `{}`", shown(&key.text)), form);
-    }
-    let get = |key: &str| entries.iter().find(|(k, _)| k.text == key).map(|(_, n)| n);
-    let (Some(user), Some(password)) = (get("user"), get("password")) else {
-        fault(Fault::Missing, node.span, "`sql` needs a user and a password".into(), form);
-        return None;
-    };
-    let user = reader.text(user, "`user`")?.text;
-    let Value::Text(text) = &password.value else {
-        fault(Fault::Invalid, password.span, "`password` must be a reference".into(), form);
-        return None;
-    };
-    let reference =
-        text.text.strip_prefix("${").and_then(|t| t.strip_suffix('}')).and_then(|t| t.split_once(':'));
-    let password = match reference {
-        Some(("env", name)) if !name.is_empty() => SecretRef::Env(name.to_owned()),
-        Some(("file", path)) if !path.is_empty() => SecretRef::File(path.to_owned()),
-        _ => {
-            fault(Fault::Invalid, text.span, "a password is never written in the map".into(), form);
-            return None;
-        }
-    };
-    Some(Auth::Sql { user, password })
 }

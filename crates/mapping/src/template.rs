@@ -114,7 +114,7 @@ impl Template {
                 Part::Literal(text) => out.push_str(text),
                 Part::Hole { name, functions, path } => {
                     let mut text = value(name, path.as_ref()).ok_or(name.as_str())?.into_owned();
-                    text = functions.iter().fold(text, apply);
+                    text = functions.iter().fold(text, |text, function| apply(&text, function));
                     out.push_str(&text);
                 }
             }
@@ -183,7 +183,7 @@ fn fault(from: usize, to: usize, message: impl Into<String>) -> TemplateError {
     TemplateError { from, to, message: message.into() }
 }
 
-fn apply(text: String, function: &Function) -> String {
+fn apply(text: &str, function: &Function) -> String {
     match function {
         Function::Lower => text.to_lowercase(),
         Function::Upper => text.to_uppercase(),

@@ -4,6 +4,7 @@
 //! in one file, and keys that are not plain text.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle, Span as EventSpan, options};
 
@@ -27,20 +28,20 @@ pub(crate) struct Node {
 pub(crate) enum Value {
     /// Nothing, `~` or `null`.
     Nothing,
-    Text(Text),
+    Text(Scalar),
     List(Vec<Node>),
-    Map(Vec<(Text, Node)>),
+    Map(Vec<(Scalar, Node)>),
 }
 
 /// A scalar. Where `offset` is known, byte `n` of `text` stands at `offset + n` of the file.
 #[derive(Debug, Clone)]
-pub(crate) struct Text {
+pub(crate) struct Scalar {
     pub span: Span,
     pub text: String,
     pub offset: Option<usize>,
 }
 
-impl Text {
+impl Scalar {
     /// The span of a part of the text, else of the whole.
     pub fn part(&self, from: usize, to: usize) -> Span {
         match self.offset {
@@ -96,10 +97,10 @@ pub(crate) fn load(files: &Files, file: usize) -> Result<Option<Node>, Diagnosti
     Ok(loader.root)
 }
 
-/// A collection that is not closed yet.
+/// A collection that is not closed yet; of a mapping, the key that waits for its value, and the keys so far.
 enum Open {
     List(Span, Vec<Node>),
-    Map(Span, Vec<(Text, Node)>, Option<Text>),
+    Map(Span, Vec<(Scalar, Node)>, Option<Scalar>, HashMap<String, Span>),
 }
 
 struct Loader<'a> {
@@ -148,14 +149,14 @@ impl Loader<'_> {
             }
             Event::Scalar(text, style, ..) => self.scalar(text, style, span),
             Event::SequenceStart(..) => self.begin(span, Open::List(span, Vec::new())),
-            Event::MappingStart(..) => self.begin(span, Open::Map(span, Vec::new(), None)),
+            Event::MappingStart(..) => self.begin(span, Open::Map(span, Vec::new(), None, HashMap::new())),
             Event::SequenceEnd | Event::MappingEnd => self.end(span),
             _ => Ok(()),
         }
     }
 
     fn begin(&mut self, span: Span, open: Open) -> Result<(), Diagnostic> {
-        if let Some(Open::Map(_, _, None)) = self.open.last() {
+        if let Some(Open::Map(_, _, None, _)) = self.open.last() {
             return Err(self.refuse(span, "a key is plain text, not a list or a mapping"));
         }
         self.open.push(open);
@@ -166,14 +167,14 @@ impl Loader<'_> {
         let offset = self.offset(&text, style, span);
         let nothing =
             style == ScalarStyle::Plain && matches!(text.as_ref(), "" | "~" | "null" | "Null" | "NULL");
-        let text = Text { span, text: text.into_owned(), offset };
+        let text = Scalar { span, text: text.into_owned(), offset };
         match self.open.last_mut() {
-            Some(Open::Map(_, entries, key @ None)) => {
+            Some(Open::Map(_, _, key @ None, seen)) => {
                 if nothing || text.text.is_empty() {
                     return Err(self.refuse(span, "a key must not be empty"));
                 }
-                if let Some((first, _)) = entries.iter().find(|(k, _)| k.text == text.text) {
-                    let first = self.files.place(first.span);
+                if let Some(first) = seen.insert(text.text.clone(), span) {
+                    let first = self.files.place(first);
                     let message = format!("key `{}` is given twice; first at {first}", shown(&text.text));
                     return Err(Diagnostic::new(self.files, Fault::Duplicate, span, message));
                 }
@@ -201,7 +202,7 @@ impl Loader<'_> {
                 let end = items.last().map_or(at.end.max(span.end), |n| n.span.end);
                 Node { span: Span { end, ..span }, value: Value::List(items) }
             }
-            Some(Open::Map(span, entries, _)) => {
+            Some(Open::Map(span, entries, ..)) => {
                 let end = entries.last().map_or(at.end.max(span.end), |(_, n)| n.span.end);
                 Node { span: Span { end, ..span }, value: Value::Map(entries) }
             }
@@ -214,7 +215,7 @@ impl Loader<'_> {
         match self.open.last_mut() {
             None => self.root = Some(node),
             Some(Open::List(_, items)) => items.push(node),
-            Some(Open::Map(_, entries, key)) => match key.take() {
+            Some(Open::Map(_, entries, key, _)) => match key.take() {
                 Some(key) => entries.push((key, node)),
                 None => return Err(self.refuse(node.span, "a key is plain text, not a list or a mapping")),
             },

@@ -104,7 +104,15 @@ fn cases() -> Vec<(&'static str, String)> {
             "{}services: {{ ci: {{ principal: axon-ci }} }}\n",
             rule("  - { service: ci, when: userType pr, roles: [reader] }")
         )),
-        ("guards", "axon: 1\nguards:\n  removals: { window: 24, most: 5 }\n  steps: { hold: [drop users] }\n  protect: [{ principal: x }]\n".into()),
+                (
+            "service identities with names of others",
+            format!("{}\nservices:\n  a: {{ principal: dbo }}\n  b: {{ principal: axon_x, client_id: 7 }}\n", ok("")),
+        ),
+        (
+            "an empty password reference",
+            auth("{ sql: { user: sa, password: \"${env:}\" } }"),
+        ),
+("guards", "axon: 1\nguards:\n  removals: { window: 24, most: 5 }\n  steps: { hold: [drop users] }\n  protect: [{ principal: x }]\n".into()),
     ]
 }
 

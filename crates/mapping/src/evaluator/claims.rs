@@ -29,17 +29,14 @@ impl Claims {
             return;
         }
         self.remove(&who, dirty);
-        match &who {
-            Claimant::User { id, .. } => {
-                // An id that changed its source is another claimant under the same id.
-                let before = self.users.insert(*id, who.clone()).filter(|before| *before != who);
-                before.into_iter().for_each(|before| self.remove(&before, dirty));
-            }
-            Claimant::Group { id, .. } => {
-                let before = self.groups.insert(*id, who.clone()).filter(|before| *before != who);
-                before.into_iter().for_each(|before| self.remove(&before, dirty));
-            }
-            Claimant::Service { .. } => {}
+        // An id that changed its source is another claimant under the same id.
+        let before = match &who {
+            Claimant::User { id, .. } => self.users.insert(*id, who.clone()),
+            Claimant::Group { id, .. } => self.groups.insert(*id, who.clone()),
+            Claimant::Service { .. } => None,
+        };
+        if let Some(before) = before.filter(|before| *before != who) {
+            self.remove(&before, dirty);
         }
         match &standing.name {
             Ok(name) => {

@@ -1,9 +1,13 @@
 //! Whom changes of the directory concern.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
 
-use axon_model::{Delta, Directory, GroupId, MemberKind, UserId};
+use axon_model::{Delta, Directory, GroupEntry, GroupId, MemberKind, SourceId, UserId};
+use axon_scim::compare::fold;
 
+use crate::map::RoleMap;
+use crate::rule::{GroupName, Who};
 use crate::selection::users_under;
 
 /// Users and groups whose standing may have changed.
@@ -11,8 +15,44 @@ use crate::selection::users_under;
 pub struct Touched {
     pub(super) users: BTreeSet<UserId>,
     pub(super) groups: BTreeSet<GroupId>,
-    /// Whether a mapping may be about other groups than before.
-    pub(super) renamed: bool,
+    /// What groups were called before and are called now, where that changed.
+    renamed: BTreeSet<Called>,
+}
+
+/// What mappings can know a group by: its source, the key of its display name, its `externalId`.
+type Called = (SourceId, String, Option<Arc<str>>);
+
+fn called(group: &GroupEntry) -> Called {
+    (group.source.clone(), fold(&group.display_name), group.external_id.clone())
+}
+
+/// The names that the mappings of one map use.
+#[derive(Debug, Clone, Default)]
+pub(super) struct NamesUsed {
+    display: HashSet<(SourceId, String)>,
+    external: HashSet<(SourceId, String)>,
+    /// Sources whose groups a pattern looks at: any name may fit, or be the second holder of one that fits.
+    patterns: HashSet<SourceId>,
+}
+
+impl NamesUsed {
+    pub fn of(map: &RoleMap) -> Self {
+        let mut used = Self::default();
+        for mapping in &map.mappings {
+            let Who::Groups { groups, source } = &mapping.who else { continue };
+            for name in groups.any.iter().chain(&groups.all).chain(&groups.none) {
+                let table = match name {
+                    GroupName::Display(_) => &mut used.display,
+                    GroupName::External(_) => &mut used.external,
+                };
+                table.insert((source.clone(), name.key()));
+            }
+            if groups.matching.is_some() {
+                used.patterns.insert(source.clone());
+            }
+        }
+        used
+    }
 }
 
 impl Touched {
@@ -27,15 +67,20 @@ impl Touched {
             }
             Delta::GroupPut { group } => {
                 self.groups.insert(group.id);
-                self.renamed |= before.group(group.id).is_none_or(|old| {
-                    old.display_name != group.display_name
-                        || old.external_id != group.external_id
-                        || old.source != group.source
+                let old = before.group(group.id);
+                let same = old.is_some_and(|old| {
+                    old.display_name == group.display_name
+                        && old.external_id == group.external_id
+                        && old.source == group.source
                 });
+                if !same {
+                    self.renamed.extend(old.map(called));
+                    self.renamed.insert(called(group));
+                }
             }
             Delta::GroupRemoved { id } => {
                 self.groups.insert(*id);
-                self.renamed = true;
+                self.renamed.extend(before.group(*id).map(called));
                 users_under(before, *id, &mut self.users);
             }
             Delta::MemberAdded { member, .. } | Delta::MemberRemoved { member, .. } => match member {
@@ -47,8 +92,19 @@ impl Touched {
         }
     }
 
+    /// Whether a mapping may be about other groups than before.
+    pub(super) fn moves(&self, used: &NamesUsed) -> bool {
+        self.renamed.iter().any(|(source, display, external)| {
+            used.patterns.contains(source)
+                || used.display.contains(&(source.clone(), display.clone()))
+                || external
+                    .as_ref()
+                    .is_some_and(|id| used.external.contains(&(source.clone(), id.to_string())))
+        })
+    }
+
     /// Whether nothing was noted.
     pub fn is_empty(&self) -> bool {
-        self.users.is_empty() && self.groups.is_empty() && !self.renamed
+        self.users.is_empty() && self.groups.is_empty() && self.renamed.is_empty()
     }
 }

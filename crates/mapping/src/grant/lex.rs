@@ -60,9 +60,8 @@ pub(super) fn tokens(line: &str) -> Result<Vec<Token>, GrantError> {
         let mut push = |kind, text: String, to| out.push(Token { kind, text, from, to });
         match c {
             ' ' | '\t' | '\n' => {}
-            ',' | '.' | '(' | ')' => push(Kind::Mark(c), c.to_string(), from + 1),
             ':' if chars.next_if(|(_, c)| *c == ':').is_some() => push(Kind::Of, "::".into(), from + 2),
-            ':' => push(Kind::Mark(c), c.to_string(), from + 1),
+            ',' | '.' | '(' | ')' | ':' => push(Kind::Mark(c), c.to_string(), from + 1),
             '[' | '"' => {
                 let close = if c == '[' { ']' } else { '"' };
                 let mut text = String::new();

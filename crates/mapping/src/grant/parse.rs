@@ -202,22 +202,17 @@ impl Parser {
         }
         let text = words.join(" ");
         let token = Token { kind: Kind::Word, text: text.clone(), from: first.from, to: last };
-        match text.parse() {
-            Ok(permission) => Ok((permission, token)),
-            Err(_) => {
-                let error = GrantError::at(
-                    first.from,
-                    last,
-                    format!("no permission `{}`", crate::yaml::shown(&text)),
-                );
-                let names: Vec<String> = Permission::ALL.iter().map(|p| p.name().to_lowercase()).collect();
-                Err(match nearest(&text, names.iter().map(String::as_str)) {
-                    Some(near) => error.with_help(format!("did you mean `{near}`?")),
-                    None if text.eq_ignore_ascii_case("all") => error.with_help("name each permission"),
-                    None => error,
-                })
-            }
+        if let Ok(permission) = text.parse() {
+            return Ok((permission, token));
         }
+        let error =
+            GrantError::at(first.from, last, format!("no permission `{}`", crate::yaml::shown(&text)));
+        let names: Vec<String> = Permission::ALL.iter().map(|p| p.name().to_lowercase()).collect();
+        Err(match nearest(&text, names.iter().map(String::as_str)) {
+            Some(near) => error.with_help(format!("did you mean `{near}`?")),
+            None if text.eq_ignore_ascii_case("all") => error.with_help("name each permission"),
+            None => error,
+        })
     }
 
     fn securable(&mut self) -> Result<(Securable, Vec<SqlName>), GrantError> {

@@ -1,6 +1,7 @@
 //! A map's version: one for one text, whatever folder it lies in and whichever line ends it has.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use axon_model::MapVersion;
 use sha2::{Digest, Sha256};
@@ -24,7 +25,11 @@ pub(super) fn version(files: &[&(&str, &str)], vars: &BTreeMap<String, String>) 
         part(name);
         part(value);
     }
-    let hex: String = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
+    let mut hex = String::with_capacity(64);
+    for byte in hash.finalize() {
+        // Writing to a String cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+    }
     MapVersion(hex.into())
 }
 

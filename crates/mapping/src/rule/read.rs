@@ -1,0 +1,262 @@
+//! Reading a mapping.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use regex::Regex;
+
+use super::{Gives, GroupName, Groups, Mapping, Pattern, Who};
+use crate::condition::Condition;
+use crate::diagnostic::Fault;
+use crate::names::{RoleName, ServiceName};
+use crate::place::Span;
+use crate::read::{Fields, Reader};
+use crate::template::Holes;
+use crate::yaml::{Node, Scalar, Value, shown};
+
+/// A mapping as read, with the span that faults about the whole of it point at.
+pub(crate) struct ReadMapping {
+    pub spec: Mapping,
+    pub span: Span,
+}
+
+/// What a mapping may refer to.
+pub(crate) struct Known<'a> {
+    pub roles: &'a BTreeSet<RoleName>,
+    pub services: &'a BTreeMap<ServiceName, crate::map::Service>,
+}
+
+const KEYS: &[&str] = &["groups", "source", "when", "roles", "only", "until", "via", "service"];
+
+pub(crate) fn read(reader: &Reader<'_>, node: &Node, known: &Known<'_>) -> Option<ReadMapping> {
+    let before = reader.count();
+    let fields = reader.fields(node, "a mapping", KEYS, &["trust"])?;
+    // The first key marks the place: a mapping runs over many lines.
+    let span = match &node.value {
+        Value::Map(entries) => entries.first().map_or(node.span, |(k, _)| k.span),
+        _ => node.span,
+    };
+    let who = who(reader, &fields, span, known);
+    let when = fields.get("when").and_then(|n| condition(reader, n));
+    let pattern = match &who {
+        Some(Who::Groups { groups, .. }) => groups.matching.as_ref(),
+        _ => None,
+    };
+    let gives = gives(reader, &fields, pattern, known);
+    let until = fields.get("until").and_then(|n| reader.instant(n, "`until`"));
+    let via = fields.get("via").and_then(|n| crate::target::read_via(reader, n, "`via` of a mapping"));
+    let complete = reader.count() == before;
+    let spec = Mapping { place: reader.place(span), who: who?, when, gives: gives?, until, via };
+    complete.then_some(ReadMapping { spec, span })
+}
+
+fn who(reader: &Reader<'_>, fields: &Fields<'_>, span: Span, known: &Known<'_>) -> Option<Who> {
+    match (fields.get("groups"), fields.get("service")) {
+        (Some(node), None) => {
+            let groups = groups(reader, node);
+            let source = fields.get("source");
+            if source.is_none() {
+                let message =
+                    "a mapping by groups names its `source`: a display name means nothing without it";
+                reader.fault(Fault::Missing, span, message);
+            }
+            let text = reader.text(source?, "`source`")?;
+            let Ok(source) = text.text.parse() else {
+                let message = format!("`{}` is no source's name", shown(&text.text));
+                reader.fault(Fault::Invalid, text.span, message);
+                return None;
+            };
+            Some(Who::Groups { groups: groups?, source })
+        }
+        (None, Some(node)) => {
+            for key in ["source", "when", "only", "via"] {
+                if let Some(key) = fields.key(key) {
+                    let message = format!(
+                        "`{}` is about people; a mapping of a service identity cannot have it",
+                        key.text
+                    );
+                    reader.fault(Fault::Invalid, key.span, message);
+                }
+            }
+            let text = reader.text(node, "`service`")?;
+            if let Some((name, _)) = known.services.get_key_value(text.text.as_str()) {
+                return Some(Who::Service(name.clone()));
+            }
+            let message = format!("no service identity is named `{}`", shown(&text.text));
+            reader.unknown(
+                &text,
+                message,
+                known.services.keys().map(ServiceName::as_str),
+                "declare it under `services`",
+            );
+            None
+        }
+        (Some(_), Some(_)) => {
+            let span = fields.key("service").map_or(span, |k| k.span);
+            reader.fault(Fault::Invalid, span, "a mapping is about `groups` or about a `service`, not both");
+            None
+        }
+        (None, None) => {
+            reader.fault(Fault::Missing, span, "a mapping needs `groups` or `service`");
+            None
+        }
+    }
+}
+
+fn groups(reader: &Reader<'_>, node: &Node) -> Option<Groups> {
+    let before = reader.count();
+    let fields = reader.fields(node, "`groups`", &["any", "all", "none", "match", "externalId"], &[])?;
+    let names = |key: &str| -> Vec<GroupName> {
+        let what = format!("`groups.{key}`");
+        let Some(node) = fields.get(key) else { return Vec::new() };
+        let names: Vec<GroupName> =
+            reader.list(node, &what).iter().filter_map(|n| group_name(reader, n)).collect();
+        if names.is_empty() && matches!(&node.value, Value::List(items) if items.is_empty()) {
+            reader.fault(Fault::Invalid, node.span, format!("{what} is empty: it would say nothing"));
+        }
+        names
+    };
+    let mut read = Groups { any: names("any"), all: names("all"), none: names("none"), matching: None };
+    if let Some(node) = fields.get("externalId") {
+        let text = reader.text(node, "`externalId`")?;
+        read.any.push(GroupName::External(text.text));
+    }
+    read.matching = fields.get("match").and_then(|n| pattern(reader, n));
+    if reader.count() > before {
+        return None;
+    }
+    if read.any.is_empty() && read.all.is_empty() && read.matching.is_none() {
+        let message = "`groups` names no group that gives: it needs `any`, `all`, `match` or `externalId`";
+        reader.fault(Fault::Invalid, node.span, message);
+        return None;
+    }
+    Some(read)
+}
+
+fn group_name(reader: &Reader<'_>, node: &Node) -> Option<GroupName> {
+    match &node.value {
+        Value::Map(_) => {
+            let fields = reader.fields(node, "a group", &["externalId"], &[])?;
+            let id = fields.need(reader, "externalId")?;
+            Some(GroupName::External(reader.text(id, "`externalId`")?.text))
+        }
+        _ => Some(GroupName::Display(reader.text(node, "a group's name")?.text)),
+    }
+}
+
+/// The largest compiled pattern, in bytes.
+const PATTERN_SIZE: usize = 1 << 20;
+
+fn pattern(reader: &Reader<'_>, node: &Node) -> Option<Pattern> {
+    let text = reader.text(node, "`match`")?;
+    // The whole name must fit: a pattern without anchors would let a longer, hostile name in.
+    let whole = format!(r"\A(?:{})\z", text.text);
+    match regex::RegexBuilder::new(&whole).size_limit(PATTERN_SIZE).build() {
+        Ok(regex) if Regex::new(&text.text).is_ok() => Some(Pattern { text: text.text, regex }),
+        other => {
+            let reason = other.err().map_or("its brackets do not match".to_owned(), |e| last_line(&e));
+            let span = text.span;
+            reader.fault(Fault::Invalid, span, format!("`match` is not a regular expression: {reason}"));
+            None
+        }
+    }
+}
+
+/// The reason at the end of a regex error, whose other lines are a drawing of the wrapped pattern.
+fn last_line(error: &regex::Error) -> String {
+    let text = error.to_string();
+    text.lines().last().unwrap_or_default().trim().trim_start_matches("error: ").to_owned()
+}
+
+fn condition(reader: &Reader<'_>, node: &Node) -> Option<Condition> {
+    let text = reader.text(node, "`when`")?;
+    match Condition::parse(&text.text) {
+        Ok(condition) => Some(condition),
+        Err(e) => {
+            let from = text
+                .text
+                .char_indices()
+                .nth(e.column.saturating_sub(1))
+                .map_or(text.text.len(), |(at, _)| at);
+            let end = text.text[from..]
+                .find([' ', ')', '('])
+                .filter(|n| *n > 0)
+                .map_or(text.text.len(), |n| from + n);
+            let at = if text.offset.is_some() { String::new() } else { format!(" (column {})", e.column) };
+            reader.fault(Fault::Invalid, text.part(from, end), format!("`when`: {}{at}", e.reason));
+            None
+        }
+    }
+}
+
+fn role(reader: &Reader<'_>, text: &Scalar, known: &Known<'_>) -> Option<RoleName> {
+    if let Some(role) = known.roles.get(text.text.as_str()) {
+        return Some(role.clone());
+    }
+    let message = format!("no role is named `{}`", shown(&text.text));
+    reader.unknown(text, message, known.roles.iter().map(RoleName::as_str), "declare it under `roles`");
+    None
+}
+
+fn role_list(reader: &Reader<'_>, node: &Node, what: &str, known: &Known<'_>) -> Vec<RoleName> {
+    let items = reader.list(node, what);
+    if items.is_empty() && matches!(node.value, Value::List(_)) {
+        reader.fault(Fault::Invalid, node.span, format!("{what} is empty: it would give nothing"));
+    }
+    items
+        .iter()
+        .filter_map(|n| reader.text(n, "a role's name"))
+        .filter_map(|t| role(reader, &t, known))
+        .collect()
+}
+
+fn gives(
+    reader: &Reader<'_>,
+    fields: &Fields<'_>,
+    pattern: Option<&Pattern>,
+    known: &Known<'_>,
+) -> Option<Gives> {
+    let node = fields.need(reader, "roles")?;
+    let only = fields.get("only");
+    if let Value::List(_) = &node.value {
+        if let Some(key) = fields.key("only") {
+            reader.fault(
+                Fault::Invalid,
+                key.span,
+                "`only` bounds what captures name; here `roles` is a plain list",
+            );
+        }
+        return Some(Gives::Roles(role_list(reader, node, "`roles`", known)));
+    }
+    let text = reader.text(node, "`roles`")?;
+    let captures: Vec<&str> =
+        pattern.map(|p| p.regex.capture_names().flatten().collect()).unwrap_or_default();
+    let template = crate::target::template(reader, node, "`roles`", Holes::Names(&captures))?;
+    if template.holes().next().is_none() {
+        // Without a hole it is one role's name.
+        return Some(Gives::Roles(vec![role(reader, &text, known)?]));
+    }
+    let Some(only) = only else {
+        reader.fault_help(
+            Fault::Missing,
+            text.span,
+            "`roles` made of captures needs `only`: whoever names a group would else choose any role",
+            "list the roles that captures may name: only: [sales-reader, …]",
+        );
+        return None;
+    };
+    if let Some(key) = fields.get("groups").and_then(|n| captureless(n)) {
+        reader.fault(
+            Fault::Invalid,
+            key.span,
+            format!("`{}` has no captures: give its roles in a mapping of its own", key.text),
+        );
+    }
+    let only = role_list(reader, only, "`only`", known).into_iter().collect();
+    Some(Gives::Captured { template, only })
+}
+
+/// A key of `groups` beside `match` that lets people in without captures.
+fn captureless(groups: &Node) -> Option<&Scalar> {
+    let Value::Map(entries) = &groups.value else { return None };
+    entries.iter().map(|(key, _)| key).find(|key| key.text == "any" || key.text == "externalId")
+}
