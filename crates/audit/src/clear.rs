@@ -109,7 +109,8 @@ mod tests {
 
     #[test]
     fn the_commitment_depends_on_salt_and_body() {
-        let clear = |salt: u8, name: &str| ClearPart { salt: Salt::from_bytes([salt; 16]), body: json!({"n": name}) };
+        let clear =
+            |salt: u8, name: &str| ClearPart { salt: Salt::from_bytes([salt; 16]), body: json!({"n": name}) };
         let first = clear(1, "kim").commitment().unwrap();
         assert_eq!(first, clear(1, "kim").commitment().unwrap());
         assert_ne!(first, clear(2, "kim").commitment().unwrap());

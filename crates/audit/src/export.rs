@@ -96,10 +96,8 @@ pub fn verify_export(mut lines: impl BufRead, head: Option<Chain>) -> Result<Ver
     let mut last = header.after;
     let mut verifier = Verifier::after(Chain { seq: header.after, hash: header.prev });
     while next_line(&mut lines, &mut buffer)? {
-        let exported: Exported = canonical_line(&buffer).map_err(|why| Broken {
-            seq: last.next(),
-            what: What::Unreadable(why),
-        })?;
+        let exported: Exported = canonical_line(&buffer)
+            .map_err(|why| Broken { seq: last.next(), what: What::Unreadable(why) })?;
         verifier.take(&exported.record, exported.clear.as_ref())?;
         last = exported.record.seq;
     }

@@ -15,7 +15,8 @@ pub use self::operation::{
     ActClear, Erasure, MapVersionAdopted, OperatorAct, TargetTrouble, TokenChange, TokenVerb, TroubleClear,
 };
 pub use self::step::{
-    Cause, PlanClear, PlanMade, ReadBack, StepClear, StepIntent, StepOutcome, StepRef, StepResult, StepWithheld,
+    Cause, PlanClear, PlanMade, ReadBack, StepClear, StepIntent, StepOutcome, StepRef, StepResult,
+    StepWithheld,
 };
 
 use crate::clear::{ClearPart, Salt};
@@ -58,7 +59,12 @@ pub enum PayloadError {
 
 impl NewRecord {
     /// A record of this payload, with an id and a salt drawn from `ids`.
-    pub fn of<P: Payload>(ids: &IdSource, at: OffsetDateTime, actor: Actor, payload: P) -> Result<Self, PayloadError> {
+    pub fn of<P: Payload>(
+        ids: &IdSource,
+        at: OffsetDateTime,
+        actor: Actor,
+        payload: P,
+    ) -> Result<Self, PayloadError> {
         let shape = |source| PayloadError::Shape { kind: P::KIND, source };
         let (facts, clear) = payload.split();
         let clear = match clear {
@@ -101,7 +107,8 @@ impl Record {
         if self.kind != P::KIND {
             return Err(PayloadError::Kind { wanted: P::KIND, found: self.kind });
         }
-        P::Facts::deserialize_from(&self.facts).map_err(|source| PayloadError::Shape { kind: P::KIND, source })
+        P::Facts::deserialize_from(&self.facts)
+            .map_err(|source| PayloadError::Shape { kind: P::KIND, source })
     }
 }
 

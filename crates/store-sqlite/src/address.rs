@@ -14,7 +14,8 @@ impl Address {
     /// The file of `sqlite:PATH`, `sqlite://PATH` or `sqlite:///PATH`; a relative path is taken from `base`, the folder of
     /// the configuration.
     pub fn parse(text: &str, base: &Path) -> Result<Self, StoreError> {
-        let refuse = |reason: &str| StoreError::Address { address: text.to_owned(), reason: reason.to_owned() };
+        let refuse =
+            |reason: &str| StoreError::Address { address: text.to_owned(), reason: reason.to_owned() };
         let rest = text.strip_prefix("sqlite:").ok_or_else(|| refuse("write sqlite:FILE"))?;
         let path = rest.strip_prefix("//").unwrap_or(rest);
         if path.is_empty() {
@@ -58,7 +59,15 @@ mod tests {
 
     #[test]
     fn other_addresses_are_refused_with_the_right_form() {
-        for bad in ["axon.db", "sqlite:", "sqlite://", "sqlite::memory:", "sqlite:a?mode=ro", "postgres://x", "sqlite:a\0"] {
+        for bad in [
+            "axon.db",
+            "sqlite:",
+            "sqlite://",
+            "sqlite::memory:",
+            "sqlite:a?mode=ro",
+            "postgres://x",
+            "sqlite:a\0",
+        ] {
             let error = Address::parse(bad, Path::new("/")).unwrap_err();
             assert!(matches!(error, StoreError::Address { .. }), "{bad}");
         }

@@ -14,7 +14,12 @@ pub(crate) struct Place<'a> {
 impl Place<'_> {
     /// The error for a value of this column.
     pub fn bad(&self, column: &'static str, reason: impl std::fmt::Display) -> StoreError {
-        StoreError::Corrupt { table: self.table, column, row: self.row.to_string(), reason: reason.to_string() }
+        StoreError::Corrupt {
+            table: self.table,
+            column,
+            row: self.row.to_string(),
+            reason: reason.to_string(),
+        }
     }
 
     /// A UUID's 16 bytes.
@@ -34,11 +39,17 @@ impl Place<'_> {
 
     /// An exact number of bytes.
     pub fn bytes<const N: usize>(&self, column: &'static str, bytes: &[u8]) -> Result<[u8; N], StoreError> {
-        bytes.try_into().map_err(|_| self.bad(column, format_args!("{} bytes where {N} should be", bytes.len())))
+        bytes
+            .try_into()
+            .map_err(|_| self.bad(column, format_args!("{} bytes where {N} should be", bytes.len())))
     }
 
     /// A JSON text.
-    pub fn json<T: serde::de::DeserializeOwned>(&self, column: &'static str, text: &str) -> Result<T, StoreError> {
+    pub fn json<T: serde::de::DeserializeOwned>(
+        &self,
+        column: &'static str,
+        text: &str,
+    ) -> Result<T, StoreError> {
         serde_json::from_str(text).map_err(|e| self.bad(column, e))
     }
 

@@ -23,7 +23,8 @@ struct Keys {
 
 impl Keys {
     fn of(resource: &Resource) -> Result<Self, WriteError> {
-        let name = resource.display_name().ok_or_else(|| ScimError::invalid_value("'displayName' is missing"))?;
+        let name =
+            resource.display_name().ok_or_else(|| ScimError::invalid_value("'displayName' is missing"))?;
         let external_id = resource.external_id().map(str::to_owned);
         Ok(Self { name: name.to_owned(), name_key: fold(name), external_id })
     }
@@ -59,13 +60,11 @@ async fn check_name(txn: &mut Txn, context: &WriteContext, keys: &Keys, own: i64
     .fetch_optional(txn.connection()?)
     .await
     .map_err(failed("look a group up"))?;
-    match other {
-        None => Ok(()),
-        Some(_) => {
-            let shown: String = keys.name.chars().take(120).filter(|c| !c.is_control()).collect();
-            Err(ScimError::uniqueness(format!("a group with displayName '{shown}' exists already")).into())
-        }
+    if other.is_none() {
+        return Ok(());
     }
+    let shown: String = keys.name.chars().take(120).filter(|c| !c.is_control()).collect();
+    Err(ScimError::uniqueness(format!("a group with displayName '{shown}' exists already")).into())
 }
 
 /// POST.
@@ -236,7 +235,11 @@ async fn update(
 }
 
 /// DELETE, with the memberships on both sides.
-pub(crate) async fn delete(txn: &mut Txn, context: WriteContext, id: GroupId) -> Result<RecordSeq, WriteError> {
+pub(crate) async fn delete(
+    txn: &mut Txn,
+    context: WriteContext,
+    id: GroupId,
+) -> Result<RecordSeq, WriteError> {
     let old = read_group(txn.connection()?, &context.source, id).await?.ok_or_else(|| missing(id))?;
     check_version(&context, old.group.version)?;
     sqlx::query(

@@ -26,13 +26,17 @@ pub(crate) async fn append(
 
 /// Where the chain stands.
 pub(crate) async fn head(connection: &mut SqliteConnection) -> Result<Chain, StoreError> {
-    let row: Option<(i64, Vec<u8>)> = sqlx::query_as("SELECT seq, hash FROM journal ORDER BY seq DESC LIMIT 1")
-        .fetch_optional(connection)
-        .await
-        .map_err(failed("read the journal's head"))?;
+    let row: Option<(i64, Vec<u8>)> =
+        sqlx::query_as("SELECT seq, hash FROM journal ORDER BY seq DESC LIMIT 1")
+            .fetch_optional(connection)
+            .await
+            .map_err(failed("read the journal's head"))?;
     let Some((seq, hash)) = row else { return Ok(Chain::EMPTY) };
     let place = Place { table: "journal", row: &seq };
-    Ok(Chain { seq: RecordSeq(place.count("seq", seq)?), hash: Digest::from_bytes(place.bytes("hash", &hash)?) })
+    Ok(Chain {
+        seq: RecordSeq(place.count("seq", seq)?),
+        hash: Digest::from_bytes(place.bytes("hash", &hash)?),
+    })
 }
 
 /// Records `from` to `upto`, at most `limit`, of one kind or of all.
@@ -78,7 +82,9 @@ fn entry(row: &SqliteRow) -> Result<Result<JournalEntry, StoreError>, sqlx::Erro
             run: run.map(|r| place.uuid("run", r).map(RunId::from_uuid)).transpose()?,
             kind: RecordKind::parse(kind).ok_or_else(|| place.bad("kind", "an unknown word"))?,
             facts: place.json("facts", facts)?,
-            commitment: commitment.map(|c| place.bytes("commitment", c).map(Digest::from_bytes)).transpose()?,
+            commitment: commitment
+                .map(|c| place.bytes("commitment", c).map(Digest::from_bytes))
+                .transpose()?,
             prev: Digest::from_bytes(place.bytes("prev", prev)?),
             hash: Digest::from_bytes(place.bytes("hash", hash)?),
         };
@@ -111,7 +117,11 @@ pub(crate) async fn erase(txn: &mut Txn, seq: RecordSeq, act: Act) -> Result<boo
 }
 
 /// Appends the record of an act.
-pub(crate) fn record<P: axon_audit::Payload>(txn: &mut Txn, act: &Act, payload: P) -> Result<RecordSeq, StoreError> {
+pub(crate) fn record<P: axon_audit::Payload>(
+    txn: &mut Txn,
+    act: &Act,
+    payload: P,
+) -> Result<RecordSeq, StoreError> {
     let new = NewRecord::of(&act.ids, act.now, act.actor.clone(), payload)
         .map_err(|e| StoreError::Seal(e.into()))?
         .with_request(act.request.clone());

@@ -97,7 +97,10 @@ pub(crate) async fn check(connection: &mut SqliteConnection, lease: &LeaseProof)
 }
 
 /// Who holds a lease, or held it last.
-pub(crate) async fn read(connection: &mut SqliteConnection, target: &str) -> Result<Option<Lease>, StoreError> {
+pub(crate) async fn read(
+    connection: &mut SqliteConnection,
+    target: &str,
+) -> Result<Option<Lease>, StoreError> {
     let row: Option<(String, i64, i64)> =
         sqlx::query_as("SELECT holder, generation, until FROM leases WHERE target = ?1")
             .bind(target)
@@ -106,5 +109,9 @@ pub(crate) async fn read(connection: &mut SqliteConnection, target: &str) -> Res
             .map_err(failed("read a lease"))?;
     let Some((holder, generation, until)) = row else { return Ok(None) };
     let place = Place { table: "leases", row: &target };
-    Ok(Some(Lease { holder, generation: place.count("generation", generation)?, until: place.instant("until", until)? }))
+    Ok(Some(Lease {
+        holder,
+        generation: place.count("generation", generation)?,
+        until: place.instant("until", until)?,
+    }))
 }

@@ -41,7 +41,10 @@ impl<'q> Plan<'q> {
     /// Whether evaluating the filter needs members or groups.
     fn needs_links(&self) -> bool {
         self.filter.is_some_and(|filter| {
-            filter.attributes().iter().any(|p| p.extension.is_none() && matches!(p.attribute.name.as_str(), "members" | "groups"))
+            filter
+                .attributes()
+                .iter()
+                .any(|p| p.extension.is_none() && matches!(p.attribute.name.as_str(), "members" | "groups"))
         })
     }
 

@@ -77,7 +77,9 @@ async fn members(connection: &mut SqliteConnection, directory: &mut Directory) -
          ORDER BY m.grp, m.kind, m.member",
     )
     .fetch(connection);
-    while let Some((seq, group, kind, member, record)) = rows.try_next().await.map_err(failed("read members"))? {
+    while let Some((seq, group, kind, member, record)) =
+        rows.try_next().await.map_err(failed("read members"))?
+    {
         let place = Place { table: "members", row: &seq };
         let group = GroupId::from_uuid(place.uuid("grp", &group)?);
         let member = member_kind(kind, place.uuid("member", &member.unwrap_or_default())?);

@@ -60,7 +60,9 @@ async fn by_id(
     found: &mut Vec<Found>,
 ) -> Result<(), StoreError> {
     // An id has one form: what is not one has no hexadecimal digits here, and names nothing.
-    let hex = |value: &String| value.parse::<UserId>().map_or(Value::Null, |id| id.as_uuid().simple().to_string().into());
+    let hex = |value: &String| {
+        value.parse::<UserId>().map_or(Value::Null, |id| id.as_uuid().simple().to_string().into())
+    };
     let ids: Vec<Value> = values.iter().map(hex).collect();
     if ids.iter().all(Value::is_null) {
         return Ok(());
@@ -97,8 +99,11 @@ async fn by_external_id(
     if known.iter().all(|k| *k) {
         return Ok(());
     }
-    let unknown: Vec<Value> =
-        values.iter().zip(&known).map(|(v, known)| if *known { Value::Null } else { v.as_str().into() }).collect();
+    let unknown: Vec<Value> = values
+        .iter()
+        .zip(&known)
+        .map(|(v, known)| if *known { Value::Null } else { v.as_str().into() })
+        .collect();
     let rows: Vec<FoundRow> = sqlx::query_as(
         "SELECT j.key, 0, u.seq, u.id FROM json_each(?1) j JOIN users u ON u.external_id = j.value AND u.source = ?2 \
          UNION ALL \
@@ -141,7 +146,15 @@ pub(crate) struct Members<'a> {
 
 impl<'a> Members<'a> {
     pub fn of(context: &'a WriteContext, group: i64, id: GroupId, parked: u64) -> Self {
-        Self { context, group, id, parked_before: parked, parked, parked_changed: false, net: BTreeMap::new() }
+        Self {
+            context,
+            group,
+            id,
+            parked_before: parked,
+            parked,
+            parked_changed: false,
+            net: BTreeMap::new(),
+        }
     }
 
     /// How many wait now.
@@ -189,7 +202,9 @@ impl<'a> Members<'a> {
     pub async fn add(&mut self, txn: &mut Txn, values: Vec<String>) -> Result<(), WriteError> {
         let found = resolve(txn.connection()?, &self.context.source, &values).await?;
         let mut known = vec![false; values.len()];
-        found.iter().for_each(|f| known[f.index] = true);
+        for f in &found {
+            known[f.index] = true;
+        }
         self.insert(txn, &found).await?;
         let unknown = values.into_iter().zip(known).filter(|(_, known)| !known).map(|(v, _)| v).collect();
         let parked = parked::park(txn, self.context, self.group, self.parked, unknown).await?;
@@ -282,7 +297,9 @@ impl<'a> Members<'a> {
             for kind in [0, 1] {
                 let seqs = piece
                     .iter()
-                    .filter(|(_, member)| kind_code(&member.value) == kind && matches(filter, &member.to_value()))
+                    .filter(|(_, member)| {
+                        kind_code(&member.value) == kind && matches(filter, &member.to_value())
+                    })
                     .map(|(seq, _)| (*seq).into())
                     .collect();
                 self.delete(txn, kind, seqs).await?;
@@ -290,7 +307,8 @@ impl<'a> Members<'a> {
         }
         if self.parked > 0 {
             let waiting = parked::all(txn, self.group).await?;
-            let gone: Vec<String> = waiting.into_iter().filter(|v| matches(filter, &json!({"value": v}))).collect();
+            let gone: Vec<String> =
+                waiting.into_iter().filter(|v| matches(filter, &json!({"value": v}))).collect();
             let forgotten = parked::forget(txn, self.group, &Value::from(gone).to_string()).await?;
             self.parked -= forgotten.min(self.parked);
             self.parked_changed |= forgotten > 0;
@@ -317,7 +335,8 @@ impl<'a> Members<'a> {
             .map_err(failed("remove members"))?;
             self.removed(rows)?;
         }
-        let forgotten = parked::forget_others(txn, self.group, &Value::from(values.clone()).to_string()).await?;
+        let forgotten =
+            parked::forget_others(txn, self.group, &Value::from(values.clone()).to_string()).await?;
         self.parked -= forgotten.min(self.parked);
         self.parked_changed |= forgotten > 0;
         self.add(txn, values).await
@@ -349,9 +368,11 @@ fn named_by(expr: &Expr) -> Option<Vec<String>> {
         {
             Some(vec![canonical(text)])
         }
-        Expr::Or(terms) => {
-            terms.iter().map(named_by).collect::<Option<Vec<_>>>().map(|named| named.into_iter().flatten().collect())
-        }
+        Expr::Or(terms) => terms
+            .iter()
+            .map(named_by)
+            .collect::<Option<Vec<_>>>()
+            .map(|named| named.into_iter().flatten().collect()),
         _ => None,
     }
 }

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use axon_store::StoreError;
 use sqlx::migrate::MigrateError;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
 use sqlx::{ConnectOptions as _, SqliteConnection};
 
 use crate::address::Address;
@@ -139,8 +141,12 @@ fn unreadable(file: &Path, attempt: &'static str, error: sqlx::Error) -> StoreEr
     // SQLITE_NOTADB and SQLITE_CORRUPT.
     let code = error.as_database_error().and_then(|e| e.code().map(std::borrow::Cow::into_owned));
     match code.as_deref() {
-        Some("26") => StoreError::NotAStore { file: shown(file), reason: "it is not an SQLite database".to_owned() },
-        Some("11") => StoreError::NotAStore { file: shown(file), reason: "it is damaged; restore a backup".to_owned() },
+        Some("26") => {
+            StoreError::NotAStore { file: shown(file), reason: "it is not an SQLite database".to_owned() }
+        }
+        Some("11") => {
+            StoreError::NotAStore { file: shown(file), reason: "it is damaged; restore a backup".to_owned() }
+        }
         _ => failed(attempt)(error),
     }
 }

@@ -14,7 +14,10 @@ use crate::reader::member_kind;
 use crate::writer::Txn;
 
 /// The groups in which this value waits, of any source.
-pub(crate) async fn waiting_for(txn: &mut Txn, value: Option<&str>) -> Result<Vec<(i64, String)>, StoreError> {
+pub(crate) async fn waiting_for(
+    txn: &mut Txn,
+    value: Option<&str>,
+) -> Result<Vec<(i64, String)>, StoreError> {
     let Some(value) = value else { return Ok(Vec::new()) };
     sqlx::query_as("SELECT grp, value FROM parked WHERE value = ?1")
         .bind(value)
@@ -38,23 +41,27 @@ pub(crate) async fn join(
     let found = resolve(txn.connection()?, &context.source, &values).await?;
     let record = signed(txn.next_seq().0);
     for (group, value) in waiting {
-        let Some(Found { kind, seq, id, .. }) = found.iter().find(|f| values[f.index] == value) else { continue };
-        let group_id: Option<Vec<u8>> = sqlx::query_scalar("SELECT id FROM groups WHERE seq = ?1 AND source = ?2")
-            .bind(group)
-            .bind(context.source.as_str())
-            .fetch_optional(txn.connection()?)
-            .await
-            .map_err(failed("read a group"))?;
+        let Some(Found { kind, seq, id, .. }) = found.iter().find(|f| values[f.index] == value) else {
+            continue;
+        };
+        let group_id: Option<Vec<u8>> =
+            sqlx::query_scalar("SELECT id FROM groups WHERE seq = ?1 AND source = ?2")
+                .bind(group)
+                .bind(context.source.as_str())
+                .fetch_optional(txn.connection()?)
+                .await
+                .map_err(failed("read a group"))?;
         let Some(group_id) = group_id else { continue };
-        let added = sqlx::query("INSERT OR IGNORE INTO members (grp, kind, member, record) VALUES (?1, ?2, ?3, ?4)")
-            .bind(group)
-            .bind(kind)
-            .bind(seq)
-            .bind(record)
-            .execute(txn.connection()?)
-            .await
-            .map_err(failed("let a parked member join"))?
-            .rows_affected();
+        let added =
+            sqlx::query("INSERT OR IGNORE INTO members (grp, kind, member, record) VALUES (?1, ?2, ?3, ?4)")
+                .bind(group)
+                .bind(kind)
+                .bind(seq)
+                .bind(record)
+                .execute(txn.connection()?)
+                .await
+                .map_err(failed("let a parked member join"))?
+                .rows_affected();
         sqlx::query(
             "DELETE FROM parked WHERE grp = ?1 AND value = ?2; \
              UPDATE groups SET parked_count = parked_count - 1, member_count = member_count + ?3, \

@@ -13,7 +13,12 @@ use crate::codec::{Place, failed};
 /// The columns of a user; `$links` is [`user_groups!`] or NULL.
 macro_rules! user_select {
     ($links:expr, $rest:literal) => {
-        concat!("SELECT u.seq, u.id, u.created, u.modified, u.version, u.document, ", $links, " FROM users u ", $rest)
+        concat!(
+            "SELECT u.seq, u.id, u.created, u.modified, u.version, u.document, ",
+            $links,
+            " FROM users u ",
+            $rest
+        )
     };
 }
 
@@ -43,6 +48,9 @@ pub(crate) type UserRow = (i64, Vec<u8>, i64, i64, i64, String, Option<String>);
 
 /// A row of [`group_select!`].
 pub(crate) type GroupRow = (i64, Vec<u8>, i64, i64, i64, String, i64, i64);
+
+/// A member's kind, key, id and display; the last two are missing where the row points at nothing.
+type MemberRow = (i64, i64, Option<Vec<u8>>, Option<Arc<str>>);
 
 /// A user with its key.
 pub(crate) struct KeyedUser {
@@ -142,7 +150,7 @@ pub(crate) async fn read_members(
     after: (i64, i64),
     limit: i64,
 ) -> Result<Vec<(i64, Member)>, StoreError> {
-    let rows: Vec<(i64, i64, Option<Vec<u8>>, Option<Arc<str>>)> = sqlx::query_as(
+    let rows: Vec<MemberRow> = sqlx::query_as(
         "SELECT m.kind, m.member, coalesce(u.id, g.id), \
                 CASE m.kind WHEN 0 THEN coalesce(u.display_name, u.user_name) ELSE g.display_name END \
          FROM members m \
@@ -157,7 +165,7 @@ pub(crate) async fn read_members(
     .fetch_all(connection)
     .await
     .map_err(failed("read the members of a group"))?;
-    let member = |(kind, seq, id, display): (i64, i64, Option<Vec<u8>>, Option<Arc<str>>)| {
+    let member = |(kind, seq, id, display): MemberRow| {
         let place = Place { table: "members", row: &group };
         let id = place.uuid("member", &id.unwrap_or_default())?;
         Ok((seq, Member { value: member_kind(kind, id), display: display.unwrap_or_default() }))
@@ -167,11 +175,18 @@ pub(crate) async fn read_members(
 
 /// The member of a kind (0 a user, 1 a group) and an id.
 pub(crate) fn member_kind(kind: i64, id: Uuid) -> MemberKind {
-    if kind == 0 { MemberKind::User(UserId::from_uuid(id)) } else { MemberKind::Group(GroupId::from_uuid(id)) }
+    if kind == 0 {
+        MemberKind::User(UserId::from_uuid(id))
+    } else {
+        MemberKind::Group(GroupId::from_uuid(id))
+    }
 }
 
 /// All members of a group.
-pub(crate) async fn all_members(connection: &mut SqliteConnection, group: i64) -> Result<Vec<Member>, StoreError> {
+pub(crate) async fn all_members(
+    connection: &mut SqliteConnection,
+    group: i64,
+) -> Result<Vec<Member>, StoreError> {
     let members = read_members(connection, group, (-1, -1), -1).await?;
     Ok(members.into_iter().map(|(_, member)| member).collect())
 }

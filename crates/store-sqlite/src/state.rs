@@ -38,7 +38,12 @@ pub(crate) async fn remembered(
 }
 
 /// Keeps a target's summary.
-pub(crate) async fn save(txn: &mut Txn, target: &str, summary: &Value, at: OffsetDateTime) -> Result<(), StoreError> {
+pub(crate) async fn save(
+    txn: &mut Txn,
+    target: &str,
+    summary: &Value,
+    at: OffsetDateTime,
+) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO summaries (target, summary, at) VALUES (?1, ?2, ?3) \
          ON CONFLICT (target) DO UPDATE SET summary = excluded.summary, at = excluded.at",

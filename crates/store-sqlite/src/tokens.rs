@@ -10,6 +10,9 @@ use crate::writer::Txn;
 
 type Row = (i64, Vec<u8>, String, String, i64, Option<i64>, Option<i64>);
 
+/// A token behind its hash.
+type HashedRow = (Vec<u8>, i64, Vec<u8>, String, String, i64, Option<i64>, Option<i64>);
+
 fn token((seq, id, source, label, created, expires, revoked): Row) -> Result<Token, StoreError> {
     let place = Place { table: "tokens", row: &seq };
     Ok(Token {
@@ -40,7 +43,14 @@ pub(crate) async fn add(txn: &mut Txn, new: NewToken, act: Act) -> Result<Token,
     .map_err(failed("keep a token"))?;
     let change = TokenChange { verb: TokenVerb::Created, token: id.to_string(), source: new.source.clone() };
     journal::record(txn, &act, change)?;
-    Ok(Token { id, source: new.source, label: new.label, created: act.now, expires: new.expires, revoked: None })
+    Ok(Token {
+        id,
+        source: new.source,
+        label: new.label,
+        created: act.now,
+        expires: new.expires,
+        revoked: None,
+    })
 }
 
 /// All tokens, oldest first.
@@ -70,8 +80,11 @@ pub(crate) async fn revoke(txn: &mut Txn, id: TokenId, act: Act) -> Result<bool,
 }
 
 /// The token of a hash: candidates by its prefix, all of them compared whole.
-pub(crate) async fn find(connection: &mut SqliteConnection, hash: &TokenHash) -> Result<Option<Token>, StoreError> {
-    let rows: Vec<(Vec<u8>, i64, Vec<u8>, String, String, i64, Option<i64>, Option<i64>)> = sqlx::query_as(
+pub(crate) async fn find(
+    connection: &mut SqliteConnection,
+    hash: &TokenHash,
+) -> Result<Option<Token>, StoreError> {
+    let rows: Vec<HashedRow> = sqlx::query_as(
         "SELECT hash, seq, id, source, label, created, expires, revoked FROM tokens WHERE prefix = ?1",
     )
     .bind(hash.prefix())

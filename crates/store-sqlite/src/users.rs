@@ -99,7 +99,7 @@ pub(crate) async fn create(
     .await;
     let waiting = match inserted {
         Ok(waiting) => waiting,
-        Err(error) if error.as_database_error().is_some_and(|e| e.is_unique_violation()) => {
+        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
             return name_taken(txn, context, resource, &keys).await;
         }
         Err(error) => return Err(failed("write a user")(error).into()),
@@ -113,7 +113,8 @@ pub(crate) async fn create(
         Some(groups) => Some(groups),
         None => read_user(txn.connection()?, &context.source, id, true).await?.and_then(|u| u.user.groups),
     };
-    let user = StoredUser { id, created: context.act.now, modified: context.act.now, version: 1, resource, groups };
+    let user =
+        StoredUser { id, created: context.act.now, modified: context.act.now, version: 1, resource, groups };
     Ok(Written { stored: user, changed: true, restored: false, parked: 0, position: seq })
 }
 
@@ -127,12 +128,13 @@ async fn name_taken(
     if !context.profile.restore_on_post {
         return Err(in_use(&keys.name));
     }
-    let row = sqlx::query_as(user_select!("NULL", "WHERE u.source = ?1 AND u.user_name_key = ?2 AND u.active = 0"))
-        .bind(context.source.as_str())
-        .bind(&keys.name_key)
-        .fetch_optional(txn.connection()?)
-        .await
-        .map_err(failed("read a user"))?;
+    let row =
+        sqlx::query_as(user_select!("NULL", "WHERE u.source = ?1 AND u.user_name_key = ?2 AND u.active = 0"))
+            .bind(context.source.as_str())
+            .bind(&keys.name_key)
+            .fetch_optional(txn.connection()?)
+            .await
+            .map_err(failed("read a user"))?;
     let Some(row) = row else { return Err(in_use(&keys.name)) };
     let old = crate::reader::user(row)?;
     let mut written = update(txn, &context, old, resource, WriteVerb::CreateUser).await?;
@@ -221,7 +223,9 @@ async fn update(
         let waiting = parked::waiting_for(txn, keys.external_id.as_deref()).await?;
         parked::join(txn, context, waiting, &mut change).await?;
         if change.joined > 0 || groups.is_none() {
-            groups = read_user(txn.connection()?, &context.source, old.id, true).await?.and_then(|u| u.user.groups);
+            groups = read_user(txn.connection()?, &context.source, old.id, true)
+                .await?
+                .and_then(|u| u.user.groups);
         }
     }
     change.record(txn, context)?;
@@ -237,7 +241,11 @@ async fn update(
 }
 
 /// DELETE, with the memberships.
-pub(crate) async fn delete(txn: &mut Txn, context: WriteContext, id: UserId) -> Result<RecordSeq, WriteError> {
+pub(crate) async fn delete(
+    txn: &mut Txn,
+    context: WriteContext,
+    id: UserId,
+) -> Result<RecordSeq, WriteError> {
     let old = read_user(txn.connection()?, &context.source, id, false).await?.ok_or_else(|| missing(id))?;
     check_version(&context, old.user.version)?;
     sqlx::query(

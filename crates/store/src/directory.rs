@@ -52,7 +52,11 @@ pub struct SourceCounts {
 pub trait DirectoryStore: Send + Sync {
     /// POST of a user. 409 where the source has that `userName`; with the profile's `restore_on_post` an inactive one
     /// is given back instead.
-    async fn create_user(&self, context: WriteContext, resource: Resource) -> Result<Written<StoredUser>, WriteError>;
+    async fn create_user(
+        &self,
+        context: WriteContext,
+        resource: Resource,
+    ) -> Result<Written<StoredUser>, WriteError>;
 
     /// PUT of a user.
     async fn replace_user(
@@ -102,10 +106,20 @@ pub trait DirectoryStore: Send + Sync {
     async fn delete_group(&self, context: WriteContext, id: GroupId) -> Result<RecordSeq, WriteError>;
 
     /// A user of a source; with `links`, its groups too.
-    async fn user(&self, source: &SourceId, id: UserId, links: bool) -> Result<Option<StoredUser>, StoreError>;
+    async fn user(
+        &self,
+        source: &SourceId,
+        id: UserId,
+        links: bool,
+    ) -> Result<Option<StoredUser>, StoreError>;
 
     /// A group of a source; with `links`, all its members, never cut.
-    async fn group(&self, source: &SourceId, id: GroupId, links: bool) -> Result<Option<StoredGroup>, StoreError>;
+    async fn group(
+        &self,
+        source: &SourceId,
+        id: GroupId,
+        links: bool,
+    ) -> Result<Option<StoredGroup>, StoreError>;
 
     /// Users of a source. 400 tooMany where a filter would have to look at more than [`MAX_EVALUATED`].
     async fn list_users(&self, source: &SourceId, query: Query) -> Result<Page<StoredUser>, WriteError>;

@@ -33,7 +33,9 @@ pub enum StoreError {
         reason: String,
     },
     /// A later version of Axon wrote this store.
-    #[error("{file} was written by a later version of Axon (schema {found}, this one knows {known}); run that version")]
+    #[error(
+        "{file} was written by a later version of Axon (schema {found}, this one knows {known}); run that version"
+    )]
     NewerSchema {
         /// The file or address.
         file: String,

@@ -137,7 +137,8 @@ mod tests {
     #[test]
     fn what_names_nobody_has_no_clear_part() {
         let erasure = Erasure { record: RecordSeq(7) };
-        let new = NewRecord::of(&IdSource::counting(), OffsetDateTime::UNIX_EPOCH, Actor::Axon, erasure).unwrap();
+        let new =
+            NewRecord::of(&IdSource::counting(), OffsetDateTime::UNIX_EPOCH, Actor::Axon, erasure).unwrap();
         assert_eq!((new.clear, new.facts), (None, serde_json::json!({"record": 7})));
     }
 }

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use axon_model::{Directory, GroupId, RecordSeq, SourceId, UserId};
 use axon_scim::{MemberRef, PatchRequest, Resource};
 use axon_store::{
-    DirectoryStore, Page, Query, Since, SourceCounts, StoreError, StoredGroup, StoredUser, WriteContext, WriteError,
-    Written,
+    DirectoryStore, Page, Query, Since, SourceCounts, StoreError, StoredGroup, StoredUser, WriteContext,
+    WriteError, Written,
 };
 
 use super::SqliteStore;
@@ -13,7 +13,11 @@ use crate::{groups, list, load, reader, users};
 
 #[async_trait]
 impl DirectoryStore for SqliteStore {
-    async fn create_user(&self, context: WriteContext, resource: Resource) -> Result<Written<StoredUser>, WriteError> {
+    async fn create_user(
+        &self,
+        context: WriteContext,
+        resource: Resource,
+    ) -> Result<Written<StoredUser>, WriteError> {
         self.write(|txn| Box::pin(users::create(txn, context, resource))).await
     }
 
@@ -71,12 +75,22 @@ impl DirectoryStore for SqliteStore {
         self.write(move |txn| Box::pin(groups::delete(txn, context, id))).await
     }
 
-    async fn user(&self, source: &SourceId, id: UserId, links: bool) -> Result<Option<StoredUser>, StoreError> {
+    async fn user(
+        &self,
+        source: &SourceId,
+        id: UserId,
+        links: bool,
+    ) -> Result<Option<StoredUser>, StoreError> {
         let found = reader::read_user(&mut *self.reader().await?, source, id, links).await?;
         Ok(found.map(|keyed| keyed.user))
     }
 
-    async fn group(&self, source: &SourceId, id: GroupId, links: bool) -> Result<Option<StoredGroup>, StoreError> {
+    async fn group(
+        &self,
+        source: &SourceId,
+        id: GroupId,
+        links: bool,
+    ) -> Result<Option<StoredGroup>, StoreError> {
         if !links {
             let found = reader::read_group(&mut *self.reader().await?, source, id).await?;
             return Ok(found.map(|keyed| keyed.group));
@@ -84,7 +98,9 @@ impl DirectoryStore for SqliteStore {
         let source = source.clone();
         self.snapshot(move |connection| {
             Box::pin(async move {
-                let Some(mut keyed) = reader::read_group(connection, &source, id).await? else { return Ok(None) };
+                let Some(mut keyed) = reader::read_group(connection, &source, id).await? else {
+                    return Ok(None);
+                };
                 keyed.group.members = Some(reader::all_members(connection, keyed.seq).await?);
                 Ok(Some(keyed.group))
             })
@@ -94,12 +110,18 @@ impl DirectoryStore for SqliteStore {
 
     async fn list_users(&self, source: &SourceId, query: Query) -> Result<Page<StoredUser>, WriteError> {
         let source = source.clone();
-        self.snapshot(move |connection| Box::pin(async move { list::users(connection, &source, &query).await })).await
+        self.snapshot(move |connection| {
+            Box::pin(async move { list::users(connection, &source, &query).await })
+        })
+        .await
     }
 
     async fn list_groups(&self, source: &SourceId, query: Query) -> Result<Page<StoredGroup>, WriteError> {
         let source = source.clone();
-        self.snapshot(move |connection| Box::pin(async move { list::groups(connection, &source, &query).await })).await
+        self.snapshot(move |connection| {
+            Box::pin(async move { list::groups(connection, &source, &query).await })
+        })
+        .await
     }
 
     async fn counts(&self) -> Result<Vec<SourceCounts>, StoreError> {

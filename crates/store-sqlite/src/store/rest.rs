@@ -7,8 +7,8 @@ use axon_audit::{Chain, NewRecord, Record};
 use axon_model::{MapVersion, RecordSeq, SqlName};
 use axon_reconcile::LeaseProof;
 use axon_store::{
-    Act, JournalEntry, JournalStore, Lease, NewToken, StateStore, StoreError, StoredMap, Token, TokenHash, TokenId,
-    TokenStore,
+    Act, JournalEntry, JournalStore, Lease, NewToken, StateStore, StoreError, StoredMap, Token, TokenHash,
+    TokenId, TokenStore,
 };
 use serde_json::Value;
 use time::{Duration, OffsetDateTime};
@@ -18,7 +18,11 @@ use crate::{journal, leases, maps, state, tokens};
 
 #[async_trait]
 impl JournalStore for SqliteStore {
-    async fn append(&self, records: Vec<NewRecord>, lease: Option<&LeaseProof>) -> Result<Vec<Record>, StoreError> {
+    async fn append(
+        &self,
+        records: Vec<NewRecord>,
+        lease: Option<&LeaseProof>,
+    ) -> Result<Vec<Record>, StoreError> {
         let lease = lease.cloned();
         self.write(|txn| Box::pin(journal::append(txn, records, lease))).await
     }
@@ -58,7 +62,12 @@ impl TokenStore for SqliteStore {
 
 #[async_trait]
 impl StateStore for SqliteStore {
-    async fn put_map(&self, version: MapVersion, files: Vec<(String, String)>, act: Act) -> Result<bool, StoreError> {
+    async fn put_map(
+        &self,
+        version: MapVersion,
+        files: Vec<(String, String)>,
+        act: Act,
+    ) -> Result<bool, StoreError> {
         self.write(|txn| Box::pin(maps::put(txn, version, files, act))).await
     }
 
@@ -96,7 +105,8 @@ impl StateStore for SqliteStore {
         now: OffsetDateTime,
     ) -> Result<Option<LeaseProof>, StoreError> {
         let (target, holder) = (target.to_owned(), holder.to_owned());
-        self.write(move |txn| Box::pin(async move { leases::take(txn, &target, &holder, ttl, now).await })).await
+        self.write(move |txn| Box::pin(async move { leases::take(txn, &target, &holder, ttl, now).await }))
+            .await
     }
 
     async fn renew_lease(

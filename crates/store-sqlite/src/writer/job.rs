@@ -71,7 +71,8 @@ where
             (Some(Err(refused)), _) => Err(refused),
             (Some(Ok(done)), None) => Ok(done),
             (_, failure) => {
-                Err(StoreError::unavailable("commit", failure.unwrap_or("the write was not run").to_owned()).into())
+                Err(StoreError::unavailable("commit", failure.unwrap_or("the write was not run").to_owned())
+                    .into())
             }
         };
         // Nobody waits any more: the write stands, and a client that asks again is told so.

@@ -30,7 +30,12 @@ pub(super) struct Mark {
 
 impl Txn {
     pub(super) fn new(connection: SqliteConnection) -> Self {
-        Self { connection: Some(connection), chain: Chain::EMPTY, committed: Chain::EMPTY, records: Vec::new() }
+        Self {
+            connection: Some(connection),
+            chain: Chain::EMPTY,
+            committed: Chain::EMPTY,
+            records: Vec::new(),
+        }
     }
 
     /// The connection, for statements.
@@ -102,7 +107,9 @@ impl Txn {
         match self.connection() {
             Ok(connection) => {
                 let open: Result<i64, _> = sqlx::query_scalar("SELECT 1").fetch_one(connection).await;
-                open.is_ok() && self.execute("BEGIN", "begin").await.is_ok() && self.execute("ROLLBACK", "end").await.is_ok()
+                open.is_ok()
+                    && self.execute("BEGIN", "begin").await.is_ok()
+                    && self.execute("ROLLBACK", "end").await.is_ok()
             }
             Err(_) => false,
         }
@@ -148,7 +155,10 @@ impl Txn {
             for (seq, (salt, body)) in now {
                 insert = insert.bind(signed(seq.0)).bind(salt.as_bytes().to_vec()).bind(body.clone());
             }
-            insert.execute(self.connection()?).await.map_err(failed("append to the journal's clear parts"))?;
+            insert
+                .execute(self.connection()?)
+                .await
+                .map_err(failed("append to the journal's clear parts"))?;
         }
         self.records = records;
         self.records.clear();
@@ -183,7 +193,8 @@ struct InsertSql {
     clear: String,
 }
 
-static INSERTS: LazyLock<Inserts> = LazyLock::new(|| Inserts([32, 8, 1].map(|rows| (rows, InsertSql::of(rows)))));
+static INSERTS: LazyLock<Inserts> =
+    LazyLock::new(|| Inserts([32, 8, 1].map(|rows| (rows, InsertSql::of(rows)))));
 
 impl Inserts {
     /// The largest that does not exceed `rows`, which is not 0.

@@ -5,7 +5,8 @@ use axon_scim::ResourceKind;
 use serde_json::json;
 
 use super::kit::{
-    entra, filtered, group, group_body, journal, members, minute, okta, patch_user, source, status, user, user_body,
+    entra, filtered, group, group_body, journal, members, minute, okta, patch_user, source, status, user,
+    user_body,
 };
 use crate::Store;
 
@@ -20,11 +21,13 @@ pub async fn a_user_reads_back(store: &dyn Store) {
     assert_eq!(read, written.stored);
     assert_eq!((read.created, read.modified, read.version), (minute(1), minute(1), 1));
     assert_eq!((read.resource, read.groups), (body, Some(vec![])));
-    let changed = patch_user(store, id, 2, json!([{"op": "Replace", "path": "active", "value": "False"}])).await;
+    let changed =
+        patch_user(store, id, 2, json!([{"op": "Replace", "path": "active", "value": "False"}])).await;
     let changed = changed.expect("patched").stored;
     assert_eq!((changed.created, changed.modified, changed.version), (minute(1), minute(2), 2));
     assert!(!changed.resource.is_active());
-    let without = store.user(&source("entra"), id, false).await.expect("read").expect("an inactive user stays visible");
+    let without =
+        store.user(&source("entra"), id, false).await.expect("read").expect("an inactive user stays visible");
     assert_eq!(without.groups, None);
     assert_eq!(without.resource, changed.resource);
 }
@@ -35,7 +38,13 @@ pub async fn a_name_that_differs_in_case_is_taken(store: &dyn Store) {
     let again = store.create_user(entra(1), user_body(json!({"userName": "STRASSE@ACME.COM"}))).await;
     assert_eq!(status(again), 409);
     let lee = user(store, "lee@acme.com").await;
-    let renamed = patch_user(store, lee, 1, json!([{"op": "replace", "path": "userName", "value": "Strasse@acme.com"}])).await;
+    let renamed = patch_user(
+        store,
+        lee,
+        1,
+        json!([{"op": "replace", "path": "userName", "value": "Strasse@acme.com"}]),
+    )
+    .await;
     assert_eq!(status(renamed), 409);
     store.delete_user(entra(2), kim).await.expect("deleted");
     user(store, "STRASSE@ACME.COM").await;
@@ -48,10 +57,14 @@ pub async fn a_put_of_the_same_changes_nothing(store: &dyn Store) {
     let again = store.replace_user(entra(2), first.stored.id, body).await.expect("put");
     assert!(!again.changed);
     assert_eq!((again.stored.modified, again.stored.version, again.position), (minute(1), 1, first.position));
-    let other = store.replace_user(entra(3), first.stored.id, user_body(json!({"userName": "kim@acme.com"}))).await;
+    let other =
+        store.replace_user(entra(3), first.stored.id, user_body(json!({"userName": "kim@acme.com"}))).await;
     let other = other.expect("put");
     assert!(other.changed && other.stored.resource.as_map().get("title").is_none());
-    assert_eq!(status(store.replace_user(okta(3), first.stored.id, user_body(json!({"userName": "x"}))).await), 404);
+    assert_eq!(
+        status(store.replace_user(okta(3), first.stored.id, user_body(json!({"userName": "x"}))).await),
+        404
+    );
 }
 
 /// V17: the first operation is undone with the second.
@@ -63,7 +76,8 @@ pub async fn a_patch_that_fails_changes_nothing(store: &dyn Store) {
         {"op": "replace", "path": "userName", "value": "lee@acme.com"}]);
     assert_eq!(status(patch_user(store, kim, 1, taken).await), 409);
     assert_eq!(store.user(&source("entra"), kim, true).await.expect("read"), before);
-    let gone = json!([{"op": "replace", "path": "title", "value": "Boss"}, {"op": "remove", "path": "userName"}]);
+    let gone =
+        json!([{"op": "replace", "path": "title", "value": "Boss"}, {"op": "remove", "path": "userName"}]);
     assert_eq!(status(patch_user(store, kim, 1, gone).await), 400);
     assert_eq!(store.user(&source("entra"), kim, true).await.expect("read"), before);
 }
@@ -91,7 +105,8 @@ pub async fn sources_do_not_see_each_other(store: &dyn Store) {
     let sales = group(store, "Sales", &[kim]).await;
     assert_eq!(store.user(&source("okta"), kim, true).await.expect("read"), None);
     assert_eq!(store.group(&source("okta"), sales, true).await.expect("read"), None);
-    let twin = store.create_user(okta(1), user_body(json!({"userName": "KIM"}))).await.expect("a name of its own");
+    let twin =
+        store.create_user(okta(1), user_body(json!({"userName": "KIM"}))).await.expect("a name of its own");
     assert_eq!(status(store.delete_user(okta(1), kim).await), 404);
     assert_eq!(status(store.delete_group(okta(1), sales).await), 404);
     let found = store.list_users(&source("okta"), filtered(ResourceKind::User, "userName eq \"kim\"")).await;
@@ -109,7 +124,11 @@ pub async fn an_inactive_user_comes_back_where_the_source_wants_it(store: &dyn S
     let body = || user_body(json!({"userName": "Kim", "title": "Back"}));
     let mut restoring = entra(2);
     restoring.profile.restore_on_post = true;
-    assert_eq!(status(store.create_user(restoring.clone(), body()).await), 409, "an active one is not taken over");
+    assert_eq!(
+        status(store.create_user(restoring.clone(), body()).await),
+        409,
+        "an active one is not taken over"
+    );
     patch_user(store, kim, 1, json!([{"op": "replace", "value": {"active": false}}])).await.expect("patched");
     assert_eq!(status(store.create_user(entra(2), body()).await), 409, "off by default");
     let back = store.create_user(restoring, body()).await.expect("restored");
@@ -157,9 +176,10 @@ pub async fn a_changed_external_id_is_said_in_the_record(store: &dyn Store) {
 /// Names that would mean something elsewhere mean nothing here.
 pub async fn hostile_texts_come_back_as_they_were(store: &dyn Store) {
     let emoji = "😀".repeat(128);
-    for (n, text) in ["x]; DROP USER [dbo]--", "O'Brien", "\u{202e}kim", "a%b_c", "\"quoted\\\"", emoji.as_str()]
-        .into_iter()
-        .enumerate()
+    for (n, text) in
+        ["x]; DROP USER [dbo]--", "O'Brien", "\u{202e}kim", "a%b_c", "\"quoted\\\"", emoji.as_str()]
+            .into_iter()
+            .enumerate()
     {
         let body = user_body(json!({"userName": text, "externalId": text, "displayName": text}));
         let id = store.create_user(entra(1), body.clone()).await.expect("written").stored.id;

@@ -60,7 +60,9 @@ pub async fn deltas_lead_from_one_directory_to_the_next(store: &dyn Store) {
     let (kim, lee) = (user(store, "kim").await, user(store, "lee").await);
     let sales = group(store, "Sales", &[kim, lee]).await;
     store.append(vec![act_record("between")], None).await.expect("appended");
-    patch_user(store, kim, 1, json!([{"op": "replace", "path": "active", "value": false}])).await.expect("patched");
+    patch_user(store, kim, 1, json!([{"op": "replace", "path": "active", "value": false}]))
+        .await
+        .expect("patched");
     let rename = json!([{"op": "replace", "path": "displayName", "value": "SG-Sales"},
         {"op": "remove", "path": "members", "value": [{"value": lee}]}]);
     patch_group(store, sales, 1, rename).await.expect("patched");
@@ -70,7 +72,9 @@ pub async fn deltas_lead_from_one_directory_to_the_next(store: &dyn Store) {
         match store.deltas_since(moved.position(), 2).await.expect("read") {
             Since::Deltas { deltas, upto } => {
                 assert!(upto > moved.position() && upto.0 <= moved.position().0 + 2);
-                deltas.iter().for_each(|(seq, delta)| moved.apply(delta, *seq));
+                for (seq, delta) in &deltas {
+                    moved.apply(delta, *seq);
+                }
                 moved.advance(upto);
             }
             Since::Reload => panic!("nothing was erased"),

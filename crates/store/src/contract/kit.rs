@@ -5,7 +5,9 @@ use std::sync::{Arc, LazyLock};
 use axon_audit::payload::DirectoryChange;
 use axon_audit::{Chain, RecordKind, Verifier};
 use axon_model::{Actor, Directory, GroupId, IdSource, RecordSeq, SourceId, UserId};
-use axon_scim::{Filter, MemberRef, Parsed, PatchRequest, Profile, Registry, Resource, ResourceKind, parse_new};
+use axon_scim::{
+    Filter, MemberRef, Parsed, PatchRequest, Profile, Registry, Resource, ResourceKind, parse_new,
+};
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 
@@ -67,8 +69,10 @@ pub fn group_body(body: Value) -> Resource {
 }
 
 /// A PATCH of operations, read.
+#[expect(clippy::needless_pass_by_value, reason = "the tests write their operations at the call")]
 pub fn patch(kind: ResourceKind, operations: Value) -> PatchRequest {
-    let body = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": operations});
+    let body =
+        json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": operations});
     PatchRequest::parse(body, &REGISTRY, kind, &Profile::entra()).expect("a good PATCH")
 }
 
@@ -158,7 +162,10 @@ pub async fn check_whole(store: &dyn Store) {
     let loaded = store.load_directory().await.expect("a read");
     assert_eq!(loaded.position(), head.seq);
     if !erased {
-        assert!(same(&loaded, &rebuilt), "the records do not rebuild the directory: {loaded:#?} {rebuilt:#?}");
+        assert!(
+            same(&loaded, &rebuilt),
+            "the records do not rebuild the directory: {loaded:#?} {rebuilt:#?}"
+        );
     }
 }
 

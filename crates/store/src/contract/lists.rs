@@ -8,7 +8,8 @@ use super::kit::{entra, filtered, group, group_body, source, user, user_body};
 use crate::{Query, Store};
 
 async fn users(store: &dyn Store, filter: &str) -> Vec<UserId> {
-    let page = store.list_users(&source("entra"), filtered(ResourceKind::User, filter)).await.expect("listed");
+    let page =
+        store.list_users(&source("entra"), filtered(ResourceKind::User, filter)).await.expect("listed");
     assert_eq!(page.total, page.items.len() as u64, "{filter}");
     page.items.iter().map(|u| u.id).collect()
 }
@@ -89,7 +90,10 @@ pub async fn members_answer_filters(store: &dyn Store) {
     let sales = group(store, "Sales", &[kim]).await;
     let leads = group(store, "Leads", &[kim, lee]).await;
     let found = async |filter: String| {
-        let page = store.list_groups(&source("entra"), filtered(ResourceKind::Group, &filter)).await.expect("listed");
+        let page = store
+            .list_groups(&source("entra"), filtered(ResourceKind::Group, &filter))
+            .await
+            .expect("listed");
         assert_eq!(page.total, page.items.len() as u64);
         page.items.iter().map(|g| g.id).collect::<Vec<_>>()
     };

@@ -6,7 +6,8 @@ use axon_scim::ResourceKind;
 use serde_json::{Value, json};
 
 use super::kit::{
-    entra, group, group_body, journal, members, minute, okta, patch, patch_group, source, status, user, user_body,
+    entra, group, group_body, journal, members, minute, okta, patch, patch_group, source, status, user,
+    user_body,
 };
 use crate::Store;
 use crate::directory::MAX_PARKED;
@@ -50,9 +51,13 @@ pub async fn named_members_alone_are_removed(store: &dyn Store) {
     let listed = json!([{"op": "Remove", "path": "members", "value": [{"$ref": null, "value": b}]}]);
     let written = patch_group(store, sales, 3, listed).await.expect("patched");
     assert!(written.changed);
-    assert_eq!((written.stored.modified, written.stored.version, written.stored.member_count), (minute(3), 2, 2));
+    assert_eq!(
+        (written.stored.modified, written.stored.version, written.stored.member_count),
+        (minute(3), 2, 2)
+    );
     assert_eq!(members(store, sales).await, ids(&[a, c]));
-    let by_filter = json!([{"op": "remove", "path": format!("members[value eq \"{}\"]", a.to_string().to_uppercase())}]);
+    let by_filter =
+        json!([{"op": "remove", "path": format!("members[value eq \"{}\"]", a.to_string().to_uppercase())}]);
     patch_group(store, sales, 4, by_filter).await.expect("patched");
     assert_eq!(members(store, sales).await, ids(&[c]));
     let absent = json!([{"op": "remove", "path": "members", "value": [{"value": b}]}]);
@@ -87,7 +92,8 @@ pub async fn a_put_makes_its_members_the_only_ones(store: &dyn Store) {
 /// Accepted, kept, not shown, joined: by `externalId` of a user that comes later, and of one that gets it later.
 pub async fn an_unknown_member_waits_and_joins(store: &dyn Store) {
     let sales = group(store, "Sales", &[]).await;
-    let ops = json!([{"op": "add", "path": "members", "value": [{"value": "ext-kim"}, {"value": "ext-lee"}]}]);
+    let ops =
+        json!([{"op": "add", "path": "members", "value": [{"value": "ext-kim"}, {"value": "ext-lee"}]}]);
     let written = patch_group(store, sales, 1, ops.clone()).await.expect("accepted");
     assert_eq!((written.parked, written.changed, written.stored.modified), (2, false, minute(0)));
     assert_eq!(members(store, sales).await, Vec::<String>::new());
@@ -115,16 +121,23 @@ pub async fn an_unknown_member_waits_and_joins(store: &dyn Store) {
 /// A parked member is not there for ever.
 pub async fn a_parked_member_can_be_removed(store: &dyn Store) {
     let sales = group(store, "Sales", &[]).await;
-    let add = json!([{"op": "add", "path": "members", "value": [{"value": "x"}, {"value": "y"}, {"value": "z"}]}]);
+    let add =
+        json!([{"op": "add", "path": "members", "value": [{"value": "x"}, {"value": "y"}, {"value": "z"}]}]);
     patch_group(store, sales, 1, add).await.expect("accepted");
     let remove = |path: &str| json!([{"op": "remove", "path": path}]);
     patch_group(store, sales, 2, remove("members[value eq \"x\"]")).await.expect("patched");
     patch_group(store, sales, 2, remove("members[value sw \"y\"]")).await.expect("patched");
     assert_eq!(store.counts().await.expect("counted")[0].parked, 1);
-    store.create_user(entra(3), user_body(json!({"userName": "x", "externalId": "x"}))).await.expect("written");
+    store
+        .create_user(entra(3), user_body(json!({"userName": "x", "externalId": "x"})))
+        .await
+        .expect("written");
     assert_eq!(members(store, sales).await, Vec::<String>::new());
     store.delete_group(entra(4), sales).await.expect("deleted with what waits in it");
-    store.create_user(entra(5), user_body(json!({"userName": "z", "externalId": "z"}))).await.expect("written");
+    store
+        .create_user(entra(5), user_body(json!({"userName": "z", "externalId": "z"})))
+        .await
+        .expect("written");
 }
 
 /// The switch `park_unknown_members`.
@@ -156,7 +169,8 @@ pub async fn parked_members_are_counted_and_capped(store: &dyn Store) {
 
 /// An id of another source names nobody here, now and later.
 pub async fn members_of_another_source_stay_unknown(store: &dyn Store) {
-    let foreign = store.create_user(okta(1), user_body(json!({"userName": "kim"}))).await.expect("written").stored.id;
+    let foreign =
+        store.create_user(okta(1), user_body(json!({"userName": "kim"}))).await.expect("written").stored.id;
     let sales = group(store, "Sales", &[]).await;
     let ops = json!([{"op": "add", "path": "members", "value": [{"value": foreign}]}]);
     assert_eq!(patch_group(store, sales, 1, ops).await.expect("accepted").parked, 1);
@@ -203,6 +217,8 @@ pub async fn many_members_go_in_and_out(store: &dyn Store) {
     let sales = group(store, "Sales", &all).await;
     assert_eq!(members(store, sales).await, ids(&all));
     let gone: Vec<Value> = all[..1_050].iter().map(|id| json!({"value": id})).collect();
-    patch_group(store, sales, 1, json!([{"op": "remove", "path": "members", "value": gone}])).await.expect("patched");
+    patch_group(store, sales, 1, json!([{"op": "remove", "path": "members", "value": gone}]))
+        .await
+        .expect("patched");
     assert_eq!(members(store, sales).await, ids(&all[1_050..]));
 }

@@ -9,7 +9,12 @@ use super::kit::{act, journal, minute, source};
 use crate::{NewToken, Store, TokenHash};
 
 fn token(text: &str) -> NewToken {
-    NewToken { source: source("entra"), hash: TokenHash::of(text), label: "a token".into(), expires: Some(minute(9)) }
+    NewToken {
+        source: source("entra"),
+        hash: TokenHash::of(text),
+        label: "a token".into(),
+        expires: Some(minute(9)),
+    }
 }
 
 /// The hash finds its token, and only that.
@@ -85,7 +90,8 @@ pub async fn a_summary_is_replaced(store: &dyn Store) {
 /// One holder at a time, and a generation that tells the holders apart.
 pub async fn a_lease_has_one_holder(store: &dyn Store) {
     let ttl = Duration::seconds(90);
-    let take = async |holder: &str, n: i64| store.try_lease("dw", holder, ttl, minute(n)).await.expect("asked");
+    let take =
+        async |holder: &str, n: i64| store.try_lease("dw", holder, ttl, minute(n)).await.expect("asked");
     let first = take("a", 0).await.expect("free");
     assert_eq!((first.generation(), first.until()), (1, minute(0) + ttl));
     assert_eq!(take("b", 1).await, None);
