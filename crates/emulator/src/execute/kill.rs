@@ -11,6 +11,9 @@ impl Run<'_> {
         let own = format!("SID{}", self.session.number);
         let session_id = session_id.trim();
         self.with_work(|work| {
+            // A serverless pool names sessions by @@SPID.
+            let by_spid = if work.serverless() { work.state.sessions.with_spid(session_id) } else { None };
+            let session_id = by_spid.as_deref().unwrap_or(session_id);
             if !work.access().allows_database(Action::KillConnection) {
                 return Err(errors::kill_denied());
             }

@@ -114,6 +114,13 @@ impl Sessions {
         true
     }
 
+    /// The id of the live session with this `@@SPID`.
+    pub(crate) fn with_spid(&self, spid: &str) -> Option<String> {
+        let spid: u16 = spid.parse().ok()?;
+        let found = self.entries.values().find(|entry| live(entry) && entry.row.spid == spid);
+        found.map(|entry| entry.row.session_id.clone())
+    }
+
     /// Cuts every live session.
     pub(crate) fn kill_all(&mut self) {
         for entry in self.entries.values_mut().filter(|entry| live(entry)) {

@@ -255,7 +255,7 @@ impl Parser<'_> {
         let token = self.cursor.peek();
         let session = match (&token.kind, self.pool) {
             (TokenKind::Text { value, .. }, crate::pool::config::PoolKind::Dedicated) => value.clone(),
-            (TokenKind::Number(number), crate::pool::config::PoolKind::Serverless) => format!("SID{number}"),
+            (TokenKind::Number(number), crate::pool::config::PoolKind::Serverless) => number.clone(),
             _ => return Err(self.cursor.unexpected()),
         };
         self.cursor.advance();
