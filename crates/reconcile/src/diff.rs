@@ -11,10 +11,12 @@ use crate::step::Step;
 mod grants;
 mod members;
 pub(crate) mod names;
+mod obstacles;
 mod principals;
 mod roles;
 
 use names::Names;
+use obstacles::Obstacles;
 
 /// What lies between the sides.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -47,9 +49,10 @@ struct Known {
 /// The steps that are needed. Outside the scope there are none.
 pub fn diff(sides: &Sides) -> Needed {
     let names = Names::new(sides);
+    let obstacles = Obstacles::new(sides, &names);
     let mut known = Known::default();
-    principals::diff(sides, &names, &mut known);
-    roles::diff(sides, &names, &mut known);
+    principals::diff(sides, &names, &obstacles, &mut known);
+    roles::diff(sides, &names, &obstacles, &mut known);
     members::diff(sides, &names, &mut known);
     grants::diff(sides, &names, &mut known);
     leave(&mut known);

@@ -34,6 +34,11 @@ pub(crate) struct Reach {
 }
 
 impl Reach {
+    /// All that it concerns, given or denied.
+    pub(crate) fn concerns(&self) -> Spans {
+        self.allow.or(&self.column).or(&self.hard).or(&self.soft)
+    }
+
     /// What may be done in the end.
     pub(crate) fn effective(&self) -> Spans {
         let given = self.allow.or(&self.column);
@@ -77,6 +82,14 @@ impl Gather {
             "db_denydatawriter" => writes.iter().for_each(|p| atoms.on_all_data(*p, &mut self.hard)),
             _ => {}
         }
+    }
+
+    /// What another one reaches within the window.
+    pub(crate) fn reach_within(&mut self, reach: &Reach, window: &Spans) {
+        reach.allow.clip(window, &mut self.allow);
+        reach.column.clip(window, &mut self.column);
+        reach.hard.clip(window, &mut self.hard);
+        reach.soft.clip(window, &mut self.soft);
     }
 
     /// All that another one reaches.

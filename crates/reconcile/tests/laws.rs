@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use axon_model::SqlName;
 use axon_reconcile::{
-    Connect, Finding, GrantState, Graph, Membership, Plan, Sides, Step, apply_step, plan, simulate,
+    Connect, Finding, GrantState, Graph, Membership, Plan, Securable, Sides, Step, apply_step, plan, simulate,
 };
 use proptest::prelude::*;
 use worlds::{name, sides};
@@ -56,7 +56,13 @@ impl Bounds<'_> {
             return BTreeSet::new();
         }
         let old = naive::may(&self.sides.actual, who);
-        old.intersection(&naive::may(&self.end, who)).cloned().collect()
+        let mut least: BTreeSet<_> = old.intersection(&naive::may(&self.end, who)).cloned().collect();
+        // What is held on somebody who is made anew is held on another object.
+        least.retain(|atom| match atom {
+            naive::Atom::May(_, Securable::Principal(on)) => self.remade(now, *on).is_none(),
+            _ => true,
+        });
+        least
     }
 }
 

@@ -6,21 +6,20 @@ use axon_model::SqlName;
 
 use super::Known;
 use super::names::{Holder, Names};
-use crate::finding::{Finding, Obstacle};
-use crate::graph::{Connect, Graph, Membership, Principal, PrincipalKind};
+use super::obstacles::Obstacles;
+use crate::finding::Finding;
+use crate::graph::{Connect, Graph, Principal, PrincipalKind};
 use crate::scope::Sides;
-use crate::shape::Securable;
 use crate::step::Step;
 use crate::target::Sid;
 
-pub(super) fn diff(sides: &Sides, names: &Names, known: &mut Known) {
+pub(super) fn diff(sides: &Sides, names: &Names, obstacles: &Obstacles, known: &mut Known) {
     let Sides { desired, actual, .. } = sides;
-    let holders = sid_holders(actual);
-    let mut sids_made: HashMap<&Sid, SqlName> = HashMap::new();
+    let mut part = Part { sides, names, obstacles, holders: sid_holders(actual), sids_made: HashMap::new() };
     for (name, wanted) in &desired.principals {
         match actual.principals.get(name) {
-            None => create(sides, names, known, &holders, &mut sids_made, *name, wanted),
-            Some(there) => both(sides, names, known, *name, wanted, there),
+            None => part.create(known, *name, wanted),
+            Some(there) => part.both(known, *name, wanted, there),
         }
     }
     for (name, there) in &actual.principals {
@@ -46,47 +45,98 @@ fn sid_holders(graph: &Graph) -> HashMap<&Sid, SqlName> {
     })
 }
 
-fn create<'a>(
+struct Part<'a> {
     sides: &'a Sides,
-    names: &Names,
-    known: &mut Known,
-    holders: &HashMap<&Sid, SqlName>,
-    sids_made: &mut HashMap<&'a Sid, SqlName>,
-    name: SqlName,
-    wanted: &'a Principal,
-) {
-    let mut refuse = |finding: Finding| {
-        known.findings.insert(finding);
-        known.frozen.insert(name);
-    };
-    if names.is_role(name) {
-        return refuse(Finding::NameTaken { name });
-    }
-    if names.holder(name) != Holder::ManagedPrincipal {
-        return refuse(if wanted.kind == PrincipalKind::Sql {
-            Finding::Missing { name, needed_for: name }
-        } else {
-            Finding::OutOfScope { name }
-        });
-    }
-    if let Some(sid) = &wanted.sid {
-        if let Some(holder) = sids_made.get(sid) {
-            return refuse(Finding::SidTaken { name, holder: *holder });
+    names: &'a Names<'a>,
+    obstacles: &'a Obstacles<'a>,
+    /// Whose each security id is on the actual side.
+    holders: HashMap<&'a Sid, SqlName>,
+    /// Whose each is that this plan makes.
+    sids_made: HashMap<&'a Sid, SqlName>,
+}
+
+impl<'a> Part<'a> {
+    fn create(&mut self, known: &mut Known, name: SqlName, wanted: &'a Principal) {
+        let Self { sides, names, holders, sids_made, .. } = self;
+        let mut refuse = |finding: Finding| {
+            known.findings.insert(finding);
+            known.frozen.insert(name);
+        };
+        if names.is_role(name) {
+            return refuse(Finding::NameTaken { name });
         }
-        if let Some(holder) = holders.get(sid) {
-            // The same object under an old name: it cannot be there twice.
-            let stays = sides.desired.principals.contains_key(holder);
-            if stays || names.holder(*holder) != Holder::ManagedPrincipal {
+        if names.holder(name) != Holder::ManagedPrincipal {
+            return refuse(if wanted.kind == PrincipalKind::Sql {
+                Finding::Missing { name, needed_for: name }
+            } else {
+                Finding::OutOfScope { name }
+            });
+        }
+        if let Some(sid) = &wanted.sid {
+            if let Some(holder) = sids_made.get(sid) {
                 return refuse(Finding::SidTaken { name, holder: *holder });
             }
-            if let Some(because) = obstacle(sides, names, *holder) {
-                return refuse(Finding::CannotRecreate { principal: *holder, because });
+            if let Some(holder) = holders.get(sid) {
+                // The same object under an old name: it cannot be there twice.
+                let stays = sides.desired.principals.contains_key(holder);
+                if stays || names.holder(*holder) != Holder::ManagedPrincipal {
+                    return refuse(Finding::SidTaken { name, holder: *holder });
+                }
+                if let Some(because) = self.obstacles.of(*holder) {
+                    return refuse(Finding::CannotRecreate { principal: *holder, because });
+                }
+                drop_principal(sides, known, *holder);
             }
-            drop_principal(sides, known, *holder);
+            sids_made.insert(sid, name);
         }
-        sids_made.insert(sid, name);
+        make(known, name, wanted);
     }
-    make(known, name, wanted);
+
+    fn both(&mut self, known: &mut Known, name: SqlName, wanted: &'a Principal, there: &Principal) {
+        if wanted.kind != there.kind {
+            known.frozen.insert(name);
+            known.findings.insert(Finding::KindDiffers {
+                principal: name,
+                desired: wanted.kind,
+                actual: there.kind,
+            });
+            return;
+        }
+        let other_object = matches!((&wanted.sid, &there.sid), (Some(a), Some(b)) if a != b);
+        let connect = match (wanted.connect, there.connect) {
+            (Connect::Granted, Connect::Denied | Connect::Absent) => {
+                Some(Step::GrantConnect { principal: name })
+            }
+            (Connect::Denied, Connect::Granted | Connect::Absent) => {
+                Some(Step::DenyConnect { principal: name })
+            }
+            _ => None,
+        };
+        if self.names.holder(name) != Holder::ManagedPrincipal {
+            if other_object || connect.is_some() {
+                known.findings.insert(Finding::OutOfScope { name });
+                known.frozen.insert(name);
+            }
+            return;
+        }
+        if !other_object {
+            known.steps.extend(connect);
+            return;
+        }
+        let sid = wanted.sid.as_ref();
+        let taken = sid.and_then(|sid| self.holders.get(sid).or(self.sids_made.get(sid)));
+        if let Some(holder) = taken {
+            known.findings.insert(Finding::SidTaken { name, holder: *holder });
+            known.frozen.insert(name);
+        } else if let Some(because) = self.obstacles.of(name) {
+            known.findings.insert(Finding::CannotRecreate { principal: name, because });
+            known.frozen.insert(name);
+        } else {
+            self.sids_made.extend(sid.map(|sid| (sid, name)));
+            drop_principal(self.sides, known, name);
+            make(known, name, wanted);
+        }
+    }
 }
 
 fn make(known: &mut Known, name: SqlName, wanted: &Principal) {
@@ -94,53 +144,6 @@ fn make(known: &mut Known, name: SqlName, wanted: &Principal) {
     known.steps.push(Step::CreatePrincipal { name, kind: wanted.kind, sid: wanted.sid.clone() });
     if wanted.connect == Connect::Denied {
         known.steps.push(Step::DenyConnect { principal: name });
-    }
-}
-
-fn both(
-    sides: &Sides,
-    names: &Names,
-    known: &mut Known,
-    name: SqlName,
-    wanted: &Principal,
-    there: &Principal,
-) {
-    if wanted.kind != there.kind {
-        known.frozen.insert(name);
-        known.findings.insert(Finding::KindDiffers {
-            principal: name,
-            desired: wanted.kind,
-            actual: there.kind,
-        });
-        return;
-    }
-    let other_object = matches!((&wanted.sid, &there.sid), (Some(a), Some(b)) if a != b);
-    let connect = match (wanted.connect, there.connect) {
-        (Connect::Granted, Connect::Denied | Connect::Absent) => Some(Step::GrantConnect { principal: name }),
-        (Connect::Denied, Connect::Granted | Connect::Absent) => Some(Step::DenyConnect { principal: name }),
-        _ => None,
-    };
-    if names.holder(name) != Holder::ManagedPrincipal {
-        if other_object || connect.is_some() {
-            known.findings.insert(Finding::OutOfScope { name });
-            known.frozen.insert(name);
-        }
-        return;
-    }
-    if !other_object {
-        known.steps.extend(connect);
-        return;
-    }
-    let taken = sides.actual.principals.iter().find(|(other, p)| **other != name && p.sid == wanted.sid);
-    if let Some((holder, _)) = taken {
-        known.findings.insert(Finding::SidTaken { name, holder: *holder });
-        known.frozen.insert(name);
-    } else if let Some(because) = obstacle(sides, names, name) {
-        known.findings.insert(Finding::CannotRecreate { principal: name, because });
-        known.frozen.insert(name);
-    } else {
-        drop_principal(sides, known, name);
-        make(known, name, wanted);
     }
 }
 
@@ -152,25 +155,4 @@ fn drop_principal(sides: &Sides, known: &mut Known, name: SqlName) {
     // Sessions are found by the principal, so they go before it does.
     known.steps.push(Step::KillSessions { principal: name });
     known.steps.push(Step::DropPrincipal { name });
-}
-
-/// What a drop would be refused for, or would take from somebody outside the scope.
-pub(super) fn obstacle(sides: &Sides, names: &Names, name: SqlName) -> Option<Obstacle> {
-    let actual = &sides.actual;
-    if let Some((role, _)) = actual.roles.iter().find(|(_, role)| role.owner == Some(name)) {
-        return Some(Obstacle::Owns { role: *role });
-    }
-    let granted = |(key, row): &(&crate::graph::GrantKey, &crate::graph::Grant)| {
-        key.grantee != name && row.foreign_grantors.contains(&name)
-    };
-    if let Some((key, _)) = actual.grants.iter().find(granted) {
-        return Some(Obstacle::Granted { to: key.grantee });
-    }
-    let outside = |m: &&Membership| m.member == name && !names.manages_membership(**m);
-    if let Some(membership) = actual.members.iter().find(outside) {
-        return Some(Obstacle::MemberOf { role: membership.role });
-    }
-    let on_it = Securable::Principal(name);
-    let held = actual.grants.keys().find(|key| key.securable == on_it && !names.manages(key.grantee));
-    held.map(|key| Obstacle::HeldBy { grantee: key.grantee })
 }

@@ -4,12 +4,12 @@ use axon_model::SqlName;
 
 use super::Known;
 use super::names::{Holder, Names};
-use super::principals::obstacle;
+use super::obstacles::Obstacles;
 use crate::finding::{Finding, Obstacle};
 use crate::scope::Sides;
 use crate::step::Step;
 
-pub(super) fn diff(sides: &Sides, names: &Names, known: &mut Known) {
+pub(super) fn diff(sides: &Sides, names: &Names, obstacles: &Obstacles, known: &mut Known) {
     let Sides { desired, actual, scope } = sides;
     for (name, wanted) in &desired.roles {
         if actual.roles.contains_key(name) {
@@ -34,19 +34,19 @@ pub(super) fn diff(sides: &Sides, names: &Names, known: &mut Known) {
     for name in actual.roles.keys() {
         known.made.insert(*name);
         if !desired.roles.contains_key(name) && names.holder(*name) == Holder::ManagedRole {
-            retire(sides, names, known, *name);
+            retire(sides, obstacles, known, *name);
         }
     }
 }
 
 /// A role that nobody wants is dropped, unless that would touch something outside the scope.
-fn retire(sides: &Sides, names: &Names, known: &mut Known, name: SqlName) {
+fn retire(sides: &Sides, obstacles: &Obstacles, known: &mut Known, name: SqlName) {
     let untouched = sides.actual.members_of(name).find(|member| sides.scope.untouchable.contains(member));
     if let Some(member) = untouched {
         // What such a member has through the role is left to it.
         known.roles_left.insert(name);
         known.findings.insert(Finding::CannotDropRole { role: name, because: Obstacle::Member { member } });
-    } else if let Some(because) = obstacle(sides, names, name) {
+    } else if let Some(because) = obstacles.of(name) {
         known.findings.insert(Finding::CannotDropRole { role: name, because });
     } else {
         known.roles_dropped.insert(name);

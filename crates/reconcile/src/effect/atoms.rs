@@ -84,6 +84,8 @@ impl Atoms {
             self.runs.insert(Securable::Schema(schema), (schema_from, self.count()));
         }
         self.data_end = self.count();
+        // All principals that nobody names.
+        self.leaves.push(Securable::Database);
         for name in principals {
             let at = self.leaf(Securable::Principal(name));
             self.runs.insert(Securable::Principal(name), (at, at + 1));

@@ -31,6 +31,25 @@ impl Spans {
         &self.0
     }
 
+    /// Everything.
+    pub(crate) fn all() -> Self {
+        Self(vec![(0, u32::MAX)])
+    }
+
+    /// Adds what is in both to `into`. Cheap where one of them is short.
+    pub(crate) fn clip(&self, window: &Self, into: &mut Vec<(u32, u32)>) {
+        let (few, many) = if self.0.len() < window.0.len() { (self, window) } else { (window, self) };
+        if few.0.len() * 8 > many.0.len() {
+            into.extend_from_slice(&self.and(window).0);
+            return;
+        }
+        for (from, to) in &few.0 {
+            let first = many.0.partition_point(|run| run.1 <= *from);
+            let met = many.0[first..].iter().take_while(|run| run.0 < *to);
+            into.extend(met.map(|run| (run.0.max(*from), run.1.min(*to))));
+        }
+    }
+
     /// What is in one or the other.
     pub(crate) fn or(&self, other: &Self) -> Self {
         match (self.0.is_empty(), other.0.is_empty()) {
@@ -108,6 +127,9 @@ mod tests {
             prop_assert_eq!(numbers(&a.and(&b)), x.intersection(&y).copied().collect());
             prop_assert_eq!(numbers(&a.without(&b)), x.difference(&y).copied().collect());
             prop_assert_eq!(a.is_empty(), x.is_empty());
+            let mut clipped = Vec::new();
+            a.clip(&b, &mut clipped);
+            prop_assert_eq!(Spans::of(clipped), a.and(&b));
             for spans in [a.or(&b), a.and(&b), a.without(&b)] {
                 prop_assert!(spans.0.iter().all(|(from, to)| from < to));
                 prop_assert!(spans.0.windows(2).all(|w| w[0].1 <= w[1].0));

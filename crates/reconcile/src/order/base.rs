@@ -1,13 +1,11 @@
 //! What does not change while steps are ordered: the numbers of names, and who can be in which role.
 
 use std::collections::HashMap;
-use std::rc::Rc;
 
 use axon_model::SqlName;
 
 use super::world::{Access, World};
 use crate::effect::atoms::Atoms;
-use crate::effect::spans::Spans;
 use crate::graph::{Connect, GrantKey, Graph};
 use crate::permission::Permission;
 use crate::scope::Sides;
@@ -33,7 +31,6 @@ pub(super) struct Base<'a> {
     /// Rows on users and roles.
     pub(super) on_principals: HashMap<SqlName, Vec<GrantKey>>,
     pub(super) public: Option<u32>,
-    pub(super) nothing: Rc<Spans>,
 }
 
 impl<'a> Base<'a> {
@@ -57,7 +54,6 @@ impl<'a> Base<'a> {
             columns: HashMap::new(),
             on_principals: HashMap::new(),
             public: None,
-            nothing: Rc::default(),
         };
         let mut access = Vec::new();
         for name in actual.roles.keys() {

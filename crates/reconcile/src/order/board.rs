@@ -1,7 +1,6 @@
 //! The state in which steps are tried: what is, what was, what will be, and what is still to come.
 
 use std::collections::{HashMap, HashSet};
-use std::rc::Rc;
 
 use axon_model::SqlName;
 
@@ -59,7 +58,7 @@ pub(crate) struct Board<'a> {
     /// Principals that are dropped and made anew as another object, and whether the new one is there.
     anew: HashMap<u32, bool>,
     /// Statements on whole objects still to come: their column rows wait.
-    objects_to_come: HashSet<(u32, Permission, ObjectName)>,
+    objects_to_come: HashMap<(u32, Permission, ObjectName), u32>,
     /// Grantable rows still to be revoked before they are given plainly or denied.
     revokes_to_come: HashSet<GrantKey>,
 }
@@ -81,7 +80,7 @@ impl<'a> Board<'a> {
             denies: vec![false; count],
             denied: vec![false; count],
             anew: HashMap::new(),
-            objects_to_come: HashSet::new(),
+            objects_to_come: HashMap::new(),
             revokes_to_come: HashSet::new(),
             base,
         };
@@ -160,11 +159,7 @@ impl<'a> Board<'a> {
                 }
                 if let (Securable::Object(object), []) = (on, columns.as_slice()) {
                     let key = (self.base.number(*grantee), *permission, *object);
-                    if to_come {
-                        self.objects_to_come.insert(key)
-                    } else {
-                        self.objects_to_come.remove(&key)
-                    };
+                    count(self.objects_to_come.entry(key).or_default());
                 }
                 if matches!(step, Step::Revoke { was: GrantState::GrantWithOption, .. }) {
                     for key in keys(*grantee, *permission, *on, columns) {
@@ -205,7 +200,8 @@ impl<'a> Board<'a> {
                 let on_is_there = if let Securable::Principal(name) = on { there(name) } else { true };
                 let in_turn = match on {
                     Securable::Object(object) if !columns.is_empty() => {
-                        !self.objects_to_come.contains(&(at(grantee), *permission, *object))
+                        let key = (at(grantee), *permission, *object);
+                        self.objects_to_come.get(&key).is_none_or(|n| *n == 0)
                     }
                     _ => true,
                 };
@@ -260,20 +256,21 @@ impl<'a> Board<'a> {
     ) -> Result<Breaches, Breaches> {
         let suspects: Vec<u32> =
             self.affected(step).into_iter().filter(|who| !self.harmless(step, *who)).collect();
-        let before: Vec<Rc<Spans>> = suspects.iter().map(|who| self.now.may(&self.base, *who)).collect();
+        let window = if suspects.is_empty() { Spans::default() } else { self.window(step) };
+        let before: Vec<Spans> = suspects.iter().map(|who| self.now.may(&self.base, *who, &window)).collect();
         let undo = self.now.perform(&self.base, step);
         let mut breaches = Breaches::default();
         for (who, before) in suspects.into_iter().zip(before) {
-            let after = self.now.may(&self.base, who);
+            let after = self.now.may(&self.base, who, &window);
             let gained = after.without(&before);
             if !gained.is_empty()
-                && let Some(atom) = gained.without(&self.most(who)).first()
+                && let Some(atom) = gained.without(&self.most(who, &window)).first()
             {
                 breaches.more.push(Breach { who, atom });
             }
             let lost = before.without(&after);
             if !lost.is_empty()
-                && let Some(atom) = lost.and(&self.least(who)).first()
+                && let Some(atom) = lost.and(&self.least(who, &window)).first()
             {
                 breaches.less.push(Breach { who, atom });
             }
@@ -294,12 +291,13 @@ impl<'a> Board<'a> {
     /// Whether nobody can do less after the step. The state stays as it is.
     pub(crate) fn takes_nothing(&mut self, step: &Step) -> bool {
         let affected = self.affected(step);
-        let before: Vec<Rc<Spans>> = affected.iter().map(|who| self.now.may(&self.base, *who)).collect();
+        let window = self.window(step);
+        let before: Vec<Spans> = affected.iter().map(|who| self.now.may(&self.base, *who, &window)).collect();
         let undo = self.now.perform(&self.base, step);
         let spared = affected
             .into_iter()
             .zip(before)
-            .all(|(who, before)| before.without(&self.now.may(&self.base, who)).is_empty());
+            .all(|(who, before)| before.without(&self.now.may(&self.base, who, &window)).is_empty());
         self.now.undo(&self.base, undo);
         spared
     }
@@ -310,14 +308,33 @@ impl<'a> Board<'a> {
         self.expect(step, false);
     }
 
+    /// All atoms that the step can change for anybody.
+    fn window(&mut self, step: &Step) -> Spans {
+        match step {
+            Step::AddMember { role, .. } | Step::DropMember { role, .. } => {
+                self.now.concerns(&self.base, self.base.number(*role))
+            }
+            Step::Grant { grantee, permission, on, columns }
+            | Step::Deny { grantee, permission, on, columns }
+            | Step::Revoke { grantee, permission, on, columns, .. } => {
+                let mut runs = Vec::new();
+                for key in keys(*grantee, *permission, *on, columns) {
+                    self.base.atoms.runs(key.permission, &key.securable, &mut runs);
+                }
+                Spans::of(runs)
+            }
+            _ => Spans::all(),
+        }
+    }
+
     /// The most that somebody may ever have on the way.
-    fn most(&mut self, who: u32) -> Spans {
+    fn most(&mut self, who: u32, window: &Spans) -> Spans {
         match self.anew.get(&who) {
-            Some(true) => return self.new.may(&self.base, who).or(&self.old.public_may(&self.base)),
-            Some(false) => return Spans::clone(&self.old.may(&self.base, who)),
+            Some(true) => return self.new.may(&self.base, who, window).or(&self.old.public_may(&self.base)),
+            Some(false) => return self.old.may(&self.base, who, window),
             None => {}
         }
-        let both = self.old.may(&self.base, who).or(&self.new.may(&self.base, who));
+        let both = self.old.may(&self.base, who, window).or(&self.new.may(&self.base, who, window));
         if self.old.access[who as usize] == Access::Absent {
             // Whoever is made has what everybody has, from the first moment on.
             return both.or(&self.old.public_may(&self.base));
@@ -326,11 +343,11 @@ impl<'a> Board<'a> {
     }
 
     /// What somebody must never lack on the way.
-    fn least(&mut self, who: u32) -> Spans {
+    fn least(&mut self, who: u32, window: &Spans) -> Spans {
         if self.anew.contains_key(&who) {
             return Spans::default();
         }
-        self.old.may(&self.base, who).and(&self.new.may(&self.base, who))
+        self.old.may(&self.base, who, window).and(&self.new.may(&self.base, who, window))
     }
 
     /// The principals whose permissions the step can change.

@@ -1,6 +1,6 @@
 //! One state of a catalog, made for asking what somebody may do: names are numbers, rows lie over the actual graph.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::base::Base;
@@ -61,14 +61,12 @@ pub(super) struct World {
     pub(super) over: Vec<Option<Box<Over>>>,
     /// What a role reaches, its own roles counted in.
     reaches: Vec<Option<Rc<Reach>>>,
-    /// What principals without rows of their own may do, by the roles they are in.
-    by_roles: HashMap<Vec<u32>, Rc<Spans>>,
 }
 
 impl World {
     pub(super) fn new(up: Vec<Vec<u32>>, access: Vec<Access>) -> Self {
         let count = up.len();
-        Self { up, access, over: vec![None; count], reaches: vec![None; count], by_roles: HashMap::new() }
+        Self { up, access, over: vec![None; count], reaches: vec![None; count] }
     }
 
     pub(super) fn in_role(&self, member: u32, role: u32) -> bool {
@@ -131,33 +129,35 @@ impl World {
         reach
     }
 
-    /// What this principal may do.
-    pub(super) fn may(&mut self, base: &Base, who: u32) -> Rc<Spans> {
+    /// What this principal may do, as far as the window shows.
+    pub(super) fn may(&mut self, base: &Base, who: u32, window: &Spans) -> Spans {
         if self.access[who as usize] != Access::Open {
-            return Rc::clone(&base.nothing);
-        }
-        let plain = !base.has_rows[who as usize] && self.over[who as usize].is_none();
-        if plain && let Some(known) = self.by_roles.get(&self.up[who as usize]) {
-            return Rc::clone(known);
+            return Spans::default();
         }
         let mut gather = Gather::default();
-        self.gather_own(base, who, &mut gather);
-        for role in self.up[who as usize].clone().into_iter().chain(base.public) {
-            gather.reach(&self.reach(base, role, 0));
+        if base.has_rows[who as usize] || self.over[who as usize].is_some() {
+            let mut own = Gather::default();
+            self.gather_own(base, who, &mut own);
+            gather.reach_within(&own.done(), window);
         }
-        let may = Rc::new(gather.done().effective());
-        if plain {
-            self.by_roles.insert(self.up[who as usize].clone(), Rc::clone(&may));
+        for at in 0..self.up[who as usize].len() {
+            let reach = self.reach(base, self.up[who as usize][at], 0);
+            gather.reach_within(&reach, window);
         }
-        may
+        if let Some(public) = base.public {
+            gather.reach_within(&self.reach(base, public, 0), window);
+        }
+        gather.done().effective()
+    }
+
+    /// All that being in this role gives or denies now.
+    pub(super) fn concerns(&mut self, base: &Base, role: u32) -> Spans {
+        self.reach(base, role, 0).concerns()
     }
 
     /// What everybody may do who may enter.
-    pub(super) fn public_may(&mut self, base: &Base) -> Rc<Spans> {
-        match base.public {
-            Some(public) => Rc::new(self.reach(base, public, 0).effective()),
-            None => Rc::clone(&base.nothing),
-        }
+    pub(super) fn public_may(&mut self, base: &Base) -> Spans {
+        base.public.map(|public| self.reach(base, public, 0).effective()).unwrap_or_default()
     }
 
     /// The rows or roles of this node changed.
@@ -165,7 +165,6 @@ impl World {
         if !base.is_role[node as usize] {
             return;
         }
-        self.by_roles.clear();
         let mut open = vec![node];
         while let Some(role) = open.pop() {
             if self.reaches[role as usize].take().is_some() || role == node {

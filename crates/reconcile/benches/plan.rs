@@ -1,0 +1,135 @@
+//! How long a plan takes: a first fill of 100,000 people, a large move, and one change. `cargo bench -p axon-reconcile`.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::time::Instant;
+
+use axon_model::SqlName;
+use axon_reconcile::{
+    Connect, Glob, Grant, GrantKey, GrantState, Graph, ManagedPrincipals, Membership, ObjectName, Permission,
+    Principal, PrincipalKind, Role, Scope, Securable, Sides, plan,
+};
+
+const PEOPLE: usize = 100_000;
+const ROLES: usize = 500;
+const ROLES_EACH: usize = 8;
+const GRANTS_EACH: usize = 400;
+
+fn name(text: &str) -> SqlName {
+    SqlName::parse(text).expect("a plain name")
+}
+
+/// 100,000 people in 8 of 500 roles each; 400 grants to each role, every tenth role with a DENY.
+fn world() -> Graph {
+    let mut graph = Graph::default();
+    let roles: Vec<SqlName> = (0..ROLES).map(|i| name(&format!("axon_role_{i}"))).collect();
+    for (i, role) in roles.iter().enumerate() {
+        graph.roles.insert(*role, Role::default());
+        for j in 0..GRANTS_EACH {
+            let nth = (i * 37 + j * 11) % 5_000;
+            let object =
+                ObjectName { schema: name(&format!("s{}", nth % 50)), name: name(&format!("t{nth}")) };
+            let permission = if j % 3 == 0 { Permission::Insert } else { Permission::Select };
+            let key = GrantKey { grantee: *role, securable: Securable::Object(object), permission };
+            let state = if i % 10 == 0 && j % 100 == 0 { GrantState::Deny } else { GrantState::Grant };
+            graph.grants.insert(key, Grant::wanted(state));
+        }
+    }
+    for i in 0..PEOPLE {
+        let who = name(&format!("user{i}@acme.example"));
+        let principal =
+            Principal { kind: PrincipalKind::External, sid: None, connect: Connect::Granted, created: None };
+        graph.principals.insert(who, principal);
+        for j in 0..ROLES_EACH {
+            let role = roles[(i * 7 + j * j * 31 + i / 500) % ROLES];
+            graph.members.insert(Membership { role, member: who });
+        }
+    }
+    graph
+}
+
+fn main() {
+    let full = world();
+    let empty = Graph::default();
+    let scope = Scope {
+        roles: vec![Glob::new("axon_*")],
+        named_roles: BTreeSet::new(),
+        schemas: Vec::new(),
+        principals: ManagedPrincipals::External,
+        untouchable: BTreeSet::from([name("dbo"), name("public"), name("axon")]),
+    };
+    let edges = full.members.len() + full.grants.len();
+    say(&format!("{PEOPLE} people, {ROLES} roles, {edges} memberships and grants"));
+
+    measure("first fill", &Sides { desired: full.clone(), actual: empty.clone(), scope: scope.clone() });
+    measure("nothing to do", &Sides { desired: full.clone(), actual: full.clone(), scope: scope.clone() });
+
+    let mut moved = full.clone();
+    let movers: Vec<Membership> = full.members.iter().copied().step_by(97).collect();
+    for membership in &movers {
+        moved.members.remove(membership);
+        let role = name(&format!("axon_role_{}", membership.member.as_str().len() * 13 % ROLES));
+        moved.members.insert(Membership { role, member: membership.member });
+    }
+    measure(
+        "1 % of memberships moved",
+        &Sides { desired: moved, actual: full.clone(), scope: scope.clone() },
+    );
+
+    let mut renamed = full.clone();
+    let (old, new) = (name("axon_role_7"), name("axon_renamed"));
+    rename(&mut renamed, old, new);
+    measure("a role renamed", &Sides { desired: renamed, actual: full.clone(), scope: scope.clone() });
+
+    let mut changed = full.clone();
+    let keys: Vec<GrantKey> = full.grants.keys().copied().step_by(50).collect();
+    for key in keys {
+        changed.grants.remove(&key);
+        let securable = Securable::Schema(name("s1"));
+        changed.grants.insert(GrantKey { securable, ..key }, Grant::wanted(GrantState::Grant));
+    }
+    measure(
+        "2 % of grants replaced",
+        &Sides { desired: changed, actual: full.clone(), scope: scope.clone() },
+    );
+
+    let mut left = full.clone();
+    let leaver = name("user5@acme.example");
+    left.principals.remove(&leaver);
+    left.members.retain(|m| m.member != leaver);
+    measure("one leaver", &Sides { desired: left, actual: full, scope });
+}
+
+fn rename(graph: &mut Graph, old: SqlName, new: SqlName) {
+    graph.roles.remove(&old);
+    graph.roles.insert(new, Role::default());
+    graph.members = graph
+        .members
+        .iter()
+        .map(|m| if m.role == old { Membership { role: new, ..*m } } else { *m })
+        .collect();
+    let grants = std::mem::take(&mut graph.grants);
+    graph.grants = grants
+        .into_iter()
+        .map(|(k, g)| (if k.grantee == old { GrantKey { grantee: new, ..k } } else { k }, g))
+        .collect();
+}
+
+fn measure(what: &str, sides: &Sides) {
+    let started = Instant::now();
+    let plan = plan(sides);
+    let took = started.elapsed();
+    let interrupts = plan.steps.iter().filter(|p| p.interrupts.is_some()).count();
+    say(&format!(
+        "{what:<28} {:>9} steps {:>6} interrupt {:>4} findings {:>8.1} ms",
+        plan.steps.len(),
+        interrupts,
+        plan.findings.len(),
+        took.as_secs_f64() * 1e3
+    ));
+}
+
+fn say(line: &str) {
+    // Figures go to standard output; a closed pipe is no failure of the bench.
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
