@@ -206,7 +206,7 @@ impl Run<'_> {
             Kind::Change(change) => self.change(change)?,
             Kind::View { .. } => self.view(kind)?,
             Kind::CreateTable { name, source, distribution } => {
-                self.create_table(name, source, distribution)?
+                self.create_table(name, source, distribution)?;
             }
             kind if kind.is_definition() => {
                 self.with_work(|work| work.define(kind))?;
