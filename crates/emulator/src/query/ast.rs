@@ -69,12 +69,29 @@ pub(crate) enum Item {
 #[derive(Debug, Clone)]
 pub(crate) enum Source {
     /// A table, a view, a system view or a common table expression.
-    Named { name: Vec<String>, alias: Option<String>, line: u32 },
+    Named {
+        name: Vec<String>,
+        alias: Option<String>,
+        line: u32,
+    },
     /// A query in parentheses.
-    Derived { query: Box<Query>, alias: String, columns: Vec<String>, line: u32 },
+    Derived {
+        query: Box<Query>,
+        alias: String,
+        columns: Vec<String>,
+        line: u32,
+    },
     /// `STRING_SPLIT(…)` and its like, which are outside the subset.
-    Function { name: Vec<String>, line: u32 },
-    Join { left: Box<Source>, kind: Join, right: Box<Source>, on: Option<Expr> },
+    Function {
+        name: Vec<String>,
+        line: u32,
+    },
+    Join {
+        left: Box<Source>,
+        kind: Join,
+        right: Box<Source>,
+        on: Option<Expr>,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -46,7 +46,15 @@ pub(crate) struct Typed {
 
 impl Typed {
     pub(crate) fn new(sql: String, ty: SqlType, nullable: bool) -> Self {
-        Self { sql, ty, nullable, collation: Collation::Insensitive, explicit: false, null: false, digits: None }
+        Self {
+            sql,
+            ty,
+            nullable,
+            collation: Collation::Insensitive,
+            explicit: false,
+            null: false,
+            digits: None,
+        }
     }
 
     /// The constant NULL.
@@ -56,7 +64,11 @@ impl Typed {
 
     /// The SQL with its collation, where SQLite compares or sorts by it.
     pub(crate) fn collated(&self) -> String {
-        if is_text(self.ty) { format!("({} COLLATE {})", self.sql, self.collation.sqlite()) } else { self.sql.clone() }
+        if is_text(self.ty) {
+            format!("({} COLLATE {})", self.sql, self.collation.sqlite())
+        } else {
+            self.sql.clone()
+        }
     }
 }
 
@@ -208,9 +220,15 @@ impl<'a> Binder<'a> {
         op: impl Fn(&[Cell]) -> Result<Cell, ServerError> + Send + Sync + 'static,
     ) -> Typed {
         let nullable = args.iter().any(|arg| arg.nullable);
-        let typed = self.apply(key, args, ty, move |cells| {
-            if cells.contains(&Cell::Null) { Ok(Cell::Null) } else { op(cells) }
-        });
+        let typed =
+            self.apply(
+                key,
+                args,
+                ty,
+                move |cells| {
+                    if cells.contains(&Cell::Null) { Ok(Cell::Null) } else { op(cells) }
+                },
+            );
         Typed { nullable, ..typed }
     }
 
@@ -232,11 +250,12 @@ impl<'a> Binder<'a> {
         }
         let from = value.ty;
         let key = format!("cast {from:?} {to:?} {style:?} {tries}");
-        let cast = self.strict(&key, &[value], to, move |cells| match convert::cast(&cells[0], from, to, style) {
-            // What this server does not know is an error even where a failed conversion is NULL.
-            Err(error) if tries && error.number != 103_010 => Ok(Cell::Null),
-            other => other,
-        });
+        let cast =
+            self.strict(&key, &[value], to, move |cells| match convert::cast(&cells[0], from, to, style) {
+                // What this server does not know is an error even where a failed conversion is NULL.
+                Err(error) if tries && error.number != 103_010 => Ok(Cell::Null),
+                other => other,
+            });
         Typed { nullable: value.nullable || tries, ..cast }
     }
 

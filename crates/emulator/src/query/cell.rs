@@ -127,7 +127,9 @@ mod tests {
 
     #[test]
     fn instants_come_back() {
-        for instant in [datetime!(0001-01-01 0:00), datetime!(1899-12-31 23:59:59.997), datetime!(9999-12-31 23:59)] {
+        for instant in
+            [datetime!(0001-01-01 0:00), datetime!(1899-12-31 23:59:59.997), datetime!(9999-12-31 23:59)]
+        {
             assert_eq!(moment(ticks(instant)), Some(instant));
         }
         assert_eq!(moment(-1), None);

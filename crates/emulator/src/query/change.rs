@@ -2,8 +2,8 @@
 //!
 //! The rows that change are found by a query like any other; the new content is made in memory and given back whole.
 
-use std::fmt::Write as _;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use crate::answer::{ServerError, SqlType, Value};
@@ -105,7 +105,9 @@ fn count_error(insert: &Insert, bound: &Bound, places: usize) -> ServerError {
 /// Places of the columns that are given, in the order given.
 fn insert_places(table: &Object, insert: &Insert) -> Result<Vec<usize>, ServerError> {
     if insert.columns.is_empty() {
-        return Ok((0..table.columns.len()).filter(|place| table.columns[*place].identity.is_none()).collect());
+        return Ok((0..table.columns.len())
+            .filter(|place| table.columns[*place].identity.is_none())
+            .collect());
     }
     let mut places = Vec::new();
     for name in &insert.columns {
@@ -225,8 +227,7 @@ fn sources(
         }
         Some(from) => (binder.source(from, &mut found)?, name.last().cloned().unwrap_or_default()),
     };
-    let matching: Vec<usize> =
-        (0..found.len()).filter(|place| same(&found[*place].name, &wanted)).collect();
+    let matching: Vec<usize> = (0..found.len()).filter(|place| same(&found[*place].name, &wanted)).collect();
     let [place] = matching.as_slice() else {
         return Err(error::outside(line, &wanted));
     };
@@ -309,13 +310,10 @@ fn update_rows(ctx: &QueryContext, update: &Update) -> Result<Changed, ServerErr
     let mut rows = table.rows.as_ref().clone();
     let mut done = BTreeSet::new();
     for mut row in found {
-        // A row that a join matches several times is changed once, as the engine does; which match wins is open.
         let Some(at) = place_of(&row) else { continue };
         if !done.insert(at) {
-            if row.len() > 1 {
-                return Err(error::outside(update.line, "UPDATE of a row that is joined twice"));
-            }
-            continue;
+            // Which of several matches the engine takes is open, so no answer would be faithful.
+            return Err(error::outside(update.line, "UPDATE of a row that is joined twice"));
         }
         let given = row.split_off(1);
         for ((value, place), (_, from)) in given.iter().zip(&places).zip(&values) {

@@ -160,7 +160,8 @@ mod tests {
 
     #[test]
     fn words_sort_as_in_a_dictionary() {
-        let mut names = vec!["zebra", "_x", "co-op", "coop", "Coot", "\u{e9}t\u{e9}", "etb", "9", "a b", "ab"];
+        let mut names =
+            vec!["zebra", "_x", "co-op", "coop", "Coot", "\u{e9}t\u{e9}", "etb", "9", "a b", "ab"];
         names.sort_by(|a, b| ci(a, b));
         assert_eq!(names, ["_x", "9", "a b", "ab", "co-op", "coop", "Coot", "etb", "\u{e9}t\u{e9}", "zebra"]);
     }

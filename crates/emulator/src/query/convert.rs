@@ -30,10 +30,16 @@ pub(crate) fn check_explicit(from: SqlType, to: SqlType) -> Result<(), ServerErr
     let known = implicit(from, to)
         || match (family(from), family(to)) {
             (Text | Guid | Bit | Integer, Binary) | (Binary, Text | Bit | Integer | Guid) => true,
-            (Moment, Bit | Integer | Float | Decimal) => matches!(from, SqlType::DateTime | SqlType::SmallDateTime),
+            (Moment, Bit | Integer | Float | Decimal) => {
+                matches!(from, SqlType::DateTime | SqlType::SmallDateTime)
+            }
             _ => false,
         };
-    if known { Ok(()) } else { Err(error::explicit_not_allowed(error::type_name(from), error::type_name(to))) }
+    if known {
+        Ok(())
+    } else {
+        Err(error::explicit_not_allowed(error::type_name(from), error::type_name(to)))
+    }
 }
 
 /// Converts what SQLite holds of one type to another.
@@ -67,7 +73,9 @@ pub(crate) fn cast(cell: &Cell, from: SqlType, to: SqlType, style: Option<i64>) 
         (Cell::Integer(number), Family::Bit | Family::Integer, _) => from_whole(*number, from, to),
         (Cell::Integer(number), Family::Decimal, _) => from_decimal(*number, from, to),
         (Cell::Real(number), Family::Float, _) => from_float(*number, from, to),
-        (Cell::Integer(ticks), Family::Moment, Family::Moment) => moment::cast(*ticks, from, to).map(Cell::Integer),
+        (Cell::Integer(ticks), Family::Moment, Family::Moment) => {
+            moment::cast(*ticks, from, to).map(Cell::Integer)
+        }
         (Cell::Integer(ticks), Family::Moment, _) => from_moment(*ticks, from, to),
         _ => Err(error::explicit_not_allowed(error::type_name(from), error::type_name(to))),
     }
@@ -255,12 +263,15 @@ mod tests {
 
     #[test]
     fn a_guid_as_bytes_has_its_first_groups_turned_around() {
-        let guid = Value::Guid([0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 1, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef]);
+        let guid = Value::Guid([
+            0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 1, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef,
+        ]);
         let held = hold(&guid, SqlType::UniqueIdentifier).unwrap();
         let bytes = cast(&held, SqlType::UniqueIdentifier, SqlType::VarBinary(16), None).unwrap();
         let Cell::Blob(bytes) = &bytes else { panic!("no bytes") };
         assert_eq!(bytes[..8], [0x67, 0x45, 0x23, 0x01, 0xab, 0x89, 0xef, 0xcd]);
-        let back = cast(&Cell::Blob(bytes.clone()), SqlType::VarBinary(16), SqlType::UniqueIdentifier, None).unwrap();
+        let back = cast(&Cell::Blob(bytes.clone()), SqlType::VarBinary(16), SqlType::UniqueIdentifier, None)
+            .unwrap();
         assert_eq!(release(back, SqlType::UniqueIdentifier).unwrap(), guid);
     }
 }

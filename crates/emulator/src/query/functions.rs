@@ -57,14 +57,20 @@ impl Binder<'_> {
         ];
         for group in groups {
             if let Some(answered) = group(self, &name, call) {
-                return answered.map_err(|error| if error.line > 1 { error } else { error.at_line(call.line) });
+                return answered
+                    .map_err(|error| if error.line > 1 { error } else { error.at_line(call.line) });
             }
         }
         Err(error::unknown_function(&call.name[0]).at_line(call.line))
     }
 
     /// Binds the arguments, at least `least` and at most `most` of them.
-    pub(crate) fn arguments(&mut self, call: &Call, least: usize, most: usize) -> Result<Vec<Typed>, ServerError> {
+    pub(crate) fn arguments(
+        &mut self,
+        call: &Call,
+        least: usize,
+        most: usize,
+    ) -> Result<Vec<Typed>, ServerError> {
         if call.args.len() < least || call.args.len() > most {
             return Err(error::wrong_count(&call.name[0].to_lowercase(), least));
         }

@@ -7,6 +7,7 @@ use rusqlite::types::{ToSqlOutput, Value as Cell, ValueRef};
 use rusqlite::{Connection, ToSql};
 
 use crate::answer::{Column, ServerError, SqlType, Value};
+use crate::catalog::permission::Action;
 use crate::query::ast::{Condition, Expression, Query};
 use crate::query::bind::set::Place;
 use crate::query::bind::{Binder, Bound, Load, Origin};
@@ -16,7 +17,6 @@ use crate::query::context::QueryContext;
 use crate::query::error;
 use crate::query::op::Op;
 use crate::query::system::Field;
-use crate::catalog::permission::Action;
 
 /// A result: typed columns and their rows.
 #[derive(Debug, Clone, PartialEq)]
@@ -175,8 +175,11 @@ impl ToSql for Field<'_> {
 fn fill(ctx: &QueryContext, connection: &Connection, number: usize, load: &Load) -> Result<(), ServerError> {
     let wrong = |error: rusqlite::Error| error::outside(1, &error.to_string());
     let used: Vec<usize> = load.used.iter().copied().collect();
-    let names: Vec<String> =
-        if used.is_empty() { vec!["c_none".to_owned()] } else { used.iter().map(|column| format!("c{column}")).collect() };
+    let names: Vec<String> = if used.is_empty() {
+        vec!["c_none".to_owned()]
+    } else {
+        used.iter().map(|column| format!("c{column}")).collect()
+    };
     let create = format!("CREATE TABLE l{number} ({}); BEGIN", names.join(","));
     connection.execute_batch(&create).map_err(wrong)?;
     let marks = vec!["?"; names.len()].join(",");
@@ -209,7 +212,11 @@ fn fill(ctx: &QueryContext, connection: &Connection, number: usize, load: &Load)
     connection.execute_batch("COMMIT").map_err(wrong)
 }
 
-fn collect(connection: &Connection, bound: &Bound, failure: &Failure) -> Result<Vec<Vec<Value>>, ServerError> {
+fn collect(
+    connection: &Connection,
+    bound: &Bound,
+    failure: &Failure,
+) -> Result<Vec<Vec<Value>>, ServerError> {
     let fail = |error: rusqlite::Error| failure.or(&error);
     let mut statement = connection.prepare(&bound.sql).map_err(fail)?;
     let mut found = statement.query([]).map_err(fail)?;

@@ -35,7 +35,10 @@ impl Field<'_> {
     fn at(moment: time::PrimitiveDateTime) -> Self {
         // Catalog columns are datetime: three-hundredths of a second.
         let held = ticks(moment);
-        Self::Int(crate::query::convert::moment::cast(held, SqlType::DateTime2(7), SqlType::DateTime).unwrap_or(held))
+        Self::Int(
+            crate::query::convert::moment::cast(held, SqlType::DateTime2(7), SqlType::DateTime)
+                .unwrap_or(held),
+        )
     }
 }
 
@@ -178,7 +181,9 @@ pub(crate) fn find(schema: &str, name: &str, dedicated: bool) -> Option<SystemVi
 /// The old views can be named without a schema.
 pub(crate) fn find_bare(name: &str, dedicated: bool) -> Option<SystemView> {
     offered(dedicated)
-        .find(|definition| same(definition.name, name) && legacy::VIEWS.iter().any(|old| old.name == definition.name))
+        .find(|definition| {
+            same(definition.name, name) && legacy::VIEWS.iter().any(|old| old.name == definition.name)
+        })
         .map(SystemView)
 }
 

@@ -48,7 +48,10 @@ fn tools_list_schemas_tables_and_columns() {
             ),
             ("SELECT type, COUNT(*) FROM sys.objects GROUP BY type ORDER BY type", "U |3\nV |3"),
             ("SELECT COUNT(*) FROM sys.all_objects WHERE schema_id = SCHEMA_ID('INFORMATION_SCHEMA')", "4"),
-            ("SELECT name FROM sys.all_columns WHERE object_id = OBJECT_ID('sys.schemas') ORDER BY column_id", "name\nschema_id\nprincipal_id"),
+            (
+                "SELECT name FROM sys.all_columns WHERE object_id = OBJECT_ID('sys.schemas') ORDER BY column_id",
+                "name\nschema_id\nprincipal_id",
+            ),
             (
                 "SELECT o.name, p.distribution_policy_desc FROM sys.pdw_table_distribution_properties p \
                  JOIN sys.objects o ON o.object_id = p.object_id WHERE o.name = 'people'",
@@ -111,9 +114,15 @@ fn audit_scripts_join_principals_members_and_permissions() {
                  FROM sys.database_principals p WHERE p.name IN ('analysts', 'readers', 'db_owner') ORDER BY p.name",
                 "analysts|1\ndb_owner|0\nreaders|1",
             ),
-            ("SELECT COUNT(*) FROM sys.database_principals WHERE name LIKE '%rc[0-9]%' OR name LIKE '[slmx]%rc'", "12"),
+            (
+                "SELECT COUNT(*) FROM sys.database_principals WHERE name LIKE '%rc[0-9]%' OR name LIKE '[slmx]%rc'",
+                "12",
+            ),
             ("SELECT name FROM sysusers WHERE uid = 17", "Alice"),
-            ("SELECT status, login_name, app_name FROM sys.dm_pdw_exec_sessions WHERE session_id = SESSION_ID()", "ACTIVE|sa|tests"),
+            (
+                "SELECT status, login_name, app_name FROM sys.dm_pdw_exec_sessions WHERE session_id = SESSION_ID()",
+                "ACTIVE|sa|tests",
+            ),
             ("SELECT COUNT(*) FROM sys.workload_management_workload_classifiers", "0"),
         ],
     );
@@ -124,7 +133,10 @@ fn roles_are_asked_for_by_name() {
     expect(
         ALICE,
         &[
-            ("SELECT IS_ROLEMEMBER('analysts'), IS_ROLEMEMBER('readers'), IS_ROLEMEMBER('db_owner')", "1|1|0"),
+            (
+                "SELECT IS_ROLEMEMBER('analysts'), IS_ROLEMEMBER('readers'), IS_ROLEMEMBER('db_owner')",
+                "1|1|0",
+            ),
             ("SELECT IS_ROLEMEMBER('no such role')", "NULL"),
             ("SELECT IS_ROLEMEMBER('analysts', 'bob@example.com')", "NULL"),
             ("SELECT HAS_PERMS_BY_NAME('sales', 'SCHEMA', 'SELECT')", "1"),

@@ -41,11 +41,16 @@ fn rows_are_changed_and_removed() {
         "1|Zoe|1005\n2|Max|2000"
     );
     assert_eq!(
-        after("UPDATE p SET salary = c.id FROM hr.people p JOIN sales.customers c ON c.id = p.id WHERE c.name = 'ADA'"),
+        after(
+            "UPDATE p SET salary = c.id FROM hr.people p JOIN sales.customers c ON c.id = p.id WHERE c.name = 'ADA'"
+        ),
         "1|Zo\u{eb}|1\n2|Max|2000"
     );
     assert_eq!(after("UPDATE hr.people SET name = NULL"), "error 515");
-    assert_eq!(after("DELETE FROM hr.people WHERE salary > (SELECT AVG(salary) FROM hr.people)"), "1|Zo\u{eb}|1000");
+    assert_eq!(
+        after("DELETE FROM hr.people WHERE salary > (SELECT AVG(salary) FROM hr.people)"),
+        "1|Zo\u{eb}|1000"
+    );
     assert_eq!(after("DELETE hr.people"), "");
     assert_eq!(after("DELETE FROM sales.totals"), "error 4406");
 }

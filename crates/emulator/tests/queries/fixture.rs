@@ -10,7 +10,8 @@ use axon_emulator::catalog::principal::{Authentication, Principal, PrincipalKind
 use axon_emulator::clock::FixedClock;
 use axon_emulator::session::Session;
 use axon_emulator::{
-    Answer, Column, Credentials, Directory, LoginRequest, Param, Pool, PoolConfig, ServerError, SqlType, Value,
+    Answer, Column, Credentials, Directory, LoginRequest, Param, Pool, PoolConfig, ServerError, SqlType,
+    Value,
 };
 use time::PrimitiveDateTime;
 use time::macros::{date, datetime};
@@ -162,8 +163,7 @@ fn furnish(catalog: &mut Catalog) {
     grant(catalog, ALICE, Securable::column(PEOPLE, 2), Action::Select, State::Grant);
 }
 
-const DIRECTORY: &str =
-    r#"{"users": [{"upn": "bob@example.com", "objectId": "01234567-89ab-cdef-0123-456789abcdef"},
+const DIRECTORY: &str = r#"{"users": [{"upn": "bob@example.com", "objectId": "01234567-89ab-cdef-0123-456789abcdef"},
                   {"upn": "root@example.com", "objectId": "01234567-89ab-cdef-0123-456789abcdee"}]}"#;
 
 /// A running pool with these, and three views.
@@ -176,7 +176,7 @@ pub fn pool_with(more: impl FnOnce(&mut Catalog)) -> Arc<Pool> {
     let mut config = PoolConfig::new("sa", "secret");
     config.clock = Arc::new(FixedClock(NOW.assume_utc()));
     config.entra_admin = Some("root@example.com".into());
-    config.directory = Directory::parse(DIRECTORY).unwrap();
+    config.directory = Directory::parse(DIRECTORY).expect("the directory is valid");
     let pool = Pool::new(config);
     let mut catalog = Catalog::clone(&pool.snapshot());
     furnish(&mut catalog);
@@ -184,7 +184,7 @@ pub fn pool_with(more: impl FnOnce(&mut Catalog)) -> Arc<Pool> {
     pool.restore(&Arc::new(catalog));
     let mut admin = login(&pool, 1);
     for view in VIEWS {
-        result(&admin.batch(view)).unwrap();
+        result(&admin.batch(view)).expect("the view is valid");
     }
     pool
 }
@@ -206,9 +206,9 @@ pub fn login(pool: &Arc<Pool>, id: i32) -> Session {
             client_addr: "127.0.0.1:50000".into(),
             language: None,
         })
-        .unwrap();
+        .expect("the login is valid");
     if id == ALICE {
-        result(&session.batch("EXECUTE AS USER = 'Alice'")).unwrap();
+        result(&session.batch("EXECUTE AS USER = 'Alice'")).expect("sa may impersonate");
     }
     session
 }
@@ -254,10 +254,7 @@ pub fn query(id: i32, sql: &str) -> Result<Given, ServerError> {
 
 /// Rows as text: values between `|`, rows between line ends.
 pub fn show(rows: &[Vec<Value>]) -> String {
-    rows.iter()
-        .map(|row| row.iter().map(value).collect::<Vec<_>>().join("|"))
-        .collect::<Vec<_>>()
-        .join("\n")
+    rows.iter().map(|row| row.iter().map(value).collect::<Vec<_>>().join("|")).collect::<Vec<_>>().join("\n")
 }
 
 fn value(value: &Value) -> String {

@@ -15,12 +15,18 @@ fn drivers_ask_who_and_what_they_reached() {
             ("SELECT CAST(SERVERPROPERTY('EngineEdition') AS int)", "6"),
             ("SELECT CAST(SERVERPROPERTY('ProductMajorVersion') AS INT) AS v", "12"),
             ("SELECT SERVERPROPERTY('InstanceName')", "NULL"),
-            ("SELECT CASE WHEN CAST(SERVERPROPERTY('EDITION') AS nvarchar(128)) = N'SQL Azure' THEN 2 ELSE 1 END", "2"),
+            (
+                "SELECT CASE WHEN CAST(SERVERPROPERTY('EDITION') AS nvarchar(128)) = N'SQL Azure' THEN 2 ELSE 1 END",
+                "2",
+            ),
             ("SELECT DB_NAME()", "dw"),
             ("SELECT DB_ID('DW'), DB_ID('other')", "5|NULL"),
             ("SELECT DATABASEPROPERTYEX(DB_NAME(), 'Edition')", "DataWarehouse"),
             ("SELECT DATABASEPROPERTYEX('nowhere', 'Edition')", "NULL"),
-            ("SELECT SUSER_SNAME(), USER_NAME(), CURRENT_USER, SYSTEM_USER, ORIGINAL_LOGIN()", "sa|dbo|dbo|sa|sa"),
+            (
+                "SELECT SUSER_SNAME(), USER_NAME(), CURRENT_USER, SYSTEM_USER, ORIGINAL_LOGIN()",
+                "sa|dbo|dbo|sa|sa",
+            ),
             ("SELECT SCHEMA_NAME()", "dbo"),
             ("SELECT CASE WHEN SESSION_ID() LIKE 'SID[0-9]%' THEN 1 END", "1"),
             ("SELECT HOST_NAME(), APP_NAME()", "station|tests"),
@@ -39,7 +45,10 @@ fn python_tds_and_freetds_ask_for_plain_constants() {
         &[
             ("select 1", "1"),
             ("SELECT @@VERSION AS v WHERE 1=0", ""),
-            ("select cast('abc' as varchar(10)), cast(N'abc' as nvarchar(10)), cast(null as int)", "abc|abc|NULL"),
+            (
+                "select cast('abc' as varchar(10)), cast(N'abc' as nvarchar(10)), cast(null as int)",
+                "abc|abc|NULL",
+            ),
             ("select cast(12345.55 as money)", "12345.5500"),
             ("select user_name(), suser_sname(), db_name()", "dbo|sa|dw"),
             ("select convert(sysname, serverproperty(N'servername'))", "axon-emulator"),

@@ -21,7 +21,8 @@ pub(crate) fn has_aggregate(expr: &Expr) -> bool {
         Expr::Call(call) => {
             let own = call.over.is_none() && call.name.len() == 1 && is_aggregate(&call.name[0]);
             let in_window = call.over.as_ref().is_some_and(|window| {
-                window.partition.iter().any(has_aggregate) || window.order.iter().any(|key| has_aggregate(&key.key))
+                window.partition.iter().any(has_aggregate)
+                    || window.order.iter().any(|key| has_aggregate(&key.key))
             });
             own || in_window || call.args.iter().any(has_aggregate)
         }
@@ -139,7 +140,8 @@ impl Binder<'_> {
             self.scope().in_aggregate = false;
             format!(" ORDER BY {}", keys?.join(","))
         };
-        let ty = text_type(is_national(text.ty), if crate::query::types::length(text.ty) == 0 { 0 } else { 8000 });
+        let ty =
+            text_type(is_national(text.ty), if crate::query::types::length(text.ty) == 0 { 0 } else { 8000 });
         let sql = format!("group_concat({},{}{order})", text.sql, separator.sql);
         Ok(Typed { collation: text.collation, ..Typed::new(sql, ty, true) })
     }
@@ -207,7 +209,8 @@ fn average(cells: &[Cell], ty: SqlType, own_scale: u8) -> Result<Cell, ServerErr
         [Cell::Integer(sum), Cell::Integer(count)] if family(ty) == Family::Decimal => {
             let scale = scale(ty);
             let lifted = i128::from(*sum)
-                * decimal::unit(u32::from(scale - own_scale)).ok_or_else(|| error::expression_overflow("numeric"))?;
+                * decimal::unit(u32::from(scale - own_scale))
+                    .ok_or_else(|| error::expression_overflow("numeric"))?;
             i64::try_from(lifted / i128::from(*count))
                 .map(Cell::Integer)
                 .map_err(|_| error::expression_overflow("numeric"))

@@ -147,15 +147,17 @@ impl Binder<'_> {
             Some(_) => return Err(error::outside(1, "ESCAPE")),
         };
         let (value, pattern) = (self.textual(&value)?, self.textual(&pattern)?);
-        let typed =
-            self.strict(&format!("like {collation:?} {escape:?}"), &[&value, &pattern], SqlType::Bit, move |cells| {
-                match cells {
-                    [Cell::Text(text), Cell::Text(pattern)] => {
-                        like::matches(text, pattern, escape, collation).map(|hit| Cell::Integer(i64::from(hit)))
-                    }
-                    _ => Err(error::converting("cell", "nvarchar")),
+        let typed = self.strict(
+            &format!("like {collation:?} {escape:?}"),
+            &[&value, &pattern],
+            SqlType::Bit,
+            move |cells| match cells {
+                [Cell::Text(text), Cell::Text(pattern)] => {
+                    like::matches(text, pattern, escape, collation).map(|hit| Cell::Integer(i64::from(hit)))
                 }
-            });
+                _ => Err(error::converting("cell", "nvarchar")),
+            },
+        );
         Ok(if negated { format!("(NOT {})", typed.sql) } else { typed.sql })
     }
 

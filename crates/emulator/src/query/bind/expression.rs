@@ -35,7 +35,9 @@ impl Binder<'_> {
                 }
                 Ok(value)
             }
-            Expr::Case { operand, arms, otherwise } => self.case(operand.as_deref(), arms, otherwise.as_deref()),
+            Expr::Case { operand, arms, otherwise } => {
+                self.case(operand.as_deref(), arms, otherwise.as_deref())
+            }
             Expr::Cast { value, target, style, tries } => {
                 self.explicit(value, *target, style.as_deref(), *tries)
             }
@@ -48,11 +50,16 @@ impl Binder<'_> {
 
     /// Whether `expr` is one of the grouping expressions: then it may stand outside aggregates as a whole.
     fn grouped(&mut self, expr: &Expr) -> Option<Typed> {
-        if matches!(expr, Expr::Column { .. } | Expr::Number(_) | Expr::Text { .. } | Expr::Null | Expr::Variable { .. }) {
+        if matches!(
+            expr,
+            Expr::Column { .. } | Expr::Number(_) | Expr::Text { .. } | Expr::Null | Expr::Variable { .. }
+        ) {
             return None;
         }
         let scope = self.scope();
-        if scope.in_aggregate || !scope.groups.as_ref()?.iter().any(|group| group.starts_with(['f', '(', 'C'])) {
+        if scope.in_aggregate
+            || !scope.groups.as_ref()?.iter().any(|group| group.starts_with(['f', '(', 'C']))
+        {
             return None;
         }
         let groups = scope.groups.take();
@@ -203,7 +210,11 @@ impl Binder<'_> {
         }
         let ty = ty.unwrap_or(SqlType::Int);
         let texts: Vec<&Typed> = values.iter().filter(|value| is_text(value.ty) && !value.null).collect();
-        let collation = texts.iter().find(|text| text.explicit).or(texts.first()).map(|text| (text.collation, text.explicit));
+        let collation = texts
+            .iter()
+            .find(|text| text.explicit)
+            .or(texts.first())
+            .map(|text| (text.collation, text.explicit));
         let mut unified = Vec::with_capacity(values.len());
         for value in values {
             let mut value = self.coerce(value, ty)?;

@@ -63,8 +63,11 @@ impl Binder<'_> {
     }
 
     fn whole(&mut self, left: &Typed, operator: Operator, right: &Typed, ty: SqlType) -> Typed {
-        let mut result =
-            self.strict(&format!("whole {operator:?} {ty:?}"), &[left, right], ty, move |cells| match cells {
+        let mut result = self.strict(
+            &format!("whole {operator:?} {ty:?}"),
+            &[left, right],
+            ty,
+            move |cells| match cells {
                 [Cell::Integer(l), Cell::Integer(r)] => {
                     let (l, r) = (i128::from(*l), i128::from(*r));
                     let value = match operator {
@@ -80,7 +83,8 @@ impl Binder<'_> {
                         .ok_or_else(|| error::expression_overflow(error::type_name(ty)))
                 }
                 _ => Err(error::converting("cell", error::type_name(ty))),
-            });
+            },
+        );
         result.nullable |= matches!(operator, Operator::Divide | Operator::Modulo);
         result
     }
@@ -168,9 +172,7 @@ impl Binder<'_> {
     /// `datetime` plus and minus days; other date types have no arithmetic.
     fn shift(&mut self, left: &Typed, operator: Operator, right: &Typed) -> Result<Typed, ServerError> {
         let classic = |ty| matches!(ty, SqlType::DateTime | SqlType::SmallDateTime);
-        let refused = || {
-            error::clash(error::type_name(left.ty), error::type_name(right.ty))
-        };
+        let refused = || error::clash(error::type_name(left.ty), error::type_name(right.ty));
         if !classic(left.ty) || family(right.ty) != Family::Integer {
             return Err(refused());
         }
@@ -199,19 +201,21 @@ impl Binder<'_> {
         let ty = text_type(national, units);
         // Text that is not `max` stays within 8000 bytes.
         let limit = if units == 0 { None } else { Some(if national { 4000 } else { 8000 }) };
-        let (left, right) = (self.coerce(left, widen(left.ty, ty))?, self.coerce(right, widen(right.ty, ty))?);
-        let mut result = self.strict(&format!("concatenate {limit:?}"), &[&left, &right], ty, move |cells| match cells {
-            [Cell::Text(l), Cell::Text(r)] => {
-                let text = format!("{l}{r}");
-                match limit {
-                    Some(limit) if text.len() > usize::from(limit) => {
-                        crate::query::convert::to_text::fit(text, SqlType::NVarChar(limit))
+        let (left, right) =
+            (self.coerce(left, widen(left.ty, ty))?, self.coerce(right, widen(right.ty, ty))?);
+        let mut result =
+            self.strict(&format!("concatenate {limit:?}"), &[&left, &right], ty, move |cells| match cells {
+                [Cell::Text(l), Cell::Text(r)] => {
+                    let text = format!("{l}{r}");
+                    match limit {
+                        Some(limit) if text.len() > usize::from(limit) => {
+                            crate::query::convert::to_text::fit(text, SqlType::NVarChar(limit))
+                        }
+                        _ => Ok(Cell::Text(text)),
                     }
-                    _ => Ok(Cell::Text(text)),
                 }
-            }
-            _ => Err(error::converting("cell", "nvarchar")),
-        });
+                _ => Err(error::converting("cell", "nvarchar")),
+            });
         let leading = if right.explicit && !left.explicit { &right } else { &left };
         result.collation = leading.collation;
         result.explicit = leading.explicit;
@@ -273,7 +277,9 @@ fn word(operator: Operator) -> &'static str {
 }
 
 fn floating(left: &Cell, operator: Operator, right: &Cell) -> Result<Cell, ServerError> {
-    let (Cell::Real(l), Cell::Real(r)) = (left, right) else { return Err(error::converting("cell", "float")) };
+    let (Cell::Real(l), Cell::Real(r)) = (left, right) else {
+        return Err(error::converting("cell", "float"));
+    };
     let value = match operator {
         Operator::Add => l + r,
         Operator::Subtract => l - r,
@@ -317,7 +323,9 @@ fn reckon(
             let divisor = right.checked_mul(unit(left_scale)?).ok_or_else(overflow)?;
             decimal::rescale(lifted / divisor, scale, scale, precision)
         }
-        _ => decimal::rescale(align(left, left_scale)? % align(right, right_scale)?, common, scale, precision),
+        _ => {
+            decimal::rescale(align(left, left_scale)? % align(right, right_scale)?, common, scale, precision)
+        }
     }
 }
 

@@ -53,7 +53,10 @@ impl Binder<'_> {
         }
         let groups = self.groups(&select.group)?;
         let aggregated = select.having.is_some()
-            || select.items.iter().any(|item| matches!(item, Item::One { value, .. } if has_aggregate(value)))
+            || select
+                .items
+                .iter()
+                .any(|item| matches!(item, Item::One { value, .. } if has_aggregate(value)))
             || order.iter().any(|order| has_aggregate(&order.key));
         let grouping = aggregated || !groups.is_empty();
         let scope = self.scope();
@@ -80,7 +83,12 @@ impl Binder<'_> {
         let distinct = if select.distinct { "DISTINCT " } else { "" };
         // A HAVING without groups needs a group: SQLite has one only if an aggregate is named.
         let only_having = select.having.is_some() && groups.is_empty();
-        if only_having && !select.items.iter().any(|item| matches!(item, Item::One { value, .. } if has_aggregate(value))) {
+        if only_having
+            && !select
+                .items
+                .iter()
+                .any(|item| matches!(item, Item::One { value, .. } if has_aggregate(value)))
+        {
             return Err(error::outside(1, "HAVING"));
         }
         let mut sql = format!("SELECT {distinct}{}{sql}{keys}{limit}", list.join(","));

@@ -50,7 +50,8 @@ impl Binder<'_> {
         let page = query.page.as_ref();
         match &query.body {
             Body::Select(select) => {
-                if place == Place::Inner && !query.order.is_empty() && select.top.is_none() && page.is_none() {
+                if place == Place::Inner && !query.order.is_empty() && select.top.is_none() && page.is_none()
+                {
                     return Err(error::order_not_allowed());
                 }
                 self.select(select, &query.order, page)
@@ -143,7 +144,9 @@ impl Binder<'_> {
         }
         let rows: Vec<String> = bound
             .iter()
-            .map(|row| format!("({})", row.iter().map(|value| value.sql.as_str()).collect::<Vec<_>>().join(",")))
+            .map(|row| {
+                format!("({})", row.iter().map(|value| value.sql.as_str()).collect::<Vec<_>>().join(","))
+            })
             .collect();
         let names: Vec<String> = (0..width).map(|place| format!("column{} AS c{place}", place + 1)).collect();
         let sql = format!("SELECT {} FROM (VALUES {})", names.join(","), rows.join(","));
@@ -219,7 +222,10 @@ fn common_columns(parts: &[Bound]) -> Result<Vec<OutColumn>, ServerError> {
                 }
                 (false, false) => {
                     if is_text(column.ty) && is_text(other.ty) && column.collation != other.collation {
-                        return Err(error::collation_conflict(column.collation.name(), other.collation.name()));
+                        return Err(error::collation_conflict(
+                            column.collation.name(),
+                            other.collation.name(),
+                        ));
                     }
                     column.ty = unify(column.ty, other.ty)?;
                 }

@@ -233,8 +233,7 @@ impl Binder<'_> {
         // Types are those of the declaration; what the tables hold may have changed since.
         let mut list = Vec::new();
         for (place, (column, own)) in object.columns.iter().zip(&bound.columns).enumerate() {
-            let mut held =
-                crate::query::bind::Typed::new(format!("c{place}"), own.ty, own.nullable);
+            let mut held = crate::query::bind::Typed::new(format!("c{place}"), own.ty, own.nullable);
             held.null = own.null;
             if held.ty != column.ty {
                 convert::check_explicit(held.ty, column.ty)?;
@@ -250,7 +249,13 @@ impl Binder<'_> {
     }
 
     /// The scope entry of a user object, and the record that the caller needs SELECT on it.
-    fn entry(&mut self, object: &Object, alias: Option<&str>, sql: String, load: Option<usize>) -> SourceScope {
+    fn entry(
+        &mut self,
+        object: &Object,
+        alias: Option<&str>,
+        sql: String,
+        load: Option<usize>,
+    ) -> SourceScope {
         let owner = self.ctx.catalog.owner_of(object);
         let touch = if self.chain == Some(owner) {
             None
@@ -320,8 +325,9 @@ pub(crate) fn rename(columns: &mut [OutColumn], names: &[String], alias: &str) -
         let Some(name) = column.name.as_deref().filter(|name| !name.is_empty()) else {
             return Err(error::unnamed_column(place + 1, alias));
         };
-        let repeated =
-            columns[..place].iter().any(|earlier| earlier.name.as_deref().is_some_and(|other| same(other, name)));
+        let repeated = columns[..place]
+            .iter()
+            .any(|earlier| earlier.name.as_deref().is_some_and(|other| same(other, name)));
         if repeated {
             return Err(error::repeated_column(name, alias));
         }
@@ -330,9 +336,7 @@ pub(crate) fn rename(columns: &mut [OutColumn], names: &[String], alias: &str) -
 }
 
 fn add(found: &mut Vec<SourceScope>, entry: SourceScope, line: u32) -> Result<(), ServerError> {
-    let clash = found
-        .iter()
-        .any(|other| same(&other.name, &entry.name) && (other.schema == entry.schema));
+    let clash = found.iter().any(|other| same(&other.name, &entry.name) && (other.schema == entry.schema));
     if clash {
         return Err(error::same_alias(&entry.name).at_line(line));
     }

@@ -18,7 +18,8 @@ impl Binder<'_> {
     pub(crate) fn windowed(&mut self, call: &Call) -> Result<Typed, ServerError> {
         let name = call.name[0].to_ascii_uppercase();
         let Some(window) = &call.over else { return Err(error::over_missing(&name).at_line(call.line)) };
-        let ranking = matches!(name.as_str(), "ROW_NUMBER" | "RANK" | "DENSE_RANK" | "NTILE" | "LAG" | "LEAD");
+        let ranking =
+            matches!(name.as_str(), "ROW_NUMBER" | "RANK" | "DENSE_RANK" | "NTILE" | "LAG" | "LEAD");
         if ranking && window.frame.is_some() {
             return Err(error::outside(call.line, "ROWS"));
         }
@@ -92,9 +93,11 @@ impl Binder<'_> {
             parts.push(format!("ORDER BY {}", self.keys(&window.order)?.join(",")));
         }
         if let Some(frame) = &window.frame {
-            if !frame.rows && [frame.start, frame.end].iter().any(|bound| {
-                matches!(bound, FrameBound::Preceding(_) | FrameBound::Following(_))
-            }) {
+            if !frame.rows
+                && [frame.start, frame.end]
+                    .iter()
+                    .any(|bound| matches!(bound, FrameBound::Preceding(_) | FrameBound::Following(_)))
+            {
                 return Err(error::outside(1, "RANGE"));
             }
             let unit = if frame.rows { "ROWS" } else { "RANGE" };

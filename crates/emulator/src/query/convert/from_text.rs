@@ -76,7 +76,8 @@ pub(crate) fn float(text: &str) -> Option<f64> {
     if text.is_empty() {
         return Some(0.0);
     }
-    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'+' | b'e' | b'E'));
+    let plain =
+        text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'+' | b'e' | b'E'));
     if !plain {
         return None;
     }

@@ -11,11 +11,13 @@ pub(crate) const BASE: i64 = 693_595 * DAY;
 /// 1753-01-01 in ticks, the first `datetime`.
 const FIRST: i64 = 639_905 * DAY;
 
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// One date or time type to another.
 pub(crate) fn cast(held: i64, from: SqlType, to: SqlType) -> Result<i64, ServerError> {
-    let full = if matches!(from, SqlType::Time(_)) && !matches!(to, SqlType::Time(_)) { held + BASE } else { held };
+    let full =
+        if matches!(from, SqlType::Time(_)) && !matches!(to, SqlType::Time(_)) { held + BASE } else { held };
     fit(full, to, || error::moment_range(error::type_name(from), error::type_name(to)))
 }
 
@@ -125,16 +127,23 @@ fn within(text: &str) -> Result<i64, ServerError> {
         [hour, minute, second] => (hour, minute, second),
         _ => return Err(error::outside(1, "form of a time")),
     };
-    let time = Time::from_hms(number(hour)?, number(minute)?, number(second)?).map_err(|_| error::bad_moment())?;
+    let time =
+        Time::from_hms(number(hour)?, number(minute)?, number(second)?).map_err(|_| error::bad_moment())?;
     if fraction.len() > 7 {
         return Err(error::bad_moment());
     }
     let fraction: i64 = if fraction.is_empty() { 0 } else { number(&format!("{fraction:0<7}"))? };
-    Ok(ticks(PrimitiveDateTime::new(Date::from_ordinal_date(1, 1).map_err(|_| error::bad_moment())?, time)) + fraction)
+    Ok(ticks(PrimitiveDateTime::new(Date::from_ordinal_date(1, 1).map_err(|_| error::bad_moment())?, time))
+        + fraction)
 }
 
 /// Writes a date or time in a style.
-pub(crate) fn print(held: i64, from: SqlType, to: SqlType, style: Option<i64>) -> Result<String, ServerError> {
+pub(crate) fn print(
+    held: i64,
+    from: SqlType,
+    to: SqlType,
+    style: Option<i64>,
+) -> Result<String, ServerError> {
     let classic = matches!(from, SqlType::DateTime | SqlType::SmallDateTime);
     let style = style.unwrap_or(if classic { 0 } else { 121 });
     let now = moment(held).ok_or_else(error::bad_moment)?;

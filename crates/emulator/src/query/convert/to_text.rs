@@ -13,25 +13,40 @@ use crate::query::{decimal, error};
 /// Anything but text to text.
 pub(crate) fn cast(cell: &Cell, from: SqlType, to: SqlType, style: Option<i64>) -> Result<Cell, ServerError> {
     let text = match (cell, family(from)) {
-        (Cell::Integer(number), Family::Bit | Family::Integer) => return number_text(&number.to_string(), from, to),
-        (Cell::Integer(number), Family::Decimal) if from == SqlType::Money => money(*number, from, to, style)?,
+        (Cell::Integer(number), Family::Bit | Family::Integer) => {
+            return number_text(&number.to_string(), from, to);
+        }
+        (Cell::Integer(number), Family::Decimal) if from == SqlType::Money => {
+            money(*number, from, to, style)?
+        }
         (Cell::Integer(number), Family::Decimal) => {
             let text = decimal::print(*number, scale(from));
-            return if fits(&text, to) { fit(text, to) } else { Err(error::overflow("numeric", error::type_name(to))) };
+            return if fits(&text, to) {
+                fit(text, to)
+            } else {
+                Err(error::overflow("numeric", error::type_name(to)))
+            };
         }
         (Cell::Real(number), Family::Float) => {
             if !matches!(style.unwrap_or(0), 0) {
                 return Err(error::outside(1, "style of a float"));
             }
             let text = general(*number);
-            return if fits(&text, to) { fit(text, to) } else { Err(error::overflow("float", error::type_name(to))) };
+            return if fits(&text, to) {
+                fit(text, to)
+            } else {
+                Err(error::overflow("float", error::type_name(to)))
+            };
         }
         (Cell::Blob(bytes), Family::Binary) => return binary(bytes, from, to, style),
         (Cell::Blob(held), Family::Guid) => {
             let text = guid_text(guid_out(held));
             if !fits(&text, to) {
                 // 8170
-                return Err(ServerError::new(8170, "Insufficient result space to convert uniqueidentifier value to char."));
+                return Err(ServerError::new(
+                    8170,
+                    "Insufficient result space to convert uniqueidentifier value to char.",
+                ));
             }
             text
         }
@@ -51,11 +66,7 @@ fn number_text(text: &str, from: SqlType, to: SqlType) -> Result<Cell, ServerErr
         return fit(text.to_owned(), to);
     }
     let starred = matches!(from, SqlType::TinyInt | SqlType::SmallInt | SqlType::Int) && !is_national(to);
-    if starred {
-        fit("*".to_owned(), to)
-    } else {
-        Err(error::overflow("expression", error::type_name(to)))
-    }
+    if starred { fit("*".to_owned(), to) } else { Err(error::overflow("expression", error::type_name(to))) }
 }
 
 fn money(number: i64, from: SqlType, to: SqlType, style: Option<i64>) -> Result<String, ServerError> {
@@ -101,7 +112,8 @@ fn binary(bytes: &[u8], from: SqlType, to: SqlType, style: Option<i64>) -> Resul
                 if !padded.len().is_multiple_of(2) {
                     padded.push(0);
                 }
-                let units: Vec<u16> = padded.chunks(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
+                let units: Vec<u16> =
+                    padded.chunks(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
                 String::from_utf16(&units).map_err(|_| error::outside(1, "half of a surrogate pair"))?
             } else {
                 bytes.iter().map(|byte| code_page::character(*byte)).collect()
@@ -186,7 +198,9 @@ mod tests {
             8115
         );
         assert_eq!(text(&Cell::Integer(1_234_567), SqlType::Money, SqlType::VarChar(30), None), "123.46");
-        for (number, expected) in [(1e10, "1e+010"), (0.1, "0.1"), (123_456.0, "123456"), (1_234_567.0, "1.23457e+006")] {
+        for (number, expected) in
+            [(1e10, "1e+010"), (0.1, "0.1"), (123_456.0, "123456"), (1_234_567.0, "1.23457e+006")]
+        {
             assert_eq!(general(number), expected);
         }
     }

@@ -34,14 +34,18 @@ pub(super) fn bind(binder: &mut Binder<'_>, name: &str, call: &Call) -> Answered
         _ => None,
     };
     if let Some((value, ty)) = constant {
-        return Some(binder.arguments(call, 0, 0).map(|_| Typed::new(literal(&Cell::Text(value)), ty, false)));
+        return Some(
+            binder.arguments(call, 0, 0).map(|_| Typed::new(literal(&Cell::Text(value)), ty, false)),
+        );
     }
     Some(match name {
         "USER_NAME" => user_name(binder, call),
         "USER_ID" | "DATABASE_PRINCIPAL_ID" => user_id(binder, call),
-        "SUSER_SID" if call.args.is_empty() => {
-            Ok(Typed::new(literal(&Cell::Blob(binder.ctx.session.sid.clone())), SqlType::VarBinary(85), false))
-        }
+        "SUSER_SID" if call.args.is_empty() => Ok(Typed::new(
+            literal(&Cell::Blob(binder.ctx.session.sid.clone())),
+            SqlType::VarBinary(85),
+            false,
+        )),
         "IS_ROLEMEMBER" => role_member(binder, call),
         "IS_MEMBER" => member(binder, call),
         "HAS_PERMS_BY_NAME" => has_permission(binder, call),
@@ -128,7 +132,9 @@ fn has_permission(binder: &mut Binder<'_>, call: &Call) -> Bound {
     let session = binder.ctx.session.clone();
     let parts: Vec<&Typed> = texts.iter().collect();
     Ok(binder.apply("has_perms_by_name", &parts, SqlType::Int, move |cells| {
-        let (Cell::Text(class), Cell::Text(permission)) = (&cells[1], &cells[2]) else { return Ok(Cell::Null) };
+        let (Cell::Text(class), Cell::Text(permission)) = (&cells[1], &cells[2]) else {
+            return Ok(Cell::Null);
+        };
         let securable = match &cells[0] {
             Cell::Text(name) => Some(name.as_str()),
             _ => None,
@@ -141,9 +147,7 @@ fn has_permission(binder: &mut Binder<'_>, call: &Call) -> Bound {
         let last = unquoted.as_ref().and_then(|parts| parts.last().cloned());
         let on = match (class.to_ascii_uppercase().as_str(), last) {
             ("DATABASE", None) => Some(Securable::DATABASE),
-            ("DATABASE", Some(name)) => {
-                same(&name, &session.database).then_some(Securable::DATABASE)
-            }
+            ("DATABASE", Some(name)) => same(&name, &session.database).then_some(Securable::DATABASE),
             ("SCHEMA", Some(name)) => catalog.schema_named(&name).map(|schema| Securable::schema(schema.id)),
             ("OBJECT", Some(name)) => {
                 let parts = unquoted.unwrap_or_default();
@@ -156,7 +160,8 @@ fn has_permission(binder: &mut Binder<'_>, call: &Call) -> Bound {
             _ => return Err(error::outside(1, "HAS_PERMS_BY_NAME")),
         };
         let Some(on) = on else { return Ok(Cell::Null) };
-        let user = on.class == Class::Principal && catalog.principal(on.major).is_some_and(|found| !found.is_role());
+        let user =
+            on.class == Class::Principal && catalog.principal(on.major).is_some_and(|found| !found.is_role());
         if !action.fits(on.class, user) {
             return Ok(Cell::Null);
         }

@@ -10,13 +10,16 @@ use crate::query::error;
 /// Binds one `@@` variable; 137 if there is none of this name.
 pub(crate) fn global(binder: &mut Binder<'_>, name: &str, line: u32) -> Result<Typed, ServerError> {
     let session = &binder.ctx.session;
-    let word = |value: &str| Typed::new(literal(&Cell::Text(value.to_owned())), SqlType::NVarChar(300), false);
+    let word =
+        |value: &str| Typed::new(literal(&Cell::Text(value.to_owned())), SqlType::NVarChar(300), false);
     let number = |value: i64, ty| Typed::new(literal(&Cell::Integer(value)), ty, false);
     Ok(match name.to_ascii_lowercase().as_str() {
         "@@version" if session.dedicated => word(
             "Microsoft Azure SQL Data Warehouse - 10.0.18111.0 Mar 12 2024 12:00:00 Copyright (c) Microsoft Corporation",
         ),
-        "@@version" => word("Microsoft SQL Azure (RTM) - 12.0.2000.8 Mar 12 2024 12:00:00 Copyright (C) Microsoft Corporation"),
+        "@@version" => word(
+            "Microsoft SQL Azure (RTM) - 12.0.2000.8 Mar 12 2024 12:00:00 Copyright (C) Microsoft Corporation",
+        ),
         "@@spid" => number(i64::from(session.spid), SqlType::SmallInt),
         "@@trancount" => number(i64::from(session.transactions), SqlType::Int),
         "@@error" => number(i64::from(session.last_error), SqlType::Int),

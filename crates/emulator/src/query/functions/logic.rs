@@ -36,7 +36,11 @@ fn is_null(binder: &mut Binder<'_>, call: &Call) -> Bound {
     let args = binder.arguments(call, 2, 2)?;
     let ty = if args[0].null { args[1].ty } else { args[0].ty };
     let other = binder.coerce(&args[1], ty)?;
-    let mut typed = Typed::new(format!("coalesce({},{})", args[0].sql, other.sql), ty, args[0].nullable && other.nullable);
+    let mut typed = Typed::new(
+        format!("coalesce({},{})", args[0].sql, other.sql),
+        ty,
+        args[0].nullable && other.nullable,
+    );
     typed.collation = args[0].collation;
     typed.explicit = args[0].explicit;
     typed.null = args[0].null && args[1].null;

@@ -116,7 +116,8 @@ fn add(binder: &mut Binder<'_>, call: &Call) -> Bound {
     let number = binder.cast_to_int(&number)?;
     let value = binder.value(value)?;
     // Text stands for a datetime here.
-    let value = if is_text(value.ty) { binder.coerce(&value, SqlType::DateTime)? } else { date(binder, &value)? };
+    let value =
+        if is_text(value.ty) { binder.coerce(&value, SqlType::DateTime)? } else { date(binder, &value)? };
     let ty = value.ty;
     check_part(part, ty, "dateadd")?;
     Ok(binder.strict(&format!("dateadd {part:?} {ty:?}"), &[&number, &value], ty, move |cells| {
@@ -211,7 +212,12 @@ fn part_of(binder: &mut Binder<'_>, call: &Call, fixed: Option<Part>) -> Bound {
     let (part, value) = match (fixed, call.args.as_slice()) {
         (Some(part), [value]) => (part, value),
         (None, [which, value]) => (part(which, "datepart")?, value),
-        _ => return Err(error::wrong_count(&call.name[0].to_lowercase(), if fixed.is_some() { 1 } else { 2 })),
+        _ => {
+            return Err(error::wrong_count(
+                &call.name[0].to_lowercase(),
+                if fixed.is_some() { 1 } else { 2 },
+            ));
+        }
     };
     let value = binder.value(value)?;
     let value = date(binder, &value)?;
@@ -287,11 +293,15 @@ fn from_parts(binder: &mut Binder<'_>, call: &Call) -> Bound {
     let parts = args.iter().map(|arg| binder.cast_to_int(arg)).collect::<Result<Vec<_>, _>>()?;
     Ok(binder.strict("datefromparts", &[&parts[0], &parts[1], &parts[2]], SqlType::Date, |cells| {
         let wrong = || {
-            ServerError::new(289, "Cannot construct data type date, some of the arguments have values which are not valid.")
+            ServerError::new(
+                289,
+                "Cannot construct data type date, some of the arguments have values which are not valid.",
+            )
         };
         let part = |place: usize| int(&cells[place]);
         let year = i32::try_from(part(0)?).ok().filter(|year| (1..=9999).contains(year)).ok_or_else(wrong)?;
-        let month = u8::try_from(part(1)?).ok().and_then(|month| Month::try_from(month).ok()).ok_or_else(wrong)?;
+        let month =
+            u8::try_from(part(1)?).ok().and_then(|month| Month::try_from(month).ok()).ok_or_else(wrong)?;
         let day = u8::try_from(part(2)?).map_err(|_| wrong())?;
         let date = Date::from_calendar_date(year, month, day).map_err(|_| wrong())?;
         Ok(Cell::Integer(ticks(date.midnight())))

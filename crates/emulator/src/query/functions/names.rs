@@ -81,12 +81,21 @@ fn db_id(binder: &mut Binder<'_>, call: &Call) -> Bound {
 }
 
 /// The id of a user object or of a system view.
-pub(super) fn object_id(catalog: &Catalog, session: &SessionFacts, schema: Option<&str>, name: &str) -> Option<i32> {
+pub(super) fn object_id(
+    catalog: &Catalog,
+    session: &SessionFacts,
+    schema: Option<&str>,
+    name: &str,
+) -> Option<i32> {
     let named = |schema: &str| {
-        catalog.schema_named(schema).and_then(|schema| catalog.object_named(schema.id, name)).map(|object| object.id)
+        catalog
+            .schema_named(schema)
+            .and_then(|schema| catalog.object_named(schema.id, name))
+            .map(|object| object.id)
     };
     match schema.filter(|schema| !schema.is_empty()) {
-        Some(schema) => named(schema).or_else(|| system::find(schema, name, session.dedicated).map(system::SystemView::id)),
+        Some(schema) => named(schema)
+            .or_else(|| system::find(schema, name, session.dedicated).map(system::SystemView::id)),
         None => named(&session.default_schema)
             .or_else(|| named("dbo"))
             .or_else(|| system::find_bare(name, session.dedicated).map(system::SystemView::id)),
@@ -178,9 +187,9 @@ fn schema_id(binder: &mut Binder<'_>, call: &Call) -> Bound {
     let args = binder.arguments(call, 0, 1)?;
     let catalog = Arc::clone(&binder.ctx.catalog);
     let Some(name) = args.first() else {
-        let own = catalog.schema_named(&binder.ctx.session.default_schema).map_or(Cell::Null, |schema| {
-            Cell::Integer(i64::from(schema.id))
-        });
+        let own = catalog
+            .schema_named(&binder.ctx.session.default_schema)
+            .map_or(Cell::Null, |schema| Cell::Integer(i64::from(schema.id)));
         return Ok(Typed::new(literal(&own), SqlType::Int, true));
     };
     let name = binder.textual(name)?;
@@ -210,7 +219,9 @@ fn col_name(binder: &mut Binder<'_>, call: &Call) -> Bound {
     let (id, column) = (binder.coerce(&args[0], SqlType::BigInt)?, binder.coerce(&args[1], SqlType::BigInt)?);
     let (catalog, rights, session) = facts(binder);
     Ok(nullable(binder.strict("col_name", &[&id, &column], SYSNAME, move |cells| {
-        let (Ok(id), column) = (i32::try_from(int(&cells[0])?), int(&cells[1])?) else { return Ok(Cell::Null) };
+        let (Ok(id), column) = (i32::try_from(int(&cells[0])?), int(&cells[1])?) else {
+            return Ok(Cell::Null);
+        };
         if let Some(view) = system::by_id(id, session.dedicated) {
             let place = usize::try_from(column - 1).ok();
             let name = place.and_then(|place| view.columns().get(place)).map(|column| column.name);

@@ -45,14 +45,17 @@ fn same_type(binder: &mut Binder<'_>, call: &Call, name: &str) -> Bound {
     let value = numeric(binder, &args[0], &name.to_lowercase())?;
     let ty = value.ty;
     let unit = match family(ty) {
-        Family::Decimal => decimal::unit(u32::from(scale(ty))).and_then(|unit| i64::try_from(unit).ok()).unwrap_or(1),
+        Family::Decimal => {
+            decimal::unit(u32::from(scale(ty))).and_then(|unit| i64::try_from(unit).ok()).unwrap_or(1)
+        }
         _ => 1,
     };
     let absolute = name == "ABS";
     Ok(binder.strict(&format!("{name} {ty:?}"), &[&value], ty, move |cells| match &cells[0] {
         Cell::Integer(number) if absolute => {
             let value = i128::from(*number).abs();
-            let value = if family(ty) == Family::Integer { in_range(value, ty) } else { i64::try_from(value).ok() };
+            let value =
+                if family(ty) == Family::Integer { in_range(value, ty) } else { i64::try_from(value).ok() };
             value.map(Cell::Integer).ok_or_else(|| error::expression_overflow(error::type_name(ty)))
         }
         Cell::Integer(number) => Ok(Cell::Integer(number.signum() * unit)),
@@ -111,7 +114,11 @@ fn round(binder: &mut Binder<'_>, call: &Call) -> Bound {
                 let number = i128::from(*number);
                 let kept = if cut { number / unit } else { decimal::round_div(number, unit) };
                 let value = kept * unit;
-                let value = if family(ty) == Family::Integer { in_range(value, ty) } else { i64::try_from(value).ok() };
+                let value = if family(ty) == Family::Integer {
+                    in_range(value, ty)
+                } else {
+                    i64::try_from(value).ok()
+                };
                 value.map(Cell::Integer).ok_or_else(|| error::expression_overflow(error::type_name(ty)))
             }
             Cell::Real(number) => {
@@ -150,7 +157,9 @@ fn power(binder: &mut Binder<'_>, call: &Call) -> Bound {
     let ty = match base.ty {
         SqlType::TinyInt | SqlType::SmallInt => SqlType::Int,
         SqlType::Real => SqlType::Float,
-        SqlType::Decimal { .. } | SqlType::Money => return Err(error::outside(call.line, "POWER of a decimal")),
+        SqlType::Decimal { .. } | SqlType::Money => {
+            return Err(error::outside(call.line, "POWER of a decimal"));
+        }
         other => other,
     };
     let (base, exponent) = (binder.coerce(&base, SqlType::Float)?, binder.coerce(&args[1], SqlType::Float)?);
@@ -184,8 +193,9 @@ fn is_numeric(binder: &mut Binder<'_>, call: &Call) -> Bound {
         let value = text(&cells[0])?.trim_matches(' ');
         let plain = is_plain_number(value) || (!value.is_empty() && from_text::float(value).is_some());
         // Money signs and group separators count as numeric for the engine in ways that this server does not know.
-        let strange = value.chars().any(|c| matches!(c, '$' | ',' | '\u{a3}' | '\u{20ac}' | '\u{a5}' | '\\' | '\t'))
-            || matches!(value, "+" | "-" | ".");
+        let strange =
+            value.chars().any(|c| matches!(c, '$' | ',' | '\u{a3}' | '\u{20ac}' | '\u{a5}' | '\\' | '\t'))
+                || matches!(value, "+" | "-" | ".");
         if strange && !plain {
             return Err(error::outside(1, "ISNUMERIC of money"));
         }

@@ -60,8 +60,14 @@ fn server(binder: &mut Binder<'_>, call: &Call) -> Result<Typed, ServerError> {
         "lcid" => number(1033),
         "sqlcharset" => number(1),
         "sqlcharsetname" => word("iso_1"),
-        "isclustered" | "isfulltextinstalled" | "isintegratedsecurityonly" | "issingleuser" | "ishadrenabled"
-        | "ispolybaseinstalled" | "isxtpsupported" | "islocaldb" => number(0),
+        "isclustered"
+        | "isfulltextinstalled"
+        | "isintegratedsecurityonly"
+        | "issingleuser"
+        | "ishadrenabled"
+        | "ispolybaseinstalled"
+        | "isxtpsupported"
+        | "islocaldb" => number(0),
         _ => unknown(),
     })
 }

@@ -20,11 +20,17 @@ pub(super) fn bind(binder: &mut Binder<'_>, name: &str, call: &Call) -> Answered
         "DATALENGTH" => data_length(binder, call),
         "LEFT" | "RIGHT" => end(binder, call, name == "LEFT"),
         "SUBSTRING" => substring(binder, call),
-        "UPPER" => simple(binder, call, "upper", |text| text.chars().map(|c| one(c, c.to_uppercase())).collect()),
-        "LOWER" => simple(binder, call, "lower", |text| text.chars().map(|c| one(c, c.to_lowercase())).collect()),
+        "UPPER" => {
+            simple(binder, call, "upper", |text| text.chars().map(|c| one(c, c.to_uppercase())).collect())
+        }
+        "LOWER" => {
+            simple(binder, call, "lower", |text| text.chars().map(|c| one(c, c.to_lowercase())).collect())
+        }
         "LTRIM" => simple(binder, call, "ltrim", |text| text.trim_start_matches(' ').to_owned()),
         "RTRIM" => simple(binder, call, "rtrim", |text| text.trim_end_matches(' ').to_owned()),
-        "TRIM" if call.args.len() == 1 => simple(binder, call, "trim", |text| text.trim_matches(' ').to_owned()),
+        "TRIM" if call.args.len() == 1 => {
+            simple(binder, call, "trim", |text| text.trim_matches(' ').to_owned())
+        }
         "TRIM" => trim(binder, call),
         "REVERSE" => simple(binder, call, "reverse", |text| text.chars().rev().collect()),
         "CONCAT" => concat(binder, call, None),
@@ -61,7 +67,12 @@ fn from_units(units: &[u16]) -> Result<Cell, ServerError> {
 }
 
 /// The first argument as text, the others untouched.
-fn first_text(binder: &mut Binder<'_>, call: &Call, least: usize, most: usize) -> Result<Vec<Typed>, ServerError> {
+fn first_text(
+    binder: &mut Binder<'_>,
+    call: &Call,
+    least: usize,
+    most: usize,
+) -> Result<Vec<Typed>, ServerError> {
     let mut args = binder.arguments(call, least, most)?;
     args[0] = binder.textual(&args[0])?;
     Ok(args)
@@ -139,12 +150,17 @@ fn end(binder: &mut Binder<'_>, call: &Call, left: bool) -> Bound {
 
 fn substring(binder: &mut Binder<'_>, call: &Call) -> Bound {
     let args = binder.arguments(call, 3, 3)?;
-    let (start, count) = (binder.coerce(&args[1], SqlType::BigInt)?, binder.coerce(&args[2], SqlType::BigInt)?);
+    let (start, count) =
+        (binder.coerce(&args[1], SqlType::BigInt)?, binder.coerce(&args[2], SqlType::BigInt)?);
     if family(args[0].ty) == Family::Binary {
         let ty = SqlType::VarBinary(length(args[0].ty));
-        return Ok(binder.strict("substring bytes", &[&args[0], &start, &count], ty, |cells| match &cells[0] {
-            Cell::Blob(bytes) => Ok(Cell::Blob(window(bytes, int(&cells[1])?, int(&cells[2])?)?.to_vec())),
-            _ => Err(error::converting("cell", "varbinary")),
+        return Ok(binder.strict("substring bytes", &[&args[0], &start, &count], ty, |cells| {
+            match &cells[0] {
+                Cell::Blob(bytes) => {
+                    Ok(Cell::Blob(window(bytes, int(&cells[1])?, int(&cells[2])?)?.to_vec()))
+                }
+                _ => Err(error::converting("cell", "varbinary")),
+            }
         }));
     }
     let value = binder.textual(&args[0])?;
@@ -254,7 +270,8 @@ fn char_index(binder: &mut Binder<'_>, call: &Call) -> Bound {
     let collation = if needle.explicit { needle.collation } else { hay.collation };
     let ty = if length(hay.ty) == 0 { SqlType::BigInt } else { SqlType::Int };
     Ok(binder.strict(&format!("charindex {collation:?}"), &[&needle, &hay, &start], ty, move |cells| {
-        let (needle, hay): (Vec<char>, Vec<char>) = (text(&cells[0])?.chars().collect(), text(&cells[1])?.chars().collect());
+        let (needle, hay): (Vec<char>, Vec<char>) =
+            (text(&cells[0])?.chars().collect(), text(&cells[1])?.chars().collect());
         let start = usize::try_from(int(&cells[2])?.max(1) - 1).unwrap_or(usize::MAX);
         if hay.iter().any(|c| c.len_utf16() > 1) && start > 0 {
             return Err(error::outside(1, "CHARINDEX"));
@@ -262,8 +279,10 @@ fn char_index(binder: &mut Binder<'_>, call: &Call) -> Bound {
         if start >= hay.len() {
             return Ok(Cell::Integer(0));
         }
-        size(find(&hay, &needle, start, collation)
-            .map_or(0, |at| hay[..at].iter().map(|c| c.len_utf16()).sum::<usize>() + 1))
+        size(
+            find(&hay, &needle, start, collation)
+                .map_or(0, |at| hay[..at].iter().map(|c| c.len_utf16()).sum::<usize>() + 1),
+        )
     }))
 }
 
@@ -303,7 +322,8 @@ fn replace(binder: &mut Binder<'_>, call: &Call) -> Bound {
 
 fn stuff(binder: &mut Binder<'_>, call: &Call) -> Bound {
     let args = first_text(binder, call, 4, 4)?;
-    let (start, count) = (binder.coerce(&args[1], SqlType::BigInt)?, binder.coerce(&args[2], SqlType::BigInt)?);
+    let (start, count) =
+        (binder.coerce(&args[1], SqlType::BigInt)?, binder.coerce(&args[2], SqlType::BigInt)?);
     let with = if args[3].null {
         crate::query::bind::expression::text_literal("", is_national(args[0].ty))
     } else {
@@ -360,9 +380,11 @@ fn repeated(value: &str, count: usize, limit: usize) -> Result<String, ServerErr
 fn space(binder: &mut Binder<'_>, call: &Call) -> Bound {
     let args = binder.arguments(call, 1, 1)?;
     let count = binder.coerce(&args[0], SqlType::BigInt)?;
-    Ok(binder.strict("space", &[&count], SqlType::VarChar(8000), |cells| match usize::try_from(int(&cells[0])?) {
-        Ok(count) => Ok(Cell::Text(" ".repeat(count.min(8000)))),
-        Err(_) => Ok(Cell::Null),
+    Ok(binder.strict("space", &[&count], SqlType::VarChar(8000), |cells| {
+        match usize::try_from(int(&cells[0])?) {
+            Ok(count) => Ok(Cell::Text(" ".repeat(count.min(8000)))),
+            Err(_) => Ok(Cell::Null),
+        }
     }))
 }
 

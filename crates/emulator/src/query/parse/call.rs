@@ -40,7 +40,15 @@ pub(super) fn named(cursor: &mut Cursor<'_>) -> Result<Expr, ServerError> {
 }
 
 fn call(name: Vec<String>, args: Vec<Expr>, line: u32) -> Expr {
-    Expr::Call(Box::new(Call { name, args, star: false, distinct: false, within: Vec::new(), over: None, line }))
+    Expr::Call(Box::new(Call {
+        name,
+        args,
+        star: false,
+        distinct: false,
+        within: Vec::new(),
+        over: None,
+        line,
+    }))
 }
 
 fn case(cursor: &mut Cursor<'_>) -> Result<Expr, ServerError> {

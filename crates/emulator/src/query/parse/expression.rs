@@ -141,9 +141,7 @@ pub(super) fn starts_query(cursor: &Cursor<'_>) -> bool {
     cursor.peek().is_symbol("(") && (cursor.peek_at(1).is_word("SELECT") || cursor.peek_at(1).is_word("WITH"))
 }
 
-pub(super) fn parenthesised_query(
-    cursor: &mut Cursor<'_>,
-) -> Result<crate::query::ast::Query, ServerError> {
+pub(super) fn parenthesised_query(cursor: &mut Cursor<'_>) -> Result<crate::query::ast::Query, ServerError> {
     cursor.expect_symbol("(")?;
     let query = select::query(cursor)?;
     cursor.expect_symbol(")")?;

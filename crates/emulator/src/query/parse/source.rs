@@ -20,7 +20,12 @@ pub(super) fn list(cursor: &mut Cursor<'_>) -> Result<Source, ServerError> {
         if count > MAX_SOURCES {
             return Err(cursor.unexpected());
         }
-        left = Source::Join { left: Box::new(left), kind: Join::Cross, right: Box::new(joined(cursor)?), on: None };
+        left = Source::Join {
+            left: Box::new(left),
+            kind: Join::Cross,
+            right: Box::new(joined(cursor)?),
+            on: None,
+        };
     }
     Ok(left)
 }
@@ -176,7 +181,8 @@ fn hints(cursor: &mut Cursor<'_>) -> Result<(), ServerError> {
     cursor.advance();
     cursor.advance();
     loop {
-        let known = ["NOLOCK", "READUNCOMMITTED", "READCOMMITTED", "ROWLOCK", "TABLOCK", "HOLDLOCK", "UPDLOCK"];
+        let known =
+            ["NOLOCK", "READUNCOMMITTED", "READCOMMITTED", "ROWLOCK", "TABLOCK", "HOLDLOCK", "UPDLOCK"];
         if !known.iter().any(|hint| cursor.peek().is_word(hint)) {
             return Err(cursor.unexpected());
         }

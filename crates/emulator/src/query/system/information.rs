@@ -49,7 +49,13 @@ pub(super) const VIEWS: &[Definition] = &[
         ],
         fill: views,
     },
-    Definition { schema: "INFORMATION_SCHEMA", name: "COLUMNS", only: Only::Both, columns: COLUMNS, fill: columns },
+    Definition {
+        schema: "INFORMATION_SCHEMA",
+        name: "COLUMNS",
+        only: Only::Both,
+        columns: COLUMNS,
+        fill: columns,
+    },
 ];
 
 const COLUMNS: &[ViewColumn] = &[
@@ -91,9 +97,9 @@ fn schemata(ctx: &QueryContext, emit: Emit<'_>) -> Result<(), ServerError> {
 }
 
 fn relations(ctx: &QueryContext) -> impl Iterator<Item = &Object> {
-    ctx.catalog
-        .objects()
-        .filter(|object| matches!(object.kind, ObjectKind::Table | ObjectKind::View) && ctx.rights.sees_object(object))
+    ctx.catalog.objects().filter(|object| {
+        matches!(object.kind, ObjectKind::Table | ObjectKind::View) && ctx.rights.sees_object(object)
+    })
 }
 
 fn tables(ctx: &QueryContext, emit: Emit<'_>) -> Result<(), ServerError> {

@@ -1,6 +1,8 @@
 //! Objects, tables, views, modules, columns, types, indexes.
 
-use super::{BIT, DESCRIPTION, Definition, Emit, Field, INT, Only, SYSNAME, TINY, ViewColumn, WHEN, col, opt, views};
+use super::{
+    BIT, DESCRIPTION, Definition, Emit, Field, INT, Only, SYSNAME, TINY, ViewColumn, WHEN, col, opt, views,
+};
 use crate::answer::{ServerError, SqlType};
 use crate::catalog::object::{Distribution, Object, ObjectKind, TableColumn};
 use crate::query::context::QueryContext;
@@ -285,7 +287,14 @@ fn typed(ty: SqlType, sysname: bool) -> [Field<'static>; 6] {
     ]
 }
 
-fn column_row(object: i32, name: &str, id: i32, ty: SqlType, nullable: bool, identity: bool) -> Vec<Field<'_>> {
+fn column_row(
+    object: i32,
+    name: &str,
+    id: i32,
+    ty: SqlType,
+    nullable: bool,
+    identity: bool,
+) -> Vec<Field<'_>> {
     let mut fields = vec![Field::Int(i64::from(object)), Field::Text(name), Field::Int(i64::from(id))];
     fields.extend(typed(ty, false));
     fields.extend([
@@ -464,11 +473,7 @@ fn distribution_columns(ctx: &QueryContext, emit: Emit<'_>) -> Result<(), Server
     for object in of_kind(ctx, ObjectKind::Table) {
         for column in &object.columns {
             let hashed = matches!(&object.distribution, Some(Distribution::Hash(name)) if crate::catalog::name::same(name, &column.name));
-            emit(&[
-                Field::Int(i64::from(object.id)),
-                Field::Int(i64::from(column.id)),
-                Field::bit(hashed),
-            ])?;
+            emit(&[Field::Int(i64::from(object.id)), Field::Int(i64::from(column.id)), Field::bit(hashed)])?;
         }
     }
     Ok(())

@@ -1,6 +1,8 @@
 //! Principals, members, permissions, schemas.
 
-use super::{BIT, DESCRIPTION, Definition, Emit, Field, INT, Only, SYSNAME, TINY, ViewColumn, WHEN, col, opt};
+use super::{
+    BIT, DESCRIPTION, Definition, Emit, Field, INT, Only, SYSNAME, TINY, ViewColumn, WHEN, col, opt,
+};
 use crate::answer::{ServerError, SqlType};
 use crate::query::context::QueryContext;
 
@@ -90,7 +92,9 @@ fn principals(ctx: &QueryContext, emit: Emit<'_>) -> Result<(), ServerError> {
 }
 
 fn members(ctx: &QueryContext, emit: Emit<'_>) -> Result<(), ServerError> {
-    for (role, member) in ctx.catalog.members().filter(|(role, member)| ctx.rights.sees_member(*role, *member)) {
+    for (role, member) in
+        ctx.catalog.members().filter(|(role, member)| ctx.rights.sees_member(*role, *member))
+    {
         emit(&[Field::Int(i64::from(role)), Field::Int(i64::from(member))])?;
     }
     Ok(())
@@ -122,7 +126,11 @@ fn permissions(ctx: &QueryContext, emit: Emit<'_>) -> Result<(), ServerError> {
 
 fn schemas(ctx: &QueryContext, emit: Emit<'_>) -> Result<(), ServerError> {
     for schema in ctx.catalog.schemas() {
-        emit(&[Field::Text(&schema.name), Field::Int(i64::from(schema.id)), Field::Int(i64::from(schema.owner))])?;
+        emit(&[
+            Field::Text(&schema.name),
+            Field::Int(i64::from(schema.id)),
+            Field::Int(i64::from(schema.owner)),
+        ])?;
     }
     Ok(())
 }

@@ -1,6 +1,8 @@
 //! Databases, logins and configuration of the server.
 
-use super::{BIT, DESCRIPTION, Definition, Emit, Field, INT, Only, SYSNAME, TINY, ViewColumn, WHEN, col, opt};
+use super::{
+    BIT, DESCRIPTION, Definition, Emit, Field, INT, Only, SYSNAME, TINY, ViewColumn, WHEN, col, opt,
+};
 use crate::answer::{ServerError, SqlType};
 use crate::query::context::QueryContext;
 use crate::query::functions::{COLLATION, DATABASE_ID};
@@ -14,7 +16,13 @@ pub(super) const VIEWS: &[Definition] = &[
         columns: LOGINS,
         fill: server_principals,
     },
-    Definition { schema: "sys", name: "sql_logins", only: Only::Serverless, columns: LOGINS, fill: sql_logins },
+    Definition {
+        schema: "sys",
+        name: "sql_logins",
+        only: Only::Serverless,
+        columns: LOGINS,
+        fill: sql_logins,
+    },
     Definition {
         schema: "sys",
         name: "configurations",
