@@ -129,13 +129,15 @@ pub(crate) async fn put(
     context: WriteContext,
     id: GroupId,
     resource: Resource,
-    members: Vec<MemberRef>,
+    members: Option<Vec<MemberRef>>,
 ) -> Result<Written<StoredGroup>, WriteError> {
     let old = read_group(txn.connection()?, &context.source, id).await?.ok_or_else(|| missing(id))?;
     check_version(&context, old.group.version)?;
     let new = replace(&context.registry, &old.group.resource, resource, &context.profile)?;
     let mut rows = Members::of(&context, old.seq, id, old.parked);
-    rows.replace(txn, values(&members)).await?;
+    if let Some(members) = members {
+        rows.replace(txn, values(&members)).await?;
+    }
     update(txn, &context, old, new, &rows, WriteVerb::ReplaceGroup).await
 }
 

@@ -155,12 +155,13 @@ impl Run {
 
     async fn transaction(&mut self, group: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
         self.txn.begin().await?;
-        for job in group.iter_mut() {
-            let mark = self.txn.mark().await?;
-            if job.run(&mut self.txn).await {
-                self.txn.keep().await?;
-            } else {
+        let last = group.len().saturating_sub(1);
+        for (n, job) in group.iter_mut().enumerate() {
+            let mark = self.txn.mark();
+            if !job.run(&mut self.txn).await {
                 self.txn.undo(mark).await?;
+            } else if n < last {
+                self.txn.keep().await?;
             }
         }
         self.txn.commit().await
@@ -190,4 +191,37 @@ fn chain(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::address::Address;
+
+    #[tokio::test]
+    async fn a_write_that_panics_is_undone_alone() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let options = Options::new(Address::of_file(folder.path().join("axon.db")));
+        let connection = open_writer(&options).await.unwrap();
+        let writer = Writer::start(options, connection).await.unwrap();
+        let insert = async |fails: bool, target: &'static str| -> Result<(), StoreError> {
+            writer
+                .run(move |txn| {
+                    Box::pin(async move {
+                        sqlx::query("INSERT INTO summaries (target, summary, at) VALUES (?1, '{}', 0)")
+                            .bind(target)
+                            .execute(txn.connection()?)
+                            .await
+                            .map_err(crate::codec::failed("insert"))?;
+                        assert!(!fails, "a defect");
+                        Ok(())
+                    })
+                })
+                .await
+        };
+        let (kept, failed) = tokio::join!(insert(false, "kept"), insert(true, "undone"));
+        assert!(kept.is_ok() && matches!(failed, Err(StoreError::Unavailable { .. })));
+        insert(false, "undone").await.unwrap();
+        assert_eq!(writer.counts().refused, 1);
+    }
 }

@@ -85,13 +85,13 @@ pub trait DirectoryStore: Send + Sync {
         members: Vec<MemberRef>,
     ) -> Result<Written<StoredGroup>, WriteError>;
 
-    /// PUT of a group: afterwards `members` alone are in it.
+    /// PUT of a group: afterwards `members` alone are in it; none keeps those that are.
     async fn replace_group(
         &self,
         context: WriteContext,
         id: GroupId,
         resource: Resource,
-        members: Vec<MemberRef>,
+        members: Option<Vec<MemberRef>>,
     ) -> Result<Written<StoredGroup>, WriteError>;
 
     /// PATCH of a group. Costs what the change costs, whatever the size of the group.

@@ -57,7 +57,7 @@ impl DirectoryStore for SqliteStore {
         context: WriteContext,
         id: GroupId,
         resource: Resource,
-        members: Vec<MemberRef>,
+        members: Option<Vec<MemberRef>>,
     ) -> Result<Written<StoredGroup>, WriteError> {
         self.write(move |txn| Box::pin(groups::put(txn, context, id, resource, members))).await
     }

@@ -70,27 +70,30 @@ impl Txn {
 
     pub(super) async fn begin(&mut self) -> Result<(), StoreError> {
         self.records.clear();
-        self.execute("BEGIN IMMEDIATE", "begin a transaction").await?;
+        self.execute("BEGIN IMMEDIATE; SAVEPOINT job", "begin a transaction").await?;
         // Another process may have appended since.
         self.read_head().await?;
         Ok(())
     }
 
-    pub(super) async fn mark(&mut self) -> Result<Mark, StoreError> {
-        self.execute("SAVEPOINT job", "begin a write").await?;
-        Ok(Mark { chain: self.chain, records: self.records.len() })
+    /// Where the write that comes now begins. Its savepoint is open already.
+    pub(super) fn mark(&self) -> Mark {
+        Mark { chain: self.chain, records: self.records.len() }
     }
 
+    /// Keeps a write, and opens the savepoint of the next one in the same round trip.
     pub(super) async fn keep(&mut self) -> Result<(), StoreError> {
-        self.execute("RELEASE job", "end a write").await
+        self.execute("RELEASE job; SAVEPOINT job", "end a write").await
     }
 
+    /// Undoes a write. Its savepoint stays open, for the next one.
     pub(super) async fn undo(&mut self, mark: Mark) -> Result<(), StoreError> {
         self.chain = mark.chain;
         self.records.truncate(mark.records);
-        self.execute("ROLLBACK TO job; RELEASE job", "undo a write").await
+        self.execute("ROLLBACK TO job", "undo a write").await
     }
 
+    /// Writes the records and commits, with the savepoint that is still open.
     pub(super) async fn commit(&mut self) -> Result<(), StoreError> {
         self.write_records().await?;
         self.execute("COMMIT", "commit").await?;

@@ -78,10 +78,10 @@ pub async fn a_put_makes_its_members_the_only_ones(store: &dyn Store) {
     let sales = group(store, "Sales", &[a, b]).await;
     let body = group_body(json!({"displayName": "Sales"}));
     let wanted = vec![MemberRef::new(b.to_string()), MemberRef::new(c.to_string()), MemberRef::new("ghost")];
-    let written = store.replace_group(entra(1), sales, body.clone(), wanted.clone()).await.expect("put");
+    let written = store.replace_group(entra(1), sales, body.clone(), Some(wanted.clone())).await.expect("put");
     assert_eq!((written.changed, written.parked, written.stored.member_count), (true, 1, 2));
     assert_eq!(members(store, sales).await, ids(&[b, c]));
-    let again = store.replace_group(entra(2), sales, body.clone(), wanted).await.expect("put");
+    let again = store.replace_group(entra(2), sales, body.clone(), Some(wanted)).await.expect("put");
     assert!(!again.changed);
     let resync = json!([{"op": "replace", "path": "members", "value": [{"value": a}]}]);
     patch_group(store, sales, 3, resync).await.expect("patched");
