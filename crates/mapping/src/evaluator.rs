@@ -364,6 +364,13 @@ impl Evaluator {
             self.withheld.insert(name, Pending::NameShared { name, who: who() });
             return;
         };
+        if let Some(sid) = &standing.sid {
+            let who: Vec<Claimant> = self.claims.with_sid(sid).cloned().collect();
+            if who.len() > 1 {
+                self.withheld.insert(name, Pending::IdentityShared { name, sid: sid.clone(), who });
+                return;
+            }
+        }
         let kind = match who_alone {
             Claimant::Group { .. } => PrincipalKind::ExternalGroup,
             Claimant::User { .. } | Claimant::Service { .. } => PrincipalKind::External,

@@ -200,7 +200,9 @@ impl Asked<'_> {
         let me = |who: &Claimant| matches!(who, Claimant::User { id, .. } if *id == self.user.id);
         let concerns = |pending: &Pending| match pending {
             Pending::NameRefused { who, .. } => me(who),
-            Pending::NameReserved { who, .. } | Pending::NameShared { who, .. } => who.iter().any(me),
+            Pending::NameReserved { who, .. }
+            | Pending::NameShared { who, .. }
+            | Pending::IdentityShared { who, .. } => who.iter().any(me),
             _ => false,
         };
         TargetExplained {

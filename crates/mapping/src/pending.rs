@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axon_model::name::shown;
 use axon_model::{GroupId, SourceId, SqlName, UserId};
-use axon_reconcile::Securable;
+use axon_reconcile::{Securable, Sid};
 use serde::Serialize;
 
 use crate::names::{RoleName, ServiceName};
@@ -84,6 +84,15 @@ pub enum Pending {
         /// Who.
         who: Vec<Claimant>,
     },
+    /// Several ask for something under different names with one object id: a pool holds one user for it (15063).
+    IdentityShared {
+        /// This one's name.
+        name: SqlName,
+        /// The security id.
+        sid: Sid,
+        /// Who.
+        who: Vec<Claimant>,
+    },
     /// Several groups hold a name that a mapping uses: it stands for none of them.
     GroupAmbiguous {
         /// The mapping.
@@ -124,6 +133,9 @@ impl fmt::Display for Pending {
             }
             Self::NameShared { name, who } => {
                 write!(f, "{name} is claimed by several: withheld from {}", list(who))
+            }
+            Self::IdentityShared { name, sid, who } => {
+                write!(f, "{name} has an object id that others have too ({sid}): withheld from {}", list(who))
             }
             Self::GroupAmbiguous { mapping, name, groups } => {
                 write!(

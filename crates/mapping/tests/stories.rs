@@ -347,6 +347,25 @@ fn two_people_with_one_name_are_both_withheld() {
 }
 
 #[test]
+fn one_object_id_under_two_names_is_withheld_from_both() {
+    let mut town = Town::default();
+    let readers = town.group(1, "Readers");
+    let kim = town.user(1, "kim");
+    let twin = UserEntry {
+        id: "00000000-0000-0000-0000-0000000000ff".parse().unwrap(),
+        user_name: "kim2".into(),
+        ..town.directory.user(kim).unwrap().clone()
+    };
+    town.apply(&Delta::UserPut { user: twin.clone() });
+    town.join(readers, MemberKind::User(kim));
+    assert_eq!(roles_of(&town.desired(), "kim"), ["axon_reader"], "the other one asks for nothing");
+    town.join(readers, MemberKind::User(twin.id));
+    let desired = town.desired();
+    assert!(roles_of(&desired, "kim").is_empty() && roles_of(&desired, "kim2").is_empty());
+    assert_eq!(desired.pending.iter().filter(|p| matches!(p, Pending::IdentityShared { .. })).count(), 2);
+}
+
+#[test]
 fn a_whole_group_is_one_principal() {
     let mut town = Town::default();
     let kim = town.user(1, "kim");

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use axon_model::{GroupId, SqlName, UserId};
+use axon_reconcile::Sid;
 
 use crate::pending::Claimant;
 use crate::standing::Standing;
@@ -12,6 +13,8 @@ use crate::standing::Standing;
 pub(super) struct Claims {
     standing: HashMap<Claimant, Standing>,
     names: BTreeMap<SqlName, BTreeSet<Claimant>>,
+    /// Names under which somebody with this security id asks for something.
+    sids: HashMap<Sid, BTreeSet<Claimant>>,
     /// Sources of users and groups, which their removal no longer tells.
     users: HashMap<UserId, Claimant>,
     groups: HashMap<GroupId, Claimant>,
@@ -42,6 +45,10 @@ impl Claims {
             Ok(name) => {
                 self.names.entry(*name).or_default().insert(who.clone());
                 dirty.insert(*name);
+                if let Some(sid) = standing.sid.as_ref().filter(|_| !standing.roles.is_empty()) {
+                    self.dirty_by(sid, dirty);
+                    self.sids.entry(sid.clone()).or_default().insert(who.clone());
+                }
             }
             Err(reason) if !standing.roles.is_empty() => {
                 self.refused.insert(who.clone(), reason.clone());
@@ -56,12 +63,32 @@ impl Claims {
         let Some(old) = self.standing.remove(who) else { return };
         let Ok(name) = old.name else { return };
         dirty.insert(name);
+        if let Some(sid) = &old.sid {
+            if let Some(claimants) = self.sids.get_mut(sid) {
+                claimants.remove(who);
+                if claimants.is_empty() {
+                    self.sids.remove(sid);
+                }
+            }
+            self.dirty_by(sid, dirty);
+        }
         if let Some(claimants) = self.names.get_mut(&name) {
             claimants.remove(who);
             if claimants.is_empty() {
                 self.names.remove(&name);
             }
         }
+    }
+
+    /// One identity under several names concerns each of them.
+    fn dirty_by(&self, sid: &Sid, dirty: &mut BTreeSet<SqlName>) {
+        let others = self.sids.get(sid).into_iter().flatten().filter_map(|who| self.standing.get(who));
+        dirty.extend(others.filter_map(|standing| standing.name.as_ref().ok()));
+    }
+
+    /// Everybody who asks for something with this security id.
+    pub fn with_sid(&self, sid: &Sid) -> impl Iterator<Item = &Claimant> {
+        self.sids.get(sid).into_iter().flatten()
     }
 
     pub fn remove_user(&mut self, id: UserId, dirty: &mut BTreeSet<SqlName>) {
