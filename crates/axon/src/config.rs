@@ -261,6 +261,25 @@ mod tests {
     }
 
     #[test]
+    fn every_file_under_config_can_be_used() {
+        let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../config"));
+        let mut seen = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if name.starts_with("axon") && name.ends_with(".yaml") {
+                Config::load(&path, &[]).unwrap_or_else(|error| panic!("{error}"));
+                seen += 1;
+            } else if name.starts_with("role-map") && name.ends_with(".yaml") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                axon_mapping::RoleMap::parse(&[(&name, &text)]).unwrap_or_else(|faults| panic!("{faults}"));
+                seen += 1;
+            }
+        }
+        assert!(seen >= 2, "config/ holds the example and its role map");
+    }
+
+    #[test]
     fn what_cannot_work_is_refused_by_key() {
         for (text, key) in [
             ("role_map: x\nsources: {}\n".to_owned(), "sources"),

@@ -19,7 +19,12 @@ pub struct Causes {
 
 impl Causes {
     /// The chains behind a step, and the record that set it off.
-    pub fn of(world: &World, target: &TargetName, step: &Step, now: OffsetDateTime) -> (Vec<Cause>, Option<RecordSeq>) {
+    pub fn of(
+        world: &World,
+        target: &TargetName,
+        step: &Step,
+        now: OffsetDateTime,
+    ) -> (Vec<Cause>, Option<RecordSeq>) {
         let because = world.because(target, step, now);
         let set_off = world
             .traced(target, step.subject())

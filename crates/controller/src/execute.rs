@@ -23,6 +23,8 @@ pub struct Waved {
     pub refused: Vec<(Step, Refusal)>,
     /// Whether what is in force is not known any more: inspect again before the next plan.
     pub doubt: bool,
+    /// Why the connection broke, if it did: the outcome is not known.
+    pub broken: Option<String>,
     /// How many steps were done.
     pub done: u64,
 }
@@ -103,6 +105,15 @@ impl Executor<'_> {
     }
 }
 
+/// A step that the target took and its catalog does not show is blocked for a while like a refused one: no hot loop.
+fn not_shown() -> Refusal {
+    Refusal {
+        kind: RefusalKind::Other,
+        number: 0,
+        message: "the target took it, but its catalog does not show it".to_owned(),
+    }
+}
+
 impl Waved {
     fn judge(&mut self, step: &Step, outcome: &Outcome, seen: Option<Seen>) {
         match outcome {
@@ -119,7 +130,8 @@ impl Waved {
                     self.doubt |= matches!(refusal.kind, RefusalKind::Missing | RefusalKind::Blocked);
                 }
             }
-            Outcome::Unknown { .. } => {
+            Outcome::Unknown { reason, .. } => {
+                self.broken = Some(reason.clone());
                 metrics::counter!("axon_reconcile_steps_total", "result" => "unknown").increment(1);
                 self.doubt = true;
             }
@@ -127,7 +139,11 @@ impl Waved {
         match seen {
             Some(Seen::InForce) => self.in_force.push(step.clone()),
             Some(Seen::NotInForce) => {
-                self.doubt |= !matches!(outcome, Outcome::Refused { .. });
+                let already = matches!(outcome, Outcome::Refused { refusal, .. } if refusal.kind == RefusalKind::AlreadyThere);
+                if already || matches!(outcome, Outcome::Done { .. }) {
+                    self.doubt = true;
+                    self.refused.push((step.clone(), not_shown()));
+                }
             }
             None => self.doubt = true,
         }

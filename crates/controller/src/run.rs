@@ -28,7 +28,7 @@ pub struct Settings {
 
 /// Another process may write to the same store; its commits wake nobody here.
 const LOOK: std::time::Duration = std::time::Duration::from_secs(1);
-const SLOWEST: std::time::Duration = std::time::Duration::from_secs(60);
+const SLOWEST: std::time::Duration = std::time::Duration::from_mins(1);
 
 type States = Arc<RwLock<BTreeMap<String, State>>>;
 

@@ -9,7 +9,8 @@ use axon_model::{Clock, IdSource, PlanId, RecordSeq, RunId, SqlName};
 use axon_reconcile::admit::{Admitted, History, Past, admit};
 use axon_reconcile::simulate::apply_step;
 use axon_reconcile::{
-    InspectScope, Inspection, LeaseProof, Plan, RefusalKind, Shape, Sides, Step, Target, TargetError, plan,
+    InspectScope, Inspection, LeaseProof, ManagedPrincipals, Plan, RefusalKind, Retry, Shape, Sides, Step,
+    Target, TargetError, plan,
 };
 use axon_store::Store;
 use time::{Duration, OffsetDateTime};
@@ -25,6 +26,8 @@ use crate::world::World;
 
 /// How long a lease is taken for. A process that dies is followed after this.
 const LEASE: Duration = Duration::seconds(60);
+/// How often it is renewed while a wave runs.
+const RENEW: std::time::Duration = std::time::Duration::from_secs(20);
 /// Principals that every database has and nobody changes.
 const BUILT_IN: [&str; 5] = ["dbo", "public", "guest", "sys", "INFORMATION_SCHEMA"];
 /// The most waiting things that a summary spells out.
@@ -72,6 +75,10 @@ pub struct Ticker {
     last_decision: Option<u64>,
     last_trouble: Option<State>,
     owed: Vec<NewRecord>,
+    /// The lease's generation at this ticker's last work.
+    generation: Option<u64>,
+    /// How often in a row a connection broke under a statement.
+    broken: u32,
     summary: Summary,
 }
 
@@ -122,6 +129,8 @@ impl Ticker {
             last_decision: None,
             last_trouble: None,
             owed: Vec::new(),
+            generation: None,
+            broken: 0,
             summary: Summary::starting(),
         }
     }
@@ -150,7 +159,9 @@ impl Ticker {
         match outcome {
             Ok(tick) => {
                 if tick.summary.state != State::Elsewhere {
-                    self.last_trouble = None;
+                    if self.last_trouble.take().is_some() {
+                        tracing::info!(state = tick.summary.state.as_str(), "the target is reached again");
+                    }
                     self.save(now).await;
                 }
                 tick
@@ -161,6 +172,16 @@ impl Ticker {
 
     async fn try_tick(&mut self, map: &Arc<RoleMap>) -> Result<Tick, ControllerError> {
         let now = self.clock.now();
+        self.pay_owed().await?;
+        self.heed_others().await?;
+        self.refresh(now).await?;
+        let decided = self.decide(map, now).await?;
+        if decided.admitted.steps().is_empty() {
+            // Nothing is to be applied, so no lease is taken; what is withheld has its record all the same.
+            let (run, plan_id) = self.new_ids(now);
+            self.record_decision(&decided, map, run, plan_id, now).await?;
+            return Ok(self.conclude(&decided, &Ran::default()));
+        }
         let Some(lease) = self.store.try_lease(self.name.as_str(), &self.holder, LEASE, now).await? else {
             // Whoever holds it changes the target: what is known here is out of date.
             self.actual = None;
@@ -171,7 +192,7 @@ impl Ticker {
                 again: false,
             });
         };
-        let ticked = self.under_lease(map, lease.clone(), now).await;
+        let ticked = self.under_lease(map, lease.clone(), decided, now).await;
         self.store.release_lease(&lease).await?;
         ticked
     }
@@ -180,19 +201,20 @@ impl Ticker {
         &mut self,
         map: &Arc<RoleMap>,
         mut lease: LeaseProof,
+        decided: Decided,
         now: OffsetDateTime,
     ) -> Result<Tick, ControllerError> {
-        if !self.owed.is_empty() {
-            self.store.append(self.owed.clone(), None).await?;
-            self.owed.clear();
-        }
-        let stale = self.actual.as_ref().is_none_or(|known| now - known.at >= self.inspect_every);
-        if stale {
-            self.inspect(now).await?;
-        }
-        let decided = self.decide(map, now).await?;
-        let run = RunId::from_uuid(self.ids.uuid(now));
-        let plan_id = PlanId::from_uuid(self.ids.uuid(now));
+        // Somebody else may have changed the target between the decision and the lease.
+        let unchanged = self.generation == Some(lease.generation());
+        self.generation = Some(lease.generation());
+        let decided = if unchanged && self.actual.is_some() {
+            decided
+        } else {
+            self.actual = None;
+            self.refresh(now).await?;
+            self.decide(map, now).await?
+        };
+        let (run, plan_id) = self.new_ids(now);
         self.record_decision(&decided, map, run, plan_id, now).await?;
         let mut ran = Ran::default();
         let steps = decided.admitted.steps();
@@ -230,7 +252,8 @@ impl Ticker {
                 recorder,
                 owed: &mut self.owed,
             };
-            let waved = executor.wave(&decided.admitted, &lease, ran.tried, &placed).await;
+            let wave = executor.wave(&decided.admitted, &lease, ran.tried, &placed);
+            let waved = keep_lease(self.store.as_ref(), self.clock.as_ref(), &lease, wave).await;
             let waved = match waved {
                 Ok(waved) => waved,
                 Err(error) => {
@@ -247,17 +270,54 @@ impl Ticker {
                 ran.stop = true;
                 ran.again = true;
             }
+            self.broken = if waved.broken.is_some() { self.broken + 1 } else { 0 };
+            if let (Some(reason), 2..) = (waved.broken, self.broken) {
+                let target = self.name.to_string();
+                return Err(TargetError::Unreachable { target, reason }.into());
+            }
             let now = self.clock.now();
             for (step, refusal) in waved.refused {
+                if matches!(refusal.kind, RefusalKind::Paused | RefusalKind::Busy | RefusalKind::Login) {
+                    // It is the target that refuses, not this step that is wrong.
+                    let (target, retry) =
+                        (self.name.to_string(), Retry::After(std::time::Duration::from_secs(5)));
+                    return Err(TargetError::Refused { target, attempt: "a step", refusal, retry }.into());
+                }
                 ran.stop = true;
                 ran.again = true;
-                if refusal.kind == RefusalKind::Paused || refusal.kind == RefusalKind::Login {
-                    self.actual = None;
-                }
                 self.blocked.add(&step, refusal, now);
             }
         }
         Ok(self.conclude(&decided, &ran))
+    }
+
+    fn new_ids(&self, now: OffsetDateTime) -> (RunId, PlanId) {
+        (RunId::from_uuid(self.ids.uuid(now)), PlanId::from_uuid(self.ids.uuid(now)))
+    }
+
+    /// Records that an earlier tick could not write.
+    async fn pay_owed(&mut self) -> Result<(), ControllerError> {
+        if !self.owed.is_empty() {
+            self.store.append(self.owed.clone(), None).await?;
+            self.owed.clear();
+        }
+        Ok(())
+    }
+
+    /// Whoever holds the lease changes the target: what is known here is then out of date.
+    async fn heed_others(&mut self) -> Result<(), ControllerError> {
+        let lease = self.store.lease(self.name.as_str()).await?;
+        if lease.is_some_and(|lease| self.generation.is_some_and(|seen| seen != lease.generation)) {
+            self.actual = None;
+        }
+        Ok(())
+    }
+
+    async fn refresh(&mut self, now: OffsetDateTime) -> Result<(), ControllerError> {
+        if self.actual.as_ref().is_none_or(|known| now - known.at >= self.inspect_every) {
+            self.inspect(now).await?;
+        }
+        Ok(())
     }
 
     async fn inspect(&mut self, now: OffsetDateTime) -> Result<(), ControllerError> {
@@ -295,11 +355,19 @@ impl Ticker {
                 .map_err(|_| ControllerError::NoSuchTarget(self.name.to_string()))?;
             (wanted, gone)
         };
+        // Whoever is managed and there now stays managed, whatever becomes of the person and of this process.
+        let there = known.inspection.graph.principals.keys().copied().filter(|name| {
+            match &wanted.desired.scope.principals {
+                ManagedPrincipals::Mapped(names) => names.contains(name),
+                ManagedPrincipals::External => false,
+            }
+        });
         let lost: Vec<SqlName> = gone
             .into_iter()
             .filter(|(target, _)| *target == self.name)
             .map(|(_, name)| name)
             .chain(wanted.gone)
+            .chain(there)
             .filter(|name| self.remembered.insert(*name))
             .collect();
         if !lost.is_empty() {
@@ -481,7 +549,7 @@ impl Ticker {
                         }
                     }
                     Err(error) => {
-                        tracing::error!(error = &error as &dyn std::error::Error, "trouble has no record")
+                        tracing::error!(error = &error as &dyn std::error::Error, "trouble has no record");
                     }
                 }
             }
@@ -510,6 +578,26 @@ impl Ticker {
     /// The causes up to the last tick have had their effect.
     pub async fn settled(&self) {
         self.world.lock().await.settled(&self.name);
+    }
+}
+
+/// Renews the lease while the target works on a wave.
+async fn keep_lease<T>(
+    store: &dyn Store,
+    clock: &dyn Clock,
+    lease: &LeaseProof,
+    work: impl Future<Output = T>,
+) -> T {
+    let mut work = std::pin::pin!(work);
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            () = tokio::time::sleep(RENEW) => {
+                if let Err(error) = store.renew_lease(lease, LEASE, clock.now()).await {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "the lease could not be renewed during a wave");
+                }
+            }
+        }
     }
 }
 
