@@ -175,7 +175,7 @@ impl Run {
         match open_writer(&self.options).await {
             Ok(connection) => self.txn.replace(connection),
             Err(error) => {
-                tracing::error!(error = %chain(&error), "the writer's connection could not be opened again")
+                tracing::error!(error = %chain(&error), "the writer's connection could not be opened again");
             }
         }
     }

@@ -27,6 +27,7 @@ macro_rules! contract_tests {
                 hostile_texts_come_back_as_they_were;
             members: a_present_member_changes_nothing, one_request_that_adds_and_removes_changes_nothing,
                 named_members_alone_are_removed, all_members_go_with_a_bare_remove, a_put_makes_its_members_the_only_ones,
+                a_put_without_members_keeps_them,
                 an_unknown_member_waits_and_joins, a_parked_member_can_be_removed, parking_can_be_forbidden,
                 parked_members_are_counted_and_capped, members_of_another_source_stay_unknown, groups_nest,
                 members_that_match_a_filter_are_removed, many_members_go_in_and_out;

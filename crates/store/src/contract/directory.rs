@@ -152,7 +152,7 @@ pub async fn a_stale_version_is_refused(store: &dyn Store) {
 pub async fn group_names_are_unique_where_the_source_says_so(store: &dyn Store) {
     let body = |name: &str| group_body(json!({"displayName": name}));
     let first = store.create_group(okta(1), body("Sales"), vec![]).await.expect("made").stored.id;
-    assert_eq!(status(store.create_group(okta(1), body("SALES"), None).await), 409);
+    assert_eq!(status(store.create_group(okta(1), body("SALES"), vec![]).await), 409);
     let other = store.create_group(okta(1), body("Leads"), vec![]).await.expect("made").stored.id;
     assert_eq!(status(store.replace_group(okta(2), other, body("sales"), None).await), 409);
     let respelled = store.replace_group(okta(2), first, body("SALES"), None).await.expect("its own name");

@@ -78,7 +78,8 @@ pub async fn a_put_makes_its_members_the_only_ones(store: &dyn Store) {
     let sales = group(store, "Sales", &[a, b]).await;
     let body = group_body(json!({"displayName": "Sales"}));
     let wanted = vec![MemberRef::new(b.to_string()), MemberRef::new(c.to_string()), MemberRef::new("ghost")];
-    let written = store.replace_group(entra(1), sales, body.clone(), Some(wanted.clone())).await.expect("put");
+    let written =
+        store.replace_group(entra(1), sales, body.clone(), Some(wanted.clone())).await.expect("put");
     assert_eq!((written.changed, written.parked, written.stored.member_count), (true, 1, 2));
     assert_eq!(members(store, sales).await, ids(&[b, c]));
     let again = store.replace_group(entra(2), sales, body.clone(), Some(wanted)).await.expect("put");
@@ -87,6 +88,23 @@ pub async fn a_put_makes_its_members_the_only_ones(store: &dyn Store) {
     patch_group(store, sales, 3, resync).await.expect("patched");
     assert_eq!(members(store, sales).await, ids(&[a]));
     assert_eq!(store.counts().await.expect("counted")[0].parked, 0, "the ghost was not in the new list");
+    let silent = store.replace_group(entra(4), sales, body.clone(), None).await.expect("put");
+    assert!(!silent.changed, "a PUT that does not speak of members keeps them");
+    assert_eq!(members(store, sales).await, ids(&[a]));
+    store.replace_group(entra(5), sales, body, Some(Vec::new())).await.expect("put");
+    assert_eq!(members(store, sales).await, Vec::<String>::new(), "an empty list empties the group");
+}
+
+/// A body that does not speak of members takes none away: never wipe.
+pub async fn a_put_without_members_keeps_them(store: &dyn Store) {
+    let kim = user(store, "kim").await;
+    let sales = group(store, "Sales", &[kim]).await;
+    let renamed = group_body(json!({"displayName": "SG-Sales"}));
+    let written = store.replace_group(entra(1), sales, renamed.clone(), None).await.expect("put");
+    assert_eq!((written.changed, written.stored.member_count), (true, 1));
+    assert_eq!(members(store, sales).await, ids(&[kim]));
+    store.replace_group(entra(2), sales, renamed, Some(vec![])).await.expect("put");
+    assert_eq!(members(store, sales).await, Vec::<String>::new(), "an empty list is a list");
 }
 
 /// Accepted, kept, not shown, joined: by `externalId` of a user that comes later, and of one that gets it later.
