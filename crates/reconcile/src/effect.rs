@@ -12,6 +12,8 @@
 pub(crate) mod atoms;
 pub(crate) mod spans;
 
+use std::cell::OnceCell;
+
 use axon_model::SqlName;
 
 use crate::graph::GrantState;
@@ -31,12 +33,13 @@ pub(crate) struct Reach {
     pub(crate) hard: Spans,
     /// Denied on an object.
     pub(crate) soft: Spans,
+    concerns: OnceCell<Spans>,
 }
 
 impl Reach {
     /// All that it concerns, given or denied.
-    pub(crate) fn concerns(&self) -> Spans {
-        self.allow.or(&self.column).or(&self.hard).or(&self.soft)
+    pub(crate) fn concerns(&self) -> &Spans {
+        self.concerns.get_or_init(|| self.allow.or(&self.column).or(&self.hard).or(&self.soft))
     }
 
     /// What may be done in the end.
@@ -106,6 +109,7 @@ impl Gather {
             column: Spans::of(self.column),
             hard: Spans::of(self.hard),
             soft: Spans::of(self.soft),
+            concerns: OnceCell::new(),
         }
     }
 }

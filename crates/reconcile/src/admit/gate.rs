@@ -68,10 +68,7 @@ fn follow(plan: &Plan, sides: &Sides, reasons: &mut [Vec<Reason>]) -> Option<usi
             if fits {
                 continue;
             }
-            let needed = withheld.iter().rev().find(|other| akin(&plan.steps[**other].step, step));
-            let needed = needed
-                .or(withheld.last())
-                .map_or_else(|| step.to_string(), |other| plan.steps[*other].step.to_string());
+            let needed = needed(plan, reasons, &withheld, step);
             reasons[at].push(Reason::Needs { step: needed });
         }
         withheld.push(at);
@@ -80,6 +77,15 @@ fn follow(plan: &Plan, sides: &Sides, reasons: &mut [Vec<Reason>]) -> Option<usi
         }
     }
     unlifted
+}
+
+/// The withheld step that this one most likely needs: of those that speak of the same names one that has a reason of
+/// its own, so that people release what matters.
+fn needed(plan: &Plan, reasons: &[Vec<Reason>], withheld: &[usize], step: &Step) -> String {
+    let akin = || withheld.iter().rev().filter(|other| akin(&plan.steps[**other].step, step));
+    let own = |other: &&usize| !matches!(reasons[**other].as_slice(), [Reason::Needs { .. }]);
+    let needed = akin().find(own).or_else(|| akin().next()).or(withheld.last());
+    needed.map_or_else(|| step.to_string(), |other| plan.steps[*other].step.to_string())
 }
 
 /// Whether the steps speak of one name.

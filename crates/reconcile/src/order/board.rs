@@ -55,6 +55,8 @@ pub(crate) struct Board<'a> {
     denies: Vec<bool>,
     /// Principals that something is denied, now or later.
     denied: Vec<bool>,
+    /// Roles, and principals themselves, with rows on single columns now or later.
+    columned: Vec<bool>,
     /// Principals that are dropped and made anew as another object, and whether the new one is there.
     anew: HashMap<u32, bool>,
     /// Statements on whole objects still to come: their column rows wait.
@@ -79,12 +81,15 @@ impl<'a> Board<'a> {
             to_come: vec![ToCome::default(); count],
             denies: vec![false; count],
             denied: vec![false; count],
+            columned: vec![false; count],
             anew: HashMap::new(),
             objects_to_come: HashMap::new(),
             revokes_to_come: HashSet::new(),
             base,
         };
         board.find_denials(steps);
+        let columned = board.base.columns.keys().map(|(node, ..)| *node).collect();
+        board.columned = board.spread(columned);
         board.note_remade(steps);
         for step in steps {
             board.expect(step, true);
@@ -112,13 +117,21 @@ impl<'a> Board<'a> {
         if self.base.public.is_some_and(|public| open.contains(&public)) {
             self.denied.fill(true);
         }
-        while let Some(node) = open.pop() {
-            if std::mem::replace(&mut self.denies[node as usize], true) {
-                continue;
-            }
-            self.denied[node as usize] = true;
-            open.extend(&self.base.down[node as usize]);
+        self.denies = self.spread(open);
+        for (denied, denies) in self.denied.iter_mut().zip(&self.denies) {
+            *denied |= denies;
         }
+    }
+
+    /// These and all that are or may come to be in them.
+    fn spread(&self, mut open: Vec<u32>) -> Vec<bool> {
+        let mut marked = vec![false; self.base.count()];
+        while let Some(node) = open.pop() {
+            if !std::mem::replace(&mut marked[node as usize], true) {
+                open.extend(&self.base.down[node as usize]);
+            }
+        }
+        marked
     }
 
     fn note_remade(&mut self, steps: &[Step]) {
@@ -422,24 +435,49 @@ impl<'a> Board<'a> {
         }
     }
 
-    /// For somebody new, or shut out until now: once all that denies is in force, what gives can only give its share.
+    /// For those who are denied something: giving and taking are plain where the denials around them stand still.
     fn harmless_to_denied(&self, step: &Step, who: u32) -> bool {
+        let subject = self.base.number(step.subject());
+        let plain = |role: u32| !self.denies[role as usize] && !self.columned[role as usize];
+        let keeps = |role: u32| role != who && self.new.in_role(who, role);
+        match step {
+            Step::AddMember { role, .. } => {
+                let role = self.base.number(*role);
+                let gives = plain(role)
+                    && self.settled(role)
+                    && (subject == who || keeps(subject))
+                    && self.denials_stand(who);
+                gives || (subject == who && self.harmless_to_new(who, Some(role)))
+            }
+            Step::GrantConnect { .. } => self.harmless_to_new(who, None),
+            Step::Grant { .. } => plain(subject) && keeps(subject) && self.denials_stand(who),
+            Step::DropMember { role, .. } => plain(self.base.number(*role)) && self.has_all_it_gets(who),
+            Step::Revoke { was, .. } => {
+                *was != GrantState::Deny && plain(subject) && subject != who && self.has_all_it_gets(who)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether all that somebody is to be denied is denied already.
+    fn denials_stand(&self, who: u32) -> bool {
+        let to_come = self.to_come[who as usize];
+        let denying = |role: &&u32| self.denies[**role as usize];
+        to_come.denying_joins + to_come.rows == 0
+            && self.new.up[who as usize].iter().filter(denying).all(|role| self.settled(*role))
+    }
+
+    /// For somebody new, or shut out until now: once all that denies is in force, what gives can only give its share.
+    fn harmless_to_new(&self, who: u32, joined: Option<u32>) -> bool {
         if self.old.access[who as usize] == Access::Open || self.base.has_rows[who as usize] {
             return false;
         }
         let to_come = self.to_come[who as usize];
+        let denying = joined.is_some_and(|role| self.denies[role as usize]);
         let new_share = |role: &u32| self.settled(*role) && self.new.in_role(who, *role);
-        let (role, denying) = match step {
-            Step::AddMember { role, member } if self.base.number(*member) == who => {
-                let role = self.base.number(*role);
-                (Some(role), u32::from(self.denies[role as usize]))
-            }
-            Step::GrantConnect { .. } => (None, 0),
-            _ => return false,
-        };
         to_come.rows == 0
-            && to_come.denying_joins == denying
-            && role.iter().chain(&self.now.up[who as usize]).all(new_share)
+            && to_come.denying_joins == u32::from(denying)
+            && joined.iter().chain(&self.now.up[who as usize]).all(new_share)
     }
 
     /// Whether a role gives and denies just what it will in the end.

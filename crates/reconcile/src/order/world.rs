@@ -152,7 +152,7 @@ impl World {
 
     /// All that being in this role gives or denies now.
     pub(super) fn concerns(&mut self, base: &Base, role: u32) -> Spans {
-        self.reach(base, role, 0).concerns()
+        self.reach(base, role, 0).concerns().clone()
     }
 
     /// What everybody may do who may enter.
