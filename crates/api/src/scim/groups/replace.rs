@@ -13,7 +13,7 @@ use crate::reply::Refused;
 use crate::scim::{refused, render};
 use crate::state::Api;
 
-/// Replaces a group: afterwards the members in the body alone are in it.
+/// Replaces a group: afterwards the members in the body alone are in it; a body without `members` keeps those that are.
 #[tracing::instrument(name = "scim.groups.replace", skip_all, fields(source.id = %call.source))]
 pub async fn handle(
     State(api): State<Api>,
@@ -24,7 +24,7 @@ pub async fn handle(
     let id = parse_id(&id)?;
     let body = read_json(&call.headers, body).await?;
     let parsed = parse_resource(&api.registry, KIND, body, &call.profile)?;
-    let members = parsed.members.unwrap_or_default();
+    let members = parsed.members;
     let written = api
         .store
         .replace_group(call.write(&api)?, id, parsed.resource, members)
