@@ -1,17 +1,36 @@
-//! What the end-to-end suites share: starting the real binary, speaking to it, waiting for what it does.
+//! What the end-to-end suites share: the real binary as it runs in production, and everybody who speaks to it.
 //!
-//! The suites are in `tests/tests/`, one file a story. Nothing here sleeps and hopes: [`until`] waits on a condition.
+//! ```text
+//!  suite ──Scim──> axon serve (Serve) ──TDS──> axon emulator (Pool) <──Tds── suite reads the Catalog, pulls levers
+//!             └──> axon plan | status | audit …  (Place::axon: one command in the same folder)
+//! ```
+//!
+//! The suites are in `tests/tests/`, one file a story. Each test has a folder, ports and processes of its own, and ends only
+//! those. Nothing sleeps and hopes: [`until`] waits on a condition with a deadline. `AXON_BIN` names another binary than the
+//! one of the same build; `AXON_TEST_KEEP=1` leaves the folders (logs, store, configuration) for a look.
+//!
+//! To add a story: a file in `tests/tests/` that begins with [`Stage::set`].
 
-use std::time::{Duration, Instant};
+mod binary;
+mod catalog;
+mod child;
+mod journal;
+mod place;
+mod pool;
+mod scim;
+mod serve;
+mod stage;
+mod tds;
+mod wait;
 
-/// Waits until `look` gives a value, at most `within`; says what was awaited if it never does.
-pub fn until<T>(what: &str, within: Duration, mut look: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + within;
-    loop {
-        if let Some(value) = look() {
-            return value;
-        }
-        assert!(Instant::now() < end, "not within {within:?}: {what}");
-        std::thread::park_timeout(Duration::from_millis(10));
-    }
-}
+pub use binary::{Said, axon, run};
+pub use catalog::Catalog;
+pub use child::Child;
+pub use journal::Record;
+pub use place::Place;
+pub use pool::{ADMIN, ENTRA_ADMIN, PASSWORD, Pool, entra_token};
+pub use scim::{Answer, Scim, group, user};
+pub use serve::Serve;
+pub use stage::{CONFIG, MAP, Stage};
+pub use tds::{Tds, number};
+pub use wait::{SOON, until};

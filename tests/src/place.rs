@@ -1,0 +1,82 @@
+//! A test's own folder.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::binary::{self, Said};
+use crate::pool::ENTRA_ADMIN;
+
+/// A folder with configuration, role map, store and logs, removed at the end.
+pub struct Place {
+    folder: TempDir,
+}
+
+impl Place {
+    /// A folder whose fake Entra directory knows these people (and the administrator that Axon enters as).
+    pub fn new(people: impl IntoIterator<Item = impl AsRef<str>>) -> anyhow::Result<Self> {
+        let mut folder = tempfile::Builder::new().prefix("axon-test-").tempdir()?;
+        if std::env::var_os("AXON_TEST_KEEP").is_some() {
+            folder.disable_cleanup(true);
+        }
+        let place = Self { folder };
+        let known = |n: usize, upn: &str| json!({ "upn": upn, "objectId": object_id(n) });
+        let mut users = vec![known(0, ENTRA_ADMIN)];
+        users.extend(people.into_iter().enumerate().map(|(n, upn)| known(n + 1, upn.as_ref())));
+        let directory = json!({ "users": users, "groups": [], "apps": [] });
+        place.write("directory.json", &directory.to_string())?;
+        Ok(place)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A file in it.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes a file.
+    pub fn write(&self, name: &str, text: &str) -> anyhow::Result<()> {
+        std::fs::write(self.file(name), text).with_context(|| format!("cannot write {name}"))
+    }
+
+    /// Reads a file.
+    pub fn read(&self, name: &str) -> anyhow::Result<String> {
+        std::fs::read_to_string(self.file(name)).with_context(|| format!("cannot read {name}"))
+    }
+
+    /// Runs `axon …` here.
+    pub async fn axon(&self, arguments: &[&str]) -> anyhow::Result<Said> {
+        binary::run(self.path(), arguments, &[]).await
+    }
+
+    /// Makes a token for a source.
+    pub async fn token(&self, source: &str) -> anyhow::Result<String> {
+        let said = self.axon(&["token", "create", "--source", source]).await?.exits(0)?;
+        Ok(said.out.trim().to_owned())
+    }
+
+    /// `axon status --json`.
+    pub async fn status(&self) -> anyhow::Result<Value> {
+        self.axon(&["status", "--json"]).await?.exits(0)?.json()
+    }
+
+    /// The summary that the last tick left of the target.
+    pub async fn summary(&self) -> anyhow::Result<Value> {
+        Ok(self.status().await?["targets"]["warehouse"]["summary"].clone())
+    }
+
+    /// The journal's head: how many records it holds.
+    pub async fn head(&self) -> anyhow::Result<u64> {
+        self.status().await?["journal"].as_u64().context("status shows the journal's head")
+    }
+}
+
+fn object_id(n: usize) -> String {
+    format!("00000000-0000-4000-8000-{n:012x}")
+}

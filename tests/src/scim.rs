@@ -1,0 +1,156 @@
+//! A SCIM client: sends what it is told, also what is wrong.
+
+use anyhow::{Context, ensure};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+/// A connector with its token.
+#[derive(Clone)]
+pub struct Scim {
+    client: reqwest::Client,
+    base: String,
+    token: String,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The body; null where there is none.
+    pub body: Value,
+    /// `X-Request-Id`.
+    pub request: String,
+}
+
+impl Answer {
+    /// Insists on a status.
+    pub fn is(self, status: u16) -> anyhow::Result<Self> {
+        ensure!(self.status == status, "answered {} instead of {status}: {}", self.status, self.body);
+        Ok(self)
+    }
+
+    /// Insists on a SCIM Error of this status and keyword (empty: none) whose detail has these words.
+    pub fn refuses(self, status: u16, keyword: &str, words: &[&str]) -> anyhow::Result<Self> {
+        let answer = self.is(status)?;
+        let detail = answer.body["detail"].as_str().context("an error has a detail")?;
+        ensure!(answer.body["schemas"] == json!(["urn:ietf:params:scim:api:messages:2.0:Error"]), "{}", answer.body);
+        ensure!(answer.body["status"] == status.to_string(), "{}", answer.body);
+        ensure!(answer.body["scimType"].as_str().unwrap_or_default() == keyword, "{}", answer.body);
+        for word in words {
+            ensure!(detail.contains(word), "the detail lacks {word:?}: {detail}");
+        }
+        Ok(answer)
+    }
+
+    /// The id of what was made.
+    pub fn id(&self) -> anyhow::Result<String> {
+        Ok(self.body["id"].as_str().context("a resource has an id")?.to_owned())
+    }
+}
+
+impl Scim {
+    /// A connector to `base` (…/scim/v2).
+    pub fn new(base: &str, token: &str) -> Self {
+        Self { client: reqwest::Client::new(), base: base.to_owned(), token: token.to_owned() }
+    }
+
+    /// The same, with another token.
+    #[must_use]
+    pub fn with_token(&self, token: &str) -> Self {
+        Self { token: token.to_owned(), ..self.clone() }
+    }
+
+    /// Sends these bytes as `application/scim+json`.
+    pub async fn raw(&self, method: Method, path: &str, body: Vec<u8>) -> anyhow::Result<Answer> {
+        let mut request = self.client.request(method, format!("{}{path}", self.base)).bearer_auth(&self.token);
+        if !body.is_empty() {
+            request = request.header("Content-Type", "application/scim+json").body(body);
+        }
+        let answer = request.send().await?;
+        let status = answer.status().as_u16();
+        let header = |name: &str| {
+            answer.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned()
+        };
+        let (kind, request) = (header("content-type"), header("x-request-id"));
+        let bytes = answer.bytes().await?;
+        ensure!(bytes.is_empty() || kind.starts_with("application/scim+json"), "answered in {kind:?}: {bytes:?}");
+        let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes)? };
+        Ok(Answer { status, body, request })
+    }
+
+    /// GET.
+    pub async fn get(&self, path: &str) -> anyhow::Result<Answer> {
+        self.raw(Method::GET, path, Vec::new()).await
+    }
+
+    /// POST.
+    pub async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Answer> {
+        self.raw(Method::POST, path, serde_json::to_vec(body)?).await
+    }
+
+    /// PUT.
+    pub async fn put(&self, path: &str, body: &Value) -> anyhow::Result<Answer> {
+        self.raw(Method::PUT, path, serde_json::to_vec(body)?).await
+    }
+
+    /// PATCH with these operations.
+    pub async fn patch(&self, path: &str, operations: &Value) -> anyhow::Result<Answer> {
+        let body = json!({ "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": operations });
+        self.raw(Method::PATCH, path, serde_json::to_vec(&body)?).await
+    }
+
+    /// DELETE.
+    pub async fn delete(&self, path: &str) -> anyhow::Result<Answer> {
+        self.raw(Method::DELETE, path, Vec::new()).await
+    }
+
+    /// Creates a user, which must work; gives the id.
+    pub async fn person(&self, user_name: &str) -> anyhow::Result<String> {
+        self.post("/Users", &user(user_name)).await?.is(201).with_context(|| user_name.to_owned())?.id()
+    }
+
+    /// Creates a group with these members, which must work; gives the id.
+    pub async fn group(&self, name: &str, members: &[&str]) -> anyhow::Result<String> {
+        self.post("/Groups", &group(name, members)).await?.is(201).with_context(|| name.to_owned())?.id()
+    }
+
+    /// Puts a member into a group.
+    pub async fn join(&self, group: &str, member: &str) -> anyhow::Result<()> {
+        let add = json!([{ "op": "Add", "path": "members", "value": [{ "value": member }] }]);
+        let answer = self.patch(&format!("/Groups/{group}"), &add).await?;
+        ensure!(matches!(answer.status, 200 | 204), "answered {}: {}", answer.status, answer.body);
+        Ok(())
+    }
+
+    /// Takes a member out of a group.
+    pub async fn part(&self, group: &str, member: &str) -> anyhow::Result<()> {
+        let remove = json!([{ "op": "Remove", "path": format!("members[value eq \"{member}\"]") }]);
+        let answer = self.patch(&format!("/Groups/{group}"), &remove).await?;
+        ensure!(matches!(answer.status, 200 | 204), "answered {}: {}", answer.status, answer.body);
+        Ok(())
+    }
+
+    /// Sets `active` as Entra does.
+    pub async fn activate(&self, user: &str, active: &str) -> anyhow::Result<()> {
+        let set = json!([{ "op": "Replace", "path": "active", "value": active }]);
+        self.patch(&format!("/Users/{user}"), &set).await?.is(200).map(drop)
+    }
+}
+
+/// A user as a connector creates one.
+pub fn user(user_name: &str) -> Value {
+    json!({
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
+        "userName": user_name, "externalId": format!("x-{user_name}"), "active": true,
+    })
+}
+
+/// A group as a connector creates one.
+pub fn group(name: &str, members: &[&str]) -> Value {
+    let members: Vec<Value> = members.iter().map(|id| json!({ "value": id })).collect();
+    json!({
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"],
+        "displayName": name, "externalId": format!("g-{name}"), "members": members,
+    })
+}
