@@ -86,13 +86,15 @@ fn cases() -> Vec<(&'static str, String)> {
             "  - { groups: { any: [g] }, source: entra, roles: [reader], when: groups.display eq \"x\" }",
         )),
         ("captures without bounds", rule(
-            "  - { groups: { match: \"^x-(?<r>.*)$\" }, source: entra, roles: \"{r}\" }",
+            "  - { groups: { match: \"^x-(?<r>.*)$\" }, source: entra, roles: \"{r}\", trust: true }",
         )),
         ("a capture that is not there", rule(
-            "  - { groups: { match: \"^x-(?<r>.*)$\" }, source: entra, roles: \"{role}\", only: [reader] }",
+            "  - { groups: { match: \"^x-(?<r>.*)$\" }, source: entra, roles: \"{role}\", only: [reader], trust: true }",
         )),
-        ("a broken pattern", rule("  - { groups: { match: \"x-(\" }, source: entra, roles: [reader] }")),
-        ("a pattern that closes our bracket", rule("  - { groups: { match: \"x)|(?:y\" }, source: entra, roles: [reader] }")),
+        ("a pattern that nobody vouched for", rule("  - { groups: { match: \"x-.*\" }, source: entra, roles: [reader] }")),
+        ("trust without a pattern", rule("  - { groups: { any: [G] }, source: entra, roles: [reader], trust: true }")),
+        ("a broken pattern", rule("  - { groups: { match: \"x-(\" }, source: entra, roles: [reader], trust: true }")),
+        ("a pattern that closes our bracket", rule("  - { groups: { match: \"x)|(?:y\" }, source: entra, roles: [reader], trust: true }")),
         ("an instant without a zone", rule(
             "  - { groups: { any: [g] }, source: entra, roles: [reader], until: 2027-06-30 }",
         )),

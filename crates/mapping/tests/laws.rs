@@ -34,10 +34,10 @@ mappings:
   - { groups: { any: [g0, g1] }, source: s0, roles: [a, nowhere] }
   - { groups: { all: [g1, g2] }, source: s0, roles: [b] }
   - { groups: { any: [g2, g3], none: [g4] }, source: s0, roles: [c] }
-  - { groups: { match: "^team-(?<role>.*)$" }, source: s0, roles: "{role}", only: [a, b] }
+  - { groups: { match: "^team-(?<role>.*)$" }, source: s0, roles: "{role}", only: [a, b], trust: true }
   - { groups: { any: [g3] }, source: s0, when: userType eq "x", roles: [b] }
   - { groups: { any: [g4] }, source: s0, roles: [c], until: 2026-11-22T12:00:03Z }
-  - { groups: { any: [g0, g5], match: "^w.*" }, source: s0, roles: [b], via: group }
+  - { groups: { any: [g0, g5], match: "^w.*" }, source: s0, roles: [b], via: group, trust: true }
   - { groups: { any: [g1] }, source: s1, roles: [a] }
 "#;
 
@@ -50,7 +50,7 @@ fn map_of_names() -> Arc<RoleMap> {
     let lines: Vec<String> = MAP
         .lines()
         .filter(|line| !line.contains("team-"))
-        .map(|line| line.replace(r#", match: "^w.*""#, ""))
+        .map(|line| line.replace(r#", match: "^w.*""#, "").replace(", trust: true", ""))
         .collect();
     let text = lines.join("\n");
     assert!(!text.contains("match"));

@@ -50,6 +50,7 @@ mappings:
     source: entra
     roles: "{role}"
     only: [engineer]
+    trust: true
   - groups: { any: [Readers], none: [Contractors] }
     source: entra
     roles: [contractor-free]
