@@ -119,7 +119,7 @@ async fn sql_authentication_is_refused_where_the_work_needs_entra() -> anyhow::R
     let said = place.axon(&["serve"]).await?.exits(1)?.says(&["33159", "warehouse"])?;
     ensure!(said.err.contains("role-map.yaml:"), "it names no place: {}", said.err);
     let catalog = Catalog::read(&mut pool.admin().await?).await?;
-    ensure!(catalog.roles.len() == 1 && catalog.canaries_live(), "{catalog:#?}");
+    ensure!(!catalog.roles.iter().any(|r| r.starts_with("axon_")) && catalog.canaries_live(), "{catalog:#?}");
     Ok(())
 }
 
@@ -152,22 +152,20 @@ async fn a_statement_that_fails_or_breaks_off_is_not_replayed_blindly_and_conver
         "hangup before sp_addrolemember",
         "hangup after sp_addrolemember",
         "hangup after CREATE USER",
-        "hangup before GRANT",
+        "hangup before GRANT SELECT ON",
+        "hangup after GRANT SELECT ON",
         "directory-down 1",
         "statement 40613 before sp_addrolemember",
     ] {
         let stage = Stage::set(&[KIM, ANA]).await?;
         stage.state("converged").await?;
         stage.pool.lever(lever).await?;
-        let map = if lever.contains("GRANT") {
-            // The start gave the grants already: take one away behind Axon's back.
+        if lever.contains("GRANT") {
+            // The start gave the grants already: take one away behind Axon's back. The cut is mended within one call.
             let mut admin = stage.pool.admin().await?;
             admin.run("REVOKE SELECT ON OBJECT::sales.regions FROM axon_region").await?;
-            stage.place.axon(&["apply"]).await?
-        } else {
-            stage.place.axon(&["plan"]).await?
-        };
-        ensure!(map.code.is_some(), "{map:?}");
+            stage.place.axon(&["apply"]).await?.exits(0)?;
+        }
         let (kim, ana) = (stage.scim.person(KIM).await?, stage.scim.person(ANA).await?);
         stage.scim.group("Readers", &[&kim, &ana]).await?;
         let catalog = stage

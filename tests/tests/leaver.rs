@@ -1,0 +1,112 @@
+//! Leavers are out at once, also with an open session; movers keep what stays.
+
+use anyhow::ensure;
+use axon_tests::{SOON, Stage, Tds, number, until};
+
+const KIM: &str = "kim@acme.example";
+const ANA: &str = "ana@acme.example";
+
+/// Waits until the pool has ended this session.
+async fn cut(session: &mut Tds) -> anyhow::Result<()> {
+    until("the open session is cut", SOON, async || {
+        Ok(session.run("SELECT order_id FROM sales.orders").await.is_err().then_some(()))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_leaver_with_an_open_session_is_cut_and_cannot_come_back() -> anyhow::Result<()> {
+    let stage = Stage::set(&[KIM, ANA]).await?;
+    let (kim, ana) = (stage.scim.person(KIM).await?, stage.scim.person(ANA).await?);
+    stage.scim.group("Readers", &[&kim, &ana]).await?;
+    stage.catalog_when("both read", |c| !c.roles_of(KIM).is_empty() && !c.roles_of(ANA).is_empty()).await?;
+    let mut of_kim = stage.pool.person(KIM).await?;
+    let mut of_ana = stage.pool.person(ANA).await?;
+    ensure!(of_kim.column("SELECT region FROM sales.orders").await? == ["north"], "kim reads through the role");
+    of_ana.run("SELECT order_id FROM sales.orders").await?;
+
+    stage.scim.activate(&kim, "False").await?;
+    cut(&mut of_kim).await?;
+    let refused = stage.pool.person(KIM).await.err();
+    ensure!(refused.as_ref().and_then(number) == Some(18456), "{refused:?}");
+    let catalog = stage.catalog_when("kim is shut out", |c| c.shut_out.contains(KIM)).await?;
+    ensure!(catalog.people.contains(KIM), "the principal stays as a tombstone");
+    stage.catalog_when("nothing is left", |c| c.roles_of(KIM).is_empty()).await?;
+    of_ana.run("SELECT order_id FROM sales.orders").await?;
+    let sent = stage.place.statements().await?;
+    let place = |part: &str| sent.iter().position(|s| s.contains(part) && s.contains(KIM));
+    let (denied, stripped) = (place("DENY CONNECT"), place("sp_droprolemember"));
+    ensure!(denied.is_some() && denied < stripped, "the door is shut first: {sent:#?}");
+    ensure!(sent.iter().any(|s| s.starts_with("KILL '")), "{sent:#?}");
+
+    // Who comes back may enter again and has what the map gives, no more.
+    stage.scim.activate(&kim, "True").await?;
+    stage.catalog_when("kim is back", |c| !c.shut_out.contains(KIM) && c.roles_of(KIM) == ["axon_reader"]).await?;
+    let mut back = stage.pool.person(KIM).await?;
+    back.run("SELECT order_id FROM sales.orders").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_deleted_user_leaves_a_tombstone_that_a_namesake_does_not_open_by_itself() -> anyhow::Result<()> {
+    let stage = Stage::set(&[KIM]).await?;
+    let kim = stage.scim.person(KIM).await?;
+    let readers = stage.scim.group("Readers", &[&kim]).await?;
+    stage.catalog_when("kim reads", |c| c.roles_of(KIM) == ["axon_reader"]).await?;
+    let mut session = stage.pool.person(KIM).await?;
+    stage.scim.delete(&format!("/Users/{kim}")).await?.is(204)?;
+    stage.scim.get(&format!("/Users/{kim}")).await?.refuses(404, "", &[])?;
+    let group = stage.scim.get(&format!("/Groups/{readers}")).await?.is(200)?;
+    ensure!(group.body["members"].as_array().is_none_or(Vec::is_empty), "{}", group.body);
+    cut(&mut session).await?;
+    let catalog = stage
+        .catalog_when("kim is a tombstone", |c| c.shut_out.contains(KIM) && c.roles_of(KIM).is_empty())
+        .await?;
+    ensure!(catalog.people.contains(KIM), "{catalog:#?}");
+    ensure!(stage.pool.person(KIM).await.err().as_ref().and_then(number) == Some(18456));
+
+    // The same user name again, in no group: has nothing, and may not enter.
+    stage.scim.person(KIM).await?;
+    stage.settled().await?;
+    let catalog = stage.catalog().await?;
+    ensure!(catalog.shut_out.contains(KIM) && catalog.roles_of(KIM).is_empty(), "{catalog:#?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_mover_keeps_what_stays_and_the_open_session() -> anyhow::Result<()> {
+    let stage = Stage::set(&[KIM]).await?;
+    let kim = stage.scim.person(KIM).await?;
+    let readers = stage.scim.group("Readers", &[&kim]).await?;
+    let writers = stage.scim.group("Writers", &[]).await?;
+    stage.scim.group("Regions", &[&kim]).await?;
+    stage
+        .catalog_when("kim has two roles", |c| c.roles_of(KIM) == ["axon_reader", "axon_region"])
+        .await?;
+    let mut session = stage.pool.person(KIM).await?;
+    stage.scim.join(&writers, &kim).await?;
+    stage.scim.part(&readers, &kim).await?;
+    stage.catalog_when("kim moved", |c| c.roles_of(KIM) == ["axon_region", "axon_writer"]).await?;
+    stage.settled().await?;
+    session.run("SELECT region_id FROM sales.regions").await?;
+    session.run("INSERT INTO sales.orders VALUES (2, N'south', 1.00)").await?;
+    let sent: Vec<String> = stage.place.statements().await?.into_iter().filter(|s| s.contains(KIM)).collect();
+    let gives = sent.iter().position(|s| s.contains("sp_addrolemember N'axon_writer'"));
+    let takes = sent.iter().position(|s| s.contains("sp_droprolemember N'axon_reader'"));
+    ensure!(gives.is_some() && gives < takes, "what stays is never away in between: {sent:#?}");
+    ensure!(!sent.iter().any(|s| s.contains("DENY") || s.contains("N'axon_region'") && s.contains("drop")), "{sent:#?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_is_refused_by_the_killing_of_sessions_is_still_shut_out() -> anyhow::Result<()> {
+    let stage = Stage::set(&[KIM]).await?;
+    let kim = stage.scim.person(KIM).await?;
+    stage.scim.group("Readers", &[&kim]).await?;
+    stage.catalog_when("kim reads", |c| c.roles_of(KIM) == ["axon_reader"]).await?;
+    let mut session = stage.pool.person(KIM).await?;
+    stage.pool.lever("statement 40613 before KILL").await?;
+    stage.scim.activate(&kim, "False").await?;
+    stage.catalog_when("kim is shut out", |c| c.shut_out.contains(KIM) && c.roles_of(KIM).is_empty()).await?;
+    cut(&mut session).await
+}
