@@ -8,6 +8,7 @@
 
 mod base;
 mod board;
+mod harmless;
 mod perform;
 mod phase;
 mod world;

@@ -298,3 +298,126 @@ pub fn grantable(permission: Permission, on: &Securable) -> bool {
         GrantableOn::Nothing => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> SqlName {
+        SqlName::parse(text).unwrap()
+    }
+
+    fn table() -> ObjectName {
+        ObjectName { schema: name("s"), name: name("t") }
+    }
+
+    fn graph() -> Graph {
+        let mut graph = Graph::default();
+        for step in [
+            Step::CreateRole { name: name("r") },
+            Step::CreateRole { name: name("inner") },
+            Step::CreatePrincipal { name: name("kim"), kind: PrincipalKind::External, sid: None },
+            Step::AddMember { role: name("r"), member: name("inner") },
+            Step::AddMember { role: name("inner"), member: name("kim") },
+        ] {
+            apply_step(&mut graph, &step).unwrap();
+        }
+        graph
+    }
+
+    fn rows(graph: &Graph) -> Vec<String> {
+        graph.grants.iter().map(|(key, row)| format!("{} {}", row.state, key.securable)).collect()
+    }
+
+    fn on_table(columns: &[&str]) -> (SqlName, Permission, Securable, Vec<SqlName>) {
+        let columns = columns.iter().map(|column| name(column)).collect();
+        (name("r"), Permission::Select, Securable::Object(table()), columns)
+    }
+
+    fn grant_on(columns: &[&str]) -> Step {
+        let (grantee, permission, on, columns) = on_table(columns);
+        Step::Grant { grantee, permission, on, columns }
+    }
+
+    fn deny_on(columns: &[&str]) -> Step {
+        let (grantee, permission, on, columns) = on_table(columns);
+        Step::Deny { grantee, permission, on, columns }
+    }
+
+    fn revoke_on(columns: &[&str], was: GrantState) -> Step {
+        let (grantee, permission, on, columns) = on_table(columns);
+        Step::Revoke { grantee, permission, on, columns, was }
+    }
+
+    #[test]
+    fn a_grant_replaces_a_deny_and_a_deny_a_grant() {
+        let mut graph = graph();
+        apply_step(&mut graph, &deny_on(&[])).unwrap();
+        apply_step(&mut graph, &grant_on(&[])).unwrap();
+        assert_eq!(rows(&graph), ["GRANT s.t"]);
+        apply_step(&mut graph, &deny_on(&[])).unwrap();
+        assert_eq!(rows(&graph), ["DENY s.t"]);
+        apply_step(&mut graph, &revoke_on(&[], GrantState::Deny)).unwrap();
+        assert!(graph.grants.is_empty());
+    }
+
+    #[test]
+    fn a_statement_on_the_object_clears_its_columns() {
+        let mut graph = graph();
+        apply_step(&mut graph, &grant_on(&["a", "b"])).unwrap();
+        assert_eq!(rows(&graph), ["GRANT s.t (a)", "GRANT s.t (b)"]);
+        apply_step(&mut graph, &deny_on(&[])).unwrap();
+        assert_eq!(rows(&graph), ["DENY s.t"]);
+    }
+
+    #[test]
+    fn rows_of_other_grantors_outlive_a_revoke() {
+        let mut graph = graph();
+        apply_step(&mut graph, &grant_on(&[])).unwrap();
+        graph.grants.values_mut().for_each(|row| row.foreign_grantors.push(name("boss")));
+        apply_step(&mut graph, &revoke_on(&[], GrantState::Grant)).unwrap();
+        assert!(graph.grants.values().all(|row| !row.own_row));
+        assert_eq!(rows(&graph), ["GRANT s.t"]);
+    }
+
+    #[test]
+    fn what_a_catalog_refuses_is_refused_and_changes_nothing() {
+        let mut graph = graph();
+        apply_step(&mut graph, &grant_on(&["a"])).unwrap();
+        graph.grants.values_mut().for_each(|row| row.state = GrantState::GrantWithOption);
+        let before = graph.clone();
+        let circle = Step::AddMember { role: name("inner"), member: name("r") };
+        let control = Step::Grant {
+            grantee: name("r"),
+            permission: Permission::Control,
+            on: Securable::Object(table()),
+            columns: vec![name("a")],
+        };
+        for (step, why) in [
+            (Step::CreateRole { name: name("KIM") }, Obstruction::Exists(name("kim"))),
+            (Step::DropRole { name: name("r") }, Obstruction::HasMembers(name("r"))),
+            (circle, Obstruction::Circle(name("r"))),
+            (Step::AddMember { role: name("r"), member: name("x") }, Obstruction::Missing(name("x"))),
+            (Step::DropMember { role: name("r"), member: name("kim") }, Obstruction::Missing(name("kim"))),
+            (deny_on(&["a"]), Obstruction::Grantable(name("r"))),
+            (revoke_on(&["a"], GrantState::Grant), Obstruction::Grantable(name("r"))),
+            (control, Obstruction::NotGrantable(Permission::Control)),
+            (Step::GrantConnect { principal: name("x") }, Obstruction::Missing(name("x"))),
+        ] {
+            assert_eq!(apply_step(&mut graph, &step).unwrap_err().why, why, "{step}");
+            assert_eq!(graph, before, "{step}");
+        }
+    }
+
+    #[test]
+    fn who_is_dropped_takes_memberships_and_rows_along() {
+        let mut graph = graph();
+        let on = Securable::Principal(name("kim"));
+        let permission = Permission::Impersonate;
+        let step = Step::Grant { grantee: name("r"), permission, on, columns: Vec::new() };
+        apply_step(&mut graph, &step).unwrap();
+        apply_step(&mut graph, &Step::DropPrincipal { name: name("kim") }).unwrap();
+        assert!(graph.grants.is_empty());
+        assert_eq!(graph.members.len(), 1);
+    }
+}

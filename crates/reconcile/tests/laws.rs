@@ -9,9 +9,11 @@ use std::collections::BTreeSet;
 
 use axon_model::SqlName;
 use axon_reconcile::{
-    Connect, Finding, GrantState, Graph, Membership, Plan, Securable, Sides, Step, apply_step, plan, simulate,
+    Connect, Finding, GrantState, Graph, Guards, History, Membership, Mode, Plan, Planned, Securable, Sides,
+    Step, StepKind, admit, apply_step, plan, simulate,
 };
 use proptest::prelude::*;
+use time::OffsetDateTime;
 use worlds::{name, sides};
 
 fn config() -> ProptestConfig {
@@ -68,11 +70,16 @@ impl Bounds<'_> {
 
 /// Walks the plan and looks at everybody after each step.
 fn check_prefixes(sides: &Sides, plan: &Plan) -> Result<(), TestCaseError> {
+    check_steps(sides, plan, &plan.steps)
+}
+
+/// The same for what is left of the plan after admission: the bounds stay those of the whole.
+fn check_steps(sides: &Sides, plan: &Plan, steps: &[Planned]) -> Result<(), TestCaseError> {
     let end = simulate(&sides.actual, plan).map_err(|e| TestCaseError::fail(e.to_string()))?;
     let bounds = Bounds { sides, end };
     let mut now = sides.actual.clone();
     let mut interrupted = false;
-    for (at, planned) in plan.steps.iter().enumerate() {
+    for (at, planned) in steps.iter().enumerate() {
         apply_step(&mut now, &planned.step).map_err(|e| TestCaseError::fail(e.to_string()))?;
         interrupted |= planned.interrupts.is_some();
         for who in worlds::people(sides) {
@@ -216,6 +223,31 @@ proptest! {
     #[test]
     fn every_prefix_is_safe(sides in sides()) {
         check_prefixes(&sides, &plan(&sides))?;
+    }
+
+    #[test]
+    fn what_is_admitted_is_as_safe_as_the_whole(
+        sides in sides(),
+        mode in prop_oneof![Just(Mode::Additive), Just(Mode::Authoritative)],
+        hold_steps in prop::collection::vec(prop::sample::select(StepKind::ALL.to_vec()), 0..3),
+        protect in prop::collection::btree_set(prop::sample::select(worlds::MANAGED_PEOPLE.map(name).to_vec()), 0..2),
+    ) {
+        let guards = Guards {
+            mode,
+            removals: None,
+            leavers: None,
+            protect,
+            hold_steps,
+            administrators: BTreeSet::new(),
+            own: name("axon"),
+        };
+        let plan = plan(&sides);
+        let admitted = admit(plan.clone(), &sides, &guards, &History::default(), OffsetDateTime::UNIX_EPOCH);
+        prop_assert_eq!(admitted.steps().len() + admitted.withheld().len(), plan.steps.len());
+        for planned in admitted.steps() {
+            prop_assert!(!guards.hold_steps.contains(&planned.step.kind()));
+        }
+        check_steps(&sides, &plan, admitted.steps())?;
     }
 
     #[test]
