@@ -23,9 +23,10 @@ debian() { # command, package
 }
 debian tsql freetds-bin
 debian python3 python3
-if ! "$venv/bin/python" -c 'import pytds' 2>/dev/null; then
+wanted=1.17.1
+if [ "$("$venv/bin/python" -c 'import importlib.metadata as m; print(m.version("python-tds"))' 2>/dev/null)" != "$wanted" ]; then
   mkdir -p target
   python3 -m venv "$venv" 2>/dev/null || { debian python3-venv-is-missing python3-venv; python3 -m venv "$venv"; }
   echo "installing python-tds into $venv"
-  "$venv/bin/pip" install --quiet --disable-pip-version-check 'python-tds==1.16.1'
+  "$venv/bin/pip" install --quiet --disable-pip-version-check "python-tds==$wanted"
 fi

@@ -67,11 +67,7 @@ pub(crate) fn command(folder: &Path, arguments: &[&str]) -> anyhow::Result<Comma
 }
 
 /// Runs `axon …` to its end in a folder whose `axon.yaml` is the configuration.
-pub async fn run(
-    folder: &Path,
-    arguments: &[&str],
-    environment: &[(&str, &str)],
-) -> anyhow::Result<Said> {
+pub async fn run(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> anyhow::Result<Said> {
     let output = command(folder, arguments)?.envs(environment.iter().copied()).output().await?;
     Ok(Said {
         code: output.status.code(),

@@ -26,8 +26,10 @@ const SHUT_OUT: &str = "
 SELECT u.name FROM sys.database_permissions AS p
 JOIN sys.database_principals AS u ON u.principal_id = p.grantee_principal_id
 WHERE p.class = 0 AND p.type = 'CO' AND p.state = 'D'";
-const PEOPLE: &str = "SELECT name FROM sys.database_principals WHERE type IN ('E', 'X', 'S') AND principal_id > 4";
-const ROLES: &str = "SELECT name FROM sys.database_principals WHERE type = 'R' AND is_fixed_role = 0 AND name <> 'public'";
+const PEOPLE: &str =
+    "SELECT name FROM sys.database_principals WHERE type IN ('E', 'X', 'S') AND principal_id > 4";
+const ROLES: &str =
+    "SELECT name FROM sys.database_principals WHERE type = 'R' AND is_fixed_role = 0 AND name <> 'public'";
 
 /// A catalog.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -52,7 +52,8 @@ impl Pool {
     pub async fn start_empty(place: &Place, port: u16, more: &[&str]) -> anyhow::Result<Self> {
         let (listen, admin) = (format!("127.0.0.1:{port}"), format!("{ADMIN}:{PASSWORD}"));
         let directory = place.file("directory.json").display().to_string();
-        let mut arguments = vec!["emulator", "--listen", &listen, "--admin", &admin, "--entra-admin", ENTRA_ADMIN];
+        let mut arguments =
+            vec!["emulator", "--listen", &listen, "--admin", &admin, "--entra-admin", ENTRA_ADMIN];
         arguments.extend(["--directory", &directory, "--control", "127.0.0.1:0"]);
         arguments.extend(more);
         let child = Child::start(place, "emulator", &arguments, &[]).await?;

@@ -34,7 +34,11 @@ impl Answer {
     pub fn refuses(self, status: u16, keyword: &str, words: &[&str]) -> anyhow::Result<Self> {
         let answer = self.is(status)?;
         let detail = answer.body["detail"].as_str().context("an error has a detail")?;
-        ensure!(answer.body["schemas"] == json!(["urn:ietf:params:scim:api:messages:2.0:Error"]), "{}", answer.body);
+        ensure!(
+            answer.body["schemas"] == json!(["urn:ietf:params:scim:api:messages:2.0:Error"]),
+            "{}",
+            answer.body
+        );
         ensure!(answer.body["status"] == status.to_string(), "{}", answer.body);
         ensure!(answer.body["scimType"].as_str().unwrap_or_default() == keyword, "{}", answer.body);
         for word in words {
@@ -63,7 +67,8 @@ impl Scim {
 
     /// Sends these bytes as `application/scim+json`.
     pub async fn raw(&self, method: Method, path: &str, body: Vec<u8>) -> anyhow::Result<Answer> {
-        let mut request = self.client.request(method, format!("{}{path}", self.base)).bearer_auth(&self.token);
+        let mut request =
+            self.client.request(method, format!("{}{path}", self.base)).bearer_auth(&self.token);
         if !body.is_empty() {
             request = request.header("Content-Type", "application/scim+json").body(body);
         }
@@ -74,7 +79,10 @@ impl Scim {
         };
         let (kind, request) = (header("content-type"), header("x-request-id"));
         let bytes = answer.bytes().await?;
-        ensure!(bytes.is_empty() || kind.starts_with("application/scim+json"), "answered in {kind:?}: {bytes:?}");
+        ensure!(
+            bytes.is_empty() || kind.starts_with("application/scim+json"),
+            "answered in {kind:?}: {bytes:?}"
+        );
         let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes)? };
         Ok(Answer { status, body, request })
     }
@@ -96,7 +104,8 @@ impl Scim {
 
     /// PATCH with these operations.
     pub async fn patch(&self, path: &str, operations: &Value) -> anyhow::Result<Answer> {
-        let body = json!({ "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": operations });
+        let body =
+            json!({ "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": operations });
         self.raw(Method::PATCH, path, serde_json::to_vec(&body)?).await
     }
 

@@ -82,12 +82,14 @@ impl Stage {
     /// Waits until the reconciler has looked at every change that was acknowledged, and left nothing but what waits.
     pub async fn settled(&self) -> anyhow::Result<()> {
         let journal = self.place.journal().await?;
-        let last = journal.iter().filter(|r| r.kind == "directory-change").map(|r| r.seq).max().unwrap_or_default();
+        let last =
+            journal.iter().filter(|r| r.kind == "directory-change").map(|r| r.seq).max().unwrap_or_default();
         until("the reconciler settles", SOON, async || {
             let position = self.serve.metric("axon_target_settled_position").await?;
             #[expect(clippy::cast_precision_loss, reason = "a journal of a test is short")]
             let reached = position >= last as f64;
-            Ok((reached && !matches!(self.serve.state().await?.as_str(), "starting" | "elsewhere")).then_some(()))
+            Ok((reached && !matches!(self.serve.state().await?.as_str(), "starting" | "elsewhere"))
+                .then_some(()))
         })
         .await
     }

@@ -51,7 +51,9 @@ impl Tds {
         let rows = self.0.simple_query(query).await?.into_first_result().await?;
         let cells = |row: tiberius::Row| {
             (0..row.len())
-                .map(|i| Ok(row.try_get::<&str, _>(i).with_context(|| format!("column {i}"))?.map(str::to_owned)))
+                .map(|i| {
+                    Ok(row.try_get::<&str, _>(i).with_context(|| format!("column {i}"))?.map(str::to_owned))
+                })
                 .collect()
         };
         rows.into_iter().map(cells).collect()

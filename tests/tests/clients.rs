@@ -7,7 +7,12 @@ use axon_tests::{ADMIN, ENTRA_ADMIN, PASSWORD, Place, Pool, entra_token};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
-async fn tsql(pool: &Pool, version: &str, password: &str, script: &str) -> anyhow::Result<(Option<i32>, String)> {
+async fn tsql(
+    pool: &Pool,
+    version: &str,
+    password: &str,
+    script: &str,
+) -> anyhow::Result<(Option<i32>, String)> {
     let port = pool.port()?.to_string();
     let mut child = Command::new("tsql")
         .args(["-H", "127.0.0.1", "-p", &port, "-U", ADMIN, "-P", password, "-D", "dw", "-o", "q"])
@@ -56,7 +61,9 @@ go
     for version in ["7.2", "7.3", "7.4"] {
         let (code, said) = tsql(&pool, version, PASSWORD, script).await?;
         ensure!(code == Some(0), "TDS {version}: {code:?} {said}");
-        for words in ["north", "10.50", "sales", "žluťoučký кот", "two sets follow", "42", "1.50", "still here"] {
+        for words in
+            ["north", "10.50", "sales", "žluťoučký кот", "two sets follow", "42", "1.50", "still here"]
+        {
             ensure!(said.contains(words), "TDS {version}: {words:?} is not in {said}");
         }
         // No such object, no such column, a dialect that dedicated pools do not have, SQL login for Entra's work.
@@ -76,7 +83,10 @@ go
 async fn python_tds_queries_the_pool_with_parameters_tokens_and_errors() -> anyhow::Result<()> {
     let fallback = || concat!(env!("CARGO_MANIFEST_DIR"), "/../target/test-venv/bin/python").to_owned();
     let python = std::env::var("AXON_TEST_PYTHON").unwrap_or_else(|_| fallback());
-    ensure!(std::path::Path::new(&python).is_file(), "{python} is not there: run `make test`, which installs it");
+    ensure!(
+        std::path::Path::new(&python).is_file(),
+        "{python} is not there: run `make test`, which installs it"
+    );
     let place = Place::new(["kim@acme.example"])?;
     let pool = Pool::start(&place, 0).await?;
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/client.py");
@@ -85,7 +95,8 @@ async fn python_tds_queries_the_pool_with_parameters_tokens_and_errors() -> anyh
         .arg(entra_token("kim@acme.example"))
         .output()
         .await?;
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     ensure!(output.status.code() == Some(0) && said.contains("all as expected"), "{said}");
     Ok(())
 }

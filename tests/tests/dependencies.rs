@@ -52,8 +52,12 @@ fn one_crypto_provider_and_permissive_licences() {
     let metadata = metadata();
     let packages = metadata["packages"].as_array().expect("packages");
     // What is locked but reached by no feature of ours (sqlx's optional drivers) is not built: ask the resolved graph.
-    let reached: std::collections::BTreeSet<&str> =
-        metadata["resolve"]["nodes"].as_array().expect("nodes").iter().filter_map(|n| n["id"].as_str()).collect();
+    let reached: std::collections::BTreeSet<&str> = metadata["resolve"]["nodes"]
+        .as_array()
+        .expect("nodes")
+        .iter()
+        .filter_map(|n| n["id"].as_str())
+        .collect();
     let mut wrong = Vec::new();
     for package in packages.iter().filter(|p| p["id"].as_str().is_some_and(|id| reached.contains(id))) {
         let name = package["name"].as_str().expect("name");
@@ -78,7 +82,17 @@ fn ring_is_reached_on_no_target_we_build_for() {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
     for banned in ["ring", "openssl-sys", "native-tls", "rsa"] {
         let output = std::process::Command::new(&cargo)
-            .args(["tree", "--locked", "--workspace", "--target", "all", "--edges", "normal,build,dev", "--invert", banned])
+            .args([
+                "tree",
+                "--locked",
+                "--workspace",
+                "--target",
+                "all",
+                "--edges",
+                "normal,build,dev",
+                "--invert",
+                banned,
+            ])
             .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
             .output()
             .expect("cargo runs");

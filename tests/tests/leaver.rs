@@ -22,7 +22,10 @@ async fn a_leaver_with_an_open_session_is_cut_and_cannot_come_back() -> anyhow::
     stage.catalog_when("both read", |c| !c.roles_of(KIM).is_empty() && !c.roles_of(ANA).is_empty()).await?;
     let mut of_kim = stage.pool.person(KIM).await?;
     let mut of_ana = stage.pool.person(ANA).await?;
-    ensure!(of_kim.column("SELECT region FROM sales.orders").await? == ["north"], "kim reads through the role");
+    ensure!(
+        of_kim.column("SELECT region FROM sales.orders").await? == ["north"],
+        "kim reads through the role"
+    );
     of_ana.run("SELECT order_id FROM sales.orders").await?;
 
     stage.scim.activate(&kim, "False").await?;
@@ -41,7 +44,9 @@ async fn a_leaver_with_an_open_session_is_cut_and_cannot_come_back() -> anyhow::
 
     // Who comes back may enter again and has what the map gives, no more.
     stage.scim.activate(&kim, "True").await?;
-    stage.catalog_when("kim is back", |c| !c.shut_out.contains(KIM) && c.roles_of(KIM) == ["axon_reader"]).await?;
+    stage
+        .catalog_when("kim is back", |c| !c.shut_out.contains(KIM) && c.roles_of(KIM) == ["axon_reader"])
+        .await?;
     let mut back = stage.pool.person(KIM).await?;
     back.run("SELECT order_id FROM sales.orders").await?;
     Ok(())
@@ -80,9 +85,7 @@ async fn a_mover_keeps_what_stays_and_the_open_session() -> anyhow::Result<()> {
     let readers = stage.scim.group("Readers", &[&kim]).await?;
     let writers = stage.scim.group("Writers", &[]).await?;
     stage.scim.group("Regions", &[&kim]).await?;
-    stage
-        .catalog_when("kim has two roles", |c| c.roles_of(KIM) == ["axon_reader", "axon_region"])
-        .await?;
+    stage.catalog_when("kim has two roles", |c| c.roles_of(KIM) == ["axon_reader", "axon_region"]).await?;
     let mut session = stage.pool.person(KIM).await?;
     stage.scim.join(&writers, &kim).await?;
     stage.scim.part(&readers, &kim).await?;
@@ -94,7 +97,10 @@ async fn a_mover_keeps_what_stays_and_the_open_session() -> anyhow::Result<()> {
     let gives = sent.iter().position(|s| s.contains("sp_addrolemember N'axon_writer'"));
     let takes = sent.iter().position(|s| s.contains("sp_droprolemember N'axon_reader'"));
     ensure!(gives.is_some() && gives < takes, "what stays is never away in between: {sent:#?}");
-    ensure!(!sent.iter().any(|s| s.contains("DENY") || s.contains("N'axon_region'") && s.contains("drop")), "{sent:#?}");
+    ensure!(
+        !sent.iter().any(|s| s.contains("DENY") || s.contains("N'axon_region'") && s.contains("drop")),
+        "{sent:#?}"
+    );
     Ok(())
 }
 

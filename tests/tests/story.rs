@@ -77,10 +77,13 @@ async fn the_catalog_that_python_tds_reads_is_the_one_written_by_hand() -> anyho
                 break;
             }
         }
-        Ok::<_, std::io::Error>(said.iter().find_map(|l| l.trim().strip_prefix("pool    ")).map(str::to_owned))
+        Ok::<_, std::io::Error>(
+            said.iter().find_map(|l| l.trim().strip_prefix("pool    ")).map(str::to_owned),
+        )
     })
     .await??;
-    let pool = pool.with_context(|| format!("`demo --keep` does not tell how to reach the pool: {said:?}"))?;
+    let pool =
+        pool.with_context(|| format!("`demo --keep` does not tell how to reach the pool: {said:?}"))?;
     let (address, login) = pool.split_once(' ').context("an address, then the login")?;
     let password = login.split("password ").nth(1).context("a password")?.trim_end_matches(')');
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/catalog.py");
@@ -90,7 +93,8 @@ async fn the_catalog_that_python_tds_reads_is_the_one_written_by_hand() -> anyho
     ensure!(told.contains("51 lines agree"), "{told}");
 
     // The script must be able to see a difference.
-    let wrong = std::fs::read_to_string(expected())?.replace("kim.lee@acme.example  ", "kim.leigh@acme.example");
+    let wrong =
+        std::fs::read_to_string(expected())?.replace("kim.lee@acme.example  ", "kim.leigh@acme.example");
     place.write("wrong.txt", &wrong)?;
     let wrong = place.file("wrong.txt").display().to_string();
     let read = Command::new(python()?).args([script, address, "sa", password, &wrong]).output().await?;

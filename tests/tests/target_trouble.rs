@@ -3,7 +3,9 @@
 use std::net::TcpListener;
 
 use anyhow::ensure;
-use axon_tests::{ADMIN, Catalog, ENTRA_ADMIN, MAP, PASSWORD, Place, Pool, SOON, Serve, Stage, entra_token, until};
+use axon_tests::{
+    ADMIN, Catalog, ENTRA_ADMIN, MAP, PASSWORD, Place, Pool, SOON, Serve, Stage, entra_token, until,
+};
 
 const KIM: &str = "kim@acme.example";
 const ANA: &str = "ana@acme.example";
@@ -19,7 +21,10 @@ async fn pushes_to_a_target_that_is_down_are_kept_and_done_when_it_comes() -> an
     let scim = serve.scim(&scim_token);
     let kim = scim.person(KIM).await?;
     scim.group("Readers", &[&kim]).await?;
-    until("/readyz says unreachable", SOON, async || Ok((serve.state().await? == "unreachable").then_some(()))).await?;
+    until("/readyz says unreachable", SOON, async || {
+        Ok((serve.state().await? == "unreachable").then_some(()))
+    })
+    .await?;
     let summary = until("the summary says so", SOON, async || {
         let summary = place.summary().await?;
         Ok((summary["state"] == "unreachable").then_some(summary))
@@ -38,7 +43,8 @@ async fn pushes_to_a_target_that_is_down_are_kept_and_done_when_it_comes() -> an
         Ok((catalog.roles_of(KIM) == ["axon_reader"]).then_some(()))
     })
     .await?;
-    until("/readyz says converged", SOON, async || Ok((serve.state().await? == "converged").then_some(()))).await?;
+    until("/readyz says converged", SOON, async || Ok((serve.state().await? == "converged").then_some(())))
+        .await?;
     Ok(())
 }
 
@@ -88,7 +94,8 @@ async fn a_refused_login_is_told_and_mended_by_a_good_token() -> anyhow::Result<
     let scim = serve.scim(&token);
     let kim = scim.person(KIM).await?;
     scim.group("Readers", &[&kim]).await?;
-    until("the refusal shows", SOON, async || Ok((serve.state().await? == "login-refused").then_some(()))).await?;
+    until("the refusal shows", SOON, async || Ok((serve.state().await? == "login-refused").then_some(())))
+        .await?;
     let summary = until("the summary says why", SOON, async || {
         let summary = place.summary().await?;
         Ok((summary["state"] == "login-refused").then_some(summary))
@@ -132,7 +139,9 @@ async fn somebody_whom_the_target_does_not_know_blocks_nobody_else() -> anyhow::
     let ana = stage.scim.person(ANA).await?;
     stage.scim.join(&readers, &ana).await?;
     let catalog = stage
-        .catalog_when("the others read", |c| c.roles_of(KIM) == ["axon_reader"] && c.roles_of(ANA) == ["axon_reader"])
+        .catalog_when("the others read", |c| {
+            c.roles_of(KIM) == ["axon_reader"] && c.roles_of(ANA) == ["axon_reader"]
+        })
         .await?;
     ensure!(!catalog.people.contains("stranger@acme.example"));
     stage.state("pending").await?;
