@@ -52,13 +52,13 @@ pub async fn run(cli: Cli) -> anyhow::Result<Status> {
         }
         Command::Apply { target, json } => apply::run(parts(config).await?, target.as_deref(), json).await,
         Command::Explain { user, target, json } => {
-            explain::run(&parts(config).await?, &user, target.as_deref(), json).await
+            explain::run(&existing(config).await?, &user, target.as_deref(), json).await
         }
         Command::Map { command: MapCommand::Check { path, set, json } } => {
             check_map::run(config, path.as_deref(), &set, json).await
         }
         Command::Audit { command } => audit::run(config, command).await,
-        Command::Status { json } => status::run(parts(config).await?, json).await,
+        Command::Status { json } => status::run(existing(config).await?, json).await,
         Command::Config { command: ConfigCommand::Check { json } } => {
             check_config::run(&load_config(config)?, json)
         }
@@ -67,6 +67,10 @@ pub async fn run(cli: Cli) -> anyhow::Result<Status> {
 
 async fn parts(config: &Path) -> anyhow::Result<Parts> {
     Parts::open(load_config(config)?).await
+}
+
+async fn existing(config: &Path) -> anyhow::Result<Parts> {
+    Parts::open_existing(load_config(config)?).await
 }
 
 /// Prints a value as JSON for machines.

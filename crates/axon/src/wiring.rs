@@ -40,6 +40,19 @@ pub fn load_config(path: &Path) -> anyhow::Result<Config> {
 }
 
 impl Parts {
+    /// Opens a store that must be there: a command that reads makes none.
+    pub async fn open_existing(config: Config) -> anyhow::Result<Self> {
+        if !Self::store_exists(&config) {
+            bail!("there is no store at {} yet: `axon serve` or `axon token create` makes it", config.store);
+        }
+        Self::open(config).await
+    }
+
+    /// Whether the configured store is there.
+    pub fn store_exists(config: &Config) -> bool {
+        Address::parse(&config.store, Path::new(".")).is_ok_and(|address| address.file().exists())
+    }
+
     /// Opens the store that the configuration names, making it where it is not there.
     pub async fn open(config: Config) -> anyhow::Result<Self> {
         let store: Arc<dyn Store> =

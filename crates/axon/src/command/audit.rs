@@ -28,13 +28,13 @@ pub async fn run(config: &Path, command: AuditCommand) -> anyhow::Result<Status>
             }
         }
         AuditCommand::Verify { export: None, json } => {
-            let parts = Parts::open(load_config(config)?).await?;
+            let parts = Parts::open_existing(load_config(config)?).await?;
             let proved = prove(parts.store.as_ref()).await;
             parts.store.close().await;
             tell(&proved?, json)
         }
         AuditCommand::Export { out, without_names } => {
-            let parts = Parts::open(load_config(config)?).await?;
+            let parts = Parts::open_existing(load_config(config)?).await?;
             let written = match &out {
                 Some(path) => {
                     let file =

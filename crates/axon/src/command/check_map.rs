@@ -26,7 +26,9 @@ pub async fn run(config: &Path, path: Option<&Path>, set: &[String], json: bool)
         }
     };
     let map = parse_map(&files, &vars)?;
-    let findings = match parts {
+    // Before the first push there is no store, and no directory to look names up in.
+    let store = parts.filter(|config| Parts::store_exists(config));
+    let findings = match store {
         Some(config) => {
             let parts = Parts::open(config).await?;
             let directory = parts.store.load_directory().await?;
@@ -40,15 +42,19 @@ pub async fn run(config: &Path, path: Option<&Path>, set: &[String], json: bool)
         print_json(&serde_json::json!({ "version": map.version(), "findings": findings }))?;
     } else {
         println!(
-            "the role map {} can be used: {} targets, {} roles, {} mappings",
+            "the role map {} can be used: {}, {}, {}",
             map.version(),
-            map.targets.len(),
-            map.roles.len(),
-            map.mappings.len()
+            count(map.targets.len(), "target"),
+            count(map.roles.len(), "role"),
+            count(map.mappings.len(), "mapping")
         );
         for finding in &findings {
             println!("{finding}");
         }
     }
     Ok(if findings.is_empty() { Status::Done } else { Status::Found })
+}
+
+fn count(n: usize, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }

@@ -36,13 +36,14 @@ pub async fn run(config: Config) -> anyhow::Result<Status> {
     let render_metrics = telemetry::start_metrics()?;
     // The map is checked before anything is opened: a map that cannot be used must not look like an empty one.
     let map = load_map(&config)?;
-    let parts = Parts::open(config).await?;
-    adopt(&parts, &map).await?;
-    let targets = parts.targets(&map, None)?;
-    let listener = TcpListener::bind(parts.config.listen).await.with_context(|| {
-        format!("cannot listen on {}: is another process there? set `listen`", parts.config.listen)
+    // A server that cannot start changes nothing: the map is put in force when everything else stands.
+    let listener = TcpListener::bind(config.listen).await.with_context(|| {
+        format!("cannot listen on {}: is another process there? set `listen`", config.listen)
     })?;
     let address = listener.local_addr()?;
+    let parts = Parts::open(config).await?;
+    let targets = parts.targets(&map, None)?;
+    adopt(&parts, &map).await?;
 
     let controller = Arc::new(parts.controller("serve"));
     let (map_changes, map_seen) = watch::channel(Arc::new(map));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file is not there or not readable.
-    #[error("cannot read the configuration {}: {source}\nname another file with --config FILE", path.display())]
+    #[error("cannot read the configuration {} (--config FILE names another)", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -62,6 +62,11 @@ pub fn from_yaml(path: &Path, text: &str, error: &serde_saphyr::Error) -> Config
             let near =
                 nearest(field, expected).map_or_else(String::new, |k| format!("; did you mean `{k}`?"));
             format!("unknown key `{field}`{near} (known here: {})", expected.join(", "))
+        }
+        serde_saphyr::Error::SerdeUnknownVariant { variant, expected, .. } => {
+            let near =
+                nearest(variant, expected).map_or_else(String::new, |k| format!("; did you mean `{k}`?"));
+            format!("`{variant}` is not one of {}{near}", expected.join(", "))
         }
         other => {
             let message = other.to_string();
