@@ -47,6 +47,7 @@ async fn sigterm_finishes_what_is_in_flight_and_exits_0_quickly() -> anyhow::Res
     let ended = serve.stop().await?;
     ensure!(ended.code() == Some(0), "{ended}");
     ensure!(began.elapsed() < Duration::from_secs(5), "it took {:?}", began.elapsed());
+    ensure!(!place.file("axon.db-wal").exists(), "a store that was closed is not one file");
     let mut acknowledged = Vec::new();
     for writer in writers {
         acknowledged.extend(writer.await??);

@@ -13,17 +13,24 @@ pub async fn live() -> &'static str {
 }
 
 /// The store answers: SCIM can be served. A target that is down does not make the service unready, since pushes are kept.
+/// `durability` is what the connection that writes says of itself: what an acknowledged write can rely on.
 pub async fn ready(State(api): State<Api>) -> Response {
-    let store = match api.store.ping().await {
-        Ok(()) => "ok",
+    // Both wait for the writer, in one group.
+    let (answers, durability) = tokio::join!(api.store.ping(), api.store.durability());
+    let (store, durability) = match answers.and(durability) {
+        Ok(d) => {
+            let told = serde_json::json!({ "journal_mode": d.journal_mode, "synchronous": d.synchronous });
+            ("ok", told)
+        }
         Err(error) => {
             tracing::error!(error = &error as &dyn std::error::Error, "the store does not answer");
-            "unavailable"
+            ("unavailable", serde_json::Value::Null)
         }
     };
     let status = if store == "ok" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let targets = api.readiness.targets();
-    (status, Json(serde_json::json!({ "store": store, "targets": targets }))).into_response()
+    (status, Json(serde_json::json!({ "store": store, "durability": durability, "targets": targets })))
+        .into_response()
 }
 
 /// Prometheus' text format.

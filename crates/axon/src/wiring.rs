@@ -55,8 +55,11 @@ impl Parts {
 
     /// Opens the store that the configuration names, making it where it is not there.
     pub async fn open(config: Config) -> anyhow::Result<Self> {
-        let store: Arc<dyn Store> =
-            Arc::new(SqliteStore::open(Options::new(Address::parse(&config.store, Path::new("."))?)).await?);
+        let address = Address::parse(&config.store, Path::new("."))?;
+        let opened = SqliteStore::open(Options::new(address)).await;
+        let store: Arc<dyn Store> = Arc::new(opened.with_context(|| {
+            format!("`store` is {}: its folder must be there and writable, and the file a store of Axon's", config.store)
+        })?);
         Ok(Self { config, store, clock: Arc::new(SystemClock), ids: Arc::new(IdSource::Random) })
     }
 

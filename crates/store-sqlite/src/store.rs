@@ -108,7 +108,8 @@ impl Store for SqliteStore {
     }
 
     async fn close(&self) {
-        self.inner.writer.close().await;
+        // The writer goes last: only a connection that may write folds the log into the file, and only as the last one.
         self.inner.readers.close().await;
+        self.inner.writer.close().await;
     }
 }
