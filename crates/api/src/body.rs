@@ -1,30 +1,66 @@
-//! JSON bodies: the media type in any spelling that means JSON, then an object.
+//! JSON bodies: the media type in any spelling that means JSON, within the limit, each key once.
+
+mod outline;
+mod strict;
 
 use axon_scim::ScimError;
-use axum::body::{Body, to_bytes};
+use axum::body::{Bytes, HttpBody as _, to_bytes};
+use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
 use serde_json::Value;
 
+use crate::layers::Admitted;
 use crate::reply::Refused;
+use crate::state::Api;
 
-/// Reads a body as a JSON value.
-pub async fn read_json(headers: &HeaderMap, body: Body) -> Result<Value, Refused> {
-    media_type(headers)?;
-    // The layer round the routes holds the limit; here its error is told apart from a broken connection.
-    let bytes = to_bytes(body, usize::MAX).await.map_err(|error| {
-        let text = error.to_string();
-        if text.contains("length limit") {
-            ScimError::payload_too_large("the body is over the server's limit")
-        } else {
-            ScimError::invalid_syntax("the body ended early")
+/// A body that was read as a JSON value.
+pub struct JsonBody(pub Value);
+
+impl FromRequest<Api> for JsonBody {
+    type Rejection = Refused;
+
+    async fn from_request(request: Request, _: &Api) -> Result<Self, Refused> {
+        let (parts, body) = request.into_parts();
+        media_type(&parts.headers)?;
+        let admitted = parts
+            .extensions
+            .get::<Admitted>()
+            .ok_or_else(|| ScimError::internal("internal error; the log has it by the request id"))?;
+        let most = admitted.body_bytes;
+        // What says that it is too long is not read at all.
+        if body.size_hint().lower() > u64::try_from(most).unwrap_or(u64::MAX) {
+            return Err(too_large(most).into());
         }
-    })?;
-    if bytes.is_empty() {
-        return Err(ScimError::invalid_syntax("the body is empty; a JSON object is expected").into());
+        let bytes = to_bytes(body, most).await.map_err(|error| {
+            // The limit's error is the only one that axum wraps and names so.
+            if error.to_string().contains("length limit") {
+                too_large(most)
+            } else {
+                ScimError::invalid_syntax("the body ended early")
+            }
+        })?;
+        let value = parse(&bytes)?;
+        if tracing::enabled!(tracing::Level::DEBUG) {
+            let _ = admitted.outline.set(outline::of(&value));
+        }
+        Ok(Self(value))
     }
-    serde_json::from_slice(&bytes).map_err(|error| {
+}
+
+fn too_large(most: usize) -> ScimError {
+    ScimError::payload_too_large(format!("the body is over {most} bytes"))
+}
+
+fn parse(bytes: &Bytes) -> Result<Value, ScimError> {
+    // RFC 8259 section 8.1: a reader may ignore a byte order mark.
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf".as_slice()).unwrap_or(bytes);
+    if text.iter().all(u8::is_ascii_whitespace) {
+        return Err(ScimError::invalid_syntax("the body is empty; a JSON object is expected"));
+    }
+    strict::from_slice(text).map_err(|error| {
+        let what = if error.is_data() { "gives a key twice" } else { "is not JSON" };
         let at = format!("line {}, column {}", error.line(), error.column());
-        Refused(ScimError::invalid_syntax(format!("the body is not JSON at {at}")))
+        ScimError::invalid_syntax(format!("the body {what} at {at}"))
     })
 }
 
@@ -33,14 +69,16 @@ fn media_type(headers: &HeaderMap) -> Result<(), ScimError> {
     let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
     let refuse =
         || ScimError::unsupported_media_type("send application/scim+json or application/json, in UTF-8");
-    let text = value.to_str().map_err(|_| refuse())?.to_ascii_lowercase();
+    let text = value.to_str().map_err(|_| refuse())?;
     let mut parts = text.split(';').map(str::trim);
-    if !matches!(parts.next(), Some("application/scim+json" | "application/json")) {
+    let media = parts.next().unwrap_or_default();
+    if !["application/scim+json", "application/json"].iter().any(|known| media.eq_ignore_ascii_case(known)) {
         return Err(refuse());
     }
-    for parameter in parts {
-        if let Some(charset) = parameter.strip_prefix("charset=")
-            && !matches!(charset.trim_matches('"'), "utf-8" | "utf8" | "us-ascii")
+    for (name, value) in parts.filter_map(|parameter| parameter.split_once('=')) {
+        let charset = value.trim().trim_matches('"');
+        if name.trim().eq_ignore_ascii_case("charset")
+            && !["utf-8", "utf8", "us-ascii"].iter().any(|known| charset.eq_ignore_ascii_case(known))
         {
             return Err(refuse());
         }
@@ -60,10 +98,43 @@ mod tests {
 
     #[test]
     fn scim_json_with_a_charset_is_not_415() {
-        assert!(accepts("application/scim+json; charset=utf-8"));
-        assert!(accepts("Application/JSON;charset=\"UTF-8\""));
-        assert!(accepts("application/scim+json"));
-        assert!(!accepts("text/plain"));
-        assert!(!accepts("application/json; charset=utf-16"));
+        for good in [
+            "application/scim+json; charset=utf-8",
+            "Application/JSON;charset=\"UTF-8\"",
+            "application/scim+json",
+            "application/json ; Charset = utf8 ; profile=x",
+            "application/scim+json;",
+        ] {
+            assert!(accepts(good), "{good}");
+        }
+        for bad in [
+            "text/plain",
+            "application/json; charset=utf-16",
+            "application/jsonp",
+            "",
+            "json",
+            "application/xml",
+        ] {
+            assert!(!accepts(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn broken_json_is_told_with_its_place() {
+        let told = |text: &'static str| parse(&Bytes::from_static(text.as_bytes())).unwrap_err().detail;
+        assert_eq!(told("{\n  \"a\": 1,\n  b\n}"), "the body is not JSON at line 3, column 3");
+        assert!(
+            told("{\"a\": 1, \"b\": {\"c\": 1, \"c\": 2}}")
+                .starts_with("the body gives a key twice at line 1")
+        );
+        assert!(told("").contains("is empty") && told(" \r\n").contains("is empty"));
+        assert!(told("{} {}").contains("is not JSON"));
+        let error = parse(&Bytes::from_static(b"{\"a\": \"\xff\"}")).unwrap_err();
+        assert_eq!((error.status, error.scim_type), (400, Some(axon_scim::ScimType::InvalidSyntax)));
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_overlooked() {
+        assert_eq!(parse(&Bytes::from_static(b"\xef\xbb\xbf{}")).unwrap(), serde_json::json!({}));
     }
 }

@@ -1,5 +1,8 @@
 //! Who is calling, and with which parameters: made before any handler of SCIM runs.
 
+mod authenticate;
+mod condition;
+
 use axon_model::{Actor, RequestId, SourceId};
 use axon_scim::{ListQuery, Profile, Projection, ResourceKind, ScimError};
 use axon_store::{Act, WriteContext};
@@ -7,8 +10,15 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, header};
 
+use crate::layers::Admitted;
 use crate::reply::Refused;
 use crate::state::Api;
+
+pub use condition::Condition;
+
+/// The most names of `attributes` or `excludedAttributes`: more than all schemas have, few enough to be looked at for each
+/// attribute of each resource of a page.
+const MAX_NAMES: usize = 250;
 
 /// An authenticated request's head.
 pub struct Call {
@@ -22,62 +32,45 @@ pub struct Call {
     pub query: ListQuery,
     /// Where SCIM lives for this client, without a slash at the end.
     pub base: String,
-    /// The headers.
-    pub headers: HeaderMap,
+    /// `If-Match`.
+    pub if_match: Condition,
+    /// `If-None-Match`.
+    pub if_none_match: Condition,
 }
 
 impl FromRequestParts<Api> for Call {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Refused> {
-        let (source, profile) = authenticate(parts, api).await?;
-        let query = ListQuery::parse(parts.uri.query().unwrap_or_default())?;
-        let request = parts
+        let (source, profile) = authenticate::authenticate(&parts.headers, api).await?;
+        let query = match parts.uri.query() {
+            Some(query) => ListQuery::parse(query)?,
+            None => ListQuery::default(),
+        };
+        let admitted = parts
             .extensions
-            .get::<RequestId>()
-            .cloned()
+            .get::<Admitted>()
             .ok_or_else(|| ScimError::internal("internal error; the log has it by the request id"))?;
-        Ok(Self { source, profile, request, query, base: base(parts, api), headers: parts.headers.clone() })
+        Ok(Self {
+            source,
+            profile,
+            request: admitted.id.clone(),
+            query,
+            base: base(parts, api),
+            if_match: Condition::read(&parts.headers, &header::IF_MATCH)?,
+            if_none_match: Condition::read(&parts.headers, &header::IF_NONE_MATCH)?,
+        })
     }
 }
 
-async fn authenticate(parts: &Parts, api: &Api) -> Result<(SourceId, Profile), Refused> {
-    let refuse = |why: &'static str| {
-        metrics::counter!("axon_http_unauthorized_total", "why" => why).increment(1);
-        Refused(ScimError::unauthorized("a valid bearer token of a configured source is needed"))
-    };
-    let value = parts.headers.get(header::AUTHORIZATION).ok_or_else(|| refuse("no-token"))?;
-    let text = value.to_str().map_err(|_| refuse("not-a-token"))?.trim();
-    let bearer = text.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("bearer "));
-    let (shown, plain) = if bearer.is_some() { (text[7..].trim(), false) } else { (text, true) };
-    if shown.is_empty() || shown.len() > 4096 {
-        return Err(refuse("not-a-token"));
-    }
-    let token = match api.tokens.find(api.store.as_ref(), shown).await {
-        Ok(found) => found.ok_or_else(|| refuse("unknown"))?,
-        Err(error) => {
-            tracing::error!(error = &error as &dyn std::error::Error, "tokens cannot be read");
-            return Err(ScimError::unavailable("tokens cannot be checked now; try again").into());
-        }
-    };
-    if !token.accepted_at(api.clock.now()) {
-        return Err(refuse("expired-or-revoked"));
-    }
-    // A source that the configuration no longer names speaks for nobody.
-    let profile = *api.sources.get(&token.source).ok_or_else(|| refuse("source-not-configured"))?;
-    if plain && !profile.plain_token {
-        return Err(refuse("not-a-bearer-token"));
-    }
-    Ok((token.source, profile))
-}
-
-/// The configured address, or the one in the request.
+/// The configured address, or the one in the request. What a client says of its host goes back to that client alone.
 fn base(parts: &Parts, api: &Api) -> String {
     if let Some(url) = &api.public_url {
         return format!("{}/scim/v2", url.trim_end_matches('/'));
     }
     let plain = |host: &&str| {
-        host.len() <= 255 && host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:[]_".contains(&b))
+        (1..=255).contains(&host.len())
+            && host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:[]_".contains(&b))
     };
     let host = parts.headers.get(header::HOST).and_then(|value| value.to_str().ok()).filter(plain);
     let authority = parts.uri.authority().map(axum::http::uri::Authority::as_str).filter(plain);
@@ -92,8 +85,8 @@ fn forwarded_https(headers: &HeaderMap) -> bool {
 
 impl Call {
     /// What a write is made with.
-    pub fn write(&self, api: &Api) -> Result<WriteContext, ScimError> {
-        Ok(WriteContext {
+    pub fn write(&self, api: &Api) -> WriteContext {
+        WriteContext {
             source: self.source.clone(),
             profile: self.profile,
             registry: api.registry.clone(),
@@ -103,36 +96,19 @@ impl Call {
                 now: api.clock.now(),
                 ids: api.ids.clone(),
             },
-            if_match: self.versions(&header::IF_MATCH)?,
-        })
+            if_match: self.if_match.versions(),
+        }
     }
 
-    /// What an answer shows.
-    pub fn projection(&self, api: &Api, kind: ResourceKind) -> Projection {
-        Projection::parse(
-            self.query.attributes.as_deref(),
-            self.query.excluded_attributes.as_deref(),
-            &api.registry,
-            kind,
-        )
-    }
-
-    /// The versions in `If-Match` or `If-None-Match` (RFC 9110 section 13.1). None where the header is not there or is `*`.
-    pub fn versions(&self, name: &HeaderName) -> Result<Option<Vec<u64>>, ScimError> {
-        let mut versions = Vec::new();
-        let mut any = false;
-        for value in self.headers.get_all(name) {
-            let text = value.to_str().map_err(|_| ScimError::bad_request(format!("{name} is not text")))?;
-            for tag in text.split(',').map(str::trim).filter(|tag| !tag.is_empty()) {
-                if tag == "*" {
-                    return Ok(None);
-                }
-                any = true;
-                let opaque = tag.strip_prefix("W/").unwrap_or(tag).trim_matches('"');
-                // A tag that we never gave matches nothing.
-                versions.extend(opaque.parse::<u64>().ok());
+    /// What an answer shows. Looked at before anything is written: a bad choice must not follow a write.
+    pub fn projection(&self, api: &Api, kind: ResourceKind) -> Result<Projection, ScimError> {
+        let (attributes, excluded) =
+            (self.query.attributes.as_deref(), self.query.excluded_attributes.as_deref());
+        for (key, names) in [("attributes", attributes), ("excludedAttributes", excluded)] {
+            if names.is_some_and(|names| names.bytes().filter(|b| *b == b',').count() >= MAX_NAMES) {
+                return Err(ScimError::invalid_value(format!("{key} has more than {MAX_NAMES} names")));
             }
         }
-        Ok(any.then_some(versions))
+        Ok(Projection::parse(attributes, excluded, &api.registry, kind))
     }
 }

@@ -1,20 +1,25 @@
-//! What every request goes through: an id, a span, limits, and one shape for every error, middleware's own included.
+//! What every request goes through: an id, a span, limits, and one shape for every error, the router's own included.
+//!
+//! It is one layer and not a tower of them: each layer of axum boxes and copies what is below it, for every request.
 
+mod address;
+mod error_shape;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axon_model::{Clock, IdSource, RequestId};
 use axon_scim::ScimError;
 use axum::Router;
-use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse as _, Response};
+use futures_util::FutureExt as _;
+use tokio::sync::Semaphore;
 use tower::ServiceBuilder;
-use tower::limit::GlobalConcurrencyLimitLayer;
-use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::limit::RequestBodyLimitLayer;
-use tower_http::timeout::TimeoutLayer;
-use tracing::Instrument;
+use tracing::Instrument as _;
 
 use crate::reply::scim_error;
 use crate::state::Api;
@@ -24,9 +29,9 @@ use crate::state::Api;
 pub struct Limits {
     /// The largest body, bytes.
     pub body_bytes: usize,
-    /// The most bytes of headers.
+    /// The most bytes of headers, the address counted with them.
     pub header_bytes: usize,
-    /// How long a request may take.
+    /// How long a request may take, its waiting for a turn and the arrival of its body included.
     pub request_time: Duration,
     /// How many requests are worked on at once; more wait their turn within their time.
     pub concurrent_requests: usize,
@@ -34,124 +39,141 @@ pub struct Limits {
 
 static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Puts the layers round the routes, outermost first.
-pub fn wrap(routes: Router<Api>, api: &Api, limits: Limits) -> Router<Api> {
-    routes.layer(
-        ServiceBuilder::new()
-            .layer(middleware::from_fn_with_state(api.clone(), identify))
-            .layer(middleware::from_fn(one_error_shape))
-            .layer(middleware::from_fn(move |request, next| header_limit(limits.header_bytes, request, next)))
-            .layer(CatchPanicLayer::new())
-            .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, limits.request_time))
-            .layer(GlobalConcurrencyLimitLayer::new(limits.concurrent_requests))
-            .layer(RequestBodyLimitLayer::new(limits.body_bytes)),
-    )
+/// A request that was let in.
+#[derive(Debug, Clone)]
+pub struct Admitted(Arc<Admission>);
+
+/// What is known of a request before its handler runs, and what its handler leaves for the log.
+#[derive(Debug)]
+pub struct Admission {
+    /// Its id.
+    pub id: RequestId,
+    /// The largest body that it may have.
+    pub body_bytes: usize,
+    /// What its body asks for, without values; written where debug logs are on.
+    pub outline: OnceLock<String>,
 }
 
-/// Gives the request its id (the caller's where it is well-formed), a span and its metrics, and answers the id.
-async fn identify(
-    axum::extract::State(api): axum::extract::State<Api>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+impl std::ops::Deref for Admitted {
+    type Target = Admission;
+
+    fn deref(&self) -> &Admission {
+        &self.0
+    }
+}
+
+#[derive(Clone)]
+struct Gate {
+    api: Api,
+    limits: Limits,
+    turns: Arc<Semaphore>,
+}
+
+/// Puts the layer round the routes, and tidies addresses before they are routed.
+pub fn wrap(routes: Router<Api>, api: Api, limits: Limits) -> Router {
+    let turns = Arc::new(Semaphore::new(limits.concurrent_requests.clamp(1, Semaphore::MAX_PERMITS)));
+    let gate = Gate { api: api.clone(), limits, turns };
+    let inner = routes.layer(middleware::from_fn_with_state(gate, pass)).with_state(api);
+    Router::new().fallback_service(ServiceBuilder::new().map_request(address::tidy).service(inner))
+}
+
+/// Gives the request its id (the caller's where it is well-formed), a span and its metrics, holds it to the limits, and
+/// answers the id.
+async fn pass(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
+    let began = tokio::time::Instant::now();
     let id = request
         .headers()
         .get(&X_REQUEST_ID)
         .and_then(|value| value.to_str().ok())
         .and_then(|text| text.parse::<RequestId>().ok())
-        .unwrap_or_else(|| fresh(&api.ids, api.clock.as_ref()));
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
-    let method = request.method().clone();
-    request.extensions_mut().insert(id.clone());
-    let span = tracing::info_span!("http", request.id = %id, http.method = %method, http.route = %route);
-    let began = tokio::time::Instant::now();
-    let mut response = next.run(request).instrument(span.clone()).await;
-    let took = began.elapsed();
-    let status = response.status();
-    // Connectors may invent methods: a label comes from an enum.
-    let verb = match method.as_str() {
-        "GET" => "GET",
-        "POST" => "POST",
-        "PUT" => "PUT",
-        "PATCH" => "PATCH",
-        "DELETE" => "DELETE",
-        _ => "other",
-    };
-    metrics::histogram!("axon_http_request_seconds", "method" => verb, "route" => route, "status" => status.as_u16().to_string())
-        .record(took.as_secs_f64());
-    span.in_scope(|| {
-        if status.is_server_error() {
-            tracing::warn!(http.status = status.as_u16(), http.micros = took.as_micros(), "answered");
-        } else {
-            tracing::debug!(http.status = status.as_u16(), http.micros = took.as_micros(), "answered");
-        }
-    });
+        .unwrap_or_else(|| fresh(&gate.api.ids, gate.api.clock.as_ref()));
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let route = route.as_ref().map_or("none", MatchedPath::as_str);
+    let verb = verb(request.method());
+    let scim = error_shape::is_scim(request.uri().path());
+    let admitted = Admitted(Arc::new(Admission {
+        id: id.clone(),
+        body_bytes: gate.limits.body_bytes,
+        outline: OnceLock::new(),
+    }));
+    request.extensions_mut().insert(admitted.clone());
+    let span = tracing::info_span!("http", request.id = %id, http.method = verb, http.route = route);
+    let mut response = held(&gate, request, next).instrument(span.clone()).await;
+    if scim {
+        response = error_shape::of_scim(response, verb);
+    }
+    let (took, status) = (began.elapsed(), response.status());
+    metrics::histogram!("axon_http_request_seconds",
+        "method" => verb, "route" => route.to_owned(), "status" => status_label(status))
+    .record(took.as_secs_f64());
+    span.in_scope(|| tell(status, took, &admitted));
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         response.headers_mut().insert(X_REQUEST_ID.clone(), value);
     }
     response
 }
 
+fn tell(status: StatusCode, took: Duration, admitted: &Admission) {
+    let (status, micros) = (status.as_u16(), took.as_micros());
+    if status >= 500 {
+        tracing::warn!(http.status = status, http.micros = micros, "answered");
+    } else if status >= 400
+        && let Some(outline) = admitted.outline.get()
+    {
+        tracing::debug!(http.status = status, http.micros = micros, scim.shape = outline, "refused");
+    } else {
+        tracing::debug!(http.status = status, http.micros = micros, "answered");
+    }
+}
+
+/// Runs the request within its limits. A panic in it ends it alone.
+async fn held(gate: &Gate, request: Request, next: Next) -> Response {
+    if head_bytes(&request) > gate.limits.header_bytes {
+        let text = format!("headers and address are over {} bytes", gate.limits.header_bytes);
+        return scim_error(&ScimError::headers_too_large(text));
+    }
+    let work = async {
+        // Closed by nobody; were it closed, the request would run without waiting.
+        let _turn = gate.turns.acquire().await;
+        AssertUnwindSafe(next.run(request)).catch_unwind().await
+    };
+    match tokio::time::timeout(gate.limits.request_time, work).await {
+        Ok(Ok(response)) => response,
+        // The panic's text may name people; the hook of the process has written where it came from.
+        Ok(Err(_)) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+    }
+}
+
+fn head_bytes(request: &Request) -> usize {
+    let address = request.uri().path_and_query().map_or(0, |p| p.as_str().len());
+    request.headers().iter().fold(address, |sum, (name, value)| sum + name.as_str().len() + value.len() + 4)
+}
+
+/// Clients may invent methods: labels and logs come from a closed set.
+fn verb(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        _ => "other",
+    }
+}
+
+fn status_label(status: StatusCode) -> std::borrow::Cow<'static, str> {
+    match status.as_u16() {
+        200 => "200".into(),
+        201 => "201".into(),
+        204 => "204".into(),
+        404 => "404".into(),
+        other => other.to_string().into(),
+    }
+}
+
 fn fresh(ids: &IdSource, clock: &dyn Clock) -> RequestId {
     ids.uuid(clock.now()).to_string().parse().expect("a UUID is visible ASCII")
-}
-
-/// Under `/scim`, an error that is not a SCIM Error yet becomes one: the router's 404 and 405, limits, time-outs, panics.
-async fn one_error_shape(request: Request, next: Next) -> Response {
-    let path = request.uri().path().to_owned();
-    let method = request.method().clone();
-    let response = next.run(request).await;
-    let status = response.status();
-    if !(status.is_client_error() || status.is_server_error()) || !path.starts_with("/scim") {
-        return response;
-    }
-    let typed = response
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|value| value.as_bytes().starts_with(b"application/scim+json"));
-    if typed {
-        return response;
-    }
-    let error = match status {
-        StatusCode::NOT_FOUND => {
-            ScimError::not_found("there is nothing at this path; SCIM lives under /scim/v2")
-        }
-        StatusCode::METHOD_NOT_ALLOWED => {
-            ScimError::method_not_allowed(format!("{method} is not for this path"))
-        }
-        StatusCode::PAYLOAD_TOO_LARGE => ScimError::payload_too_large("the body is over the server's limit"),
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => {
-            ScimError::unsupported_media_type("send application/scim+json or application/json")
-        }
-        StatusCode::SERVICE_UNAVAILABLE => ScimError::unavailable("the request took too long; try again"),
-        status if status.is_server_error() => {
-            ScimError::internal("internal error; the log has it by the request id")
-        }
-        status => {
-            let mut error = ScimError::bad_request("the request cannot be read");
-            error.status = status.as_u16();
-            error
-        }
-    };
-    let mut shaped = scim_error(&error);
-    for name in [header::ALLOW, header::RETRY_AFTER, header::WWW_AUTHENTICATE] {
-        if let Some(value) = response.headers().get(&name) {
-            shaped.headers_mut().insert(name, value.clone());
-        }
-    }
-    shaped
-}
-
-async fn header_limit(most: usize, request: Request, next: Next) -> Response {
-    let target = request.uri().path_and_query().map_or(0, |p| p.as_str().len());
-    let headers: usize =
-        request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-    if target + headers > most {
-        return scim_error(&ScimError::headers_too_large(format!("headers and path are over {most} bytes")))
-            .into_response();
-    }
-    next.run(request).await
 }

@@ -1,12 +1,14 @@
 //! HTTP: SCIM 2.0 under `/scim/v2`, health, metrics, authentication of sources.
 //!
 //! ```text
-//!  request ── id, span, limits, one error shape (layers) ── token -> source (call) ── handler ── store, one command
-//!                                                                                        └ answer: scim+json (reply)
+//!  request ── address tidied ── routed ── id, span, limits, one error shape (layers) ── token -> source (call)
+//!                                                                                            │
+//!              answer: scim+json (reply, render) <── store, one command <── handler <── JSON (body)
 //! ```
 //!
 //! A folder per resource, a file per verb: reading the tree is reading the API. To add an endpoint: a file in its folder and a
-//! line in [`scim`]'s routes.
+//! line in `scim`'s routes; take `call::Call` first, so that nobody is heard without a token, and
+//! `body::JsonBody` last, so that every body is read under the limits.
 
 mod body;
 mod call;
@@ -30,5 +32,5 @@ pub fn router(api: Api, limits: Limits) -> Router {
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
         .merge(scim::routes());
-    layers::wrap(routes, &api, limits).with_state(api)
+    layers::wrap(routes, api, limits)
 }

@@ -8,6 +8,8 @@ use serde::Serialize;
 
 /// The media type of RFC 7644 section 3.1.
 pub const SCIM_JSON: &str = "application/scim+json; charset=utf-8";
+/// Answers name people: no cache on the way keeps them, the client's own asks each time (an entity tag makes that cheap).
+const PRIVATE: &str = "private, no-cache";
 
 /// An answer with this status and body.
 pub fn scim_json(status: StatusCode, body: &impl Serialize) -> Response {
@@ -16,6 +18,7 @@ pub fn scim_json(status: StatusCode, body: &impl Serialize) -> Response {
             let mut response = Response::new(Body::from(bytes));
             *response.status_mut() = status;
             response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(SCIM_JSON));
+            response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(PRIVATE));
             response
         }
         Err(error) => {

@@ -7,6 +7,7 @@ use axon_model::{Clock, IdSource, SourceId};
 use axon_scim::{Profile, Registry};
 use axon_store::Store;
 
+use crate::scim::Defaults;
 use crate::tokens::TokenBook;
 
 /// Whether the service can do its work, asked at each `/readyz`.
@@ -44,13 +45,15 @@ pub struct Inner {
     parts: ApiParts,
     /// The tokens seen lately.
     pub(crate) tokens: TokenBook,
+    /// What answers show when nobody chooses.
+    pub(crate) defaults: Defaults,
 }
 
 impl Api {
     /// Puts the parts together.
     pub fn new(parts: ApiParts) -> Self {
-        let tokens = TokenBook::default();
-        Self(Arc::new(Inner { parts, tokens }))
+        let defaults = Defaults::of(&parts.registry);
+        Self(Arc::new(Inner { parts, tokens: TokenBook::default(), defaults }))
     }
 }
 

@@ -2,11 +2,12 @@
 
 use axon_scim::ScimError;
 use axon_scim::discovery::{self, ServiceProviderConfig};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::MAX_RESULTS;
+use super::segment::Segment;
 use crate::call::Call;
 use crate::reply::{Refused, scim_json};
 use crate::state::Api;
@@ -36,11 +37,7 @@ pub async fn schemas(State(api): State<Api>, call: Call) -> Result<Response, Ref
 }
 
 /// One schema.
-pub async fn schema(
-    State(api): State<Api>,
-    call: Call,
-    Path(urn): Path<String>,
-) -> Result<Response, Refused> {
+pub async fn schema(State(api): State<Api>, call: Call, Segment(urn): Segment) -> Result<Response, Refused> {
     let schema = discovery::schema(&api.registry, &call.base, &urn)
         .ok_or_else(|| ScimError::not_found("there is no schema with this URN; GET /Schemas lists them"))?;
     Ok(scim_json(StatusCode::OK, &schema))
@@ -56,7 +53,7 @@ pub async fn resource_types(State(api): State<Api>, call: Call) -> Result<Respon
 pub async fn resource_type(
     State(api): State<Api>,
     call: Call,
-    Path(name): Path<String>,
+    Segment(name): Segment,
 ) -> Result<Response, Refused> {
     let kind = discovery::resource_type(&api.registry, &call.base, &name).ok_or_else(|| {
         ScimError::not_found("there is no resource type of this name; GET /ResourceTypes lists them")

@@ -6,13 +6,18 @@ pub mod get;
 pub mod list;
 pub mod patch;
 pub mod replace;
+pub mod search;
 
 use axon_model::GroupId;
-use axon_scim::{Projection, ResourceKind, ScimError};
+use axon_scim::{ListResponse, Projection, ResourceKind, ScimError};
 use axon_store::StoredGroup;
+use axum::http::StatusCode;
+use axum::response::Response;
 
-use super::internal;
+use super::render::View;
+use super::{internal, list_query, refused};
 use crate::call::Call;
+use crate::reply::{Refused, scim_json};
 use crate::state::Api;
 
 /// The kind of resource that this folder serves.
@@ -23,14 +28,14 @@ fn parse_id(text: &str) -> Result<GroupId, ScimError> {
     text.parse().map_err(|_| ScimError::no_such_resource(KIND, text))
 }
 
-/// The group with its members, where the answer shows them and the write did not read them.
+/// The group with its members, where the answer shows them, there are any, and the write did not read them.
 async fn with_members(
     api: &Api,
     call: &Call,
     projection: &Projection,
     stored: StoredGroup,
 ) -> Result<StoredGroup, ScimError> {
-    if stored.members.is_some() || !projection.wants("members") {
+    if stored.members.is_some() || stored.member_count == 0 || !projection.wants("members") {
         return Ok(stored);
     }
     let read = api
@@ -40,4 +45,15 @@ async fn with_members(
         .map_err(|error| internal(&error, "read a group"))?;
     // A group that another request deleted meanwhile was there when this one was answered.
     Ok(read.unwrap_or(stored))
+}
+
+/// The page that a query asks for.
+async fn answer_list(api: &Api, call: &Call) -> Result<Response, Refused> {
+    let projection = call.projection(api, KIND)?;
+    let query = list_query(api, call, KIND, projection.wants("members"))?;
+    let page = api.store.list_groups(&call.source, query).await.map_err(|error| refused(&error))?;
+    let view = View::new(api, call, &projection);
+    let resources: Vec<_> = page.items.iter().map(|found| view.of(found)).collect();
+    let total = usize::try_from(page.total).unwrap_or(usize::MAX);
+    Ok(scim_json(StatusCode::OK, &ListResponse::new(total, call.query.start_index, resources)))
 }

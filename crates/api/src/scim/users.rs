@@ -6,9 +6,18 @@ pub mod get;
 pub mod list;
 pub mod patch;
 pub mod replace;
+pub mod search;
 
 use axon_model::UserId;
-use axon_scim::{ResourceKind, ScimError};
+use axon_scim::{ListResponse, ResourceKind, ScimError};
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::render::View;
+use super::{list_query, refused};
+use crate::call::Call;
+use crate::reply::{Refused, scim_json};
+use crate::state::Api;
 
 /// The kind of resource that this folder serves.
 const KIND: ResourceKind = ResourceKind::User;
@@ -16,4 +25,15 @@ const KIND: ResourceKind = ResourceKind::User;
 /// An id that is not one of ours is nobody's: 404, not 400.
 fn parse_id(text: &str) -> Result<UserId, ScimError> {
     text.parse().map_err(|_| ScimError::no_such_resource(KIND, text))
+}
+
+/// The page that a query asks for.
+async fn answer_list(api: &Api, call: &Call) -> Result<Response, Refused> {
+    let projection = call.projection(api, KIND)?;
+    let query = list_query(api, call, KIND, projection.wants("groups"))?;
+    let page = api.store.list_users(&call.source, query).await.map_err(|error| refused(&error))?;
+    let view = View::new(api, call, &projection);
+    let resources: Vec<_> = page.items.iter().map(|found| view.of(found)).collect();
+    let total = usize::try_from(page.total).unwrap_or(usize::MAX);
+    Ok(scim_json(StatusCode::OK, &ListResponse::new(total, call.query.start_index, resources)))
 }

@@ -1,16 +1,17 @@
 //! PATCH (RFC 7644 section 3.5.2).
 
 use axon_scim::PatchRequest;
-use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::{KIND, parse_id, with_members};
-use crate::body::read_json;
+use crate::body::JsonBody;
 use crate::call::Call;
 use crate::reply::Refused;
-use crate::scim::{MANY_MEMBERS, refused, render};
+use crate::scim::render::{View, nothing};
+use crate::scim::segment::Segment;
+use crate::scim::{MANY_MEMBERS, refused};
 use crate::state::Api;
 
 /// Changes a group: all operations or none. What it costs follows from the change, not from the size of the group.
@@ -18,20 +19,19 @@ use crate::state::Api;
 pub async fn handle(
     State(api): State<Api>,
     call: Call,
-    Path(id): Path<String>,
-    body: Body,
+    Segment(id): Segment,
+    JsonBody(body): JsonBody,
 ) -> Result<Response, Refused> {
     let id = parse_id(&id)?;
-    let body = read_json(&call.headers, body).await?;
+    let projection = call.projection(&api, KIND)?;
     let patch = PatchRequest::parse(body, &api.registry, KIND, &call.profile)?;
     let written =
-        api.store.patch_group(call.write(&api)?, id, patch).await.map_err(|error| refused(&error))?;
-    let projection = call.projection(&api, KIND);
+        api.store.patch_group(call.write(&api), id, patch).await.map_err(|error| refused(&error))?;
     // RFC 7644 section 3.5.2: a body is owed only to a client that says which attributes it wants.
-    let quiet = call.profile.group_patch_no_content || written.stored.member_count > MANY_MEMBERS;
-    if quiet && !projection.is_explicit() {
-        return Ok(render::nothing(&call, &written.stored));
+    let is_quiet = call.profile.group_patch_no_content || written.stored.member_count > MANY_MEMBERS;
+    if is_quiet && !projection.is_explicit() {
+        return Ok(nothing(&call, StatusCode::NO_CONTENT, &written.stored));
     }
     let stored = with_members(&api, &call, &projection, written.stored).await?;
-    Ok(render::resource(&api, &call, &projection, StatusCode::OK, &stored))
+    Ok(View::new(&api, &call, &projection).answer(StatusCode::OK, &stored))
 }

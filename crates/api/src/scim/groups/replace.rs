@@ -1,36 +1,39 @@
 //! PUT (RFC 7644 section 3.5.1).
 
 use axon_scim::parse_resource;
-use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::{KIND, parse_id, with_members};
-use crate::body::read_json;
+use crate::body::JsonBody;
 use crate::call::Call;
 use crate::reply::Refused;
-use crate::scim::{refused, render};
+use crate::scim::refused;
+use crate::scim::render::View;
+use crate::scim::segment::Segment;
 use crate::state::Api;
 
-/// Replaces a group: afterwards the members in the body alone are in it; a body without `members` keeps those that are.
+/// Replaces a group. Where the body has `members`, afterwards those alone are in it: `[]` empties the group.
+///
+/// A body without `members`, or with `null`, keeps them, whatever the profile. RFC 7644 section 3.5.1 leaves it to the server
+/// what an attribute means that a client does not speak of. Okta sends the full list with each PUT; a client that read the group with
+/// `excludedAttributes=members` and sends its echo back must not put everybody out.
 #[tracing::instrument(name = "scim.groups.replace", skip_all, fields(source.id = %call.source))]
 pub async fn handle(
     State(api): State<Api>,
     call: Call,
-    Path(id): Path<String>,
-    body: Body,
+    Segment(id): Segment,
+    JsonBody(body): JsonBody,
 ) -> Result<Response, Refused> {
     let id = parse_id(&id)?;
-    let body = read_json(&call.headers, body).await?;
+    let projection = call.projection(&api, KIND)?;
     let parsed = parse_resource(&api.registry, KIND, body, &call.profile)?;
-    let members = parsed.members;
     let written = api
         .store
-        .replace_group(call.write(&api)?, id, parsed.resource, members)
+        .replace_group(call.write(&api), id, parsed.resource, parsed.members)
         .await
         .map_err(|error| refused(&error))?;
-    let projection = call.projection(&api, KIND);
     let stored = with_members(&api, &call, &projection, written.stored).await?;
-    Ok(render::resource(&api, &call, &projection, StatusCode::OK, &stored))
+    Ok(View::new(&api, &call, &projection).answer(StatusCode::OK, &stored))
 }

@@ -1,25 +1,29 @@
 //! POST (RFC 7644 section 3.3).
 
 use axon_scim::parse_new;
-use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::KIND;
-use crate::body::read_json;
+use crate::body::JsonBody;
 use crate::call::Call;
 use crate::reply::Refused;
-use crate::scim::{refused, render};
+use crate::scim::refused;
+use crate::scim::render::View;
 use crate::state::Api;
 
 /// Creates a user. A user name that the source has already is 409.
 #[tracing::instrument(name = "scim.users.create", skip_all, fields(source.id = %call.source))]
-pub async fn handle(State(api): State<Api>, call: Call, body: Body) -> Result<Response, Refused> {
-    let body = read_json(&call.headers, body).await?;
+pub async fn handle(
+    State(api): State<Api>,
+    call: Call,
+    JsonBody(body): JsonBody,
+) -> Result<Response, Refused> {
+    let projection = call.projection(&api, KIND)?;
     let parsed = parse_new(&api.registry, KIND, body, &call.profile)?;
     let written =
-        api.store.create_user(call.write(&api)?, parsed.resource).await.map_err(|error| refused(&error))?;
+        api.store.create_user(call.write(&api), parsed.resource).await.map_err(|error| refused(&error))?;
     let status = if written.restored { StatusCode::OK } else { StatusCode::CREATED };
-    Ok(render::resource(&api, &call, &call.projection(&api, KIND), status, &written.stored))
+    Ok(View::new(&api, &call, &projection).answer(status, &written.stored))
 }

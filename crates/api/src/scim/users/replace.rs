@@ -1,16 +1,17 @@
 //! PUT (RFC 7644 section 3.5.1).
 
 use axon_scim::parse_resource;
-use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::{KIND, parse_id};
-use crate::body::read_json;
+use crate::body::JsonBody;
 use crate::call::Call;
 use crate::reply::Refused;
-use crate::scim::{refused, render};
+use crate::scim::refused;
+use crate::scim::render::View;
+use crate::scim::segment::Segment;
 use crate::state::Api;
 
 /// Replaces a user; an absent `active` keeps what was (Okta leaves it out).
@@ -18,16 +19,16 @@ use crate::state::Api;
 pub async fn handle(
     State(api): State<Api>,
     call: Call,
-    Path(id): Path<String>,
-    body: Body,
+    Segment(id): Segment,
+    JsonBody(body): JsonBody,
 ) -> Result<Response, Refused> {
     let id = parse_id(&id)?;
-    let body = read_json(&call.headers, body).await?;
+    let projection = call.projection(&api, KIND)?;
     let parsed = parse_resource(&api.registry, KIND, body, &call.profile)?;
     let written = api
         .store
-        .replace_user(call.write(&api)?, id, parsed.resource)
+        .replace_user(call.write(&api), id, parsed.resource)
         .await
         .map_err(|error| refused(&error))?;
-    Ok(render::resource(&api, &call, &call.projection(&api, KIND), StatusCode::OK, &written.stored))
+    Ok(View::new(&api, &call, &projection).answer(StatusCode::OK, &written.stored))
 }

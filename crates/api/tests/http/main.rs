@@ -1,0 +1,16 @@
+//! The whole router over a real SQLite store: what a client sees, by verb, by identity provider, by attack.
+
+#![expect(clippy::unwrap_used, reason = "these are tests, also where they share a function")]
+
+mod attack;
+mod conditions;
+mod discovery;
+mod entra;
+mod errors;
+mod groups;
+mod kit;
+mod limits;
+mod lists;
+mod okta;
+mod sources;
+mod users;
