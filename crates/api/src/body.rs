@@ -4,7 +4,7 @@ mod outline;
 mod strict;
 
 use axon_scim::ScimError;
-use axum::body::{Bytes, HttpBody as _, to_bytes};
+use axum::body::{Bytes, to_bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
 use serde_json::Value;
@@ -26,15 +26,10 @@ impl FromRequest<Api> for JsonBody {
             .extensions
             .get::<Admitted>()
             .ok_or_else(|| ScimError::internal("internal error; the log has it by the request id"))?;
-        let most = admitted.body_bytes;
-        // What says that it is too long is not read at all.
-        if body.size_hint().lower() > u64::try_from(most).unwrap_or(u64::MAX) {
-            return Err(too_large(most).into());
-        }
-        let bytes = to_bytes(body, most).await.map_err(|error| {
-            // The limit's error is the only one that axum wraps and names so.
+        // The layer round the routes holds the limit; here its error is told apart from a broken connection.
+        let bytes = to_bytes(body, usize::MAX).await.map_err(|error| {
             if error.to_string().contains("length limit") {
-                too_large(most)
+                ScimError::payload_too_large("the body is over the server's limit")
             } else {
                 ScimError::invalid_syntax("the body ended early")
             }
@@ -45,10 +40,6 @@ impl FromRequest<Api> for JsonBody {
         }
         Ok(Self(value))
     }
-}
-
-fn too_large(most: usize) -> ScimError {
-    ScimError::payload_too_large(format!("the body is over {most} bytes"))
 }
 
 fn parse(bytes: &Bytes) -> Result<Value, ScimError> {

@@ -1,6 +1,7 @@
 //! What every request goes through: an id, a span, limits, and one shape for every error, the router's own included.
 //!
-//! It is one layer and not a tower of them: each layer of axum boxes and copies what is below it, for every request.
+//! It is one function and not a tower of layers: each function of axum boxes and copies what is below it, for every request,
+//! and a concurrency limit of its own would wait for a turn before the clock of the time limit runs.
 
 mod address;
 mod error_shape;
@@ -19,6 +20,7 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::FutureExt as _;
 use tokio::sync::Semaphore;
 use tower::ServiceBuilder;
+use tower_http::limit::RequestBodyLimitLayer;
 use tracing::Instrument as _;
 
 use crate::reply::scim_error;
@@ -48,8 +50,6 @@ pub struct Admitted(Arc<Admission>);
 pub struct Admission {
     /// Its id.
     pub id: RequestId,
-    /// The largest body that it may have.
-    pub body_bytes: usize,
     /// What its body asks for, without values; written where debug logs are on.
     pub outline: OnceLock<String>,
 }
@@ -73,7 +73,10 @@ struct Gate {
 pub fn wrap(routes: Router<Api>, api: Api, limits: Limits) -> Router {
     let turns = Arc::new(Semaphore::new(limits.concurrent_requests.clamp(1, Semaphore::MAX_PERMITS)));
     let gate = Gate { api: api.clone(), limits, turns };
-    let inner = routes.layer(middleware::from_fn_with_state(gate, pass)).with_state(api);
+    let layers = ServiceBuilder::new()
+        .layer(middleware::from_fn_with_state(gate, pass))
+        .layer(RequestBodyLimitLayer::new(limits.body_bytes));
+    let inner = routes.layer(layers).with_state(api);
     Router::new().fallback_service(ServiceBuilder::new().map_request(address::tidy).service(inner))
 }
 
@@ -91,11 +94,7 @@ async fn pass(State(gate): State<Gate>, mut request: Request, next: Next) -> Res
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
     let verb = verb(request.method());
     let scim = error_shape::is_scim(request.uri().path());
-    let admitted = Admitted(Arc::new(Admission {
-        id: id.clone(),
-        body_bytes: gate.limits.body_bytes,
-        outline: OnceLock::new(),
-    }));
+    let admitted = Admitted(Arc::new(Admission { id: id.clone(), outline: OnceLock::new() }));
     request.extensions_mut().insert(admitted.clone());
     let span = tracing::info_span!("http", request.id = %id, http.method = verb, http.route = route);
     let mut response = held(&gate, request, next).instrument(span.clone()).await;

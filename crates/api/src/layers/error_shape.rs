@@ -41,6 +41,7 @@ fn error(status: StatusCode, verb: &str) -> ScimError {
         StatusCode::METHOD_NOT_ALLOWED => ScimError::method_not_allowed(format!(
             "this path has no {verb}; the Allow header names what it has"
         )),
+        StatusCode::PAYLOAD_TOO_LARGE => ScimError::payload_too_large("the body is over the server's limit"),
         StatusCode::SERVICE_UNAVAILABLE => ScimError::unavailable("the request took too long; try again"),
         status if status.is_server_error() => {
             ScimError::internal("internal error; the log has it by the request id")

@@ -19,6 +19,10 @@ async fn a_body_over_the_limit_is_413_whether_or_not_it_says_so() {
     let head = server.head().await;
     let large = vec![b'x'; 20 * 1024 * 1024];
     client.send("POST", "/Users", large.clone()).await.refused(413, "");
+    // One that says so in its head is not read at all.
+    let declared =
+        client.request("POST", "/Users").header("content-length", "20971520").body(Body::empty()).unwrap();
+    server.send(declared).await.refused(413, "");
     // In pieces, without a length.
     let pieces = stream::iter(
         large
