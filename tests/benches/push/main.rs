@@ -114,7 +114,7 @@ async fn idle_pushes(stage: &Stage, people: &[&str]) -> anyhow::Result<()> {
         stage.scim.join(&group, id).await?;
         answered.push(began.elapsed());
         let look = format!(
-            "SELECT COUNT(*) AS n FROM sys.database_role_members AS m \
+            "SELECT CAST(COUNT(*) AS nvarchar(10)) AS n FROM sys.database_role_members AS m \
              JOIN sys.database_principals AS p ON p.principal_id = m.member_principal_id WHERE p.name = N'{person}'"
         );
         let end = began + Duration::from_secs(20);
