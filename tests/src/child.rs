@@ -16,7 +16,7 @@ const STOP: Duration = Duration::from_secs(25);
 
 /// A running `axon serve` or `axon emulator`. It is killed when this is dropped.
 pub struct Child {
-    child: tokio::process::Child,
+    process: tokio::process::Child,
     // A pipe that nobody holds would end whoever writes to it.
     lines: Lines<BufReader<ChildStdout>>,
     said: Vec<String>,
@@ -35,7 +35,7 @@ impl Child {
         command.envs(environment.iter().copied()).stdout(Stdio::piped()).stderr(log);
         let mut child = command.spawn().with_context(|| format!("axon {name} does not start"))?;
         let stdout = child.stdout.take().context("its standard output")?;
-        let mut started = Self { child, lines: BufReader::new(stdout).lines(), said: Vec::new() };
+        let mut started = Self { process: child, lines: BufReader::new(stdout).lines(), said: Vec::new() };
         let listening = tokio::time::timeout(START, async {
             while let Some(line) = started.lines.next_line().await? {
                 let last = line.starts_with("listening on ");
@@ -61,7 +61,7 @@ impl Child {
 
     /// Its process id.
     pub fn id(&self) -> anyhow::Result<u32> {
-        self.child.id().context("it has ended")
+        self.process.id().context("it has ended")
     }
 
     /// Sends it a signal by name.
@@ -73,7 +73,7 @@ impl Child {
 
     /// Waits until it has ended by itself.
     pub async fn ended(&mut self) -> anyhow::Result<ExitStatus> {
-        Ok(tokio::time::timeout(STOP, self.child.wait()).await.context("it does not end")??)
+        Ok(tokio::time::timeout(STOP, self.process.wait()).await.context("it does not end")??)
     }
 
     /// SIGTERM; gives how it ended.
@@ -84,6 +84,6 @@ impl Child {
 
     /// SIGKILL.
     pub async fn kill(mut self) -> anyhow::Result<()> {
-        self.child.kill().await.context("SIGKILL")
+        self.process.kill().await.context("SIGKILL")
     }
 }

@@ -39,7 +39,7 @@ impl Answer {
             "{}",
             answer.body
         );
-        ensure!(answer.body["status"] == status.to_string(), "{}", answer.body);
+        ensure!(answer.body["status"] == *status.to_string(), "{}", answer.body);
         ensure!(answer.body["scimType"].as_str().unwrap_or_default() == keyword, "{}", answer.body);
         for word in words {
             ensure!(detail.contains(word), "the detail lacks {word:?}: {detail}");

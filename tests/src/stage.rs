@@ -104,8 +104,8 @@ impl Stage {
         .await
     }
 
-    /// Starts the server anew after it was stopped or killed.
-    pub async fn restart(&mut self, serve: Serve) {
+    /// Goes on with this server, after the one before was stopped or killed.
+    pub fn takes(&mut self, serve: Serve) {
         self.scim = serve.scim(&self.token);
         self.serve = serve;
     }

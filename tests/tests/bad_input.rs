@@ -1,9 +1,8 @@
-//! Hostile and wrong input: names work exactly or are refused with a reason, errors are precise, and nothing else changes.
+//! Hostile names work exactly or are parked with a reason; sources keep to themselves; a map that is wrong changes nothing.
 
 use anyhow::{Context, ensure};
-use axon_tests::{MAP, SOON, Scim, Stage, group, until, user};
-use reqwest::Method;
-use serde_json::{Value, json};
+use axon_tests::{MAP, SOON, Scim, Stage, until, user};
+use serde_json::json;
 
 /// Names that T-SQL can hold: the catalog must show these very letters.
 fn sound_names() -> Vec<String> {
@@ -71,11 +70,15 @@ async fn hostile_user_names_work_exactly_or_are_parked_with_the_reason() -> anyh
         let waiting = summary["waiting"].as_array().context("waiting")?;
         // A name is shortened, and marks in it are spelled out: its first letters tell it.
         let start: String = name.chars().take_while(|c| !c.is_control() && *c != '\\').take(4).collect();
-        let told = waiting.iter().filter_map(|w| w["what"].as_str()).any(|w| w.contains(words) && w.contains(&start));
+        let told = waiting
+            .iter()
+            .filter_map(|w| w["what"].as_str())
+            .any(|w| w.contains(words) && w.contains(&start));
         ensure!(told, "{name:?} ({words}) is not in {summary:#}");
     }
     // What is parked is visible to people, too, without marks that turn a line round.
-    let shown = stage.place.axon(&["status"]).await?.exits(0)?.out + &stage.place.axon(&["plan"]).await?.exits(0)?.out;
+    let shown = stage.place.axon(&["status"]).await?.exits(0)?.out
+        + &stage.place.axon(&["plan"]).await?.exits(0)?.out;
     ensure!(!shown.contains('\u{202e}'), "{shown:?}");
 
     // Leaving is as exact as coming.
@@ -83,7 +86,9 @@ async fn hostile_user_names_work_exactly_or_are_parked_with_the_reason() -> anyh
         stage.scim.activate(id, "False").await?;
     }
     let catalog = stage
-        .catalog_when("all have left", |c| sound.iter().all(|n| c.shut_out.contains(n) && c.roles_of(n).is_empty()))
+        .catalog_when("all have left", |c| {
+            sound.iter().all(|n| c.shut_out.contains(n) && c.roles_of(n).is_empty())
+        })
         .await?;
     ensure!(catalog.shut_out.len() == sound.len() && catalog.canaries_live(), "{catalog:#?}");
     stage.place.axon(&["audit", "verify"]).await?.exits(0)?;
@@ -114,14 +119,21 @@ async fn a_user_who_is_named_like_somebody_elses_principal_does_not_become_it() 
 async fn hostile_group_role_and_object_names_keep_their_meaning() -> anyhow::Result<()> {
     let map = MAP
         .replace("role_name: \"axon_{role}\"", "role_name: \"axon_]; DROP ROLE [canary]--'{role}\"")
-        .replace("[select on sales.regions]", "[\"select on sales.[o'r]]d; DROP TABLE sales.orders--] ([c]]'ol])\"]")
+        .replace(
+            "[select on sales.regions]",
+            "[\"select on sales.[o'r]]d; DROP TABLE sales.orders--] ([c]]'ol])\"]",
+        )
         .replace("{ any: [Readers] }", "{ any: [\"R'; DROP ROLE canary--\", \"\\u202Esredaer\"] }")
-        .replace("{ any: [Regions] }", "{ match: \"^team (?<role>.+)$\" }\n    only: [region]\n    trust: true")
+        .replace(
+            "{ any: [Regions] }",
+            "{ match: \"^team (?<role>.+)$\" }\n    only: [region]\n    trust: true",
+        )
         .replace("roles: [region]", "roles: \"{role}\"");
     let stage = Stage::set_with(&["kim@acme.example", "ana@acme.example"], &map).await?;
     let mut admin = stage.pool.admin().await?;
     admin.run("CREATE TABLE sales.[o'r]]d; DROP TABLE sales.orders--] ([c]]'ol] int, other int)").await?;
-    let (kim, ana) = (stage.scim.person("kim@acme.example").await?, stage.scim.person("ana@acme.example").await?);
+    let (kim, ana) =
+        (stage.scim.person("kim@acme.example").await?, stage.scim.person("ana@acme.example").await?);
     stage.scim.group("R'; DROP ROLE canary--", &[&kim]).await?;
     stage.scim.group("team region", &[&kim]).await?;
     stage.scim.group("\u{202e}sredaer", &[&ana]).await?;
@@ -143,122 +155,6 @@ async fn hostile_group_role_and_object_names_keep_their_meaning() -> anyhow::Res
     ensure!(catalog.held.contains(&wanted), "{catalog:#?}");
     ensure!(catalog.held.contains(&format!("{}: SELECT on sales.orders", role("reader"))), "{catalog:#?}");
     ensure!(catalog.canaries_live(), "{catalog:#?}");
-    Ok(())
-}
-
-/// Sends bytes that no connector would, and gives the status.
-async fn status_of(stage: &Stage, method: Method, path: &str, kind: &str, body: Vec<u8>) -> anyhow::Result<u16> {
-    let address = format!("{}/scim/v2{path}", stage.serve.address());
-    let request = reqwest::Client::new().request(method, address).bearer_auth(&stage.token);
-    let answer = request.header("Content-Type", kind).body(body).send().await?;
-    let status = answer.status().as_u16();
-    let error: Value = answer.json().await?;
-    ensure!(error["status"] == status.to_string(), "{error}");
-    Ok(status)
-}
-
-#[tokio::test]
-async fn wrong_requests_get_the_precise_error_and_change_nothing() -> anyhow::Result<()> {
-    let stage = Stage::set(&["kim@acme.example"]).await?;
-    let scim = &stage.scim;
-    let kim = scim.person("kim@acme.example").await?;
-    let ana = scim.person("ana@acme.example").await?;
-    let readers = scim.group("Readers", &[&kim]).await?;
-    stage.catalog_when("kim reads", |c| c.roles_of("kim@acme.example") == ["axon_reader"]).await?;
-    stage.settled().await?;
-    let (head, catalog) = (stage.place.head().await?, stage.catalog().await?);
-    let sound = user("new@acme.example");
-    let with = |key: &str, value: Value| {
-        let mut body = sound.clone();
-        body[key] = value;
-        body
-    };
-
-    // Bodies that are no JSON, or not the JSON of a user.
-    let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
-    let twice = br#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"a","userName":"b"}"#;
-    for (body, words) in [
-        (b"{".to_vec(), ""),
-        (b" ".to_vec(), "empty"),
-        (b"[]".to_vec(), "object"),
-        (b"{}]".to_vec(), ""),
-        (b"{\"userName\": \"\xff\"}".to_vec(), ""),
-        (b"{\"userName\": \"\\ud800\"}".to_vec(), ""),
-        (deep.into_bytes(), ""),
-        (twice.to_vec(), "twice"),
-    ] {
-        let shown = String::from_utf8_lossy(&body[..body.len().min(60)]).into_owned();
-        scim.raw(Method::POST, "/Users", body).await?.refuses(400, "invalidSyntax", &[words]).context(shown)?;
-    }
-    for (body, keyword, words) in [
-        (json!({ "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"] }), "invalidValue", "userName"),
-        (with("userName", json!(5)), "invalidValue", "userName"),
-        (with("userName", json!("")), "invalidValue", "userName"),
-        (with("userName", json!("a\0b")), "invalidValue", "U+0000"),
-        (with("displayName", json!("\0")), "invalidValue", "U+0000"),
-        (with("active", json!("perhaps")), "invalidValue", "active"),
-        (with("emails", json!([[5]])), "invalidValue", "emails"),
-        (with("name", json!(["Kim"])), "invalidValue", "name"),
-    ] {
-        let shown = body.to_string();
-        scim.post("/Users", &body).await?.refuses(400, keyword, &[words]).context(shown)?;
-    }
-    scim.post("/Groups", &group("a\0b", &[])).await?.refuses(400, "invalidValue", &["U+0000"])?;
-    let taken = with("userName", json!("KIM@acme.example"));
-    scim.post("/Users", &taken).await?.refuses(409, "uniqueness", &["userName"])?;
-    scim.put(&format!("/Users/{ana}"), &taken).await?.refuses(409, "uniqueness", &["userName"])?;
-
-    // Changes that cannot be made. Each comes behind one that could: none of the request is kept.
-    let (user_path, group_path) = (format!("/Users/{ana}"), format!("/Groups/{readers}"));
-    let sound_first = json!({ "op": "replace", "path": "displayName", "value": "Changed" });
-    for (path, operation, keyword) in [
-        (&user_path, json!({ "op": "frobnicate", "path": "active", "value": true }), "invalidSyntax"),
-        (&user_path, json!({ "op": "replace", "path": "emails[type eq", "value": "x" }), "invalidPath"),
-        (&user_path, json!({ "op": "replace", "path": "active", "value": "perhaps" }), "invalidValue"),
-        (&user_path, json!({ "op": "replace", "path": "userName", "value": "kim@acme.example" }), "uniqueness"),
-        (&user_path, json!({ "op": "replace", "path": "userName", "value": "a\0b" }), "invalidValue"),
-        (&user_path, json!({ "op": "remove" }), "noTarget"),
-        (&group_path, json!({ "op": "remove", "path": "members[value" }), "invalidPath"),
-        (&group_path, json!({ "op": "remove", "path": "displayName" }), "mutability"),
-    ] {
-        let shown = operation.to_string();
-        let answer = scim.patch(path, &json!([sound_first, operation])).await?;
-        let status = if keyword == "uniqueness" { 409 } else { 400 };
-        answer.refuses(status, keyword, &[]).context(shown)?;
-    }
-    scim.raw(Method::PATCH, &user_path, b"{}".to_vec()).await?.refuses(400, "invalidSyntax", &["Operations"])?;
-
-    // Filters, ids, paths, verbs.
-    for filter in ["userName", "userName+eq", "userName+zz+%22a%22", "userName+eq+%22a", "(userName+pr", "userName+eq+%22a%22+and"] {
-        scim.get(&format!("/Users?filter={filter}")).await?.refuses(400, "invalidFilter", &[]).context(filter)?;
-    }
-    let deep = format!("/Users?filter={}userName+pr{}", "(".repeat(3_000), ")".repeat(3_000));
-    scim.get(&deep).await?.refuses(400, "invalidFilter", &[])?;
-    let quoted = "userName+eq+%22x'+OR+1%3D1--%22";
-    let found = scim.get(&format!("/Users?filter={quoted}")).await?.is(200)?;
-    ensure!(found.body["totalResults"] == 0, "{}", found.body);
-    scim.get("/Users?count=many").await?.refuses(400, "invalidValue", &["count"])?;
-    for path in ["/Users/nobody", "/Users/%00", "/Users/00000000-0000-7000-8000-000000000000", "/Nothing"] {
-        scim.get(path).await?.refuses(404, "", &[]).context(path)?;
-    }
-    scim.delete("/Groups/00000000-0000-7000-8000-000000000000").await?.refuses(404, "", &[])?;
-    scim.put("/Users", &sound).await?.refuses(405, "", &[])?;
-    scim.get(&format!("/Users?filter={}", "x".repeat(40_000))).await?.refuses(431, "", &[])?;
-    ensure!(status_of(&stage, Method::POST, "/Users", "text/plain", b"{}".to_vec()).await? == 415);
-    ensure!(status_of(&stage, Method::POST, "/Users", "application/scim+json", vec![b' '; 9 << 20]).await? == 413);
-
-    // Tokens.
-    for token in ["", "axon_wrong", "\u{e9}", "a b", &"x".repeat(9_000)] {
-        let answer = scim.with_token(token).post("/Users", &sound).await?;
-        answer.refuses(401, "", &[]).with_context(|| token.chars().take(20).collect::<String>())?;
-    }
-    let answer = reqwest::get(format!("{}/scim/v2/Users", stage.serve.address())).await?;
-    ensure!(answer.status() == 401 && answer.headers().contains_key("www-authenticate"), "{answer:?}");
-
-    ensure!(stage.place.head().await? == head, "the journal moved: {:#?}", &stage.place.journal().await?[usize::try_from(head)?..]);
-    ensure!(stage.catalog().await? == catalog);
-    let ana = scim.get(&user_path).await?.is(200)?;
-    ensure!(ana.body.get("displayName").is_none(), "{}", ana.body);
     Ok(())
 }
 
@@ -312,6 +208,9 @@ async fn a_map_that_cannot_be_used_leaves_the_one_in_force() -> anyhow::Result<(
     stage.serve.child().signal("HUP").await?;
     stage.catalog_when("kim lost it", |c| c.roles_of("kim@acme.example").is_empty()).await?;
     let journal = stage.place.journal().await?;
-    ensure!(journal.iter().filter(|r| r.kind.contains("map")).count() == 2, "each map in force has its record");
+    ensure!(
+        journal.iter().filter(|r| r.kind.contains("map")).count() == 2,
+        "each map in force has its record"
+    );
     Ok(())
 }

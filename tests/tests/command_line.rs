@@ -19,11 +19,27 @@ async fn wrong_usage_is_2_and_a_failure_is_1_with_its_remedy() -> anyhow::Result
     place.axon(&["sreve"]).await?.exits(2)?.says(&["serve"])?;
     place.axon(&["plan", "--chekc"]).await?.exits(2)?.says(&["--check"])?;
     place.axon(&["token", "create"]).await?.exits(2)?.says(&["--source"])?;
-    place.axon(&["token", "create", "--source", "entra", "--days", "many"]).await?.exits(2)?.says(&["--days"])?;
-    place.axon(&["emulator", "--admin", "sa:x", "--listen", "nowhere"]).await?.exits(2)?.says(&["--listen"])?;
+    place
+        .axon(&["token", "create", "--source", "entra", "--days", "many"])
+        .await?
+        .exits(2)?
+        .says(&["--days"])?;
+    place
+        .axon(&["emulator", "--admin", "sa:x", "--listen", "nowhere"])
+        .await?
+        .exits(2)?
+        .says(&["--listen"])?;
     place.axon(&["emulator", "--admin", "sa"]).await?.exits(1)?.says(&["NAME:PASSWORD"])?;
-    place.axon(&["emulator", "--admin", "sa:x", "--listen", "0.0.0.0:0"]).await?.exits(1)?.says(&["loopback"])?;
-    place.axon(&["emulator", "--admin", "sa:x", "--control", "0.0.0.0:0"]).await?.exits(1)?.says(&["loopback"])?;
+    place
+        .axon(&["emulator", "--admin", "sa:x", "--listen", "0.0.0.0:0"])
+        .await?
+        .exits(1)?
+        .says(&["loopback"])?;
+    place
+        .axon(&["emulator", "--admin", "sa:x", "--control", "0.0.0.0:0"])
+        .await?
+        .exits(1)?
+        .says(&["loopback"])?;
     place.write("people.json", "{\"people\": []}")?;
     let said = place.axon(&["emulator", "--admin", "sa:x", "--directory", "people.json"]).await?.exits(1)?;
     said.says(&["people.json", "docs/EMULATOR.md"])?;
@@ -32,12 +48,20 @@ async fn wrong_usage_is_2_and_a_failure_is_1_with_its_remedy() -> anyhow::Result
     said.says(&["no source \"netra\"", "entra, okta"])?;
     place.axon(&["token", "revoke", "not-an-id"]).await?.exits(1)?.says(&["axon token list"])?;
     for command in ["plan", "apply"] {
-        place.axon(&[command, "--target", "werehouse"]).await?.exits(1)?.says(&["\"werehouse\"", "warehouse"])?;
+        place
+            .axon(&[command, "--target", "werehouse"])
+            .await?
+            .exits(1)?
+            .says(&["\"werehouse\"", "warehouse"])?;
     }
     place.axon(&["explain", "nobody@acme.example"]).await?.exits(1)?;
     let said = place.axon(&["explain", "x", "--target", "werehouse"]).await?.exits(1)?;
     said.says(&["\"werehouse\"", "warehouse"])?;
-    place.axon(&["audit", "verify", "--export", "nowhere.jsonl"]).await?.exits(1)?.says(&["nowhere.jsonl"])?;
+    place
+        .axon(&["audit", "verify", "--export", "nowhere.jsonl"])
+        .await?
+        .exits(1)?
+        .says(&["nowhere.jsonl"])?;
     place.axon(&["--help"]).await?.exits(0)?;
     place.axon(&["--version"]).await?.exits(0)?;
     Ok(())
@@ -54,12 +78,21 @@ async fn a_configuration_that_cannot_be_used_is_told_by_key_and_place() -> anyho
         }
         anyhow::Ok(())
     };
-    wrong(&format!("{CONFIG}limits:\n  body_byte: 5\n"), &["axon.yaml:10:3", "body_byte", "did you mean `body_bytes`?"]).await?;
-    wrong(&CONFIG.replace("role_map:", "rolemap:"), &["axon.yaml:3:1", "rolemap", "did you mean `role_map`?"]).await?;
+    wrong(
+        &format!("{CONFIG}limits:\n  body_byte: 5\n"),
+        &["axon.yaml:10:3", "body_byte", "did you mean `body_bytes`?"],
+    )
+    .await?;
+    wrong(
+        &CONFIG.replace("role_map:", "rolemap:"),
+        &["axon.yaml:3:1", "rolemap", "did you mean `role_map`?"],
+    )
+    .await?;
     wrong(&CONFIG.replace("kind: okta", "kind: octa"), &["axon.yaml:8:", "octa", "okta"]).await?;
     wrong(&CONFIG.replace("127.0.0.1:0", "localhost"), &["axon.yaml:1:9", "listen"]).await?;
     wrong(&format!("{CONFIG}limits: {{ body_bytes: 10 }}\n"), &["limits.body_bytes", "10", "1024"]).await?;
-    wrong(&CONFIG.replace("sqlite:axon.db", "postgres://x/y"), &["store", "PostgreSQL is not supported yet"]).await?;
+    wrong(&CONFIG.replace("sqlite:axon.db", "postgres://x/y"), &["store", "PostgreSQL is not supported yet"])
+        .await?;
     wrong(&CONFIG.replace("sqlite:axon.db", "axon.db"), &["store", "sqlite:FILE"]).await?;
     wrong("listen: [", &["axon.yaml:1:"]).await?;
     wrong("", &["axon.yaml"]).await?;
@@ -71,13 +104,17 @@ async fn a_configuration_that_cannot_be_used_is_told_by_key_and_place() -> anyho
     place.write("axon.yaml", CONFIG)?;
     let environment = [("AXON_LIMITS__BODY_BITES", "1")];
     run(place.path(), &["config", "check"], &environment).await?.exits(1)?.says(&["AXON_", "body_bites"])?;
-    let said = run(place.path(), &["config", "check", "--json"], &[("AXON_LIMITS__BODY_BYTES", "4096")]).await?;
+    let said =
+        run(place.path(), &["config", "check", "--json"], &[("AXON_LIMITS__BODY_BYTES", "4096")]).await?;
     ensure!(said.exits(0)?.json()?["limits"]["body_bytes"] == 4096);
 
     // A port that is taken, and a store that is none.
     let taken = TcpListener::bind("127.0.0.1:0")?;
     let address = taken.local_addr()?.to_string();
-    run(place.path(), &["serve"], &[("AXON_LISTEN", &address)]).await?.exits(1)?.says(&[&address, "`listen`"])?;
+    run(place.path(), &["serve"], &[("AXON_LISTEN", &address)])
+        .await?
+        .exits(1)?
+        .says(&[&address, "`listen`"])?;
     ensure!(!place.file("axon.db").exists(), "a server that did not start made a store");
     place.write("axon.db", &"this is no database at all ".repeat(100))?;
     place.axon(&["serve"]).await?.exits(1)?.says(&["axon.db"])?;
@@ -94,8 +131,14 @@ async fn a_map_that_cannot_be_used_is_quoted_where_it_is_wrong() -> anyhow::Resu
     let place = furnished()?;
     let map = |from: &str, to: &str| MAP.replace("PORT", "1").replace(from, to);
     for (text, words) in [
-        (map("roles: [reader]", "roles: [raeder]"), ["role-map.yaml:", "raeder", "did you mean `reader`?"].as_slice()),
-        (map("mode: authoritative", "mod: authoritative"), &["role-map.yaml:11:5", "`mod`", "did you mean `mode`?"]),
+        (
+            map("roles: [reader]", "roles: [raeder]"),
+            ["role-map.yaml:", "raeder", "did you mean `reader`?"].as_slice(),
+        ),
+        (
+            map("mode: authoritative", "mod: authoritative"),
+            &["role-map.yaml:11:5", "`mod`", "did you mean `mode`?"],
+        ),
         (map("select on sales.orders", "selct on sales.orders"), &["role-map.yaml:", "selct", "select"]),
         (map("select on sales.orders", "select on sales.[orders"), &["role-map.yaml:", "sales.[orders"]),
         (map("includes: [reader]", "includes: [writer]"), &["role-map.yaml:", "writer"]),
@@ -122,7 +165,10 @@ async fn a_map_that_cannot_be_used_is_quoted_where_it_is_wrong() -> anyhow::Resu
 async fn tokens_are_shown_once_listed_without_secrets_and_refused_when_revoked() -> anyhow::Result<()> {
     let stage = Stage::set(&[]).await?;
     let place = &stage.place;
-    let said = place.axon(&["token", "create", "--source", "entra", "--label", "second", "--days", "30"]).await?.exits(0)?;
+    let said = place
+        .axon(&["token", "create", "--source", "entra", "--label", "second", "--days", "30"])
+        .await?
+        .exits(0)?;
     let second = said.out.trim().to_owned();
     ensure!(said.out == format!("{second}\n") && second.starts_with("axon_"), "{said:?}");
     let scim = stage.scim.with_token(&second);
@@ -143,11 +189,17 @@ async fn tokens_are_shown_once_listed_without_secrets_and_refused_when_revoked()
     ensure!(row["accepted"] == true && row["source"] == "entra" && row["expires"].is_number(), "{row}");
     let id = row["id"].as_str().context("its id")?;
     place.axon(&["token", "revoke", id]).await?.exits(0)?;
-    until("the revoked token is refused", SOON, async || Ok((scim.get("/Users").await?.status == 401).then_some(()))).await?;
+    until("the revoked token is refused", SOON, async || {
+        Ok((scim.get("/Users").await?.status == 401).then_some(()))
+    })
+    .await?;
     stage.scim.get("/Users").await?.is(200)?;
     place.axon(&["token", "revoke", id]).await?.exits(1)?.says(&["axon token list"])?;
     let journal = place.journal().await?;
-    ensure!(journal.iter().filter(|r| r.kind.contains("token")).count() == 3, "two made, one revoked: {journal:#?}");
+    ensure!(
+        journal.iter().filter(|r| r.kind.contains("token")).count() == 3,
+        "two made, one revoked: {journal:#?}"
+    );
     Ok(())
 }
 
@@ -248,7 +300,8 @@ async fn audit_verify_names_the_first_record_that_was_tampered_with() -> anyhow:
     std::fs::write(place.file("axon.db"), &store)?;
     let connection = Connection::open(place.file("axon.db"))?;
     connection.execute_batch(untrigger)?;
-    let changed = connection.execute("UPDATE journal SET seq = seq + 100 WHERE seq = ?1", [i64::try_from(last)?])?;
+    let changed =
+        connection.execute("UPDATE journal SET seq = seq + 100 WHERE seq = ?1", [i64::try_from(last)?])?;
     ensure!(changed == 1);
     drop(connection);
     place.axon(&["audit", "verify"]).await?.exits(3)?;

@@ -24,7 +24,8 @@ impl Disk {
     fn make(place: &Place) -> anyhow::Result<Self> {
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fdatasync.c");
         let library = place.file("fdatasync.so").display().to_string();
-        let built = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o", &library, source, "-ldl"]).output()?;
+        let built =
+            Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o", &library, source, "-ldl"]).output()?;
         ensure!(built.status.success(), "cc: {}", String::from_utf8_lossy(&built.stderr));
         place.write("sync", &"\0".repeat(40))?;
         let shared = File::options().read(true).write(true).open(place.file("sync"))?;
@@ -67,7 +68,12 @@ async fn load(scim: &Scim, what: &str) -> anyhow::Result<(Vec<String>, Duration)
             let (mut ids, mut quickest) = (Vec::new(), Duration::MAX);
             for n in 0..EACH {
                 let asked = Instant::now();
-                ids.push(scim.post("/Users", &user(&format!("{what}-{client}-{n}@acme.example"))).await?.is(201)?.id()?);
+                ids.push(
+                    scim.post("/Users", &user(&format!("{what}-{client}-{n}@acme.example")))
+                        .await?
+                        .is(201)?
+                        .id()?,
+                );
                 quickest = quickest.min(asked.elapsed());
             }
             anyhow::Ok((ids, quickest))
@@ -93,7 +99,11 @@ async fn set() -> anyhow::Result<(Place, Disk, Serve, Scim)> {
     Ok((place, disk, serve, scim))
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a counter is a small whole number")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a counter is a small whole number"
+)]
 async fn counter(serve: &Serve, name: &str) -> anyhow::Result<u64> {
     Ok(serve.metric(name).await? as u64)
 }
@@ -112,7 +122,11 @@ async fn each_committed_group_reached_the_disk_and_groups_fold_writes() -> anyho
     let syncs_after = disk.logs()?;
     let groups = groups_after - groups;
     let writes = counter(&serve, "axon_store_writes_total").await? - writes;
-    println!("{} creates, {writes} writes, {groups} groups, {} syncs of the log", ids.len(), syncs_after - syncs);
+    println!(
+        "{} creates, {writes} writes, {groups} groups, {} syncs of the log",
+        ids.len(),
+        syncs_after - syncs
+    );
     ensure!(writes >= ids.len() as u64, "{writes} writes");
     ensure!(syncs_after - syncs >= groups, "{} syncs for {groups} groups", syncs_after - syncs);
     ensure!(groups * 2 < writes, "{groups} groups for {writes} writes: they do not fold");
@@ -137,7 +151,11 @@ async fn a_disk_that_fails_gives_errors_and_never_acknowledgements() -> anyhow::
     for n in 0..5 {
         let answer = scim.post("/Users", &user(&format!("lost-{n}@acme.example"))).await?;
         ensure!(matches!(answer.status, 500 | 503), "answered {} {}", answer.status, answer.body);
-        ensure!(!answer.body.to_string().contains("axon.db"), "it tells the client of files: {}", answer.body);
+        ensure!(
+            !answer.body.to_string().contains("axon.db"),
+            "it tells the client of files: {}",
+            answer.body
+        );
     }
     ensure!(disk.get(2)? >= 5, "no sync failed");
     // Reads go on.

@@ -106,7 +106,7 @@ async fn a_converged_target_gets_no_new_statements_from_a_restart() -> anyhow::R
         until("it has gone", SOON, async || Ok(stage.serve.page("/healthz").await.is_err().then_some(())))
             .await?;
         let serve = Serve::start(place).await?;
-        stage.restart(serve).await;
+        stage.takes(serve);
         stage.state("converged").await?;
         ensure!(
             stage.place.statements().await? == sent,
@@ -175,7 +175,8 @@ async fn apply_and_a_running_server_share_the_work_under_one_lease() -> anyhow::
     let members: Vec<&str> = ids.iter().map(String::as_str).collect();
     stage.scim.group("Readers", &members).await?;
     let (one, two) = tokio::join!(stage.place.axon(&["apply"]), stage.place.axon(&["apply"]));
-    (one?.exits(0)?, two?.exits(0)?);
+    one?.exits(0)?;
+    two?.exits(0)?;
     stage.catalog_when("all read", |c| names.iter().all(|name| c.roles_of(name) == ["axon_reader"])).await?;
     stage.state("converged").await?;
     // Nobody was made twice: each statement was sent once, whoever sent it.
