@@ -89,7 +89,7 @@ async fn python_tds_queries_the_pool_with_parameters_tokens_and_errors() -> anyh
     );
     let place = Place::new(["kim@acme.example"])?;
     let pool = Pool::start(&place, 0).await?;
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/client.py");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/python/client.py");
     let output = Command::new(python)
         .args([script, &pool.port()?.to_string(), ADMIN, PASSWORD, &entra_token(ENTRA_ADMIN)])
         .arg(entra_token("kim@acme.example"))

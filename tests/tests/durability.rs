@@ -22,7 +22,7 @@ struct Disk {
 
 impl Disk {
     fn make(place: &Place) -> anyhow::Result<Self> {
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fdatasync.c");
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/fdatasync.c");
         let library = place.file("fdatasync.so").display().to_string();
         let built =
             Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o", &library, source, "-ldl"]).output()?;

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use axon_tests::{MAP, Place, Pool, SOON, Scim, Serve, Stage, until, user};
 
+/// How long a lease may outlive its holder, and a restart.
+const LEASE_AND_MORE: Duration = Duration::from_secs(90);
 const KIM: &str = "kim@acme.example";
 
 #[tokio::test]
@@ -185,6 +187,38 @@ async fn apply_and_a_running_server_share_the_work_under_one_lease() -> anyhow::
     sent.sort();
     sent.dedup();
     ensure!(sent.len() == all, "{all} statements, {} different", sent.len());
+    stage.place.axon(&["audit", "verify"]).await?.exits(0)?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_server_that_was_killed_within_a_statement_looks_again_and_goes_on() -> anyhow::Result<()> {
+    let mut stage = Stage::set(&[KIM]).await?;
+    stage.state("converged").await?;
+    stage.pool.lever("latency 300 1 CREATE USER").await?;
+    let kim = stage.scim.person(KIM).await?;
+    stage.scim.group("Readers", &[&kim]).await?;
+    until("the statement is on its way", SOON, async || {
+        let journal = stage.place.journal().await?;
+        Ok(journal.iter().any(|r| r.kind == "step-intent" && r.clear.to_string().contains(KIM)).then_some(()))
+    })
+    .await?;
+    stage.serve.child().signal("KILL").await?;
+    until("it has gone", SOON, async || Ok(stage.serve.page("/healthz").await.is_err().then_some(())))
+        .await?;
+    let serve = Serve::start(&stage.place).await?;
+    stage.takes(serve);
+    // The dead server still has the lease: nobody knows whether it lives until that has run out.
+    until("kim reads", LEASE_AND_MORE, async || {
+        Ok((stage.catalog().await?.roles_of(KIM) == ["axon_reader"]).then_some(()))
+    })
+    .await?;
+    stage.state("converged").await?;
+    let journal = stage.place.journal().await?;
+    let outcomes =
+        journal.iter().filter(|r| r.kind == "step-outcome" && r.clear.to_string().contains("CREATE USER"));
+    // The pool may have carried out what the dead server sent: then it is found there and not sent again.
+    ensure!(outcomes.count() <= 1, "{journal:#?}");
     stage.place.axon(&["audit", "verify"]).await?.exits(0)?;
     Ok(())
 }

@@ -86,7 +86,7 @@ async fn the_catalog_that_python_tds_reads_is_the_one_written_by_hand() -> anyho
         pool.with_context(|| format!("`demo --keep` does not tell how to reach the pool: {said:?}"))?;
     let (address, login) = pool.split_once(' ').context("an address, then the login")?;
     let password = login.split("password ").nth(1).context("a password")?.trim_end_matches(')');
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/catalog.py");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/python/catalog.py");
     let read = Command::new(python()?).args([script, address, "sa", password, &expected()]).output().await?;
     let told = format!("{}{}", String::from_utf8_lossy(&read.stdout), String::from_utf8_lossy(&read.stderr));
     ensure!(read.status.code() == Some(0), "{told}");

@@ -163,6 +163,7 @@ async fn a_statement_that_fails_or_breaks_off_is_not_replayed_blindly_and_conver
         "hangup after CREATE USER",
         "hangup before GRANT SELECT ON",
         "hangup after GRANT SELECT ON",
+        "cut",
         "directory-down 1",
         "statement 40613 before sp_addrolemember",
     ] {
