@@ -214,3 +214,27 @@ async fn a_map_that_cannot_be_used_leaves_the_one_in_force() -> anyhow::Result<(
     );
     Ok(())
 }
+
+#[tokio::test]
+async fn a_second_source_that_claims_a_person_gets_nothing_and_is_named() -> anyhow::Result<()> {
+    let map = format!("{MAP}  - groups: {{ any: [Contractors] }}\n    source: okta\n    roles: [region]\n");
+    let stage = Stage::set_with(&["kim@acme.example"], &map).await?;
+    let kim = stage.scim.person("kim@acme.example").await?;
+    stage.scim.group("Readers", &[&kim]).await?;
+    stage.catalog_when("kim reads", |c| c.roles_of("kim@acme.example") == ["axon_reader"]).await?;
+    stage.settled().await?;
+    let before = stage.catalog().await?;
+    let okta: Scim = stage.scim.with_token(&stage.place.token("okta").await?);
+    let other = okta.person("KIM@acme.example").await?;
+    okta.group("Contractors", &[&other]).await?;
+    stage.settled().await?;
+    stage.state("pending").await?;
+    let catalog = stage.catalog().await?;
+    ensure!(!catalog.members.iter().any(|m| m.starts_with("axon_region")), "{catalog:#?}");
+    ensure!(catalog.people == before.people, "one principal is not made twice: {catalog:#?}");
+    let summary = stage.place.summary().await?;
+    ensure!(summary["waiting"].to_string().contains("claimed by several"), "{summary:#}");
+    okta.delete(&format!("/Users/{other}")).await?.is(204)?;
+    stage.catalog_when("all is as before", |c| *c == before).await?;
+    Ok(())
+}

@@ -49,6 +49,12 @@ async fn a_leaver_with_an_open_session_is_cut_and_cannot_come_back() -> anyhow::
         .await?;
     let mut back = stage.pool.person(KIM).await?;
     back.run("SELECT order_id FROM sales.orders").await?;
+
+    // Names of people are in the journal, where they can be erased: not in logs, not in metrics.
+    let (_, metrics) = stage.serve.page("/metrics").await?;
+    let log = stage.place.read("serve.log")?;
+    ensure!(metrics.contains("axon_reconcile_steps_total") && !metrics.contains("acme.example"), "{metrics}");
+    ensure!(log.contains("\"serving SCIM") && !log.contains(KIM) && !log.contains(ANA), "{log}");
     Ok(())
 }
 
