@@ -8,6 +8,7 @@ mod discovery;
 mod entra;
 mod errors;
 mod groups;
+mod health;
 mod kit;
 mod limits;
 mod lists;
