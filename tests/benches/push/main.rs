@@ -93,7 +93,7 @@ async fn run() -> anyhow::Result<()> {
         creates.p(50),
         creates.p(99)
     );
-    println!("                       {:>8.1} writes share one commit", group);
+    println!("                       {group:>8.1} writes share one commit");
     Ok(())
 }
 
