@@ -23,7 +23,8 @@ pub struct Blocked {
 pub struct BlockedSteps(Vec<Blocked>);
 
 impl BlockedSteps {
-    /// Remembers a refusal; each further one of the same step waits twice as long, up to an hour.
+    /// Remembers a refusal; each further one of the same step waits twice as long, up to an hour if it gives and up to a
+    /// minute if it takes away: a leaver does not wait for a back-off.
     pub fn add(&mut self, step: &Step, refusal: Refusal, now: OffsetDateTime) {
         let tries = self.0.iter().find(|b| b.step == *step).map_or(0, |b| b.tries);
         let first = match refusal.kind {
@@ -31,10 +32,16 @@ impl BlockedSteps {
             RefusalKind::DirectoryUnknown | RefusalKind::DirectoryUnavailable | RefusalKind::Busy => 5,
             _ => 30,
         };
-        let wait = Duration::seconds(i64::from(first) << tries.min(10)).min(Duration::hours(1));
+        let longest = if step.gives() { Duration::hours(1) } else { Duration::minutes(1) };
+        let wait = Duration::seconds(i64::from(first) << tries.min(10)).min(longest);
         // What was not wanted again for a day is forgotten.
         self.0.retain(|b| b.step != *step && now - b.until < Duration::days(1));
         self.0.push(Blocked { step: step.clone(), refusal, until: now + wait, tries: tries + 1 });
+    }
+
+    /// The step took effect: a later refusal of it begins anew.
+    pub fn done(&mut self, step: &Step) {
+        self.0.retain(|b| b.step != *step);
     }
 
     /// The steps that still wait at `now`.
@@ -52,6 +59,8 @@ impl BlockedSteps {
     pub fn leave_out(&self, desired: &mut Graph, actual: &Graph, now: OffsetDateTime) {
         for blocked in self.waiting(now) {
             match &blocked.step {
+                // Somebody else may have made it meanwhile: whoever is there is not shut out for an old refusal.
+                Step::CreatePrincipal { name, .. } if meant(desired, actual, *name) => {}
                 Step::CreatePrincipal { name, .. } => leave_out_name(desired, *name),
                 Step::CreateRole { name } => {
                     restrain(desired, actual, *name, None);
@@ -73,10 +82,43 @@ impl BlockedSteps {
         }
     }
 
-    /// Whether this step was refused and waits.
+    /// Whether this step was refused and waits. Nobody is dropped whose sessions could not be ended: they are found by the
+    /// principal.
     pub fn holds(&self, step: &Step, now: OffsetDateTime) -> bool {
-        self.waiting(now).any(|b| b.step == *step)
+        self.waiting(now).any(|b| match (&b.step, step) {
+            (Step::KillSessions { principal }, Step::DropPrincipal { name }) => principal == name,
+            (refused, step) => refused == step,
+        })
     }
+}
+
+/// Whether the target holds under this name what the map means.
+fn meant(desired: &Graph, actual: &Graph, name: SqlName) -> bool {
+    let (Some(wanted), Some(there)) = (desired.principals.get(&name), actual.principals.get(&name)) else {
+        return false;
+    };
+    match (&wanted.sid, &there.sid) {
+        (Some(wanted), Some(there)) => wanted == there,
+        _ => wanted.kind == there.kind,
+    }
+}
+
+/// Gives nothing to whoever stands in the target under a person's name and is something else (a group, a SQL user, a role),
+/// and leaves them nothing that the map meant for the person.
+pub fn leave_out_impostors(desired: &mut Graph, actual: &Graph) {
+    let stands = |name: &SqlName| {
+        let other_object = match (desired.principals.get(name), actual.principals.get(name)) {
+            (Some(wanted), Some(there)) => wanted.kind != there.kind && !meant(desired, actual, *name),
+            _ => false,
+        };
+        other_object || actual.roles.contains_key(name)
+    };
+    let impostors: BTreeSet<SqlName> = desired.principals.keys().copied().filter(|n| stands(n)).collect();
+    if impostors.is_empty() {
+        return;
+    }
+    desired.members.retain(|m| !impostors.contains(&m.member));
+    desired.grants.retain(|key, _| !impostors.contains(&key.grantee));
 }
 
 fn leave_out_name(desired: &mut Graph, name: SqlName) {

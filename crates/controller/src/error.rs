@@ -10,6 +10,9 @@ pub enum ControllerError {
     /// The store did not answer.
     #[error("the store failed while a tick ran")]
     Store(#[from] StoreError),
+    /// What gives cannot be recorded, so it is not done.
+    #[error("the journal cannot be written, and nothing is given without its record")]
+    Unrecorded(#[source] StoreError),
     /// The target did not answer, or refused.
     #[error(transparent)]
     Target(#[from] TargetError),
@@ -25,7 +28,7 @@ impl ControllerError {
     /// When a tick may be tried again.
     pub fn retry(&self) -> Retry {
         match self {
-            Self::Store(error) => error.retry(),
+            Self::Store(error) | Self::Unrecorded(error) => error.retry(),
             Self::Target(error) => error.retry(),
             Self::Record(_) | Self::NoSuchTarget(_) => Retry::Never,
         }

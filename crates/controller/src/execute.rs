@@ -1,12 +1,13 @@
 //! Applying admitted steps in waves: recorded before, applied, read back, recorded after.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axon_audit::NewRecord;
-use axon_model::Clock;
+use axon_model::{Clock, SqlName};
 use axon_reconcile::admit::Admitted;
 use axon_reconcile::{LeaseProof, Outcome, Refusal, RefusalKind, Seen, Step, Target};
-use axon_store::Store;
+use axon_store::{Store, StoreError};
 
 use crate::error::ControllerError;
 use crate::record::{Placed, Recorder};
@@ -23,8 +24,11 @@ pub struct Waved {
     pub refused: Vec<(Step, Refusal)>,
     /// Whether what is in force is not known any more: inspect again before the next plan.
     pub doubt: bool,
-    /// Why the connection broke, if it did: the outcome is not known.
-    pub broken: Option<String>,
+    /// Under which step the connection broke and why, if it did, and whether the step had been sent: what came of it is not
+    /// known.
+    pub broken: Option<(Step, String, bool)>,
+    /// How many steps it had.
+    pub length: usize,
     /// How many steps were done.
     pub done: u64,
 }
@@ -44,11 +48,20 @@ pub struct Executor<'a> {
 }
 
 /// How many steps from `from` on go in one wave: all giving, or all taking, since the journal must come first only for what
-/// gives.
+/// gives. Nobody is given anything in the wave that makes them: a directory may know something else under that name (a
+/// group, another object), which the read-back finds out.
 pub fn wave_length(admitted: &Admitted, from: usize) -> usize {
     let Some(first) = admitted.steps().get(from) else { return 0 };
     let gives = first.step.gives();
-    admitted.steps()[from..].iter().take(WAVE).take_while(|planned| planned.step.gives() == gives).count()
+    let mut made: BTreeSet<SqlName> = BTreeSet::new();
+    let mut fits = |step: &Step| {
+        if let Step::CreatePrincipal { name, .. } = step {
+            made.insert(*name);
+            return step.gives() == gives;
+        }
+        step.gives() == gives && !made.contains(&step.subject())
+    };
+    admitted.steps()[from..].iter().take(WAVE).take_while(|planned| fits(&planned.step)).count()
 }
 
 impl Executor<'_> {
@@ -69,8 +82,11 @@ impl Executor<'_> {
         let gives = placed.iter().any(|p| p.step.gives());
         if let Err(error) = self.store.append(intents.clone(), Some(lease)).await {
             // The audit is fail-closed for what gives and never in the way of what takes away; a lost lease stops both.
-            if gives || matches!(error, axon_store::StoreError::LeaseLost(_)) {
+            if matches!(error, StoreError::LeaseLost(_)) {
                 return Err(error.into());
+            }
+            if gives {
+                return Err(ControllerError::Unrecorded(error));
             }
             tracing::error!(
                 error = &error as &dyn std::error::Error,
@@ -82,7 +98,7 @@ impl Executor<'_> {
         let seen = self.target.read_back(&wave).await;
         let now = self.clock.now();
         let mut records = std::mem::take(self.owed);
-        let mut waved = Waved::default();
+        let mut waved = Waved { length: placed.len(), ..Waved::default() };
         for (n, p) in placed.iter().enumerate() {
             let outcome = outcomes.get(n).unwrap_or(&Outcome::NotTried);
             records.push(self.recorder.outcome(p, outcome, now)?);
@@ -99,8 +115,14 @@ impl Executor<'_> {
         }
         if let Err(error) = self.store.append(records.clone(), None).await {
             *self.owed = records;
-            return Err(error.into());
+            if gives {
+                return Err(error.into());
+            }
         }
+        // A target that stops without a word has not done it all.
+        let told = waved.broken.is_some() || !waved.refused.is_empty();
+        waved.doubt |= !told && outcomes.iter().take(placed.len()).any(|o| *o == Outcome::NotTried);
+        waved.doubt |= outcomes.len() < placed.len();
         Ok(waved)
     }
 }
@@ -111,6 +133,15 @@ fn not_shown() -> Refusal {
         kind: RefusalKind::Other,
         number: 0,
         message: "the target took it, but its catalog does not show it".to_owned(),
+    }
+}
+
+/// The connection broke under the step more than once.
+pub fn not_answered() -> Refusal {
+    Refusal {
+        kind: RefusalKind::Other,
+        number: 0,
+        message: "the connection breaks under it again and again".to_owned(),
     }
 }
 
@@ -130,8 +161,8 @@ impl Waved {
                     self.doubt |= matches!(refusal.kind, RefusalKind::Missing | RefusalKind::Blocked);
                 }
             }
-            Outcome::Unknown { reason, .. } => {
-                self.broken = Some(reason.clone());
+            Outcome::Unknown { reason, statements } => {
+                self.broken = Some((step.clone(), reason.clone(), !statements.is_empty()));
                 metrics::counter!("axon_reconcile_steps_total", "result" => "unknown").increment(1);
                 self.doubt = true;
             }

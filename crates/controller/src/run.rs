@@ -67,7 +67,8 @@ impl Controller {
         self.states.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Runs one loop per target until `stop` says true. A wave that has begun is finished and recorded.
+    /// Runs one loop per target until `stop` says true. A wave that has begun is finished and recorded. A loop that panics is
+    /// begun anew with a directory that is read anew: a defect in one place must not leave a target unattended.
     pub async fn run(
         &self,
         targets: BTreeMap<TargetName, Arc<dyn Target>>,
@@ -75,22 +76,50 @@ impl Controller {
         stop: watch::Receiver<bool>,
     ) {
         let mut loops = JoinSet::new();
+        let mut running = BTreeMap::new();
         for (name, target) in targets {
             self.note(name.as_str(), &Summary::starting());
-            let turn = Loop {
-                name: name.as_str().to_owned(),
-                ticker: self.ticker(name, target),
-                moved: self.store.subscribe(),
-                map: map.clone(),
-                stop: stop.clone(),
-                store: self.store.clone(),
-                clock: self.clock.clone(),
-                retry: self.settings.retry,
-                states: self.states.clone(),
-            };
-            loops.spawn(turn.run());
+            let turn = self.turn(name.clone(), target.clone(), &map, &stop);
+            running.insert(loops.spawn(turn.run()).id(), (name, target, 0_u32));
         }
-        while loops.join_next().await.is_some() {}
+        while let Some(ended) = loops.join_next_with_id().await {
+            let Err(error) = ended else { continue };
+            let Some((name, target, panics)) = running.remove(&error.id()) else { continue };
+            if !error.is_panic() {
+                continue;
+            }
+            tracing::error!(target.name = %name, "the loop of a target panicked: it begins anew");
+            *self.world.lock().await = World::default();
+            self.note(name.as_str(), &Summary { state: State::Refused, ..Summary::starting() });
+            let mut turn = self.turn(name.clone(), target.clone(), &map, &stop);
+            let wait = pause(self.settings.retry, panics);
+            let restarted = async move {
+                if turn.wait_for_time(wait).await {
+                    turn.run().await;
+                }
+            };
+            running.insert(loops.spawn(restarted).id(), (name, target, panics.saturating_add(1)));
+        }
+    }
+
+    fn turn(
+        &self,
+        name: TargetName,
+        target: Arc<dyn Target>,
+        map: &watch::Receiver<Arc<RoleMap>>,
+        stop: &watch::Receiver<bool>,
+    ) -> Loop {
+        Loop {
+            name: name.as_str().to_owned(),
+            ticker: self.ticker(name, target),
+            moved: self.store.subscribe(),
+            map: map.clone(),
+            stop: stop.clone(),
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            retry: self.settings.retry,
+            states: self.states.clone(),
+        }
     }
 
     fn note(&self, name: &str, summary: &Summary) {
@@ -111,6 +140,11 @@ fn note(states: &States, name: &str, summary: &Summary) {
 #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
 fn count(n: u64) -> f64 {
     n as f64
+}
+
+/// How long it is waited after so many failures in a row.
+fn pause(first: std::time::Duration, failures: u32) -> std::time::Duration {
+    first.saturating_mul(1 << failures.min(5)).min(SLOWEST)
 }
 
 struct Loop {
@@ -148,8 +182,8 @@ impl Loop {
                     return;
                 }
             } else {
-                let wait = self.retry.saturating_mul(1 << failures.min(5)).min(SLOWEST);
-                failures += 1;
+                let wait = pause(self.retry, failures);
+                failures = failures.saturating_add(1);
                 if !self.wait_for_time(wait).await {
                     return;
                 }

@@ -31,6 +31,8 @@ struct Watched {
     untouchable: BTreeSet<SqlName>,
     map: Arc<RoleMap>,
     trace: Trace,
+    /// Names that lost their last person since the target's last look.
+    gone: Vec<SqlName>,
 }
 
 /// Which record last touched whom, since the last tick that settled.
@@ -53,28 +55,19 @@ pub struct Wanted {
 
 impl World {
     /// Brings the directory up to what is committed now, and every target's desired side with it.
-    pub async fn follow(
-        &mut self,
-        store: &dyn Store,
-        now: OffsetDateTime,
-    ) -> Result<Vec<(TargetName, SqlName)>, StoreError> {
-        let mut gone = Vec::new();
+    pub async fn follow(&mut self, store: &dyn Store, now: OffsetDateTime) -> Result<(), StoreError> {
         if !self.loaded {
-            self.reload(store, now).await?;
-            return Ok(gone);
+            return self.reload(store, now).await;
         }
         loop {
             match store.deltas_since(self.directory.position(), SOME).await? {
-                Since::Reload => {
-                    self.reload(store, now).await?;
-                    return Ok(gone);
-                }
+                Since::Reload => return self.reload(store, now).await,
                 Since::Deltas { deltas, upto } => {
                     let caught_up = upto <= self.directory.position();
-                    self.take_in(&deltas, now, &mut gone);
+                    self.take_in(&deltas, now);
                     self.directory.advance(upto);
                     if caught_up {
-                        return Ok(gone);
+                        return Ok(());
                     }
                 }
             }
@@ -85,18 +78,15 @@ impl World {
         self.directory = store.load_directory().await?;
         self.loaded = true;
         for watched in self.targets.values_mut() {
-            watched.evaluator.full(&self.directory, now);
+            // Who was there before and is not any more has left, though no record that is left says so.
+            let gone = watched.evaluator.reload(&self.directory, now);
+            watched.gone.extend(gone);
             watched.trace = Trace::default();
         }
         Ok(())
     }
 
-    fn take_in(
-        &mut self,
-        deltas: &[(RecordSeq, Delta)],
-        now: OffsetDateTime,
-        gone: &mut Vec<(TargetName, SqlName)>,
-    ) {
+    fn take_in(&mut self, deltas: &[(RecordSeq, Delta)], now: OffsetDateTime) {
         let mut touched = Touched::default();
         for (seq, delta) in deltas {
             touched.note(&self.directory, delta);
@@ -109,25 +99,19 @@ impl World {
             self.directory.apply(delta, *seq);
             // A name that is gone can be traced to its record only if the evaluator looks right after it.
             if matches!(delta, Delta::UserRemoved { .. }) {
-                self.evaluate(&std::mem::take(&mut touched), Some(*seq), now, gone);
+                self.evaluate(&std::mem::take(&mut touched), Some(*seq), now);
             }
         }
-        self.evaluate(&touched, deltas.last().map(|(seq, _)| *seq), now, gone);
+        self.evaluate(&touched, deltas.last().map(|(seq, _)| *seq), now);
     }
 
-    fn evaluate(
-        &mut self,
-        touched: &Touched,
-        seq: Option<RecordSeq>,
-        now: OffsetDateTime,
-        gone: &mut Vec<(TargetName, SqlName)>,
-    ) {
-        for (name, watched) in &mut self.targets {
+    fn evaluate(&mut self, touched: &Touched, seq: Option<RecordSeq>, now: OffsetDateTime) {
+        for watched in self.targets.values_mut() {
             for lost in watched.evaluator.apply(&self.directory, touched, now) {
                 if let Some(seq) = seq {
                     watched.trace.gone.insert(lost, seq);
                 }
-                gone.push((name.clone(), lost));
+                watched.gone.push(lost);
             }
         }
     }
@@ -146,24 +130,29 @@ impl World {
         });
         if anew {
             let untouchable = around.untouchable.clone();
+            let (trace, gone) =
+                self.targets.remove(target).map(|old| (old.trace, old.gone)).unwrap_or_default();
+            let mut around = around;
+            around.known.extend(&gone);
             let mut evaluator = Evaluator::new(map.clone(), target, around)?;
             evaluator.full(&self.directory, now);
-            let trace = self.targets.remove(target).map(|watched| watched.trace).unwrap_or_default();
-            let watched = Watched { evaluator, shape: shape.clone(), untouchable, map: map.clone(), trace };
+            let watched =
+                Watched { evaluator, shape: shape.clone(), untouchable, map: map.clone(), trace, gone };
             self.targets.insert(target.clone(), watched);
         }
         let Some(watched) = self.targets.get_mut(target) else {
             return Err(axon_mapping::UnknownTarget(target.to_string()));
         };
-        let mut gone = Vec::new();
         if !anew {
             if !Arc::ptr_eq(&watched.shape, &shape) {
                 watched.evaluator.set_shape(shape.clone());
                 watched.shape = shape;
             }
             // The clock alone may change what holds.
-            gone = watched.evaluator.apply(&self.directory, &Touched::default(), now);
+            let gone = watched.evaluator.apply(&self.directory, &Touched::default(), now);
+            watched.gone.extend(gone);
         }
+        let gone = std::mem::take(&mut watched.gone);
         Ok(Wanted { desired: watched.evaluator.desired(), position: self.directory.position(), gone })
     }
 
@@ -189,10 +178,11 @@ impl World {
         behind.into_iter().filter_map(recorded).collect()
     }
 
-    /// The causes up to here have had their effect.
-    pub fn settled(&mut self, target: &TargetName) {
+    /// The causes up to `position` have had their effect. What came later, also by another target's tick, has not.
+    pub fn settled(&mut self, target: &TargetName, position: RecordSeq) {
         if let Some(watched) = self.targets.get_mut(target) {
-            watched.trace = Trace::default();
+            watched.trace.users.retain(|_, seq| *seq > position);
+            watched.trace.gone.retain(|_, seq| *seq > position);
         }
     }
 }

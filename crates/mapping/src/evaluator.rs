@@ -114,6 +114,15 @@ impl Evaluator {
         }
     }
 
+    /// Computes everything anew over a directory that moved unseen. Gives the names that no one has any more, which stay
+    /// managed, as [`apply`](Self::apply) does.
+    pub fn reload(&mut self, directory: &Directory, now: OffsetDateTime) -> Vec<SqlName> {
+        let before = self.claims.names();
+        self.full(directory, now);
+        let after = self.claims.names();
+        self.forget(before.difference(&after).copied().collect())
+    }
+
     /// Takes in directory changes that were noted while they were applied, and the passing of time.
     ///
     /// Gives the names that no one in the directory has any more. They stay managed here; the caller keeps them, and
@@ -122,10 +131,7 @@ impl Evaluator {
         let holding = self.holding_at(now);
         if holding != self.holding {
             // A mapping ended: whom it concerned is not indexed, and it is rare.
-            let before = self.claims.names();
-            self.full(directory, now);
-            let after = self.claims.names();
-            return self.forget(before.difference(&after).copied().collect());
+            return self.reload(directory, now);
         }
         self.clock(now);
         let mut users = touched.users.clone();

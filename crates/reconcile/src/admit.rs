@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 
 use crate::plan::{Plan, Planned};
 use crate::scope::Sides;
-use crate::step::StepKind;
+use crate::step::{Step, StepKind};
 use crate::wave::{LeaseProof, Wave};
 
 pub mod budget;
@@ -88,7 +88,20 @@ impl Admitted {
 ///
 /// A step that needs the effect of a withheld one is withheld with it, so that what is left keeps the order's laws.
 pub fn admit(plan: Plan, sides: &Sides, guards: &Guards, history: &History, now: OffsetDateTime) -> Admitted {
-    let reasons = gate::reasons(&plan, sides, guards, history, now);
+    admit_but(plan, sides, guards, history, now, &|_| None)
+}
+
+/// The same, where `against` may have a reason of its own against a step: the target refused it a moment ago, its record
+/// cannot be written. Such a step is withheld like any other, and so is what would be unsafe without it.
+pub fn admit_but(
+    plan: Plan,
+    sides: &Sides,
+    guards: &Guards,
+    history: &History,
+    now: OffsetDateTime,
+    against: &dyn Fn(&Step) -> Option<Reason>,
+) -> Admitted {
+    let reasons = gate::reasons(&plan, sides, guards, history, now, against);
     let mut admitted = Admitted { steps: Vec::with_capacity(plan.steps.len()), withheld: Vec::new() };
     for (planned, reasons) in plan.steps.into_iter().zip(reasons) {
         if reasons.is_empty() {

@@ -22,9 +22,13 @@ pub(super) fn reasons(
     guards: &Guards,
     history: &History,
     now: OffsetDateTime,
+    against: &dyn Fn(&Step) -> Option<Reason>,
 ) -> Vec<Vec<Reason>> {
     let mut gate = Gate::new(plan, sides, guards, history, now);
     let mut reasons: Vec<Vec<Reason>> = plan.steps.iter().map(|planned| gate.against(planned)).collect();
+    for (planned, reasons) in plan.steps.iter().zip(&mut reasons) {
+        reasons.extend(against(&planned.step));
+    }
     let some = reasons.iter().any(|r| !r.is_empty());
     let all = reasons.iter().all(|r| !r.is_empty());
     if some && !(all && guards.mode == Mode::Observe) {

@@ -30,6 +30,10 @@ pub enum Reason {
     Removals { wanted: u64, left: u64, of: u64 },
     /// The budget of leavers is spent.
     Leavers { wanted: u64, left: u64, of: u64 },
+    /// The target refused it lately.
+    Refused,
+    /// It gives, and its record cannot be written.
+    Unrecorded,
     /// It needs a step that is withheld.
     Needs { step: String },
 }
@@ -61,6 +65,10 @@ impl fmt::Display for Reason {
                 f,
                 "the plan shuts out {wanted} of {of} principals and guards.leavers leaves {left}: \
                  release it, or announce the wave"
+            ),
+            Self::Refused => f.write_str("the target refused it: it is tried again by itself"),
+            Self::Unrecorded => f.write_str(
+                "the journal cannot be written, and nothing is given without its record: mend the store",
             ),
             Self::Needs { step } => write!(f, "it needs a withheld step, \"{step}\": release that one first"),
         }

@@ -1,0 +1,133 @@
+//! What a tick came to: the summary, when the next one is due, and what is said of trouble.
+
+use axon_reconcile::admit::{Reason, Withheld};
+use axon_reconcile::{RefusalKind, TargetError};
+use time::OffsetDateTime;
+
+use super::decide::Decided;
+use super::work::Ran;
+use super::{Tick, Ticker};
+use crate::error::ControllerError;
+use crate::record::trouble;
+use crate::summary::{State, Summary, Waiting};
+
+/// The most waiting things that a summary spells out.
+const SHOWN: usize = 100;
+
+impl Ticker {
+    pub(super) fn conclude(&mut self, decided: &Decided, ran: &Ran) -> Tick {
+        let now = self.clock.now();
+        let withheld = decided.admitted.withheld();
+        let waiting = self.waiting(decided, now);
+        let total = waiting.len() as u64;
+        let only_watched = |w: &Withheld| w.reasons.contains(&Reason::Observe);
+        let observed = !withheld.is_empty() && withheld.iter().all(only_watched);
+        let again = ran.again || ran.tried < decided.admitted.steps().len();
+        let settled = if again { self.summary.settled } else { decided.position };
+        self.summary = Summary {
+            state: match (total, observed) {
+                (0, _) => State::Converged,
+                (_, true) => State::Observed,
+                (_, false) => State::Pending,
+            },
+            position: decided.position,
+            settled,
+            applied: if ran.applied > 0 { ran.applied } else { self.summary.applied },
+            waiting: waiting.into_iter().take(SHOWN).collect(),
+            waiting_total: total,
+            trouble: None,
+        };
+        let next = [Some(self.next_look(now)), decided.next_change, self.blocked.next(now)];
+        Tick { summary: self.summary.clone(), next: next.into_iter().flatten().min(), again }
+    }
+
+    /// All that waits: withheld, refused, or on what is not there or cannot be seen.
+    fn waiting(&self, decided: &Decided, now: OffsetDateTime) -> Vec<Waiting> {
+        let mut waiting: Vec<Waiting> = Vec::new();
+        // What the target refused is told below, with its words.
+        for withheld in decided.admitted.withheld().iter().filter(|w| w.reasons != [Reason::Refused]) {
+            let why: Vec<String> = withheld.reasons.iter().map(ToString::to_string).collect();
+            waiting.push(Waiting { what: withheld.planned.to_string(), why: why.join("; ") });
+        }
+        for blocked in self.blocked.waiting(now) {
+            waiting.push(Waiting { what: blocked.step.to_string(), why: blocked.refusal.to_string() });
+        }
+        let told = [
+            (&decided.pending, "the target or the directory"),
+            (&decided.unseen, "a person: what cannot be seen is neither compared nor taken away"),
+        ];
+        for (texts, why) in told {
+            waiting.extend(texts.iter().map(|what| Waiting { what: what.clone(), why: why.into() }));
+        }
+        waiting.extend(
+            decided.plan.findings.iter().map(|f| Waiting { what: f.to_string(), why: "a person".into() }),
+        );
+        waiting
+    }
+
+    pub(super) async fn failed(&mut self, error: &ControllerError, now: OffsetDateTime) -> Tick {
+        let state = match error {
+            ControllerError::Target(error) => target_state(error),
+            ControllerError::Store(_) | ControllerError::Unrecorded(_) | ControllerError::Record(_) => {
+                State::StoreFailed
+            }
+            ControllerError::NoSuchTarget(_) => State::Refused,
+        };
+        if self.last_trouble != Some(state) {
+            tracing::warn!(
+                error = error as &dyn std::error::Error,
+                state = state.as_str(),
+                "a tick failed; it is tried again"
+            );
+            if let ControllerError::Target(inside) = error {
+                let record = trouble(&self.ids, self.name.as_str(), state.as_str(), inside, now);
+                match record {
+                    Ok(record) => {
+                        if let Err(error) = self.store.append(vec![record], None).await {
+                            tracing::error!(
+                                error = &error as &dyn std::error::Error,
+                                "trouble could not be recorded"
+                            );
+                        }
+                    }
+                    Err(error) => {
+                        tracing::error!(error = &error as &dyn std::error::Error, "trouble has no record");
+                    }
+                }
+            }
+            self.last_trouble = Some(state);
+        }
+        self.actual = None;
+        self.summary.state = state;
+        self.summary.trouble = Some(error.to_string());
+        self.save(now).await;
+        Tick { summary: self.summary.clone(), next: None, again: false }
+    }
+
+    pub(super) async fn save(&self, now: OffsetDateTime) {
+        let value = match serde_json::to_value(&self.summary) {
+            Ok(value) => value,
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "a summary has no JSON");
+                return;
+            }
+        };
+        if let Err(error) = self.store.save_summary(self.name.as_str(), value, now).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "a summary could not be kept");
+        }
+    }
+}
+
+fn target_state(error: &TargetError) -> State {
+    match error {
+        TargetError::Unreachable { .. } => State::Unreachable,
+        TargetError::NoToken { .. } => State::LoginRefused,
+        TargetError::Unreadable { .. } => State::Refused,
+        TargetError::Refused { refusal, .. } => match refusal.kind {
+            RefusalKind::Paused => State::Paused,
+            RefusalKind::Busy => State::Busy,
+            RefusalKind::Login => State::LoginRefused,
+            _ => State::Refused,
+        },
+    }
+}

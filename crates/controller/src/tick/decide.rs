@@ -1,0 +1,186 @@
+//! What ought to be done: the desired side, the plan, and what guards and refusals withhold of it.
+
+use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use axon_mapping::{RoleMap, Surroundings};
+use axon_model::{PlanId, RecordSeq, RunId, SqlName};
+use axon_reconcile::admit::{Admitted, Reason, admit_but};
+use axon_reconcile::{ManagedPrincipals, Plan, Sides, Step, plan};
+use time::OffsetDateTime;
+
+use super::Ticker;
+use crate::blocked::leave_out_impostors;
+use crate::error::ControllerError;
+use crate::record::{Decision, Recorder};
+
+/// Principals that every database has and nobody changes.
+const BUILT_IN: [&str; 5] = ["dbo", "public", "guest", "sys", "INFORMATION_SCHEMA"];
+
+/// What a tick may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum May {
+    /// All that the guards let through.
+    All,
+    /// Only what takes away: the journal takes no records.
+    Take,
+}
+
+/// What is to be done, from which position of the directory.
+pub(super) struct Decided {
+    pub(super) plan: Plan,
+    pub(super) admitted: Admitted,
+    pub(super) pending: Vec<String>,
+    pub(super) unseen: Vec<String>,
+    pub(super) position: RecordSeq,
+    pub(super) next_change: Option<OffsetDateTime>,
+}
+
+impl Ticker {
+    pub(super) async fn decide(
+        &mut self,
+        map: &Arc<RoleMap>,
+        may: May,
+        now: OffsetDateTime,
+    ) -> Result<Decided, ControllerError> {
+        if !self.remembered_loaded {
+            self.remembered.extend(self.store.remembered_principals(self.name.as_str()).await?);
+            self.remembered_loaded = true;
+        }
+        self.leaving.load(self.store.as_ref(), self.name.as_str()).await?;
+        let no_target = || ControllerError::NoSuchTarget(self.name.to_string());
+        let spec = map.targets.get(&self.name).ok_or_else(no_target)?;
+        let known = self.actual.as_ref().ok_or_else(no_target)?;
+        let facts = &known.inspection.facts;
+        let actual = &known.inspection.graph;
+        let mut untouchable = BTreeSet::from([facts.own_principal]);
+        untouchable.extend(BUILT_IN.iter().filter_map(|name| SqlName::parse(name).ok()));
+        untouchable.extend(map.guards.protected(now));
+        let remembered = self.remembered.union(&self.unkept).copied().collect();
+        let around = Surroundings { shape: known.shape.clone(), known: remembered, untouchable };
+        let wanted = {
+            let mut world = self.world.lock().await;
+            world.follow(self.store.as_ref(), now).await?;
+            world.wanted(map, &self.name, around, now).map_err(|_| no_target())?
+        };
+        // Whoever is managed and there now stays managed, whatever becomes of the person and of this process.
+        let there = actual.principals.keys().copied().filter(|name| match &wanted.desired.scope.principals {
+            ManagedPrincipals::Mapped(names) => names.contains(name),
+            ManagedPrincipals::External => false,
+        });
+        self.unkept.extend(wanted.gone.into_iter().chain(there).filter(|n| !self.remembered.contains(n)));
+        let mut desired = wanted.desired;
+        self.blocked.leave_out(&mut desired.graph, actual, now);
+        leave_out_impostors(&mut desired.graph, actual);
+        let sides = Sides { desired: desired.graph, actual: actual.clone(), scope: desired.scope };
+        let mut planned = plan(&sides);
+        self.leaving.put_into(&mut planned, &sides.desired, &sides.actual);
+        let guards = map.guards.for_target(spec.mode, facts, now);
+        let against = |step: &Step| {
+            if self.blocked.holds(step, now) {
+                Some(Reason::Refused)
+            } else {
+                (may == May::Take && step.gives()).then_some(Reason::Unrecorded)
+            }
+        };
+        let admitted = admit_but(planned.clone(), &sides, &guards, &self.history, now, &against);
+        let decided = Decided {
+            plan: planned,
+            admitted,
+            pending: desired.pending.iter().map(ToString::to_string).collect(),
+            unseen: known.inspection.unseen.clone(),
+            position: wanted.position,
+            next_change: desired.next_change,
+        };
+        self.keep_managed().await;
+        Ok(decided)
+    }
+
+    /// Keeps who stays managed. What the store cannot take now stays known here, and is offered again at the next decision.
+    async fn keep_managed(&mut self) {
+        if self.unkept.is_empty() {
+            return;
+        }
+        let names: Vec<SqlName> = self.unkept.iter().copied().collect();
+        match self.store.remember_principals(self.name.as_str(), names).await {
+            Ok(()) => self.remembered.append(&mut self.unkept),
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "principals that stay managed could not be kept"
+                );
+            }
+        }
+    }
+
+    /// Principals that are about to be made or to be given something stay managed when their people are gone.
+    pub(super) async fn remember(&mut self, wave: &[&Step]) -> Result<(), ControllerError> {
+        let names: Vec<SqlName> = wave
+            .iter()
+            .filter_map(|step| match step {
+                Step::CreatePrincipal { name, .. } | Step::AddMember { member: name, .. } => Some(*name),
+                _ => None,
+            })
+            .filter(|name| !self.remembered.contains(name))
+            .collect();
+        if !names.is_empty() {
+            self.store
+                .remember_principals(self.name.as_str(), names.clone())
+                .await
+                .map_err(ControllerError::Unrecorded)?;
+            self.remembered.extend(names);
+        }
+        Ok(())
+    }
+
+    /// Records a decision when it is another one than the last. Gives the ids of the run and of the recorded plan.
+    pub(super) async fn record_decision(
+        &mut self,
+        decided: &Decided,
+        map: &RoleMap,
+        now: OffsetDateTime,
+    ) -> Result<(RunId, PlanId), ControllerError> {
+        let run = RunId::from_uuid(self.ids.uuid(now));
+        let plan = PlanId::from_uuid(self.ids.uuid(now));
+        let mut hasher = DefaultHasher::new();
+        decided.plan.to_string().hash(&mut hasher);
+        for withheld in decided.admitted.withheld() {
+            for reason in &withheld.reasons {
+                reason.to_string().hash(&mut hasher);
+            }
+        }
+        let hash = hasher.finish();
+        match self.last_decision {
+            // Steps of a decision that is made again belong to the plan that was recorded.
+            Some((last, made)) if last == hash => return Ok((run, made.unwrap_or(plan))),
+            _ => {}
+        }
+        let empty = decided.plan.is_empty() && decided.plan.findings.is_empty();
+        if empty {
+            self.last_decision = self.last_decision.map(|_| (hash, None));
+            return Ok((run, plan));
+        }
+        let steps: Vec<&Step> = decided.admitted.steps().iter().map(|p| &p.step).collect();
+        let recorder = Recorder { ids: &self.ids, target: self.name.as_str(), run, plan };
+        let records = recorder.decision(
+            Decision {
+                directory: decided.position,
+                map: map.version(),
+                steps: &steps,
+                withheld: decided.admitted.withheld(),
+                findings: decided.plan.findings.iter().map(ToString::to_string).collect(),
+            },
+            now,
+        )?;
+        if let Err(error) = self.store.append(records.clone(), None).await {
+            // What only takes away goes on without its decision's record, which is owed.
+            if steps.is_empty() || steps.iter().any(|step| step.gives()) {
+                return Err(ControllerError::Unrecorded(error));
+            }
+            self.owed.extend(records);
+        }
+        self.last_decision = Some((hash, Some(plan)));
+        Ok((run, plan))
+    }
+}

@@ -1,0 +1,72 @@
+//! What is known to be in force in the target, and when it is looked at anew.
+
+use std::sync::Arc;
+
+use axon_reconcile::{InspectScope, Inspection, Shape};
+use time::{Duration, OffsetDateTime};
+
+use super::Ticker;
+use crate::error::ControllerError;
+
+/// What is known to be in force, and since when.
+pub(super) struct Known {
+    pub(super) inspection: Inspection,
+    pub(super) shape: Arc<Shape>,
+    pub(super) at: OffsetDateTime,
+    /// The lease's generation when it was read; none where somebody else was at work meanwhile.
+    pub(super) generation: Option<u64>,
+}
+
+impl Known {
+    /// Whether nobody else held the lease between the look and this generation. Each taking of it counts one on.
+    pub(super) fn holds_under(&self, generation: u64) -> bool {
+        self.generation.is_some_and(|seen| seen == generation || seen.checked_add(1) == Some(generation))
+    }
+}
+
+impl Ticker {
+    /// Whoever holds the lease changes the target: what is known here is then out of date.
+    pub(super) async fn heed_others(&mut self) -> Result<(), ControllerError> {
+        let Some(known) = &self.actual else { return Ok(()) };
+        let generation = self.store.lease(self.name.as_str()).await?.map_or(0, |lease| lease.generation);
+        if known.generation != Some(generation) {
+            self.forget_actual();
+        }
+        Ok(())
+    }
+
+    /// Somebody else worked on the target: neither what it holds nor who is leaving it is known here.
+    pub(super) fn forget_actual(&mut self) {
+        self.actual = None;
+        self.leaving.forget();
+    }
+
+    pub(super) async fn refresh(&mut self, now: OffsetDateTime) -> Result<(), ControllerError> {
+        if self.actual.as_ref().is_none_or(|known| now - known.at >= self.inspect_every) {
+            self.inspect(now).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn inspect(&mut self, now: OffsetDateTime) -> Result<(), ControllerError> {
+        // Looked at before the target is: what others do after this look shows in the generation.
+        let generation = match self.store.lease(self.name.as_str()).await? {
+            None => Some(0),
+            Some(lease) if lease.until <= now || lease.holder == self.holder => Some(lease.generation),
+            Some(_) => None,
+        };
+        let inspection = self.target.inspect(InspectScope::Full).await?;
+        // The same shape stays the same value, so that the desired side is not computed anew for nothing.
+        let shape = match &self.actual {
+            Some(known) if *known.shape == inspection.shape => known.shape.clone(),
+            _ => Arc::new(inspection.shape.clone()),
+        };
+        self.actual = Some(Known { inspection, shape, at: now, generation });
+        Ok(())
+    }
+
+    /// When the target is read whole again at the latest.
+    pub(super) fn next_look(&self, now: OffsetDateTime) -> OffsetDateTime {
+        self.actual.as_ref().map_or(now, |known| known.at + self.inspect_every.max(Duration::seconds(1)))
+    }
+}

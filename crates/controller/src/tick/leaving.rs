@@ -1,0 +1,101 @@
+//! People who were shut out and whose sessions may still live.
+//!
+//! Nothing in the catalog tells it, and a process may die between DENY CONNECT and KILL. So their names are kept in the
+//! store before the first of them is shut out, and taken off when a look has shown that no session is left.
+
+use std::collections::BTreeSet;
+
+use axon_model::SqlName;
+use axon_reconcile::{Connect, Graph, Plan, Planned, Step};
+use axon_store::{Store, StoreError};
+use time::OffsetDateTime;
+
+/// Who is leaving one target.
+#[derive(Debug, Default)]
+pub(super) struct Leaving {
+    names: BTreeSet<SqlName>,
+    /// Whether what the store has is in `names`.
+    loaded: bool,
+    /// Whether `names` is not what the store has.
+    moved: bool,
+}
+
+/// Under which name the store keeps it: no target can be called so.
+fn key(target: &str) -> String {
+    format!("{target}#leaving")
+}
+
+impl Leaving {
+    /// Somebody else may have written since.
+    pub(super) fn forget(&mut self) {
+        self.loaded = false;
+    }
+
+    /// Reads what this or another process left behind.
+    pub(super) async fn load(&mut self, store: &dyn Store, target: &str) -> Result<(), StoreError> {
+        if self.loaded {
+            return Ok(());
+        }
+        let kept = store.summary(&key(target)).await?;
+        let kept = kept.as_ref().and_then(|(value, _)| value.as_array()).into_iter().flatten();
+        let kept: BTreeSet<SqlName> = kept.filter_map(|name| SqlName::parse(name.as_str()?).ok()).collect();
+        self.moved |= self.names.iter().any(|name| !kept.contains(name));
+        self.names.extend(kept);
+        self.loaded = true;
+        Ok(())
+    }
+
+    /// Puts a KILL in front of the plan for everybody who is shut out and has none in it. Who is gone from the target, or
+    /// may enter again, is leaving no more.
+    pub(super) fn put_into(&mut self, plan: &mut Plan, desired: &Graph, actual: &Graph) {
+        let before = self.names.len();
+        self.names.retain(|name| {
+            let there = actual.principals.contains_key(name);
+            let wanted = desired.principals.get(name).is_some_and(|p| p.connect == Connect::Granted);
+            there && !wanted
+        });
+        self.moved |= self.names.len() != before;
+        let planned: BTreeSet<SqlName> = killed(plan.steps.iter().map(|planned| &planned.step)).collect();
+        // Who is not shut out is no leaver as long as a guard withholds that.
+        let shut =
+            |name: &&SqlName| actual.principals.get(*name).is_some_and(|p| p.connect == Connect::Denied);
+        let missing = self.names.iter().filter(|name| !planned.contains(*name)).filter(shut);
+        let kills: Vec<Planned> =
+            missing.map(|name| Planned::from(Step::KillSessions { principal: *name })).collect();
+        plan.steps.splice(0..0, kills);
+    }
+
+    /// Notes whose sessions these steps are to end.
+    pub(super) fn note<'s>(&mut self, steps: impl Iterator<Item = &'s Step>) {
+        for name in killed(steps) {
+            self.moved |= self.names.insert(name);
+        }
+    }
+
+    /// No session of this principal is left.
+    pub(super) fn left(&mut self, name: SqlName) {
+        self.moved |= self.names.remove(&name);
+    }
+
+    /// Keeps the names where a process finds them that follows this one. A store that fails is not in the way of what takes
+    /// away: the names stay here, and are kept with the next change.
+    pub(super) async fn keep(&mut self, store: &dyn Store, target: &str, now: OffsetDateTime) {
+        if !self.moved {
+            return;
+        }
+        let names: Vec<&str> = self.names.iter().map(|name| name.as_str()).collect();
+        match store.save_summary(&key(target), names.into(), now).await {
+            Ok(()) => self.moved = false,
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "who is leaving could not be kept");
+            }
+        }
+    }
+}
+
+fn killed<'s>(steps: impl Iterator<Item = &'s Step>) -> impl Iterator<Item = SqlName> {
+    steps.filter_map(|step| match step {
+        Step::KillSessions { principal } => Some(*principal),
+        _ => None,
+    })
+}

@@ -1,0 +1,266 @@
+//! The work of one tick under the lease: wave after wave, until all is done, something moved, or the target balked.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axon_mapping::RoleMap;
+use axon_model::{Clock, PlanId, RunId, SqlName};
+use axon_reconcile::admit::Past;
+use axon_reconcile::simulate::apply_step;
+use axon_reconcile::{GrantState, LeaseProof, RefusalKind, Retry, Step, TargetError};
+use axon_store::{Since, Store};
+use time::{Duration, OffsetDateTime};
+
+use super::decide::{Decided, May};
+use super::{Tick, Ticker};
+use crate::cause::Causes;
+use crate::error::ControllerError;
+use crate::execute::{Executor, Waved, not_answered, wave_length};
+use crate::record::{Placed, Recorder};
+
+/// How long a lease is taken for. A process that dies is followed after this.
+pub(super) const LEASE: Duration = Duration::seconds(60);
+/// How often it is renewed while a wave runs.
+const RENEW: std::time::Duration = std::time::Duration::from_secs(20);
+
+/// How far a tick got.
+#[derive(Default)]
+pub(super) struct Ran {
+    pub(super) tried: usize,
+    pub(super) applied: u64,
+    pub(super) stop: bool,
+    pub(super) again: bool,
+}
+
+impl Ticker {
+    pub(super) async fn under_lease(
+        &mut self,
+        map: &Arc<RoleMap>,
+        may: May,
+        mut lease: LeaseProof,
+        decided: Decided,
+        now: OffsetDateTime,
+    ) -> Result<Tick, ControllerError> {
+        // Somebody else may have changed the target between the look at it and the lease.
+        let unchanged = self.actual.as_ref().is_some_and(|known| known.holds_under(lease.generation()));
+        let decided = if unchanged {
+            decided
+        } else {
+            self.forget_actual();
+            self.refresh(now).await?;
+            self.decide(map, may, now).await?
+        };
+        if let Some(known) = &mut self.actual {
+            known.generation = Some(lease.generation());
+        }
+        let (run, plan) = self.record_decision(&decided, map, now).await?;
+        let steps = decided.admitted.steps();
+        self.leaving.note(steps.iter().map(|planned| &planned.step));
+        self.leaving.keep(self.store.as_ref(), self.name.as_str(), now).await;
+        let leavers: BTreeSet<SqlName> = decided
+            .plan
+            .steps
+            .iter()
+            .filter(|planned| matches!(planned.step, Step::KillSessions { .. }))
+            .map(|planned| planned.step.subject())
+            .collect();
+        let mut ran = Ran::default();
+        let mut causes = Causes::default();
+        while ran.tried < steps.len() && !ran.stop {
+            if ran.tried > 0 {
+                let gives = steps[ran.tried].step.gives();
+                match self.between_waves(&decided, &lease, gives).await? {
+                    Between::GoOn(renewed) => lease = renewed,
+                    Between::Moved => {
+                        ran.again = true;
+                        break;
+                    }
+                    Between::Lost => break,
+                }
+            }
+            let waved = self.wave(&decided, &lease, ran.tried, (run, plan), &mut causes).await;
+            let waved = match waved {
+                Ok(waved) => waved,
+                Err(error) => {
+                    // What the wave did is not known here.
+                    self.actual = None;
+                    return Err(error);
+                }
+            };
+            self.take_in(&waved.in_force, &leavers);
+            ran.applied += waved.done;
+            ran.tried += waved.length;
+            self.heed(waved, &mut ran)?;
+        }
+        let now = self.clock.now();
+        self.leaving.keep(self.store.as_ref(), self.name.as_str(), now).await;
+        Ok(self.conclude(&decided, &ran))
+    }
+
+    /// Leavers are looked for between waves, and the lease is prolonged. A store that fails does not stop what takes away as
+    /// long as the lease holds.
+    async fn between_waves(
+        &self,
+        decided: &Decided,
+        lease: &LeaseProof,
+        gives: bool,
+    ) -> Result<Between, ControllerError> {
+        let now = self.clock.now();
+        let moved = self.directory_moved(decided).await;
+        let renewed = match moved {
+            Ok(true) => return Ok(Between::Moved),
+            Ok(false) => self.store.renew_lease(lease, LEASE, now).await.map_err(ControllerError::from),
+            Err(error) => Err(error),
+        };
+        match renewed {
+            Ok(Some(renewed)) => Ok(Between::GoOn(renewed)),
+            Ok(None) => Ok(Between::Lost),
+            Err(error) if !gives && lease.holds_at(now) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the store fails between waves: what takes away goes on under the lease"
+                );
+                Ok(Between::GoOn(lease.clone()))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn directory_moved(&self, decided: &Decided) -> Result<bool, ControllerError> {
+        if self.store.head().await?.seq <= decided.position {
+            return Ok(false);
+        }
+        Ok(match self.store.deltas_since(decided.position, 1_000).await? {
+            Since::Reload => true,
+            Since::Deltas { deltas, .. } => !deltas.is_empty(),
+        })
+    }
+
+    async fn wave(
+        &mut self,
+        decided: &Decided,
+        lease: &LeaseProof,
+        from: usize,
+        (run, plan): (RunId, PlanId),
+        causes: &mut Causes,
+    ) -> Result<Waved, ControllerError> {
+        let length = wave_length(&decided.admitted, from);
+        let wave: Vec<&Step> =
+            decided.admitted.steps()[from..from + length].iter().map(|p| &p.step).collect();
+        self.remember(&wave).await?;
+        let mut placed = Vec::with_capacity(length);
+        for (n, step) in wave.iter().enumerate() {
+            let now = self.clock.now();
+            let (because, set_off) = Causes::of(&*self.world.lock().await, &self.name, step, now);
+            let request = match causes.request(self.store.as_ref(), set_off).await {
+                Err(error) if step.gives() => return Err(ControllerError::Unrecorded(error)),
+                other => other.ok().flatten(),
+            };
+            placed.push(Placed { step, index: (from + n) as u64, causes: because, request });
+        }
+        let recorder = Recorder { ids: &self.ids, target: self.name.as_str(), run, plan };
+        let mut executor = Executor {
+            store: self.store.as_ref(),
+            target: &self.target,
+            clock: self.clock.as_ref(),
+            recorder,
+            owed: &mut self.owed,
+        };
+        let work = executor.wave(&decided.admitted, lease, from, &placed);
+        keep_lease(self.store.as_ref(), self.clock.as_ref(), lease, work).await
+    }
+
+    /// What a wave's outcomes mean for the steps behind it.
+    fn heed(&mut self, waved: Waved, ran: &mut Ran) -> Result<(), ControllerError> {
+        if waved.doubt {
+            self.actual = None;
+            ran.stop = true;
+            ran.again = true;
+        }
+        let now = self.clock.now();
+        match waved.broken {
+            None => self.broken = 0,
+            Some((step, reason, sent)) => {
+                self.broken += 1;
+                if self.broken >= 2 {
+                    if sent {
+                        // A statement under which connections break again and again must not stop all behind it for ever.
+                        self.blocked.add(&step, not_answered(), now);
+                    }
+                    let target = self.name.to_string();
+                    return Err(TargetError::Unreachable { target, reason }.into());
+                }
+            }
+        }
+        for (step, refusal) in waved.refused {
+            let whole = matches!(refusal.kind, RefusalKind::Paused | RefusalKind::Busy | RefusalKind::Login);
+            // Sessions that outlive their KILL are busy, not the target.
+            if whole && !matches!(step, Step::KillSessions { .. }) {
+                // It is the target that refuses, not this step that is wrong.
+                let (target, retry) =
+                    (self.name.to_string(), Retry::After(std::time::Duration::from_secs(5)));
+                return Err(TargetError::Refused { target, attempt: "a step", refusal, retry }.into());
+            }
+            ran.stop = true;
+            ran.again = true;
+            self.blocked.add(&step, refusal, now);
+        }
+        Ok(())
+    }
+
+    /// Moves what is known by what the catalog shows, and counts what the budgets count.
+    fn take_in(&mut self, in_force: &[Step], leavers: &BTreeSet<SqlName>) {
+        let now = self.clock.now();
+        for step in in_force {
+            self.blocked.done(step);
+            let shut_out = leavers.contains(&step.subject());
+            match step {
+                Step::DenyConnect { .. } if shut_out => self.history.leavers.push(Past { at: now, count: 1 }),
+                Step::KillSessions { principal } => self.leaving.left(*principal),
+                Step::Revoke { was: GrantState::Deny, .. } => {}
+                Step::DropMember { .. } if !shut_out => {
+                    self.history.removals.push(Past { at: now, count: 1 });
+                }
+                Step::Revoke { columns, .. } | Step::Deny { columns, .. } if !shut_out => {
+                    let count = columns.len().max(1) as u64;
+                    self.history.removals.push(Past { at: now, count });
+                }
+                _ => {}
+            }
+            let Some(known) = &mut self.actual else { continue };
+            if apply_step(&mut known.inspection.graph, step).is_err() {
+                tracing::warn!("what the catalog shows is not what was expected: it is read anew");
+                self.actual = None;
+            }
+        }
+    }
+}
+
+/// Whether a run goes on with its next wave.
+enum Between {
+    GoOn(LeaseProof),
+    /// The directory says something new.
+    Moved,
+    /// The lease is another's.
+    Lost,
+}
+
+/// Renews the lease while the target works on a wave.
+async fn keep_lease<T>(
+    store: &dyn Store,
+    clock: &dyn Clock,
+    lease: &LeaseProof,
+    work: impl Future<Output = T>,
+) -> T {
+    let mut work = std::pin::pin!(work);
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            () = tokio::time::sleep(RENEW) => {
+                if let Err(error) = store.renew_lease(lease, LEASE, clock.now()).await {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "the lease could not be renewed during a wave");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,341 @@
+//! The stage: a real store, and a target that keeps its catalog in memory and can refuse, break and lie.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use axon_audit::{Chain, Verifier};
+use axon_controller::{Controller, Settings, Ticker};
+use axon_mapping::{RoleMap, TargetName};
+use axon_model::{Actor, Clock, GroupId, IdSource, ManualClock, RecordSeq, RequestId, SqlName, UserId};
+use axon_reconcile::simulate::{StepRefused, apply_step};
+use axon_reconcile::{
+    Connect, Graph, InspectScope, Inspection, Membership, ObjectFacts, ObjectKind, ObjectName, Outcome,
+    PrincipalKind, Refusal, RefusalKind, Seen, Shape, Step, StepKind, Target, TargetError, TargetFacts, Wave,
+};
+use axon_scim::{PatchRequest, Profile, Registry, ResourceKind, parse_new};
+use axon_store::{Act, DirectoryStore as _, JournalStore as _, Store, WriteContext};
+use axon_store_sqlite::{Address, Options, SqliteStore};
+use serde_json::json;
+use time::macros::datetime;
+
+pub const MAP: &str = r#"
+axon: 1
+targets:
+  warehouse:
+    kind: synapse-dedicated
+    host: 127.0.0.1
+    database: dw
+    auth: { token-file: t }
+    tls: off
+    mode: authoritative
+    role_name: "axon_{role}"
+    manage: { roles: ["axon_*"], schemas: [], principals: mapped }
+roles:
+  reader: { grants: { warehouse: ["select on sales.orders"] } }
+mappings:
+  - { groups: { any: [Readers] }, source: entra, roles: [reader] }
+"#;
+
+pub fn name(text: &str) -> SqlName {
+    SqlName::parse(text).unwrap()
+}
+
+/// What the fake does to the next step that it is asked for.
+#[derive(Debug, Clone)]
+pub enum Mischief {
+    Refuse(SqlName, Refusal),
+    BreakAfter(SqlName),
+    BreakBefore(SqlName),
+    Lie(SqlName),
+    /// The directory knows a group by this name.
+    BecomesGroup(SqlName),
+    /// Steps of this kind are refused until it is forgiven.
+    RefuseStep(StepKind, Refusal),
+    /// The connection breaks under steps of this kind on this principal, until it is forgiven.
+    BreakStep(StepKind, SqlName),
+    Down,
+    Panic,
+}
+
+#[derive(Default)]
+pub struct FakePool {
+    pub graph: Mutex<Graph>,
+    pub mischief: Mutex<Vec<Mischief>>,
+    pub applied: Mutex<Vec<String>>,
+}
+
+impl FakePool {
+    pub fn plot(&self, mischief: Mischief) {
+        self.mischief.lock().unwrap().push(mischief);
+    }
+
+    pub fn take(&self, pick: impl Fn(&Mischief) -> bool) -> Option<Mischief> {
+        let mut plots = self.mischief.lock().unwrap();
+        let at = plots.iter().position(pick)?;
+        let lasts =
+            matches!(plots[at], Mischief::Refuse(..) | Mischief::RefuseStep(..) | Mischief::BreakStep(..));
+        Some(if lasts { plots[at].clone() } else { plots.remove(at) })
+    }
+
+    pub fn forgive(&self) {
+        self.mischief.lock().unwrap().clear();
+    }
+
+    fn perform(&self, step: &Step) -> Result<(), StepRefused> {
+        apply_step(&mut self.graph.lock().unwrap(), step)
+    }
+
+    pub fn did(&self, step: &str) -> usize {
+        self.applied.lock().unwrap().iter().filter(|done| done.as_str() == step).count()
+    }
+
+    pub fn connect(&self, who: &str) -> Connect {
+        self.graph.lock().unwrap().principals[&name(who)].connect
+    }
+
+    pub fn in_role(&self, role: &str, member: &str) -> bool {
+        self.graph.lock().unwrap().members.contains(&Membership { role: name(role), member: name(member) })
+    }
+}
+
+#[async_trait]
+impl Target for FakePool {
+    async fn inspect(&self, _: InspectScope) -> Result<Inspection, TargetError> {
+        assert!(
+            self.take(|m| matches!(m, Mischief::Panic)).is_none(),
+            "the target panics, as it was asked to"
+        );
+        if self.take(|m| matches!(m, Mischief::Down)).is_some() {
+            return Err(TargetError::Unreachable { target: "warehouse".into(), reason: "down".into() });
+        }
+        let orders = ObjectName { schema: name("sales"), name: name("orders") };
+        let facts = ObjectFacts { kind: ObjectKind::Table, owner: None, columns: vec![name("id")] };
+        let shape = Shape { schemas: [(name("sales"), None)].into(), objects: [(orders, facts)].into() };
+        let facts = TargetFacts {
+            version: "fake".into(),
+            engine_edition: 6,
+            own_principal: name("dbo"),
+            administrators: vec![name("dbo")],
+        };
+        Ok(Inspection { graph: self.graph.lock().unwrap().clone(), shape, facts, unseen: Vec::new() })
+    }
+
+    async fn apply(&self, wave: &Wave) -> Vec<Outcome> {
+        let mut outcomes = Vec::new();
+        for step in wave.steps() {
+            if !outcomes.iter().all(|o| matches!(o, Outcome::Done { .. })) {
+                outcomes.push(Outcome::NotTried);
+                continue;
+            }
+            let whose = step.subject();
+            let plot = self.take(|m| match m {
+                Mischief::Refuse(who, _)
+                | Mischief::BreakAfter(who)
+                | Mischief::BreakBefore(who)
+                | Mischief::Lie(who) => *who == whose,
+                Mischief::BecomesGroup(who) => *who == whose && step.kind() == StepKind::CreatePrincipal,
+                Mischief::RefuseStep(kind, _) => *kind == step.kind(),
+                Mischief::BreakStep(kind, who) => *kind == step.kind() && *who == whose,
+                Mischief::Down | Mischief::Panic => false,
+            });
+            let statements = vec![step.to_string()];
+            outcomes.push(match plot {
+                Some(Mischief::Refuse(_, refusal) | Mischief::RefuseStep(_, refusal)) => {
+                    Outcome::Refused { statements, refusal }
+                }
+                Some(Mischief::BreakBefore(_) | Mischief::BreakStep(..)) => {
+                    Outcome::Unknown { statements, reason: "cut".into() }
+                }
+                Some(Mischief::Lie(_)) => Outcome::Done { statements, micros: 1 },
+                other => match self.perform(step) {
+                    Err(refused) => {
+                        let message = refused.to_string();
+                        Outcome::Refused {
+                            statements,
+                            refusal: Refusal { kind: RefusalKind::Missing, number: 15151, message },
+                        }
+                    }
+                    Ok(()) => {
+                        self.applied.lock().unwrap().push(step.to_string());
+                        match other {
+                            Some(Mischief::BecomesGroup(who)) => {
+                                let mut graph = self.graph.lock().unwrap();
+                                graph.principals.get_mut(&who).unwrap().kind = PrincipalKind::ExternalGroup;
+                                Outcome::Done { statements, micros: 1 }
+                            }
+                            Some(Mischief::BreakAfter(_)) => {
+                                Outcome::Unknown { statements, reason: "cut".into() }
+                            }
+                            _ => Outcome::Done { statements, micros: 1 },
+                        }
+                    }
+                },
+            });
+        }
+        outcomes
+    }
+
+    async fn read_back(&self, wave: &Wave) -> Result<Vec<Seen>, TargetError> {
+        let graph = self.graph.lock().unwrap();
+        Ok(wave
+            .steps()
+            .iter()
+            .map(|step| {
+                // A step whose effect is there changes nothing when it is simulated again.
+                let mut after = graph.clone();
+                let same = apply_step(&mut after, step).is_err() || after == *graph;
+                let there = match step {
+                    Step::CreatePrincipal { name, kind, .. } => {
+                        graph.principals.get(name).is_some_and(|p| p.kind == *kind)
+                    }
+                    Step::KillSessions { .. } => self.did(&step.to_string()) > 0,
+                    Step::CreateRole { name } => graph.roles.contains_key(name),
+                    _ => same,
+                };
+                if there { Seen::InForce } else { Seen::NotInForce }
+            })
+            .collect())
+    }
+}
+
+pub struct Stage {
+    _folder: tempfile::TempDir,
+    pub file: PathBuf,
+    pub store: Arc<SqliteStore>,
+    pub pool: Arc<FakePool>,
+    pub clock: Arc<ManualClock>,
+    pub ids: Arc<IdSource>,
+    pub map: Arc<RoleMap>,
+    pub ticker: Ticker,
+}
+
+impl Stage {
+    pub async fn set() -> Self {
+        Self::set_with(MAP).await
+    }
+
+    pub async fn set_with(map: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("axon.db");
+        let store = Arc::new(SqliteStore::open(Options::new(Address::of_file(&file))).await.unwrap());
+        let clock = Arc::new(ManualClock::at(datetime!(2026-11-22 00:00 UTC)));
+        let ids = Arc::new(IdSource::counting());
+        let pool = Arc::new(FakePool::default());
+        let map =
+            Arc::new(RoleMap::parse(&[("role-map.yaml", map)]).unwrap_or_else(|faults| panic!("{faults}")));
+        let ticker = Self::ticker(&store, &clock, &ids, &pool, "one");
+        Self { _folder: folder, file, store, pool, clock, ids, map, ticker }
+    }
+
+    pub fn ticker(
+        store: &Arc<SqliteStore>,
+        clock: &Arc<ManualClock>,
+        ids: &Arc<IdSource>,
+        pool: &Arc<FakePool>,
+        holder: &str,
+    ) -> Ticker {
+        let warehouse: TargetName =
+            RoleMap::parse(&[("m", MAP)]).unwrap().targets.into_keys().next().unwrap();
+        Self::controller(store, clock, ids, holder).ticker(warehouse, pool.clone())
+    }
+
+    pub fn controller(
+        store: &Arc<SqliteStore>,
+        clock: &Arc<ManualClock>,
+        ids: &Arc<IdSource>,
+        holder: &str,
+    ) -> Controller {
+        let settings = Settings {
+            inspect_every: time::Duration::minutes(5),
+            retry: std::time::Duration::from_millis(5),
+            holder: holder.into(),
+        };
+        let (store, clock): (Arc<dyn Store>, Arc<dyn Clock>) = (store.clone(), clock.clone());
+        Controller::new(store, clock, ids.clone(), settings)
+    }
+
+    /// The process dies and another one comes.
+    pub fn restart(&mut self, holder: &str) {
+        self.ticker = Self::ticker(&self.store, &self.clock, &self.ids, &self.pool, holder);
+    }
+
+    pub fn read(&mut self, map: &str) {
+        self.map =
+            Arc::new(RoleMap::parse(&[("role-map.yaml", map)]).unwrap_or_else(|faults| panic!("{faults}")));
+    }
+
+    pub fn context(&self, request: &str) -> WriteContext {
+        let source: axon_model::SourceId = "entra".parse().unwrap();
+        WriteContext {
+            source: source.clone(),
+            profile: Profile::entra(),
+            registry: Arc::new(Registry::standard()),
+            act: Act {
+                actor: Actor::Source { source },
+                request: Some(request.parse::<RequestId>().unwrap()),
+                now: self.clock.now(),
+                ids: self.ids.clone(),
+            },
+            if_match: None,
+        }
+    }
+
+    pub async fn user(&self, user_name: &str) -> UserId {
+        let parsed = parse_new(
+            &Registry::standard(),
+            ResourceKind::User,
+            json!({ "userName": user_name }),
+            &Profile::entra(),
+        );
+        let context = self.context(&format!("create-{user_name}"));
+        self.store.create_user(context, parsed.unwrap().resource).await.unwrap().stored.id
+    }
+
+    pub async fn readers(&self, members: &[UserId]) -> GroupId {
+        self.group("Readers", members).await
+    }
+
+    pub async fn group(&self, called: &str, members: &[UserId]) -> GroupId {
+        let body = json!({ "displayName": called, "externalId": format!("id of {called}"),
+            "members": members.iter().map(|id| json!({ "value": id })).collect::<Vec<_>>() });
+        let parsed = parse_new(&Registry::standard(), ResourceKind::Group, body, &Profile::entra()).unwrap();
+        let members = parsed.members.unwrap_or_default();
+        self.store
+            .create_group(self.context("create-readers"), parsed.resource, members)
+            .await
+            .unwrap()
+            .stored
+            .id
+    }
+
+    pub async fn patch(&self, id: GroupId, request: &str, operations: serde_json::Value) {
+        let body = json!({ "Operations": operations });
+        let patch =
+            PatchRequest::parse(body, &Registry::standard(), ResourceKind::Group, &Profile::entra()).unwrap();
+        self.store.patch_group(self.context(request), id, patch).await.unwrap();
+    }
+
+    /// Ticks until nothing is left to do at once; the last tick's state.
+    pub async fn settle(&mut self) -> axon_controller::Summary {
+        for _ in 0..20 {
+            let tick = self.ticker.tick(&self.map).await;
+            if !tick.again {
+                return tick.summary;
+            }
+        }
+        panic!("twenty ticks and still something to do at once");
+    }
+
+    pub async fn journal(&self) -> Vec<axon_store::JournalEntry> {
+        self.store.records(RecordSeq(1), 10_000).await.unwrap()
+    }
+
+    pub async fn proved(&self) {
+        let mut verifier = Verifier::after(Chain::EMPTY);
+        for entry in self.journal().await {
+            verifier.take(&entry.record, entry.clear.as_ref()).unwrap();
+        }
+        verifier.finish(Some(self.store.head().await.unwrap())).unwrap();
+    }
+}
