@@ -1,5 +1,8 @@
 //! The controller from outside: ticks on a real store and on a target that can misbehave.
 
+#[cfg(test)]
 mod dangers;
+#[cfg(test)]
 mod stage;
+#[cfg(test)]
 mod stories;

@@ -8,7 +8,7 @@ use axon_audit::{Chain, Verifier};
 use axon_controller::{Controller, Settings, Ticker};
 use axon_mapping::{RoleMap, TargetName};
 use axon_model::{Actor, Clock, GroupId, IdSource, ManualClock, RecordSeq, RequestId, SqlName, UserId};
-use axon_reconcile::simulate::{StepRefused, apply_step};
+use axon_reconcile::simulate::apply_step;
 use axon_reconcile::{
     Connect, Graph, InspectScope, Inspection, Membership, ObjectFacts, ObjectKind, ObjectName, Outcome,
     PrincipalKind, Refusal, RefusalKind, Seen, Shape, Step, StepKind, Target, TargetError, TargetFacts, Wave,
@@ -82,8 +82,21 @@ impl FakePool {
         self.mischief.lock().unwrap().clear();
     }
 
-    fn perform(&self, step: &Step) -> Result<(), StepRefused> {
-        apply_step(&mut self.graph.lock().unwrap(), step)
+    fn perform(&self, step: &Step, plot: Option<Mischief>, statements: Vec<String>) -> Outcome {
+        let mut graph = self.graph.lock().unwrap();
+        if let Err(refused) = apply_step(&mut graph, step) {
+            let refusal = Refusal { kind: RefusalKind::Missing, number: 15151, message: refused.to_string() };
+            return Outcome::Refused { statements, refusal };
+        }
+        self.applied.lock().unwrap().push(step.to_string());
+        match plot {
+            Some(Mischief::BreakAfter(_)) => return Outcome::Unknown { statements, reason: "cut".into() },
+            Some(Mischief::BecomesGroup(who)) => {
+                graph.principals.get_mut(&who).unwrap().kind = PrincipalKind::ExternalGroup;
+            }
+            _ => {}
+        }
+        Outcome::Done { statements, micros: 1 }
     }
 
     pub fn did(&self, step: &str) -> usize {
@@ -148,29 +161,7 @@ impl Target for FakePool {
                     Outcome::Unknown { statements, reason: "cut".into() }
                 }
                 Some(Mischief::Lie(_)) => Outcome::Done { statements, micros: 1 },
-                other => match self.perform(step) {
-                    Err(refused) => {
-                        let message = refused.to_string();
-                        Outcome::Refused {
-                            statements,
-                            refusal: Refusal { kind: RefusalKind::Missing, number: 15151, message },
-                        }
-                    }
-                    Ok(()) => {
-                        self.applied.lock().unwrap().push(step.to_string());
-                        match other {
-                            Some(Mischief::BecomesGroup(who)) => {
-                                let mut graph = self.graph.lock().unwrap();
-                                graph.principals.get_mut(&who).unwrap().kind = PrincipalKind::ExternalGroup;
-                                Outcome::Done { statements, micros: 1 }
-                            }
-                            Some(Mischief::BreakAfter(_)) => {
-                                Outcome::Unknown { statements, reason: "cut".into() }
-                            }
-                            _ => Outcome::Done { statements, micros: 1 },
-                        }
-                    }
-                },
+                other => self.perform(step, other, statements),
             });
         }
         outcomes
