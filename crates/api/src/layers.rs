@@ -5,6 +5,7 @@
 
 mod address;
 mod error_shape;
+mod too_large;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
@@ -75,6 +76,9 @@ pub fn wrap(routes: Router<Api>, api: Api, limits: Limits) -> Router {
     let gate = Gate { api: api.clone(), limits, turns };
     let layers = ServiceBuilder::new()
         .layer(middleware::from_fn_with_state(gate, pass))
+        .layer(middleware::from_fn(move |request, next| {
+            too_large::refuse(limits.body_bytes as u64, request, next)
+        }))
         .layer(RequestBodyLimitLayer::new(limits.body_bytes));
     let inner = routes.layer(layers).with_state(api);
     Router::new().fallback_service(ServiceBuilder::new().map_request(address::tidy).service(inner))
