@@ -82,7 +82,7 @@ impl FakePool {
         self.mischief.lock().unwrap().clear();
     }
 
-    fn perform(&self, step: &Step, plot: Option<Mischief>, statements: Vec<String>) -> Outcome {
+    fn perform(&self, step: &Step, plot: Option<&Mischief>, statements: Vec<String>) -> Outcome {
         let mut graph = self.graph.lock().unwrap();
         if let Err(refused) = apply_step(&mut graph, step) {
             let refusal = Refusal { kind: RefusalKind::Missing, number: 15151, message: refused.to_string() };
@@ -92,7 +92,7 @@ impl FakePool {
         match plot {
             Some(Mischief::BreakAfter(_)) => return Outcome::Unknown { statements, reason: "cut".into() },
             Some(Mischief::BecomesGroup(who)) => {
-                graph.principals.get_mut(&who).unwrap().kind = PrincipalKind::ExternalGroup;
+                graph.principals.get_mut(who).unwrap().kind = PrincipalKind::ExternalGroup;
             }
             _ => {}
         }
@@ -161,7 +161,7 @@ impl Target for FakePool {
                     Outcome::Unknown { statements, reason: "cut".into() }
                 }
                 Some(Mischief::Lie(_)) => Outcome::Done { statements, micros: 1 },
-                other => self.perform(step, other, statements),
+                other => self.perform(step, other.as_ref(), statements),
             });
         }
         outcomes
