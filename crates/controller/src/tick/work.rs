@@ -19,9 +19,9 @@ use crate::execute::{Executor, Waved, not_answered, wave_length};
 use crate::record::{Placed, Recorder};
 
 /// How long a lease is taken for. A process that dies is followed after this.
-pub(super) const LEASE: Duration = Duration::seconds(60);
+pub(super) const LEASE: Duration = Duration::seconds(10);
 /// How often it is renewed while a wave runs.
-const RENEW: std::time::Duration = std::time::Duration::from_secs(20);
+const RENEW: std::time::Duration = std::time::Duration::from_secs(3);
 
 /// How far a tick got.
 #[derive(Default)]
