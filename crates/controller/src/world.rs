@@ -161,6 +161,15 @@ impl World {
         &self.directory
     }
 
+    /// Whether a source says that whoever has this name in the target is not active.
+    pub fn says_inactive(&self, target: &TargetName, name: SqlName) -> bool {
+        let Some(watched) = self.targets.get(target) else { return false };
+        watched.evaluator.claimants(name).any(|claimant| match claimant {
+            Claimant::User { id, .. } => self.directory.user(*id).is_some_and(|user| !user.active),
+            Claimant::Group { .. } | Claimant::Service { .. } => false,
+        })
+    }
+
     /// The record that last touched whoever has or had this name in the target.
     pub fn traced(&self, target: &TargetName, name: SqlName) -> Option<RecordSeq> {
         let watched = self.targets.get(target)?;

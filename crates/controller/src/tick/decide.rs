@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axon_mapping::{RoleMap, Surroundings};
 use axon_model::{PlanId, RecordSeq, RunId, SqlName};
 use axon_reconcile::admit::{Admitted, Reason, admit_but};
-use axon_reconcile::{ManagedPrincipals, Plan, Sides, Step, plan};
+use axon_reconcile::{Plan, Sides, Step, plan};
 use time::OffsetDateTime;
 
 use super::Ticker;
@@ -59,16 +59,22 @@ impl Ticker {
         untouchable.extend(map.guards.protected(now));
         let remembered = self.remembered.union(&self.unkept).copied().collect();
         let around = Surroundings { shape: known.shape.clone(), known: remembered, untouchable };
-        let wanted = {
+        let (wanted, inactive) = {
             let mut world = self.world.lock().await;
             world.follow(self.store.as_ref(), now).await?;
-            world.wanted(map, &self.name, around, now).map_err(|_| no_target())?
+            let wanted = world.wanted(map, &self.name, around, now).map_err(|_| no_target())?;
+            let unmet =
+                actual.principals.keys().filter(|n| !self.remembered.contains(n) && !self.unkept.contains(n));
+            let inactive: BTreeSet<SqlName> =
+                unmet.copied().filter(|name| world.says_inactive(&self.name, *name)).collect();
+            (wanted, inactive)
         };
-        // Whoever is managed and there now stays managed, whatever becomes of the person and of this process.
-        let there = actual.principals.keys().copied().filter(|name| match &wanted.desired.scope.principals {
-            ManagedPrincipals::Mapped(names) => names.contains(name),
-            ManagedPrincipals::External => false,
-        });
+        // Whoever is given something and is there now stays managed, whatever becomes of the person and of this process.
+        let there = actual
+            .principals
+            .keys()
+            .copied()
+            .filter(|name| wanted.desired.graph.principals.contains_key(name));
         self.unkept.extend(wanted.gone.into_iter().chain(there).filter(|n| !self.remembered.contains(n)));
         let mut desired = wanted.desired;
         self.blocked.leave_out(&mut desired.graph, actual, now);
@@ -78,7 +84,16 @@ impl Ticker {
         self.leaving.put_into(&mut planned, &sides.desired, &sides.actual);
         let guards = map.guards.for_target(spec.mode, facts, now);
         let against = |step: &Step| {
-            if self.blocked.holds(step, now) {
+            let principal = step.subject();
+            let met = self.remembered.contains(&principal) || self.unkept.contains(&principal);
+            if step.takes()
+                && actual.principals.contains_key(&principal)
+                && !met
+                && !inactive.contains(&principal)
+            {
+                // An empty store, or a source that has not pushed yet, is not the news that everybody left.
+                Some(Reason::NeverGiven { principal })
+            } else if self.blocked.holds(step, now) {
                 Some(Reason::Refused)
             } else {
                 (may == May::Take && step.gives()).then_some(Reason::Unrecorded)

@@ -363,3 +363,30 @@ async fn a_loop_that_panics_is_begun_anew() {
     tokio::time::timeout(std::time::Duration::from_secs(20), both).await.expect("it never converged");
     assert!(stage.pool.graph.lock().unwrap().roles.contains_key(&name("axon_reader")));
 }
+
+#[tokio::test]
+async fn an_empty_store_is_not_the_news_that_everybody_left() {
+    let mut stage = Stage::set().await;
+    let (kim, ana) = (stage.user("kim").await, stage.user("ana").await);
+    let readers = stage.readers(&[kim, ana]).await;
+    stage.settle().await;
+    let mut anew = Stage::set().await;
+    // The same pool, and a store that was lost: nobody has pushed into it yet.
+    *anew.pool.graph.lock().unwrap() = stage.pool.graph.lock().unwrap().clone();
+    let summary = anew.settle().await;
+    assert_eq!((summary.state, summary.waiting_total), (State::Pending, 2), "{summary:?}");
+    assert!(summary.waiting.iter().all(|w| w.why.contains("never gave")), "{summary:?}");
+    // The people come first, their groups later: until then nobody is shut out either.
+    let kim = anew.user("kim").await;
+    anew.settle().await;
+    assert!(anew.pool.in_role("axon_reader", "kim") && anew.pool.in_role("axon_reader", "ana"));
+    let ana = anew.user("ana").await;
+    let again = anew.readers(&[kim, ana]).await;
+    assert_eq!(anew.settle().await.state, State::Converged);
+    // From now on this store knows them: who leaves, leaves.
+    let leave = json!([{ "op": "Remove", "path": "members", "value": [{ "value": ana }] }]);
+    anew.patch(again, "ana-leaves", leave).await;
+    assert_eq!(anew.settle().await.state, State::Converged);
+    assert!(!anew.pool.in_role("axon_reader", "ana") && anew.pool.in_role("axon_reader", "kim"));
+    drop(readers);
+}
