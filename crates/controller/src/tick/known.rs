@@ -35,9 +35,10 @@ impl Ticker {
         Ok(())
     }
 
-    /// Somebody else worked on the target: neither what it holds nor who is leaving it is known here.
+    /// Somebody else worked on the target: neither what it holds, nor whom it was given to, nor who is leaving it is known here.
     pub(super) fn forget_actual(&mut self) {
         self.actual = None;
+        self.remembered_loaded = false;
         self.leaving.forget();
     }
 

@@ -30,6 +30,8 @@ pub enum Reason {
     Removals { wanted: u64, left: u64, of: u64 },
     /// The budget of leavers is spent.
     Leavers { wanted: u64, left: u64, of: u64 },
+    /// It takes from somebody to whom Axon never gave anything, as far as this store knows.
+    NeverGiven { principal: SqlName },
     /// The target refused it lately.
     Refused,
     /// It gives, and its record cannot be written.
@@ -55,22 +57,32 @@ impl fmt::Display for Reason {
             Self::Protected { principal } => {
                 write!(f, "{principal} is protected: take it out of guards.protect")
             }
-            Self::HeldKind { kind } => write!(f, "\"{kind}\" waits for a person: release it"),
+            Self::HeldKind { kind } => write!(
+                f,
+                "\"{kind}\" waits for a person: do it by hand, or take the kind out of guards.steps.hold"
+            ),
             Self::Removals { wanted, left, of } => write!(
                 f,
                 "the plan takes away {wanted} of {of} memberships and grants and guards.removals leaves {left}: \
-                 release it, or wait until the window has passed"
+                 raise it in the role map, or wait until the window has passed"
             ),
             Self::Leavers { wanted, left, of } => write!(
                 f,
                 "the plan shuts out {wanted} of {of} principals and guards.leavers leaves {left}: \
-                 release it, or announce the wave"
+                 raise it in the role map, or wait until the window has passed"
+            ),
+            Self::NeverGiven { principal } => write!(
+                f,
+                "Axon never gave {principal} anything that it knows of (a source that has not pushed yet?): \
+                 take it away by hand, or let the map give it once"
             ),
             Self::Refused => f.write_str("the target refused it: it is tried again by itself"),
             Self::Unrecorded => f.write_str(
                 "the journal cannot be written, and nothing is given without its record: mend the store",
             ),
-            Self::Needs { step } => write!(f, "it needs a withheld step, \"{step}\": release that one first"),
+            Self::Needs { step } => {
+                write!(f, "it needs a withheld step, \"{step}\": see what that one waits for")
+            }
         }
     }
 }
