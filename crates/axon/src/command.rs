@@ -48,9 +48,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<Status> {
         Command::Emulator(args) => emulator::run(args).await,
         Command::Token { command } => token::run(parts(config).await?, command).await,
         Command::Plan { target, check, json } => {
-            plan::run(parts(config).await?, target.as_deref(), check, json).await
+            plan::run(existing(config).await?, target.as_deref(), check, json).await
         }
-        Command::Apply { target, json } => apply::run(parts(config).await?, target.as_deref(), json).await,
+        Command::Apply { target, json } => apply::run(existing(config).await?, target.as_deref(), json).await,
         Command::Explain { user, target, json } => {
             explain::run(&existing(config).await?, &user, target.as_deref(), json).await
         }

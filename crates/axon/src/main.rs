@@ -22,7 +22,6 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    // Whoever reads half of our output through a pipe and leaves is not an error of ours.
     let cli = cli::Cli::parse();
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         eprintln!("axon: another crypto provider is installed already");
@@ -37,6 +36,8 @@ fn main() -> ExitCode {
     };
     match runtime.block_on(command::run(cli)) {
         Ok(status) => status.into(),
+        // Whoever reads half of our output through a pipe and leaves is not an error of ours.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("axon: {error}");
             for cause in error.chain().skip(1) {
@@ -45,4 +46,11 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
 }

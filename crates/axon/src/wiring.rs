@@ -19,6 +19,7 @@ use secrecy::SecretString;
 use crate::config::Config;
 
 /// What every command that works on a store has.
+#[derive(Clone)]
 pub struct Parts {
     /// The configuration.
     pub config: Config,
@@ -58,7 +59,10 @@ impl Parts {
         let address = Address::parse(&config.store, Path::new("."))?;
         let opened = SqliteStore::open(Options::new(address)).await;
         let store: Arc<dyn Store> = Arc::new(opened.with_context(|| {
-            format!("`store` is {}: its folder must be there and writable, and the file a store of Axon's", config.store)
+            format!(
+                "`store` is {}: its folder must be there and writable, and the file a store of Axon's",
+                config.store
+            )
         })?);
         Ok(Self { config, store, clock: Arc::new(SystemClock), ids: Arc::new(IdSource::Random) })
     }

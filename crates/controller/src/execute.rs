@@ -123,6 +123,14 @@ impl Executor<'_> {
         let told = waved.broken.is_some() || !waved.refused.is_empty();
         waved.doubt |= !told && outcomes.iter().take(placed.len()).any(|o| *o == Outcome::NotTried);
         waved.doubt |= outcomes.len() < placed.len();
+        tracing::info!(
+            run.id = %self.recorder.run,
+            plan.id = %self.recorder.plan,
+            steps = placed.len(),
+            done = waved.done,
+            refused = waved.refused.len(),
+            "a wave of steps was applied"
+        );
         Ok(waved)
     }
 }

@@ -77,7 +77,7 @@ pub async fn run(config: Config) -> anyhow::Result<Status> {
     let routes = axon_api::router(api, limits);
     announce(address, &parts);
 
-    tokio::spawn(reload_on_hangup(parts.config.clone(), map_changes));
+    tokio::spawn(reload_on_hangup(parts.clone(), map_changes));
     let mut serve_stop = stopped.clone();
     let serving = tokio::spawn(async move {
         axum::serve(listener, routes)
@@ -130,7 +130,8 @@ async fn shutdown_signal() -> anyhow::Result<()> {
 }
 
 /// SIGHUP reads the role map again. One that cannot be used changes nothing.
-async fn reload_on_hangup(config: Config, changes: watch::Sender<Arc<RoleMap>>) {
+async fn reload_on_hangup(parts: Parts, changes: watch::Sender<Arc<RoleMap>>) {
+    let config = &parts.config;
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
     while hangup.recv().await.is_some() {
         let read = map_files(&config.role_map).and_then(|files| parse_map(&files, &BTreeMap::new()));
@@ -143,14 +144,11 @@ async fn reload_on_hangup(config: Config, changes: watch::Sender<Arc<RoleMap>>) 
                     "the role map names other targets or other ways to them: restart to take it up"
                 );
             }
-            Ok(map) => match Parts::open(config.clone()).await {
-                Ok(parts) => match adopt(&parts, &map).await {
-                    Ok(()) => {
-                        changes.send_replace(Arc::new(map));
-                    }
-                    Err(error) => tracing::error!("the role map could not be put in force: {error:#}"),
-                },
-                Err(error) => tracing::error!("the store could not be opened: {error:#}"),
+            Ok(map) => match adopt(&parts, &map).await {
+                Ok(()) => {
+                    changes.send_replace(Arc::new(map));
+                }
+                Err(error) => tracing::error!("the role map could not be put in force: {error:#}"),
             },
             Err(error) => tracing::error!("the role map in force stays: {error:#}"),
         }
