@@ -44,7 +44,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Status> {
     let config = cli.config.as_path();
     match cli.command {
         Command::Serve => serve::run(load_config(config)?).await,
-        Command::Demo { keep } => demo::run(keep).await,
+        Command::Demo { keep } => Box::pin(demo::run(keep)).await,
         Command::Emulator(args) => emulator::run(args).await,
         Command::Token { command } => token::run(parts(config).await?, command).await,
         Command::Plan { target, check, json } => {

@@ -170,9 +170,9 @@ impl Config {
             environment::lay_over(&mut tree, &keys, value)
                 .map_err(|reason| ConfigError::Variable { variable, reason })?;
         }
-        serde_json::from_value(tree).or_else(|merged| match plain() {
-            Err(in_file) => Err(in_file),
-            Ok(_) => Err(ConfigError::Environment { reason: merged.to_string() }),
+        serde_json::from_value(tree).map_err(|merged| match plain() {
+            Err(in_file) => in_file,
+            Ok(_) => ConfigError::Environment { reason: merged.to_string() },
         })
     }
 
@@ -267,10 +267,11 @@ mod tests {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            if name.starts_with("axon") && name.ends_with(".yaml") {
+            let yaml = path.extension().is_some_and(|extension| extension == "yaml");
+            if name.starts_with("axon") && yaml {
                 Config::load(&path, &[]).unwrap_or_else(|error| panic!("{error}"));
                 seen += 1;
-            } else if name.starts_with("role-map") && name.ends_with(".yaml") {
+            } else if name.starts_with("role-map") && yaml {
                 let text = std::fs::read_to_string(&path).unwrap();
                 axon_mapping::RoleMap::parse(&[(&name, &text)]).unwrap_or_else(|faults| panic!("{faults}"));
                 seen += 1;

@@ -176,7 +176,7 @@ fn connect(spec: &TargetSpec, folder: &Path, clock: &Arc<dyn Clock>) -> anyhow::
         tls,
         auth,
         login_timeout: Duration::from_secs(30),
-        command_timeout: Duration::from_secs(300),
+        command_timeout: Duration::from_mins(5),
     };
     Ok(SynapseTarget::new(spec.name.as_str(), Dialect::Dedicated, connection)?)
 }

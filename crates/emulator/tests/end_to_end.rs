@@ -205,7 +205,7 @@ async fn the_entra_administrator_enters_as_dbo_by_token_under_tls() {
                 assert_eq!(user[0].get::<&str, _>("u"), Some("dbo"));
             }
             Err(Error::Server(error)) => {
-                assert_eq!((error.code(), admitted), (18_456, false), "{upn} {expires}")
+                assert_eq!((error.code(), admitted), (18_456, false), "{upn} {expires}");
             }
             Err(other) => panic!("{other}"),
         }

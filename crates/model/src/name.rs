@@ -127,7 +127,8 @@ pub fn fold(text: &str) -> String {
     if text.is_ascii() {
         return text.trim_end_matches(' ').to_ascii_lowercase();
     }
-    let upper: String = text.nfkc().flat_map(char::to_uppercase).collect();
+    // What has no weight goes first: else it would keep a letter and its accent apart.
+    let upper: String = text.nfkd().filter(|c| has_weight(*c)).nfkc().flat_map(char::to_uppercase).collect();
     let mut folded: String =
         upper.chars().flat_map(char::to_lowercase).nfc().filter(|c| has_weight(*c)).map(hiragana).collect();
     folded.truncate(folded.trim_end().len());
@@ -235,6 +236,7 @@ mod tests {
             ("kim\u{200f}", "kim"),
             ("Straße", "STRASSE"),
             ("e\u{301}", "é"),
+            ("e\u{200b}\u{301}", "é"),
             ("a😀", "A"),
         ] {
             assert_eq!(name(a), name(b), "{a:?} {b:?}");

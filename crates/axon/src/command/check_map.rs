@@ -17,17 +17,15 @@ pub async fn run(config: &Path, path: Option<&Path>, set: &[String], json: bool)
             pair.split_once('=').with_context(|| format!("--set {pair:?} is not NAME=VALUE"))?;
         vars.insert(name.to_owned(), value.to_owned());
     }
-    let (files, parts) = match path {
-        Some(path) => (map_files(path)?, None),
-        None => {
-            let config = load_config(config)?;
-            let files = map_files(&config.role_map)?;
-            (files, Some(config))
-        }
+    let (files, parts) = if let Some(path) = path {
+        (map_files(path)?, None)
+    } else {
+        let config = load_config(config)?;
+        (map_files(&config.role_map)?, Some(config))
     };
     let map = parse_map(&files, &vars)?;
     // Before the first push there is no store, and no directory to look names up in.
-    let store = parts.filter(|config| Parts::store_exists(config));
+    let store = parts.filter(Parts::store_exists);
     let findings = match store {
         Some(config) => {
             let parts = Parts::open(config).await?;

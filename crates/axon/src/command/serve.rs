@@ -89,12 +89,12 @@ pub async fn run(config: Config) -> anyhow::Result<Status> {
     shutdown_signal().await?;
     tracing::info!("stopping: no new connections, requests in flight are finished");
     stop.send_replace(true);
-    match tokio::time::timeout(GRACE, async { (serving.await, reconciling.await) }).await {
-        Ok((served, reconciled)) => {
-            served.context("the server ended")?.context("the server failed")?;
-            reconciled.context("the controller ended")?;
-        }
-        Err(_) => tracing::warn!(seconds = GRACE.as_secs(), "some requests took too long and were cut"),
+    let ended = tokio::time::timeout(GRACE, async { (serving.await, reconciling.await) }).await;
+    if let Ok((served, reconciled)) = ended {
+        served.context("the server ended")?.context("the server failed")?;
+        reconciled.context("the controller ended")?;
+    } else {
+        tracing::warn!(seconds = GRACE.as_secs(), "some requests took too long and were cut");
     }
     parts.store.close().await;
     tracing::info!("stopped");
@@ -137,7 +137,7 @@ async fn reload_on_hangup(parts: Parts, changes: watch::Sender<Arc<RoleMap>>) {
         let read = map_files(&config.role_map).and_then(|files| parse_map(&files, &BTreeMap::new()));
         match read {
             Ok(map) if map.version() == changes.borrow().version() => {
-                tracing::info!("the role map is the same as before")
+                tracing::info!("the role map is the same as before");
             }
             Ok(map) if !same_targets(&map, &changes.borrow()) => {
                 tracing::error!(

@@ -62,7 +62,9 @@ impl Observer {
         let stream = TcpStream::connect(address).await.context("the pool does not answer")?;
         stream.set_nodelay(true)?;
         Ok(Self(
-            Client::connect(config, stream.compat_write()).await.context("the pool refuses the observer")?,
+            Box::pin(Client::connect(config, stream.compat_write()))
+                .await
+                .context("the pool refuses the observer")?,
         ))
     }
 
@@ -165,7 +167,7 @@ impl Found {
     pub fn table(&self) -> String {
         use std::fmt::Write as _;
         let mut out = String::new();
-        let _ = writeln!(out, "  {:<31} {:<21} {}", "person", "role", "may");
+        let _ = writeln!(out, "  {:<31} {:<21} may", "person", "role");
         for (person, roles) in &self.members {
             let mut name = person.as_str();
             for role in roles {

@@ -46,9 +46,13 @@ impl Ticker {
         let decided = if unchanged {
             decided
         } else {
-            self.forget_actual();
-            self.refresh(now).await?;
-            self.decide(map, may, now).await?
+            let (store, clock) = (self.store.clone(), self.clock.clone());
+            let look = async {
+                self.forget_actual();
+                self.refresh(now).await?;
+                self.decide(map, may, now).await
+            };
+            keep_lease(store.as_ref(), clock.as_ref(), &lease, look).await?
         };
         if let Some(known) = &mut self.actual {
             known.generation = Some(lease.generation());
@@ -245,7 +249,7 @@ enum Between {
     Lost,
 }
 
-/// Renews the lease while the target works on a wave.
+/// Renews the lease while the target works or is read.
 async fn keep_lease<T>(
     store: &dyn Store,
     clock: &dyn Clock,
@@ -258,7 +262,7 @@ async fn keep_lease<T>(
             done = &mut work => return done,
             () = tokio::time::sleep(RENEW) => {
                 if let Err(error) = store.renew_lease(lease, LEASE, clock.now()).await {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "the lease could not be renewed during a wave");
+                    tracing::warn!(error = &error as &dyn std::error::Error, "the lease could not be renewed meanwhile");
                 }
             }
         }
