@@ -12,6 +12,17 @@ for crate in axon-scim axon-model axon-reconcile axon-mapping axon-audit; do
     fi
   done
 done
+# The TDS driver lives in `synapse`; the emulator's tests and the demo's observer are clients of their own on purpose.
+for manifest in crates/*/Cargo.toml; do
+  crate=$(sed -n 's/^name = "\(.*\)"/\1/p' "$manifest" | head -1)
+  case $crate in axon-synapse | axon) continue ;; esac
+  if sed -n '/^\[dependencies\]/,/^\[/p' "$manifest" | grep -q '^tiberius'; then
+    echo "$crate may not use tiberius" >&2
+    bad=1
+  fi
+done
+stray=$(grep -rlE '\btiberius::' crates/axon/src | grep -v '^crates/axon/src/demo/observer.rs$' || true)
+[ -z "$stray" ] || { echo "in the binary only the demo's observer may use tiberius: $stray" >&2; bad=1; }
 # Which of our crates may use which, directly (docs/ARCHITECTURE.md shows the same table).
 allowed() {
   case $1 in

@@ -20,7 +20,7 @@ use anyhow::Context;
 
 use crate::command::Status;
 use process::Child;
-use push::Connector;
+use push::{Connector, Sent};
 use scene::Scenes;
 use workplace::Workplace;
 
@@ -63,12 +63,13 @@ pub async fn run(keep: bool) -> anyhow::Result<Status> {
     let base = format!("{}/scim/v2", serve.address());
     println!("  serve     SCIM on {base}, the store is a SQLite file\n");
 
-    let mut scenes = Scenes::open(&place.store()).await?;
+    let sent = Sent::default();
+    let mut scenes = Scenes::open(&place.store(), sent.clone()).await?;
     scenes.begin("Start: the roles of the map appear in the pool, empty", 0);
     scenes.settle().await.with_context(|| place.hint())?;
 
-    let entra = Connector::new(base.clone(), entra_token.trim().to_owned(), "");
-    let okta = Connector::new(base.clone(), okta_token.trim().to_owned(), "Okta SCIM Client 1.0.0");
+    let entra = Connector::new(base.clone(), entra_token.trim().to_owned(), "", sent.clone());
+    let okta = Connector::new(base.clone(), okta_token.trim().to_owned(), "Okta SCIM Client 1.0.0", sent);
     entra::play(&entra, &mut scenes).await.with_context(|| place.hint())?;
     okta::play(&okta, &mut scenes).await.with_context(|| place.hint())?;
     scenes.close().await;
@@ -96,7 +97,8 @@ pub async fn run(keep: bool) -> anyhow::Result<Status> {
     println!("\n$ axon explain ana.souza@acme.example");
     let explained = process::show(&["explain", "ana.souza@acme.example", "--config", &config]).await?;
 
-    let ok = differences.is_empty() && proved && explained;
+    let status = verdict(&differences, proved, explained);
+    let ok = status == Status::Done;
     println!("\n{} in {:.1} s", if ok { "Done" } else { "Failed" }, began.elapsed().as_secs_f64());
     if keep {
         stay(&place, &base, emulator.address(), &password, entra_token.trim()).await?;
@@ -108,7 +110,12 @@ pub async fn run(keep: bool) -> anyhow::Result<Status> {
     } else if !ok {
         println!("{}", place.hint());
     }
-    Ok(if ok { Status::Done } else { Status::Failed })
+    Ok(status)
+}
+
+/// One line that differs, an unproved journal or an unexplained person fails the demo.
+fn verdict(differences: &[String], proved: bool, explained: bool) -> Status {
+    if differences.is_empty() && proved && explained { Status::Done } else { Status::Failed }
 }
 
 async fn stay(place: &Workplace, base: &str, pool: &str, password: &str, token: &str) -> anyhow::Result<()> {
@@ -129,4 +136,17 @@ async fn stay(place: &Workplace, base: &str, pool: &str, password: &str, token: 
         std::io::stdout().flush()?;
     }
     tokio::signal::ctrl_c().await.context("SIGINT")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_difference_fails_the_demo() {
+        assert_eq!(verdict(&[], true, true), Status::Done);
+        assert_eq!(verdict(&["missing:    x".into()], true, true), Status::Failed);
+        assert_eq!(verdict(&[], false, true), Status::Failed);
+        assert_eq!(verdict(&[], true, false), Status::Failed);
+    }
 }

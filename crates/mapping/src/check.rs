@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use axon_model::{Directory, SourceId};
-use axon_reconcile::{GrantState, Permission, Securable};
+use axon_reconcile::{GrantState, Mode, Permission, Securable};
 use serde::Serialize;
 
 use crate::grant::GrantLine;
@@ -55,6 +55,7 @@ impl fmt::Display for Finding {
 pub fn check(map: &RoleMap, directory: Option<&Directory>) -> Vec<Finding> {
     let mut findings = Vec::new();
     unreachable_roles(map, &mut findings);
+    unbounded_removals(map, &mut findings);
     for role in map.roles.values() {
         powerful_lines(role, &mut findings);
         contradictions(role, &mut findings);
@@ -72,6 +73,27 @@ pub fn check(map: &RoleMap, directory: Option<&Directory>) -> Vec<Finding> {
 
 fn finding(place: &Place, severity: Severity, message: String, help: Option<String>) -> Finding {
     Finding { place: place.clone(), severity, message, help }
+}
+
+/// Targets from which a mistake in the IdP could take everything at once.
+fn unbounded_removals(map: &RoleMap, findings: &mut Vec<Finding>) {
+    let missing: Vec<&str> =
+        [("removals", map.guards.removals.is_none()), ("leavers", map.guards.leavers.is_none())]
+            .into_iter()
+            .filter_map(|(name, missing)| missing.then_some(name))
+            .collect();
+    if missing.is_empty() {
+        return;
+    }
+    for target in map.targets.values().filter(|target| target.mode == Mode::Authoritative) {
+        let message = format!(
+            "nothing limits how much may be taken from target `{}` at once: no guards.{}",
+            target.name,
+            missing.join(" and no guards.")
+        );
+        let help = "guards: { removals: { window: 24h, most: 5%, floor: 20 }, leavers: { window: 24h, most: 5%, floor: 50 } }";
+        findings.push(finding(&target.place, Severity::Warning, message, Some(help.to_owned())));
+    }
 }
 
 /// Roles that nobody can get.

@@ -1,8 +1,32 @@
 //! An identity provider's side of SCIM, over HTTP: sends what the connectors send and refuses answers they would refuse.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use anyhow::{Context, bail};
+use axon_model::{Clock, RequestId, SystemClock};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
+use time::OffsetDateTime;
+
+/// When each request was sent, by the id that it was sent with.
+#[derive(Clone, Default)]
+pub struct Sent(Arc<Mutex<BTreeMap<RequestId, OffsetDateTime>>>);
+
+impl Sent {
+    /// Notes a request that is about to be sent; gives its id.
+    fn note(&self) -> anyhow::Result<RequestId> {
+        let id: RequestId = uuid::Uuid::new_v4().to_string().parse()?;
+        let mut sent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        sent.insert(id.clone(), SystemClock.now());
+        Ok(id)
+    }
+
+    /// When it was sent.
+    pub fn at(&self, id: &RequestId) -> Option<OffsetDateTime> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id).copied()
+    }
+}
 
 /// One connector: a base address, a token, and how it names its media type.
 pub struct Connector {
@@ -10,6 +34,7 @@ pub struct Connector {
     base: String,
     token: String,
     agent: &'static str,
+    sent: Sent,
 }
 
 /// What came back.
@@ -22,8 +47,8 @@ pub struct Answer {
 
 impl Connector {
     /// A connector that pushes to `base` (…/scim/v2) with this token.
-    pub fn new(base: String, token: String, agent: &'static str) -> Self {
-        Self { client: reqwest::Client::new(), base, token, agent }
+    pub fn new(base: String, token: String, agent: &'static str, sent: Sent) -> Self {
+        Self { client: reqwest::Client::new(), base, token, agent, sent }
     }
 
     /// Sends one request. `path` begins with a slash and may hold a query, in the connector's own encoding.
@@ -34,6 +59,7 @@ impl Connector {
             .request(method, format!("{}{path}", self.base))
             .bearer_auth(&self.token)
             .header("User-Agent", self.agent)
+            .header("X-Request-Id", self.sent.note()?.as_str())
             .header("Accept", "application/scim+json");
         if let Some(body) = body {
             request = request

@@ -10,10 +10,12 @@ use anyhow::bail;
 use axon_audit::RecordKind;
 use axon_audit::payload::{ReadBack, StepOutcome, StepResult};
 use axon_controller::Summary;
-use axon_model::{PlanId, RecordSeq, RequestId};
+use axon_model::{PlanId, RecordSeq};
 use axon_store::{JournalEntry, Store};
 use axon_store_sqlite::{Address, Options, SqliteStore};
 use time::OffsetDateTime;
+
+use super::push::Sent;
 
 /// How long the catalog may take to follow a scene.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -29,8 +31,8 @@ pub struct Scenes {
     pushes: usize,
     pushed: usize,
     began: Instant,
-    /// When each request's change was committed.
-    arrived: BTreeMap<RequestId, OffsetDateTime>,
+    /// When each request was sent.
+    sent: Sent,
 }
 
 /// One statement that took effect.
@@ -41,18 +43,10 @@ struct Effect {
 
 impl Scenes {
     /// Watches the store of a running serve.
-    pub async fn open(address: &str) -> anyhow::Result<Self> {
+    pub async fn open(address: &str, sent: Sent) -> anyhow::Result<Self> {
         let options = Options::new(Address::parse(address, Path::new("."))?);
         let store = Arc::new(SqliteStore::open(options).await?);
-        Ok(Self {
-            store,
-            shown: RecordSeq(0),
-            title: "",
-            pushes: 0,
-            pushed: 0,
-            began: Instant::now(),
-            arrived: BTreeMap::new(),
-        })
+        Ok(Self { store, shown: RecordSeq(0), title: "", pushes: 0, pushed: 0, began: Instant::now(), sent })
     }
 
     /// Begins a scene of so many pushes.
@@ -129,11 +123,6 @@ impl Scenes {
         let entries = self.since(self.shown).await?;
         let first_push =
             entries.iter().find(|e| e.record.kind == RecordKind::DirectoryChange).map(|e| e.record.at);
-        for entry in &entries {
-            if let (RecordKind::DirectoryChange, Some(request)) = (entry.record.kind, &entry.record.request) {
-                self.arrived.entry(request.clone()).or_insert(entry.record.at);
-            }
-        }
         let effects = self.effects(&entries, first_push)?;
         if std::io::stderr().is_terminal() {
             eprint!("\r\x1b[K");
@@ -177,8 +166,7 @@ impl Scenes {
             if outcome.result != StepResult::Done {
                 continue;
             }
-            let asked =
-                entry.record.request.as_ref().and_then(|r| self.arrived.get(r)).copied().or(first_push);
+            let asked = entry.record.request.as_ref().and_then(|r| self.sent.at(r)).or(first_push);
             let clear =
                 entry.clear.as_ref().map(axon_audit::ClearPart::body_of::<StepOutcome>).transpose()?;
             // Looking for a leaver's sessions changes nothing; killing one does.
