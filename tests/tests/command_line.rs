@@ -311,3 +311,27 @@ async fn audit_verify_names_the_first_record_that_was_tampered_with() -> anyhow:
     place.axon(&["audit", "verify"]).await?.exits(3)?;
     Ok(())
 }
+
+#[tokio::test]
+async fn a_rotated_source_has_a_new_token_and_with_now_no_other() -> anyhow::Result<()> {
+    let stage = Stage::set(&[]).await?;
+    let rotated = stage.place.axon(&["token", "rotate", "--source", "entra"]).await?.exits(0)?;
+    let rotated = rotated.says(&["still accepted", "axon token revoke"])?;
+    stage.scim.with_token(rotated.out.trim()).get("/Users").await?.is(200)?;
+    stage.scim.get("/Users").await?.is(200)?;
+    let last = stage.place.axon(&["token", "rotate", "--source", "entra", "--now"]).await?.exits(0)?;
+    until("the tokens before it are refused", REVOKED, async || {
+        let old = stage.scim.get("/Users").await?.status;
+        let rotated = stage.scim.with_token(rotated.out.trim()).get("/Users").await?.status;
+        Ok((old == 401 && rotated == 401).then_some(()))
+    })
+    .await?;
+    stage.scim.with_token(last.out.trim()).get("/Users").await?.is(200)?;
+    stage
+        .place
+        .axon(&["token", "rotate", "--source", "nobody"])
+        .await?
+        .exits(1)?
+        .says(&["nobody", "entra"])?;
+    Ok(())
+}

@@ -8,7 +8,7 @@ use anyhow::{Context, ensure};
 use axon_tests::{MAP, Place, Pool, SOON, Scim, Serve, Stage, until, user};
 
 /// How long a lease may outlive its holder, and a restart.
-const LEASE_AND_MORE: Duration = Duration::from_secs(90);
+const LEASE_AND_MORE: Duration = Duration::from_secs(30);
 const KIM: &str = "kim@acme.example";
 
 #[tokio::test]

@@ -150,6 +150,15 @@ pub enum TokenCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Make a new token beside the ones in use, and say which to revoke once the IdP has it
+    Rotate {
+        /// Whose
+        #[arg(long)]
+        source: String,
+        /// Revoke the others at once: the IdP is refused until it has the new one
+        #[arg(long)]
+        now: bool,
+    },
     /// Revoke a token
     Revoke {
         /// Its id, as list shows it

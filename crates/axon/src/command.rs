@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 use crate::cli::{Cli, Command, ConfigCommand, MapCommand};
 use crate::demo;
-use crate::wiring::{Parts, load_config};
+use crate::wiring::{Parts, load_config, load_map};
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,9 +48,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<Status> {
         Command::Emulator(args) => emulator::run(args).await,
         Command::Token { command } => token::run(parts(config).await?, command).await,
         Command::Plan { target, check, json } => {
-            plan::run(existing(config).await?, target.as_deref(), check, json).await
+            plan::run(mapped(config).await?, target.as_deref(), check, json).await
         }
-        Command::Apply { target, json } => apply::run(existing(config).await?, target.as_deref(), json).await,
+        Command::Apply { target, json } => apply::run(mapped(config).await?, target.as_deref(), json).await,
         Command::Explain { user, target, json } => {
             explain::run(&existing(config).await?, &user, target.as_deref(), json).await
         }
@@ -71,6 +71,13 @@ async fn parts(config: &Path) -> anyhow::Result<Parts> {
 
 async fn existing(config: &Path) -> anyhow::Result<Parts> {
     Parts::open_existing(load_config(config)?).await
+}
+
+/// The same for commands that need the role map: what is wrong with it is said first.
+async fn mapped(config: &Path) -> anyhow::Result<Parts> {
+    let config = load_config(config)?;
+    load_map(&config)?;
+    Parts::open_existing(config).await
 }
 
 /// Prints a value as JSON for machines.

@@ -1,8 +1,8 @@
-//! `axon token create | list | revoke`
+//! `axon token create | list | rotate | revoke`
 
 use anyhow::{Context, bail};
 use axon_model::SourceId;
-use axon_store::{NewToken, TokenHash};
+use axon_store::{NewToken, Token, TokenHash};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -10,11 +10,12 @@ use super::{Status, print_json};
 use crate::cli::TokenCommand;
 use crate::wiring::Parts;
 
-/// Makes, lists or revokes tokens.
+/// Makes, lists, rotates or revokes tokens.
 pub async fn run(parts: Parts, command: TokenCommand) -> anyhow::Result<Status> {
     let status = match command {
         TokenCommand::Create { source, label, days } => create(&parts, &source, label, days).await,
         TokenCommand::List { json } => list(&parts, json).await,
+        TokenCommand::Rotate { source, now } => rotate(&parts, &source, now).await,
         TokenCommand::Revoke { id } => revoke(&parts, &id).await,
     };
     parts.store.close().await;
@@ -84,6 +85,30 @@ async fn list(parts: &Parts, json: bool) -> anyhow::Result<Status> {
             token.created.date(),
             token.label
         );
+    }
+    Ok(Status::Done)
+}
+
+async fn rotate(parts: &Parts, source: &str, now: bool) -> anyhow::Result<Status> {
+    let at = parts.clock.now();
+    let before: Vec<Token> = parts
+        .store
+        .tokens()
+        .await?
+        .into_iter()
+        .filter(|token| token.source.as_str() == source && token.accepted_at(at))
+        .collect();
+    create(parts, source, "rotated".to_owned(), None).await?;
+    for token in before {
+        if now {
+            parts.store.revoke_token(token.id, parts.act()).await?;
+            eprintln!("revoked {} {}", token.id, token.label);
+        } else {
+            eprintln!(
+                "still accepted: {} {}; once the IdP has the new one: axon token revoke {}",
+                token.id, token.label, token.id
+            );
+        }
     }
     Ok(Status::Done)
 }

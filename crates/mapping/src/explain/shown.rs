@@ -45,6 +45,9 @@ impl fmt::Display for TargetExplained {
         writeln!(f)?;
         withheld.iter().try_for_each(|pending| writeln!(f, "    WITHHELD: {pending}"))?;
         match (roles.is_empty(), withheld.is_empty()) {
+            (true, _) if not_given.is_empty() => {
+                writeln!(f, "    no role: no mapping names a group that this person is in")?;
+            }
             (true, _) => writeln!(f, "    no role")?,
             (false, false) => writeln!(f, "    has nothing; mappings would give:")?,
             (false, true) => {}
