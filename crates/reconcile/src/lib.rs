@@ -12,6 +12,7 @@
 //! and in each target's renderer; the compiler names every place.
 
 pub mod admit;
+pub mod builtin;
 pub mod diff;
 mod effect;
 pub mod finding;

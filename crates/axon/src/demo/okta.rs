@@ -124,7 +124,7 @@ fn user(n: usize, user_name: &str, given: &str, family: &str) -> Value {
         "locale": "en-US",
         "externalId": format!("00u{n}demo{n}okta{n}"),
         "groups": [],
-        "password": "a placeholder that Okta always sends",
+        "password": "what Okta always sends",
         "active": true,
     })
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use axon_mapping::{RoleMap, Surroundings};
 use axon_model::{PlanId, RecordSeq, RunId, SqlName};
 use axon_reconcile::admit::{Admitted, Reason, admit_but};
+use axon_reconcile::builtin::SYSTEM_PRINCIPALS;
 use axon_reconcile::{Plan, Sides, Step, plan};
 use time::OffsetDateTime;
 
@@ -14,9 +15,6 @@ use super::Ticker;
 use crate::blocked::leave_out_impostors;
 use crate::error::ControllerError;
 use crate::record::{Decision, Recorder};
-
-/// Principals that every database has and nobody changes.
-const BUILT_IN: [&str; 5] = ["dbo", "public", "guest", "sys", "INFORMATION_SCHEMA"];
 
 /// What a tick may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +53,7 @@ impl Ticker {
         let facts = &known.inspection.facts;
         let actual = &known.inspection.graph;
         let mut untouchable = BTreeSet::from([facts.own_principal]);
-        untouchable.extend(BUILT_IN.iter().filter_map(|name| SqlName::parse(name).ok()));
+        untouchable.extend(SYSTEM_PRINCIPALS.iter().filter_map(|name| SqlName::parse(name).ok()));
         untouchable.extend(map.guards.protected(now));
         let remembered = self.remembered.union(&self.unkept).copied().collect();
         let around = Surroundings { shape: known.shape.clone(), known: remembered, untouchable };
