@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axon_audit::payload::Cause;
-use axon_mapping::{Claimant, Desired, Evaluator, RoleMap, Surroundings, TargetName, Touched};
+use axon_mapping::{Claimant, Desired, Evaluator, Pending, RoleMap, Surroundings, TargetName, Touched};
 use axon_model::{Delta, Directory, GroupId, MemberKind, RecordSeq, SqlName, UserId};
 use axon_reconcile::{Shape, Step};
 use axon_store::{Since, Store, StoreError};
@@ -51,6 +51,8 @@ pub struct Wanted {
     pub position: RecordSeq,
     /// Names that lost their last person since the last look: they stay managed.
     pub gone: Vec<SqlName>,
+    /// Names that several active people claim, with the roles that these would get together.
+    pub contested: BTreeMap<SqlName, BTreeSet<SqlName>>,
 }
 
 impl World {
@@ -153,7 +155,20 @@ impl World {
             watched.gone.extend(gone);
         }
         let gone = std::mem::take(&mut watched.gone);
-        Ok(Wanted { desired: watched.evaluator.desired(), position: self.directory.position(), gone })
+        let desired = watched.evaluator.desired();
+        let contested = self.contested(target, &desired);
+        Ok(Wanted { desired, position: self.directory.position(), gone, contested })
+    }
+
+    fn contested(&self, target: &TargetName, desired: &Desired) -> BTreeMap<SqlName, BTreeSet<SqlName>> {
+        let Some(watched) = self.targets.get(target) else { return BTreeMap::new() };
+        let shared = desired.pending.iter().filter_map(|pending| match pending {
+            Pending::NameShared { name, .. } => Some(*name),
+            _ => None,
+        });
+        // Inactive in one source is inactive: nothing is kept for such.
+        let active = shared.filter(|name| !self.says_inactive(target, *name));
+        active.map(|name| (name, watched.evaluator.would_give(name))).collect()
     }
 
     /// The directory.

@@ -223,6 +223,13 @@ impl Evaluator {
         }
     }
 
+    /// The roles that the claimants of a name would get together, were each of them alone.
+    pub fn would_give(&self, name: SqlName) -> BTreeSet<SqlName> {
+        let numbers = self.claims.of(name).flat_map(|(_, standing)| &standing.roles);
+        let roles = numbers.filter_map(|number| self.view.roles.get(usize::from(*number)));
+        roles.flat_map(|role| std::iter::once(role.name).chain(role.per_person.iter().copied())).collect()
+    }
+
     /// Who has a principal's name in this target.
     pub fn claimants(&self, name: SqlName) -> impl Iterator<Item = &Claimant> {
         self.claims.of(name).map(|(who, _)| who)

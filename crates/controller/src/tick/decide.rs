@@ -1,6 +1,6 @@
 //! What ought to be done: the desired side, the plan, and what guards and refusals withhold of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use axon_mapping::{RoleMap, Surroundings};
 use axon_model::{PlanId, RecordSeq, RunId, SqlName};
 use axon_reconcile::admit::{Admitted, Reason, admit_but};
 use axon_reconcile::builtin::SYSTEM_PRINCIPALS;
-use axon_reconcile::{Plan, Sides, Step, plan};
+use axon_reconcile::{Connect, Graph, Membership, Plan, Principal, Sides, Step, plan};
 use time::OffsetDateTime;
 
 use super::Ticker;
@@ -33,6 +33,20 @@ pub(super) struct Decided {
     pub(super) unseen: Vec<String>,
     pub(super) position: RecordSeq,
     pub(super) next_change: Option<OffsetDateTime>,
+}
+
+/// A name that several active people claim is given nothing new, and keeps of what it has what one of them would get: a second
+/// source that names somebody can neither gain by it nor shut that person out.
+fn keep_contested(desired: &mut Graph, actual: &Graph, contested: &BTreeMap<SqlName, BTreeSet<SqlName>>) {
+    for (name, roles) in contested {
+        let Some((spelled, there)) = actual.principals.get_key_value(name) else { continue };
+        if there.connect != Connect::Granted {
+            continue;
+        }
+        desired.principals.insert(*spelled, Principal { created: None, ..there.clone() });
+        let kept = roles.iter().map(|role| Membership { role: *role, member: *spelled });
+        desired.members.extend(kept.filter(|membership| actual.members.contains(membership)));
+    }
 }
 
 impl Ticker {
@@ -75,6 +89,7 @@ impl Ticker {
             .filter(|name| wanted.desired.graph.principals.contains_key(name));
         self.unkept.extend(wanted.gone.into_iter().chain(there).filter(|n| !self.remembered.contains(n)));
         let mut desired = wanted.desired;
+        keep_contested(&mut desired.graph, actual, &wanted.contested);
         self.blocked.leave_out(&mut desired.graph, actual, now);
         leave_out_impostors(&mut desired.graph, actual);
         let sides = Sides { desired: desired.graph, actual: actual.clone(), scope: desired.scope };

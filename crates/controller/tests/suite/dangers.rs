@@ -395,3 +395,25 @@ async fn an_empty_store_is_not_the_news_that_everybody_left() {
     assert_eq!(anew.settle().await.state, State::Converged);
     assert!(!anew.pool.in_role("axon_reader", "ana") && anew.pool.in_role("axon_reader", "kim"));
 }
+
+#[tokio::test]
+async fn a_second_source_that_names_somebody_gains_nothing_and_shuts_nobody_out() {
+    let map = format!("{MAP}  - {{ groups: {{ any: [Readers] }}, source: okta, roles: [reader] }}\n");
+    let mut stage = Stage::set_with(&map).await;
+    let kim = stage.user("kim").await;
+    let readers = stage.readers(&[kim]).await;
+    stage.settle().await;
+    let other = stage.user_of("okta", "KIM").await;
+    let summary = stage.settle().await;
+    assert_eq!(summary.state, State::Pending);
+    assert!(summary.waiting.iter().any(|w| w.what.contains("claimed by several")), "{summary:?}");
+    assert!(stage.pool.in_role("axon_reader", "kim"));
+    assert_eq!(stage.pool.connect("kim"), Connect::Granted);
+    // What none of the claimants would get goes all the same.
+    stage.patch(readers, "kim-goes", leave(&[kim])).await;
+    stage.settle().await;
+    assert!(!stage.pool.in_role("axon_reader", "kim"));
+    stage.store.delete_user(stage.context_of("okta", "delete-other"), other).await.unwrap();
+    stage.settle().await;
+    assert_eq!(stage.pool.connect("kim"), Connect::Denied, "the one who is left has no role");
+}

@@ -257,7 +257,11 @@ impl Stage {
     }
 
     pub fn context(&self, request: &str) -> WriteContext {
-        let source: axon_model::SourceId = "entra".parse().unwrap();
+        self.context_of("entra", request)
+    }
+
+    pub fn context_of(&self, source: &str, request: &str) -> WriteContext {
+        let source: axon_model::SourceId = source.parse().unwrap();
         WriteContext {
             source: source.clone(),
             profile: Profile::entra(),
@@ -273,13 +277,17 @@ impl Stage {
     }
 
     pub async fn user(&self, user_name: &str) -> UserId {
+        self.user_of("entra", user_name).await
+    }
+
+    pub async fn user_of(&self, source: &str, user_name: &str) -> UserId {
         let parsed = parse_new(
             &Registry::standard(),
             ResourceKind::User,
             json!({ "userName": user_name }),
             &Profile::entra(),
         );
-        let context = self.context(&format!("create-{user_name}"));
+        let context = self.context_of(source, &format!("create-{user_name}"));
         self.store.create_user(context, parsed.unwrap().resource).await.unwrap().stored.id
     }
 
