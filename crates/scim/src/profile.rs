@@ -59,6 +59,8 @@ pub struct Profile {
     pub put_keeps_active: bool,
     /// A token without the word `Bearer` is accepted.
     pub plain_token: bool,
+    /// HTTP Basic is accepted: the source's name as the user, a token as the password.
+    pub basic_token: bool,
     /// Filter literals may stand without quotes.
     pub unquoted_literals: bool,
     /// An attribute in a filter that no schema knows is 400 invalidFilter (else it matches nothing).
@@ -83,6 +85,7 @@ impl Profile {
             restore_on_post: false,
             put_keeps_active: true,
             plain_token: false,
+            basic_token: false,
             unquoted_literals: true,
             refuse_unknown_filter_attribute: true,
         }
