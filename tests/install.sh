@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the end-to-end suites use beside Rust: FreeTDS's `tsql`, and python-tds in a virtual environment.
+# Installs what the end-to-end suites use beside Rust: FreeTDS's `tsql`, PostgreSQL's server programs, and in a virtual
+# environment another TDS client and the SCIM conformance suites of tests/python/requirements.txt.
 # `install.sh --python` prints that environment's interpreter.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -14,21 +15,27 @@ package() { # a Debian package, and what it is for
   if command -v apt-get >/dev/null && "${root[@]}" true 2>/dev/null; then
     echo "installing $1"
     { "${root[@]}" apt-get update -qq &&
-      "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$1"; } >/dev/null
+      "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$1"; } >/dev/null
   else
     echo "The tests need $2. Install the Debian package '$1' (or your system's like of it), then run make test again." >&2
     exit 1
   fi
 }
+postgres() { # on the PATH, or where Debian puts it
+  command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1
+}
 command -v tsql >/dev/null || package freetds-bin "'tsql' of FreeTDS"
+postgres || package postgresql "PostgreSQL's server programs"
 command -v python3 >/dev/null || package python3 "Python 3"
-wanted=1.17.1
-if [ "$("$venv/bin/python" -c 'import importlib.metadata as m; print(m.version("python-tds"))' 2>/dev/null)" != "$wanted" ]; then
+wanted=tests/python/requirements.txt
+if ! cmp -s "$wanted" "$venv/installed.txt"; then
   mkdir -p target
+  rm -rf "$venv"
   if ! python3 -m venv "$venv" 2>/dev/null; then
     package python3-venv "Python's venv"
     python3 -m venv "$venv"
   fi
-  echo "installing python-tds into $venv"
-  "$venv/bin/pip" install --quiet --disable-pip-version-check "python-tds==$wanted"
+  echo "installing the Python clients into $venv"
+  "$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r "$wanted"
+  cp "$wanted" "$venv/installed.txt"
 fi
