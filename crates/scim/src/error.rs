@@ -32,6 +32,12 @@ pub enum ScimType {
     InvalidVers,
     /// The request would put a sensitive value into an address.
     Sensitive,
+    /// The cursor is none of ours, or belongs to another query (RFC 9865).
+    InvalidCursor,
+    /// The place of the cursor is gone (RFC 9865).
+    ExpiredCursor,
+    /// The count differs from that of the query's first page (RFC 9865).
+    InvalidCount,
 }
 
 impl ScimType {
@@ -48,6 +54,9 @@ impl ScimType {
             Self::InvalidValue => "invalidValue",
             Self::InvalidVers => "invalidVers",
             Self::Sensitive => "sensitive",
+            Self::InvalidCursor => "invalidCursor",
+            Self::ExpiredCursor => "expiredCursor",
+            Self::InvalidCount => "invalidCount",
         }
     }
 }
@@ -136,6 +145,12 @@ impl ScimError {
         invalid_version = 400 InvalidVers;
         /// 403 sensitive.
         sensitive = 403 Sensitive;
+        /// 400 invalidCursor.
+        invalid_cursor = 400 InvalidCursor;
+        /// 400 expiredCursor.
+        expired_cursor = 400 ExpiredCursor;
+        /// 400 invalidCount.
+        invalid_count = 400 InvalidCount;
     }
 
     plain! {

@@ -53,6 +53,7 @@ pub mod profile;
 pub mod project;
 pub mod resource;
 pub mod schema;
+pub mod sort;
 
 pub use error::{ERROR_URN, ScimError, ScimType};
 pub use filter::{
@@ -72,3 +73,4 @@ pub use schema::{
     AttrPath, Attribute, DataType, ENTERPRISE_URN, GROUP_URN, Mutability, Named, Registry, RegistryError,
     ResourceKind, ResourceType, Returned, Schema, USER_URN, Uniqueness, Unresolved,
 };
+pub use sort::{Sort, SortKey};
