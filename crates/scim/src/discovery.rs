@@ -28,6 +28,40 @@ pub struct ServiceProviderConfig {
     pub etag: bool,
     /// Can a password be changed?
     pub change_password: bool,
+    /// Size of a page that does not say how many it wants, where lists can be read by cursor as well (RFC 9865).
+    pub cursor: Option<u64>,
+    /// How clients show who they are: one at least, the first one preferred.
+    pub authentication: Vec<AuthenticationScheme>,
+}
+
+/// One way to show who one is (RFC 7643 section 5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuthenticationScheme {
+    /// `oauth2`, `oauthbearertoken` or `httpbasic`.
+    pub kind: &'static str,
+    /// A name for people.
+    pub name: &'static str,
+    /// One sentence.
+    pub description: &'static str,
+    /// Where it is specified.
+    pub spec: &'static str,
+}
+
+impl AuthenticationScheme {
+    /// A bearer token in the Authorization header.
+    pub const BEARER: Self = Self {
+        kind: "oauthbearertoken",
+        name: "OAuth Bearer Token",
+        description: "A bearer token of the source, in the Authorization header.",
+        spec: "https://www.rfc-editor.org/info/rfc6750",
+    };
+    /// A name and a secret in the Authorization header.
+    pub const BASIC: Self = Self {
+        kind: "httpbasic",
+        name: "HTTP Basic",
+        description: "The token of the source as the password, in the Authorization header.",
+        spec: "https://www.rfc-editor.org/info/rfc7617",
+    };
 }
 
 impl Default for ServiceProviderConfig {
@@ -40,6 +74,8 @@ impl Default for ServiceProviderConfig {
             sort: false,
             etag: false,
             change_password: false,
+            cursor: None,
+            authentication: vec![AuthenticationScheme::BEARER],
         }
     }
 }
@@ -48,6 +84,8 @@ impl ServiceProviderConfig {
     /// The single object of `/ServiceProviderConfig`, under the public address of the service.
     pub fn render(&self, base_url: &str) -> Value {
         let (operations, payload) = self.bulk.unwrap_or_default();
+        let schemes: Vec<Value> =
+            self.authentication.iter().enumerate().map(|(place, s)| s.render(place == 0)).collect();
         let mut out = json!({
             "schemas": [CONFIG_URN],
             "patch": {"supported": self.patch},
@@ -56,19 +94,27 @@ impl ServiceProviderConfig {
             "changePassword": {"supported": self.change_password},
             "sort": {"supported": self.sort},
             "etag": {"supported": self.etag},
-            "authenticationSchemes": [{
-                "type": "oauthbearertoken",
-                "name": "OAuth Bearer Token",
-                "description": "A long-lived bearer token, one per source, in the Authorization header.",
-                "specUri": "https://www.rfc-editor.org/info/rfc6750",
-                "primary": true,
-            }],
+            "authenticationSchemes": schemes,
             "meta": meta("ServiceProviderConfig", base_url, "ServiceProviderConfig"),
         });
         if let Some(uri) = &self.documentation_uri {
             out["documentationUri"] = Value::from(uri.as_str());
         }
+        if let Some(page) = self.cursor {
+            // RFC 9865 section 4. A cursor does not time out.
+            out["pagination"] = json!({
+                "cursor": true, "index": true, "defaultPaginationMethod": "index",
+                "defaultPageSize": page, "maxPageSize": self.max_results,
+            });
+        }
         out
+    }
+}
+
+impl AuthenticationScheme {
+    fn render(&self, primary: bool) -> Value {
+        json!({"type": self.kind, "name": self.name, "description": self.description, "specUri": self.spec,
+               "primary": primary})
     }
 }
 
@@ -233,6 +279,21 @@ mod tests {
         assert_eq!(config["bulk"], json!({"supported": false, "maxOperations": 0, "maxPayloadSize": 0}));
         assert_eq!(config["filter"]["maxResults"], 500);
         assert_eq!(config["meta"]["location"], "https://axon.example/scim/v2/ServiceProviderConfig");
+        assert_eq!(config["authenticationSchemes"][0]["type"], "oauthbearertoken");
+        assert_eq!(config["authenticationSchemes"][0]["primary"], true);
+        assert!(config.get("pagination").is_none());
         assert!(!has_null(&config));
+        let config = ServiceProviderConfig {
+            cursor: Some(100),
+            authentication: vec![AuthenticationScheme::BEARER, AuthenticationScheme::BASIC],
+            ..ServiceProviderConfig::default()
+        }
+        .render(BASE);
+        assert_eq!(
+            config["pagination"],
+            json!({"cursor": true, "index": true, "defaultPaginationMethod": "index", "defaultPageSize": 100,
+                   "maxPageSize": 200})
+        );
+        assert_eq!(config["authenticationSchemes"][1]["primary"], false);
     }
 }

@@ -207,7 +207,18 @@ impl Filter {
         kind: ResourceKind,
         profile: &Profile,
     ) -> Result<Self, FilterError> {
-        parser::parse(text, registry, kind, profile).map(|expr| Self { expr })
+        parser::parse(text, registry, kind, profile, false).map(|expr| Self { expr })
+    }
+
+    /// Reads a filter of a query over all kinds, as it is for resources of one kind: what another kind alone has
+    /// matches nothing (RFC 7644 section 3.4.2.1), and what no kind has is refused.
+    pub fn parse_across(
+        text: &str,
+        registry: &Registry,
+        kind: ResourceKind,
+        profile: &Profile,
+    ) -> Result<Self, FilterError> {
+        parser::parse(text, registry, kind, profile, true).map(|expr| Self { expr })
     }
 
     /// The tree.
@@ -436,6 +447,32 @@ mod tests {
         let filter = parse_as("urn:x:2.0:Y:nope eq \"1\" or other pr", &profile).unwrap();
         assert!(!filter.matches(&Resource::from_document(ResourceKind::User, Map::new())));
         assert_eq!(parse_as(&filter.to_string(), &profile).unwrap(), filter);
+    }
+
+    #[test]
+    fn what_another_kind_has_matches_nothing_in_a_query_over_all() {
+        let of = |text: &str, kind| {
+            Filter::parse_across(text, &Registry::standard(), kind, &Profile::entra()).map(|f| f.expr)
+        };
+        let Value::Object(map) = json!({"displayName": "G", "externalId": "e"}) else { unreachable!() };
+        let group = Resource::from_document(ResourceKind::Group, map);
+        for (text, expected) in [
+            ("userName eq \"x\"", false),
+            ("userName ne \"x\"", false),
+            ("userName eq null", false),
+            ("userName pr or displayName eq \"g\"", true),
+            ("emails[type eq \"work\"].value eq \"x\" or externalId eq \"e\"", true),
+            ("emails[type ne \"work\"]", false),
+            ("department pr", false),
+            ("displayName ne \"x\"", true),
+        ] {
+            let filter = Filter { expr: of(text, ResourceKind::Group).unwrap() };
+            assert_eq!(filter.matches(&group), expected, "{text}");
+        }
+        assert!(of("members eq \"x\"", ResourceKind::User).is_ok());
+        for bad in ["nope eq 1", "userName gt", "active gt true", "password pr"] {
+            assert!(of(bad, ResourceKind::Group).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -42,11 +42,13 @@
 //! [`Registry::add_extension`]. To take a new dialect of PATCH, add its shape to `patch/expand.rs` and a
 //! vector to `tests/vectors`.
 
+pub mod bulk;
 pub mod compare;
 pub mod discovery;
 pub mod error;
 pub mod filter;
 pub mod list;
+pub mod nearest;
 pub mod patch;
 pub mod path;
 pub mod profile;
@@ -55,6 +57,7 @@ pub mod resource;
 pub mod schema;
 pub mod sort;
 
+pub use bulk::{BulkMethod, BulkRequest, BulkResponse, BulkRun, BulkStep};
 pub use error::{ERROR_URN, ScimError, ScimType};
 pub use filter::{
     CompareOp, Expr, Filter, FilterError, IndexPlan, IndexTerm, Literal, MAX_FILTER_DEPTH, MAX_FILTER_LENGTH,
@@ -70,7 +73,8 @@ pub use resource::{
     TypedError, User, ValueEntry, parse_new, parse_resource, replace,
 };
 pub use schema::{
-    AttrPath, Attribute, DataType, ENTERPRISE_URN, GROUP_URN, Mutability, Named, Registry, RegistryError,
-    ResourceKind, ResourceType, Returned, Schema, USER_URN, Uniqueness, Unresolved,
+    AttrPath, Attribute, DataType, ENTERPRISE_URN, GROUP_URN, MAX_SCHEMA_FILE, Mutability, Named, Registry,
+    RegistryError, ResourceKind, ResourceType, Returned, Schema, SchemaFault, USER_URN, Uniqueness,
+    Unresolved,
 };
 pub use sort::{Sort, SortKey};

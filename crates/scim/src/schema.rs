@@ -3,6 +3,7 @@
 
 mod attribute;
 mod core;
+mod document;
 mod registry;
 
 use std::fmt;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 
 pub use self::attribute::{Attribute, DataType, Mutability, Returned, Uniqueness};
 pub use self::core::{ENTERPRISE_URN, GROUP_URN, USER_URN};
+pub use self::document::{MAX_SCHEMA_FILE, SchemaFault};
 pub use self::registry::{AttrPath, Named, Registry, RegistryError, Unresolved};
 
 /// The two resource types that are served.

@@ -5,18 +5,20 @@ use std::sync::Arc;
 
 use super::lexer::Cursor;
 use super::typed::{Raw, compare, target};
-use super::{CompareOp, Expr, FilterError, MAX_FILTER_DEPTH, MAX_FILTER_LENGTH};
+use super::{CompareOp, Expr, FilterError, Literal, MAX_FILTER_DEPTH, MAX_FILTER_LENGTH};
 use crate::error::quoted;
 use crate::profile::Profile;
 use crate::schema::{AttrPath, Attribute, Registry, ResourceKind};
 
+/// With `across`, an attribute that another kind of resource alone has is no error: it matches nothing here.
 pub(super) fn parse(
     text: &str,
     registry: &Registry,
     kind: ResourceKind,
     profile: &Profile,
+    across: bool,
 ) -> Result<Expr, FilterError> {
-    let mut parser = Parser { cursor: Cursor::new(text, 0), registry, kind, profile, depth: 0 };
+    let mut parser = Parser { cursor: Cursor::new(text, 0), registry, kind, profile, across, depth: 0 };
     parser.check_length(text)?;
     let expr = parser.or(None)?;
     parser.cursor.skip_space();
@@ -38,7 +40,8 @@ pub(crate) fn parse_value_path(
     kind: ResourceKind,
     profile: &Profile,
 ) -> Result<(Expr, usize), FilterError> {
-    let mut parser = Parser { cursor: Cursor::new(text, open), registry, kind, profile, depth: 0 };
+    let cursor = Cursor::new(text, open);
+    let mut parser = Parser { cursor, registry, kind, profile, across: false, depth: 0 };
     parser.check_length(text)?;
     let condition = parser.brackets(path)?;
     Ok((condition, parser.cursor.at()))
@@ -49,6 +52,7 @@ struct Parser<'a> {
     registry: &'a Registry,
     kind: ResourceKind,
     profile: &'a Profile,
+    across: bool,
     depth: usize,
 }
 
@@ -154,12 +158,23 @@ impl<'a> Parser<'a> {
         if name.is_empty() {
             return Err(self.cursor.error("expected an attribute"));
         }
-        let path = target(name, element, self.registry, self.kind, self.profile)
+        let kind = self.kind_of(name, element);
+        let path = target(name, element, self.registry, kind, self.profile)
             .map_err(|e| e.at(&self.cursor, start, start))?;
         if self.cursor.peek() == Some('[') {
             return self.value_path(path, element.is_some(), start);
         }
-        self.operation(path, start)
+        let expr = self.operation(path, start)?;
+        Ok(if kind == self.kind { expr } else { never(expr) })
+    }
+
+    /// The kind that has the attribute: the one that is filtered, or else, where that is asked for, another one.
+    fn kind_of(&self, name: &str, element: Option<&AttrPath>) -> ResourceKind {
+        if !self.across || element.is_some() || self.registry.attr_path(self.kind, name).is_ok() {
+            return self.kind;
+        }
+        let has = |kind: &ResourceKind| self.registry.attr_path(*kind, name).is_ok();
+        ResourceKind::ALL.into_iter().find(has).unwrap_or(self.kind)
     }
 
     /// `pr`, or an operator and a literal.
@@ -247,5 +262,19 @@ impl<'a> Parser<'a> {
             parser.close(']')?;
             Ok(condition)
         })
+    }
+}
+
+/// RFC 7644 section 3.4.2.1: an attribute that a kind does not have matches nothing. Absent, it would be `ne` to everything
+/// and `eq null`; so these two ask for a value instead.
+fn never(expr: Expr) -> Expr {
+    match expr {
+        Expr::Compare { path, op: CompareOp::Ne, literal } if literal != Literal::Null => {
+            Expr::Compare { path, op: CompareOp::Eq, literal }
+        }
+        Expr::Compare { path, op: CompareOp::Eq, literal: Literal::Null } => {
+            Expr::Compare { path, op: CompareOp::Ne, literal: Literal::Null }
+        }
+        other => other,
     }
 }

@@ -10,6 +10,8 @@ use crate::error::{ScimError, quoted};
 pub struct ListQuery {
     /// 1-based index of the first result; anything below 1 is 1.
     pub start_index: usize,
+    /// The place to go on from (RFC 9865); the empty text asks for the first page. Wins over `startIndex`.
+    pub cursor: Option<String>,
     /// Most results of the page; below 0 is 0; none leaves it to the server.
     pub count: Option<usize>,
     /// The filter, decoded once.
@@ -28,6 +30,7 @@ impl Default for ListQuery {
     fn default() -> Self {
         Self {
             start_index: 1,
+            cursor: None,
             count: None,
             filter: None,
             attributes: None,
@@ -49,6 +52,7 @@ impl ListQuery {
             match key.to_ascii_lowercase().as_str() {
                 "startindex" => out.start_index = number(&key, &value)?.max(1),
                 "count" => out.count = Some(number(&key, &value)?),
+                "cursor" => out.cursor = Some(cursor(value)?),
                 // An empty filter must not mean "everything".
                 "filter" if value.trim().is_empty() => {
                     return Err(ScimError::invalid_filter("the filter is empty"));
@@ -79,6 +83,7 @@ impl ListQuery {
             match key.to_ascii_lowercase().as_str() {
                 "startindex" => out.start_index = json_number(&key, &value)?.max(1),
                 "count" => out.count = Some(json_number(&key, &value)?),
+                "cursor" => out.cursor = Some(cursor(text(&key, value)?)?),
                 "filter" => match text(&key, value)? {
                     filter if filter.trim().is_empty() => {
                         return Err(ScimError::invalid_filter("the filter is empty"));
@@ -93,6 +98,19 @@ impl ListQuery {
             }
         }
         Ok(out)
+    }
+}
+
+/// Longest cursor, in bytes: ours are shorter.
+const MAX_CURSOR: usize = 4096;
+
+/// RFC 9865 section 2: unreserved characters of RFC 3986 alone.
+fn cursor(text: String) -> Result<String, ScimError> {
+    let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b));
+    if plain && text.len() <= MAX_CURSOR {
+        Ok(text)
+    } else {
+        Err(ScimError::invalid_cursor("the cursor is none of this server's"))
     }
 }
 
@@ -205,6 +223,21 @@ mod tests {
         ] {
             assert_eq!(ListQuery::from_search(body.clone()).unwrap_err().status, 400, "{body}");
         }
+    }
+
+    #[test]
+    fn a_cursor_is_empty_or_plain() {
+        let of = |raw: &str| ListQuery::parse(raw).map(|q| q.cursor).map_err(|e| e.scim_type);
+        assert_eq!(of("count=1"), Ok(None));
+        assert_eq!(of("cursor&count=1"), Ok(Some(String::new())));
+        assert_eq!(of("cursor=aZ09-._~"), Ok(Some("aZ09-._~".to_owned())));
+        for bad in
+            ["cursor=a%2Fb".to_owned(), "cursor=%C3%A9".to_owned(), format!("cursor={}", "x".repeat(5000))]
+        {
+            assert_eq!(of(&bad), Err(Some(crate::ScimType::InvalidCursor)), "{bad}");
+        }
+        let body = serde_json::json!({"cursor": "", "count": 10});
+        assert_eq!(ListQuery::from_search(body).unwrap().cursor.as_deref(), Some(""));
     }
 
     #[test]

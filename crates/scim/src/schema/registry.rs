@@ -230,7 +230,7 @@ fn is_urn_prefix(urn: &str, text: &str) -> bool {
         && matches!(text.as_bytes().get(urn.len()), None | Some(b':'))
 }
 
-fn is_name(text: &str) -> bool {
+pub(super) fn is_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '$')
         && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '$' | '-' | '_'))
 }
