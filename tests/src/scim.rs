@@ -2,6 +2,7 @@
 
 use anyhow::{Context, ensure};
 use reqwest::Method;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
 /// A connector with its token.
@@ -10,6 +11,8 @@ pub struct Scim {
     client: reqwest::Client,
     base: String,
     token: String,
+    headers: HeaderMap,
+    flag: Option<String>,
 }
 
 /// What came back.
@@ -21,6 +24,8 @@ pub struct Answer {
     pub body: Value,
     /// `X-Request-Id`.
     pub request: String,
+    /// All headers.
+    pub headers: HeaderMap,
 }
 
 impl Answer {
@@ -47,6 +52,21 @@ impl Answer {
         Ok(answer)
     }
 
+    /// A header; empty where it is not there.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// `Resources` of a list.
+    pub fn resources(&self) -> anyhow::Result<&[Value]> {
+        Ok(self.body["Resources"].as_array().context("a list has its Resources")?)
+    }
+
+    /// `totalResults` of a list, which is a number.
+    pub fn total(&self) -> anyhow::Result<u64> {
+        self.body["totalResults"].as_u64().context("totalResults is a number")
+    }
+
     /// The id of what was made.
     pub fn id(&self) -> anyhow::Result<String> {
         Ok(self.body["id"].as_str().context("a resource has an id")?.to_owned())
@@ -56,7 +76,43 @@ impl Answer {
 impl Scim {
     /// A connector to `base` (…/scim/v2).
     pub fn new(base: &str, token: &str) -> Self {
-        Self { client: reqwest::Client::new(), base: base.to_owned(), token: token.to_owned() }
+        Self {
+            client: reqwest::Client::new(),
+            base: base.to_owned(),
+            token: token.to_owned(),
+            headers: HeaderMap::new(),
+            flag: None,
+        }
+    }
+
+    /// The same, sending these headers with every request.
+    #[must_use]
+    pub fn with_headers(&self, headers: &[(&'static str, &'static str)]) -> Self {
+        let pair = |(name, value): &(&'static str, &'static str)| {
+            (HeaderName::from_static(name), HeaderValue::from_static(value))
+        };
+        Self { headers: headers.iter().map(pair).collect(), ..self.clone() }
+    }
+
+    /// The same, with a flag in the query of every address, as in `https://host/scim/v2/?aadOptscim062020`.
+    #[must_use]
+    pub fn with_flag(&self, flag: &str) -> Self {
+        Self { flag: Some(flag.to_owned()), ..self.clone() }
+    }
+
+    /// The address of a path, the flag included.
+    pub fn address(&self, path: &str) -> String {
+        let Self { base, flag, .. } = self;
+        match flag {
+            Some(flag) if path.contains('?') => format!("{base}{path}&{flag}"),
+            Some(flag) => format!("{base}{path}?{flag}"),
+            None => format!("{base}{path}"),
+        }
+    }
+
+    /// The token.
+    pub fn token(&self) -> &str {
+        &self.token
     }
 
     /// The same, with another token.
@@ -67,16 +123,20 @@ impl Scim {
 
     /// Sends these bytes as `application/scim+json`.
     pub async fn raw(&self, method: Method, path: &str, body: Vec<u8>) -> anyhow::Result<Answer> {
-        let mut request =
-            self.client.request(method, format!("{}{path}", self.base)).bearer_auth(&self.token);
+        let mut request = self.client.request(method, self.address(path)).headers(self.headers.clone());
+        if !self.token.is_empty() {
+            request = request.bearer_auth(&self.token);
+        }
         if !body.is_empty() {
-            request = request.header("Content-Type", "application/scim+json").body(body);
+            if !self.headers.contains_key("content-type") {
+                request = request.header("Content-Type", "application/scim+json");
+            }
+            request = request.body(body);
         }
         let answer = request.send().await?;
-        let status = answer.status().as_u16();
-        let header = |name: &str| {
-            answer.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned()
-        };
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        let header =
+            |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
         let (kind, request) = (header("content-type"), header("x-request-id"));
         let bytes = answer.bytes().await?;
         ensure!(
@@ -84,7 +144,7 @@ impl Scim {
             "answered in {kind:?}: {bytes:?}"
         );
         let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes)? };
-        Ok(Answer { status, body, request })
+        Ok(Answer { status, body, request, headers })
     }
 
     /// GET.
