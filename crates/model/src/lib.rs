@@ -14,6 +14,7 @@ pub mod clock;
 pub mod directory;
 pub mod ids;
 pub mod name;
+pub mod source_health;
 
 pub use actor::Actor;
 pub use clock::{Clock, ManualClock, SystemClock};
@@ -22,3 +23,4 @@ pub use ids::{
     GroupId, IdSource, MapVersion, PlanId, RecordId, RecordSeq, RequestId, RunId, SourceId, UserId,
 };
 pub use name::{NameError, SqlName};
+pub use source_health::{CallCounts, FailedCall, HealthOf, HealthState, Hour, SourceHealth};
