@@ -31,9 +31,10 @@ allowed() {
     axon-mapping) echo axon-scim axon-model axon-reconcile ;;
     axon-store) echo axon-scim axon-model axon-reconcile axon-audit ;;
     axon-store-sqlite) echo axon-store axon-scim axon-model axon-reconcile axon-audit ;;
+    axon-identity-token) echo axon-model ;;
     axon-synapse) echo axon-model axon-reconcile ;;
     axon-controller) echo axon-scim axon-model axon-mapping axon-reconcile axon-store axon-audit ;;
-    axon-api) echo axon-scim axon-model axon-mapping axon-reconcile axon-audit axon-store axon-controller ;;
+    axon-api) echo axon-scim axon-model axon-mapping axon-reconcile axon-audit axon-store axon-controller axon-identity-token ;;
     *) return 1 ;;
   esac
 }
