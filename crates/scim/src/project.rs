@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::schema::{AttrPath, Named, Registry, ResourceKind, Returned};
+use crate::schema::{AttrPath, Attribute, Named, Registry, ResourceKind, Returned};
 
 /// The choice of one request, looked up once and applied to every resource of the answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,10 +74,10 @@ impl Projection {
 
     /// Takes out of the object what is not to be shown.
     pub fn apply(&self, map: &mut Map<String, Value>, registry: &Registry, kind: ResourceKind) {
-        self.level(map, None, |name| registry.core_attribute(kind, name).map(|a| a.returned));
+        self.level(map, None, |name| registry.core_attribute(kind, name).map(|a| &**a));
         for schema in registry.extensions(kind) {
             let Some(Value::Object(extension)) = map.get_mut(&*schema.id) else { continue };
-            self.level(extension, Some(&schema.id), |name| schema.attribute(name).map(|a| a.returned));
+            self.level(extension, Some(&schema.id), |name| schema.attribute(name).map(|a| &**a));
             if extension.is_empty() {
                 map.remove(&*schema.id);
             }
@@ -85,19 +85,51 @@ impl Projection {
         self.drop_unseen_schemas(map);
     }
 
-    fn level(
+    fn level<'a>(
         &self,
         map: &mut Map<String, Value>,
         extension: Option<&str>,
-        returned: impl Fn(&str) -> Option<Returned>,
+        attribute: impl Fn(&str) -> Option<&'a Attribute>,
     ) {
-        map.retain(|name, value| match returned(name) {
+        map.retain(|name, value| {
             // Extensions are gone through by themselves.
-            None => extension.is_none() && name.contains(':'),
-            Some(Returned::Always) => true,
-            Some(Returned::Never) => false,
-            Some(rule) => self.shows(extension, name, value, rule),
+            let Some(attribute) = attribute(name) else { return extension.is_none() && name.contains(':') };
+            match attribute.returned {
+                Returned::Always => true,
+                Returned::Never => false,
+                rule => {
+                    self.shows(extension, name, value, rule)
+                        && self.without_unasked_parts(extension, attribute, value)
+                }
+            }
         });
+    }
+
+    /// Takes out the parts that are returned on request only, unless they were asked for by name.
+    fn without_unasked_parts(
+        &self,
+        extension: Option<&str>,
+        attribute: &Attribute,
+        value: &mut Value,
+    ) -> bool {
+        let on_request = |name: &str| {
+            attribute
+                .sub_attributes
+                .iter()
+                .any(|part| part.name == name && part.returned == Returned::Request)
+        };
+        if !attribute.sub_attributes.iter().any(|part| part.returned == Returned::Request) {
+            return true;
+        }
+        let asked = |part: &str| {
+            match &self.choice {
+            Choice::Only(targets) => targets.iter().any(
+                |target| matches!(covers(target, extension, &attribute.name), Covers::Part(named) if named == part),
+            ),
+            Choice::Default | Choice::Without(_) => false,
+        }
+        };
+        keep_parts(value, |part| asked(part) || !on_request(part))
     }
 
     fn shows(&self, extension: Option<&str>, name: &str, value: &mut Value, rule: Returned) -> bool {
@@ -278,6 +310,24 @@ mod tests {
         assert!(wants(None, Some("members.display")));
         assert!(!wants(Some("displayName"), None));
         assert!(wants(Some("members.value"), None));
+    }
+
+    #[test]
+    fn a_part_that_is_returned_on_request_is_shown_when_it_is_named() {
+        let registry = Registry::standard();
+        let show = |attributes: Option<&str>, excluded: Option<&str>| {
+            let member = json!([{"value": "A", "display": "kim", "type": "User"}]);
+            let mut map = Map::from_iter([("members".to_owned(), member)]);
+            let projection = Projection::parse(attributes, excluded, &registry, ResourceKind::Group);
+            projection.apply(&mut map, &registry, ResourceKind::Group);
+            Value::Object(map)
+        };
+        let plain = json!({"members": [{"value": "A", "type": "User"}]});
+        assert_eq!(show(None, None), plain);
+        assert_eq!(show(None, Some("displayName")), plain);
+        assert_eq!(show(Some("members"), None), plain);
+        let named = json!({"members": [{"value": "A", "display": "kim"}]});
+        assert_eq!(show(Some("members.value,members.display"), None), named);
     }
 
     #[test]

@@ -42,7 +42,8 @@ pub trait Shown {
 pub struct Link<'a> {
     who: MemberKind,
     label: &'static str,
-    display: &'a str,
+    /// Where it is shown without being asked for.
+    display: Option<&'a str>,
 }
 
 impl Shown for StoredUser {
@@ -71,11 +72,11 @@ impl Shown for StoredUser {
 }
 
 fn of_group(group: &GroupRef) -> Link<'_> {
-    Link { who: MemberKind::Group(group.id), label: "direct", display: &group.display }
+    Link { who: MemberKind::Group(group.id), label: "direct", display: Some(&group.display) }
 }
 
-fn of_member(member: &Member) -> Link<'_> {
-    Link { who: member.value, label: member.kind().name(), display: &member.display }
+fn of_member(member: &Member) -> Link<'static> {
+    Link { who: member.value, label: member.kind().name(), display: None }
 }
 
 impl Shown for StoredGroup {
@@ -219,13 +220,15 @@ struct Element<'a> {
 
 impl Serialize for Element<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let mut out = to.serialize_map(Some(4))?;
+        let mut out = to.serialize_map(None)?;
         match self.link.who {
             MemberKind::User(id) => out.serialize_entry("value", &id)?,
             MemberKind::Group(id) => out.serialize_entry("value", &id)?,
         }
         out.serialize_entry("$ref", &Shows(self.link.address(self.call)))?;
-        out.serialize_entry("display", self.link.display)?;
+        if let Some(display) = self.link.display {
+            out.serialize_entry("display", display)?;
+        }
         out.serialize_entry("type", self.link.label)?;
         out.end()
     }

@@ -17,9 +17,9 @@ async fn a_group_is_answered_with_its_members_and_their_addresses() {
     assert_eq!(
         made.body["members"],
         json!([
-            {"value": kim.id, "display": "kim", "type": "User",
+            {"value": kim.id, "type": "User",
              "$ref": format!("https://axon.test/scim/v2/Users/{}", kim.id)},
-            {"value": inner.id, "display": "Inner", "type": "Group",
+            {"value": inner.id, "type": "Group",
              "$ref": format!("https://axon.test/scim/v2/Groups/{}", inner.id)},
         ])
     );
@@ -30,6 +30,8 @@ async fn a_group_is_answered_with_its_members_and_their_addresses() {
     assert_eq!(client.find("/Groups", "displayName eq \"g\"").await.body["Resources"][0], made.body);
     let chosen = client.get(&format!("{path}?attributes=members.$ref")).await.ok(200);
     assert_eq!(chosen["members"][0], json!({"$ref": format!("https://axon.test/scim/v2/Users/{}", kim.id)}));
+    let named = client.get(&format!("{path}?attributes=members.value,members.display")).await.ok(200);
+    assert_eq!(named["members"][1], json!({"value": inner.id, "display": "Inner"}));
 }
 
 /// V27; Infisical#6525: a client that sees members although it asked not to may rewrite the group.

@@ -197,8 +197,11 @@ pub(super) fn group() -> Schema {
                     fixed(Attribute::string("value", "The id of the member.").exact()),
                     fixed(reference("$ref", "The address of the member.", &["User", "Group"])),
                     fixed(Attribute::string("type", "User or Group.").canonical(&["User", "Group"])),
-                    // Erratum 6011; filled by the server when it is read.
-                    Attribute::string("display", "The name of the member.").mutability(Mutability::ReadOnly),
+                    // Erratum 6011. It follows the member's own name, so a client that compares what it sent with what it
+                    // reads would find something that it never sent: shown to those who ask for it.
+                    Attribute::string("display", "The name of the member.")
+                        .mutability(Mutability::ReadOnly)
+                        .returned(Returned::Request),
                 ],
             )
             .multi(),
