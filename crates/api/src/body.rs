@@ -1,5 +1,6 @@
 //! JSON bodies: the media type in any spelling that means JSON, within the limit, each key once.
 
+mod gzip;
 mod outline;
 mod strict;
 
@@ -22,6 +23,7 @@ impl FromRequest<Api> for JsonBody {
     async fn from_request(request: Request, _: &Api) -> Result<Self, Refused> {
         let (parts, body) = request.into_parts();
         media_type(&parts.headers)?;
+        let is_gzip = gzip::is_gzip(&parts.headers)?;
         let admitted = parts
             .extensions
             .get::<Admitted>()
@@ -34,6 +36,7 @@ impl FromRequest<Api> for JsonBody {
                 ScimError::invalid_syntax("the body ended early")
             }
         })?;
+        let bytes = if is_gzip { gzip::unpack(&bytes, admitted.body_bytes)? } else { bytes };
         let value = parse(&bytes)?;
         if tracing::enabled!(tracing::Level::DEBUG) {
             let _ = admitted.outline.set(outline::of(&value));

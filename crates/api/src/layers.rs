@@ -5,6 +5,7 @@
 
 mod address;
 mod error_shape;
+mod gzip;
 mod too_large;
 
 use std::panic::AssertUnwindSafe;
@@ -53,6 +54,8 @@ pub struct Admission {
     pub id: RequestId,
     /// What its body asks for, without values; written where debug logs are on.
     pub outline: OnceLock<String>,
+    /// The largest body, bytes; for what grows as it is read.
+    pub body_bytes: usize,
 }
 
 impl std::ops::Deref for Admitted {
@@ -98,12 +101,17 @@ async fn pass(State(gate): State<Gate>, mut request: Request, next: Next) -> Res
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
     let verb = verb(request.method());
     let scim = error_shape::is_scim(request.uri().path());
-    let admitted = Admitted(Arc::new(Admission { id: id.clone(), outline: OnceLock::new() }));
+    let takes_gzip = *request.method() != Method::HEAD && gzip::accepts(request.headers());
+    let body_bytes = gate.limits.body_bytes;
+    let admitted = Admitted(Arc::new(Admission { id: id.clone(), outline: OnceLock::new(), body_bytes }));
     request.extensions_mut().insert(admitted.clone());
     let span = tracing::info_span!("http", request.id = %id, http.method = verb, http.route = route);
     let mut response = held(&gate, request, next).instrument(span.clone()).await;
     if scim {
         response = error_shape::of_scim(response, verb);
+    }
+    if takes_gzip {
+        response = gzip::pack(response);
     }
     let (took, status) = (began.elapsed(), response.status());
     metrics::histogram!("axon_http_request_seconds",

@@ -35,8 +35,7 @@
 //! # Ok::<(), axon_scim::ScimError>(())
 //! ```
 //!
-//! Limits of this version: no Bulk, no sorting, no ETag logic, no cursor paging; roles that arrive as JSON in
-//! a text are kept as that text.
+//! Entity tags and cursors are the store's and the HTTP layer's: here they are texts.
 //!
 //! To add an attribute, add a line in `schema/core.rs`; to serve an extension, call
 //! [`Registry::add_extension`]. To take a new dialect of PATCH, add its shape to `patch/expand.rs` and a
@@ -66,7 +65,7 @@ pub use filter::{
 pub use list::{LIST_URN, ListQuery, ListResponse};
 pub use patch::{AttributeOp, Op, PatchRequest, Verb, apply};
 pub use path::Path;
-pub use profile::{Profile, ProfileKind};
+pub use profile::{Profile, ProfileKind, Switches};
 pub use project::Projection;
 pub use resource::{
     Address, EnterpriseUser, Group, Manager, MemberRef, Meta, Name, Notice, Notices, Parsed, Resource,

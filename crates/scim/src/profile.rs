@@ -1,5 +1,9 @@
 //! How a source speaks SCIM: one switch for each place where the identity providers and the RFC differ.
 
+mod switches;
+
+pub use self::switches::Switches;
+
 use serde::{Deserialize, Serialize};
 
 /// Which identity provider a source is.
@@ -45,10 +49,15 @@ pub struct Profile {
     pub parse_keys: bool,
     /// Unknown attributes and URNs in a body are dropped and noted (else 400 invalidValue).
     pub drop_unknown: bool,
+    /// A PATCH path that begins with a schema URN which is not served is ignored and noted (else 400 invalidPath). One bad
+    /// mapping must not keep the operation beside it, which may be `active`, from being done.
+    pub drop_unknown_urns: bool,
     /// A readOnly attribute in a PATCH is ignored when it equals what is stored (else 400 mutability).
     pub ignore_read_only_echo: bool,
     /// A PATCH on a group is answered 204.
     pub group_patch_no_content: bool,
+    /// A PATCH on a user is answered 204.
+    pub user_patch_no_content: bool,
     /// A member that does not exist is accepted and parked (else 400 invalidValue).
     pub park_unknown_members: bool,
     /// Two groups of one source may not have the same displayName.
@@ -57,6 +66,10 @@ pub struct Profile {
     pub restore_on_post: bool,
     /// A PUT without `active` keeps the stored value (else it becomes true).
     pub put_keeps_active: bool,
+    /// An empty text takes the attribute away (else it is a value as any other).
+    pub empty_text_clears: bool,
+    /// A role whose `value` is a JSON object in a text, as one of Entra's mappings sends, is unpacked.
+    pub unpack_roles: bool,
     /// A token without the word `Bearer` is accepted.
     pub plain_token: bool,
     /// HTTP Basic is accepted: the source's name as the user, a token as the password.
@@ -77,13 +90,17 @@ impl Profile {
             coerce: true,
             parse_keys: true,
             drop_unknown: true,
+            drop_unknown_urns: kind != ProfileKind::Generic,
             ignore_read_only_echo: true,
             group_patch_no_content: kind == ProfileKind::Entra,
+            user_patch_no_content: false,
             park_unknown_members: true,
             // Entra links two groups when a duplicate name is refused: names are not unique there.
             unique_group_names: kind != ProfileKind::Entra,
             restore_on_post: false,
             put_keeps_active: true,
+            empty_text_clears: false,
+            unpack_roles: false,
             plain_token: false,
             basic_token: false,
             unquoted_literals: true,
@@ -114,6 +131,7 @@ impl Profile {
             coerce: false,
             parse_keys: false,
             drop_unknown: false,
+            drop_unknown_urns: false,
             ignore_read_only_echo: false,
             unique_group_names: false,
             put_keeps_active: false,

@@ -9,6 +9,7 @@ mod members;
 mod notices;
 mod parse;
 mod replace;
+mod roles;
 mod typed;
 mod value;
 

@@ -16,6 +16,7 @@ fn profile(case: &Value) -> Profile {
     match case["profile"].as_str() {
         Some("strict") => Profile::strict(),
         Some("okta") => Profile::okta(),
+        Some("generic") => Profile::generic(),
         _ => Profile::entra(),
     }
 }

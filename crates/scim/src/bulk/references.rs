@@ -32,11 +32,21 @@ pub(super) fn resolve(value: &mut Value, ids: &BTreeMap<String, String>) {
 fn resolve_at(value: &mut Value, key: Option<&str>, ids: &BTreeMap<String, String>) {
     match value {
         Value::String(text) => {
-            for (start, end) in places(text, is_inside(key)).into_iter().rev() {
+            let places = places(text, is_inside(key));
+            if places.is_empty() {
+                return;
+            }
+            // One pass over the text: a text may be as long as a body, and all of it names.
+            let (mut out, mut copied) = (String::with_capacity(text.len()), 0);
+            for (start, end) in places {
                 if let Some(id) = ids.get(&text[start..end]) {
-                    text.replace_range(start - MARK.len()..end, id);
+                    out.push_str(&text[copied..start - MARK.len()]);
+                    out.push_str(id);
+                    copied = end;
                 }
             }
+            out.push_str(&text[copied..]);
+            *text = out;
         }
         Value::Array(list) => list.iter_mut().for_each(|item| resolve_at(item, key, ids)),
         Value::Object(map) => map.iter_mut().for_each(|(key, item)| resolve_at(item, Some(key), ids)),

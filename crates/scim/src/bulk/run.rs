@@ -1,5 +1,6 @@
 //! The order of a bulk request: one step at a time, each told what came of it before the next is chosen.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
@@ -59,6 +60,18 @@ struct Item {
     operation: BulkOperation,
     state: State,
     entry: Option<BulkEntry>,
+    /// Whom it names, gathered when it is first looked at: it is looked at once for each of them, and may be as long as a body.
+    names: OnceCell<BTreeSet<String>>,
+}
+
+impl Item {
+    fn names(&self, target: &BulkTarget) -> &BTreeSet<String> {
+        self.names.get_or_init(|| {
+            let mut names = self.operation.data.as_ref().map(references::names).unwrap_or_default();
+            names.extend(target.id.as_deref().and_then(references::name).map(str::to_owned));
+            names
+        })
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -101,7 +114,7 @@ impl BulkRun {
                 let text = format!("the bulkId {} is given to another POST too", quoted(name));
                 operation.target = Err(ScimError::invalid_value(text));
             }
-            items.push(Item { operation, state: State::Untouched, entry: None });
+            items.push(Item { operation, state: State::Untouched, entry: None, names: OnceCell::new() });
         }
         Self {
             base: base.to_owned(),
@@ -159,22 +172,20 @@ impl BulkRun {
             Ok(target) => target,
             Err(error) => return Way::Refused(error.clone()),
         };
-        let mut names = operation.data.as_ref().map(references::names).unwrap_or_default();
-        names.extend(target.id.as_deref().and_then(references::name).map(str::to_owned));
         let mut circular = BTreeSet::new();
-        for name in names {
-            let Some(maker) = self.makers.get(&name) else {
-                let text = format!("no POST of this request has the bulkId {}", quoted(&name));
+        for name in self.items[place].names(target) {
+            let Some(maker) = self.makers.get(name) else {
+                let text = format!("no POST of this request has the bulkId {}", quoted(name));
                 return Way::Refused(ScimError::invalid_value(text));
             };
             match self.items[*maker].state {
                 State::Made => {}
                 State::Untouched => return Way::After(*maker),
                 State::Waiting => {
-                    circular.insert(name);
+                    circular.insert(name.clone());
                 }
                 State::Failed => {
-                    let text = format!("the operation with the bulkId {} failed", quoted(&name));
+                    let text = format!("the operation with the bulkId {} failed", quoted(name));
                     return Way::Refused(ScimError::conflict(text));
                 }
             }

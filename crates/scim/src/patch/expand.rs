@@ -31,7 +31,14 @@ impl Expander<'_> {
         let Some(text) = op.path else {
             return self.pathless(op.verb, op.value);
         };
-        match Path::read(&text, self.registry, self.kind, self.profile)? {
+        let path = match Path::read(&text, self.registry, self.kind, self.profile) {
+            Err(PathError::Unknown(Unresolved::Schema(urn))) if self.profile.drop_unknown_urns => {
+                self.notices.note(Notice::UnknownSchema, &urn);
+                return Ok(());
+            }
+            read => read?,
+        };
+        match path {
             Path::Whole => self.pathless(op.verb, op.value),
             Path::Extension(schema) => self.extension(op.verb, &schema, op.value),
             Path::Attribute(path) => self.attribute(op.verb, path, op.value),

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Number, Value};
 
-use super::{MAX_ELEMENTS, Notice, Notices};
+use super::{MAX_ELEMENTS, Notice, Notices, roles};
 use crate::compare;
 use crate::error::{ScimError, quoted};
 use crate::profile::Profile;
@@ -74,6 +74,16 @@ impl Context<'_> {
     fn element(&mut self, attribute: &Attribute, value: Value) -> Result<Option<Value>, ScimError> {
         match (attribute.data_type, value) {
             (_, Value::Null) => Ok(None),
+            (kind, Value::String(text))
+                if text.is_empty() && kind != DataType::Complex && self.profile.empty_text_clears =>
+            {
+                Ok(None)
+            }
+            (DataType::Complex, value)
+                if self.profile.unpack_roles && roles::is_packed(attribute, &value) =>
+            {
+                self.object(attribute, roles::unpack(value))
+            }
             (DataType::Complex, Value::Object(map)) => self.object(attribute, map),
             (DataType::Complex, value @ Value::String(_)) if self.profile.coerce => wrapped(attribute, value),
             (DataType::Complex, other) => Err(wrong_type(attribute, "an object", &other)),
@@ -322,6 +332,17 @@ mod tests {
         ] {
             assert!(body(name, value.clone()).is_err(), "{name} {value}");
         }
+    }
+
+    #[test]
+    fn an_empty_text_clears_where_the_switch_says_so() {
+        let profile = Profile { empty_text_clears: true, ..Profile::generic() };
+        assert_eq!(run("title", json!(""), Wire::Body, &profile), Ok(None));
+        assert_eq!(
+            run("name", json!({"givenName": "", "familyName": "L"}), Wire::Body, &profile),
+            Ok(Some(json!({"familyName": "L"})))
+        );
+        assert_eq!(run("title", json!(" "), Wire::Body, &profile), Ok(Some(json!(" "))));
     }
 
     #[test]
