@@ -1,6 +1,7 @@
 //! What each kind of record says, as types. A payload splits into facts (ids, counts, codes) and a clear body.
 
 mod directory;
+mod hold;
 mod operation;
 mod step;
 
@@ -11,6 +12,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 pub use self::directory::{DirectoryChange, DirectoryClear, DirectoryFacts, Erased, SplitDelta, WriteVerb};
+pub use self::hold::{BoundClear, BoundGroup, HoldChange, HoldClear, HoldVerb, NamesBound};
 pub use self::operation::{
     ActClear, Erasure, MapVersionAdopted, OperatorAct, TargetTrouble, TokenChange, TokenVerb, TroubleClear,
 };

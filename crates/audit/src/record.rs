@@ -27,8 +27,10 @@ pub enum RecordKind {
     PlanMade,
     /// A guard withheld a step.
     StepWithheld,
-    /// A step waits for a person.
+    /// Something waits for a person, or waits no longer.
     Hold,
+    /// Names were bound to the groups that had them.
+    NamesBound,
     /// A step is about to be sent.
     StepIntent,
     /// What came of a step.
@@ -45,13 +47,14 @@ pub enum RecordKind {
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::DirectoryChange,
         Self::TokenChange,
         Self::MapVersion,
         Self::PlanMade,
         Self::StepWithheld,
         Self::Hold,
+        Self::NamesBound,
         Self::StepIntent,
         Self::StepOutcome,
         Self::ReadBack,
@@ -69,6 +72,7 @@ impl RecordKind {
             Self::PlanMade => "plan-made",
             Self::StepWithheld => "step-withheld",
             Self::Hold => "hold",
+            Self::NamesBound => "names-bound",
             Self::StepIntent => "step-intent",
             Self::StepOutcome => "step-outcome",
             Self::ReadBack => "read-back",

@@ -8,6 +8,7 @@ use axon_reconcile::{GrantState, Mode, Permission, Securable};
 use serde::Serialize;
 
 use crate::grant::GrantLine;
+use crate::identity::{GroupDoubt, Identity};
 use crate::map::RoleMap;
 use crate::nearest::nearest;
 use crate::pending::Pending;
@@ -61,7 +62,7 @@ pub fn check(map: &RoleMap, directory: Option<&Directory>) -> Vec<Finding> {
         contradictions(role, &mut findings);
     }
     if let Some(directory) = directory {
-        let selection = Selection::of(map, directory);
+        let selection = Selection::of(map, directory, &Identity::default());
         for (number, mapping) in map.mappings.iter().enumerate() {
             groups_of(mapping, number, &selection, directory, &mut findings);
         }
@@ -241,6 +242,16 @@ pub(crate) fn group_problems(map: &RoleMap, selection: &Selection) -> Vec<Pendin
             mapping: map.mappings[problem.mapping].place.clone(),
             name: problem.name.to_string(),
             groups: problem.groups.clone(),
+        });
+    }
+    // Several without a pin are told above.
+    for (number, held) in selection.held.iter().filter(|(_, held)| held.doubt != GroupDoubt::Several) {
+        pending.push(Pending::GroupHeld {
+            mapping: map.mappings[*number].place.clone(),
+            source: held.name.source.clone(),
+            name: held.name.name.clone(),
+            group: held.group,
+            doubt: held.doubt,
         });
     }
     for (mapping, found) in map.mappings.iter().zip(&selection.found) {

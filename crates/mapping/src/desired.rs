@@ -8,6 +8,7 @@ use axon_reconcile::{Graph, Scope, Shape};
 use time::OffsetDateTime;
 
 use crate::evaluator::Evaluator;
+use crate::identity::Identity;
 use crate::map::RoleMap;
 use crate::names::TargetName;
 use crate::pending::Pending;
@@ -21,6 +22,8 @@ pub struct Surroundings {
     pub known: BTreeSet<SqlName>,
     /// Axon's own principal and others that the target's administrators keep: given to nobody, never touched.
     pub untouchable: BTreeSet<SqlName>,
+    /// Whom names belong to.
+    pub identity: Arc<Identity>,
 }
 
 /// What a target ought to hold.

@@ -1,26 +1,26 @@
 //! The desired state of one target, kept and moved by directory changes. Incremental equals full.
 
 mod claims;
+mod settle;
 mod touched;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axon_model::{Delta, Directory, GroupId, RecordSeq, SqlName, UserId};
-use axon_reconcile::{
-    Connect, Graph, ManagedPrincipals, Membership, Principal, PrincipalKind, Role, Scope, Shape,
-};
+use axon_reconcile::{Graph, ManagedPrincipals, Role, Scope, Shape};
 use time::OffsetDateTime;
 
 pub use touched::Touched;
 
 use crate::desired::{Desired, Surroundings, UnknownTarget};
+use crate::identity::{Identity, Sights};
 use crate::map::RoleMap;
 use crate::names::TargetName;
 use crate::pending::{Claimant, Pending};
 use crate::reserved;
 use crate::selection::{Selection, users_under};
-use crate::standing::{self, Standing};
+use crate::standing::{self, Look, NoName, Standing};
 use crate::target::{TargetSpec, Via};
 use crate::view::{self, View};
 use claims::Claims;
@@ -79,7 +79,7 @@ impl Evaluator {
 
     /// Computes everything from nothing.
     pub fn full(&mut self, directory: &Directory, now: OffsetDateTime) {
-        self.selection = Selection::of(&self.map, directory);
+        self.selection = Selection::of(&self.map, directory, &self.around.identity);
         self.claims = Claims::default();
         self.withheld.clear();
         self.graph = Graph::default();
@@ -136,7 +136,7 @@ impl Evaluator {
         self.clock(now);
         let mut users = touched.users.clone();
         let mut groups = touched.groups.clone();
-        if touched.moves(&self.used) {
+        if touched.names || touched.moves(&self.used) {
             self.reselect(directory, &mut users, &mut groups);
         }
         let mut dirty = BTreeSet::new();
@@ -184,6 +184,23 @@ impl Evaluator {
         self.permissions();
     }
 
+    /// Takes in whom names belong to now. [`apply`](Self::apply) has to look at what this gives, as at changes of the directory.
+    pub fn set_identity(&mut self, identity: &Arc<Identity>) -> Touched {
+        let old = std::mem::replace(&mut self.around.identity, identity.clone());
+        let mut touched = Touched::default();
+        if Arc::ptr_eq(&old, identity) {
+            return touched;
+        }
+        touched.names = !old.same_groups(identity);
+        touched.users.extend(old.strangers.symmetric_difference(&identity.strangers));
+        touched
+    }
+
+    /// What was found out about groups' names at the last evaluation.
+    pub fn sights(&self) -> &Sights {
+        &self.selection.sights
+    }
+
     /// The desired graph.
     pub fn graph(&self) -> &Graph {
         &self.graph
@@ -203,11 +220,12 @@ impl Evaluator {
     pub fn pending(&self) -> Vec<Pending> {
         let mut pending = self.waiting.clone();
         pending.extend(self.withheld.values().cloned());
-        pending.extend(self.claims.refused().map(|(who, (text, reason))| Pending::NameRefused {
-            who: who.clone(),
-            text: text.clone(),
-            reason: reason.clone(),
+        pending.extend(self.claims.refused().map(|(who, why)| match why.clone() {
+            NoName::Refused(text, reason) => Pending::NameRefused { who: who.clone(), text, reason },
+            NoName::Outside(name) => Pending::OutsideClaims { who: who.clone(), name },
         }));
+        pending
+            .extend(self.claims.strangers().map(|(who, name)| Pending::Stranger { who: who.clone(), name }));
         pending.extend(crate::check::group_problems(&self.map, &self.selection));
         pending.sort();
         pending
@@ -225,7 +243,8 @@ impl Evaluator {
 
     /// The roles that the claimants of a name would get together, were each of them alone.
     pub fn would_give(&self, name: SqlName) -> BTreeSet<SqlName> {
-        let numbers = self.claims.of(name).flat_map(|(_, standing)| &standing.roles);
+        let known = self.claims.of(name).filter(|(_, standing)| !standing.stranger);
+        let numbers = known.flat_map(|(_, standing)| &standing.roles);
         let roles = numbers.filter_map(|number| self.view.roles.get(usize::from(*number)));
         roles.flat_map(|role| std::iter::once(role.name).chain(role.per_person.iter().copied())).collect()
     }
@@ -255,9 +274,21 @@ impl Evaluator {
         self.withheld.contains_key(&name)
     }
 
+    fn look<'a>(&'a self, directory: &'a Directory, now: OffsetDateTime) -> Look<'a> {
+        Look {
+            map: &self.map,
+            target: &self.target,
+            view: &self.view,
+            selection: &self.selection,
+            identity: &self.around.identity,
+            directory,
+            now,
+        }
+    }
+
     fn user_standing(&self, directory: &Directory, id: UserId, now: OffsetDateTime) -> Option<Standing> {
         let user = directory.user(id)?;
-        Some(standing::of_user(&self.map, &self.target, &self.view, &self.selection, directory, user, now))
+        Some(standing::of_user(self.look(directory, now), user))
     }
 
     /// Groups that some mapping lets in as one principal here.
@@ -276,8 +307,7 @@ impl Evaluator {
         now: OffsetDateTime,
         dirty: &mut BTreeSet<SqlName>,
     ) {
-        let standing =
-            standing::of_group(&self.map, &self.target, &self.view, &self.selection, directory, id, now);
+        let standing = standing::of_group(self.look(directory, now), id);
         match (standing, directory.group(id)) {
             (Some(standing), Some(group)) => {
                 let claimant = Claimant::Group { id, source: group.source.clone() };
@@ -294,7 +324,7 @@ impl Evaluator {
         users: &mut BTreeSet<UserId>,
         groups: &mut BTreeSet<GroupId>,
     ) {
-        let selection = Selection::of(&self.map, directory);
+        let selection = Selection::of(&self.map, directory, &self.around.identity);
         let mut moved = BTreeSet::new();
         for (old, new) in self.selection.found.iter().zip(&selection.found) {
             if old != new {
@@ -346,60 +376,5 @@ impl Evaluator {
         {
             names.insert(name);
         }
-    }
-
-    /// Puts into the graph what those who claim a name get under it.
-    fn settle(&mut self, name: SqlName) {
-        self.graph.principals.remove(&name);
-        self.withheld.remove(&name);
-        for role in self.claims.take_joined(name) {
-            self.graph.members.remove(&Membership { role, member: name });
-        }
-        if !self.claims.has(name) {
-            if let ManagedPrincipals::Mapped(names) = &mut self.scope.principals
-                && !self.around.known.contains(&name)
-            {
-                names.remove(&name);
-            }
-            return;
-        }
-        self.manage(name);
-        let claims: Vec<(&Claimant, &Standing)> = self.claims.of(name).collect();
-        if claims.iter().all(|(_, standing)| standing.roles.is_empty()) {
-            return;
-        }
-        let who = || claims.iter().map(|(who, _)| (*who).clone()).collect();
-        if self.is_reserved(name) {
-            self.withheld.insert(name, Pending::NameReserved { name, who: who() });
-            return;
-        }
-        let [(who_alone, standing)] = claims.as_slice() else {
-            self.withheld.insert(name, Pending::NameShared { name, who: who() });
-            return;
-        };
-        if let Some(sid) = &standing.sid {
-            let who: Vec<Claimant> = self.claims.with_sid(sid).cloned().collect();
-            if who.len() > 1 {
-                self.withheld.insert(name, Pending::IdentityShared { name, sid: sid.clone(), who });
-                return;
-            }
-        }
-        let kind = match who_alone {
-            Claimant::Group { .. } => PrincipalKind::ExternalGroup,
-            Claimant::User { .. } | Claimant::Service { .. } => PrincipalKind::External,
-        };
-        let principal =
-            Principal { kind, sid: standing.sid.clone(), connect: Connect::Granted, created: None };
-        // The spelling of the one who has it now: `name` may be another's.
-        let spelled = standing.name.as_ref().map_or(name, |n| *n);
-        let mut joined: BTreeSet<SqlName> = BTreeSet::new();
-        for number in &standing.roles {
-            let Some(role) = self.view.roles.get(usize::from(*number)) else { continue };
-            joined.insert(role.name);
-            joined.extend(&role.per_person);
-        }
-        self.graph.principals.insert(spelled, principal);
-        self.graph.members.extend(joined.iter().map(|role| Membership { role: *role, member: spelled }));
-        self.claims.put_joined(name, joined.into_iter().collect());
     }
 }

@@ -14,6 +14,7 @@ use time::OffsetDateTime;
 use crate::chain::{Link, Ways};
 use crate::desired::Surroundings;
 use crate::evaluator::Evaluator;
+use crate::identity::Identity;
 use crate::map::RoleMap;
 use crate::names::{RoleName, TargetName};
 use crate::pending::{Claimant, Pending};
@@ -138,6 +139,8 @@ pub struct Question<'a> {
     pub who: &'a str,
     /// One target, or all.
     pub target: Option<&'a TargetName>,
+    /// Whom names belong to.
+    pub identity: &'a Arc<Identity>,
     /// What is known of the targets; of a target that is not here, nothing is said to be missing.
     pub around: &'a BTreeMap<TargetName, Surroundings>,
 }
@@ -149,13 +152,14 @@ pub fn explain(
     question: Question<'_>,
     now: OffsetDateTime,
 ) -> Explanation {
-    let Question { who, target, around } = question;
+    let Question { who, target, identity, around } = question;
     let targets: Vec<(&TargetSpec, Evaluator)> = map
         .targets
         .values()
         .filter(|t| target.is_none_or(|wanted| *wanted == t.name))
         .filter_map(|spec| {
-            let around = around.get(&spec.name).cloned().unwrap_or_default();
+            let mut around = around.get(&spec.name).cloned().unwrap_or_default();
+            around.identity = identity.clone();
             let mut evaluator = Evaluator::new(map.clone(), &spec.name, around).ok()?;
             evaluator.full(directory, now);
             Some((spec, evaluator))
@@ -197,12 +201,17 @@ impl Asked<'_> {
         let principal = crate::standing::principal_name(self.spec.principal.over_user(self.user)).ok();
         let object_id = self.spec.object_id.as_ref().and_then(|t| t.over_user(self.user).ok());
         let (roles, not_given) = self.roles();
+        let groups = Ways::of(self.directory, self.user.id).groups();
         let me = |who: &Claimant| matches!(who, Claimant::User { id, .. } if *id == self.user.id);
         let concerns = |pending: &Pending| match pending {
-            Pending::NameRefused { who, .. } => me(who),
+            Pending::NameRefused { who, .. }
+            | Pending::OutsideClaims { who, .. }
+            | Pending::Stranger { who, .. } => me(who),
+            Pending::GroupHeld { group, .. } => groups.contains(group),
             Pending::NameReserved { who, .. }
             | Pending::NameShared { who, .. }
-            | Pending::IdentityShared { who, .. } => who.iter().any(me),
+            | Pending::IdentityShared { who, .. }
+            | Pending::InactiveElsewhere { who, .. } => who.iter().any(me),
             _ => false,
         };
         TargetExplained {

@@ -8,6 +8,7 @@ use axon_model::{GroupId, SourceId, SqlName, UserId};
 use axon_reconcile::{Securable, Sid};
 use serde::Serialize;
 
+use crate::identity::GroupDoubt;
 use crate::names::{RoleName, ServiceName};
 use crate::place::Place;
 
@@ -102,6 +103,40 @@ pub enum Pending {
         /// The groups.
         groups: Vec<GroupId>,
     },
+    /// A group under a mapped name gives nothing until a person releases it.
+    GroupHeld {
+        /// The mapping.
+        mapping: Place,
+        /// Whose.
+        source: SourceId,
+        /// The name, folded.
+        name: String,
+        /// The group.
+        group: GroupId,
+        /// Why.
+        doubt: GroupDoubt,
+    },
+    /// A source names a principal that it may not speak for.
+    OutsideClaims {
+        /// Who.
+        who: Claimant,
+        /// The principal.
+        name: SqlName,
+    },
+    /// Somebody else was known under this name: nothing is given until a person releases it.
+    Stranger {
+        /// Who.
+        who: Claimant,
+        /// The principal.
+        name: SqlName,
+    },
+    /// Another source says that the person is not active.
+    InactiveElsewhere {
+        /// The principal.
+        name: SqlName,
+        /// Who would have it.
+        who: Vec<Claimant>,
+    },
     /// A mapping leaves out a group that its source does not know: it gives nothing until it does.
     ExclusionUnknown {
         /// The mapping.
@@ -143,6 +178,31 @@ impl fmt::Display for Pending {
                     "{mapping}: several groups are named {}: none of them counts ({})",
                     shown(name),
                     list(groups)
+                )
+            }
+            Self::GroupHeld { mapping, source, name, group, doubt } => {
+                write!(
+                    f,
+                    "{mapping}: group {group}, {} in source {source}, gives nothing until it is released: {doubt} \
+                     (see `axon holds list`)",
+                    shown(name)
+                )
+            }
+            Self::OutsideClaims { who, name } => {
+                write!(f, "{who} gets nothing: its source may not speak for {name} (`may_name`)")
+            }
+            Self::Stranger { who, name } => {
+                write!(
+                    f,
+                    "{who} gets nothing until released: somebody else was known as {name} in this source \
+                     (see `axon holds list`)"
+                )
+            }
+            Self::InactiveElsewhere { name, who } => {
+                write!(
+                    f,
+                    "{name} gets nothing: another source says that this person is not active ({})",
+                    list(who)
                 )
             }
             Self::ExclusionUnknown { mapping, name } => {

@@ -125,6 +125,8 @@ pub struct Mapping {
     pub gives: Gives,
     /// The first instant at which it no longer holds.
     pub until: Option<OffsetDateTime>,
+    /// Whether groups that a pattern finds need no release before they give anything.
+    pub trust: bool,
     /// How people get in, where it differs from the target's own way.
     pub via: Option<Via>,
 }

@@ -7,6 +7,7 @@ use axon_scim::compare::fold;
 use axon_scim::filter::Truth;
 use time::OffsetDateTime;
 
+use crate::identity::{HeldGroup, Holder, Identity, NameKey, Seen, Sights, Through};
 use crate::map::RoleMap;
 use crate::names::RoleName;
 use crate::rule::{Gives, GroupName, Groups, Mapping, Who};
@@ -37,6 +38,10 @@ pub(crate) struct Found {
 pub(crate) struct Selection {
     pub found: Vec<Found>,
     pub ambiguous: Vec<Ambiguous>,
+    /// Groups that wait for a person, with the mapping that asked for their name.
+    pub held: Vec<(usize, HeldGroup)>,
+    /// What was found out about names.
+    pub sights: Sights,
     /// For a group, the mappings that being in it may satisfy, in order.
     by_group: HashMap<GroupId, Vec<usize>>,
 }
@@ -95,16 +100,25 @@ impl Names {
 
 impl Selection {
     /// Finds the groups of all mappings.
-    pub fn of(map: &RoleMap, directory: &Directory) -> Self {
+    pub fn of(map: &RoleMap, directory: &Directory, identity: &Identity) -> Self {
         let names = Names::of(directory);
         let mut selection = Self::default();
         for (number, mapping) in map.mappings.iter().enumerate() {
             let found = match &mapping.who {
                 Who::Groups { groups, source } => {
-                    let mut finder =
-                        Finder { names: &names, directory, source, number, ambiguous: Vec::new() };
-                    let found = finder.found(groups, &mapping.gives);
+                    let mut finder = Finder {
+                        names: &names,
+                        directory,
+                        identity,
+                        source,
+                        number,
+                        ambiguous: Vec::new(),
+                        sights: Sights::default(),
+                    };
+                    let found = finder.found(groups, &mapping.gives, mapping.trust);
                     selection.ambiguous.append(&mut finder.ambiguous);
+                    selection.held.extend(finder.sights.held.iter().map(|held| (number, held.clone())));
+                    selection.sights.merge(finder.sights);
                     found
                 }
                 Who::Service(_) => Found::default(),
@@ -185,23 +199,28 @@ impl Found {
 struct Finder<'a> {
     names: &'a Names,
     directory: &'a Directory,
+    identity: &'a Identity,
     source: &'a SourceId,
     number: usize,
     ambiguous: Vec<Ambiguous>,
+    sights: Sights,
 }
 
 impl Finder<'_> {
-    fn found(&mut self, groups: &Groups, gives: &Gives) -> Found {
+    fn found(&mut self, groups: &Groups, gives: &Gives, trust: bool) -> Found {
         let mut found =
             Found { needs_open: !groups.any.is_empty() || groups.matching.is_some(), ..Found::default() };
-        found.open = groups.any.iter().filter_map(|name| self.one(name)).map(|g| (g, None)).collect();
-        found.all = groups.all.iter().map(|name| self.one(name)).collect();
-        found.none = groups.none.iter().map(|name| self.one(name)).collect();
+        found.open =
+            groups.any.iter().filter_map(|name| self.one(name, Through::Name)).map(|g| (g, None)).collect();
+        found.all = groups.all.iter().map(|name| self.one(name, Through::Name)).collect();
+        found.none = groups.none.iter().map(|name| self.one(name, Through::Name)).collect();
         let Some(pattern) = &groups.matching else { return found };
         for id in self.names.by_source.get(self.source).into_iter().flatten() {
             let Some(group) = self.directory.group(*id) else { continue };
             let Some(captures) = pattern.captures(&group.display_name) else { continue };
-            if self.one(&GroupName::Display(group.display_name.to_string())).is_none() {
+            let name = GroupName::Display(group.display_name.to_string());
+            // Of several groups with one name a pattern finds the one that the name is bound to.
+            if self.one(&name, Through::Pattern { trust }) != Some(*id) {
                 continue;
             }
             let role = match gives {
@@ -217,8 +236,24 @@ impl Finder<'_> {
     }
 
     /// The one group that the name stands for.
-    fn one(&mut self, name: &GroupName) -> Option<GroupId> {
-        match self.names.find(self.source, name) {
+    fn one(&mut self, name: &GroupName, through: Through) -> Option<GroupId> {
+        let groups = self.names.find(self.source, name);
+        if let GroupName::Display(_) = name {
+            let key = NameKey { source: self.source.clone(), name: name.key() };
+            let holders: Vec<(GroupId, Holder)> = groups
+                .iter()
+                .filter_map(|id| Some((*id, Holder::of_group(self.directory.group(*id)?))))
+                .collect();
+            let seen: Vec<Seen<'_>> = holders.iter().map(|(id, holder)| Seen { id: *id, holder }).collect();
+            let found = self.sights.look(self.identity, &key, &seen, through);
+            if found.is_some() || self.identity.groups.get(&key).is_some_and(|pin| pin.holder.is_some()) {
+                return found;
+            }
+            if groups.len() < 2 {
+                return None;
+            }
+        }
+        match groups {
             [] => None,
             [one] => Some(*one),
             several => {

@@ -1,11 +1,13 @@
 //! What one person, group or service identity asks for in one target.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use axon_model::{Directory, GroupId, MemberKind, SqlName, UserEntry};
 use axon_reconcile::Sid;
 use time::OffsetDateTime;
 
+use crate::identity::Identity;
 use crate::map::RoleMap;
 use crate::names::ServiceName;
 use crate::selection::{Judgement, Selection, closure};
@@ -15,12 +17,27 @@ use crate::view::View;
 /// What somebody asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Standing {
-    /// The principal's name; or the text that it would be made of, and what is wrong with it.
-    pub name: Result<SqlName, (String, String)>,
+    /// The principal's name, or why there is none.
+    pub name: Result<SqlName, NoName>,
     /// The security id, where it is known.
     pub sid: Option<Sid>,
     /// Numbers of roles of the [`View`], ascending.
     pub roles: Box<[u16]>,
+    /// Whether the source says that the person is not active.
+    pub inactive: bool,
+    /// Whether somebody else was known under the name: what is asked for waits for a release.
+    pub stranger: bool,
+    /// What tells that this is the same person as one of another source.
+    pub join: Option<Arc<str>>,
+}
+
+/// Why somebody has no name in a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum NoName {
+    /// The text that it would be made of, and what is wrong with it.
+    Refused(String, String),
+    /// The source may not speak for it.
+    Outside(SqlName),
 }
 
 /// The name that a template's text makes in a pool.
@@ -37,16 +54,28 @@ fn sid(filled: Option<Result<String, &str>>) -> Option<Sid> {
     Sid::from_object_id(&filled?.ok()?)
 }
 
+/// The name that a user's source gives, as far as it may.
+fn name_of_user(target: &TargetSpec, identity: &Identity, user: &UserEntry) -> Result<SqlName, NoName> {
+    let name = principal_name(target.principal.over_user(user))
+        .map_err(|(text, reason)| NoName::Refused(text, reason))?;
+    if identity.may_name(&user.source, name) { Ok(name) } else { Err(NoName::Outside(name)) }
+}
+
+/// What everybody's standing depends on.
+#[derive(Clone, Copy)]
+pub(crate) struct Look<'a> {
+    pub map: &'a RoleMap,
+    pub target: &'a TargetSpec,
+    pub view: &'a View,
+    pub selection: &'a Selection,
+    pub identity: &'a Identity,
+    pub directory: &'a Directory,
+    pub now: OffsetDateTime,
+}
+
 /// What a user asks for. An inactive one asks for nothing, and still has a name.
-pub(crate) fn of_user(
-    map: &RoleMap,
-    target: &TargetSpec,
-    view: &View,
-    selection: &Selection,
-    directory: &Directory,
-    user: &UserEntry,
-    now: OffsetDateTime,
-) -> Standing {
+pub(crate) fn of_user(look: Look<'_>, user: &UserEntry) -> Standing {
+    let Look { map, target, view, selection, identity, directory, now } = look;
     let mut roles = BTreeSet::new();
     if user.active {
         let groups = closure(directory, MemberKind::User(user.id));
@@ -61,22 +90,18 @@ pub(crate) fn of_user(
         }
     }
     Standing {
-        name: principal_name(target.principal.over_user(user)),
+        name: name_of_user(target, identity, user),
         sid: sid(target.object_id.as_ref().map(|t| t.over_user(user))),
         roles: roles.into_iter().collect(),
+        inactive: !user.active,
+        stranger: identity.strangers.contains(&user.id),
+        join: identity.join_key(user),
     }
 }
 
 /// What a group asks for that is one principal in the target: none if no mapping speaks of it so.
-pub(crate) fn of_group(
-    map: &RoleMap,
-    target: &TargetSpec,
-    view: &View,
-    selection: &Selection,
-    directory: &Directory,
-    group: GroupId,
-    now: OffsetDateTime,
-) -> Option<Standing> {
+pub(crate) fn of_group(look: Look<'_>, group: GroupId) -> Option<Standing> {
+    let Look { map, target, view, selection, identity: _, directory, now } = look;
     let entry = directory.group(group)?;
     let mut roles = BTreeSet::new();
     let mut spoken_of = false;
@@ -92,9 +117,13 @@ pub(crate) fn of_group(
         roles.extend(mapping.roles_by(captured.as_ref()).filter_map(|r| number_of(view, r)));
     }
     spoken_of.then(|| Standing {
-        name: principal_name(Ok(entry.display_name.to_string())),
+        name: principal_name(Ok(entry.display_name.to_string()))
+            .map_err(|(text, reason)| NoName::Refused(text, reason)),
         sid: sid(target.object_id.as_ref().map(|t| t.over_group(entry))),
         roles: roles.into_iter().collect(),
+        inactive: false,
+        stranger: false,
+        join: None,
     })
 }
 
@@ -113,6 +142,9 @@ pub(crate) fn of_service(
         name: Ok(service.principal),
         sid: service.sid.clone(),
         roles: roles.into_iter().collect(),
+        inactive: false,
+        stranger: false,
+        join: None,
     })
 }
 

@@ -91,7 +91,6 @@ fn cases() -> Vec<(&'static str, String)> {
         ("a capture that is not there", rule(
             "  - { groups: { match: \"^x-(?<r>.*)$\" }, source: entra, roles: \"{role}\", only: [reader], trust: true }",
         )),
-        ("a pattern that nobody vouched for", rule("  - { groups: { match: \"x-.*\" }, source: entra, roles: [reader] }")),
         ("trust without a pattern", rule("  - { groups: { any: [G] }, source: entra, roles: [reader], trust: true }")),
         ("a broken pattern", rule("  - { groups: { match: \"x-(\" }, source: entra, roles: [reader], trust: true }")),
         ("a pattern that closes our bracket", rule("  - { groups: { match: \"x)|(?:y\" }, source: entra, roles: [reader], trust: true }")),

@@ -20,7 +20,7 @@ fn each_key_that_is_not_built_is_refused_at_its_own_line() {
         .collect();
     assert_eq!(
         told,
-        ["auth:", "workspace:", "factory:", "by-hand:", "impersonate:", "-", "rules:", "views:", "tests:"],
+        ["auth:", "workspace:", "factory:", "by-hand:", "impersonate:", "rules:", "views:", "tests:"],
         "{faults}"
     );
 }

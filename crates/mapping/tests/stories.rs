@@ -437,7 +437,8 @@ fn an_explanation_names_every_link() {
     town.join(night, MemberKind::User(kim));
     let asked = |who: &str, town: &Town| {
         let around = [(dw(), around())].into();
-        let question = Question { who, target: None, around: &around };
+        let identity = Arc::default();
+        let question = Question { who, target: None, identity: &identity, around: &around };
         explain(&map(MAP), &town.directory, question, NOW)
     };
     let mut told = asked("KIM@acme.com", &town).to_string();

@@ -84,6 +84,10 @@ uuid_id!(
     PlanId, "plan id"
 );
 uuid_id!(
+    /// Something that waits for a person's release.
+    HoldId, "hold id"
+);
+uuid_id!(
     /// One record of the journal, known before its position is.
     RecordId, "record id"
 );

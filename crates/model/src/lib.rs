@@ -20,7 +20,7 @@ pub use actor::Actor;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use directory::{Delta, Directory, GroupEntry, MemberKind, UserEntry};
 pub use ids::{
-    GroupId, IdSource, MapVersion, PlanId, RecordId, RecordSeq, RequestId, RunId, SourceId, UserId,
+    GroupId, HoldId, IdSource, MapVersion, PlanId, RecordId, RecordSeq, RequestId, RunId, SourceId, UserId,
 };
 pub use name::{NameError, SqlName};
 pub use source_health::{CallCounts, FailedCall, HealthOf, HealthState, Hour, SourceHealth};

@@ -24,7 +24,8 @@ pub async fn run(parts: &Parts, user: &str, target: Option<&str>, json: bool) ->
         }
     };
     let directory = parts.store.load_directory().await?;
-    let question = Question { who: user, target, around: &BTreeMap::new() };
+    let identity = Arc::default();
+    let question = Question { who: user, target, identity: &identity, around: &BTreeMap::new() };
     let explanation = explain(&map, &directory, question, parts.clock.now());
     let known = !explanation.people.is_empty();
     if json {

@@ -1,12 +1,13 @@
 //! Who asks for what under which name.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
-use axon_model::{GroupId, SqlName, UserId};
+use axon_model::{GroupId, SourceId, SqlName, UserId};
 use axon_reconcile::Sid;
 
 use crate::pending::Claimant;
-use crate::standing::Standing;
+use crate::standing::{NoName, Standing};
 
 /// Every claimant's standing, and the claimants of every name.
 #[derive(Debug, Clone, Default)]
@@ -19,7 +20,11 @@ pub(super) struct Claims {
     users: HashMap<UserId, Claimant>,
     groups: HashMap<GroupId, Claimant>,
     /// Claimants whose names T-SQL refuses, and who ask for something.
-    refused: BTreeMap<Claimant, (String, String)>,
+    refused: BTreeMap<Claimant, NoName>,
+    /// Those who wait since somebody else was known under their name, and who ask for something.
+    strangers: BTreeMap<Claimant, SqlName>,
+    /// The records of one person in several sources.
+    joins: HashMap<Arc<str>, BTreeSet<Claimant>>,
     /// Roles that the graph holds memberships of, by member.
     joined: HashMap<SqlName, Box<[SqlName]>>,
 }
@@ -45,6 +50,13 @@ impl Claims {
             Ok(name) => {
                 self.names.entry(*name).or_default().insert(who.clone());
                 dirty.insert(*name);
+                if standing.stranger && !standing.roles.is_empty() {
+                    self.strangers.insert(who.clone(), *name);
+                }
+                if let Some(key) = &standing.join {
+                    self.joins.entry(key.clone()).or_default().insert(who.clone());
+                    self.dirty_by_join(key, dirty);
+                }
                 if let Some(sid) = standing.sid.as_ref().filter(|_| !standing.roles.is_empty()) {
                     self.dirty_by(sid, dirty);
                     self.sids.entry(sid.clone()).or_default().insert(who.clone());
@@ -60,9 +72,19 @@ impl Claims {
 
     fn remove(&mut self, who: &Claimant, dirty: &mut BTreeSet<SqlName>) {
         self.refused.remove(who);
+        self.strangers.remove(who);
         let Some(old) = self.standing.remove(who) else { return };
         let Ok(name) = old.name else { return };
         dirty.insert(name);
+        if let Some(key) = &old.join {
+            if let Some(records) = self.joins.get_mut(key) {
+                records.remove(who);
+                if records.is_empty() {
+                    self.joins.remove(key);
+                }
+            }
+            self.dirty_by_join(key, dirty);
+        }
         if let Some(sid) = &old.sid {
             if let Some(claimants) = self.sids.get_mut(sid) {
                 claimants.remove(who);
@@ -84,6 +106,34 @@ impl Claims {
     fn dirty_by(&self, sid: &Sid, dirty: &mut BTreeSet<SqlName>) {
         let others = self.sids.get(sid).into_iter().flatten().filter_map(|who| self.standing.get(who));
         dirty.extend(others.filter_map(|standing| standing.name.as_ref().ok()));
+    }
+
+    /// What is said of a person in one source concerns the names that the person has by others.
+    fn dirty_by_join(&self, key: &Arc<str>, dirty: &mut BTreeSet<SqlName>) {
+        let others = self.joins.get(key).into_iter().flatten().filter_map(|who| self.standing.get(who));
+        dirty.extend(others.filter_map(|standing| standing.name.as_ref().ok()));
+    }
+
+    /// Whether a source that has the same person says that the person is not active. A source with several records of one
+    /// person (an old account and a new one) says so if all of them are not.
+    pub fn inactive_elsewhere(&self, standing: &Standing) -> bool {
+        let Some(key) = &standing.join else { return false };
+        let mut sources: BTreeMap<&SourceId, bool> = BTreeMap::new();
+        for who in self.joins.get(key).into_iter().flatten() {
+            let (Claimant::User { source, .. }, Some(record)) = (who, self.standing.get(who)) else {
+                continue;
+            };
+            // A stranger waits, and is in nobody's way meanwhile.
+            if !record.stranger {
+                *sources.entry(source).or_insert(true) &= record.inactive;
+            }
+        }
+        sources.values().any(|inactive| *inactive)
+    }
+
+    /// Those who wait since somebody else was known under their name.
+    pub fn strangers(&self) -> impl Iterator<Item = (&Claimant, SqlName)> {
+        self.strangers.iter().map(|(who, name)| (who, *name))
     }
 
     /// Everybody who asks for something with this security id.
@@ -115,7 +165,7 @@ impl Claims {
         self.names.get(&name).into_iter().flatten().filter_map(|who| Some((who, self.standing.get(who)?)))
     }
 
-    pub fn refused(&self) -> impl Iterator<Item = (&Claimant, &(String, String))> {
+    pub fn refused(&self) -> impl Iterator<Item = (&Claimant, &NoName)> {
         self.refused.iter()
     }
 

@@ -15,6 +15,8 @@ use crate::selection::users_under;
 pub struct Touched {
     pub(super) users: BTreeSet<UserId>,
     pub(super) groups: BTreeSet<GroupId>,
+    /// Whether names may belong to other groups than before.
+    pub(super) names: bool,
     /// What groups were called before and are called now, where that changed.
     renamed: BTreeSet<Called>,
 }
@@ -105,6 +107,15 @@ impl Touched {
 
     /// Whether nothing was noted.
     pub fn is_empty(&self) -> bool {
-        self.users.is_empty() && self.groups.is_empty() && self.renamed.is_empty()
+        self.users.is_empty() && self.groups.is_empty() && self.renamed.is_empty() && !self.names
+    }
+
+    /// Takes in what else is to be looked at.
+    pub fn merge(&mut self, other: Self) {
+        let Self { users, groups, names, renamed } = other;
+        self.users.extend(users);
+        self.groups.extend(groups);
+        self.names |= names;
+        self.renamed.extend(renamed);
     }
 }

@@ -41,39 +41,25 @@ pub(crate) fn read(reader: &Reader<'_>, node: &Node, known: &Known<'_>) -> Optio
         Some(Who::Groups { groups, .. }) => groups.matching.as_ref(),
         _ => None,
     };
-    if who.is_some() {
-        trust(reader, &fields, pattern.is_some(), span);
-    }
+    let trust = who.is_some() && trust(reader, &fields, pattern.is_some());
     let gives = gives(reader, &fields, pattern, known);
     let until = fields.get("until").and_then(|n| reader.instant(n, "`until`"));
     let via = fields.get("via").and_then(|n| crate::target::read_via(reader, n, "`via` of a mapping"));
     let complete = reader.count() == before;
-    let spec = Mapping { place: reader.place(span), who: who?, when, gives: gives?, until, via };
+    let spec = Mapping { place: reader.place(span), who: who?, when, gives: gives?, until, trust, via };
     complete.then_some(ReadMapping { spec, span })
 }
 
-/// A newly matched group waits for a person before its first effect, unless the mapping trusts its source. That hold is not
-/// built yet, so a pattern must say that it is trusted: nothing is given that the language says must wait.
-fn trust(reader: &Reader<'_>, fields: &Fields<'_>, matches: bool, span: Span) {
-    let node = fields.get("trust");
-    let trusted = node.and_then(|n| reader.word(n, "`trust`", &[("true", true), ("false", false)]));
-    match (matches, node, trusted) {
-        (true, _, Some(true)) | (false, None, _) | (_, Some(_), None) => {}
-        (true, _, _) => {
-            let span = fields.key("groups").map_or(span, |key| key.span);
-            let message = "`match` without `trust: true` is not supported yet";
-            let help = "a newly matched group would wait for a release: say `trust: true` if whoever may name groups in this source may give these roles";
-            reader.fault_help(Fault::NotSupportedYet, span, message, help);
-        }
-        (false, Some(node), Some(_)) => {
-            let span = fields.key("trust").map_or(node.span, |key| key.span);
-            reader.fault(
-                Fault::Invalid,
-                span,
-                "`trust` is about groups that a `match` finds; this mapping has none",
-            );
-        }
+/// Whether groups that a pattern finds give at once. Without it a newly matched group waits for a person.
+fn trust(reader: &Reader<'_>, fields: &Fields<'_>, matches: bool) -> bool {
+    let Some(node) = fields.get("trust") else { return false };
+    let trusted = reader.word(node, "`trust`", &[("true", true), ("false", false)]);
+    if !matches && trusted.is_some() {
+        let span = fields.key("trust").map_or(node.span, |key| key.span);
+        let message = "`trust` is about groups that a `match` finds; this mapping has none";
+        reader.fault(Fault::Invalid, span, message);
     }
+    trusted.unwrap_or(false)
 }
 
 fn who(reader: &Reader<'_>, fields: &Fields<'_>, span: Span, known: &Known<'_>) -> Option<Who> {

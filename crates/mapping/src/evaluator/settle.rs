@@ -1,0 +1,119 @@
+//! What those who claim a name get under it: one person, several records of one person, or nobody.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axon_model::{SourceId, SqlName};
+use axon_reconcile::{Connect, ManagedPrincipals, Membership, Principal, PrincipalKind, Sid};
+
+use super::Evaluator;
+use crate::pending::{Claimant, Pending};
+use crate::standing::Standing;
+
+/// What is put into the graph for a name.
+struct Wanted {
+    kind: PrincipalKind,
+    sid: Option<Sid>,
+    /// The spelling of the one who has the name now.
+    spelled: SqlName,
+    roles: BTreeSet<u16>,
+}
+
+impl Evaluator {
+    /// Puts into the graph what those who claim a name get under it.
+    pub(super) fn settle(&mut self, name: SqlName) {
+        self.graph.principals.remove(&name);
+        self.withheld.remove(&name);
+        for role in self.claims.take_joined(name) {
+            self.graph.members.remove(&Membership { role, member: name });
+        }
+        if !self.claims.has(name) {
+            if let ManagedPrincipals::Mapped(names) = &mut self.scope.principals
+                && !self.around.known.contains(&name)
+            {
+                names.remove(&name);
+            }
+            return;
+        }
+        self.manage(name);
+        match self.wanted(name) {
+            Ok(Some(wanted)) => self.put(name, wanted),
+            Ok(None) => {}
+            Err(pending) => {
+                self.withheld.insert(name, pending);
+            }
+        }
+    }
+
+    /// Whether a source that may say so says that whoever has this name is not active, or a stranger came under it.
+    pub fn says_inactive(&self, name: SqlName) -> bool {
+        self.claims.of(name).any(|(_, standing)| {
+            standing.inactive || standing.stranger || self.claims.inactive_elsewhere(standing)
+        })
+    }
+
+    fn wanted(&self, name: SqlName) -> Result<Option<Wanted>, Pending> {
+        // A stranger waits, and is in nobody's way meanwhile.
+        let claims: Vec<(&Claimant, &Standing)> =
+            self.claims.of(name).filter(|(_, standing)| !standing.stranger).collect();
+        if claims.iter().all(|(_, standing)| standing.roles.is_empty()) {
+            return Ok(None);
+        }
+        let who = || claims.iter().map(|(who, _)| (*who).clone()).collect::<Vec<_>>();
+        if self.is_reserved(name) {
+            return Err(Pending::NameReserved { name, who: who() });
+        }
+        let Some(sid) = one_person(&claims) else {
+            return Err(Pending::NameShared { name, who: who() });
+        };
+        if claims.iter().any(|(_, standing)| standing.inactive || self.claims.inactive_elsewhere(standing)) {
+            return Err(Pending::InactiveElsewhere { name, who: who() });
+        }
+        if let Some(sid) = &sid {
+            let with_sid: Vec<Claimant> = self.claims.with_sid(sid).cloned().collect();
+            if with_sid.iter().any(|other| claims.iter().all(|(mine, _)| *mine != other)) {
+                return Err(Pending::IdentityShared { name, sid: sid.clone(), who: with_sid });
+            }
+        }
+        let kind = match claims[0].0 {
+            Claimant::Group { .. } => PrincipalKind::ExternalGroup,
+            Claimant::User { .. } | Claimant::Service { .. } => PrincipalKind::External,
+        };
+        // `name` may be another's spelling.
+        let spelled = claims[0].1.name.as_ref().map_or(name, |n| *n);
+        let roles = claims.iter().flat_map(|(_, standing)| standing.roles.iter().copied()).collect();
+        Ok(Some(Wanted { kind, sid, spelled, roles }))
+    }
+
+    fn put(&mut self, name: SqlName, wanted: Wanted) {
+        let Wanted { kind, sid, spelled, roles } = wanted;
+        let mut joined: BTreeSet<SqlName> = BTreeSet::new();
+        for number in roles {
+            let Some(role) = self.view.roles.get(usize::from(number)) else { continue };
+            joined.insert(role.name);
+            joined.extend(&role.per_person);
+        }
+        let principal = Principal { kind, sid, connect: Connect::Granted, created: None };
+        self.graph.principals.insert(spelled, principal);
+        self.graph.members.extend(joined.iter().map(|role| Membership { role: *role, member: spelled }));
+        self.claims.put_joined(name, joined.into_iter().collect());
+    }
+}
+
+/// Whether these are one: a single claimant, or users of different sources whose joining attributes have one value and whose
+/// object ids do not differ. Gives the object id, where one is known.
+fn one_person(claims: &[(&Claimant, &Standing)]) -> Option<Option<Sid>> {
+    let mut sids = claims.iter().filter_map(|(_, standing)| standing.sid.as_ref());
+    let sid = sids.next().cloned();
+    if claims.len() == 1 {
+        return Some(sid);
+    }
+    let key = claims.first()?.1.join.as_ref()?;
+    let mut sources: BTreeMap<&SourceId, ()> = BTreeMap::new();
+    for (who, standing) in claims {
+        let Claimant::User { source, .. } = who else { return None };
+        if standing.join.as_ref() != Some(key) || sources.insert(source, ()).is_some() {
+            return None;
+        }
+    }
+    sids.all(|other| Some(other) == sid.as_ref()).then_some(sid)
+}
