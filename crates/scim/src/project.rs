@@ -1,9 +1,13 @@
 //! Which attributes an answer shows: `attributes`, `excludedAttributes`, and the `returned` rule of each
 //! attribute (RFC 7644 section 3.9).
 
+mod names;
+
 use serde_json::{Map, Value};
 
-use crate::schema::{AttrPath, Attribute, Named, Registry, ResourceKind, Returned};
+use self::names::{Target, targets};
+use crate::filter::Filter;
+use crate::schema::{Attribute, Registry, ResourceKind, Returned};
 
 /// The choice of one request, looked up once and applied to every resource of the answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,15 +25,9 @@ enum Choice {
     Without(Vec<Target>),
 }
 
-#[derive(Clone, Debug, PartialEq)]
-enum Target {
-    Attribute(AttrPath),
-    Extension(String),
-    Core,
-}
-
 impl Projection {
-    /// Reads the two parameters. Unknown names are ignored. Where both are given, `attributes` wins.
+    /// Reads the two parameters: names, URNs, and elements by a filter as in `emails[type eq "work"].value`. Unknown names
+    /// are ignored. Where both are given, `attributes` wins.
     pub fn parse(
         attributes: Option<&str>,
         excluded: Option<&str>,
@@ -54,15 +52,21 @@ impl Projection {
         matches!(self.choice, Choice::Only(_))
     }
 
+    /// How many comparisons the filters in brackets have: what one element costs at most.
+    pub fn terms(&self) -> usize {
+        let (Choice::Only(targets) | Choice::Without(targets)) = &self.choice else { return 0 };
+        targets.iter().filter_map(|target| target.condition()).map(Filter::terms).sum()
+    }
+
     /// Will anything of this core attribute be shown? A store asks before it reads `members` or `groups`.
     pub fn wants(&self, name: &str) -> bool {
         let is = |target: &Target| match target {
-            Target::Attribute(path) => path.extension.is_none() && path.attribute.name == name,
+            Target::Attribute { path, .. } => path.extension.is_none() && path.attribute.name == name,
             Target::Core => !is_common(name),
             Target::Extension(_) => false,
         };
         let is_whole = |target: &Target| match target {
-            Target::Attribute(path) => path.sub.is_none() && is(target),
+            Target::Attribute { path, condition } => path.sub.is_none() && condition.is_none() && is(target),
             Target::Core | Target::Extension(_) => is(target),
         };
         match &self.choice {
@@ -121,44 +125,37 @@ impl Projection {
         if !attribute.sub_attributes.iter().any(|part| part.returned == Returned::Request) {
             return true;
         }
-        let asked = |part: &str| {
-            match &self.choice {
-            Choice::Only(targets) => targets.iter().any(
-                |target| matches!(covers(target, extension, &attribute.name), Covers::Part(named) if named == part),
-            ),
+        let asked = |part: &str| match &self.choice {
+            Choice::Only(targets) => targets
+                .iter()
+                .filter_map(|target| rule(target, extension, &attribute.name))
+                .any(|rule| rule.part == Some(part)),
             Choice::Default | Choice::Without(_) => false,
-        }
         };
         keep_parts(value, |part| asked(part) || !on_request(part))
     }
 
-    fn shows(&self, extension: Option<&str>, name: &str, value: &mut Value, rule: Returned) -> bool {
-        match &self.choice {
-            Choice::Default => rule != Returned::Request,
-            Choice::Only(targets) => {
-                let mut parts = Vec::new();
-                for target in targets {
-                    match covers(target, extension, name) {
-                        Covers::All => return true,
-                        Covers::Part(part) => parts.push(part),
-                        Covers::Nothing => {}
-                    }
-                }
-                keep_parts(value, |part| parts.contains(&part))
-            }
-            Choice::Without(targets) => {
-                let mut parts = Vec::new();
-                for target in targets {
-                    match covers(target, extension, name) {
-                        Covers::All => return false,
-                        Covers::Part(part) => parts.push(part),
-                        Covers::Nothing => {}
-                    }
-                }
-                rule != Returned::Request
-                    && (parts.is_empty() || keep_parts(value, |part| !parts.contains(&part)))
-            }
+    fn shows(
+        &self,
+        extension: Option<&str>,
+        name: &str,
+        value: &mut Value,
+        rule_of_schema: Returned,
+    ) -> bool {
+        let (targets, only) = match &self.choice {
+            Choice::Default => return rule_of_schema != Returned::Request,
+            Choice::Only(targets) => (targets, true),
+            Choice::Without(_) if rule_of_schema == Returned::Request => return false,
+            Choice::Without(targets) => (targets, false),
+        };
+        let rules: Vec<Rule<'_>> = targets.iter().filter_map(|t| rule(t, extension, name)).collect();
+        if rules.is_empty() {
+            return !only;
         }
+        if rules.iter().any(|rule| rule.part.is_none() && rule.condition.is_none()) {
+            return only;
+        }
+        choose(value, &rules, only)
     }
 
     /// `schemas` is returned always, but a URN of which nothing is shown is left out only when the
@@ -170,26 +167,45 @@ impl Projection {
     }
 }
 
-/// How much of an attribute a target speaks of.
-enum Covers<'a> {
-    Nothing,
-    All,
-    Part(&'a str),
+/// What a target says of one attribute: of which elements, and of which part of them.
+struct Rule<'a> {
+    condition: Option<&'a Filter>,
+    part: Option<&'a str>,
 }
 
-fn covers<'a>(target: &'a Target, extension: Option<&str>, name: &str) -> Covers<'a> {
-    let all = match target {
-        Target::Core => extension.is_none() && !is_common(name),
-        Target::Extension(urn) => extension == Some(urn),
-        Target::Attribute(path) if path.extension.as_deref() == extension && path.attribute.name == name => {
-            match &path.sub {
-                Some(sub) => return Covers::Part(&sub.name),
-                None => true,
-            }
+fn rule<'a>(target: &'a Target, extension: Option<&str>, name: &str) -> Option<Rule<'a>> {
+    let whole = Rule { condition: None, part: None };
+    match target {
+        Target::Core => (extension.is_none() && !is_common(name)).then_some(whole),
+        Target::Extension(urn) => (extension == Some(urn)).then_some(whole),
+        Target::Attribute { path, condition } => {
+            let is_this = path.extension.as_deref() == extension && path.attribute.name == name;
+            let part = path.sub.as_ref().map(|sub| sub.name.as_str());
+            is_this.then_some(Rule { condition: condition.as_ref(), part })
         }
-        Target::Attribute(_) => false,
+    }
+}
+
+/// Keeps of a value, or of each element of a list, what the rules speak of (`only`) or what they do not speak of. False
+/// when nothing is left.
+fn choose(value: &mut Value, rules: &[Rule<'_>], only: bool) -> bool {
+    let keep = |element: &mut Value| {
+        let Value::Object(map) = element else { return !only };
+        let met: Vec<&Rule<'_>> =
+            rules.iter().filter(|rule| rule.condition.is_none_or(|c| c.matches_element(map))).collect();
+        if met.iter().any(|rule| rule.part.is_none()) {
+            return only;
+        }
+        map.retain(|part, _| met.iter().any(|rule| rule.part == Some(part.as_str())) == only);
+        !map.is_empty()
     };
-    if all { Covers::All } else { Covers::Nothing }
+    match value {
+        Value::Array(list) => {
+            list.retain_mut(keep);
+            !list.is_empty()
+        }
+        one => keep(one),
+    }
 }
 
 fn is_common(name: &str) -> bool {
@@ -215,32 +231,6 @@ fn keep_parts(value: &mut Value, keep: impl Fn(&str) -> bool) -> bool {
         }
         _ => false,
     }
-}
-
-fn targets(names: &str, registry: &Registry, kind: ResourceKind) -> Vec<Target> {
-    split_names(names)
-        .filter_map(|name| match registry.resolve(kind, name).ok()? {
-            Named::Attribute(path) => Some(Target::Attribute(path)),
-            Named::Extension(schema) => Some(Target::Extension(schema.id.to_string())),
-            Named::Core(_) => Some(Target::Core),
-        })
-        .collect()
-}
-
-/// Names between commas; a filter in brackets, as in `emails[type eq "work"]`, is left off.
-fn split_names(names: &str) -> impl Iterator<Item = &str> {
-    let mut depth = 0_usize;
-    names
-        .split(move |c: char| {
-            match c {
-                '[' => depth += 1,
-                ']' => depth = depth.saturating_sub(1),
-                _ => {}
-            }
-            c == ',' && depth == 0
-        })
-        .map(|name| name.split('[').next().unwrap_or_default().trim())
-        .filter(|name| !name.is_empty())
 }
 
 #[cfg(test)]
@@ -280,7 +270,13 @@ mod tests {
         assert_eq!(show(Some(&format!("{ENTERPRISE_URN}:department")), None), department);
         assert_eq!(show(Some("department"), None), department);
         assert_eq!(show(Some(ENTERPRISE_URN), None)[ENTERPRISE_URN]["manager"], json!({"value": "M"}));
-        assert_eq!(show(Some(r#"emails[type eq "a,b"].value"#), None)["emails"].as_array().unwrap().len(), 2);
+        let work = json!([{"value": "k@x", "type": "work"}]);
+        assert_eq!(show(Some(r#"emails[type eq "work"]"#), None)["emails"], work);
+        assert_eq!(
+            show(Some(r#"emails[type eq "work"].value,userName"#), None)["emails"],
+            json!([{"value": "k@x"}])
+        );
+        assert!(show(Some(r#"emails[type eq "a,b"].value"#), None).get("emails").is_none());
         assert_eq!(show(Some("emails.value"), None)["emails"], json!([{"value": "k@x"}]));
     }
 
@@ -292,6 +288,11 @@ mod tests {
                           ENTERPRISE_URN: {"department": "R&D"}});
         assert_eq!(shown, rest);
         assert!(show(None, Some(ENTERPRISE_URN)).get(ENTERPRISE_URN).is_none());
+        let others = show(None, Some(r#"emails[type eq "work"],title"#));
+        assert_eq!(others["emails"], json!([{"display": "only"}]));
+        let quiet = show(None, Some(r#"emails[type eq "work"].value"#));
+        assert_eq!(quiet["emails"], json!([{"type": "work"}, {"display": "only"}]));
+        assert_eq!(show(None, Some("emails[type eq")), show(None, None), "a broken filter excludes nothing");
     }
 
     #[test]
@@ -310,6 +311,8 @@ mod tests {
         assert!(wants(None, Some("members.display")));
         assert!(!wants(Some("displayName"), None));
         assert!(wants(Some("members.value"), None));
+        assert!(wants(None, Some("members[value eq \"x\"]")));
+        assert!(wants(Some("members[value eq \"x\"]"), None));
     }
 
     #[test]
