@@ -3,12 +3,14 @@
 //! Where the client does not choose attributes, the answer is written straight from what is stored: no tree is built, neither
 //! of the document nor of a hundred thousand members.
 
+mod stream;
+
 use std::fmt;
 
 use axon_model::MemberKind;
 use axon_scim::{Projection, Resource, ResourceKind};
 use axon_store::stored::{entity_tag, shown_instant};
-use axon_store::{GroupRef, Member, StoredGroup, StoredUser};
+use axon_store::{GroupRef, Member, MemberReader, StoredGroup, StoredUser};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
@@ -16,7 +18,7 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use crate::call::Call;
-use crate::reply::scim_json;
+use crate::reply::{scim_json, unwritable};
 use crate::state::Api;
 
 /// A resource that can be shown.
@@ -75,7 +77,7 @@ fn of_group(group: &GroupRef) -> Link<'_> {
     Link { who: MemberKind::Group(group.id), label: "direct", display: Some(&group.display) }
 }
 
-fn of_member(member: &Member) -> Link<'static> {
+fn of_member(member: &Member) -> Link<'_> {
     Link { who: member.value, label: member.kind().name(), display: None }
 }
 
@@ -124,6 +126,11 @@ impl<'a> View<'a> {
         Self { api, call, projection }
     }
 
+    /// Whose call it answers.
+    pub fn call(self) -> &'a Call {
+        self.call
+    }
+
     /// A resource under this view.
     pub fn of<T: Shown>(self, stored: &'a T) -> Seen<'a, T> {
         Seen { view: self, stored }
@@ -134,6 +141,13 @@ impl<'a> View<'a> {
         let mut response = scim_json(status, &self.of(stored));
         headers(&mut response, self.call, stored);
         response
+    }
+}
+
+impl View<'_> {
+    /// The answer with a group whose members are written while they are read.
+    pub fn stream(self, status: StatusCode, group: &StoredGroup, reader: Box<dyn MemberReader>) -> Response {
+        stream::answer(self, status, group, reader).unwrap_or_else(|error| unwritable(&error))
     }
 }
 
