@@ -30,7 +30,8 @@ allowed() {
     axon-reconcile | axon-audit) echo axon-model ;;
     axon-mapping) echo axon-scim axon-model axon-reconcile ;;
     axon-store) echo axon-scim axon-model axon-reconcile axon-audit ;;
-    axon-store-sqlite) echo axon-store axon-scim axon-model axon-reconcile axon-audit ;;
+    axon-store-sql) echo axon-store axon-scim axon-model axon-reconcile axon-audit ;;
+    axon-store-sqlite | axon-store-postgres) echo axon-store-sql axon-store axon-scim axon-model axon-reconcile axon-audit ;;
     axon-identity-token) echo axon-model ;;
     axon-synapse) echo axon-model axon-reconcile ;;
     axon-controller) echo axon-scim axon-model axon-mapping axon-reconcile axon-store axon-audit ;;

@@ -1,39 +1,18 @@
 //! The embedded store: one SQLite file in WAL mode with `synchronous=FULL`.
 //!
-//! ```text
-//!  create, patch, append … ──> queue (bounded) ──> one writer task ──> BEGIN IMMEDIATE
-//!                                                    for each: SAVEPOINT, run, RELEASE (or ROLLBACK TO)
-//!                                                    records of all, COMMIT (one wait for the disk), answer all
-//!  user, list, records …  ──> pool of read-only connections
-//! ```
-//!
-//! Writes that arrive while the disk is being waited for share the next commit, so durability is never traded for speed.
-//! Positions and hashes of records are given inside the transaction: a second process on the same file waits for the lock
-//! and goes on from the true head.
-//!
-//! To add a command: an async function over [`Txn`](writer::Txn), a line in the trait's implementation, its contract test in
-//! `axon_store::contract`. To change the schema: a new file under `migrations/` and a line in `schema.rs`.
+//! What a store says and decides is in `axon_store_sql`; here is how the file is opened and kept ([`SqliteFile`]) and how
+//! statements reach it. Positions and hashes of records are given inside `BEGIN IMMEDIATE`: a second process on the same
+//! file waits for the lock and goes on from the true head.
 
 mod address;
-mod codec;
-mod directory;
-mod groups;
-mod journal;
-mod leases;
-mod list;
-mod load;
-mod maps;
-mod members;
+mod file;
 mod open;
-mod parked;
-mod reader;
 mod schema;
-mod state;
-mod store;
-mod tokens;
-mod users;
-mod writer;
+mod session;
 
 pub use address::Address;
+pub use file::SqliteFile;
 pub use open::Options;
-pub use store::SqliteStore;
+
+/// A store in one SQLite file.
+pub type SqliteStore = axon_store_sql::SqlStore<SqliteFile>;

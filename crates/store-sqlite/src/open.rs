@@ -12,8 +12,8 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions as _, SqliteConnection};
 
 use crate::address::Address;
-use crate::codec::failed;
 use crate::schema;
+use crate::session::error;
 
 /// How a store is opened.
 #[derive(Debug, Clone)]
@@ -84,9 +84,9 @@ pub(crate) async fn open_writer(options: &Options) -> Result<SqliteConnection, S
 }
 
 /// Opens the connections that read.
-pub(crate) fn open_readers(options: &Options) -> SqlitePool {
+pub(crate) fn open_readers(options: &Options, count: u32) -> SqlitePool {
     SqlitePoolOptions::new()
-        .max_connections(options.readers.max(1))
+        .max_connections(count.max(1))
         .acquire_timeout(Duration::from_secs(30))
         .idle_timeout(None)
         .max_lifetime(None)
@@ -137,9 +137,9 @@ async fn check_owner(file: &Path, writer: &mut SqliteConnection) -> Result<(), S
     Ok(())
 }
 
-fn unreadable(file: &Path, attempt: &'static str, error: sqlx::Error) -> StoreError {
+fn unreadable(file: &Path, attempt: &'static str, failure: sqlx::Error) -> StoreError {
     // SQLITE_NOTADB and SQLITE_CORRUPT.
-    let code = error.as_database_error().and_then(|e| e.code().map(std::borrow::Cow::into_owned));
+    let code = failure.as_database_error().and_then(|e| e.code().map(std::borrow::Cow::into_owned));
     match code.as_deref() {
         Some("26") => {
             StoreError::NotAStore { file: shown(file), reason: "it is not an SQLite database".to_owned() }
@@ -147,7 +147,7 @@ fn unreadable(file: &Path, attempt: &'static str, error: sqlx::Error) -> StoreEr
         Some("11") => {
             StoreError::NotAStore { file: shown(file), reason: "it is damaged; restore a backup".to_owned() }
         }
-        _ => failed(attempt)(error),
+        _ => error(failure).during(attempt),
     }
 }
 

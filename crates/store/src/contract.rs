@@ -8,6 +8,7 @@
 //! proved, and the directory that its records rebuild is compared with the one that is loaded.
 
 pub mod directory;
+pub mod health;
 pub mod journal;
 pub mod kit;
 pub mod lists;
@@ -38,6 +39,7 @@ macro_rules! contract_tests {
                 a_subscriber_sees_the_position_move, a_lost_lease_appends_nothing;
             state: tokens_are_found_by_their_hash, a_revoked_token_says_so, maps_follow_each_other,
                 principals_are_remembered, a_summary_is_replaced, a_lease_has_one_holder;
+            health: counts_of_sources_add_up, old_counts_of_sources_are_forgotten;
             race: many_writers_on_one_group_lose_nothing, one_of_many_equal_creates_wins;
         );
     };

@@ -6,6 +6,7 @@ use axon_scim::{MemberRef, PatchRequest, Resource};
 
 use crate::context::WriteContext;
 use crate::error::{StoreError, WriteError};
+use crate::members::MemberReader;
 use crate::query::{Page, Query};
 use crate::stored::{StoredGroup, StoredUser, Written};
 
@@ -14,6 +15,10 @@ pub const MAX_PARKED: u64 = 20_000;
 
 /// The most resources that a filter without an index is evaluated over; over it a list is 400 tooMany.
 pub const MAX_EVALUATED: u64 = 250_000;
+
+/// The most members that one page of a list of groups gives in all; over it a list with members is 400 tooMany, and asks for
+/// a smaller page or `excludedAttributes=members`.
+pub const MAX_LISTED_MEMBERS: u64 = 1_000_000;
 
 /// What changed since a position.
 #[derive(Debug, Clone, PartialEq)]
@@ -120,6 +125,14 @@ pub trait DirectoryStore: Send + Sync {
         id: GroupId,
         links: bool,
     ) -> Result<Option<StoredGroup>, StoreError>;
+
+    /// A group of a source and its members piece by piece, for a body that is written while it is read: no more than one
+    /// piece is in memory, however many there are. `members` of the group is none.
+    async fn group_members(
+        &self,
+        source: &SourceId,
+        id: GroupId,
+    ) -> Result<Option<(StoredGroup, Box<dyn MemberReader>)>, StoreError>;
 
     /// Users of a source. 400 tooMany where a filter would have to look at more than [`MAX_EVALUATED`].
     async fn list_users(&self, source: &SourceId, query: Query) -> Result<Page<StoredUser>, WriteError>;

@@ -19,7 +19,10 @@ pub mod context;
 pub mod contract;
 pub mod directory;
 pub mod error;
+pub mod health;
+pub mod holds;
 pub mod journal;
+pub mod members;
 pub mod query;
 pub mod state;
 pub mod stored;
@@ -31,8 +34,11 @@ use tokio::sync::watch;
 pub use context::{Act, WriteContext};
 pub use directory::{DirectoryStore, Since, SourceCounts};
 pub use error::{StoreError, WriteError};
+pub use health::HealthStore;
+pub use holds::{Ended, Hold, HoldEnd, HoldKind, HoldState, HoldStore, NewHold, NewPin, Pin, PinKind};
 pub use journal::{JournalEntry, JournalStore};
-pub use query::{Page, Query};
+pub use members::MemberReader;
+pub use query::{Cursor, Page, Query};
 pub use state::{Lease, StateStore, StoredMap};
 pub use stored::{GroupRef, Member, StoredGroup, StoredUser, Written};
 pub use tokens::{NewToken, Token, TokenHash, TokenId, TokenStore};
@@ -59,11 +65,20 @@ pub struct WriterCounts {
     pub busy: u64,
 }
 
+/// How many statements were sent to the database since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StatementCounts {
+    /// All of them.
+    pub all: u64,
+    /// Those that name the table of memberships.
+    pub members: u64,
+}
+
 /// A whole store.
 #[async_trait::async_trait]
-pub trait Store: DirectoryStore + JournalStore + TokenStore + StateStore {
-    /// Shows the journal's position, moved after each commit of this process. What other processes commit shows in
-    /// [`JournalStore::head`] only.
+pub trait Store: DirectoryStore + JournalStore + TokenStore + StateStore + HealthStore {
+    /// Shows the journal's position, moved after each commit of this process. Where the database tells of other processes'
+    /// commits (PostgreSQL does, SQLite does not), after those too; else they show in [`JournalStore::head`] only.
     fn subscribe(&self) -> watch::Receiver<RecordSeq>;
 
     /// How durable a write is, read from the connection that writes.
@@ -71,6 +86,9 @@ pub trait Store: DirectoryStore + JournalStore + TokenStore + StateStore {
 
     /// What the writer has done since the start.
     fn writer_counts(&self) -> WriterCounts;
+
+    /// How many statements it sent since the start.
+    fn statement_counts(&self) -> StatementCounts;
 
     /// Whether it answers: one read and one look at the writer.
     async fn ping(&self) -> Result<(), StoreError>;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, params};
 
-const SCHEMA: &str = include_str!("../../../crates/store-sqlite/migrations/0001_first.sql");
+const SCHEMA: &str = include_str!("../../../crates/store-sql/migrations/0001_first.sqlite.sql");
 const DOCUMENT: &str = r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User","urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"],"externalId":"x-somebody","userName":"somebody@acme.example","active":true,"displayName":"A Person","emails":[{"primary":true,"type":"work","value":"somebody@acme.example"}],"name":{"formatted":"A Person","familyName":"Person","givenName":"A"},"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"department":"Sales","employeeNumber":"7"}}"#;
 const FACTS: &str = r#"{"deltas":[{"active":true,"id":"01a20170-74f4-7896-b4c3-c865fe615198","put":"user"}],"external_id_changed":false,"joined":0,"parked":0,"source":"entra","verb":"create-user"}"#;
 

@@ -22,13 +22,13 @@ pub async fn pages_are_stable_while_others_write(store: &dyn Store) {
     }
     let mut seen = Vec::new();
     for page in 0..3 {
-        let query = Query { filter: None, start: page * 10 + 1, count: 10, links: false };
+        let query = Query { start: page * 10 + 1, count: 10, ..Query::default() };
         let page = store.list_users(&source("entra"), query).await.expect("listed");
         seen.extend(page.items.iter().map(|u| u.id));
         user(store, &format!("late{}", page.start)).await;
     }
     assert_eq!(seen[..25], first[..]);
-    let behind = Query { filter: None, start: 1_000, count: 10, links: false };
+    let behind = Query { start: 1_000, count: 10, ..Query::default() };
     let page = store.list_users(&source("entra"), behind).await.expect("listed");
     assert_eq!((page.total, page.items.len()), (28, 0));
 }
@@ -116,7 +116,7 @@ pub async fn a_count_of_zero_asks_for_the_total(store: &dyn Store) {
         user(store, &format!("u{n}")).await;
     }
     for filter in [None, filtered(ResourceKind::User, "userName sw \"u\"").filter] {
-        let query = Query { filter, start: 1, count: 0, links: true };
+        let query = Query { filter, links: true, ..Query::default() };
         let page = store.list_users(&source("entra"), query).await.expect("listed");
         assert_eq!((page.total, page.items.len()), (3, 0));
     }

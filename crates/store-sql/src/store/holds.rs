@@ -1,0 +1,38 @@
+//! The trait of holds and pins, over the writer and the readers.
+
+use async_trait::async_trait;
+use axon_model::{HoldId, RecordSeq};
+use axon_store::{Act, Hold, HoldEnd, HoldStore, NewHold, NewPin, Pin, StoreError};
+
+use super::SqlStore;
+use crate::database::Database;
+use crate::holds;
+
+#[async_trait]
+impl<D: Database> HoldStore for SqlStore<D> {
+    async fn open_holds(&self, new: Vec<NewHold>, act: Act) -> Result<Vec<Hold>, StoreError> {
+        self.write(|txn| Box::pin(holds::open(txn, new, act))).await
+    }
+
+    async fn end_hold(
+        &self,
+        id: HoldId,
+        end: HoldEnd,
+        reason: String,
+        act: Act,
+    ) -> Result<Option<Hold>, StoreError> {
+        self.write(move |txn| Box::pin(holds::end(txn, id, end, reason, act))).await
+    }
+
+    async fn holds(&self, since: RecordSeq) -> Result<Vec<Hold>, StoreError> {
+        holds::since(&mut *self.reader().await?, since).await
+    }
+
+    async fn bind_names(&self, pins: Vec<NewPin>, act: Act) -> Result<(), StoreError> {
+        self.write(|txn| Box::pin(holds::bind_free(txn, pins, act))).await
+    }
+
+    async fn pins(&self, since: RecordSeq) -> Result<Vec<Pin>, StoreError> {
+        holds::pins(&mut *self.reader().await?, since).await
+    }
+}

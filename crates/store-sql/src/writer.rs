@@ -1,0 +1,207 @@
+//! The one task that writes: it folds the writes that wait into one transaction.
+
+mod job;
+pub(crate) mod records;
+mod txn;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use crate::session::Session;
+use axon_model::RecordSeq;
+use axon_store::{StoreError, WriterCounts};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+pub(crate) use self::job::BoxFuture;
+use self::job::{Job, Task};
+pub(crate) use self::txn::Txn;
+use crate::database::{Database, Terms};
+
+/// What the writer has done, readable from anywhere.
+#[derive(Debug, Default)]
+struct Counts {
+    groups: AtomicU64,
+    writes: AtomicU64,
+    refused: AtomicU64,
+    busy: AtomicU64,
+}
+
+/// The way to the writer task.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    queue: std::sync::Mutex<Option<mpsc::Sender<Box<dyn Job>>>>,
+    counts: Arc<Counts>,
+    position: watch::Receiver<RecordSeq>,
+    task: tokio::sync::Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Writer {
+    /// Starts the task on an open connection.
+    pub async fn start<D: Database>(database: Arc<D>, session: Box<dyn Session>) -> Result<Self, StoreError> {
+        let terms = database.terms().clone();
+        let mut txn = Txn::new(session, terms.clone());
+        let head = txn.read_head().await?;
+        let (queue, waiting) = mpsc::channel(terms.queue.max(1));
+        let (moved, position) = watch::channel(head.seq);
+        let counts = Arc::new(Counts::default());
+        database.follow(&moved);
+        let run = Run { database, terms, txn, waiting, moved, counts: counts.clone() };
+        let task = tokio::spawn(run.run());
+        Ok(Self {
+            queue: std::sync::Mutex::new(Some(queue)),
+            counts,
+            position,
+            task: tokio::sync::Mutex::new(Some(task)),
+        })
+    }
+
+    /// Runs `work` inside the next transaction and answers when that is on the disk.
+    pub async fn run<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: for<'t> FnOnce(&'t mut Txn) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let job: Box<dyn Job> = Box::new(Task::new(work, reply));
+        let sent = {
+            let queue = self.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            queue.as_ref().ok_or(StoreError::Closed)?.try_send(job)
+        };
+        match sent {
+            Ok(()) => {}
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                self.counts.busy.fetch_add(1, Ordering::Relaxed);
+                metrics::counter!("axon_store_busy_total").increment(1);
+                return Err(StoreError::Busy.into());
+            }
+            Err(mpsc::error::TrySendError::Closed(_)) => return Err(StoreError::Closed.into()),
+        }
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Shows the position after each commit.
+    pub fn position(&self) -> watch::Receiver<RecordSeq> {
+        self.position.clone()
+    }
+
+    /// What it has done.
+    pub fn counts(&self) -> WriterCounts {
+        let read = |n: &AtomicU64| n.load(Ordering::Relaxed);
+        WriterCounts {
+            groups: read(&self.counts.groups),
+            writes: read(&self.counts.writes),
+            refused: read(&self.counts.refused),
+            busy: read(&self.counts.busy),
+        }
+    }
+
+    /// Lets what is queued finish, and ends the task.
+    pub async fn close(&self) {
+        drop(self.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take());
+        if let Some(task) = self.task.lock().await.take() {
+            // A task that panicked has nothing left to finish.
+            let _ = task.await;
+        }
+    }
+}
+
+struct Run<D> {
+    database: Arc<D>,
+    terms: Terms,
+    txn: Txn,
+    waiting: mpsc::Receiver<Box<dyn Job>>,
+    moved: watch::Sender<RecordSeq>,
+    counts: Arc<Counts>,
+}
+
+impl<D: Database> Run<D> {
+    async fn run(mut self) {
+        let mut group: Vec<Box<dyn Job>> = Vec::with_capacity(self.terms.group);
+        while self.waiting.recv_many(&mut group, self.terms.group.max(1)).await > 0 {
+            self.commit(&mut group).await;
+        }
+        self.txn.close().await;
+    }
+
+    /// One group: all of it is on the disk, or none.
+    async fn commit(&mut self, group: &mut Vec<Box<dyn Job>>) {
+        let began = Instant::now();
+        match self.transaction(group).await {
+            Ok(()) => {
+                let seq = self.txn.head().seq;
+                // What another process committed may have been told before.
+                self.moved.send_if_modified(|told| {
+                    let further = seq > *told;
+                    *told = seq.max(*told);
+                    further
+                });
+                let refused = group.iter().filter(|job| job.refused()).count() as u64;
+                let writes = group.len() as u64 - refused;
+                self.counts.groups.fetch_add(1, Ordering::Relaxed);
+                self.counts.writes.fetch_add(writes, Ordering::Relaxed);
+                self.counts.refused.fetch_add(refused, Ordering::Relaxed);
+                metrics::counter!("axon_store_commits_total").increment(1);
+                metrics::counter!("axon_store_writes_total").increment(writes);
+                metrics::counter!("axon_store_refused_total").increment(refused);
+                metrics::histogram!("axon_store_commit_seconds").record(began.elapsed().as_secs_f64());
+                group.drain(..).for_each(|job| job.answer(None));
+            }
+            Err(error) => {
+                metrics::counter!("axon_store_failed_commits_total").increment(1);
+                let text = chain(&error);
+                tracing::error!(error = %text, writes = group.len(), "a group of writes was not committed");
+                self.recover().await;
+                group.drain(..).for_each(|job| job.answer(Some(&text)));
+            }
+        }
+    }
+
+    async fn transaction(&mut self, group: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
+        if let Err(error) = self.txn.begin().await {
+            // Nothing of the group has run yet: a connection that was lost while nobody wrote is not the writes' concern.
+            if self.txn.abandon().await {
+                return Err(error);
+            }
+            self.txn.replace(self.database.writer().await?);
+            self.txn.begin().await?;
+        }
+        let last = group.len().saturating_sub(1);
+        for (n, job) in group.iter_mut().enumerate() {
+            let mark = self.txn.mark();
+            if !job.run(&mut self.txn).await {
+                self.txn.undo(mark).await?;
+            } else if n < last {
+                self.txn.keep().await?;
+            }
+        }
+        self.txn.commit().await
+    }
+
+    /// Rolls back what is open; a connection that cannot even do that is replaced.
+    async fn recover(&mut self) {
+        if self.txn.abandon().await {
+            return;
+        }
+        match self.database.writer().await {
+            Ok(session) => self.txn.replace(session),
+            Err(error) => {
+                tracing::error!(error = %chain(&error), "the writer's connection could not be opened again");
+            }
+        }
+    }
+}
+
+/// An error with all that caused it, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

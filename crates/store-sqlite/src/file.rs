@@ -1,0 +1,101 @@
+//! The database that a store is in: one file, one connection that writes, several that read.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use axon_store::{Durability, StoreError};
+use axon_store_sql::{Database, Session, SqlError, Tally, Terms};
+use sqlx::SqlitePool;
+
+use crate::open::{Options, open_readers, open_writer};
+use crate::session::{Held, SqliteSession, error};
+
+/// How many long reads there may be at once.
+const LONG_READS: u32 = 4;
+
+/// A store's file.
+#[derive(Debug)]
+pub struct SqliteFile {
+    options: Options,
+    terms: Terms,
+    readers: SqlitePool,
+    long: SqlitePool,
+    tally: Arc<Tally>,
+}
+
+impl SqliteFile {
+    fn session(&self, held: Held) -> Box<dyn Session> {
+        Box::new(SqliteSession::new(held, self.tally.clone()))
+    }
+}
+
+/// No connection to be had, or none that reads.
+fn unopened(failure: sqlx::Error) -> StoreError {
+    match error(failure) {
+        SqlError::Closed => StoreError::Closed,
+        other => other.during("open a connection to read"),
+    }
+}
+
+#[async_trait]
+impl Database for SqliteFile {
+    type Options = Options;
+
+    async fn open(options: Options) -> Result<(Self, Box<dyn Session>), StoreError> {
+        let writer = open_writer(&options).await?;
+        let terms = Terms {
+            queue: options.queue,
+            group: options.group,
+            begin: "BEGIN IMMEDIATE; SAVEPOINT job".into(),
+            channel: None,
+            clock: None,
+        };
+        let (readers, long) = (open_readers(&options, options.readers), open_readers(&options, LONG_READS));
+        let file = Self { options, terms, readers, long, tally: Arc::default() };
+        let writer = file.session(Held::Own(writer));
+        Ok((file, writer))
+    }
+
+    fn terms(&self) -> &Terms {
+        &self.terms
+    }
+
+    async fn writer(&self) -> Result<Box<dyn Session>, StoreError> {
+        Ok(self.session(Held::Own(open_writer(&self.options).await?)))
+    }
+
+    async fn reader(&self) -> Result<Box<dyn Session>, StoreError> {
+        Ok(self.session(Held::Pooled(self.readers.acquire().await.map_err(unopened)?)))
+    }
+
+    async fn snapshot(&self) -> Result<Box<dyn Session>, StoreError> {
+        Ok(self.session(Held::Snapshot(self.readers.begin().await.map_err(unopened)?)))
+    }
+
+    async fn long_snapshot(&self) -> Result<Box<dyn Session>, StoreError> {
+        Ok(self.session(Held::Snapshot(self.long.begin().await.map_err(unopened)?)))
+    }
+
+    async fn durability(&self, writer: &mut dyn Session) -> Result<Durability, StoreError> {
+        let sql = "SELECT (SELECT journal_mode FROM pragma_journal_mode), (SELECT synchronous FROM pragma_synchronous)";
+        let row: Option<(String, i64)> = writer.first("read the writer's settings", sql, &[]).await?;
+        let (journal_mode, synchronous) = row.unwrap_or_default();
+        let synchronous = match synchronous {
+            0 => "off",
+            1 => "normal",
+            2 => "full",
+            3 => "extra",
+            _ => "unknown",
+        };
+        Ok(Durability { journal_mode, synchronous: synchronous.to_owned() })
+    }
+
+    fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    async fn close(&self) {
+        self.readers.close().await;
+        self.long.close().await;
+    }
+}
