@@ -23,6 +23,18 @@ pub const STEPS: &[Step] = &[
         postgres: Some(include_str!("../migrations/0001_first.postgres.sql")),
     },
     Step {
+        version: 2,
+        name: "token_kinds",
+        sqlite: include_str!("../migrations/0002_token_kinds.sqlite.sql"),
+        postgres: None,
+    },
+    Step {
+        version: 3,
+        name: "names_and_holds",
+        sqlite: include_str!("../migrations/0003_names_and_holds.sqlite.sql"),
+        postgres: None,
+    },
+    Step {
         version: 6,
         name: "source_health",
         sqlite: include_str!("../migrations/0006_source_health.sqlite.sql"),

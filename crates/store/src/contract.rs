@@ -8,6 +8,7 @@
 //! proved, and the directory that its records rebuild is compared with the one that is loaded.
 
 pub mod directory;
+pub mod holds;
 pub mod health;
 pub mod journal;
 pub mod kit;
@@ -15,6 +16,7 @@ pub mod lists;
 pub mod members;
 pub mod race;
 pub mod state;
+pub mod tokens;
 
 /// One `#[tokio::test]` for each line of the contract.
 #[macro_export]
@@ -37,9 +39,15 @@ macro_rules! contract_tests {
             journal: records_are_chained_and_read_back, a_refused_write_leaves_no_record,
                 an_erased_clear_part_leaves_the_chain_whole, deltas_lead_from_one_directory_to_the_next,
                 a_subscriber_sees_the_position_move, a_lost_lease_appends_nothing;
-            state: tokens_are_found_by_their_hash, a_revoked_token_says_so, maps_follow_each_other,
+            tokens: tokens_are_found_by_their_hash, a_revoked_token_says_so, kinds_and_scopes_come_back,
+                a_revoked_secret_ends_what_was_given_for_it, the_last_use_only_grows,
+                access_tokens_are_bounded_and_go_when_they_end;
+            state: maps_follow_each_other,
                 principals_are_remembered, a_summary_is_replaced, a_lease_has_one_holder;
             health: counts_of_sources_add_up, old_counts_of_sources_are_forgotten;
+            holds: a_hold_is_opened_once_and_ends_once, a_name_is_bound_to_its_first_holder,
+                another_external_id_takes_no_memberships_along, a_name_that_was_given_up_is_bound_to_who_had_it,
+                a_renamed_group_is_marked;
             race: many_writers_on_one_group_lose_nothing, one_of_many_equal_creates_wins;
         );
     };

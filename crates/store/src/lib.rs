@@ -41,7 +41,7 @@ pub use members::MemberReader;
 pub use query::{Cursor, Page, Query};
 pub use state::{Lease, StateStore, StoredMap};
 pub use stored::{GroupRef, Member, StoredGroup, StoredUser, Written};
-pub use tokens::{NewToken, Token, TokenHash, TokenId, TokenStore};
+pub use tokens::{ClientId, Minted, NewToken, Scopes, Token, TokenHash, TokenId, TokenKind, TokenStore};
 
 /// How durable an acknowledged write is, as read from the live writer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,7 +76,7 @@ pub struct StatementCounts {
 
 /// A whole store.
 #[async_trait::async_trait]
-pub trait Store: DirectoryStore + JournalStore + TokenStore + StateStore + HealthStore {
+pub trait Store: DirectoryStore + JournalStore + TokenStore + StateStore + HealthStore + HoldStore {
     /// Shows the journal's position, moved after each commit of this process. Where the database tells of other processes'
     /// commits (PostgreSQL does, SQLite does not), after those too; else they show in [`JournalStore::head`] only.
     fn subscribe(&self) -> watch::Receiver<RecordSeq>;

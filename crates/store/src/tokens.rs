@@ -1,5 +1,9 @@
 //! Bearer tokens of sources: kept as SHA-256 of 256 random bits, so that a stolen store lets nobody in.
 
+mod kind;
+mod mint;
+mod scopes;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -11,6 +15,10 @@ use time::OffsetDateTime;
 
 use crate::context::Act;
 use crate::error::StoreError;
+
+pub use kind::{BadClientId, ClientId, TokenKind};
+pub use mint::Minted;
+pub use scopes::{BadScopes, Scopes};
 
 /// The id of a token: what people name it by.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -105,6 +113,17 @@ pub struct NewToken {
     pub label: String,
     /// The first instant at which it is no longer accepted.
     pub expires: Option<OffsetDateTime>,
+    /// What it may do.
+    pub scopes: Scopes,
+    /// What it is for.
+    pub kind: TokenKind,
+}
+
+impl NewToken {
+    /// A connector's token that may do everything and never ends.
+    pub fn bearer(source: SourceId, hash: TokenHash, label: impl Into<String>) -> Self {
+        Self { source, hash, label: label.into(), expires: None, scopes: Scopes::ALL, kind: TokenKind::Bearer }
+    }
 }
 
 /// A token that is kept, without its hash.
@@ -122,6 +141,12 @@ pub struct Token {
     pub expires: Option<OffsetDateTime>,
     /// When it was revoked.
     pub revoked: Option<OffsetDateTime>,
+    /// What it may do.
+    pub scopes: Scopes,
+    /// What it is for.
+    pub kind: TokenKind,
+    /// When it was used last, as far as that was written: a minute late at most.
+    pub last_used: Option<OffsetDateTime>,
 }
 
 impl Token {
@@ -134,18 +159,25 @@ impl Token {
 /// The tokens.
 #[async_trait]
 pub trait TokenStore: Send + Sync {
-    /// Keeps a token, and records that.
+    /// Keeps a token, and records that. An access token is not recorded, drops those that have ended, and ends the oldest of
+    /// its client beyond [`LIVE_ACCESS_TOKENS`].
     async fn add_token(&self, token: NewToken, act: Act) -> Result<Token, StoreError>;
 
     /// All tokens, revoked ones too, oldest first.
     async fn tokens(&self) -> Result<Vec<Token>, StoreError>;
 
-    /// Revokes a token, and records that. False where there is none, or it was revoked before.
+    /// Revokes a token, with the access tokens that were given for it, and records that. False where there is none, or it was revoked before.
     async fn revoke_token(&self, id: TokenId, act: Act) -> Result<bool, StoreError>;
 
     /// The token of a hash, revoked and expired ones too: ask [`Token::accepted_at`].
     async fn find_token(&self, hash: &TokenHash) -> Result<Option<Token>, StoreError>;
+
+    /// Notes when tokens were used last. An earlier instant than the one that is known changes nothing.
+    async fn touch_tokens(&self, used: Vec<(TokenId, OffsetDateTime)>) -> Result<(), StoreError>;
 }
+
+/// How many access tokens of one client are accepted at once.
+pub const LIVE_ACCESS_TOKENS: usize = 256;
 
 #[cfg(test)]
 mod tests {
@@ -181,6 +213,9 @@ mod tests {
             created: datetime!(2026-01-01 00:00 UTC),
             expires: Some(datetime!(2026-02-01 00:00 UTC)),
             revoked: None,
+            scopes: Scopes::ALL,
+            kind: TokenKind::Bearer,
+            last_used: None,
         };
         assert!(token.accepted_at(datetime!(2026-01-31 23:59:59 UTC)));
         assert!(!token.accepted_at(datetime!(2026-02-01 00:00 UTC)));

@@ -69,6 +69,7 @@ impl Server {
             ids: Arc::new(IdSource::Random),
             public_url: Some("https://axon.test/".to_owned()),
             readiness: Arc::new(NoTargets),
+            care: axon_api::care::CareSettings::default(),
             render_metrics: Arc::new(String::new),
         };
         change(&mut parts);
@@ -90,7 +91,7 @@ impl Server {
         expires: Option<time::OffsetDateTime>,
     ) -> Token {
         let source = source.parse().expect("a name");
-        let token = NewToken { source, hash: TokenHash::of(secret), label: "test".to_owned(), expires };
+        let token = NewToken { expires, ..NewToken::bearer(source, TokenHash::of(secret), "test") };
         self.store.add_token(token, self.act()).await.expect("a token")
     }
 

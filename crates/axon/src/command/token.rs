@@ -41,7 +41,7 @@ async fn create(parts: &Parts, source: &str, label: String, days: Option<u16>) -
     let act = parts.act();
     let expires = days.map(|days| act.now + time::Duration::days(days.into()));
     let made =
-        parts.store.add_token(NewToken { source, hash: TokenHash::of(&token), label, expires }, act).await?;
+        parts.store.add_token(NewToken { expires, ..NewToken::bearer(source, TokenHash::of(&token), label) }, act).await?;
     println!("{token}");
     eprintln!("token {} for {}: shown once, stored as a hash", made.id, made.source);
     Ok(Status::Done)

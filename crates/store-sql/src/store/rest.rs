@@ -59,6 +59,13 @@ impl<D: Database> TokenStore for SqlStore<D> {
     async fn find_token(&self, hash: &TokenHash) -> Result<Option<Token>, StoreError> {
         tokens::find(&mut *self.reader().await?, hash).await
     }
+
+    async fn touch_tokens(&self, used: Vec<(TokenId, OffsetDateTime)>) -> Result<(), StoreError> {
+        if used.is_empty() {
+            return Ok(());
+        }
+        self.write(move |txn| Box::pin(tokens::touch(txn, used))).await
+    }
 }
 
 #[async_trait]

@@ -1,51 +1,12 @@
-//! Tokens, maps, principals, summaries, leases.
+//! Maps, principals, summaries, leases.
 
 use axon_audit::RecordKind;
 use axon_model::{MapVersion, SqlName};
 use serde_json::json;
 use time::Duration;
 
-use super::kit::{act, journal, minute, source};
-use crate::{NewToken, Store, TokenHash};
-
-fn token(text: &str) -> NewToken {
-    NewToken {
-        source: source("entra"),
-        hash: TokenHash::of(text),
-        label: "a token".into(),
-        expires: Some(minute(9)),
-    }
-}
-
-/// The hash finds its token, and only that.
-pub async fn tokens_are_found_by_their_hash(store: &dyn Store) {
-    let kept = store.add_token(token("secret"), act(1)).await.expect("kept");
-    let found = store.find_token(&TokenHash::of("secret")).await.expect("asked").expect("found");
-    assert_eq!(found, kept);
-    assert!(found.accepted_at(minute(8)) && !found.accepted_at(minute(9)));
-    assert_eq!(store.find_token(&TokenHash::of("Secret")).await.expect("asked"), None);
-    let mut near = *TokenHash::of("secret").as_bytes();
-    near[31] ^= 1;
-    let near = TokenHash::from_bytes(near);
-    assert_eq!(store.find_token(&near).await.expect("asked"), None, "the prefix alone opens nothing");
-    let entry = journal(store).await.pop().expect("recorded");
-    assert_eq!(entry.record.kind, RecordKind::TokenChange);
-    assert!(entry.record.facts["token"] == kept.id.to_string() && entry.clear.is_none());
-}
-
-/// Revoked once, told for ever.
-pub async fn a_revoked_token_says_so(store: &dyn Store) {
-    let first = store.add_token(token("one"), act(1)).await.expect("kept");
-    let second = store.add_token(token("two"), act(2)).await.expect("kept");
-    assert!(store.revoke_token(first.id, act(3)).await.expect("revoked"));
-    assert!(!store.revoke_token(first.id, act(4)).await.expect("asked"));
-    let found = store.find_token(&TokenHash::of("one")).await.expect("asked").expect("still told");
-    assert_eq!(found.revoked, Some(minute(3)));
-    assert!(!found.accepted_at(minute(3)));
-    let all = store.tokens().await.expect("listed");
-    assert_eq!(all.iter().map(|t| t.id).collect::<Vec<_>>(), [first.id, second.id]);
-    assert_eq!(journal(store).await.len(), 3);
-}
+use super::kit::{act, journal, minute};
+use crate::Store;
 
 /// The last one put is in force; an old one can still be read.
 pub async fn maps_follow_each_other(store: &dyn Store) {
