@@ -2,9 +2,10 @@
 
 mod authenticate;
 mod condition;
+mod dropped;
 
 use axon_model::{Actor, RequestId, SourceId};
-use axon_scim::{ListQuery, Profile, Projection, ResourceKind, ScimError};
+use axon_scim::{ListQuery, Notices, Profile, Projection, ResourceKind, ScimError};
 use axon_store::{Act, WriteContext};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -15,12 +16,16 @@ use crate::reply::Refused;
 use crate::state::Api;
 
 pub use condition::Condition;
+pub use dropped::Dropped;
 
 /// The most names of `attributes` or `excludedAttributes`: more than all schemas have, few enough to be looked at for each
 /// attribute of each resource of a page.
 const MAX_NAMES: usize = 250;
+/// The most comparisons of the filters among those names: they are made for each element that an answer shows.
+const MAX_TERMS: usize = 50;
 
 /// An authenticated request's head.
+#[derive(Clone)]
 pub struct Call {
     /// Whose token it was.
     pub source: SourceId,
@@ -51,6 +56,9 @@ impl FromRequestParts<Api> for Call {
             .extensions
             .get::<Admitted>()
             .ok_or_else(|| ScimError::internal("internal error; the log has it by the request id"))?;
+        if let Some(cared) = api.care.of(&source) {
+            cared.admit(admitted).await?;
+        }
         Ok(Self {
             source,
             profile,
@@ -109,6 +117,18 @@ impl Call {
                 return Err(ScimError::invalid_value(format!("{key} has more than {MAX_NAMES} names")));
             }
         }
-        Ok(Projection::parse(attributes, excluded, &api.registry, kind))
+        let projection = Projection::parse(attributes, excluded, &api.registry, kind);
+        if projection.terms() > MAX_TERMS {
+            let text = format!("the filters among the attributes have more than {MAX_TERMS} comparisons");
+            return Err(ScimError::invalid_value(text));
+        }
+        Ok(projection)
+    }
+
+    /// Tells operators what of a body was dropped.
+    pub fn tell(&self, api: &Api, notices: &Notices) {
+        if !notices.is_empty() {
+            api.dropped.tell(&self.source, notices);
+        }
     }
 }

@@ -1,9 +1,10 @@
 //! Answers in `application/scim+json`.
 
 use axon_scim::ScimError;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use futures_util::Stream;
 use serde::Serialize;
 
 /// The media type of RFC 7644 section 3.1.
@@ -14,24 +15,42 @@ const PRIVATE: &str = "private, no-cache";
 /// An answer with this status and body.
 pub fn scim_json(status: StatusCode, body: &impl Serialize) -> Response {
     match serde_json::to_vec(body) {
-        Ok(bytes) => {
-            let mut response = Response::new(Body::from(bytes));
-            *response.status_mut() = status;
-            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(SCIM_JSON));
-            response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(PRIVATE));
-            response
-        }
-        Err(error) => {
-            tracing::error!(%error, "an answer does not serialise");
-            scim_error(&ScimError::internal("internal error; the log has it by the request id"))
-        }
+        Ok(bytes) => typed(status, Body::from(bytes)),
+        Err(error) => unwritable(&error),
     }
 }
+
+/// An answer whose body comes in pieces.
+pub fn scim_stream(
+    status: StatusCode,
+    pieces: impl Stream<Item = Result<Bytes, std::io::Error>> + Send + 'static,
+) -> Response {
+    typed(status, Body::from_stream(pieces))
+}
+
+fn typed(status: StatusCode, body: Body) -> Response {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(SCIM_JSON));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(PRIVATE));
+    response
+}
+
+/// The answer in the place of one that does not serialise.
+pub fn unwritable(error: &serde_json::Error) -> Response {
+    tracing::error!(%error, "an answer does not serialise");
+    scim_error(&ScimError::internal("internal error; the log has it by the request id"))
+}
+
+/// The error that an answer tells, kept beside it for those who count.
+#[derive(Debug, Clone)]
+pub struct Told(pub ScimError);
 
 /// A SCIM Error (RFC 7644 section 3.12).
 pub fn scim_error(error: &ScimError) -> Response {
     let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = scim_json(status, error);
+    response.extensions_mut().insert(Told(error.clone()));
     if status == StatusCode::UNAUTHORIZED {
         response
             .headers_mut()

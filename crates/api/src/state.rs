@@ -7,6 +7,8 @@ use axon_model::{Clock, IdSource, SourceId};
 use axon_scim::{Profile, Registry};
 use axon_store::Store;
 
+use crate::call::Dropped;
+use crate::care::{Care, CareSettings};
 use crate::scim::Defaults;
 use crate::tokens::TokenBook;
 
@@ -32,6 +34,8 @@ pub struct ApiParts {
     pub public_url: Option<String>,
     /// The reconciler's state.
     pub readiness: Arc<dyn Readiness>,
+    /// What connectors are given.
+    pub care: CareSettings,
     /// Renders the metrics in Prometheus' text format.
     pub render_metrics: Arc<dyn Fn() -> String + Send + Sync>,
 }
@@ -45,15 +49,26 @@ pub struct Inner {
     parts: ApiParts,
     /// The tokens seen lately.
     pub(crate) tokens: TokenBook,
+    /// The sources' turns and ledgers.
+    pub(crate) care: Care,
     /// What answers show when nobody chooses.
     pub(crate) defaults: Defaults,
+    /// What operators were told that sources send in vain.
+    pub(crate) dropped: Dropped,
 }
 
 impl Api {
     /// Puts the parts together.
-    pub fn new(parts: ApiParts) -> Self {
+    pub fn new(mut parts: ApiParts) -> Self {
+        let care = Care::new(std::mem::take(&mut parts.care), parts.sources.keys());
         let defaults = Defaults::of(&parts.registry);
-        Self(Arc::new(Inner { parts, tokens: TokenBook::default(), defaults }))
+        Self(Arc::new(Inner {
+            parts,
+            care,
+            tokens: TokenBook::default(),
+            defaults,
+            dropped: Dropped::default(),
+        }))
     }
 }
 

@@ -20,17 +20,20 @@ impl Condition {
         if !headers.contains_key(name) {
             return Ok(Self::None);
         }
-        let mut versions = Vec::new();
+        let mut tags = Vec::new();
         for value in headers.get_all(name) {
-            let text = value.to_str().map_err(|_| ScimError::bad_request(format!("{name} is not text")))?;
-            for tag in text.split(',').map(str::trim) {
-                if tag == "*" {
-                    return Ok(Self::Any);
-                }
-                versions.extend(version(tag));
-            }
+            tags.push(value.to_str().map_err(|_| ScimError::bad_request(format!("{name} is not text")))?);
         }
-        Ok(Self::OneOf(versions))
+        Ok(Self::of(&tags))
+    }
+
+    /// What entity tags ask for, in lists with commas.
+    pub fn of(lists: &[&str]) -> Self {
+        let tags = || lists.iter().flat_map(|list| list.split(',')).map(str::trim);
+        if tags().any(|tag| tag == "*") {
+            return Self::Any;
+        }
+        Self::OneOf(tags().filter_map(version).collect())
     }
 
     /// Whether a resource of this version meets it; a header that is not there asks for nothing and is met by nothing.

@@ -1,14 +1,16 @@
 //! `/ServiceProviderConfig`, `/Schemas`, `/ResourceTypes` (RFC 7644 section 4).
 
 use axon_scim::ScimError;
-use axon_scim::discovery::{self, ServiceProviderConfig};
-use axum::extract::State;
+use axon_scim::discovery::{self, AuthenticationScheme, ServiceProviderConfig};
+use axum::extract::{Extension, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::MAX_RESULTS;
+use super::bulk::MAX_OPERATIONS;
+use super::page::{DEFAULT_RESULTS, MAX_RESULTS};
 use super::segment::Segment;
 use crate::call::Call;
+use crate::layers::Admitted;
 use crate::reply::{Refused, scim_json};
 use crate::state::Api;
 
@@ -20,11 +22,19 @@ fn no_filter(call: &Call) -> Result<(), ScimError> {
     Ok(())
 }
 
-/// What this server can do.
-pub async fn config(call: Call) -> Result<Response, Refused> {
+/// What this server can do, for this source.
+pub async fn config(call: Call, Extension(admitted): Extension<Admitted>) -> Result<Response, Refused> {
+    let mut authentication = vec![AuthenticationScheme::BEARER];
+    if call.profile.basic_token {
+        authentication.push(AuthenticationScheme::BASIC);
+    }
     let config = ServiceProviderConfig {
-        etag: true,
+        bulk: Some((MAX_OPERATIONS as u64, admitted.body_bytes as u64)),
         max_results: MAX_RESULTS as u64,
+        sort: true,
+        etag: true,
+        cursor: Some(DEFAULT_RESULTS as u64),
+        authentication,
         ..ServiceProviderConfig::default()
     };
     Ok(scim_json(StatusCode::OK, &config.render(&call.base)))

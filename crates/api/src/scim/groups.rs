@@ -9,15 +9,15 @@ pub mod replace;
 pub mod search;
 
 use axon_model::GroupId;
-use axon_scim::{ListResponse, Projection, ResourceKind, ScimError};
-use axon_store::StoredGroup;
+use axon_scim::{Projection, ResourceKind, ScimError};
+use axon_store::{StoreError, StoredGroup};
 use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::render::View;
-use super::{internal, list_query, refused};
+use super::{MANY_MEMBERS, internal, page, refused};
 use crate::call::Call;
-use crate::reply::{Refused, scim_json};
+use crate::reply::Refused;
 use crate::state::Api;
 
 /// The kind of resource that this folder serves.
@@ -28,32 +28,34 @@ fn parse_id(text: &str) -> Result<GroupId, ScimError> {
     text.parse().map_err(|_| ScimError::no_such_resource(KIND, text))
 }
 
-/// The group with its members, where the answer shows them, there are any, and the write did not read them.
-async fn with_members(
+/// The answer with a group and, where it shows them and the write did not read them, its members: a few at once, many piece by
+/// piece. A group that another request deletes meanwhile is 404: shown without members, it would seem empty.
+async fn answer(
     api: &Api,
     call: &Call,
     projection: &Projection,
+    status: StatusCode,
     stored: StoredGroup,
-) -> Result<StoredGroup, ScimError> {
+) -> Result<Response, Refused> {
+    let view = View::new(api, call, projection);
     if stored.members.is_some() || stored.member_count == 0 || !projection.wants("members") {
-        return Ok(stored);
+        return Ok(view.answer(status, &stored));
     }
-    let read = api
-        .store
-        .group(&call.source, stored.id, true)
-        .await
-        .map_err(|error| internal(&error, "read a group"))?;
-    // A group that another request deleted meanwhile was there when this one was answered.
-    Ok(read.unwrap_or(stored))
+    let gone = || Refused(ScimError::no_such_resource(KIND, &stored.id.to_string()));
+    let failed = |error: StoreError| Refused(internal(&error, "read a group"));
+    if stored.member_count > MANY_MEMBERS {
+        let read = api.store.group_members(&call.source, stored.id).await.map_err(failed)?;
+        let (group, reader) = read.ok_or_else(gone)?;
+        return Ok(view.stream(status, &group, reader));
+    }
+    let read = api.store.group(&call.source, stored.id, true).await.map_err(failed)?;
+    Ok(view.answer(status, &read.ok_or_else(gone)?))
 }
 
 /// The page that a query asks for.
 async fn answer_list(api: &Api, call: &Call) -> Result<Response, Refused> {
     let projection = call.projection(api, KIND)?;
-    let query = list_query(api, call, KIND, projection.wants("members"))?;
-    let page = api.store.list_groups(&call.source, query).await.map_err(|error| refused(&error))?;
-    let view = View::new(api, call, &projection);
-    let resources: Vec<_> = page.items.iter().map(|found| view.of(found)).collect();
-    let total = usize::try_from(page.total).unwrap_or(usize::MAX);
-    Ok(scim_json(StatusCode::OK, &ListResponse::new(total, call.query.start_index, resources)))
+    let query = page::query(api, call, KIND, projection.wants("members"))?;
+    let found = api.store.list_groups(&call.source, query).await.map_err(|error| refused(&error))?;
+    Ok(page::answer(View::new(api, call, &projection), &found))
 }

@@ -9,14 +9,13 @@ pub mod replace;
 pub mod search;
 
 use axon_model::UserId;
-use axon_scim::{ListResponse, ResourceKind, ScimError};
-use axum::http::StatusCode;
+use axon_scim::{ResourceKind, ScimError};
 use axum::response::Response;
 
 use super::render::View;
-use super::{list_query, refused};
+use super::{page, refused};
 use crate::call::Call;
-use crate::reply::{Refused, scim_json};
+use crate::reply::Refused;
 use crate::state::Api;
 
 /// The kind of resource that this folder serves.
@@ -30,10 +29,7 @@ fn parse_id(text: &str) -> Result<UserId, ScimError> {
 /// The page that a query asks for.
 async fn answer_list(api: &Api, call: &Call) -> Result<Response, Refused> {
     let projection = call.projection(api, KIND)?;
-    let query = list_query(api, call, KIND, projection.wants("groups"))?;
-    let page = api.store.list_users(&call.source, query).await.map_err(|error| refused(&error))?;
-    let view = View::new(api, call, &projection);
-    let resources: Vec<_> = page.items.iter().map(|found| view.of(found)).collect();
-    let total = usize::try_from(page.total).unwrap_or(usize::MAX);
-    Ok(scim_json(StatusCode::OK, &ListResponse::new(total, call.query.start_index, resources)))
+    let query = page::query(api, call, KIND, projection.wants("groups"))?;
+    let found = api.store.list_users(&call.source, query).await.map_err(|error| refused(&error))?;
+    Ok(page::answer(View::new(api, call, &projection), &found))
 }

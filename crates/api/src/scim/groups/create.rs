@@ -5,12 +5,11 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::{KIND, with_members};
+use super::{KIND, answer};
 use crate::body::JsonBody;
 use crate::call::Call;
 use crate::reply::Refused;
 use crate::scim::refused;
-use crate::scim::render::View;
 use crate::state::Api;
 
 /// Creates a group, with the members that the body names.
@@ -22,12 +21,12 @@ pub async fn handle(
 ) -> Result<Response, Refused> {
     let projection = call.projection(&api, KIND)?;
     let parsed = parse_new(&api.registry, KIND, body, &call.profile)?;
+    call.tell(&api, &parsed.notices);
     let members = parsed.members.unwrap_or_default();
     let written = api
         .store
         .create_group(call.write(&api), parsed.resource, members)
         .await
         .map_err(|error| refused(&error))?;
-    let stored = with_members(&api, &call, &projection, written.stored).await?;
-    Ok(View::new(&api, &call, &projection).answer(StatusCode::CREATED, &stored))
+    answer(&api, &call, &projection, StatusCode::CREATED, written.stored).await
 }

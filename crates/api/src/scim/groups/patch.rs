@@ -5,11 +5,11 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::{KIND, parse_id, with_members};
+use super::{KIND, answer, parse_id};
 use crate::body::JsonBody;
 use crate::call::Call;
 use crate::reply::Refused;
-use crate::scim::render::{View, nothing};
+use crate::scim::render::nothing;
 use crate::scim::segment::Segment;
 use crate::scim::{MANY_MEMBERS, refused};
 use crate::state::Api;
@@ -25,6 +25,7 @@ pub async fn handle(
     let id = parse_id(&id)?;
     let projection = call.projection(&api, KIND)?;
     let patch = PatchRequest::parse(body, &api.registry, KIND, &call.profile)?;
+    call.tell(&api, &patch.notices);
     let written =
         api.store.patch_group(call.write(&api), id, patch).await.map_err(|error| refused(&error))?;
     // RFC 7644 section 3.5.2: a body is owed only to a client that says which attributes it wants.
@@ -32,6 +33,5 @@ pub async fn handle(
     if is_quiet && !projection.is_explicit() {
         return Ok(nothing(&call, StatusCode::NO_CONTENT, &written.stored));
     }
-    let stored = with_members(&api, &call, &projection, written.stored).await?;
-    Ok(View::new(&api, &call, &projection).answer(StatusCode::OK, &stored))
+    answer(&api, &call, &projection, StatusCode::OK, written.stored).await
 }

@@ -5,12 +5,11 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::{KIND, parse_id, with_members};
+use super::{KIND, answer, parse_id};
 use crate::body::JsonBody;
 use crate::call::Call;
 use crate::reply::Refused;
 use crate::scim::refused;
-use crate::scim::render::View;
 use crate::scim::segment::Segment;
 use crate::state::Api;
 
@@ -29,11 +28,11 @@ pub async fn handle(
     let id = parse_id(&id)?;
     let projection = call.projection(&api, KIND)?;
     let parsed = parse_resource(&api.registry, KIND, body, &call.profile)?;
+    call.tell(&api, &parsed.notices);
     let written = api
         .store
         .replace_group(call.write(&api), id, parsed.resource, parsed.members)
         .await
         .map_err(|error| refused(&error))?;
-    let stored = with_members(&api, &call, &projection, written.stored).await?;
-    Ok(View::new(&api, &call, &projection).answer(StatusCode::OK, &stored))
+    answer(&api, &call, &projection, StatusCode::OK, written.stored).await
 }

@@ -22,6 +22,7 @@ pub async fn handle(
 ) -> Result<Response, Refused> {
     let projection = call.projection(&api, KIND)?;
     let parsed = parse_new(&api.registry, KIND, body, &call.profile)?;
+    call.tell(&api, &parsed.notices);
     let written =
         api.store.create_user(call.write(&api), parsed.resource).await.map_err(|error| refused(&error))?;
     let status = if written.restored { StatusCode::OK } else { StatusCode::CREATED };

@@ -10,7 +10,7 @@ use crate::body::JsonBody;
 use crate::call::Call;
 use crate::reply::Refused;
 use crate::scim::refused;
-use crate::scim::render::View;
+use crate::scim::render::{View, nothing};
 use crate::scim::segment::Segment;
 use crate::state::Api;
 
@@ -25,6 +25,10 @@ pub async fn handle(
     let id = parse_id(&id)?;
     let projection = call.projection(&api, KIND)?;
     let patch = PatchRequest::parse(body, &api.registry, KIND, &call.profile)?;
+    call.tell(&api, &patch.notices);
     let written = api.store.patch_user(call.write(&api), id, patch).await.map_err(|error| refused(&error))?;
+    if call.profile.user_patch_no_content && !projection.is_explicit() {
+        return Ok(nothing(&call, StatusCode::NO_CONTENT, &written.stored));
+    }
     Ok(View::new(&api, &call, &projection).answer(StatusCode::OK, &written.stored))
 }

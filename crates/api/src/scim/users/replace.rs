@@ -25,6 +25,7 @@ pub async fn handle(
     let id = parse_id(&id)?;
     let projection = call.projection(&api, KIND)?;
     let parsed = parse_resource(&api.registry, KIND, body, &call.profile)?;
+    call.tell(&api, &parsed.notices);
     let written = api
         .store
         .replace_user(call.write(&api), id, parsed.resource)
