@@ -22,5 +22,5 @@ for target; do
     rm -rf "$work/small/$target" && mkdir "$work/small/$target"
     # shellcheck disable=SC2086
     cargo +nightly fuzz run --fuzz-dir . "$target" "$work/small/$target" "$corpus" -- -merge=1 $laws
-    python3 corpus.py pack "$work/small/$target" "corpus/$target.txt" 400
+    python3 corpus.py pack "$work/small/$target" "corpus/$target.txt" 250
 done

@@ -5,6 +5,7 @@
 
 use std::sync::LazyLock;
 
+use axon_scim::bulk::{BulkMethod, BulkRequest, BulkRun, Done};
 use axon_scim::{
     Filter, Group, ListQuery, PatchRequest, Path, Profile, Projection, Registry, Resource, ResourceKind,
     ScimError, User, apply, compare, parse_new, parse_resource, replace,
@@ -202,5 +203,72 @@ fn is_fixed_point(resource: &Resource) {
     for value in resource.as_map().values() {
         let primary = |item: &&Value| item.get("primary") == Some(&Value::Bool(true));
         assert!(value.as_array().into_iter().flatten().filter(primary).count() <= 1, "{document}");
+    }
+}
+
+/// Most operations of a bulk request here.
+const OPERATIONS: usize = 50;
+/// Where SCIM lives.
+const BASE: &str = "https://axon.test/scim/v2";
+
+/// A bulk request is refused whole, or carried out in so many steps, each of which names only what is there.
+pub fn bulk(data: &[u8]) {
+    let Ok(body) = serde_json::from_slice::<Value>(data) else { return };
+    let request = match BulkRequest::parse(body, OPERATIONS, BASE) {
+        Ok(request) => request,
+        Err(error) => return is_sound(&error),
+    };
+    assert!(request.operations.len() <= OPERATIONS);
+    // A server that refuses nothing, and one that refuses some, by what the input says.
+    for refusing in [0, 3] {
+        let (log, answer) = carried_out(request.clone(), refusing);
+        assert_eq!((log, answer), carried_out(request.clone(), refusing), "the same request, the same run");
+    }
+}
+
+fn carried_out(request: BulkRequest, refusing: usize) -> (Vec<String>, Value) {
+    let asked = request.operations.len();
+    let names: Vec<String> = request.operations.iter().filter_map(|o| o.bulk_id.clone()).collect();
+    let allowed = request.fail_on_errors.unwrap_or(usize::MAX);
+    let mut run = BulkRun::new(request, BASE);
+    let (mut log, mut refused, mut made) = (Vec::new(), 0, Vec::new());
+    while let Some(step) = run.next_step() {
+        // Each operation is one step, and those that wait in circles are two.
+        assert!(log.len() < 2 * asked, "{log:?}");
+        assert_eq!(step.method == BulkMethod::Post, step.id.is_none());
+        assert!(step.method == BulkMethod::Delete || step.data.is_object(), "{step:?}");
+        // No name is left that the request gives to something; the others were refused before.
+        let whole = |text: &str| text.strip_prefix("bulkId:").is_some_and(|name| names.iter().any(|n| n == name));
+        assert!(!step.id.as_deref().is_some_and(whole), "{step:?}");
+        assert!(!has_text(&step.data, &|text| whole(text)), "{step:?}");
+        log.push(format!("{} {:?} {:?} {}", step.method.as_str(), step.kind, step.id, step.data));
+        run.done(if refusing > 0 && log.len() % refusing == 0 {
+            refused += 1;
+            Err(ScimError::uniqueness("taken"))
+        } else {
+            let id = step.id.unwrap_or_else(|| {
+                made.push(format!("id{}", made.len()));
+                made[made.len() - 1].clone()
+            });
+            Ok(Done { status: 200, id, version: None })
+        });
+    }
+    assert!(refused <= allowed, "no more is done after the errors that were allowed");
+    let answer = serde_json::to_value(run.finish()).expect("an answer serialises");
+    let entries = answer["Operations"].as_array().map_or(0, Vec::len);
+    assert!(entries <= asked, "{answer}");
+    for entry in answer["Operations"].as_array().into_iter().flatten() {
+        let status: u16 = entry["status"].as_str().expect("a text").parse().expect("a number");
+        assert_eq!(status >= 400, entry.get("response").is_some(), "{entry}");
+    }
+    (log, answer)
+}
+
+fn has_text(value: &Value, wanted: &dyn Fn(&str) -> bool) -> bool {
+    match value {
+        Value::String(text) => wanted(text),
+        Value::Array(list) => list.iter().any(|item| has_text(item, wanted)),
+        Value::Object(map) => map.values().any(|item| has_text(item, wanted)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }

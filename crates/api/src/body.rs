@@ -1,7 +1,7 @@
 //! JSON bodies: the media type in any spelling that means JSON, within the limit, each key once.
 
 mod gzip;
-mod outline;
+pub mod outline;
 mod strict;
 
 use axon_scim::ScimError;
@@ -10,6 +10,7 @@ use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
 use serde_json::Value;
 
+use crate::care::Sent;
 use crate::layers::Admitted;
 use crate::reply::Refused;
 use crate::state::Api;
@@ -20,7 +21,7 @@ pub struct JsonBody(pub Value);
 impl FromRequest<Api> for JsonBody {
     type Rejection = Refused;
 
-    async fn from_request(request: Request, _: &Api) -> Result<Self, Refused> {
+    async fn from_request(request: Request, api: &Api) -> Result<Self, Refused> {
         let (parts, body) = request.into_parts();
         media_type(&parts.headers)?;
         let is_gzip = gzip::is_gzip(&parts.headers)?;
@@ -29,7 +30,10 @@ impl FromRequest<Api> for JsonBody {
             .get::<Admitted>()
             .ok_or_else(|| ScimError::internal("internal error; the log has it by the request id"))?;
         // The layer round the routes holds the limit; here its error is told apart from a broken connection.
-        let bytes = to_bytes(body, usize::MAX).await.map_err(|error| {
+        admitted.set_reading(true);
+        let read = to_bytes(body, usize::MAX).await;
+        admitted.set_reading(false);
+        let bytes = read.map_err(|error| {
             if error.to_string().contains("length limit") {
                 ScimError::payload_too_large("the body is over the server's limit")
             } else {
@@ -37,7 +41,14 @@ impl FromRequest<Api> for JsonBody {
             }
         })?;
         let bytes = if is_gzip { gzip::unpack(&bytes, admitted.body_bytes)? } else { bytes };
+        let is_kept = bytes.len() <= api.care.largest_kept();
+        if is_kept {
+            let _ = admitted.sent.set(Sent::Whole(bytes.clone()));
+        }
         let value = parse(&bytes)?;
+        if !is_kept {
+            let _ = admitted.sent.set(Sent::outlined(&value));
+        }
         if tracing::enabled!(tracing::Level::DEBUG) {
             let _ = admitted.outline.set(outline::of(&value));
         }

@@ -1,5 +1,7 @@
 //! Liveness, readiness, metrics. They tell states from closed sets, never names of people, and need no token.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -29,12 +31,15 @@ pub async fn ready(State(api): State<Api>) -> Response {
     };
     let status = if store == "ok" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let targets = api.readiness.targets();
-    (status, Json(serde_json::json!({ "store": store, "durability": durability, "targets": targets })))
+    let sources: BTreeMap<&str, &str> =
+        api.care.states(api.clock.now()).map(|(source, state)| (source.as_str(), state.as_str())).collect();
+    (status, Json(serde_json::json!({ "store": store, "durability": durability, "targets": targets, "sources": sources })))
         .into_response()
 }
 
 /// Prometheus' text format.
 pub async fn metrics(State(api): State<Api>) -> Response {
+    api.show_ledgers();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], (api.render_metrics)())
         .into_response()
 }

@@ -4,19 +4,20 @@
 //! and a concurrency limit of its own would wait for a turn before the clock of the time limit runs.
 
 mod address;
+mod admission;
 mod error_shape;
 mod gzip;
 mod too_large;
 
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axon_model::{Clock, IdSource, RequestId};
 use axon_scim::ScimError;
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::FutureExt as _;
@@ -25,8 +26,11 @@ use tower::ServiceBuilder;
 use tower_http::limit::RequestBodyLimitLayer;
 use tracing::Instrument as _;
 
-use crate::reply::scim_error;
+use crate::care::{Answered, Head};
+use crate::reply::{Told, scim_error};
 use crate::state::Api;
+
+pub use self::admission::{Admission, Admitted};
 
 /// Limits on what comes in.
 #[derive(Debug, Clone, Copy)]
@@ -42,29 +46,6 @@ pub struct Limits {
 }
 
 static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// A request that was let in.
-#[derive(Debug, Clone)]
-pub struct Admitted(Arc<Admission>);
-
-/// What is known of a request before its handler runs, and what its handler leaves for the log.
-#[derive(Debug)]
-pub struct Admission {
-    /// Its id.
-    pub id: RequestId,
-    /// What its body asks for, without values; written where debug logs are on.
-    pub outline: OnceLock<String>,
-    /// The largest body, bytes; for what grows as it is read.
-    pub body_bytes: usize,
-}
-
-impl std::ops::Deref for Admitted {
-    type Target = Admission;
-
-    fn deref(&self) -> &Admission {
-        &self.0
-    }
-}
 
 #[derive(Clone)]
 struct Gate {
@@ -102,13 +83,24 @@ async fn pass(State(gate): State<Gate>, mut request: Request, next: Next) -> Res
     let verb = verb(request.method());
     let scim = error_shape::is_scim(request.uri().path());
     let takes_gzip = *request.method() != Method::HEAD && gzip::accepts(request.headers());
-    let body_bytes = gate.limits.body_bytes;
-    let admitted = Admitted(Arc::new(Admission { id: id.clone(), outline: OnceLock::new(), body_bytes }));
+    let admitted = Admitted::new(id.clone(), gate.limits.body_bytes, gate.turns.clone());
     request.extensions_mut().insert(admitted.clone());
     let span = tracing::info_span!("http", request.id = %id, http.method = verb, http.route = route);
-    let mut response = held(&gate, request, next).instrument(span.clone()).await;
+    let uri = request.uri().clone();
+    let head = gate.api.care.recorder().filter(|_| scim).map(|recorder| recorder.head(&request));
+    let mut response = held(&gate, &admitted, request, next).instrument(span.clone()).await;
     if scim {
         response = error_shape::of_scim(response, verb);
+        let answered = Answered {
+            method: verb,
+            route,
+            query: uri.query(),
+            status: response.status().as_u16(),
+            error: response.extensions().get::<Told>().map(|told| &told.0),
+            admission: &admitted,
+        };
+        span.in_scope(|| gate.api.care.enter(&answered, gate.api.clock.as_ref()));
+        response = recorded(&gate, &admitted, head, response).await;
     }
     if takes_gzip {
         response = gzip::pack(response);
@@ -118,10 +110,23 @@ async fn pass(State(gate): State<Gate>, mut request: Request, next: Next) -> Res
         "method" => verb, "route" => route.to_owned(), "status" => status_label(status))
     .record(took.as_secs_f64());
     span.in_scope(|| tell(status, took, &admitted));
+    if let (StatusCode::TOO_MANY_REQUESTS, Some(seconds)) = (status, admitted.retry_after.get()) {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(*seconds));
+    }
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         response.headers_mut().insert(X_REQUEST_ID.clone(), value);
     }
     response
+}
+
+/// Writes the exchange down where sessions are recorded.
+async fn recorded(gate: &Gate, admitted: &Admission, head: Option<Head>, response: Response) -> Response {
+    match (gate.api.care.recorder(), head, admitted.cared.get()) {
+        (Some(recorder), Some(head), Some(cared)) => {
+            recorder.take(&cared.source, head, admitted.sent.get(), response).await
+        }
+        _ => response,
+    }
 }
 
 fn tell(status: StatusCode, took: Duration, admitted: &Admission) {
@@ -138,20 +143,21 @@ fn tell(status: StatusCode, took: Duration, admitted: &Admission) {
 }
 
 /// Runs the request within its limits. A panic in it ends it alone.
-async fn held(gate: &Gate, request: Request, next: Next) -> Response {
+async fn held(gate: &Gate, admitted: &Admission, request: Request, next: Next) -> Response {
     if head_bytes(&request) > gate.limits.header_bytes {
         let text = format!("headers and address are over {} bytes", gate.limits.header_bytes);
         return scim_error(&ScimError::headers_too_large(text));
     }
     let work = async {
-        // Closed by nobody; were it closed, the request would run without waiting.
-        let _turn = gate.turns.acquire().await;
+        admitted.step_forward().await;
         AssertUnwindSafe(next.run(request)).catch_unwind().await
     };
     match tokio::time::timeout(gate.limits.request_time, work).await {
         Ok(Ok(response)) => response,
         // The panic's text may name people; the hook of the process has written where it came from.
         Ok(Err(_)) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        // Who is too slow is told so: the client with its body, or we.
+        Err(_) if admitted.is_reading() => StatusCode::REQUEST_TIMEOUT.into_response(),
         Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
     }
 }

@@ -12,6 +12,7 @@
 
 mod body;
 mod call;
+pub mod care;
 mod health;
 mod layers;
 mod reply;

@@ -42,6 +42,9 @@ fn error(status: StatusCode, verb: &str) -> ScimError {
             "this path has no {verb}; the Allow header names what it has"
         )),
         StatusCode::PAYLOAD_TOO_LARGE => ScimError::payload_too_large("the body is over the server's limit"),
+        StatusCode::REQUEST_TIMEOUT => {
+            ScimError::request_timeout("the body did not arrive in time; nothing was changed")
+        }
         StatusCode::SERVICE_UNAVAILABLE => ScimError::unavailable("the request took too long; try again"),
         status if status.is_server_error() => {
             ScimError::internal("internal error; the log has it by the request id")

@@ -66,6 +66,7 @@ pub async fn run(config: Config) -> anyhow::Result<Status> {
         ids: parts.ids.clone(),
         public_url: parts.config.public_url.clone(),
         readiness: Arc::new(Targets(controller)),
+        care: axon_api::care::CareSettings::default(),
         render_metrics,
     });
     let limits = Limits {

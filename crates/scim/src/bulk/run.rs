@@ -1,7 +1,7 @@
 //! The order of a bulk request: one step at a time, each told what came of it before the next is chosen.
 
-use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
@@ -61,7 +61,7 @@ struct Item {
     state: State,
     entry: Option<BulkEntry>,
     /// Whom it names, gathered when it is first looked at: it is looked at once for each of them, and may be as long as a body.
-    names: OnceCell<BTreeSet<String>>,
+    names: OnceLock<BTreeSet<String>>,
 }
 
 impl Item {
@@ -114,7 +114,7 @@ impl BulkRun {
                 let text = format!("the bulkId {} is given to another POST too", quoted(name));
                 operation.target = Err(ScimError::invalid_value(text));
             }
-            items.push(Item { operation, state: State::Untouched, entry: None, names: OnceCell::new() });
+            items.push(Item { operation, state: State::Untouched, entry: None, names: OnceLock::new() });
         }
         Self {
             base: base.to_owned(),
