@@ -2,26 +2,43 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::binary::{self, Said};
 use crate::pool::ENTRA_ADMIN;
+use crate::postgres::Postgres;
 
 /// A folder with configuration, role map, store and logs, removed at the end.
 pub struct Place {
     folder: TempDir,
+    /// What stands for `sqlite:axon.db` in its configuration.
+    store: Option<String>,
 }
 
 impl Place {
     /// A folder whose fake Entra directory knows these people (and the administrator that Axon enters as).
+    /// Its store is a file in it, or with `AXON_TEST_STORE=postgres` a database of the cluster that this process's tests share.
     pub fn new(people: impl IntoIterator<Item = impl AsRef<str>>) -> anyhow::Result<Self> {
+        let store = match std::env::var("AXON_TEST_STORE").as_deref() {
+            Ok("postgres") => Some(Postgres::shared()?.database()?),
+            Ok("sqlite") | Err(_) => None,
+            Ok(other) => bail!("AXON_TEST_STORE is sqlite or postgres, not {other}"),
+        };
+        Self::with_store(people, store)
+    }
+
+    /// The same with this store, which may be another place's as well.
+    pub fn with_store(
+        people: impl IntoIterator<Item = impl AsRef<str>>,
+        store: Option<String>,
+    ) -> anyhow::Result<Self> {
         let mut folder = tempfile::Builder::new().prefix("axon-test-").tempdir()?;
         if std::env::var_os("AXON_TEST_KEEP").is_some() {
             folder.disable_cleanup(true);
         }
-        let place = Self { folder };
+        let place = Self { folder, store };
         let known = |n: usize, upn: &str| json!({ "upn": upn, "objectId": object_id(n) });
         let mut users = vec![known(0, ENTRA_ADMIN)];
         users.extend(people.into_iter().enumerate().map(|(n, upn)| known(n + 1, upn.as_ref())));
@@ -40,8 +57,12 @@ impl Place {
         self.folder.path().join(name)
     }
 
-    /// Writes a file.
+    /// Writes a file; in the configuration, the store of this place takes the place of the usual one.
     pub fn write(&self, name: &str, text: &str) -> anyhow::Result<()> {
+        let text = match &self.store {
+            Some(store) if name == "axon.yaml" => text.replace("sqlite:axon.db", store),
+            _ => text.to_owned(),
+        };
         std::fs::write(self.file(name), text).with_context(|| format!("cannot write {name}"))
     }
 

@@ -22,7 +22,11 @@ impl Provider {
 
     /// The same, with more lines of configuration.
     pub async fn start_with(sources: &[(&str, &str)], more: &str) -> anyhow::Result<Self> {
-        let place = Place::new([""; 0])?;
+        Self::start_in(Place::new([""; 0])?, sources, more).await
+    }
+
+    /// The same in a folder that is made already.
+    pub async fn start_in(place: Place, sources: &[(&str, &str)], more: &str) -> anyhow::Result<Self> {
         place.write("role-map.yaml", "axon: 1\n")?;
         place.write("axon.yaml", &configuration(sources, more))?;
         let serve = Serve::start(&place).await?;

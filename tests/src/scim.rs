@@ -1,6 +1,9 @@
 //! A SCIM client: sends what it is told, also what is wrong.
 
-use anyhow::{Context, ensure};
+use std::io::Read as _;
+
+use anyhow::{Context, bail, ensure};
+use flate2::read::GzDecoder;
 use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
@@ -138,7 +141,7 @@ impl Scim {
         let header =
             |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
         let (kind, request) = (header("content-type"), header("x-request-id"));
-        let bytes = answer.bytes().await?;
+        let bytes = unpacked(answer.bytes().await?.to_vec(), &header("content-encoding"))?;
         ensure!(
             bytes.is_empty() || kind.starts_with("application/scim+json"),
             "answered in {kind:?}: {bytes:?}"
@@ -204,6 +207,19 @@ impl Scim {
     pub async fn activate(&self, user: &str, active: &str) -> anyhow::Result<()> {
         let set = json!([{ "op": "Replace", "path": "active", "value": active }]);
         self.patch(&format!("/Users/{user}"), &set).await?.is(200).map(drop)
+    }
+}
+
+/// The body of an answer that may be compressed, where the connector said that it takes that.
+fn unpacked(bytes: Vec<u8>, coding: &str) -> anyhow::Result<Vec<u8>> {
+    match coding {
+        "" => Ok(bytes),
+        "gzip" => {
+            let mut plain = Vec::new();
+            GzDecoder::new(&bytes[..]).read_to_end(&mut plain)?;
+            Ok(plain)
+        }
+        _ => bail!("compressed as {coding}"),
     }
 }
 

@@ -5,7 +5,8 @@ use axon_tests::{Provider, Scim};
 use serde_json::{Value, json};
 
 /// What Okta's client sends with every request.
-const HEADERS: [(&str, &str); 4] = [
+const HEADERS: [(&str, &str); 5] = [
+    ("accept-encoding", "gzip,deflate"),
     ("user-agent", "Okta SCIM Client 1.0.0"),
     ("accept", "application/scim+json"),
     ("accept-charset", "utf-8"),
