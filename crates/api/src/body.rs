@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::care::Sent;
 use crate::layers::Admitted;
-use crate::reply::Refused;
+use crate::reply::{Refused, too_large};
 use crate::state::Api;
 
 /// A body that was read as a JSON value.
@@ -35,7 +35,7 @@ impl FromRequest<Api> for JsonBody {
         admitted.set_reading(false);
         let bytes = read.map_err(|error| {
             if error.to_string().contains("length limit") {
-                ScimError::payload_too_large("the body is over the server's limit")
+                too_large(admitted.body_bytes)
             } else {
                 ScimError::invalid_syntax("the body ended early")
             }

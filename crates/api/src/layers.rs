@@ -26,6 +26,7 @@ use tower::ServiceBuilder;
 use tower_http::limit::RequestBodyLimitLayer;
 use tracing::Instrument as _;
 
+use crate::auth::{self, Peer};
 use crate::care::{Answered, Head};
 use crate::reply::{Told, scim_error};
 use crate::state::Api;
@@ -84,13 +85,16 @@ async fn pass(State(gate): State<Gate>, mut request: Request, next: Next) -> Res
     let scim = error_shape::is_scim(request.uri().path());
     let takes_gzip = *request.method() != Method::HEAD && gzip::accepts(request.headers());
     let admitted = Admitted::new(id.clone(), gate.limits.body_bytes, gate.turns.clone());
+    let peer = request.extensions().get::<Peer>().copied();
+    let _ = admitted.origin.set(gate.api.trusts.proxies.origin(peer, request.headers()));
     request.extensions_mut().insert(admitted.clone());
     let span = tracing::info_span!("http", request.id = %id, http.method = verb, http.route = route);
     let uri = request.uri().clone();
     let head = gate.api.care.recorder().filter(|_| scim).map(|recorder| recorder.head(&request));
     let mut response = held(&gate, &admitted, request, next).instrument(span.clone()).await;
     if scim {
-        response = error_shape::of_scim(response, verb);
+        response = error_shape::of_scim(response, verb, admitted.body_bytes);
+        auth::challenge(&gate.api, &admitted, &mut response);
         let answered = Answered {
             method: verb,
             route,

@@ -62,6 +62,11 @@ pub fn scim_error(error: &ScimError) -> Response {
     response
 }
 
+/// 413: what a body may have at most. Of a bulk request it is `maxPayloadSize`.
+pub fn too_large(limit: usize) -> ScimError {
+    ScimError::payload_too_large(format!("the body is over the limit of {limit} bytes"))
+}
+
 /// A refusal on its way out of a handler.
 #[derive(Debug)]
 pub struct Refused(pub ScimError);

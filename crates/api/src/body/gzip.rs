@@ -36,7 +36,9 @@ pub fn unpack(packed: &Bytes, limit: usize) -> Result<Bytes, ScimError> {
         .read_to_end(&mut out)
         .map_err(|_| ScimError::invalid_syntax("the body is not what gzip makes"))?;
     if out.len() > limit {
-        return Err(ScimError::payload_too_large("the body, once unpacked, is over the server's limit"));
+        return Err(ScimError::payload_too_large(format!(
+            "the body, once unpacked, is over the limit of {limit} bytes"
+        )));
     }
     Ok(out.into())
 }

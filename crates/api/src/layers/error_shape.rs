@@ -4,7 +4,7 @@ use axon_scim::ScimError;
 use axum::http::{StatusCode, header};
 use axum::response::Response;
 
-use crate::reply::scim_error;
+use crate::reply::{scim_error, too_large};
 
 /// Whether an address is of SCIM, by whatever path below it.
 pub fn is_scim(path: &str) -> bool {
@@ -12,7 +12,7 @@ pub fn is_scim(path: &str) -> bool {
 }
 
 /// The router's 404 and 405, time-outs and panics as a SCIM Error; anything else as it is.
-pub fn of_scim(response: Response, verb: &str) -> Response {
+pub fn of_scim(response: Response, verb: &str, body_bytes: usize) -> Response {
     let status = response.status();
     if !(status.is_client_error() || status.is_server_error()) {
         return response;
@@ -24,7 +24,7 @@ pub fn of_scim(response: Response, verb: &str) -> Response {
     if is_typed {
         return response;
     }
-    let mut shaped = scim_error(&error(status, verb));
+    let mut shaped = scim_error(&error(status, verb, body_bytes));
     for name in [header::ALLOW, header::RETRY_AFTER, header::WWW_AUTHENTICATE] {
         if let Some(value) = response.headers().get(&name) {
             shaped.headers_mut().insert(name, value.clone());
@@ -33,7 +33,7 @@ pub fn of_scim(response: Response, verb: &str) -> Response {
     shaped
 }
 
-fn error(status: StatusCode, verb: &str) -> ScimError {
+fn error(status: StatusCode, verb: &str, body_bytes: usize) -> ScimError {
     match status {
         StatusCode::NOT_FOUND => {
             ScimError::not_found("there is nothing at this path; SCIM lives under /scim/v2")
@@ -41,7 +41,7 @@ fn error(status: StatusCode, verb: &str) -> ScimError {
         StatusCode::METHOD_NOT_ALLOWED => ScimError::method_not_allowed(format!(
             "this path has no {verb}; the Allow header names what it has"
         )),
-        StatusCode::PAYLOAD_TOO_LARGE => ScimError::payload_too_large("the body is over the server's limit"),
+        StatusCode::PAYLOAD_TOO_LARGE => too_large(body_bytes),
         StatusCode::REQUEST_TIMEOUT => {
             ScimError::request_timeout("the body did not arrive in time; nothing was changed")
         }

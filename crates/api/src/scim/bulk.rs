@@ -34,6 +34,7 @@ pub async fn handle(
 }
 
 async fn carry_out(api: &Api, call: &Call, step: BulkStep) -> Result<Done, ScimError> {
+    call.permits_write(step.kind)?;
     let known = step.id.clone();
     let response = send(api, call, step).await.map_err(|Refused(error)| error)?;
     Ok(told(&response, known))

@@ -22,6 +22,9 @@ pub fn query(api: &Api, call: &Call, kind: ResourceKind, links: bool) -> Result<
         Some(text) => Some(Filter::parse(text, &api.registry, kind, &call.profile).map_err(ScimError::from)?),
         None => None,
     };
+    if let Some(filter) = &filter {
+        call.permits_filter(filter)?;
+    }
     let sort = match &asked.sort_by {
         Some(text) => Some(Sort::parse(text, asked.descending, &api.registry, kind)?),
         None => None,

@@ -11,12 +11,26 @@ async fn the_configuration_says_what_is_served() {
     let alias = server.entra().get("/ServiceProviderConfigs").await;
     assert_eq!(config.body, alias.body);
     let config = config.ok(200);
-    for (feature, is_supported) in
-        [("patch", true), ("etag", true), ("filter", true), ("bulk", false), ("sort", false)]
-    {
+    for (feature, is_supported) in [
+        ("patch", true),
+        ("etag", true),
+        ("filter", true),
+        ("bulk", true),
+        ("sort", true),
+        ("changePassword", false),
+    ] {
         assert_eq!(config[feature]["supported"], json!(is_supported), "{feature}");
     }
     assert_eq!(config["filter"]["maxResults"], 1000);
+    assert_eq!(
+        config["pagination"],
+        json!({"cursor": true, "index": true, "defaultPaginationMethod": "index", "defaultPageSize": 100,
+               "maxPageSize": 1000})
+    );
+    assert_eq!(
+        config["bulk"],
+        json!({"supported": true, "maxOperations": 1000, "maxPayloadSize": 8 * 1024 * 1024})
+    );
     assert_eq!(config["meta"]["location"], "https://axon.test/scim/v2/ServiceProviderConfig");
 }
 
@@ -55,12 +69,14 @@ async fn discovery_cannot_be_written() {
     }
 }
 
+/// RFC 7644 section 3.11: a source is no person.
 #[tokio::test]
-async fn what_is_not_served_says_so() {
+async fn me_is_not_implemented_whatever_the_method() {
     let server = Server::start().await;
     let client = server.entra();
-    for (method, path) in [("GET", "/Me"), ("PATCH", "/Me"), ("POST", "/Bulk"), ("POST", "/.search")] {
-        client.send(method, path, "{}").await.refused(501, "");
-        server.nobody().send(method, path, "{}").await.refused(401, "");
+    for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
+        let answer = client.send(method, "/Me", "{}").await;
+        assert!(answer.refused(501, "").contains("no user"));
+        server.nobody().send(method, "/Me", "{}").await.refused(401, "");
     }
 }

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "these are tests, also where they share a function")]
 
 mod attack;
+mod bulk;
+mod coding;
 mod conditions;
 mod discovery;
 mod entra;
@@ -13,5 +15,6 @@ mod kit;
 mod limits;
 mod lists;
 mod okta;
+mod order;
 mod sources;
 mod users;

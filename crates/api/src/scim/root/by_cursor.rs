@@ -12,10 +12,10 @@ pub(super) async fn page(both: &Both<'_>, cursor: &str) -> Result<List, Refused>
     let count = page::count(both.call);
     let (of_users, of_groups) = match (cursor.strip_prefix("u."), cursor.strip_prefix("g.")) {
         _ if cursor.is_empty() => (Some(Cursor::First), Cursor::First),
-        (Some(inner), _) => (Some(page::cursor(inner, count)?), Cursor::First),
+        (Some(inner), _) if !inner.is_empty() => (Some(page::cursor(inner, count)?), Cursor::First),
         (_, Some("")) => (None, Cursor::First),
         (_, Some(inner)) => (None, page::cursor(inner, count)?),
-        (None, None) => return Err(ScimError::invalid_cursor("the cursor is none of this server's").into()),
+        _ => return Err(ScimError::invalid_cursor("the cursor is none of this server's").into()),
     };
     let is_behind_users = of_users.is_none();
     let asked = if is_behind_users { 0 } else { count };
