@@ -53,6 +53,11 @@ pub trait Database: std::fmt::Debug + Send + Sync + Sized + 'static {
     /// What its sessions count their statements in.
     fn tally(&self) -> &Tally;
 
+    /// The end of its log, where that tells in next to no time whether anything was committed since another look.
+    fn stamp(&self) -> Option<crate::kept::Stamp> {
+        None
+    }
+
     /// Follows commits of other processes and moves the position, where the database tells of them.
     fn follow(&self, _moved: &watch::Sender<RecordSeq>) {}
 

@@ -24,6 +24,7 @@ impl Change {
 
     /// Writes the record; the position is the one that [`Txn::next_seq`] told before.
     pub fn record(self, txn: &mut Txn, context: &WriteContext) -> Result<RecordSeq, StoreError> {
+        txn.touch(&self.deltas);
         let act = &context.act;
         let payload = DirectoryChange {
             verb: self.verb,

@@ -24,7 +24,9 @@ mod database;
 mod directory;
 mod groups;
 mod health;
+mod holds;
 mod journal;
+mod kept;
 mod leases;
 mod list;
 mod load;
@@ -43,6 +45,7 @@ mod value;
 mod writer;
 
 pub use database::{Database, Terms};
+pub use kept::Stamp;
 pub use session::{Dialect, Session, Sql, SqlError, Tally};
 pub use store::SqlStore;
 pub use value::{Arg, FromRow, FromValue, Mismatch, Row, Value};

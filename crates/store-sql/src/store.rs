@@ -2,6 +2,7 @@
 
 mod directory;
 mod health;
+mod holds;
 mod rest;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use tokio::sync::watch;
 
 use crate::database::Database;
 use crate::journal;
+use crate::kept::{Kept, Watch};
 use crate::session::Session;
 use crate::writer::{BoxFuture, Txn, Writer};
 
@@ -31,6 +33,7 @@ impl<D> Clone for SqlStore<D> {
 #[derive(Debug)]
 struct Inner<D> {
     writer: Writer,
+    kept: Arc<Kept>,
     database: Arc<D>,
 }
 
@@ -39,8 +42,9 @@ impl<D: Database> SqlStore<D> {
     pub async fn open(options: D::Options) -> Result<Self, StoreError> {
         let (database, session) = D::open(options).await?;
         let database = Arc::new(database);
-        let writer = Writer::start(database.clone(), session).await?;
-        Ok(Self { inner: Arc::new(Inner { writer, database }) })
+        let kept = Arc::new(Kept::default());
+        let writer = Writer::start(database.clone(), session, kept.clone()).await?;
+        Ok(Self { inner: Arc::new(Inner { writer, kept, database }) })
     }
 
     /// The database that it is in.
@@ -93,6 +97,12 @@ impl<D: Database> Store for SqlStore<D> {
 
     fn statement_counts(&self) -> StatementCounts {
         self.inner.database.tally().counts()
+    }
+
+    fn keep(&self, keeper: Arc<dyn axon_store::kept::Keeper>) -> Option<Arc<dyn axon_store::kept::Fresh>> {
+        self.inner.database.stamp()?;
+        let watch = Watch { kept: self.inner.kept.clone(), database: self.inner.database.clone() };
+        self.inner.kept.set(keeper).then(|| Arc::new(watch) as Arc<dyn axon_store::kept::Fresh>)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

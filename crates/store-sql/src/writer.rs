@@ -18,6 +18,7 @@ pub(crate) use self::job::BoxFuture;
 use self::job::{Job, Task};
 pub(crate) use self::txn::Txn;
 use crate::database::{Database, Terms};
+use crate::kept::{Kept, Stamp};
 
 /// What the writer has done, readable from anywhere.
 #[derive(Debug, Default)]
@@ -39,7 +40,11 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Starts the task on an open connection.
-    pub async fn start<D: Database>(database: Arc<D>, session: Box<dyn Session>) -> Result<Self, StoreError> {
+    pub async fn start<D: Database>(
+        database: Arc<D>,
+        session: Box<dyn Session>,
+        kept: Arc<Kept>,
+    ) -> Result<Self, StoreError> {
         let terms = database.terms().clone();
         let mut txn = Txn::new(session, terms.clone());
         let head = txn.read_head().await?;
@@ -47,7 +52,7 @@ impl Writer {
         let (moved, position) = watch::channel(head.seq);
         let counts = Arc::new(Counts::default());
         database.follow(&moved);
-        let run = Run { database, terms, txn, waiting, moved, counts: counts.clone() };
+        let run = Run { database, terms, txn, waiting, moved, kept, before: None, counts: counts.clone() };
         let task = tokio::spawn(run.run());
         Ok(Self {
             queue: std::sync::Mutex::new(Some(queue)),
@@ -114,6 +119,9 @@ struct Run<D> {
     txn: Txn,
     waiting: mpsc::Receiver<Box<dyn Job>>,
     moved: watch::Sender<RecordSeq>,
+    kept: Arc<Kept>,
+    /// The end of the database's log before the group that is being written.
+    before: Option<Stamp>,
     counts: Arc<Counts>,
 }
 
@@ -132,6 +140,7 @@ impl<D: Database> Run<D> {
         match self.transaction(group).await {
             Ok(()) => {
                 let seq = self.txn.head().seq;
+                self.kept.after(&*self.database, self.before, self.txn.touched(), seq);
                 // What another process committed may have been told before.
                 self.moved.send_if_modified(|told| {
                     let further = seq > *told;
@@ -154,6 +163,7 @@ impl<D: Database> Run<D> {
                 let text = chain(&error);
                 tracing::error!(error = %text, writes = group.len(), "a group of writes was not committed");
                 self.recover().await;
+                self.kept.in_doubt();
                 group.drain(..).for_each(|job| job.answer(Some(&text)));
             }
         }
@@ -168,6 +178,7 @@ impl<D: Database> Run<D> {
             self.txn.replace(self.database.writer().await?);
             self.txn.begin().await?;
         }
+        self.before = self.kept.before(&*self.database, self.txn.head().seq);
         let last = group.len().saturating_sub(1);
         for (n, job) in group.iter_mut().enumerate() {
             let mark = self.txn.mark();

@@ -1,14 +1,15 @@
 //! The database that a store is in: one file, one connection that writes, several that read.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use axon_store::{Durability, StoreError};
-use axon_store_sql::{Database, Session, SqlError, Tally, Terms};
+use axon_store_sql::{Database, Session, SqlError, Stamp, Tally, Terms};
 use sqlx::SqlitePool;
 
 use crate::open::{Options, open_readers, open_writer};
 use crate::session::{Held, SqliteSession, error};
+use crate::stamp::WalIndex;
 
 /// How many long reads there may be at once.
 const LONG_READS: u32 = 4;
@@ -21,6 +22,7 @@ pub struct SqliteFile {
     readers: SqlitePool,
     long: SqlitePool,
     tally: Arc<Tally>,
+    index: OnceLock<Option<WalIndex>>,
 }
 
 impl SqliteFile {
@@ -51,7 +53,7 @@ impl Database for SqliteFile {
             clock: None,
         };
         let (readers, long) = (open_readers(&options, options.readers), open_readers(&options, LONG_READS));
-        let file = Self { options, terms, readers, long, tally: Arc::default() };
+        let file = Self { options, terms, readers, long, tally: Arc::default(), index: OnceLock::new() };
         let writer = file.session(Held::Own(writer));
         Ok((file, writer))
     }
@@ -92,6 +94,11 @@ impl Database for SqliteFile {
 
     fn tally(&self) -> &Tally {
         &self.tally
+    }
+
+    fn stamp(&self) -> Option<Stamp> {
+        let index = self.index.get_or_init(|| WalIndex::of(self.options.address.file()));
+        index.as_ref().copied().and_then(WalIndex::stamp)
     }
 
     async fn close(&self) {

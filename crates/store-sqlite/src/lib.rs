@@ -9,6 +9,7 @@ mod file;
 mod open;
 mod schema;
 mod session;
+mod stamp;
 
 pub use address::Address;
 pub use file::SqliteFile;

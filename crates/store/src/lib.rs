@@ -22,6 +22,7 @@ pub mod error;
 pub mod health;
 pub mod holds;
 pub mod journal;
+pub mod kept;
 pub mod members;
 pub mod query;
 pub mod state;
@@ -89,6 +90,11 @@ pub trait Store: DirectoryStore + JournalStore + TokenStore + StateStore + Healt
 
     /// How many statements it sent since the start.
     fn statement_counts(&self) -> StatementCounts;
+
+    /// Lets a keeper of reads be told of every commit. None where it cannot be told of all: then nothing may be kept.
+    fn keep(&self, _keeper: std::sync::Arc<dyn kept::Keeper>) -> Option<std::sync::Arc<dyn kept::Fresh>> {
+        None
+    }
 
     /// Whether it answers: one read and one look at the writer.
     async fn ping(&self) -> Result<(), StoreError>;

@@ -1,8 +1,9 @@
 //! The open transaction: its connection, and the chain as it grows.
 
 use axon_audit::{Chain, NewRecord, Sealed, seal};
-use axon_model::RecordSeq;
+use axon_model::{Delta, RecordSeq};
 use axon_store::StoreError;
+use axon_store::kept::Touched;
 use time::OffsetDateTime;
 
 use super::records;
@@ -21,12 +22,15 @@ pub(crate) struct Txn {
     /// The chain as it is on the disk.
     committed: Chain,
     records: Vec<Sealed>,
+    /// What readers of users must not be shown any more after the commit.
+    touched: Touched,
 }
 
 /// Where a savepoint began.
 pub(super) struct Mark {
     chain: Chain,
     records: usize,
+    touched: (usize, usize),
 }
 
 impl Txn {
@@ -37,6 +41,7 @@ impl Txn {
             chain: Chain::EMPTY,
             committed: Chain::EMPTY,
             records: Vec::new(),
+            touched: Touched::default(),
         }
     }
 
@@ -53,6 +58,18 @@ impl Txn {
     /// Where the chain stands, this transaction's records included.
     pub const fn head(&self) -> Chain {
         self.chain
+    }
+
+    /// Notes what a write changes.
+    pub fn touch(&mut self, deltas: &[Delta]) {
+        for delta in deltas {
+            self.touched.note(delta);
+        }
+    }
+
+    /// What this transaction changed.
+    pub(super) const fn touched(&self) -> &Touched {
+        &self.touched
     }
 
     /// Puts a record behind the last.
@@ -79,6 +96,7 @@ impl Txn {
 
     pub(super) async fn begin(&mut self) -> Result<(), StoreError> {
         self.records.clear();
+        self.touched.clear();
         let begin = self.terms.begin.clone();
         self.control(begin, "begin a transaction").await?;
         // Another process may have appended since.
@@ -88,7 +106,7 @@ impl Txn {
 
     /// Where the write that comes now begins. Its savepoint is open already.
     pub(super) fn mark(&self) -> Mark {
-        Mark { chain: self.chain, records: self.records.len() }
+        Mark { chain: self.chain, records: self.records.len(), touched: self.touched.len() }
     }
 
     /// Keeps a write, and opens the savepoint of the next one in the same round trip.
@@ -100,6 +118,7 @@ impl Txn {
     pub(super) async fn undo(&mut self, mark: Mark) -> Result<(), StoreError> {
         self.chain = mark.chain;
         self.records.truncate(mark.records);
+        self.touched.truncate(mark.touched);
         self.control("ROLLBACK TO job".into(), "undo a write").await
     }
 
