@@ -52,6 +52,17 @@ pub enum StoreError {
         /// What it seems to be.
         reason: String,
     },
+    /// The database cannot be reached, or does not let us in.
+    #[error("cannot open the store at {store}: {remedy}")]
+    Unopened {
+        /// The file or address, without its password.
+        store: String,
+        /// What is wrong, and what to do.
+        remedy: &'static str,
+        /// What the database said.
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
     /// The address cannot be understood.
     #[error("store: {address:?} is not an address of a store: {reason}")]
     Address {
@@ -84,7 +95,7 @@ impl StoreError {
     pub fn retry(&self) -> Retry {
         match self {
             Self::Busy => Retry::After(Duration::from_millis(100)),
-            Self::Unavailable { .. } => Retry::After(Duration::from_secs(1)),
+            Self::Unavailable { .. } | Self::Unopened { .. } => Retry::After(Duration::from_secs(1)),
             Self::Corrupt { .. }
             | Self::NewerSchema { .. }
             | Self::NotAStore { .. }
@@ -121,9 +132,12 @@ impl WriteError {
         match self {
             Self::Scim(error) => error.clone(),
             Self::Store(StoreError::Busy) => ScimError::unavailable("too many writes are waiting; try again"),
-            Self::Store(StoreError::Unavailable { .. } | StoreError::Closed | StoreError::LeaseLost(_)) => {
-                ScimError::unavailable("the directory cannot be written now; try again")
-            }
+            Self::Store(
+                StoreError::Unavailable { .. }
+                | StoreError::Unopened { .. }
+                | StoreError::Closed
+                | StoreError::LeaseLost(_),
+            ) => ScimError::unavailable("the directory cannot be written now; try again"),
             Self::Store(
                 StoreError::Corrupt { .. }
                 | StoreError::NewerSchema { .. }

@@ -1,0 +1,54 @@
+//! Following the commits of other replicas: each commit tells its position on the store's channel.
+
+use std::time::Duration;
+
+use axon_model::RecordSeq;
+use sqlx::postgres::{PgListener, PgPool};
+use tokio::sync::watch;
+
+/// How long to wait before the server is asked again after it was lost.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Moves the position by what is told, for ever. After a connection was lost it looks where the journal stands.
+pub(crate) async fn follow(pool: PgPool, channel: String, moved: watch::Sender<RecordSeq>) {
+    let mut again = false;
+    while !moved.is_closed() && !pool.is_closed() {
+        if let Err(error) = listen(&pool, &channel, &moved, std::mem::replace(&mut again, true)).await {
+            tracing::debug!(%error, "the commits of other replicas are not told now");
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+async fn listen(
+    pool: &PgPool,
+    channel: &str,
+    moved: &watch::Sender<RecordSeq>,
+    again: bool,
+) -> Result<(), sqlx::Error> {
+    let mut listener = PgListener::connect_with(pool).await?;
+    listener.listen(channel).await?;
+    let head: Option<i64> =
+        sqlx::query_scalar("SELECT max(seq) FROM journal").fetch_one(&mut listener).await?;
+    let head = RecordSeq(head.and_then(|seq| u64::try_from(seq).ok()).unwrap_or(0));
+    if again {
+        // Not only forward: a server that was restored from a backup stands where it stands.
+        moved.send_if_modified(|told| std::mem::replace(told, head) != head);
+    } else {
+        advance(moved, head);
+    }
+    while let Some(told) = listener.try_recv().await? {
+        if let Ok(seq) = told.payload().parse() {
+            advance(moved, RecordSeq(seq));
+        }
+    }
+    Ok(())
+}
+
+fn advance(moved: &watch::Sender<RecordSeq>, seq: RecordSeq) {
+    moved.send_if_modified(|told| {
+        let further = seq > *told;
+        *told = seq.max(*told);
+        further
+    });
+}
