@@ -5,13 +5,18 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use axon_model::SourceId;
-use axon_scim::ProfileKind;
+use axon_scim::{Profile, ProfileKind, Switches};
 use serde::{Deserialize, Serialize};
 
+mod claims;
 mod environment;
 mod error;
+mod record;
+mod extensions;
 
 pub use error::ConfigError;
+pub use record::Record;
+pub use extensions::Extension;
 
 /// All settings, with their defaults.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -30,9 +35,15 @@ pub struct Config {
     pub role_map: PathBuf,
     /// The IdP connections that may push.
     pub sources: BTreeMap<SourceId, Source>,
+    /// Schema files that add attributes to users or groups.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub extensions: Vec<Extension>,
     /// Limits on what comes in.
     #[serde(default)]
     pub limits: Limits,
+    /// Where sessions are recorded; nowhere, if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<Record>,
     /// The reconciler.
     #[serde(default)]
     pub reconcile: Reconcile,
@@ -47,6 +58,26 @@ pub struct Config {
 pub struct Source {
     /// Whose dialect it speaks.
     pub kind: Kind,
+    /// What of its dialect is other than the kind's: one switch of `docs/SCIM.md` each.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub switches: Switches,
+    /// The principals that it may name, as patterns such as `*@acme.com`; all, if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub may_name: Option<Vec<String>>,
+    /// The attribute that has the same value in every source for one person, such as `externalId`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub join: Option<String>,
+}
+
+impl Source {
+    /// How it speaks SCIM.
+    pub fn profile(&self) -> Profile {
+        Profile::new(self.kind.into()).with(&self.switches)
+    }
+}
+
+fn is_default(switches: &Switches) -> bool {
+    *switches == Switches::default()
 }
 
 /// Whose dialect a source speaks.
@@ -59,6 +90,17 @@ pub enum Kind {
     Okta,
     /// Any other SCIM client.
     Generic,
+}
+
+impl Kind {
+    /// The word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Entra => "entra",
+            Self::Okta => "okta",
+            Self::Generic => "generic",
+        }
+    }
 }
 
 impl From<Kind> for ProfileKind {
@@ -83,6 +125,14 @@ pub struct Limits {
     pub request_seconds: u64,
     /// How many requests are worked on at once; more wait.
     pub concurrent_requests: usize,
+    /// So many requests a second of one source are never told to come later.
+    pub assured_per_second: u32,
+    /// How many requests of one source are worked on at once; more wait.
+    pub source_requests: usize,
+    /// How many requests of one source over the assured rate wait; over it they are told to come later.
+    pub source_queue: usize,
+    /// How long each of those waits, seconds.
+    pub queue_seconds: u64,
 }
 
 impl Default for Limits {
@@ -92,6 +142,10 @@ impl Default for Limits {
             header_bytes: 32 * 1024,
             request_seconds: 30,
             concurrent_requests: 1024,
+            assured_per_second: 50,
+            source_requests: 256,
+            source_queue: 1024,
+            queue_seconds: 10,
         }
     }
 }
@@ -154,6 +208,7 @@ impl Config {
         let mut config = Self::parse(path, &text, environment)?;
         config.anchor(path.parent().unwrap_or(Path::new(".")));
         config.check(path)?;
+        config.registry()?;
         Ok(config)
     }
 
@@ -179,6 +234,10 @@ impl Config {
     /// Takes relative paths from the file's own folder.
     fn anchor(&mut self, folder: &Path) {
         self.role_map = folder.join(&self.role_map);
+        if let Some(record) = &mut self.record {
+            record.file = folder.join(&record.file);
+        }
+        self.anchor_extensions(folder);
         if let Some(file) = self.store.strip_prefix("sqlite:") {
             let file = file.trim_start_matches("//");
             self.store = format!("sqlite:{}", folder.join(file).display());
@@ -191,6 +250,11 @@ impl Config {
         };
         if self.sources.is_empty() {
             return bad("sources", "names no source: add one such as `entra: { kind: entra }`".into());
+        }
+        for (id, source) in &self.sources {
+            if let Err(error) = source.claims() {
+                return bad("sources", format!("source {id}: {error}"));
+            }
         }
         if self.store.starts_with("postgres:") || self.store.starts_with("postgresql:") {
             return bad("store", "PostgreSQL is not supported yet: use sqlite:FILE".into());
@@ -207,10 +271,15 @@ impl Config {
             ("limits.body_bytes", self.limits.body_bytes, 1024),
             ("limits.header_bytes", self.limits.header_bytes, 4096),
             ("limits.concurrent_requests", self.limits.concurrent_requests, 1),
+            ("limits.source_requests", self.limits.source_requests, 1),
         ] {
             if value < least {
                 return bad(key, format!("is {value}; the least is {least}"));
             }
+        }
+        let recorded = self.record.iter().flat_map(|record| &record.sources);
+        if let Some(unknown) = recorded.filter(|source| !self.sources.contains_key(*source)).next() {
+            return bad("record.sources", format!("names {unknown}, which is none of `sources`"));
         }
         if self.limits.request_seconds == 0 {
             return bad("limits.request_seconds", "is 0: no request could be answered".into());
@@ -248,6 +317,16 @@ mod tests {
         let said = parse(&text, &[]).unwrap_err().to_string();
         assert!(said.contains("axon.yaml:5:3"), "{said}");
         assert!(said.contains("body_byte") && said.contains("did you mean `body_bytes`?"), "{said}");
+    }
+
+    #[test]
+    fn a_switch_is_set_by_itself_and_a_misspelt_one_is_named_with_the_nearest() {
+        let text = "role_map: m\nsources:\n  x: { kind: entra, switches: { restore_on_post: true } }\n";
+        let profile = parse(text, &[]).unwrap().sources.values().next().unwrap().profile();
+        let expected = Profile { restore_on_post: true, ..Profile::entra() };
+        assert_eq!(profile, expected);
+        let said = parse(&text.replace("restore_on_post", "restore_on_pots"), &[]).unwrap_err().to_string();
+        assert!(said.contains("did you mean `restore_on_post`?"), "{said}");
     }
 
     #[test]

@@ -82,6 +82,7 @@ impl Parts {
             inspect_every: time::Duration::seconds(inspect),
             retry: Duration::from_secs(self.config.reconcile.retry_seconds),
             holder,
+            claims: self.config.claims(),
         };
         Controller::new(self.store.clone(), self.clock.clone(), self.ids.clone(), settings)
     }

@@ -15,6 +15,7 @@ mod blocked;
 mod cause;
 mod error;
 mod execute;
+mod names;
 mod record;
 mod run;
 mod summary;

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use axon_mapping::identity::SourceClaims;
 use axon_mapping::{RoleMap, TargetName};
-use axon_model::{Clock, IdSource, RecordSeq};
+use axon_model::{Clock, IdSource, RecordSeq, SourceId};
 use axon_reconcile::{Retry, Target};
 use axon_store::Store;
 use time::OffsetDateTime;
@@ -24,6 +25,8 @@ pub struct Settings {
     pub retry: std::time::Duration,
     /// Who holds leases: one name per process.
     pub holder: String,
+    /// What each source may say of people.
+    pub claims: BTreeMap<SourceId, SourceClaims>,
 }
 
 /// Another process may write to the same store; its commits wake nobody here.
@@ -45,7 +48,8 @@ pub struct Controller {
 impl Controller {
     /// A controller that runs nothing yet.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, ids: Arc<IdSource>, settings: Settings) -> Self {
-        Self { store, clock, ids, settings, world: Arc::default(), states: States::default() }
+        let world = Arc::new(Mutex::new(World::of(settings.claims.clone())));
+        Self { store, clock, ids, settings, world, states: States::default() }
     }
 
     /// A ticker for one target, to be run by hand.
@@ -89,7 +93,7 @@ impl Controller {
                 continue;
             }
             tracing::error!(target.name = %name, "the loop of a target panicked: it begins anew");
-            *self.world.lock().await = World::default();
+            *self.world.lock().await = World::of(self.settings.claims.clone());
             self.note(name.as_str(), &Summary { state: State::Refused, ..Summary::starting() });
             let mut turn = self.turn(name.clone(), target.clone(), &map, &stop);
             let wait = pause(self.settings.retry, panics);
@@ -211,6 +215,9 @@ impl Loop {
             match self.store.deltas_since(looked, 2_000).await {
                 Ok(axon_store::Since::Deltas { deltas, upto }) => {
                     if !deltas.is_empty() {
+                        return true;
+                    }
+                    if upto > looked && self.ticker.names_moved().await {
                         return true;
                     }
                     looked = looked.max(upto);

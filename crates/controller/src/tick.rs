@@ -4,6 +4,7 @@ mod conclude;
 mod decide;
 mod known;
 mod leaving;
+mod renew;
 mod work;
 
 use std::collections::BTreeSet;
@@ -25,6 +26,7 @@ use crate::world::World;
 use decide::May;
 use known::Known;
 use leaving::Leaving;
+use renew::Renewed;
 use work::{LEASE, Ran};
 
 /// What was decided, for people, before anything is applied.
@@ -70,6 +72,7 @@ pub struct Ticker {
     /// Those that the store could not take yet.
     unkept: BTreeSet<SqlName>,
     leaving: Leaving,
+    renewed: Renewed,
     /// The last decision that was recorded, and the plan's id in its record.
     last_decision: Option<(u64, Option<PlanId>)>,
     last_trouble: Option<State>,
@@ -118,6 +121,7 @@ impl Ticker {
             remembered_loaded: false,
             unkept: BTreeSet::new(),
             leaving: Leaving::default(),
+            renewed: Renewed::default(),
             last_decision: None,
             last_trouble: None,
             owed: Vec::new(),
@@ -130,7 +134,7 @@ impl Ticker {
     pub async fn preview(&mut self, map: &Arc<RoleMap>) -> Result<Preview, ControllerError> {
         let now = self.clock.now();
         self.inspect(now).await?;
-        let decided = self.decide(map, May::All, now).await?;
+        let decided = self.decide(map, May::Look, now).await?;
         Ok(Preview {
             plan: decided.plan,
             admitted: decided.admitted,
@@ -217,6 +221,12 @@ impl Ticker {
                 );
             }
         }
+    }
+
+    /// Whether somebody released or rejected something, or names were bound, since the last look. A store that does not answer
+    /// is asked again by the next tick.
+    pub(crate) async fn names_moved(&self) -> bool {
+        self.world.lock().await.names_moved(self.store.as_ref()).await.unwrap_or(true)
     }
 
     /// The causes up to the last tick that left nothing to do have had their effect.

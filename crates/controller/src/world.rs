@@ -4,11 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axon_audit::payload::Cause;
-use axon_mapping::{Claimant, Desired, Evaluator, Pending, RoleMap, Surroundings, TargetName, Touched};
-use axon_model::{Delta, Directory, GroupId, MemberKind, RecordSeq, SqlName, UserId};
+use axon_mapping::identity::{Sights, SourceClaims};
+use axon_mapping::{
+    Claimant, Desired, Evaluator, Identity, Pending, RoleMap, Surroundings, TargetName, Touched,
+};
+use axon_model::{Delta, Directory, GroupId, HoldId, MemberKind, RecordSeq, SourceId, SqlName, UserId};
 use axon_reconcile::{Shape, Step};
-use axon_store::{Since, Store, StoreError};
+use axon_store::{Act, HoldEnd, Since, Store, StoreError};
 use time::OffsetDateTime;
+
+use crate::names::Names;
 
 /// Records looked at in one go.
 const SOME: u32 = 2_000;
@@ -19,6 +24,7 @@ const MOST_TRACED: usize = 50_000;
 #[derive(Debug, Default)]
 pub struct World {
     directory: Directory,
+    names: Names,
     loaded: bool,
     targets: BTreeMap<TargetName, Watched>,
 }
@@ -53,27 +59,108 @@ pub struct Wanted {
     pub gone: Vec<SqlName>,
     /// Names that several active people claim, with the roles that these would get together.
     pub contested: BTreeMap<SqlName, BTreeSet<SqlName>>,
+    /// What was found out about groups' names.
+    pub sights: Sights,
+    /// People who were released under a name that another one had, and what they are called here.
+    pub released: BTreeMap<HoldId, SqlName>,
 }
 
 impl World {
+    /// Knows what sources may say, and nothing else yet.
+    pub fn of(claims: BTreeMap<SourceId, SourceClaims>) -> Self {
+        Self { names: Names::of(claims), ..Self::default() }
+    }
+
     /// Brings the directory up to what is committed now, and every target's desired side with it.
     pub async fn follow(&mut self, store: &dyn Store, now: OffsetDateTime) -> Result<(), StoreError> {
         if !self.loaded {
             return self.reload(store, now).await;
         }
+        let mut put = BTreeSet::new();
         loop {
             match store.deltas_since(self.directory.position(), SOME).await? {
                 Since::Reload => return self.reload(store, now).await,
                 Since::Deltas { deltas, upto } => {
                     let caught_up = upto <= self.directory.position();
                     self.take_in(&deltas, now);
+                    put.extend(deltas.iter().filter_map(|(_, delta)| match delta {
+                        Delta::UserPut { user } => Some(user.id),
+                        _ => None,
+                    }));
                     self.directory.advance(upto);
                     if caught_up {
-                        return Ok(());
+                        break;
                     }
                 }
             }
         }
+        self.follow_names(store, &put, now).await
+    }
+
+    /// Takes in whom names belong to now, and looks at these users again.
+    async fn follow_names(
+        &mut self,
+        store: &dyn Store,
+        users: &BTreeSet<UserId>,
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError> {
+        let followed = self.names.follow(store, &self.directory, users).await;
+        if followed.is_err() {
+            // Some of these users may be others than they were: they are looked at again before anything is decided.
+            self.loaded = false;
+        }
+        if followed? {
+            for watched in self.targets.values_mut() {
+                let touched = watched.evaluator.set_identity(self.names.identity());
+                if !touched.is_empty() {
+                    watched.gone.extend(watched.evaluator.apply(&self.directory, &touched, now));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the store knows something of names that is not known here.
+    pub async fn names_moved(&self, store: &dyn Store) -> Result<bool, StoreError> {
+        self.names.moved(store).await
+    }
+
+    /// Keeps what was found out about names: binds those that were seen for the first time, opens and closes holds. True where
+    /// the store knew better, so that what is wanted has to be asked anew.
+    pub async fn keep_sights(
+        &mut self,
+        store: &dyn Store,
+        sights: &Sights,
+        act: &Act,
+    ) -> Result<bool, StoreError> {
+        let pins = self.names.pins_for(sights, &self.directory);
+        let binds = !pins.is_empty();
+        if binds {
+            store.bind_names(pins, act.clone()).await?;
+        }
+        let wanted = self.names.holds_for(sights, &self.directory);
+        let lapsed = self.names.lapsed(&wanted);
+        let unheld = self.names.unheld(wanted);
+        let holds = !lapsed.is_empty() || !unheld.is_empty();
+        for id in lapsed {
+            let words = "what it was about is no more".to_owned();
+            store.end_hold(id, HoldEnd::Lapse, words, act.clone()).await?;
+        }
+        if !unheld.is_empty() {
+            for hold in store.open_holds(unheld, act.clone()).await? {
+                tracing::warn!(hold.id = %hold.id, hold.kind = hold.held.kind.as_str(), why = hold.held.why, "a name waits for a person");
+                metrics::counter!("axon_holds_opened_total", "kind" => hold.held.kind.as_str()).increment(1);
+            }
+        }
+        if binds || holds {
+            self.follow_names(store, &BTreeSet::new(), act.now).await?;
+        }
+        Ok(binds)
+    }
+
+    /// Whom names belong to.
+    pub fn identity(&self) -> &Arc<Identity> {
+        self.names.identity()
     }
 
     async fn reload(&mut self, store: &dyn Store, now: OffsetDateTime) -> Result<(), StoreError> {
@@ -85,7 +172,8 @@ impl World {
             watched.gone.extend(gone);
             watched.trace = Trace::default();
         }
-        Ok(())
+        let users = self.directory.users().map(|user| user.id).collect();
+        self.follow_names(store, &users, now).await
     }
 
     fn take_in(&mut self, deltas: &[(RecordSeq, Delta)], now: OffsetDateTime) {
@@ -136,6 +224,7 @@ impl World {
                 self.targets.remove(target).map(|old| (old.trace, old.gone)).unwrap_or_default();
             let mut around = around;
             around.known.extend(&gone);
+            around.identity = self.names.identity().clone();
             let mut evaluator = Evaluator::new(map.clone(), target, around)?;
             evaluator.full(&self.directory, now);
             let watched =
@@ -156,8 +245,12 @@ impl World {
         }
         let gone = std::mem::take(&mut watched.gone);
         let desired = watched.evaluator.desired();
+        let sights = watched.evaluator.sights().clone();
+        let evaluator = &watched.evaluator;
+        let released = self.names.released().filter_map(|r| Some((r.hold, evaluator.principal_of(r.user)?)));
+        let released = released.collect();
         let contested = self.contested(target, &desired);
-        Ok(Wanted { desired, position: self.directory.position(), gone, contested })
+        Ok(Wanted { desired, position: self.directory.position(), gone, contested, sights, released })
     }
 
     fn contested(&self, target: &TargetName, desired: &Desired) -> BTreeMap<SqlName, BTreeSet<SqlName>> {
@@ -179,10 +272,7 @@ impl World {
     /// Whether a source says that whoever has this name in the target is not active.
     pub fn says_inactive(&self, target: &TargetName, name: SqlName) -> bool {
         let Some(watched) = self.targets.get(target) else { return false };
-        watched.evaluator.claimants(name).any(|claimant| match claimant {
-            Claimant::User { id, .. } => self.directory.user(*id).is_some_and(|user| !user.active),
-            Claimant::Group { .. } | Claimant::Service { .. } => false,
-        })
+        watched.evaluator.says_inactive(name)
     }
 
     /// The record that last touched whoever has or had this name in the target.

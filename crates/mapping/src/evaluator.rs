@@ -249,6 +249,11 @@ impl Evaluator {
         roles.flat_map(|role| std::iter::once(role.name).chain(role.per_person.iter().copied())).collect()
     }
 
+    /// What this user is called in this target, if the source may say so.
+    pub fn principal_of(&self, user: UserId) -> Option<SqlName> {
+        self.claims.name_of_user(user)
+    }
+
     /// Who has a principal's name in this target.
     pub fn claimants(&self, name: SqlName) -> impl Iterator<Item = &Claimant> {
         self.claims.of(name).map(|(who, _)| who)

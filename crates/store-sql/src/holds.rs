@@ -2,9 +2,7 @@
 
 use axon_audit::payload::{BoundClear, BoundGroup, HoldChange, HoldClear, HoldVerb, NamesBound};
 use axon_model::{Delta, GroupId, HoldId, MemberKind, RecordSeq, SourceId, UserId};
-use axon_store::{
-    Act, Ended, Hold, HoldEnd, HoldKind, HoldState, NewHold, NewPin, Pin, PinKind, StoreError,
-};
+use axon_store::{Act, Ended, Hold, HoldEnd, HoldKind, HoldState, NewHold, NewPin, Pin, PinKind, StoreError};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
@@ -14,7 +12,8 @@ use crate::journal;
 use crate::session::Session;
 use crate::writer::Txn;
 
-const COLUMNS: &str = "id, kind, subject, source, target, what, why, binds, state, opened, expires, ended, words, record";
+const COLUMNS: &str =
+    "id, kind, subject, source, target, what, why, binds, state, opened, expires, ended, words, record";
 
 type HoldRow = (
     Vec<u8>,
@@ -143,8 +142,7 @@ pub(crate) async fn end(
     let by = act.actor.to_string();
     let sql = "UPDATE holds SET state = $2, ended = $3, words = $4, record = $5 WHERE id = $1";
     let words = json!([by, reason]).to_string();
-    let args =
-        args![id.as_uuid().as_bytes(), end.state().as_str(), micros(act.now), words, signed(record.0)];
+    let args = args![id.as_uuid().as_bytes(), end.state().as_str(), micros(act.now), words, signed(record.0)];
     txn.session()?.run("end a hold", sql, args).await?;
     if let (HoldEnd::Release, Some(pin)) = (end, &found.held.binds) {
         bind(txn, pin, record).await?;

@@ -1,5 +1,7 @@
 //! `axon serve`
 
+mod care;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -41,6 +43,9 @@ pub async fn run(config: Config) -> anyhow::Result<Status> {
         format!("cannot listen on {}: is another process there? set `listen`", config.listen)
     })?;
     let address = listener.local_addr()?;
+    for warning in config.claim_warnings() {
+        tracing::warn!("{warning}");
+    }
     let parts = Parts::open(config).await?;
     let targets = parts.targets(&map, None)?;
     adopt(&parts, &map).await?;
@@ -53,20 +58,18 @@ pub async fn run(config: Config) -> anyhow::Result<Status> {
         async move { controller.run(targets, map_seen, stopped).await }
     });
 
+    let registry = Arc::new(parts.config.registry()?);
+    let care = care::settings(&parts.config, &registry)?;
     let api = Api::new(ApiParts {
         store: parts.store.clone(),
-        registry: Arc::new(Registry::standard()),
-        sources: parts
-            .config
-            .sources
-            .iter()
-            .map(|(id, s)| (id.clone(), Profile::new(s.kind.into())))
-            .collect(),
+        registry,
+        sources: parts.config.sources.iter().map(|(id, source)| (id.clone(), source.profile())).collect(),
+        trusts: axon_api::auth::Trusts::new(axon_api::auth::AuthSettings::default(), parts.clock.clone())?,
         clock: parts.clock.clone(),
         ids: parts.ids.clone(),
         public_url: parts.config.public_url.clone(),
         readiness: Arc::new(Targets(controller)),
-        care: axon_api::care::CareSettings::default(),
+        care,
         render_metrics,
     });
     let limits = Limits {
@@ -75,7 +78,8 @@ pub async fn run(config: Config) -> anyhow::Result<Status> {
         request_time: Duration::from_secs(parts.config.limits.request_seconds),
         concurrent_requests: parts.config.limits.concurrent_requests,
     };
-    let routes = axon_api::router(api, limits);
+    let routes = axon_api::router(api.clone(), limits);
+    tokio::spawn(api.clone().keep_ledgers(stopped.clone()));
     announce(address, &parts);
 
     tokio::spawn(reload_on_hangup(parts.clone(), map_changes));
@@ -97,6 +101,7 @@ pub async fn run(config: Config) -> anyhow::Result<Status> {
     } else {
         tracing::warn!(seconds = GRACE.as_secs(), "some requests took too long and were cut");
     }
+    api.store_ledgers().await;
     parts.store.close().await;
     tracing::info!("stopped");
     Ok(Status::Done)

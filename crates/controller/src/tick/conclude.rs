@@ -22,7 +22,9 @@ impl Ticker {
         let total = waiting.len() as u64;
         let only_watched = |w: &Withheld| w.reasons.contains(&Reason::Observe);
         let observed = !withheld.is_empty() && withheld.iter().all(only_watched);
-        let again = ran.again || ran.tried < decided.admitted.steps().len();
+        // Who was dropped as another one's is made anew by the next tick.
+        let again =
+            ran.again || (decided.renews && ran.applied > 0) || ran.tried < decided.admitted.steps().len();
         let settled = if again { self.summary.settled } else { decided.position };
         self.summary = Summary {
             state: match (total, observed) {

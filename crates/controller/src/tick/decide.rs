@@ -5,16 +5,19 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use axon_mapping::{RoleMap, Surroundings};
-use axon_model::{PlanId, RecordSeq, RunId, SqlName};
+use axon_model::{Actor, PlanId, RecordSeq, RunId, SqlName};
 use axon_reconcile::admit::{Admitted, Reason, admit_but};
 use axon_reconcile::builtin::SYSTEM_PRINCIPALS;
 use axon_reconcile::{Connect, Graph, Membership, Plan, Principal, Sides, Step, plan};
+use axon_store::Act;
 use time::OffsetDateTime;
 
 use super::Ticker;
+use super::renew::Renewed;
 use crate::blocked::leave_out_impostors;
 use crate::error::ControllerError;
 use crate::record::{Decision, Recorder};
+use crate::world::{Wanted, World};
 
 /// What a tick may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +26,8 @@ pub(super) enum May {
     All,
     /// Only what takes away: the journal takes no records.
     Take,
+    /// Nothing: it is only looked at, and nothing is kept.
+    Look,
 }
 
 /// What is to be done, from which position of the directory.
@@ -33,6 +38,8 @@ pub(super) struct Decided {
     pub(super) unseen: Vec<String>,
     pub(super) position: RecordSeq,
     pub(super) next_change: Option<OffsetDateTime>,
+    /// Whether somebody's principal is dropped to be made anew.
+    pub(super) renews: bool,
 }
 
 /// A name that several active people claim is given nothing new, and keeps of what it has what one of them would get: a second
@@ -61,6 +68,7 @@ impl Ticker {
             self.remembered_loaded = true;
         }
         self.leaving.load(self.store.as_ref(), self.name.as_str()).await?;
+        self.renewed.load(self.store.as_ref(), self.name.as_str()).await?;
         let no_target = || ControllerError::NoSuchTarget(self.name.to_string());
         let spec = map.targets.get(&self.name).ok_or_else(no_target)?;
         let known = self.actual.as_ref().ok_or_else(no_target)?;
@@ -70,16 +78,21 @@ impl Ticker {
         untouchable.extend(SYSTEM_PRINCIPALS.iter().filter_map(|name| SqlName::parse(name).ok()));
         untouchable.extend(map.guards.protected(now));
         let remembered = self.remembered.union(&self.unkept).copied().collect();
-        let around = Surroundings { shape: known.shape.clone(), known: remembered, untouchable };
-        let (wanted, inactive) = {
+        let around = Surroundings {
+            shape: known.shape.clone(),
+            known: remembered,
+            untouchable,
+            ..Surroundings::default()
+        };
+        let (wanted, inactive, may) = {
             let mut world = self.world.lock().await;
             world.follow(self.store.as_ref(), now).await?;
-            let wanted = world.wanted(map, &self.name, around, now).map_err(|_| no_target())?;
+            let (wanted, may) = self.wanted(&mut world, map, around, may, now).await?;
             let unmet =
                 actual.principals.keys().filter(|n| !self.remembered.contains(n) && !self.unkept.contains(n));
             let inactive: BTreeSet<SqlName> =
                 unmet.copied().filter(|name| world.says_inactive(&self.name, *name)).collect();
-            (wanted, inactive)
+            (wanted, inactive, may)
         };
         // Whoever is given something and is there now stays managed, whatever becomes of the person and of this process.
         let there = actual
@@ -90,11 +103,13 @@ impl Ticker {
         self.unkept.extend(wanted.gone.into_iter().chain(there).filter(|n| !self.remembered.contains(n)));
         let mut desired = wanted.desired;
         keep_contested(&mut desired.graph, actual, &wanted.contested);
+        let stale = self.renewed.leave_out(&wanted.released, &mut desired.graph, actual);
         self.blocked.leave_out(&mut desired.graph, actual, now);
         leave_out_impostors(&mut desired.graph, actual);
         let sides = Sides { desired: desired.graph, actual: actual.clone(), scope: desired.scope };
         let mut planned = plan(&sides);
         self.leaving.put_into(&mut planned, &sides.desired, &sides.actual);
+        Renewed::put_into(&mut planned, &stale);
         let guards = map.guards.for_target(spec.mode, facts, now);
         let against = |step: &Step| {
             let principal = step.subject();
@@ -120,9 +135,56 @@ impl Ticker {
             unseen: known.inspection.unseen.clone(),
             position: wanted.position,
             next_change: desired.next_change,
+            renews: !stale.is_empty(),
         };
+        if may == May::Look {
+            return Ok(decided);
+        }
         self.keep_managed().await;
+        self.renewed.keep(self.store.as_ref(), self.name.as_str(), now).await;
         Ok(decided)
+    }
+
+    /// What the target ought to hold, with the names bound on which it rests. Where these cannot be kept nothing is given, and
+    /// nothing is taken for their sake either: they count as they were seen.
+    async fn wanted(
+        &self,
+        world: &mut World,
+        map: &Arc<RoleMap>,
+        around: Surroundings,
+        may: May,
+        now: OffsetDateTime,
+    ) -> Result<(Wanted, May), ControllerError> {
+        let wanted = |world: &mut World| {
+            let asked = world.wanted(map, &self.name, around.clone(), now);
+            asked.map_err(|_| ControllerError::NoSuchTarget(self.name.to_string()))
+        };
+        let mut found = wanted(world)?;
+        if may == May::Look {
+            return Ok((found, may));
+        }
+        let act = Act { actor: Actor::Axon, request: None, now, ids: self.ids.clone() };
+        // Another replica may have bound a name to another group meanwhile: then what stands there counts.
+        for _ in 0..3 {
+            match world.keep_sights(self.store.as_ref(), &found.sights, &act).await {
+                Ok(false) => return Ok((found, may)),
+                Ok(true) => {
+                    let gone = std::mem::take(&mut found.gone);
+                    found = wanted(world)?;
+                    found.gone.splice(0..0, gone);
+                }
+                Err(error) => {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "what was found out about names could not be kept: nothing is given meanwhile"
+                    );
+                    let soon = now + time::Duration::seconds(5);
+                    found.desired.next_change = found.desired.next_change.into_iter().chain([soon]).min();
+                    return Ok((found, May::Take));
+                }
+            }
+        }
+        Ok((found, May::Take))
     }
 
     /// Keeps who stays managed. What the store cannot take now stays known here, and is offered again at the next decision.

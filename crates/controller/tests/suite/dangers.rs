@@ -327,7 +327,7 @@ async fn a_request_that_another_targets_tick_took_in_is_still_named() {
     );
     let both = both.replace("{ warehouse: [", "{ lake: [\"select on sales.orders\"], warehouse: [");
     let mut stage = Stage::set_with(&both).await;
-    let controller = Stage::controller(&stage.store, &stage.clock, &stage.ids, "one");
+    let controller = Stage::controller(&stage.store, &stage.clock, &stage.ids, "one", stage.claims.clone());
     let mut names = stage.map.targets.keys().cloned();
     let (lake, warehouse) = (names.next().unwrap(), names.next().unwrap());
     stage.ticker = controller.ticker(warehouse, stage.pool.clone());
@@ -353,7 +353,7 @@ async fn a_request_that_another_targets_tick_took_in_is_still_named() {
 async fn a_loop_that_panics_is_begun_anew() {
     let stage = Stage::set().await;
     stage.pool.plot(Mischief::Panic);
-    let controller = Stage::controller(&stage.store, &stage.clock, &stage.ids, "one");
+    let controller = Stage::controller(&stage.store, &stage.clock, &stage.ids, "one", stage.claims.clone());
     let warehouse = stage.map.targets.keys().next().unwrap().clone();
     let (_map, map) = tokio::sync::watch::channel(stage.map.clone());
     let (stop, stopped) = tokio::sync::watch::channel(false);

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod dangers;
+mod identity;
 #[cfg(test)]
 mod stage;
 #[cfg(test)]

@@ -1,13 +1,17 @@
 //! The stage: a real store, and a target that keeps its catalog in memory and can refuse, break and lie.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use axon_audit::{Chain, Verifier};
 use axon_controller::{Controller, Settings, Ticker};
+use axon_mapping::identity::SourceClaims;
 use axon_mapping::{RoleMap, TargetName};
-use axon_model::{Actor, Clock, GroupId, IdSource, ManualClock, RecordSeq, RequestId, SqlName, UserId};
+use axon_model::{
+    Actor, Clock, GroupId, IdSource, ManualClock, RecordSeq, RequestId, SourceId, SqlName, UserId,
+};
 use axon_reconcile::simulate::apply_step;
 use axon_reconcile::{
     Connect, Graph, InspectScope, Inspection, Membership, ObjectFacts, ObjectKind, ObjectName, Outcome,
@@ -199,6 +203,7 @@ pub struct Stage {
     pub ids: Arc<IdSource>,
     pub map: Arc<RoleMap>,
     pub ticker: Ticker,
+    pub claims: BTreeMap<SourceId, SourceClaims>,
 }
 
 impl Stage {
@@ -216,7 +221,8 @@ impl Stage {
         let map =
             Arc::new(RoleMap::parse(&[("role-map.yaml", map)]).unwrap_or_else(|faults| panic!("{faults}")));
         let ticker = Self::ticker(&store, &clock, &ids, &pool, "one");
-        Self { _folder: folder, file, store, pool, clock, ids, map, ticker }
+        let claims = BTreeMap::new();
+        Self { _folder: folder, file, store, pool, clock, ids, map, ticker, claims }
     }
 
     pub fn ticker(
@@ -228,7 +234,19 @@ impl Stage {
     ) -> Ticker {
         let warehouse: TargetName =
             RoleMap::parse(&[("m", MAP)]).unwrap().targets.into_keys().next().unwrap();
-        Self::controller(store, clock, ids, holder).ticker(warehouse, pool.clone())
+        Self::controller(store, clock, ids, holder, BTreeMap::new()).ticker(warehouse, pool.clone())
+    }
+
+    /// What sources may say from now on: name, patterns, joining attribute.
+    pub fn claim(&mut self, claims: &[(&str, &[&str], Option<&str>)]) {
+        self.claims = claims
+            .iter()
+            .map(|(source, patterns, join)| {
+                let patterns: Vec<String> = patterns.iter().map(ToString::to_string).collect();
+                (source.parse().unwrap(), SourceClaims::read(Some(&patterns), *join).unwrap())
+            })
+            .collect();
+        self.restart("claims");
     }
 
     pub fn controller(
@@ -236,11 +254,13 @@ impl Stage {
         clock: &Arc<ManualClock>,
         ids: &Arc<IdSource>,
         holder: &str,
+        claims: BTreeMap<SourceId, SourceClaims>,
     ) -> Controller {
         let settings = Settings {
             inspect_every: time::Duration::minutes(5),
             retry: std::time::Duration::from_millis(5),
             holder: holder.into(),
+            claims,
         };
         let (store, clock): (Arc<dyn Store>, Arc<dyn Clock>) = (store.clone(), clock.clone());
         Controller::new(store, clock, ids.clone(), settings)
@@ -248,7 +268,9 @@ impl Stage {
 
     /// The process dies and another one comes.
     pub fn restart(&mut self, holder: &str) {
-        self.ticker = Self::ticker(&self.store, &self.clock, &self.ids, &self.pool, holder);
+        let warehouse: TargetName = "warehouse".parse().unwrap();
+        let controller = Self::controller(&self.store, &self.clock, &self.ids, holder, self.claims.clone());
+        self.ticker = controller.ticker(warehouse, self.pool.clone());
     }
 
     pub fn read(&mut self, map: &str) {

@@ -153,6 +153,10 @@ impl Claims {
         }
     }
 
+    pub fn name_of_user(&self, id: UserId) -> Option<SqlName> {
+        self.standing.get(self.users.get(&id)?)?.name.as_ref().ok().copied()
+    }
+
     pub fn has(&self, name: SqlName) -> bool {
         self.names.contains_key(&name)
     }

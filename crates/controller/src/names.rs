@@ -1,0 +1,206 @@
+//! Whom names belong to, as the store has it: pins and holds, followed by the records that changed them.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use axon_mapping::Identity;
+use axon_mapping::identity::{GroupPin, HeldGroup, Holder, NameKey, Sights, SourceClaims};
+use axon_model::name::shown;
+use axon_model::{Directory, HoldId, RecordSeq, SourceId, UserEntry, UserId};
+use axon_store::{Hold, HoldKind, HoldState, NewHold, NewPin, Pin, PinKind, Store, StoreError};
+
+/// Pins and holds in memory.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    identity: Arc<Identity>,
+    /// Who had a `userName` before whoever has it now.
+    people: HashMap<NameKey, Holder>,
+    /// Holds that stand, and those whose release still means something.
+    holds: BTreeMap<HoldId, Hold>,
+    pins_read: RecordSeq,
+    holds_read: RecordSeq,
+}
+
+/// A person whom somebody released under a name that another one had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ReleasedPerson {
+    /// By which hold.
+    pub hold: HoldId,
+    /// Who.
+    pub user: UserId,
+}
+
+impl Names {
+    /// Knows what sources may say, and nothing of the store yet.
+    pub fn of(claims: BTreeMap<SourceId, SourceClaims>) -> Self {
+        Self { identity: Arc::new(Identity { sources: claims, ..Identity::default() }), ..Self::default() }
+    }
+
+    /// What evaluations need.
+    pub fn identity(&self) -> &Arc<Identity> {
+        &self.identity
+    }
+
+    /// Whether the store has something that is not known here.
+    pub async fn moved(&self, store: &dyn Store) -> Result<bool, StoreError> {
+        Ok(!store.holds(self.holds_read).await?.is_empty() || !store.pins(self.pins_read).await?.is_empty())
+    }
+
+    /// Takes in what the store has since the last look, and looks at these users. True where evaluations have to follow.
+    pub async fn follow(
+        &mut self,
+        store: &dyn Store,
+        directory: &Directory,
+        users: &BTreeSet<UserId>,
+    ) -> Result<bool, StoreError> {
+        let pins = store.pins(self.pins_read).await?;
+        let holds = store.holds(self.holds_read).await?;
+        for hold in holds {
+            self.holds_read = self.holds_read.max(hold.record);
+            let means = hold.state.stands()
+                || (hold.state == HoldState::Released
+                    && matches!(hold.held.kind, HoldKind::NewPerson | HoldKind::Step));
+            if means {
+                self.holds.insert(hold.id, hold);
+            } else {
+                self.holds.remove(&hold.id);
+            }
+        }
+        let mut next = Identity::clone(&self.identity);
+        let mut moved = false;
+        for Pin { pin, record } in pins {
+            self.pins_read = self.pins_read.max(record);
+            moved |= self.take_pin(&mut next, pin, record);
+        }
+        let looked: BTreeSet<UserId> = users.union(&next.strangers).copied().collect();
+        for id in looked {
+            let stranger = directory.user(id).is_some_and(|user| self.is_stranger(user));
+            moved |= if stranger { next.strangers.insert(id) } else { next.strangers.remove(&id) };
+        }
+        if moved {
+            self.identity = Arc::new(next);
+        }
+        Ok(moved)
+    }
+
+    fn take_pin(&mut self, next: &mut Identity, pin: NewPin, record: RecordSeq) -> bool {
+        let holder = pin.holder.clone().map(|id| Holder { external_id: pin.external_id.clone(), id });
+        match (pin.kind, holder) {
+            (PinKind::Person, Some(holder)) => {
+                self.people.insert(NameKey { source: pin.source, name: pin.name }, holder);
+                false
+            }
+            (PinKind::Person, None) => false,
+            (PinKind::Group, holder) => {
+                let key = NameKey { source: pin.source, name: pin.name };
+                let pin = GroupPin { holder, cleared: pin.cleared, since: record };
+                next.groups.insert(key, pin.clone()).as_ref() != Some(&pin)
+            }
+            (PinKind::Renamed, _) => match pin.name.parse() {
+                Ok(group) => next.renamed.insert(group, record) != Some(record),
+                Err(_) => false,
+            },
+        }
+    }
+
+    /// Whether the source knew somebody else under this user's name.
+    fn is_stranger(&self, user: &UserEntry) -> bool {
+        let known = self.people.get(&NameKey::of(&user.source, &user.user_name));
+        known.is_some_and(|holder| !holder.is_user(user))
+    }
+
+    /// People who were released under another one's name.
+    pub fn released(&self) -> impl Iterator<Item = ReleasedPerson> {
+        self.holds.values().filter_map(|hold| {
+            let person = hold.held.kind == HoldKind::NewPerson && hold.state == HoldState::Released;
+            let user = hold.held.binds.as_ref()?.holder.as_ref()?.parse().ok()?;
+            person.then_some(ReleasedPerson { hold: hold.id, user })
+        })
+    }
+
+    /// The pins that a look at the directory asks for.
+    pub fn pins_for(&self, sights: &Sights, directory: &Directory) -> Vec<NewPin> {
+        let bound = sights.bound.iter().filter_map(|(key, (group, cleared))| {
+            let holder = Holder::of_group(directory.group(*group)?);
+            Some(pin_of(PinKind::Group, key, Some(holder), *cleared))
+        });
+        let reserved = sights.reserved.iter().map(|key| pin_of(PinKind::Group, key, None, false));
+        bound.chain(reserved).collect()
+    }
+
+    /// What has to wait now, by the subject that tells one hold from others.
+    pub fn holds_for(&self, sights: &Sights, directory: &Directory) -> BTreeMap<String, NewHold> {
+        let groups = sights.held.iter().filter_map(|held| held_group(held, directory));
+        let people = self.identity.strangers.iter().filter_map(|id| self.held_person(directory.user(*id)?));
+        groups.chain(people).map(|hold| (hold.key.clone(), hold)).collect()
+    }
+
+    fn held_person(&self, user: &UserEntry) -> Option<NewHold> {
+        let key = NameKey::of(&user.source, &user.user_name);
+        let before = self.people.get(&key)?;
+        let now = Holder::of_user(user);
+        Some(NewHold {
+            kind: HoldKind::NewPerson,
+            key: format!("new-person {} {} {}", key.source, now.told_by(), key.name),
+            source: Some(user.source.clone()),
+            target: None,
+            what: format!("{} of source {}", shown(&user.user_name), user.source),
+            why: format!(
+                "the source knew {} under this name and now says {}: another person, who inherits nothing",
+                shown(before.told_by()),
+                shown(now.told_by())
+            ),
+            binds: Some(pin_of(PinKind::Person, &key, Some(now), false)),
+            expires: None,
+        })
+    }
+
+    /// Holds that stand in no way any more for anything that has to wait.
+    pub fn lapsed(&self, wanted: &BTreeMap<String, NewHold>) -> Vec<HoldId> {
+        let of_names =
+            |hold: &&Hold| !matches!(hold.held.kind, HoldKind::Step) && hold.state == HoldState::Open;
+        let gone = self.holds.values().filter(of_names).filter(|hold| !wanted.contains_key(&hold.held.key));
+        gone.map(|hold| hold.id).collect()
+    }
+
+    /// Of what has to wait, what has no hold yet.
+    pub fn unheld(&self, wanted: BTreeMap<String, NewHold>) -> Vec<NewHold> {
+        let standing: BTreeSet<&str> = self
+            .holds
+            .values()
+            .filter(|hold| hold.state.stands())
+            .map(|hold| hold.held.key.as_str())
+            .collect();
+        wanted.into_values().filter(|hold| !standing.contains(hold.key.as_str())).collect()
+    }
+}
+
+fn pin_of(kind: PinKind, key: &NameKey, holder: Option<Holder>, cleared: bool) -> NewPin {
+    let (external_id, holder) = holder.map_or((None, None), |h| (h.external_id, Some(h.id)));
+    NewPin { kind, source: key.source.clone(), name: key.name.clone(), external_id, holder, cleared }
+}
+
+fn held_group(held: &HeldGroup, directory: &Directory) -> Option<NewHold> {
+    let HeldGroup { name, group, doubt } = held;
+    let entry = directory.group(*group)?;
+    let holder = Holder::of_group(entry);
+    let kind = match doubt {
+        axon_mapping::identity::GroupDoubt::NewMatch => HoldKind::GroupMatch,
+        _ => HoldKind::GroupName,
+    };
+    Some(NewHold {
+        kind,
+        key: format!("{} {} {} {} {}", kind.as_str(), name.source, group, holder.told_by(), name.name),
+        source: Some(name.source.clone()),
+        target: None,
+        what: format!(
+            "group {} of source {} ({})",
+            shown(&entry.display_name),
+            name.source,
+            shown(holder.told_by())
+        ),
+        why: doubt.to_string(),
+        binds: Some(pin_of(PinKind::Group, name, Some(holder), true)),
+        expires: None,
+    })
+}
