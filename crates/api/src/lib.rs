@@ -10,15 +10,16 @@
 //! line in `scim`'s routes; take `call::Call` first, so that nobody is heard without a token, and
 //! `body::JsonBody` last, so that every body is read under the limits.
 
+pub mod auth;
 mod body;
 mod call;
 pub mod care;
 mod health;
 mod layers;
+mod reads;
 mod reply;
 pub mod scim;
 mod state;
-mod tokens;
 
 use axum::Router;
 use axum::routing::get;
@@ -32,6 +33,7 @@ pub fn router(api: Api, limits: Limits) -> Router {
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
+        .merge(auth::oauth::routes())
         .merge(scim::routes());
     layers::wrap(routes, api, limits)
 }

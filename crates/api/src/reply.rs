@@ -20,6 +20,11 @@ pub fn scim_json(status: StatusCode, body: &impl Serialize) -> Response {
     }
 }
 
+/// An answer whose body is JSON text already.
+pub fn scim_text(status: StatusCode, body: Vec<u8>) -> Response {
+    typed(status, Body::from(body))
+}
+
 /// An answer whose body comes in pieces.
 pub fn scim_stream(
     status: StatusCode,

@@ -7,10 +7,11 @@ use axon_model::{Clock, IdSource, SourceId};
 use axon_scim::{Profile, Registry};
 use axon_store::Store;
 
+use crate::auth::{Failures, TokenBook, Trusts};
 use crate::call::Dropped;
 use crate::care::{Care, CareSettings};
+use crate::reads::Reads;
 use crate::scim::Defaults;
-use crate::tokens::TokenBook;
 
 /// Whether the service can do its work, asked at each `/readyz`.
 pub trait Readiness: Send + Sync {
@@ -26,6 +27,8 @@ pub struct ApiParts {
     pub registry: Arc<Registry>,
     /// The sources that may push, and how each speaks SCIM.
     pub sources: BTreeMap<SourceId, Profile>,
+    /// Who is trusted, beside the bearers of the store's tokens.
+    pub trusts: Trusts,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Where ids come from.
@@ -40,6 +43,9 @@ pub struct ApiParts {
     pub render_metrics: Arc<dyn Fn() -> String + Send + Sync>,
 }
 
+/// How much memory the users that were read lately may take, bytes: about a hundred thousand of them.
+const KEPT_BYTES: usize = 112 * 1024 * 1024;
+
 /// What handlers share; cheap to clone.
 #[derive(Clone)]
 pub struct Api(Arc<Inner>);
@@ -49,10 +55,14 @@ pub struct Inner {
     parts: ApiParts,
     /// The tokens seen lately.
     pub(crate) tokens: TokenBook,
+    /// Who was refused lately.
+    pub(crate) failures: Failures,
     /// The sources' turns and ledgers.
     pub(crate) care: Care,
     /// What answers show when nobody chooses.
     pub(crate) defaults: Defaults,
+    /// The users that were read lately.
+    pub(crate) reads: Arc<Reads>,
     /// What operators were told that sources send in vain.
     pub(crate) dropped: Dropped,
 }
@@ -62,11 +72,15 @@ impl Api {
     pub fn new(mut parts: ApiParts) -> Self {
         let care = Care::new(std::mem::take(&mut parts.care), parts.sources.keys());
         let defaults = Defaults::of(&parts.registry);
+        let reads = Arc::new(Reads::new(KEPT_BYTES));
+        reads.begin_with(parts.store.keep(reads.clone()));
         Self(Arc::new(Inner {
             parts,
             care,
             tokens: TokenBook::default(),
+            failures: Failures::default(),
             defaults,
+            reads,
             dropped: Dropped::default(),
         }))
     }

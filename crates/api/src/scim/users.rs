@@ -3,6 +3,7 @@
 pub mod create;
 pub mod delete;
 pub mod get;
+mod kept;
 pub mod list;
 pub mod patch;
 pub mod replace;
@@ -30,6 +31,14 @@ fn parse_id(text: &str) -> Result<UserId, ScimError> {
 async fn answer_list(api: &Api, call: &Call) -> Result<Response, Refused> {
     let projection = call.projection(api, KIND)?;
     let query = page::query(api, call, KIND, projection.wants("groups"))?;
+    let name = if kept::may_be(call, &projection) { kept::one_name(&query) } else { None };
+    if let Some(user) = name.as_deref().and_then(|name| api.reads.named(&call.source, name)) {
+        return Ok(kept::answer_list(call, &user));
+    }
+    let reading = if name.is_some() { api.reads.begin().await } else { None };
     let found = api.store.list_users(&call.source, query).await.map_err(|error| refused(&error))?;
+    if let [only] = &found.items[..] {
+        kept::keep(api, call, reading, only);
+    }
     Ok(page::answer(View::new(api, call, &projection), &found))
 }

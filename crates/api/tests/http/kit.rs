@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axon_api::auth::{AuthSettings, Trusts};
 use axon_api::{Api, ApiParts, Limits, Readiness, router};
 use axon_model::{Actor, Clock, IdSource, ManualClock};
 use axon_scim::{Profile, ProfileKind, Registry};
@@ -17,6 +18,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 pub const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
+pub const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
 pub const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 pub const ERROR: &str = "urn:ietf:params:scim:api:messages:2.0:Error";
 /// An id in the right form that nobody has.
@@ -27,7 +29,7 @@ pub struct Server {
     pub router: Router,
     pub store: Arc<SqliteStore>,
     pub clock: Arc<ManualClock>,
-    _folder: tempfile::TempDir,
+    pub folder: tempfile::TempDir,
 }
 
 struct NoTargets;
@@ -65,6 +67,7 @@ impl Server {
                 source("okta", Profile::new(ProfileKind::Okta)),
                 source("generic", Profile::new(ProfileKind::Generic)),
             ]),
+            trusts: Trusts::new(AuthSettings::default(), clock.clone()).expect("no issuers"),
             clock: clock.clone(),
             ids: Arc::new(IdSource::Random),
             public_url: Some("https://axon.test/".to_owned()),
@@ -73,7 +76,7 @@ impl Server {
             render_metrics: Arc::new(String::new),
         };
         change(&mut parts);
-        let server = Self { router: router(Api::new(parts), limits), store, clock, _folder: folder };
+        let server = Self { router: router(Api::new(parts), limits), store, clock, folder };
         for source in ["entra", "okta", "generic"] {
             server.give_token(source, &format!("secret-of-{source}"), None).await;
         }

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::{KIND, parse_id};
+use super::{KIND, kept, parse_id};
 use crate::call::Call;
 use crate::reply::Refused;
 use crate::scim::internal;
@@ -18,12 +18,18 @@ use crate::state::Api;
 pub async fn handle(State(api): State<Api>, call: Call, Segment(text): Segment) -> Result<Response, Refused> {
     let id = parse_id(&text)?;
     let projection = call.projection(&api, KIND)?;
+    let may_be_kept = kept::may_be(&call, &projection);
+    if may_be_kept && let Some(user) = api.reads.user(&call.source, id) {
+        return Ok(kept::answer(&call, &user));
+    }
+    let reading = if may_be_kept { api.reads.begin().await } else { None };
     let found = api
         .store
         .user(&call.source, id, projection.wants("groups"))
         .await
         .map_err(|error| internal(&error, "read a user"))?
         .ok_or_else(|| ScimError::no_such_resource(KIND, &text))?;
+    kept::keep(&api, &call, reading, &found);
     if call.if_none_match.meets(found.version) {
         return Ok(nothing(&call, StatusCode::NOT_MODIFIED, &found));
     }
