@@ -13,6 +13,8 @@ use crate::schema::{Attribute, Registry, ResourceKind, Returned};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Projection {
     choice: Choice,
+    /// A core attribute that is not shown, whatever is chosen.
+    hidden: Option<&'static str>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -39,12 +41,19 @@ impl Projection {
             (None, Some(names)) => Choice::Without(targets(names, registry, kind)),
             (None, None) => Choice::Default,
         };
-        Self { choice }
+        Self { choice, hidden: None }
     }
 
     /// Everything that is returned by default.
     pub fn all() -> Self {
-        Self { choice: Choice::Default }
+        Self { choice: Choice::Default, hidden: None }
+    }
+
+    /// The same, that never shows this core attribute: the caller may not see it.
+    #[must_use]
+    pub fn hiding(mut self, name: &'static str) -> Self {
+        self.hidden = Some(name);
+        self
     }
 
     /// Did the client name the attributes that it wants?
@@ -60,6 +69,9 @@ impl Projection {
 
     /// Will anything of this core attribute be shown? A store asks before it reads `members` or `groups`.
     pub fn wants(&self, name: &str) -> bool {
+        if self.hidden == Some(name) {
+            return false;
+        }
         let is = |target: &Target| match target {
             Target::Attribute { path, .. } => path.extension.is_none() && path.attribute.name == name,
             Target::Core => !is_common(name),
@@ -96,6 +108,9 @@ impl Projection {
         attribute: impl Fn(&str) -> Option<&'a Attribute>,
     ) {
         map.retain(|name, value| {
+            if extension.is_none() && self.hidden == Some(name.as_str()) {
+                return false;
+            }
             // Extensions are gone through by themselves.
             let Some(attribute) = attribute(name) else { return extension.is_none() && name.contains(':') };
             match attribute.returned {

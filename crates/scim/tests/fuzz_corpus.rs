@@ -9,7 +9,8 @@ use serde_json::Value;
 fn inputs(target: &str) -> Vec<Vec<u8>> {
     let file = format!("{}/../../fuzz/corpus/{target}.txt", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{file}: {error}"));
-    let read = |line: &str| match serde_json::from_str(line).unwrap_or_else(|e| panic!("{file}: {e}: {line}")) {
+    let read = |line: &str| match serde_json::from_str(line).unwrap_or_else(|e| panic!("{file}: {e}: {line}"))
+    {
         Value::String(text) => text.into_bytes(),
         Value::Object(map) => {
             let bytes = map["bytes"].as_str().expect("bytes");

@@ -11,7 +11,6 @@ use anyhow::Context;
 use axon_api::{Api, ApiParts, Limits, Readiness};
 use axon_controller::Controller;
 use axon_mapping::RoleMap;
-use axon_scim::{Profile, Registry};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;

@@ -27,6 +27,22 @@ pub enum ConfigError {
         /// The line, underlined.
         quote: String,
     },
+    /// A schema file is not there or not readable.
+    #[error("cannot read the schema file {}, which `extensions` names", path.display())]
+    UnreadableSchema {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A schema file cannot be used.
+    #[error("{}:{reason}", path.display())]
+    Schema {
+        /// The file.
+        path: PathBuf,
+        /// Where in it, and what is wrong.
+        reason: String,
+    },
     /// A setting has a value that cannot work.
     #[error("{}: `{key}` {reason}", path.display())]
     Setting {

@@ -81,6 +81,8 @@ pub enum Unresolved {
     Schema(String),
     /// No schema of this kind has it.
     Attribute(String),
+    /// Several extensions have it, so the URN must say which.
+    Ambiguous(String),
 }
 
 impl fmt::Display for Unresolved {
@@ -90,6 +92,9 @@ impl fmt::Display for Unresolved {
             Self::Malformed(text) => write!(f, "{} is not an attribute name", quoted(text)),
             Self::Schema(text) => write!(f, "{} names no schema that is served here", quoted(text)),
             Self::Attribute(text) => write!(f, "no schema has an attribute {}", quoted(text)),
+            Self::Ambiguous(text) => {
+                write!(f, "several schemas have an attribute {}: put the URN before it", quoted(text))
+            }
         }
     }
 }
@@ -208,12 +213,12 @@ impl Registry {
         if let Some(attribute) = self.core_attribute(kind, name) {
             return finish(None, Some(attribute), sub, text);
         }
-        for schema in self.extensions(kind) {
-            if let Some(attribute) = schema.attribute(name) {
-                return finish(Some(schema.id.clone()), Some(attribute), sub, text);
-            }
+        let mut found = self.extensions(kind).filter_map(|s| Some((s, s.attribute(name)?)));
+        match (found.next(), found.next()) {
+            (Some((schema, attribute)), None) => finish(Some(schema.id.clone()), Some(attribute), sub, text),
+            (Some(_), Some(_)) => Err(Unresolved::Ambiguous(text.to_owned())),
+            (None, _) => Err(Unresolved::Attribute(text.to_owned())),
         }
-        Err(Unresolved::Attribute(text.to_owned()))
     }
 
     /// Looks up a name that must be an attribute or a part of one.
@@ -353,5 +358,11 @@ mod tests {
         let found = registry.attr_path(ResourceKind::User, "URN:EXAMPLE:2.0:EXTRA:LEVEL").unwrap();
         assert_eq!(found.to_string(), format!("{urn}:level"));
         assert!(registry.attr_path(ResourceKind::Group, "level").is_err());
+        let other =
+            Schema { id: Arc::from("urn:example:2.0:Other"), ..schema(vec![Attribute::string("level", "")]) };
+        registry.add_extension(ResourceKind::User, other, false).unwrap();
+        let twice = registry.attr_path(ResourceKind::User, "level").unwrap_err();
+        assert_eq!(twice, Unresolved::Ambiguous("level".to_owned()));
+        assert!(registry.attr_path(ResourceKind::User, &format!("{urn}:level")).is_ok());
     }
 }
