@@ -1,16 +1,18 @@
 //! Who is calling, and with which parameters: made before any handler of SCIM runs.
 
-mod authenticate;
 mod condition;
 mod dropped;
 
-use axon_model::{Actor, RequestId, SourceId};
-use axon_scim::{ListQuery, Notices, Profile, Projection, ResourceKind, ScimError};
-use axon_store::{Act, WriteContext};
-use axum::extract::FromRequestParts;
-use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, header};
+use std::sync::Arc;
 
+use axon_model::{Actor, RequestId, SourceId};
+use axon_scim::{Filter, ListQuery, Notices, Profile, Projection, ResourceKind, ScimError};
+use axon_store::{Act, WriteContext};
+use axum::extract::{FromRequestParts, MatchedPath};
+use axum::http::header;
+use axum::http::request::Parts;
+
+use crate::auth::{self, Caller, Need, Origin};
 use crate::layers::Admitted;
 use crate::reply::Refused;
 use crate::state::Api;
@@ -21,6 +23,8 @@ pub use dropped::Dropped;
 /// The most names of `attributes` or `excludedAttributes`: more than all schemas have, few enough to be looked at for each
 /// attribute of each resource of a page.
 const MAX_NAMES: usize = 250;
+/// The attribute of a user that tells of groups.
+const GROUPS: &str = "groups";
 /// The most comparisons of the filters among those names: they are made for each element that an answer shows.
 const MAX_TERMS: usize = 50;
 
@@ -29,6 +33,8 @@ const MAX_TERMS: usize = 50;
 pub struct Call {
     /// Whose token it was.
     pub source: SourceId,
+    /// Who calls, and what the token may do.
+    pub caller: Arc<Caller>,
     /// How that source speaks SCIM.
     pub profile: Profile,
     /// The request's id.
@@ -47,48 +53,45 @@ impl FromRequestParts<Api> for Call {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Refused> {
-        let (source, profile) = authenticate::authenticate(&parts.headers, api).await?;
-        let query = match parts.uri.query() {
-            Some(query) => ListQuery::parse(query)?,
-            None => ListQuery::default(),
-        };
         let admitted = parts
             .extensions
             .get::<Admitted>()
             .ok_or_else(|| ScimError::internal("internal error; the log has it by the request id"))?;
+        let (caller, profile) = auth::authenticate(&parts.headers, admitted, api).await?;
+        let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+        caller.permits(Need::of(&parts.method, route)).inspect_err(|_| {
+            let _ = admitted.lacks_scope.set(());
+        })?;
+        let source = caller.source.clone();
+        let query = match parts.uri.query() {
+            Some(query) => ListQuery::parse(query)?,
+            None => ListQuery::default(),
+        };
         if let Some(cared) = api.care.of(&source) {
             cared.admit(admitted).await?;
         }
         Ok(Self {
             source,
+            caller,
             profile,
             request: admitted.id.clone(),
             query,
-            base: base(parts, api),
+            base: base(parts, admitted.origin.get(), api),
             if_match: Condition::read(&parts.headers, &header::IF_MATCH)?,
             if_none_match: Condition::read(&parts.headers, &header::IF_NONE_MATCH)?,
         })
     }
 }
 
-/// The configured address, or the one in the request. What a client says of its host goes back to that client alone.
-fn base(parts: &Parts, api: &Api) -> String {
+/// The configured address, or the one of the connection, or what a trusted proxy says of it. What a client says of its host goes
+/// back to that client alone.
+fn base(parts: &Parts, origin: Option<&Origin>, api: &Api) -> String {
     if let Some(url) = &api.public_url {
         return format!("{}/scim/v2", url.trim_end_matches('/'));
     }
-    let plain = |host: &&str| {
-        (1..=255).contains(&host.len())
-            && host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:[]_".contains(&b))
-    };
-    let host = parts.headers.get(header::HOST).and_then(|value| value.to_str().ok()).filter(plain);
-    let authority = parts.uri.authority().map(axum::http::uri::Authority::as_str).filter(plain);
-    let scheme = if forwarded_https(&parts.headers) { "https" } else { "http" };
-    format!("{scheme}://{}/scim/v2", host.or(authority).unwrap_or("localhost"))
-}
-
-fn forwarded_https(headers: &HeaderMap) -> bool {
-    static FORWARDED: HeaderName = HeaderName::from_static("x-forwarded-proto");
-    headers.get(&FORWARDED).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"https"))
+    let scheme = if origin.is_some_and(|origin| origin.is_https) { "https" } else { "http" };
+    let host = auth::host(origin, &parts.headers, &parts.uri).unwrap_or("localhost");
+    format!("{scheme}://{host}/scim/v2")
 }
 
 impl Call {
@@ -108,6 +111,20 @@ impl Call {
         }
     }
 
+    /// Refuses what the token is not for: one operation of many, or the groups in a filter.
+    pub fn permits_write(&self, kind: ResourceKind) -> Result<(), ScimError> {
+        self.caller.permits(Need::to_write(kind))
+    }
+
+    /// Refuses a filter that would tell of groups whom they are hidden from.
+    pub fn permits_filter(&self, filter: &Filter) -> Result<(), ScimError> {
+        let tells = |path: &axon_scim::AttrPath| path.extension.is_none() && path.attribute.name == GROUPS;
+        if self.caller.scopes.groups || !filter.attributes().iter().any(tells) {
+            return Ok(());
+        }
+        self.caller.permits(Need::to_read(ResourceKind::Group))
+    }
+
     /// What an answer shows. Looked at before anything is written: a bad choice must not follow a write.
     pub fn projection(&self, api: &Api, kind: ResourceKind) -> Result<Projection, ScimError> {
         let (attributes, excluded) =
@@ -122,7 +139,8 @@ impl Call {
             let text = format!("the filters among the attributes have more than {MAX_TERMS} comparisons");
             return Err(ScimError::invalid_value(text));
         }
-        Ok(projection)
+        self.caller.permits(Need::to_read(kind))?;
+        Ok(if self.caller.scopes.groups { projection } else { projection.hiding(GROUPS) })
     }
 
     /// Tells operators what of a body was dropped.

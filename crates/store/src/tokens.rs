@@ -122,7 +122,14 @@ pub struct NewToken {
 impl NewToken {
     /// A connector's token that may do everything and never ends.
     pub fn bearer(source: SourceId, hash: TokenHash, label: impl Into<String>) -> Self {
-        Self { source, hash, label: label.into(), expires: None, scopes: Scopes::ALL, kind: TokenKind::Bearer }
+        Self {
+            source,
+            hash,
+            label: label.into(),
+            expires: None,
+            scopes: Scopes::ALL,
+            kind: TokenKind::Bearer,
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use axon_model::RequestId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::auth::{Origin, Slowed};
 use crate::care::{Cared, Sent, Turn};
 
 /// A request that was let in.
@@ -25,6 +26,12 @@ pub struct Admission {
     pub cared: OnceLock<Arc<Cared>>,
     /// Its body.
     pub sent: OnceLock<Sent>,
+    /// Where it comes from.
+    pub origin: OnceLock<Origin>,
+    /// Set where it showed a token that was refused.
+    pub was_refused: OnceLock<()>,
+    /// Set where its token is not for what it wants.
+    pub lacks_scope: OnceLock<()>,
     /// When it is to come again, seconds.
     pub retry_after: OnceLock<u64>,
     /// Whether its body is still arriving.
@@ -53,6 +60,9 @@ impl Admitted {
             body_bytes,
             cared: OnceLock::new(),
             sent: OnceLock::new(),
+            origin: OnceLock::new(),
+            was_refused: OnceLock::new(),
+            lacks_scope: OnceLock::new(),
             retry_after: OnceLock::new(),
             reading: AtomicBool::new(false),
             turn: OnceLock::new(),
@@ -73,6 +83,20 @@ impl Admission {
     /// Gives the place to others while this request waits.
     pub fn step_back(&self) {
         drop(self.place.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+
+    /// Waits as long as an answer is slowed, in no place among those that are worked on.
+    pub async fn slow_down(&self, slowed: Slowed) {
+        match slowed {
+            Slowed::No => {}
+            Slowed::Wait(time, _place) => {
+                self.step_back();
+                tokio::time::sleep(time).await;
+            }
+            Slowed::ComeBack => {
+                let _ = self.retry_after.set(crate::auth::COME_BACK_SECONDS);
+            }
+        }
     }
 
     /// Keeps a turn until the request ends.

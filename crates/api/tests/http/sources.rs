@@ -38,7 +38,8 @@ async fn without_a_known_token_every_endpoint_is_401_and_says_the_same() {
             if method != "HEAD" {
                 answer.refused(401, "");
             }
-            assert_eq!(answer.header("www-authenticate"), "Bearer realm=\"axon\"");
+            let challenge = answer.header("www-authenticate");
+            assert!(challenge.starts_with("Bearer realm=\"axon\""), "{challenge}");
             bodies.insert(answer.body.to_string());
         }
     }

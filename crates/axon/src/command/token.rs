@@ -40,8 +40,10 @@ async fn create(parts: &Parts, source: &str, label: String, days: Option<u16>) -
     let token = format!("axon_{}", URL_SAFE_NO_PAD.encode(secret));
     let act = parts.act();
     let expires = days.map(|days| act.now + time::Duration::days(days.into()));
-    let made =
-        parts.store.add_token(NewToken { expires, ..NewToken::bearer(source, TokenHash::of(&token), label) }, act).await?;
+    let made = parts
+        .store
+        .add_token(NewToken { expires, ..NewToken::bearer(source, TokenHash::of(&token), label) }, act)
+        .await?;
     println!("{token}");
     eprintln!("token {} for {}: shown once, stored as a hash", made.id, made.source);
     Ok(Status::Done)
