@@ -74,11 +74,23 @@ pub enum Command {
         #[command(subcommand)]
         command: MapCommand,
     },
+    /// SCIM sessions
+    Scim {
+        /// What to do
+        #[command(subcommand)]
+        command: ScimCommand,
+    },
     /// The journal
     Audit {
         /// What to do
         #[command(subcommand)]
         command: AuditCommand,
+    },
+    /// What waits for a person
+    Holds {
+        /// What to do
+        #[command(subcommand)]
+        command: HoldsCommand,
     },
     /// Show where each target stands
     Status {
@@ -166,6 +178,40 @@ pub enum TokenCommand {
     },
 }
 
+/// What waits for a person.
+#[derive(Debug, Subcommand)]
+pub enum HoldsCommand {
+    /// List what waits
+    List {
+        /// Also what was answered, expired or is no more
+        #[arg(long)]
+        all: bool,
+        /// Exit with 3 while anything waits
+        #[arg(long)]
+        check: bool,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let it go on
+    Release(HoldAnswer),
+    /// Say no: it stays as it is and is not asked again
+    Reject(HoldAnswer),
+}
+
+/// An answer to what waits.
+#[derive(Debug, Args)]
+pub struct HoldAnswer {
+    /// The hold's id, or eight or more characters of its begin or end
+    pub id: String,
+    /// Why, for the journal
+    #[arg(long)]
+    pub reason: String,
+    /// Who says so, where it is not the login that runs this
+    #[arg(long)]
+    pub by: Option<String>,
+}
+
 /// The role map.
 #[derive(Debug, Subcommand)]
 pub enum MapCommand {
@@ -180,6 +226,35 @@ pub enum MapCommand {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// SCIM sessions.
+#[derive(Debug, Subcommand)]
+pub enum ScimCommand {
+    /// Send a recorded session to a server and show where it answers otherwise; exits with 3 where it does
+    Replay(ReplayArgs),
+}
+
+/// A replay.
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// The recording, as `record` in the configuration makes it
+    pub file: PathBuf,
+    /// The server's SCIM base, as http://127.0.0.1:8080/scim/v2; it is written to
+    #[arg(long)]
+    pub to: String,
+    /// A file with a bearer token of that server
+    #[arg(long)]
+    pub token_file: PathBuf,
+    /// Only what this source sent
+    #[arg(long)]
+    pub source: Option<String>,
+    /// Compare values and lengths of lists too: for a server that is as empty as the recorded one was
+    #[arg(long)]
+    pub values: bool,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// The journal.

@@ -6,7 +6,9 @@ mod check_config;
 mod check_map;
 mod emulator;
 mod explain;
+mod holds;
 mod plan;
+mod replay;
 mod serve;
 mod status;
 mod token;
@@ -14,7 +16,7 @@ mod token;
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::cli::{Cli, Command, ConfigCommand, MapCommand};
+use crate::cli::{Cli, Command, ConfigCommand, MapCommand, ScimCommand};
 use crate::demo;
 use crate::wiring::{Parts, load_config, load_map};
 
@@ -57,7 +59,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<Status> {
         Command::Map { command: MapCommand::Check { path, set, json } } => {
             check_map::run(config, path.as_deref(), &set, json).await
         }
+        Command::Scim { command: ScimCommand::Replay(args) } => replay::run(args).await,
         Command::Audit { command } => audit::run(config, command).await,
+        Command::Holds { command } => holds::run(existing(config).await?, command).await,
         Command::Status { json } => status::run(existing(config).await?, json).await,
         Command::Config { command: ConfigCommand::Check { json } } => {
             check_config::run(&load_config(config)?, json)

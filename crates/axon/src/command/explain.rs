@@ -1,13 +1,15 @@
 //! `axon explain USER`
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::Context;
-use axon_mapping::TargetName;
+use axon_controller::World;
 use axon_mapping::explain::{Question, explain};
+use axon_mapping::{Explanation, Pending, TargetName};
+use axon_store::Hold;
 
-use super::{Status, print_json};
+use super::{Status, holds, print_json};
 use crate::wiring::{Parts, load_map};
 
 /// Explains from the directory and the map; asks no target.
@@ -23,16 +25,41 @@ pub async fn run(parts: &Parts, user: &str, target: Option<&str>, json: bool) ->
             })?)
         }
     };
-    let directory = parts.store.load_directory().await?;
-    let identity = Arc::default();
-    let question = Question { who: user, target, identity: &identity, around: &BTreeMap::new() };
-    let explanation = explain(&map, &directory, question, parts.clock.now());
+    let now = parts.clock.now();
+    let mut world = World::of(parts.config.claims());
+    world.follow(parts.store.as_ref(), now).await?;
+    let question = Question { who: user, target, identity: world.identity(), around: &BTreeMap::new() };
+    let explanation = explain(&map, world.directory(), question, now);
+    let held = concerning(holds::open(parts).await?, &explanation);
     let known = !explanation.people.is_empty();
     if json {
-        print_json(&explanation)?;
+        let mut value = serde_json::to_value(&explanation)?;
+        value["holds"] = held.iter().map(holds::value).collect();
+        print_json(&value)?;
     } else {
         print!("{explanation}");
+        for hold in &held {
+            println!("HELD: {}", holds::text(hold));
+        }
     }
     parts.store.close().await;
     Ok(if known { Status::Done } else { Status::Failed })
+}
+
+/// Of what waits, what keeps something from these people.
+fn concerning(mut held: Vec<Hold>, explanation: &Explanation) -> Vec<Hold> {
+    let mut about: BTreeSet<String> = BTreeSet::new();
+    for person in &explanation.people {
+        about.insert(person.id.to_string());
+        for pending in person.targets.iter().flat_map(|target| &target.withheld) {
+            if let Pending::GroupHeld { group, .. } = pending {
+                about.insert(group.to_string());
+            }
+        }
+    }
+    held.retain(|hold| {
+        let holder = hold.held.binds.as_ref().and_then(|pin| pin.holder.as_ref());
+        holder.is_some_and(|id| about.contains(id))
+    });
+    held
 }

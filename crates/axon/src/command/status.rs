@@ -1,5 +1,7 @@
 //! `axon status`
 
+mod health;
+
 use super::{Status, print_json};
 use crate::wiring::{Parts, load_map};
 
@@ -17,6 +19,8 @@ pub async fn run(parts: Parts, json: bool) -> anyhow::Result<Status> {
         all.insert(name.to_string(), value);
     }
     let counts = parts.store.counts().await?;
+    let held = super::holds::open(&parts).await?;
+    let (calls, now) = (parts.store.health().await?, parts.clock.now());
     parts.store.close().await;
     if json {
         let sources: Vec<serde_json::Value> = counts
@@ -26,7 +30,10 @@ pub async fn run(parts: Parts, json: bool) -> anyhow::Result<Status> {
                     "memberships": c.memberships, "parked": c.parked })
             })
             .collect();
-        print_json(&serde_json::json!({ "journal": head.seq, "sources": sources, "targets": all }))?;
+        print_json(
+            &serde_json::json!({ "journal": head.seq, "sources": sources, "health": health::as_json(&calls, now), "targets": all,
+            "holds": held.iter().map(super::holds::value).collect::<Vec<_>>() }),
+        )?;
         return Ok(Status::Done);
     }
     println!("journal: {} records", head.seq);
@@ -35,6 +42,12 @@ pub async fn run(parts: Parts, json: bool) -> anyhow::Result<Status> {
             "source {}: {} users, {} groups, {} memberships, {} named members that are not there yet",
             c.source, c.users, c.groups, c.memberships, c.parked
         );
+    }
+    for (source, health) in &calls {
+        println!("source {source}:");
+        for line in health::lines(health, now) {
+            println!("    {line}");
+        }
     }
     for (name, value) in &all {
         let summary = &value["summary"];
@@ -53,6 +66,9 @@ pub async fn run(parts: Parts, json: bool) -> anyhow::Result<Status> {
         if let Some(trouble) = summary["trouble"].as_str() {
             println!("    trouble: {trouble}");
         }
+    }
+    for hold in &held {
+        println!("held: {}", super::holds::text(hold));
     }
     Ok(Status::Done)
 }

@@ -1,0 +1,209 @@
+//! `axon holds list | release | reject`
+
+use anyhow::{Context, bail};
+use axon_model::name::shown;
+use axon_model::{Actor, HoldId, RecordSeq};
+use axon_store::{Act, Hold, HoldEnd, HoldKind, HoldState};
+use serde_json::{Value, json};
+
+use super::{Status, print_json};
+use crate::cli::{HoldAnswer, HoldsCommand};
+use crate::wiring::Parts;
+
+/// The longest reason and name, in characters.
+const LONGEST: usize = 1_000;
+/// The fewest characters that an id may be shortened to.
+const SHORTEST: usize = 8;
+
+/// Lists what waits for a person, or answers.
+pub async fn run(parts: Parts, command: HoldsCommand) -> anyhow::Result<Status> {
+    let status = match command {
+        HoldsCommand::List { all, check, json } => list(&parts, all, check, json).await,
+        HoldsCommand::Release(answer) => end(&parts, answer, HoldEnd::Release).await,
+        HoldsCommand::Reject(answer) => end(&parts, answer, HoldEnd::Reject).await,
+    };
+    parts.store.close().await;
+    status
+}
+
+/// What waits for a person, oldest first.
+pub async fn open(parts: &Parts) -> anyhow::Result<Vec<Hold>> {
+    let mut holds = parts.store.holds(RecordSeq(0)).await?;
+    holds.retain(|hold| hold.state == HoldState::Open);
+    holds.sort_by_key(|hold| (hold.opened, hold.id));
+    Ok(holds)
+}
+
+/// A hold for machines.
+pub fn value(hold: &Hold) -> Value {
+    let instant = axon_store::stored::shown_instant;
+    json!({
+        "id": hold.id,
+        "kind": hold.held.kind.as_str(),
+        "state": hold.state.as_str(),
+        "what": hold.held.what,
+        "why": hold.held.why,
+        "source": hold.held.source,
+        "target": hold.held.target,
+        "opened": instant(hold.opened),
+        "expires": hold.held.expires.map(instant),
+        "ended": hold.ended.as_ref().map(|e| json!({ "at": instant(e.at), "by": e.by, "reason": e.reason })),
+        "record": hold.record,
+    })
+}
+
+/// A hold for people.
+pub fn text(hold: &Hold) -> String {
+    format!("{}  {}  {}: {}", hold.id, hold.held.kind.as_str(), hold.held.what, hold.held.why)
+}
+
+async fn list(parts: &Parts, all: bool, check: bool, as_json: bool) -> anyhow::Result<Status> {
+    let mut holds = if all { parts.store.holds(RecordSeq(0)).await? } else { open(parts).await? };
+    holds.sort_by_key(|hold| (hold.opened, hold.id));
+    let waits = holds.iter().any(|hold| hold.state == HoldState::Open);
+    if as_json {
+        print_json(&holds.iter().map(value).collect::<Vec<_>>())?;
+    } else if holds.is_empty() {
+        println!("nothing waits for a person");
+    } else {
+        for hold in &holds {
+            println!("{}", text(hold));
+            println!("    since {}", axon_store::stored::shown_instant(hold.opened));
+            if hold.state == HoldState::Open {
+                println!("    a release means: {}", meaning(hold.held.kind));
+            }
+            if let Some(ended) = &hold.ended {
+                let at = axon_store::stored::shown_instant(ended.at);
+                println!(
+                    "    {} {at} by {}: {}",
+                    hold.state.as_str(),
+                    shown(&ended.by),
+                    shown(&ended.reason)
+                );
+            }
+        }
+    }
+    Ok(if check && waits { Status::Found } else { Status::Done })
+}
+
+fn meaning(kind: HoldKind) -> &'static str {
+    match kind {
+        HoldKind::NewPerson => "this is the person from now on; the principal is dropped and made anew",
+        HoldKind::GroupName => "the name is this group's from now on; whoever has it by another one waits",
+        HoldKind::GroupMatch => "the group gives what the mapping says",
+        HoldKind::Step => "the step is done once",
+    }
+}
+
+async fn end(parts: &Parts, answer: HoldAnswer, end: HoldEnd) -> anyhow::Result<Status> {
+    let HoldAnswer { id, reason, by } = answer;
+    let reason = sentence("--reason", &reason)?;
+    let mut act = parts.act();
+    if let Some(by) = by {
+        act = in_the_name_of(act, &sentence("--by", &by)?);
+    }
+    let holds = parts.store.holds(RecordSeq(0)).await?;
+    let hold = find(&holds, &id)?;
+    let Some(ended) = parts.store.end_hold(hold.id, end, reason, act).await? else {
+        let state = hold.state.as_str();
+        eprintln!("axon: hold {} is {state}; `axon holds list --all` shows what came of it", hold.id);
+        return Ok(Status::Failed);
+    };
+    println!("{} {}", ended.state.as_str(), text(&ended));
+    eprintln!("a running serve follows within a second");
+    Ok(Status::Done)
+}
+
+/// Who answers is told with the login that the command ran under: a name alone proves nothing.
+fn in_the_name_of(act: Act, by: &str) -> Act {
+    let name = match &act.actor {
+        Actor::Operator { name } => format!("{by} (login {name})"),
+        _ => by.to_owned(),
+    };
+    Act { actor: Actor::Operator { name }, ..act }
+}
+
+fn sentence(option: &str, text: &str) -> anyhow::Result<String> {
+    let text = text.trim();
+    if text.is_empty() {
+        bail!("{option} is empty: say it in a few words");
+    }
+    if text.chars().count() > LONGEST {
+        bail!("{option} is over {LONGEST} characters");
+    }
+    if text.chars().any(char::is_control) {
+        bail!("{option} holds a control character");
+    }
+    Ok(text.to_owned())
+}
+
+fn find<'h>(holds: &'h [Hold], id: &str) -> anyhow::Result<&'h Hold> {
+    let wanted = id.trim().to_ascii_lowercase();
+    if let Ok(id) = wanted.parse::<HoldId>() {
+        let found = holds.iter().find(|hold| hold.id == id);
+        return found.with_context(|| format!("there is no hold {id}; `axon holds list` shows the ids"));
+    }
+    if wanted.len() < SHORTEST {
+        bail!("{id:?} is too short for an id; `axon holds list` shows the ids");
+    }
+    // Ids that were made together begin alike: their ends tell them apart.
+    let fits = |hold: &&Hold| {
+        let id = hold.id.to_string();
+        id.starts_with(&wanted) || id.ends_with(&wanted)
+    };
+    let found: Vec<&Hold> = holds.iter().filter(fits).collect();
+    match found.as_slice() {
+        [] => bail!("there is no hold {id:?}; `axon holds list` shows the ids"),
+        [one] => Ok(one),
+        several => bail!("{id:?} fits {} holds: give more of the id", several.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hold(id: &str) -> Hold {
+        Hold {
+            id: id.parse().unwrap(),
+            held: axon_store::NewHold {
+                kind: HoldKind::Step,
+                key: id.to_owned(),
+                source: None,
+                target: None,
+                what: String::new(),
+                why: String::new(),
+                binds: None,
+                expires: None,
+            },
+            state: HoldState::Open,
+            opened: time::OffsetDateTime::UNIX_EPOCH,
+            ended: None,
+            record: RecordSeq(1),
+        }
+    }
+
+    #[test]
+    fn an_id_may_be_shortened_as_long_as_it_is_one() {
+        let holds =
+            [hold("018f3a00-0000-7000-8000-00000000000a"), hold("018f3a00-0000-7000-8000-00000000000b")];
+        assert_eq!(find(&holds, "00000000000B").unwrap().id, holds[1].id);
+        for (id, words) in [
+            ("018f3a00", "fits 2 holds"),
+            ("0a", "too short"),
+            ("ffffffff", "no hold"),
+            ("018f3a00-0000-7000-8000-00000000000c", "no hold"),
+        ] {
+            let error = find(&holds, id).unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_reason_is_said_in_words() {
+        assert_eq!(sentence("--reason", " rehired ").unwrap(), "rehired");
+        for bad in ["", "  ", "a\nb", &"x".repeat(1_001)] {
+            assert!(sentence("--reason", bad).is_err(), "{bad:?}");
+        }
+    }
+}
