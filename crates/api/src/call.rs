@@ -108,6 +108,7 @@ impl Call {
                 ids: api.ids.clone(),
             },
             if_match: self.if_match.versions(),
+            unless: self.if_none_match.unless(),
         }
     }
 

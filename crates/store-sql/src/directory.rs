@@ -41,14 +41,12 @@ impl Change {
     }
 }
 
-/// `If-Match` (RFC 7644 section 3.14).
+/// `If-Match` and `If-None-Match` (RFC 7644 section 3.14).
 pub(crate) fn check_version(context: &WriteContext, version: u64) -> Result<(), WriteError> {
-    match &context.if_match {
-        Some(wanted) if !wanted.contains(&version) => {
-            Err(ScimError::precondition_failed("the resource has changed since it was read").into())
-        }
-        _ => Ok(()),
+    if context.allows(version) {
+        return Ok(());
     }
+    Err(ScimError::precondition_failed("the resource has another version than the request's condition wants").into())
 }
 
 /// The text that is stored.

@@ -32,7 +32,7 @@ pub mod tokens;
 use axon_model::RecordSeq;
 use tokio::sync::watch;
 
-pub use context::{Act, WriteContext};
+pub use context::{Act, Unless, WriteContext};
 pub use directory::{DirectoryStore, Since, SourceCounts};
 pub use error::{StoreError, WriteError};
 pub use health::HealthStore;

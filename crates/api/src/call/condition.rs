@@ -1,6 +1,7 @@
 //! `If-Match` and `If-None-Match` (RFC 9110 section 13.1, RFC 7644 section 3.14).
 
 use axon_scim::ScimError;
+use axon_store::Unless;
 use axum::http::{HeaderMap, HeaderName};
 
 /// What a conditional header asks for. Tags compare weakly: all of ours are weak, and SCIM clients send them back as they are.
@@ -42,6 +43,15 @@ impl Condition {
             Self::None => false,
             Self::Any => true,
             Self::OneOf(versions) => versions.contains(&version),
+        }
+    }
+
+    /// As `If-None-Match` of a write: when the resource is to be left as it is.
+    pub fn unless(&self) -> Unless {
+        match self {
+            Self::None => Unless::Never,
+            Self::Any => Unless::Exists,
+            Self::OneOf(versions) => Unless::OneOf(versions.clone()),
         }
     }
 

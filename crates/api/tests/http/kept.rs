@@ -127,6 +127,7 @@ async fn what_another_process_writes_is_seen_at_once() {
             registry: std::sync::Arc::new(axon_scim::Registry::standard()),
             act: server.act(),
             if_match: None,
+            unless: axon_store::Unless::Never,
         };
         let mut resource =
             other.user(&source, id.parse().unwrap(), false).await.unwrap().unwrap().resource.into_map();

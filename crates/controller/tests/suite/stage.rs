@@ -295,6 +295,7 @@ impl Stage {
                 ids: self.ids.clone(),
             },
             if_match: None,
+            unless: axon_store::Unless::Never,
         }
     }
 

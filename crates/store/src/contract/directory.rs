@@ -8,7 +8,7 @@ use super::kit::{
     entra, filtered, group, group_body, journal, members, minute, okta, patch_user, source, status, user,
     user_body,
 };
-use crate::Store;
+use crate::{Store, Unless, WriteContext};
 
 /// What was written is read, with its instants and version.
 pub async fn a_user_reads_back(store: &dyn Store) {
@@ -136,7 +136,7 @@ pub async fn an_inactive_user_comes_back_where_the_source_wants_it(store: &dyn S
     assert_eq!(back.stored.id, kim);
 }
 
-/// `If-Match`.
+/// `If-Match` and `If-None-Match`.
 pub async fn a_stale_version_is_refused(store: &dyn Store) {
     let kim = user(store, "kim").await;
     let mut context = entra(1);
@@ -146,6 +146,14 @@ pub async fn a_stale_version_is_refused(store: &dyn Store) {
     assert_eq!(status(store.delete_user(context.clone(), kim).await), 412);
     context.if_match = Some(vec![7, 1]);
     assert_eq!(store.replace_user(context, kim, body).await.expect("put").stored.version, 2);
+    let body = || user_body(json!({"userName": "kim", "title": "y"}));
+    for unless in [Unless::OneOf(vec![1, 2]), Unless::Exists] {
+        let context = WriteContext { unless, ..entra(1) };
+        assert_eq!(status(store.replace_user(context.clone(), kim, body()).await), 412);
+        assert_eq!(status(store.delete_user(context, kim).await), 412);
+    }
+    let context = WriteContext { unless: Unless::OneOf(vec![1]), ..entra(1) };
+    assert_eq!(store.replace_user(context, kim, body()).await.expect("put").stored.version, 3);
 }
 
 /// The switch `unique_group_names`.

@@ -11,7 +11,9 @@ use axon_scim::{
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 
-use crate::{Act, JournalEntry, Query, Store, StoredGroup, StoredUser, WriteContext, WriteError, Written};
+use crate::{
+    Act, JournalEntry, Query, Store, StoredGroup, StoredUser, Unless, WriteContext, WriteError, Written,
+};
 
 static REGISTRY: LazyLock<Arc<Registry>> = LazyLock::new(|| Arc::new(Registry::standard()));
 static IDS: LazyLock<Arc<IdSource>> = LazyLock::new(|| Arc::new(IdSource::Random));
@@ -50,7 +52,7 @@ pub fn okta(n: i64) -> WriteContext {
 pub fn of(profile: Profile, name: &str, n: i64) -> WriteContext {
     let source = source(name);
     let act = Act { actor: Actor::Source { source: source.clone() }, ..act(n) };
-    WriteContext { source, profile, registry: REGISTRY.clone(), act, if_match: None }
+    WriteContext { source, profile, registry: REGISTRY.clone(), act, if_match: None, unless: Unless::Never }
 }
 
 /// A POST body, read.
