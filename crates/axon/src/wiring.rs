@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use axon_controller::{Controller, Settings};
 use axon_mapping::target::Tls as MapTls;
-use axon_mapping::{Auth as MapAuth, RoleMap, SecretRef, TargetName, TargetSpec};
+use axon_mapping::{Auth as MapAuth, RoleMap, SecretRef, TargetName, TargetSpec, map_test};
 use axon_model::{Actor, Clock, IdSource, SystemClock};
 use axon_reconcile::Target;
 use axon_store::{Act, Store};
@@ -93,6 +93,7 @@ impl Parts {
         map: &RoleMap,
         only: Option<&str>,
     ) -> anyhow::Result<BTreeMap<TargetName, Arc<dyn Target>>> {
+        can_be_carried_out(map)?;
         let folder = map_folder(&self.config.role_map);
         let mut targets: BTreeMap<TargetName, Arc<dyn Target>> = BTreeMap::new();
         for (name, spec) in &map.targets {
@@ -141,9 +142,29 @@ pub fn parse_map(files: &[(String, String)], set: &BTreeMap<String, String>) -> 
         .map_err(|faults| anyhow::anyhow!("the role map cannot be used\n\n{faults}"))
 }
 
-/// The configured role map.
+/// The configured role map, its own tests proved.
 pub fn load_map(config: &Config) -> anyhow::Result<RoleMap> {
-    parse_map(&map_files(&config.role_map)?, &BTreeMap::new())
+    proved_map(&map_files(&config.role_map)?)
+}
+
+/// Parses the role map and proves its tests: a map that fails one of them is not used for anything.
+pub fn proved_map(files: &[(String, String)]) -> anyhow::Result<RoleMap> {
+    let map = parse_map(files, &BTreeMap::new())?;
+    let failures = map_test::run(&map, SystemClock.now());
+    if failures.is_empty() {
+        return Ok(map);
+    }
+    let told: Vec<String> = failures.iter().map(ToString::to_string).collect();
+    bail!("the role map cannot be used: {} of its tests fail\n\n{}", told.len(), told.join("\n\n"))
+}
+
+/// Refuses a map that asks for what this version cannot do: nothing of a map is ignored in silence.
+pub fn can_be_carried_out(map: &RoleMap) -> anyhow::Result<()> {
+    let missing: Vec<String> = map.not_carried_out().iter().map(ToString::to_string).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    bail!("the role map cannot be put in force\n\n{}", missing.join("\n"))
 }
 
 fn map_folder(path: &Path) -> PathBuf {
@@ -152,7 +173,8 @@ fn map_folder(path: &Path) -> PathBuf {
 
 /// A target from what the map says of it. Relative paths are taken from the map's folder.
 fn connect(spec: &TargetSpec, folder: &Path, clock: &Arc<dyn Clock>) -> anyhow::Result<SynapseTarget> {
-    let auth = match &spec.auth {
+    let server = spec.sql_server().context("it is no database")?;
+    let auth = match spec.auth.as_ref().context("it has no `auth`")? {
         MapAuth::Sql { user, password } => {
             Auth::Sql { user: user.clone(), password: resolve(password, folder)? }
         }
@@ -161,8 +183,9 @@ fn connect(spec: &TargetSpec, folder: &Path, clock: &Arc<dyn Clock>) -> anyhow::
             TokenCommand::new(argv.clone(), Duration::from_secs(30), clock.clone())
                 .context("auth.token-command names no program")?,
         )),
+        other => bail!("auth `{}` is not supported yet", other.name()),
     };
-    let tls = match &spec.tls {
+    let tls = match &server.tls {
         MapTls::System => Tls::Verify,
         MapTls::Ca(file) => {
             let path = folder.join(file);
@@ -171,9 +194,9 @@ fn connect(spec: &TargetSpec, folder: &Path, clock: &Arc<dyn Clock>) -> anyhow::
         MapTls::Off => Tls::Off,
     };
     let connection = Connection {
-        host: spec.host.clone(),
-        port: spec.port,
-        database: spec.database.parse().context("database")?,
+        host: server.host.clone(),
+        port: server.port,
+        database: server.database.parse().context("database")?,
         tls,
         auth,
         login_timeout: Duration::from_secs(30),

@@ -1,5 +1,7 @@
 //! Which lines, groups and records stand behind one step: what a step's record says of its causes. No names of people.
 
+use std::collections::BTreeSet;
+
 use axon_model::{Directory, GroupId, RecordSeq, SqlName, UserId};
 use axon_reconcile::{GrantKey, Permission, Securable, Step};
 use serde::Serialize;
@@ -7,6 +9,7 @@ use time::OffsetDateTime;
 
 use crate::chain::Ways;
 use crate::evaluator::Evaluator;
+use crate::given::{Given, Person};
 use crate::grant::GrantLine;
 use crate::names::RoleName;
 use crate::pending::Claimant;
@@ -101,7 +104,7 @@ impl Evaluator {
     }
 
     fn role(&self, name: SqlName) -> Option<Cause> {
-        let found = self.view().roles.iter().find(|r| r.name == name)?;
+        let found = self.view().roles.iter().find(|r| r.name == Some(name))?;
         let spec = self.map().roles.get(&found.role)?;
         Some(Cause::Role { place: spec.place.clone(), role: spec.name.clone() })
     }
@@ -110,7 +113,7 @@ impl Evaluator {
     fn leads_to(&self, role: &RoleName, pool_role: Option<SqlName>) -> bool {
         let Some(number) = self.view().number(role) else { return false };
         let role = &self.view().roles[number];
-        pool_role.is_none_or(|wanted| role.name == wanted || role.per_person.contains(&wanted))
+        pool_role.is_none_or(|wanted| role.name == Some(wanted) || role.per_person.contains(&wanted))
     }
 
     fn given(
@@ -124,6 +127,19 @@ impl Evaluator {
             return vec![Cause::Withheld];
         }
         self.claimants(name).flat_map(|who| self.gives(directory, who, role, now)).collect()
+    }
+
+    /// The roles that a rule of separation keeps from a person.
+    fn separated(
+        &self,
+        person: &Person<'_>,
+        groups: &BTreeSet<GroupId>,
+        now: OffsetDateTime,
+    ) -> BTreeSet<&RoleName> {
+        if self.map().rules.separate.is_empty() {
+            return BTreeSet::new();
+        }
+        Given::to(self.map(), self.selection(), person, groups, now, |_, _| true).withheld
     }
 
     fn gives(
@@ -140,17 +156,20 @@ impl Evaluator {
                 let Some(user) = directory.user(*id).filter(|u| u.active) else { return causes };
                 let ways = Ways::of(directory, *id);
                 let groups = ways.groups();
+                let person = Person::new(user);
+                let withheld = self.separated(&person, &groups, now);
                 for number in self.selection().candidates(&groups) {
                     let mapping = &map.mappings[number];
                     if map.via(mapping, self.target()) != Via::Person {
                         continue;
                     }
-                    let Judgement::Gives(given) = self.selection().judge(mapping, number, user, &groups, now)
+                    let Judgement::Gives(given) =
+                        self.selection().judge(mapping, number, &person, &groups, now)
                     else {
                         continue;
                     };
-                    for (group, role) in given.into_iter().filter(|(_, role)| self.leads_to(role, pool_role))
-                    {
+                    let leads = |role: &RoleName| !withheld.contains(role) && self.leads_to(role, pool_role);
+                    for (group, role) in given.into_iter().filter(|(_, role)| leads(role)) {
                         causes.push(Cause::Mapping {
                             mapping: mapping.place.clone(),
                             role: role.clone(),
@@ -207,7 +226,9 @@ impl Evaluator {
         for cause in causes {
             let Cause::Mapping { role, .. } = cause else { continue };
             let held = self.map().roles.get(role).and_then(|r| r.held.get(&self.target().name));
-            for held in held.into_iter().flatten().filter(|h| h.grant.line == GrantLine::MemberOf(pool_role))
+            for held in held.into_iter().flatten().filter(|h| {
+                matches!(&h.grant.line, GrantLine::MemberOf(name) | GrantLine::Assigned(name) if *name == pool_role)
+            })
             {
                 let said_by = held.through.last().unwrap_or(role).clone();
                 let line = Cause::Line { line: held.grant.place.clone(), role: role.clone(), said_by };
@@ -255,7 +276,9 @@ impl Evaluator {
         on: Securable,
         columns: &[SqlName],
     ) -> Vec<Cause> {
-        let Some(role) = self.view().roles.iter().find(|r| r.name == grantee) else { return Vec::new() };
+        let Some(role) = self.view().roles.iter().find(|r| r.name == Some(grantee)) else {
+            return Vec::new();
+        };
         let atoms: Vec<Securable> = match on {
             Securable::Object(object) if !columns.is_empty() => {
                 columns.iter().map(|c| Securable::Column(object, *c)).collect()

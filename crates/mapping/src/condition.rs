@@ -8,6 +8,8 @@ use axon_scim::profile::Profile;
 use axon_scim::resource::Resource;
 use axon_scim::schema::{AttrPath, Registry, ResourceKind};
 
+use crate::nearest::nearest;
+
 /// A condition on a user.
 #[derive(Clone, PartialEq)]
 pub struct Condition {
@@ -15,27 +17,75 @@ pub struct Condition {
     filter: Filter,
 }
 
+/// Why a text is no condition, and which characters of it say so.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct ConditionError {
+    /// The first character that could not be taken, counted from 1.
+    pub column: usize,
+    /// What is wrong with it.
+    pub reason: String,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+impl ConditionError {
+    fn at(column: usize, reason: impl Into<String>) -> Self {
+        Self { column, reason: reason.into(), help: None }
+    }
+}
+
+/// The longest condition, in bytes.
+const LONGEST: usize = 8_192;
+/// The most comparisons of one condition: what judging one person costs at most.
+const MOST_TERMS: usize = 100;
+
 impl Condition {
-    /// Reads a SCIM filter over users, strictly.
-    pub fn parse(text: &str) -> Result<Self, FilterError> {
-        let filter = Filter::parse(text, &Registry::standard(), ResourceKind::User, &Profile::strict())?;
-        if let Some(path) = filter.attributes().into_iter().find(is_outside_document) {
-            let reason = match path.attribute.name.as_str() {
-                "groups" => {
-                    "`groups` cannot be asked here: name the groups under `groups` of the mapping".to_owned()
-                }
-                _ => format!("`{path}` is no attribute of the person that a source pushed"),
-            };
-            return Err(FilterError { column: 1, reason, sensitive: false });
+    /// Reads a SCIM filter over users of the standard schemas, strictly.
+    pub fn parse(text: &str) -> Result<Self, ConditionError> {
+        Self::parse_in(text, &Registry::standard())
+    }
+
+    /// Reads a SCIM filter over users of these schemas, strictly.
+    pub fn parse_in(text: &str, registry: &Registry) -> Result<Self, ConditionError> {
+        if text.len() > LONGEST {
+            let reason = format!("the condition has {} bytes; at most {LONGEST} are read", text.len());
+            return Err(ConditionError::at(1, reason));
+        }
+        let filter = Filter::parse(text, registry, ResourceKind::User, &Profile::strict())
+            .map_err(|e| refused(text, &e, registry))?;
+        if filter.terms() > MOST_TERMS {
+            let reason =
+                format!("the condition has {} comparisons; at most {MOST_TERMS} are read", filter.terms());
+            return Err(ConditionError::at(1, reason));
+        }
+        for path in filter.attributes() {
+            let column = column_of(text, &path.attribute.name);
+            if is_outside_document(&path) {
+                let reason = match path.attribute.name.as_str() {
+                    "groups" => {
+                        "`groups` cannot be asked here: name the groups under `groups` of the mapping"
+                            .to_owned()
+                    }
+                    _ => format!("`{path}` is no attribute of the person that a source pushed"),
+                };
+                return Err(ConditionError::at(column, reason));
+            }
+            if let Some(several) = ambiguous(text, &path, registry) {
+                return Err(ConditionError::at(column, several));
+            }
         }
         Ok(Self { text: text.to_owned(), filter })
     }
 
     /// Whether it holds for this user, and the values that were seen.
     pub fn over(&self, user: &UserEntry) -> Verdict {
-        // A document that does not read as an object is empty: everything in it is unknown.
-        let document = serde_json::from_str(&user.document).unwrap_or_default();
-        self.filter.evaluate(&Resource::from_document(ResourceKind::User, document))
+        self.over_resource(&resource(user))
+    }
+
+    /// Whether it holds for a document that was read before, and the values that were seen.
+    pub(crate) fn over_resource(&self, user: &Resource) -> Verdict {
+        self.filter.evaluate(user)
     }
 
     /// Whether it certainly holds for this user.
@@ -47,6 +97,67 @@ impl Condition {
     pub fn as_str(&self) -> &str {
         &self.text
     }
+}
+
+/// A user's document as conditions look at it. What does not read as an object is empty: everything in it is unknown.
+pub(crate) fn resource(user: &UserEntry) -> Resource {
+    Resource::from_document(ResourceKind::User, serde_json::from_str(&user.document).unwrap_or_default())
+}
+
+fn refused(text: &str, error: &FilterError, registry: &Registry) -> ConditionError {
+    let word: String = text
+        .chars()
+        .skip(error.column.saturating_sub(1))
+        .take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | ':' | '_' | '-' | '$'))
+        .collect();
+    let known = registry.attr_path(ResourceKind::User, &word).is_ok();
+    let help = if known || word.is_empty() { None } else { near_attribute(&word, registry) };
+    ConditionError { column: error.column, reason: error.reason.clone(), help }
+}
+
+/// The attribute of a user that a mistyped name most likely meant, as help.
+pub(crate) fn near_attribute(word: &str, registry: &Registry) -> Option<String> {
+    let (urn, short) = match word.rfind(':') {
+        Some(at) => word.split_at(at + 1),
+        None => ("", word),
+    };
+    let mut names: Vec<String> = Vec::new();
+    let extensions = registry.extensions(ResourceKind::User).flat_map(|schema| &schema.attributes);
+    for attribute in registry.core_attributes(ResourceKind::User).chain(extensions) {
+        names.push(attribute.name.clone());
+        names.extend(attribute.sub_attributes.iter().map(|sub| format!("{}.{}", attribute.name, sub.name)));
+    }
+    let near = nearest(short, names.iter().map(String::as_str))?;
+    Some(format!("did you mean `{urn}{near}`?"))
+}
+
+/// What is wrong with a short name that several schemas have.
+pub(crate) fn ambiguous(text: &str, path: &AttrPath, registry: &Registry) -> Option<String> {
+    path.extension.as_ref()?;
+    let name = path.attribute.name.to_ascii_lowercase();
+    let lower = text.to_ascii_lowercase();
+    let starts =
+        |at: usize| !lower[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || ":._-$".contains(c));
+    let short = lower.match_indices(&name).any(|(at, _)| {
+        let ends = !lower[at + name.len()..]
+            .starts_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '$' | ':'));
+        starts(at) && ends
+    });
+    let urns: Vec<&str> = registry
+        .extensions(ResourceKind::User)
+        .filter(|schema| schema.attribute(&name).is_some())
+        .map(|schema| &*schema.id)
+        .collect();
+    (short && urns.len() > 1).then(|| {
+        let full: Vec<String> = urns.iter().map(|urn| format!("{urn}:{}", path.attribute.name)).collect();
+        format!("several schemas have `{}`: write {}", path.attribute.name, full.join(" or "))
+    })
+}
+
+/// Where a name stands in the text, counted from 1.
+fn column_of(text: &str, name: &str) -> usize {
+    let at = text.to_ascii_lowercase().find(&name.to_ascii_lowercase()).unwrap_or(0);
+    text.get(..at).map_or(1, |before| before.chars().count() + 1)
 }
 
 /// Whether the stored document never has it, so that the condition would be unknown for everybody.
@@ -100,6 +211,46 @@ mod tests {
             "userType eq",
         ] {
             assert!(Condition::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_mistyped_attribute_is_told_its_nearest_name() {
+        let help = |text: &str| Condition::parse(text).unwrap_err().help;
+        assert_eq!(help("departmnt eq \"x\"").unwrap(), "did you mean `department`?");
+        assert_eq!(help("name.famlyName eq \"x\"").unwrap(), "did you mean `name.familyName`?");
+        assert_eq!(help("userType eq"), None);
+    }
+
+    #[test]
+    fn a_short_name_of_two_extensions_must_be_written_whole() {
+        let mut registry = Registry::standard();
+        let extension = |urn: &str| axon_scim::schema::Schema {
+            id: urn.into(),
+            name: "x".into(),
+            description: "x".into(),
+            attributes: registry
+                .extension(ResourceKind::User, axon_scim::schema::ENTERPRISE_URN)
+                .unwrap()
+                .attributes
+                .clone(),
+        };
+        let acme = extension("urn:acme:2.0:User");
+        registry.add_extension(ResourceKind::User, acme, false).unwrap();
+        let short = Condition::parse_in("title pr and Department eq \"x\"", &registry).unwrap_err();
+        assert_eq!(short.column, 14);
+        assert!(short.reason.contains("urn:acme:2.0:User:department"), "{short}");
+        for text in ["urn:acme:2.0:User:department eq \"x\"", "urn:ACME:2.0:User:Department pr"] {
+            assert!(Condition::parse_in(text, &registry).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn length_depth_and_breadth_are_bounded() {
+        let long = format!("title eq \"{}\"", "x".repeat(LONGEST));
+        let wide = vec!["title pr"; MOST_TERMS + 1].join(" and ");
+        for text in [long, wide, "(".repeat(4_000)] {
+            assert!(Condition::parse(&text).is_err());
         }
     }
 }

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use axon_model::SqlName;
 use axon_reconcile::{Permission, Securable};
 
-use crate::diagnostic::Fault;
+use crate::diagnostic::{Chapter, Fault};
 use crate::grant::GrantLine;
 use crate::names::{RoleName, TargetName};
 use crate::read::Reader;
 use crate::reserved::is_reserved;
 use crate::role::ReadRole;
 use crate::rule::ReadMapping;
-use crate::target::{TargetSpec, Via};
+use crate::target::{TargetSpec, Via, Words};
 
 pub(crate) fn check(
     reader: &Reader<'_>,
@@ -21,9 +21,11 @@ pub(crate) fn check(
     mappings: &[ReadMapping],
 ) {
     for target in targets.values() {
-        role_names(reader, target, roles);
+        if target.kind.words() == Words::Sql {
+            reader.within(Chapter::Roles, || role_names(reader, target, roles));
+        }
         for role in roles.values() {
-            lines(reader, target, role);
+            reader.within(Chapter::Grants, || lines(reader, target, role));
         }
         for mapping in mappings {
             way_in(reader, target, roles, mapping);
@@ -88,7 +90,7 @@ fn lines(reader: &Reader<'_>, target: &TargetSpec, role: &ReadRole) {
                     format!("{pool_role} is one of the map's own roles in target `{}`", target.name);
                 reader.fault_help(Fault::Invalid, text.span, message, "use `includes`");
             }
-            GrantLine::Permissions { .. } | GrantLine::MemberOf(_) => {}
+            GrantLine::Permissions { .. } | GrantLine::MemberOf(_) | GrantLine::Assigned(_) => {}
         }
     }
 }
@@ -100,7 +102,8 @@ fn way_in(
     roles: &BTreeMap<RoleName, ReadRole>,
     mapping: &ReadMapping,
 ) {
-    if mapping.spec.via.unwrap_or(target.via) != Via::Group {
+    // Where only the target says `via: group`, such a mapping goes person by person there.
+    if mapping.spec.via != Some(Via::Group) {
         return;
     }
     let Some(why) = mapping.spec.personal() else { return };
@@ -108,7 +111,7 @@ fn way_in(
         mapping.spec.possible().any(|r| roles.get(r).is_some_and(|r| r.spec.held.contains_key(&target.name)));
     if touches {
         let message =
-            format!("target `{}` lets groups in as a whole, but this mapping has {why}", target.name);
-        reader.fault_help(Fault::Invalid, mapping.span, message, "add `via: person` to the mapping");
+            format!("groups get into target `{}` as a whole by this mapping, but it has {why}", target.name);
+        reader.fault_help(Fault::Invalid, mapping.span, message, "say `via: person`");
     }
 }

@@ -25,6 +25,70 @@ pub enum Fault {
     Invalid,
 }
 
+/// A part of the language's reference, `docs/ROLE-MAP.md`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "each variant is the heading of its part")]
+pub enum Chapter {
+    Files,
+    Variables,
+    Targets,
+    Authentication,
+    Roles,
+    Grants,
+    Impersonation,
+    Mappings,
+    Groups,
+    Conditions,
+    Services,
+    Rules,
+    Guards,
+    Views,
+    Tests,
+}
+
+impl Chapter {
+    /// Every part.
+    pub const ALL: [Self; 15] = [
+        Self::Files,
+        Self::Variables,
+        Self::Targets,
+        Self::Authentication,
+        Self::Roles,
+        Self::Grants,
+        Self::Impersonation,
+        Self::Mappings,
+        Self::Groups,
+        Self::Conditions,
+        Self::Services,
+        Self::Rules,
+        Self::Guards,
+        Self::Views,
+        Self::Tests,
+    ];
+
+    /// Where it stands.
+    pub fn link(self) -> &'static str {
+        match self {
+            Self::Files => "docs/ROLE-MAP.md#files",
+            Self::Variables => "docs/ROLE-MAP.md#variables",
+            Self::Targets => "docs/ROLE-MAP.md#targets",
+            Self::Authentication => "docs/ROLE-MAP.md#authentication",
+            Self::Roles => "docs/ROLE-MAP.md#roles",
+            Self::Grants => "docs/ROLE-MAP.md#grants",
+            Self::Impersonation => "docs/ROLE-MAP.md#impersonation",
+            Self::Mappings => "docs/ROLE-MAP.md#mappings",
+            Self::Groups => "docs/ROLE-MAP.md#groups",
+            Self::Conditions => "docs/ROLE-MAP.md#conditions",
+            Self::Services => "docs/ROLE-MAP.md#services",
+            Self::Rules => "docs/ROLE-MAP.md#rules",
+            Self::Guards => "docs/ROLE-MAP.md#guards",
+            Self::Views => "docs/ROLE-MAP.md#views",
+            Self::Tests => "docs/ROLE-MAP.md#tests",
+        }
+    }
+}
+
 /// One fault of a map.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Diagnostic {
@@ -38,6 +102,8 @@ pub struct Diagnostic {
     pub quoted: Option<(String, usize, usize)>,
     /// What to do about it.
     pub help: Option<String>,
+    /// The part of the reference that says how it is meant.
+    pub chapter: Chapter,
 }
 
 /// The widest line that is quoted whole, in characters.
@@ -47,7 +113,14 @@ impl Diagnostic {
     pub(crate) fn new(files: &Files, fault: Fault, span: Span, message: impl Into<String>) -> Self {
         let quoted = files.quote(span);
         let line = (!may_hold_secret(quoted.text)).then(|| cut(quoted.text, quoted.from, quoted.to));
-        Self { fault, place: files.place(span), message: message.into(), quoted: line, help: None }
+        Self {
+            fault,
+            place: files.place(span),
+            message: message.into(),
+            quoted: line,
+            help: None,
+            chapter: Chapter::Files,
+        }
     }
 
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
@@ -90,14 +163,17 @@ fn cut(line: &str, from: usize, to: usize) -> (String, usize, usize) {
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { fault: _, place, message, quoted, help } = self;
+        let Self { fault: _, place, message, quoted, help, chapter } = self;
         write!(f, "{place}: {message}")?;
         let gutter = place.line.to_string();
         let pad = " ".repeat(gutter.len());
         if let Some((line, start, length)) = quoted {
             write!(f, "\n {gutter} | {line}\n {pad} | {}{}", " ".repeat(*start), "^".repeat(*length))?;
         }
-        help.as_ref().map_or(Ok(()), |help| write!(f, "\n {pad} = {help}"))
+        if let Some(help) = help {
+            write!(f, "\n {pad} = {help}")?;
+        }
+        write!(f, "\n {pad} = see {}", chapter.link())
     }
 }
 
@@ -148,7 +224,7 @@ mod tests {
     fn the_line_is_quoted_and_underlined() {
         assert_eq!(
             at("a: 1\nkéy: bad x\n", "bad"),
-            "m.yaml:2:6: no\n 2 | kéy: bad x\n   |      ^^^\n   = do this"
+            "m.yaml:2:6: no\n 2 | kéy: bad x\n   |      ^^^\n   = do this\n   = see docs/ROLE-MAP.md#files"
         );
     }
 
@@ -156,7 +232,7 @@ mod tests {
     fn hidden_marks_are_spelled_out_and_the_underline_still_fits() {
         assert_eq!(
             at("\u{202e}x: bad", "bad"),
-            "m.yaml:1:5: no\n 1 | \\u{202e}x: bad\n   |            ^^^\n   = do this"
+            "m.yaml:1:5: no\n 1 | \\u{202e}x: bad\n   |            ^^^\n   = do this\n   = see docs/ROLE-MAP.md#files"
         );
     }
 
@@ -170,6 +246,9 @@ mod tests {
 
     #[test]
     fn a_line_that_may_hold_a_secret_is_not_quoted() {
-        assert_eq!(at("pasword: x\nPassword: hunter2", "hunter2"), "m.yaml:2:11: no\n   = do this");
+        assert_eq!(
+            at("pasword: x\nPassword: hunter2", "hunter2"),
+            "m.yaml:2:11: no\n   = do this\n   = see docs/ROLE-MAP.md#files"
+        );
     }
 }

@@ -44,6 +44,8 @@ pub struct Evaluator {
     waiting: Vec<Pending>,
     /// Names that nobody gets, with the reason.
     withheld: BTreeMap<SqlName, Pending>,
+    /// Names that do not get some roles, since a rule separates them.
+    separated: BTreeMap<SqlName, Vec<Pending>>,
     next_change: Option<OffsetDateTime>,
 }
 
@@ -73,6 +75,7 @@ impl Evaluator {
             scope,
             waiting: Vec::new(),
             withheld: BTreeMap::new(),
+            separated: BTreeMap::new(),
             next_change: None,
         })
     }
@@ -82,6 +85,7 @@ impl Evaluator {
         self.selection = Selection::of(&self.map, directory, &self.around.identity);
         self.claims = Claims::default();
         self.withheld.clear();
+        self.separated.clear();
         self.graph = Graph::default();
         self.scope.untouchable =
             reserved::untouchable().chain(self.around.untouchable.iter().copied()).collect();
@@ -92,7 +96,7 @@ impl Evaluator {
             ManagedPrincipals::Mapped(known.collect())
         };
         for role in &self.view.roles {
-            self.graph.roles.insert(role.name, Role::default());
+            self.graph.roles.extend(role.name.map(|name| (name, Role::default())));
         }
         self.permissions();
         self.clock(now);
@@ -206,6 +210,11 @@ impl Evaluator {
         &self.graph
     }
 
+    /// The desired graph and what may be touched, without a copy.
+    pub(crate) fn into_parts(self) -> (Graph, Scope) {
+        (self.graph, self.scope)
+    }
+
     /// What may be touched.
     pub fn scope(&self) -> &Scope {
         &self.scope
@@ -224,6 +233,7 @@ impl Evaluator {
             NoName::Refused(text, reason) => Pending::NameRefused { who: who.clone(), text, reason },
             NoName::Outside(name) => Pending::OutsideClaims { who: who.clone(), name },
         }));
+        pending.extend(self.separated.values().flatten().cloned());
         pending
             .extend(self.claims.strangers().map(|(who, name)| Pending::Stranger { who: who.clone(), name }));
         pending.extend(crate::check::group_problems(&self.map, &self.selection));
@@ -246,7 +256,7 @@ impl Evaluator {
         let known = self.claims.of(name).filter(|(_, standing)| !standing.stranger);
         let numbers = known.flat_map(|(_, standing)| &standing.roles);
         let roles = numbers.filter_map(|number| self.view.roles.get(usize::from(*number)));
-        roles.flat_map(|role| std::iter::once(role.name).chain(role.per_person.iter().copied())).collect()
+        roles.flat_map(|role| role.name.into_iter().chain(role.per_person.iter().copied())).collect()
     }
 
     /// What this user is called in this target, if the source may say so.

@@ -14,12 +14,14 @@ use time::OffsetDateTime;
 use crate::chain::{Link, Ways};
 use crate::desired::Surroundings;
 use crate::evaluator::Evaluator;
+use crate::given::{Given, Person};
 use crate::identity::Identity;
 use crate::map::RoleMap;
 use crate::names::{RoleName, TargetName};
 use crate::pending::{Claimant, Pending};
 use crate::place::Place;
 use crate::rule::{Gives, Mapping};
+use crate::rules::Separation;
 use crate::selection::Judgement;
 use crate::target::{TargetSpec, Via};
 
@@ -211,6 +213,7 @@ impl Asked<'_> {
             Pending::NameReserved { who, .. }
             | Pending::NameShared { who, .. }
             | Pending::IdentityShared { who, .. }
+            | Pending::Separated { who, .. }
             | Pending::InactiveElsewhere { who, .. } => who.iter().any(me),
             _ => false,
         };
@@ -228,6 +231,8 @@ impl Asked<'_> {
         let selection = self.evaluator.selection();
         let ways = Ways::of(self.directory, self.user.id);
         let groups = ways.groups();
+        let person = Person::new(self.user);
+        let all = Given::to(self.map, selection, &person, &groups, self.now, |_, _| true);
         let mut given: BTreeMap<&RoleName, Vec<Way>> = BTreeMap::new();
         let mut not_given = Vec::new();
         for number in selection.candidates(&groups) {
@@ -237,10 +242,14 @@ impl Asked<'_> {
             }
             // What a whole group gets does not hang on whether its people are active.
             let as_group = self.map.via(mapping, self.spec) == Via::Group;
-            let judged = selection.judge(mapping, number, self.user, &groups, self.now);
+            let judged = selection.judge(mapping, number, &person, &groups, self.now);
             match judged {
                 Judgement::Gives(roles) if self.user.active || as_group => {
                     for (group, role) in roles.into_iter().filter(|(_, role)| self.exists(role)) {
+                        if all.withheld.contains(role) {
+                            not_given.push(self.separated(mapping, role, &all));
+                            continue;
+                        }
                         given.entry(role).or_default().push(Way {
                             mapping: mapping.place.clone(),
                             groups: ways.to(group),
@@ -255,6 +264,25 @@ impl Asked<'_> {
         }
         let roles = given.into_iter().map(|(role, ways)| self.role(role, ways)).collect();
         (roles, not_given)
+    }
+
+    fn separated(&self, mapping: &Mapping, role: &RoleName, all: &Given<'_>) -> NotGiven {
+        let concerns = |rule: &&&Separation| {
+            self.map.roles.get(role).is_some_and(|spec| !spec.whole.is_disjoint(&rule.roles))
+        };
+        let why = match all.broken.iter().find(concerns) {
+            Some(rule) => {
+                let names: Vec<&str> = rule.roles.iter().map(RoleName::as_str).collect();
+                format!(
+                    "the person would hold several of {}, which {} separates",
+                    names.join(", "),
+                    rule.place
+                )
+            }
+            None => "a rule of separation withholds it".to_owned(),
+        };
+        let condition = self.condition(mapping);
+        NotGiven { mapping: mapping.place.clone(), roles: vec![role.clone()], why, condition }
     }
 
     fn exists(&self, role: &RoleName) -> bool {

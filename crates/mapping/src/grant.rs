@@ -5,6 +5,7 @@
 //! select on sales.regions (region_id, name)    per person: member of mediumrc
 //! ```
 
+pub(crate) mod assigned;
 mod lex;
 mod parse;
 
@@ -14,6 +15,8 @@ use axon_model::SqlName;
 use axon_reconcile::{GrantState, ObjectName, Permission, Securable};
 
 pub use parse::GrantError;
+
+use crate::target::Words;
 
 /// What one line gives or denies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,12 +34,22 @@ pub enum GrantLine {
     },
     /// Each person who has the role is made a member of this role of the pool.
     MemberOf(SqlName),
+    /// Each person or group that has the role is assigned this role of a workspace or of Azure.
+    Assigned(SqlName),
 }
 
 impl GrantLine {
     /// Reads one line.
     pub fn parse(text: &str) -> Result<Self, GrantError> {
         parse::parse(text)
+    }
+
+    /// Reads one line in the words of a kind of target.
+    pub fn parse_for(text: &str, words: Words) -> Result<Self, GrantError> {
+        match words {
+            Words::Sql => parse::parse(text),
+            Words::Roles => assigned::parse(text).map(Self::Assigned),
+        }
     }
 
     /// Every (permission, securable) pair that the line speaks of: columns one by one.
@@ -69,8 +82,14 @@ impl fmt::Display for GrantLine {
                 Ok(())
             }
             Self::MemberOf(role) => write!(f, "per person: member of {}", Name(*role)),
+            Self::Assigned(role) => f.write_str(role.as_str()),
         }
     }
+}
+
+/// Reads the name of an object, in two parts.
+pub(crate) fn object(text: &str) -> Result<ObjectName, GrantError> {
+    parse::object(text)
 }
 
 struct On(Securable);

@@ -57,6 +57,13 @@ impl GuardRules {
     }
 }
 
+/// Keys of `guards`.
+pub(crate) const KEYS: &[&str] = &["removals", "leavers", "protect", "steps"];
+/// Keys of a budget.
+pub(crate) const BUDGET_KEYS: &[&str] = &["window", "most", "floor"];
+/// Keys of an entry of `protect`.
+pub(crate) const PROTECT_KEYS: &[&str] = &["principal", "owner", "until"];
+
 /// Reads `guards`, merged from all files.
 pub(crate) fn read(reader: &Reader<'_>, sections: &[(&str, &Node)]) -> GuardRules {
     let mut rules = GuardRules::default();
@@ -82,7 +89,7 @@ pub(crate) fn read(reader: &Reader<'_>, sections: &[(&str, &Node)]) -> GuardRule
 }
 
 fn budget(reader: &Reader<'_>, node: &Node, what: &str) -> Option<RemovalBudget> {
-    let fields = reader.fields(node, what, &["window", "most", "floor"], &[])?;
+    let fields = reader.fields(node, what, BUDGET_KEYS, &[])?;
     let window =
         fields.need(reader, "window").and_then(|n| reader.duration(n, &format!("`window` of {what}")));
     let most = fields.need(reader, "most").and_then(|n| percent(reader, n, &format!("`most` of {what}")));
@@ -105,7 +112,7 @@ fn percent(reader: &Reader<'_>, node: &Node, what: &str) -> Option<u32> {
 
 fn protection(reader: &Reader<'_>, node: &Node) -> Option<Protection> {
     let what = "an entry of `guards.protect`";
-    let fields = reader.fields(node, what, &["principal", "owner", "until"], &[])?;
+    let fields = reader.fields(node, what, PROTECT_KEYS, &[])?;
     let principal = fields.need(reader, "principal").and_then(|n| sql_name(reader, n, "`principal`"));
     let owner = fields.need(reader, "owner").and_then(|n| reader.text(n, "`owner`"));
     // An exception without an end is forgotten: the language wants one.

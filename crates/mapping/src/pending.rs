@@ -103,6 +103,17 @@ pub enum Pending {
         /// The groups.
         groups: Vec<GroupId>,
     },
+    /// Somebody would hold roles that a rule separates: all of them are withheld.
+    Separated {
+        /// The principal.
+        name: SqlName,
+        /// Who has that name.
+        who: Vec<Claimant>,
+        /// The roles that nobody may hold together.
+        roles: Vec<RoleName>,
+        /// Where the rule stands.
+        rule: Place,
+    },
     /// A group under a mapped name gives nothing until a person releases it.
     GroupHeld {
         /// The mapping.
@@ -179,6 +190,10 @@ impl fmt::Display for Pending {
                     shown(name),
                     list(groups)
                 )
+            }
+            Self::Separated { name, who, roles, rule } => {
+                let (roles, who) = (list(roles), list(who));
+                write!(f, "{rule}: {name} would hold several of {roles}: all of them are withheld ({who})")
             }
             Self::GroupHeld { mapping, source, name, group, doubt } => {
                 write!(

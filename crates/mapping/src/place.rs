@@ -51,9 +51,9 @@ pub(crate) struct Quoted<'a> {
 }
 
 impl Files {
-    /// Takes a file in and gives its number. Line ends become `\n`, a byte order mark goes.
+    /// Takes a file in and gives its number. Line ends become `\n`.
     pub fn add(&mut self, name: &str, text: &str) -> usize {
-        let text = normal(text);
+        let text = plain_lines(text);
         let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
         self.0.push(File { name: name.into(), text, lines });
         self.0.len() - 1
@@ -78,6 +78,18 @@ impl Files {
         Place { file: file.name.clone(), line: to_u32(line + 1), column: to_u32(before.chars().count() + 1) }
     }
 
+    /// The number of the first line behind the span's own that holds more than a comment.
+    pub fn next_line_of_text(&self, span: Span) -> u32 {
+        let file = &self.0[span.file];
+        let own = self.line_at(span);
+        let rest = file.text.get(file.lines[own]..).unwrap_or_default();
+        let next = rest.split('\n').skip(1).position(|line| {
+            let line = line.trim_start();
+            !line.is_empty() && !line.starts_with('#')
+        });
+        to_u32(own + 2 + next.unwrap_or(0))
+    }
+
     /// The line that the span begins in, and what of it the span covers.
     pub fn quote(&self, span: Span) -> Quoted<'_> {
         let file = &self.0[span.file];
@@ -90,9 +102,13 @@ impl Files {
     }
 }
 
-/// Text as it is hashed and parsed: no byte order mark, one kind of line end.
+/// Text as it is hashed: no byte order mark, one kind of line end.
 pub(crate) fn normal(text: &str) -> String {
-    text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n").replace('\r', "\n")
+    plain_lines(text.strip_prefix('\u{feff}').unwrap_or(text))
+}
+
+fn plain_lines(text: &str) -> String {
+    text.replace("\r\n", "\n").replace('\r', "\n")
 }
 
 fn to_u32(n: usize) -> u32 {
@@ -106,7 +122,7 @@ mod tests {
     #[test]
     fn columns_count_characters_and_lines_survive_foreign_ends() {
         let mut files = Files::default();
-        let file = files.add("m.yaml", "\u{feff}a: é\r\nb: ü x\r");
+        let file = files.add("m.yaml", "a: é\r\nb: ü x\r");
         let at = files.text(file).find('x').unwrap();
         let place = files.place(Span { file, start: at, end: at + 1 });
         assert_eq!(place.to_string(), "m.yaml:2:6");

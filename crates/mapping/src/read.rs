@@ -1,12 +1,14 @@
 //! Reading values out of the tree: known keys only, all faults collected, variables put in.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use axon_scim::schema::Registry;
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
-use crate::diagnostic::{Diagnostic, Fault};
+use crate::diagnostic::{Chapter, Diagnostic, Fault};
 use crate::nearest::nearest;
 use crate::place::{Files, Place, Span};
 use crate::yaml::{Node, Scalar, Value, shown};
@@ -18,7 +20,11 @@ const MOST_FAULTS: usize = 200;
 pub(crate) struct Reader<'f> {
     pub files: &'f Files,
     pub vars: BTreeMap<String, String>,
+    /// The schemas that conditions and templates are typed by.
+    pub registry: Arc<Registry>,
     faults: RefCell<Vec<Diagnostic>>,
+    /// The part of the language's reference that is being read.
+    chapter: Cell<Chapter>,
 }
 
 /// A mapping whose keys have been checked.
@@ -31,14 +37,34 @@ pub(crate) struct Fields<'n> {
 
 impl<'f> Reader<'f> {
     pub fn new(files: &'f Files) -> Self {
-        Self { files, vars: BTreeMap::new(), faults: RefCell::default() }
+        Self {
+            files,
+            vars: BTreeMap::new(),
+            registry: Arc::new(Registry::standard()),
+            faults: RefCell::default(),
+            chapter: Cell::new(Chapter::Files),
+        }
+    }
+
+    /// Says which part of the reference speaks of what is read next.
+    pub fn turn_to(&self, chapter: Chapter) {
+        self.chapter.set(chapter);
+    }
+
+    /// Reads something that another part of the reference speaks of.
+    pub fn within<T>(&self, chapter: Chapter, read: impl FnOnce() -> T) -> T {
+        let before = self.chapter.replace(chapter);
+        let read = read();
+        self.chapter.set(before);
+        read
     }
 
     pub fn place(&self, span: Span) -> Place {
         self.files.place(span)
     }
 
-    pub fn push(&self, fault: Diagnostic) {
+    pub fn push(&self, mut fault: Diagnostic) {
+        fault.chapter = self.chapter.get();
         let mut faults = self.faults.borrow_mut();
         if faults.len() < MOST_FAULTS {
             faults.push(fault);
@@ -287,7 +313,7 @@ mod tests {
     fn faults(text: &str, read: impl Fn(&Reader<'_>, &Node)) -> Vec<String> {
         let mut files = Files::default();
         let file = files.add("m.yaml", text);
-        let node = load(&files, file).unwrap().unwrap();
+        let node = load(&files, file).unwrap().root.unwrap();
         let mut reader = Reader::new(&files);
         reader.vars.insert("env".into(), "prod".into());
         read(&reader, &node);

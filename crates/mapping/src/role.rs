@@ -1,14 +1,20 @@
 //! `roles`: named bundles of grants, and what each one holds once its includes are put in.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod impersonate;
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use crate::diagnostic::Fault;
+use crate::diagnostic::{Chapter, Fault};
 use crate::grant::GrantLine;
 use crate::names::{RoleName, TargetName};
 use crate::place::{Place, Span};
 use crate::read::Reader;
+use crate::target::Words;
 use crate::yaml::{Node, Scalar, Value, shown};
+
+pub use impersonate::Impersonation;
+pub(crate) use impersonate::KEYS as IMPERSONATE_KEYS;
 
 /// One line of `grants`, and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +51,10 @@ pub struct RoleSpec {
     pub grants: BTreeMap<TargetName, Vec<PlacedGrant>>,
     /// All lines for each target, includes put in. A target that no line mentions is not here.
     pub held: BTreeMap<TargetName, Vec<HeldGrant>>,
+    /// The roles that people with this one may act as. Includes take in grants, never this.
+    pub impersonate: BTreeMap<TargetName, Impersonation>,
+    /// This role and all that it includes, nested ones put in.
+    pub whole: BTreeSet<RoleName>,
 }
 
 /// A role as read, with spans for the faults that show later.
@@ -52,6 +62,8 @@ pub(crate) struct ReadRole {
     pub spec: RoleSpec,
     pub span: Span,
     pub includes: Vec<(RoleName, Scalar)>,
+    /// The roles that it may act as, as they stand in the text.
+    pub acting: Vec<(RoleName, Scalar)>,
     /// The span of each line, by target, in step with `spec.grants`.
     pub spans: BTreeMap<TargetName, Vec<Scalar>>,
 }
@@ -64,9 +76,12 @@ pub(crate) struct TargetNames<'a> {
     pub sets: &'a BTreeMap<String, Vec<TargetName>>,
     /// Everything that is declared, readable or not.
     pub declared: &'a [String],
-    /// What is declared as a SQL pool: its lines are T-SQL also where the target itself has a fault.
-    pub sql: &'a BTreeSet<String>,
+    /// Which grammar the lines under a name follow, also where the target itself has a fault.
+    pub words: &'a BTreeMap<String, Words>,
 }
+
+/// Keys of a role.
+pub(crate) const KEYS: &[&str] = &["description", "includes", "grants", "impersonate"];
 
 /// Reads one role; targets may be named directly or by a set.
 pub(crate) fn read(
@@ -81,7 +96,7 @@ pub(crate) fn read(
         reader.fault_help(Fault::Invalid, name.span, message, crate::names::BadName.to_string());
         return None;
     };
-    let fields = reader.fields(node, &what, &["description", "includes", "grants"], &["impersonate"])?;
+    let fields = reader.fields(node, &what, KEYS, &[])?;
     let description = fields.get("description").and_then(|n| reader.text(n, "`description`")).map(|t| t.text);
     let mut includes: Vec<(RoleName, Scalar)> = Vec::new();
     for item in fields.get("includes").map_or(&[][..], |n| reader.list(n, &format!("`includes` of {what}"))) {
@@ -91,19 +106,36 @@ pub(crate) fn read(
             Err(e) => reader.fault(Fault::Invalid, text.span, e.to_string()),
         }
     }
+    let grants_node = fields.get("grants");
+    let (grants, spans) = reader.within(Chapter::Grants, || grants_of(reader, grants_node, &what, names));
+    let (impersonate, acting) = reader.within(Chapter::Impersonation, || {
+        impersonate::read(reader, fields.get("impersonate"), &what, names)
+    });
+    let spec = RoleSpec {
+        name: role,
+        place: reader.place(name.span),
+        description,
+        includes: includes.iter().map(|(name, _)| name.clone()).collect(),
+        grants,
+        held: BTreeMap::new(),
+        impersonate,
+        whole: BTreeSet::new(),
+    };
+    Some(ReadRole { spec, span: name.span, includes, acting, spans })
+}
+
+type Placed = (BTreeMap<TargetName, Vec<PlacedGrant>>, BTreeMap<TargetName, Vec<Scalar>>);
+
+fn grants_of(reader: &Reader<'_>, node: Option<&Node>, what: &str, names: &TargetNames<'_>) -> Placed {
     let mut grants: BTreeMap<TargetName, Vec<PlacedGrant>> = BTreeMap::new();
     let mut spans: BTreeMap<TargetName, Vec<Scalar>> = BTreeMap::new();
-    for (key, lines) in
-        fields.get("grants").map_or(&[][..], |n| reader.entries(n, &format!("`grants` of {what}")))
-    {
+    for (key, lines) in node.map_or(&[][..], |n| reader.entries(n, &format!("`grants` of {what}"))) {
         let targets = targets_of(reader, key, names);
         for line in reader.list(lines, &format!("`grants` of {what}")) {
-            // Lines of other kinds of target follow another grammar.
-            if targets.is_empty() && !names.sql.contains(&key.text) {
-                continue;
-            }
+            // Of a name that stands for nothing no grammar is known.
+            let Some(words) = names.words.get(&key.text) else { continue };
             let Some(text) = line_text(reader, line) else { continue };
-            let Some(line) = grant(reader, &text) else { continue };
+            let Some(line) = grant(reader, &text, *words) else { continue };
             for target in &targets {
                 let placed = PlacedGrant {
                     line: line.clone(),
@@ -118,19 +150,11 @@ pub(crate) fn read(
             grants.entry(target).or_default();
         }
     }
-    let spec = RoleSpec {
-        name: role,
-        place: reader.place(name.span),
-        description,
-        includes: includes.iter().map(|(name, _)| name.clone()).collect(),
-        grants,
-        held: BTreeMap::new(),
-    };
-    Some(ReadRole { spec, span: name.span, includes, spans })
+    (grants, spans)
 }
 
 /// The text of a line. YAML takes `per person: member of x` for a key and its value: it is put together again.
-fn line_text(reader: &Reader<'_>, node: &Node) -> Option<Scalar> {
+pub(crate) fn line_text(reader: &Reader<'_>, node: &Node) -> Option<Scalar> {
     let Value::Map(entries) = &node.value else { return reader.text(node, "a grant") };
     let [(key, value)] = entries.as_slice() else {
         reader.fault(Fault::Invalid, node.span, "a grant is one line of text");
@@ -152,7 +176,7 @@ fn line_text(reader: &Reader<'_>, node: &Node) -> Option<Scalar> {
     Some(Scalar { span, text, offset })
 }
 
-fn targets_of(reader: &Reader<'_>, key: &Scalar, names: &TargetNames<'_>) -> Vec<TargetName> {
+pub(crate) fn targets_of(reader: &Reader<'_>, key: &Scalar, names: &TargetNames<'_>) -> Vec<TargetName> {
     if let Some(set) = names.sets.get(&key.text) {
         return set.clone();
     }
@@ -166,8 +190,9 @@ fn targets_of(reader: &Reader<'_>, key: &Scalar, names: &TargetNames<'_>) -> Vec
     Vec::new()
 }
 
-fn grant(reader: &Reader<'_>, text: &Scalar) -> Option<GrantLine> {
-    match GrantLine::parse(&text.text) {
+/// Reads one line in the words of its target.
+pub(crate) fn grant(reader: &Reader<'_>, text: &Scalar, words: Words) -> Option<GrantLine> {
+    match GrantLine::parse_for(&text.text, words) {
         Ok(line) => Some(line),
         Err(e) => {
             let kind = if e.later { Fault::NotSupportedYet } else { Fault::Invalid };
@@ -196,18 +221,34 @@ pub(crate) fn flatten(reader: &Reader<'_>, roles: &mut BTreeMap<RoleName, ReadRo
             reader.unknown(text, message, roles.keys().map(RoleName::as_str), "declare it under `roles`");
         }
     }
-    let mut done: BTreeMap<RoleName, BTreeMap<TargetName, Vec<HeldGrant>>> = BTreeMap::new();
+    for role in roles.values() {
+        for (acted, text) in role.acting.iter().filter(|(acted, _)| !roles.contains_key(acted)) {
+            let message = format!("role `{}` may act as `{acted}`, which is no role", role.spec.name);
+            reader.within(Chapter::Impersonation, || {
+                reader.unknown(text, message, roles.keys().map(RoleName::as_str), "declare it under `roles`");
+            });
+        }
+    }
+    let mut done: BTreeMap<RoleName, Whole> = BTreeMap::new();
     for name in roles.keys() {
         held(reader, roles, name, &mut Vec::new(), &mut done);
     }
     if reader.count() > before {
         return;
     }
-    for (name, held) in done {
+    for (name, whole) in done {
         if let Some(role) = roles.get_mut(&name) {
-            role.spec.held = held;
+            role.spec.held = whole.held;
+            role.spec.whole = whole.roles;
         }
     }
+}
+
+/// A role with its includes put in.
+#[derive(Default)]
+struct Whole {
+    held: BTreeMap<TargetName, Vec<HeldGrant>>,
+    roles: BTreeSet<RoleName>,
 }
 
 /// The deepest chain of includes.
@@ -218,7 +259,7 @@ fn held(
     roles: &BTreeMap<RoleName, ReadRole>,
     name: &RoleName,
     path: &mut Vec<RoleName>,
-    done: &mut BTreeMap<RoleName, BTreeMap<TargetName, Vec<HeldGrant>>>,
+    done: &mut BTreeMap<RoleName, Whole>,
 ) {
     let Some(role) = roles.get(name) else { return };
     if done.contains_key(name) {
@@ -226,11 +267,14 @@ fn held(
     }
     if path.len() >= MAX_DEPTH {
         reader.fault(Fault::Invalid, role.span, format!("includes are nested more than {MAX_DEPTH} deep"));
-        done.insert(name.clone(), BTreeMap::new());
+        done.insert(name.clone(), Whole::default());
         return;
     }
     path.push(name.clone());
     let mut all: BTreeMap<TargetName, Vec<HeldGrant>> = BTreeMap::new();
+    let mut within = BTreeSet::from([name.clone()]);
+    // What is held already, so that a line that is reached on two ways is found at once.
+    let mut seen: HashSet<(TargetName, Place)> = HashSet::new();
     for (target, lines) in &role.spec.grants {
         let own = lines.iter().map(|grant| HeldGrant { grant: grant.clone(), through: vec![name.clone()] });
         all.entry(target.clone()).or_default().extend(own);
@@ -246,12 +290,13 @@ fn held(
             continue;
         }
         held(reader, roles, included, path, done);
-        for (target, lines) in done.get(included).into_iter().flatten() {
+        let Some(inner) = done.get(included) else { continue };
+        within.extend(inner.roles.iter().cloned());
+        for (target, lines) in &inner.held {
             let into = all.entry(target.clone()).or_default();
             for line in lines {
-                // Reached on two ways, a line counts once: by the first.
-                if !into.iter().any(|h| h.grant.place == line.grant.place && h.grant.line == line.grant.line)
-                {
+                // Reached on two ways, a line counts once: by the first. A place holds one line for each target.
+                if seen.insert((target.clone(), line.grant.place.clone())) {
                     let mut through = vec![name.clone()];
                     through.extend(line.through.iter().cloned());
                     into.push(HeldGrant { grant: line.grant.clone(), through });
@@ -260,5 +305,5 @@ fn held(
         }
     }
     path.pop();
-    done.insert(name.clone(), all);
+    done.insert(name.clone(), Whole { held: all, roles: within });
 }

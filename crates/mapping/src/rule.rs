@@ -16,7 +16,7 @@ use crate::place::Place;
 use crate::target::Via;
 use crate::template::Template;
 
-pub(crate) use read::{Known, ReadMapping, read};
+pub(crate) use read::{GROUPS_KEYS, KEYS, Known, ReadMapping, group_name, read};
 
 /// How a group is named in a mapping.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -129,12 +129,19 @@ pub struct Mapping {
     pub trust: bool,
     /// How people get in, where it differs from the target's own way.
     pub via: Option<Via>,
+    /// Whether it may give a role that a rule separates from others.
+    pub(crate) separated: bool,
 }
 
 impl Mapping {
     /// Whether it holds at this instant.
     pub fn holds_at(&self, now: OffsetDateTime) -> bool {
         self.until.is_none_or(|until| now < until)
+    }
+
+    /// Whether it is about a service identity.
+    pub fn is_of_service(&self) -> bool {
+        matches!(self.who, Who::Service(_))
     }
 
     /// The roles that it can give to anybody.
@@ -165,6 +172,8 @@ impl Mapping {
             Some("`all`, which asks each person for several groups")
         } else if !groups.none.is_empty() {
             Some("`none`, which leaves single people out")
+        } else if self.separated {
+            Some("a role of `rules.separate`, which each person may hold or not")
         } else {
             None
         }

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use axon_model::{Directory, GroupEntry, GroupId, MemberKind, SourceId, UserEntry, UserId};
+use axon_model::{Directory, GroupEntry, GroupId, MemberKind, SourceId, UserId};
 use axon_scim::compare::fold;
 use axon_scim::filter::Truth;
 use time::OffsetDateTime;
 
+use crate::given::Person;
 use crate::identity::{HeldGroup, Holder, Identity, NameKey, Seen, Sights, Through};
 use crate::map::RoleMap;
 use crate::names::RoleName;
@@ -141,12 +142,17 @@ impl Selection {
         &'m self,
         mapping: &'m Mapping,
         number: usize,
-        user: &UserEntry,
+        person: &Person<'_>,
         closure: &BTreeSet<GroupId>,
         now: OffsetDateTime,
     ) -> Judgement<'m> {
         let found = &self.found[number];
-        let within: Vec<GroupId> = found.open.keys().filter(|g| closure.contains(g)).copied().collect();
+        // A pattern may have found thousands of groups, and a person may be in thousands: the fewer are gone through.
+        let within: Vec<GroupId> = if found.open.len() <= closure.len() {
+            found.open.keys().filter(|g| closure.contains(g)).copied().collect()
+        } else {
+            closure.iter().filter(|g| found.open.contains_key(g)).copied().collect()
+        };
         let all: Option<Vec<GroupId>> =
             found.all.iter().map(|g| g.filter(|g| closure.contains(g))).collect::<Option<Vec<_>>>();
         let Some(all) = all else { return Judgement::NotIn };
@@ -164,7 +170,7 @@ impl Selection {
             return Judgement::Ended(until);
         }
         if let Some(condition) = &mapping.when {
-            let truth = condition.over(user).truth;
+            let truth = condition.over_resource(person.resource()).truth;
             if truth != Truth::True {
                 return Judgement::Condition(truth);
             }

@@ -7,10 +7,11 @@ use axon_model::{Directory, GroupId, MemberKind, SqlName, UserEntry};
 use axon_reconcile::Sid;
 use time::OffsetDateTime;
 
+use crate::given::{Given, Person};
 use crate::identity::Identity;
 use crate::map::RoleMap;
-use crate::names::ServiceName;
-use crate::selection::{Judgement, Selection, closure};
+use crate::names::{RoleName, ServiceName};
+use crate::selection::{Selection, closure};
 use crate::target::{TargetSpec, Via};
 use crate::view::View;
 
@@ -27,6 +28,8 @@ pub(crate) struct Standing {
     pub inactive: bool,
     /// Whether somebody else was known under the name: what is asked for waits for a release.
     pub stranger: bool,
+    /// Roles that a rule of separation is about, in whatever target.
+    pub separable: Box<[RoleName]>,
     /// What tells that this is the same person as one of another source.
     pub join: Option<Arc<str>>,
 }
@@ -77,15 +80,20 @@ pub(crate) struct Look<'a> {
 pub(crate) fn of_user(look: Look<'_>, user: &UserEntry) -> Standing {
     let Look { map, target, view, selection, identity, directory, now } = look;
     let mut roles = BTreeSet::new();
+    let mut separable: BTreeSet<&RoleName> = BTreeSet::new();
     if user.active {
         let groups = closure(directory, MemberKind::User(user.id));
-        for number in selection.candidates(&groups) {
-            let mapping = &map.mappings[number];
-            if map.via(mapping, target) != Via::Person {
-                continue;
+        let person = Person::new(user);
+        // Where rules separate roles, what a person holds in other targets counts too.
+        let given = Given::to(map, selection, &person, &groups, now, |number, mapping| {
+            mapping.separated || (view.concerns(number) && map.via(mapping, target) == Via::Person)
+        });
+        for (number, _, role) in &given.ways {
+            if map.via(&map.mappings[*number], target) == Via::Person {
+                roles.extend(number_of(view, role));
             }
-            if let Judgement::Gives(given) = selection.judge(mapping, number, user, &groups, now) {
-                roles.extend(given.iter().filter_map(|(_, role)| number_of(view, role)));
+            if map.rules.concern(&map.roles, role) {
+                separable.insert(role);
             }
         }
     }
@@ -95,6 +103,7 @@ pub(crate) fn of_user(look: Look<'_>, user: &UserEntry) -> Standing {
         roles: roles.into_iter().collect(),
         inactive: !user.active,
         stranger: identity.strangers.contains(&user.id),
+        separable: separable.into_iter().cloned().collect(),
         join: identity.join_key(user),
     }
 }
@@ -123,6 +132,7 @@ pub(crate) fn of_group(look: Look<'_>, group: GroupId) -> Option<Standing> {
         roles: roles.into_iter().collect(),
         inactive: false,
         stranger: false,
+        separable: Box::default(),
         join: None,
     })
 }
@@ -136,18 +146,20 @@ pub(crate) fn of_service(
 ) -> Option<Standing> {
     let service = map.services.get(name)?;
     let mappings = map.mappings.iter().filter(|m| crate::map::is_service(m, name) && m.holds_at(now));
-    let roles: BTreeSet<u16> =
-        mappings.flat_map(|m| m.possible().filter_map(|r| number_of(view, r))).collect();
+    let given: BTreeSet<&RoleName> = mappings.flat_map(crate::rule::Mapping::possible).collect();
+    let roles: BTreeSet<u16> = given.iter().filter_map(|r| number_of(view, r)).collect();
+    let separable = given.into_iter().filter(|role| map.rules.concern(&map.roles, role)).cloned().collect();
     Some(Standing {
         name: Ok(service.principal),
         sid: service.sid.clone(),
         roles: roles.into_iter().collect(),
         inactive: false,
         stranger: false,
+        separable,
         join: None,
     })
 }
 
-fn number_of(view: &View, role: &crate::names::RoleName) -> Option<u16> {
+fn number_of(view: &View, role: &RoleName) -> Option<u16> {
     view.number(role).and_then(|n| u16::try_from(n).ok())
 }

@@ -39,6 +39,8 @@ pub struct TemplateError {
     pub to: usize,
     /// What is wrong.
     pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
 }
 
 /// What a template's holes name.
@@ -54,8 +56,13 @@ pub enum Holes<'a> {
 const LONGEST: usize = 4_096;
 
 impl Template {
-    /// Reads a template.
+    /// Reads a template; paths are those of the standard schemas.
     pub fn parse(text: &str, holes: Holes<'_>) -> Result<Self, TemplateError> {
+        Self::parse_in(text, holes, &Registry::standard())
+    }
+
+    /// Reads a template over these schemas.
+    pub fn parse_in(text: &str, holes: Holes<'_>, registry: &Registry) -> Result<Self, TemplateError> {
         let mut parts = Vec::new();
         let mut literal = String::new();
         let mut chars = text.char_indices().peekable();
@@ -71,7 +78,7 @@ impl Template {
                     if !literal.is_empty() {
                         parts.push(Part::Literal(std::mem::take(&mut literal)));
                     }
-                    parts.push(hole(&text[at + 1..at + length], at + 1, holes)?);
+                    parts.push(hole(&text[at + 1..at + length], at + 1, holes, registry)?);
                     while chars.next_if(|(i, _)| *i <= at + length).is_some() {}
                 }
                 c => literal.push(c),
@@ -160,27 +167,13 @@ impl Template {
                 return known.map(Into::into);
             }
             let map = parsed.get_or_insert_with(|| serde_json::from_str(document).unwrap_or_default());
-            let container = match &path.extension {
-                Some(urn) => map.get(&**urn)?.as_object()?,
-                None => &*map,
-            };
-            let whole = container.get(&path.attribute.name)?;
-            let value = match &path.sub {
-                Some(sub) => whole.as_object()?.get(&sub.name)?,
-                None => whole,
-            };
-            match value {
-                Value::String(text) if !text.is_empty() => Some(text.clone().into()),
-                Value::Bool(b) => Some(b.to_string().into()),
-                Value::Number(n) => Some(n.to_string().into()),
-                _ => None,
-            }
+            value_at(map, path).map(Into::into)
         })
     }
 }
 
 fn fault(from: usize, to: usize, message: impl Into<String>) -> TemplateError {
-    TemplateError { from, to, message: message.into() }
+    TemplateError { from, to, message: message.into(), help: None }
 }
 
 fn apply(text: &str, function: &Function) -> String {
@@ -192,7 +185,7 @@ fn apply(text: &str, function: &Function) -> String {
 }
 
 /// Reads `userName.before('@').lower()`: a name, then functions.
-fn hole(text: &str, at: usize, holes: Holes<'_>) -> Result<Part, TemplateError> {
+fn hole(text: &str, at: usize, holes: Holes<'_>, registry: &Registry) -> Result<Part, TemplateError> {
     let end = at + text.len();
     let mut name = text.trim();
     let mut functions = Vec::new();
@@ -226,7 +219,10 @@ fn hole(text: &str, at: usize, holes: Holes<'_>) -> Result<Part, TemplateError> 
     }
     functions.reverse();
     let path = match holes {
-        Holes::User => Some(user_path(name).map_err(|message| fault(at, end, message))?),
+        Holes::User => Some(user_path(name, registry).map_err(|message| TemplateError {
+            help: crate::condition::near_attribute(name, registry),
+            ..fault(at, end, message)
+        })?),
         Holes::Names(names) if names.contains(&name) => None,
         Holes::Names(names) => {
             let known = names.iter().map(|n| format!("{{{n}}}")).collect::<Vec<_>>().join(", ");
@@ -241,8 +237,11 @@ fn hole(text: &str, at: usize, holes: Holes<'_>) -> Result<Part, TemplateError> 
     Ok(Part::Hole { name: name.to_owned(), functions, path })
 }
 
-fn user_path(name: &str) -> Result<AttrPath, String> {
-    let path = Registry::standard().attr_path(ResourceKind::User, name).map_err(|e| e.to_string())?;
+fn user_path(name: &str, registry: &Registry) -> Result<AttrPath, String> {
+    let path = registry.attr_path(ResourceKind::User, name).map_err(|e| e.to_string())?;
+    if let Some(several) = crate::condition::ambiguous(name, &path, registry) {
+        return Err(several);
+    }
     if path.attribute.multi_valued {
         return Err(format!("`{path}` may have several values; a template takes paths with one"));
     }
@@ -259,6 +258,25 @@ fn user_path(name: &str) -> Result<AttrPath, String> {
 
 fn shown(text: &str) -> String {
     crate::yaml::shown(text)
+}
+
+/// The plain value at a path of a user's document, if there is one.
+pub(crate) fn value_at(document: &Map<String, Value>, path: &AttrPath) -> Option<String> {
+    let container = match &path.extension {
+        Some(urn) => document.get(&**urn)?.as_object()?,
+        None => document,
+    };
+    let whole = container.get(&path.attribute.name)?;
+    let value = match &path.sub {
+        Some(sub) => whole.as_object()?.get(&sub.name)?,
+        None => whole,
+    };
+    match value {
+        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::Bool(b) => Some(b.to_string()),
+        Value::Number(n) => Some(n.to_string()),
+        _ => None,
+    }
 }
 
 impl fmt::Debug for Template {

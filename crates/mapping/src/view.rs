@@ -9,14 +9,15 @@ use crate::grant::GrantLine;
 use crate::map::RoleMap;
 use crate::names::RoleName;
 use crate::pending::Pending;
-use crate::target::TargetSpec;
+use crate::target::{TargetSpec, Words};
 
 /// A role of the map in one target.
 #[derive(Debug, Clone)]
 pub(crate) struct PoolRole {
     pub role: RoleName,
-    pub name: SqlName,
-    /// Roles of the pool that each person with this role is put into.
+    /// Its name there; none where a target holds no roles of the map, but only assigns its own.
+    pub name: Option<SqlName>,
+    /// Roles of the target that each person with this role is put into.
     pub per_person: BTreeSet<SqlName>,
 }
 
@@ -28,27 +29,42 @@ pub(crate) struct View {
     names: BTreeSet<SqlName>,
     /// Roles of the pool that lines name.
     pub named_roles: BTreeSet<SqlName>,
+    /// For each mapping, whether it may give a role that exists here.
+    concerned: Vec<bool>,
 }
 
 impl View {
     pub fn of(map: &RoleMap, target: &TargetSpec) -> Self {
         let mut view = Self::default();
         for role in map.roles_in(&target.name) {
-            // Names were checked when the map was parsed.
-            let Ok(name) = target.role(&role.name) else { continue };
+            let name = match target.kind.words() {
+                Words::Roles => None,
+                // Names were checked when the map was parsed.
+                Words::Sql => match target.role(&role.name) {
+                    Ok(name) => Some(name),
+                    Err(_) => continue,
+                },
+            };
             let lines = role.held.get(&target.name).into_iter().flatten();
             let per_person: BTreeSet<SqlName> = lines
                 .filter_map(|held| match &held.grant.line {
-                    GrantLine::MemberOf(name) => Some(*name),
+                    GrantLine::MemberOf(name) | GrantLine::Assigned(name) => Some(*name),
                     GrantLine::Permissions { .. } => None,
                 })
                 .collect();
             view.named_roles.extend(&per_person);
-            view.names.insert(name);
+            view.names.extend(name);
             view.by_role.insert(role.name.clone(), view.roles.len());
             view.roles.push(PoolRole { role: role.name.clone(), name, per_person });
         }
+        let exists = |role: &RoleName| view.by_role.contains_key(role);
+        view.concerned = map.mappings.iter().map(|m| m.possible().any(exists)).collect();
         view
+    }
+
+    /// Whether a mapping may give a role that exists here.
+    pub fn concerns(&self, mapping: usize) -> bool {
+        self.concerned.get(mapping).copied().unwrap_or(false)
     }
 
     /// The number of a role, if it exists in the target.
@@ -80,7 +96,7 @@ pub(crate) fn wanted<'m>(
     held.into_iter().flatten().flat_map(|held| {
         let state = match &held.grant.line {
             GrantLine::Permissions { state, .. } => *state,
-            GrantLine::MemberOf(_) => GrantState::Grant,
+            GrantLine::MemberOf(_) | GrantLine::Assigned(_) => GrantState::Grant,
         };
         held.grant.line.atoms().into_iter().map(move |(permission, on)| Wanted {
             held,
@@ -102,6 +118,7 @@ pub(crate) fn permissions(
     let mut missing: BTreeMap<(crate::place::Place, Securable), (std::sync::Arc<str>, Vec<RoleName>)> =
         BTreeMap::new();
     for role in &view.roles {
+        let Some(grantee) = role.name else { continue };
         for want in wanted(map, target, &role.role) {
             if !shape.holds(&want.on) {
                 let grant = &want.held.grant;
@@ -113,7 +130,7 @@ pub(crate) fn permissions(
                 }
                 continue;
             }
-            let key = GrantKey { grantee: role.name, securable: want.on, permission: want.permission };
+            let key = GrantKey { grantee, securable: want.on, permission: want.permission };
             // Two lines may disagree, as by an include: what denies wins.
             let grant = grants.entry(key).or_insert_with(|| Grant::wanted(want.state));
             if want.state == GrantState::Deny {

@@ -15,6 +15,8 @@ use crate::place::{Files, Span};
 pub(crate) const MAX_BYTES: usize = 8 << 20;
 /// The most values in one file.
 const MAX_NODES: usize = 500_000;
+/// The longest comment that is looked at, in bytes.
+const LONGEST_COMMENT: usize = 2_000;
 /// The deepest nesting: the language itself needs less than ten.
 const MAX_DEPTH: usize = 32;
 
@@ -63,38 +65,71 @@ impl Value {
     }
 }
 
-/// Reads the one document of a file. An empty file is `None`.
-pub(crate) fn load(files: &Files, file: usize) -> Result<Option<Node>, Diagnostic> {
+/// What a file holds.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    /// Its one document; none if it is empty.
+    pub root: Option<Node>,
+    /// Its comments, without their marks.
+    pub comments: Vec<(Span, String)>,
+}
+
+/// Reads the one document of a file.
+pub(crate) fn load(files: &Files, file: usize) -> Result<Loaded, Diagnostic> {
     let text = files.text(file);
     if text.len() > MAX_BYTES {
         let span = Span { file, start: 0, end: 0 };
         let message = format!("the file has {} bytes; at most {MAX_BYTES} are read", text.len());
         return Err(Diagnostic::new(files, Fault::Syntax, span, message));
     }
+    if let Some(at) = text.find('\u{feff}') {
+        let span = Span { file, start: at, end: at + '\u{feff}'.len_utf8() };
+        return Err(Diagnostic::new(files, Fault::Syntax, span, "a byte order mark stands here")
+            .help("save the file as UTF-8 without a byte order mark"));
+    }
     let options = options! {
-        emit_comments: false,
+        emit_comments: true,
         flow_nesting_limit: MAX_DEPTH,
         block_nesting_limit: MAX_DEPTH,
         // A quoted glob or a long template may be a key's value, never a key: YAML's own limit is kept.
         simple_key_max_lookahead: 1024,
     };
-    let mut loader = Loader { files, file, text, open: Vec::new(), root: None, documents: 0, nodes: 0 };
+    let mut loader = Loader {
+        files,
+        file,
+        text,
+        open: Vec::new(),
+        root: None,
+        comments: Vec::new(),
+        documents: 0,
+        nodes: 0,
+    };
     for next in Parser::new_from_str_with_options(text, options) {
         match next {
             Ok((event, span)) => loader.event(event, span)?,
             Err(error) => {
                 let at = error.marker().byte_offset().unwrap_or(text.len()).min(text.len());
-                let span = Span { file, start: at, end: at + 1 };
-                return Err(Diagnostic::new(
-                    files,
-                    Fault::Syntax,
-                    span,
-                    format!("not YAML: {}", error.info()),
-                ));
+                return Err(not_yaml(files, file, at, &error.info()));
             }
         }
     }
-    Ok(loader.root)
+    Ok(Loaded { root: loader.root, comments: loader.comments })
+}
+
+/// What the parser says; of a tab that indents, what is meant.
+fn not_yaml(files: &Files, file: usize, at: usize, info: &str) -> Diagnostic {
+    let text = files.text(file);
+    let line = text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |n| n + 1);
+    let indent = text.get(line..).unwrap_or_default();
+    let indent =
+        indent.get(..indent.len() - indent.trim_start_matches([' ', '\t']).len()).unwrap_or_default();
+    if let Some(tab) = indent.find('\t') {
+        let span = Span { file, start: line + tab, end: line + tab + 1 };
+        return Diagnostic::new(files, Fault::Syntax, span, "a tab stands where the line is indented")
+            .help("YAML is indented with blanks");
+    }
+    let span = Span { file, start: at, end: at + 1 };
+    Diagnostic::new(files, Fault::Syntax, span, format!("not YAML: {info}"))
 }
 
 /// A collection that is not closed yet; of a mapping, the key that waits for its value, and the keys so far.
@@ -109,6 +144,7 @@ struct Loader<'a> {
     text: &'a str,
     open: Vec<Open>,
     root: Option<Node>,
+    comments: Vec<(Span, String)>,
     documents: usize,
     nodes: usize,
 }
@@ -144,6 +180,12 @@ impl Loader<'_> {
                         span,
                         "a file holds one YAML document; write the second to a file of its own",
                     ));
+                }
+                Ok(())
+            }
+            Event::Comment(text, _) => {
+                if text.len() <= LONGEST_COMMENT && self.comments.len() < MAX_NODES {
+                    self.comments.push((span, text.into_owned()));
                 }
                 Ok(())
             }
@@ -238,7 +280,7 @@ mod tests {
     fn read(text: &str) -> Result<Option<Node>, String> {
         let mut files = Files::default();
         let file = files.add("m.yaml", text);
-        load(&files, file).map_err(|d| d.to_string())
+        load(&files, file).map(|loaded| loaded.root).map_err(|d| d.to_string())
     }
 
     #[test]

@@ -35,12 +35,19 @@ fn cases() -> Vec<(&'static str, String)> {
         ("a key twice", "axon: 1\nroles:\n  a: {}\n  b: {}\n  a: {}\n".into()),
         ("an unknown key", "axon: 1\nrolse: {}\n".into()),
         ("an unknown key far from all", "axon: 1\nbanana: {}\n".into()),
-        ("keys that are not built yet", "axon: 1\nviews: {}\nrules: {}\ntests: []\n".into()),
-        ("a kind that is not built yet", "axon: 1\ntargets:\n  w: { kind: azure-rbac, scope: /x }\n".into()),
+        ("a scope with a query", "axon: 1\ntargets:\n  w: { kind: azure-rbac, scope: \"/x?y\", auth: managed-identity }\n".into()),
+        ("an endpoint in clear", "axon: 1\ntargets:\n  w: { kind: synapse-workspace, endpoint: \"http://acme.dev\", auth: managed-identity }\n".into()),
+        ("a script of no dialect", "axon: 1\ntargets:\n  w: { kind: script, dialect: script, out: x.sql, auth: managed-identity }\n".into()),
+        ("a key of another kind", "axon: 1\ntargets:\n  w: { kind: synapse-workspace, host: h, auth: managed-identity }\n".into()),
+        ("a host with more in it", ok("").replace("host: h", "host: \"h;User=sa\"")),
+        ("a login where roles are assigned", "axon: 1\ntargets:\n  w: { kind: azure-rbac, scope: /x, auth: { sql: { user: a, password: \"${env:P}\" } } }\n".into()),
+        ("a set of databases and others", format!("{}\n  w: {{ kind: azure-rbac, scope: /x, auth: managed-identity }}\ntarget-sets: {{ all: [dw, w] }}\n", ok(""))),
+        ("T-SQL where roles are assigned", "axon: 1\ntargets:\n  w: { kind: azure-rbac, scope: /x, auth: managed-identity }\nroles:\n  r: { grants: { w: [select on a.b] } }\n".into()),
         ("an unknown kind", "axon: 1\ntargets:\n  w: { kind: synapse-dedicatd, host: h }\n".into()),
         ("a target without its keys", "axon: 1\ntargets:\n  w:\n    kind: synapse-dedicated\n".into()),
-        ("auth that is not built yet", auth("managed-identity")),
-        ("auth with a client secret", auth("{ client-secret: { id: x, secret: hunter2 } }")),
+        ("auth with a client secret in clear", auth("{ client-secret: { tenant_id: t, client_id: x, secret: hunter2 } }")),
+        ("auth with half an application", auth("{ workload-identity: { tenant: t, client_id: x } }")),
+        ("auth of nobody", auth("managed-idenity")),
         ("a password in clear", auth("{ sql: { user: sa, password: hunter2 } }")),
         ("a mistyped password key", auth("{ sql: { user: sa, pasword: hunter2 } }")),
         ("a mistyped auth key", target("    atuh: { sql: { user: sa, pass: hunter2 } }")),
@@ -73,7 +80,7 @@ fn cases() -> Vec<(&'static str, String)> {
         ("grants of an unknown target", map("  reader:\n    grants: { dww: [select on a.b] }", RULE)),
         ("includes of nobody", map("  reader: { includes: [raeder] }", RULE)),
         ("includes in a circle", map("  reader: { includes: [b] }\n  b: { includes: [c] }\n  c: { includes: [b] }", RULE)),
-        ("impersonate", map("  reader: { impersonate: { dw: { roles: [x] } } }", RULE)),
+        ("impersonation of nobody, for too long", map("  reader: { impersonate: { dw: { roles: [raeder], for: 48h, reason: maybe } } }", RULE)),
         ("a role's name with a brace", map("  \"re{ad}er\": {}", "")),
         ("a mapping of an unknown role", rule("  - { groups: { any: [g] }, source: entra, roles: [raeder] }")),
         ("a mapping without a source", rule("  - { groups: { any: [g] }, roles: [reader] }")),
@@ -113,6 +120,71 @@ fn cases() -> Vec<(&'static str, String)> {
             "an empty password reference",
             auth("{ sql: { user: sa, password: \"${env:}\" } }"),
         ),
+        (
+            "separations that say nothing",
+            format!("{}rules:\n  separate: [[reader], [reader, raeder], [reader, reader]]\n", map(ROLE, RULE)),
+        ),
+        (
+            "one role that holds both sides",
+            format!(
+                "{}rules:\n  separate: [[reader, writer]]\n",
+                map(&format!("{ROLE}\n  writer: {{}}\n  boss: {{ includes: [reader, writer] }}"), RULE)
+            ),
+        ),
+        (
+            "whole groups and separate roles",
+            format!(
+                "{}rules:\n  separate: [[reader, writer]]\n",
+                map(&format!("{ROLE}\n  writer: {{}}"), "  - { groups: { any: [g] }, source: entra, roles: [reader], via: group }")
+            ),
+        ),
+        (
+            "what is forbidden by effect",
+            format!(
+                "{}rules:\n  forbid: [control on database, select on hr.people, deny select on a.b, slect on x.y]\n",
+                map(
+                    "  reader:\n    grants:\n      dw:\n        - per person: member of db_owner\n        - alter any user on database\n        - select on schema::hr\n        - select on sales.orders",
+                    RULE
+                )
+            ),
+        ),
+        ("an unknown rule", "axon: 1\nrules: { seperate: [] }\n".into()),
+        (
+            "secure views",
+            format!(
+                "{}views:\n  secure.a:\n    targets: dw\n    from: secure.a\n    columns: {{ x: show, X: show, y: {{ mask: emial }}, z: {{ mask: last(0), unless: [nobody] }}, w: shown }}\n    rows:\n      - where: region is user.region\n      - where: a eq 1 or b eq 2\n      - role: raeder\n      - {{ role: reader, where: a eq 1 }}\n  b: {{ targets: dw, from: x.y, columns: {{ q: hide }} }}\n  Secure.A: {{ targets: dx, from: x.y }}\n",
+                map(ROLE, RULE)
+            ),
+        ),
+        (
+            "tests",
+            format!(
+                "{}tests:\n  - user: {{ groups: [g] }}\n    has: {{ dw: [select on a.b] }}\n  - user: {{ userName: k, departmnt: x, active: maybe }}\n    lacks: {{ dx: [select on a.b] }}\n  - user: {{ userName: k }}\n  - {{ service: ci, has: {{ dw: [slect on a.b] }} }}\n  - {{ has: {{ dw: [select on a.b] }} }}\n",
+                map(ROLE, RULE)
+            ),
+        ),
+        (
+            "a test without its source",
+            format!(
+                "{}tests:\n  - {{ user: {{ userName: k }}, roles: [reader] }}\n",
+                map(ROLE, &format!("{RULE}\n  - {{ groups: {{ any: [h] }}, source: okta, roles: [reader] }}"))
+            ),
+        ),
+        (
+            "lints silenced badly",
+            format!("{}# lint: allow unreachable-rle: x\n# lint: allow unreachable-role\n# lint: allow past-until:\n", map(ROLE, RULE)),
+        ),
+        ("a byte order mark", format!("\u{feff}{}", map(ROLE, RULE))),
+        ("a byte order mark inside", format!("{}\u{feff}", map(ROLE, RULE))),
+        ("a pattern beyond all bounds", rule(&format!(
+            "  - {{ groups: {{ match: \"{}\" }}, source: entra, roles: [reader], trust: true }}", "a".repeat(2_100)
+        ))),
+        ("a pattern nested deep", rule(&format!(
+            "  - {{ groups: {{ match: \"{}x{}\" }}, source: entra, roles: [reader], trust: true }}", "(".repeat(60), ")".repeat(60)
+        ))),
+        ("a pattern that would need much", rule(
+            "  - { groups: { match: \"((x{100}){100}){100}\" }, source: entra, roles: [reader], trust: true }",
+        )),
 ("guards", "axon: 1\nguards:\n  removals: { window: 24, most: 5 }\n  steps: { hold: [drop users] }\n  protect: [{ principal: x }]\n".into()),
     ]
 }

@@ -458,7 +458,9 @@ fn lints_see_what_no_parser_can() {
     let text = MAP
         .replace("execute on schema::staging", "control on database")
         .replace("- per person: member of mediumrc", "- deny select on sales.orders");
-    let found: Vec<String> =
-        check(&map(&text), Some(&town.directory)).iter().map(ToString::to_string).collect();
+    let found: Vec<String> = check(&map(&text), Some(&town.directory), datetime!(2026-11-22 12:00 UTC))
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     insta::assert_snapshot!("lints", found.join("\n"));
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Context;
-use axon_mapping::check;
+use axon_mapping::{check, map_test};
+use axon_model::{Clock, SystemClock};
 
 use super::{Status, print_json};
 use crate::wiring::{Parts, load_config, map_files, parse_map};
@@ -24,6 +25,8 @@ pub async fn run(config: &Path, path: Option<&Path>, set: &[String], json: bool)
         (map_files(&config.role_map)?, Some(config))
     };
     let map = parse_map(&files, &vars)?;
+    let now = SystemClock.now();
+    let failures = map_test::run(&map, now);
     // Before the first push there is no store, and no directory to look names up in.
     let store = parts.filter(Parts::store_exists);
     let findings = match store {
@@ -32,25 +35,36 @@ pub async fn run(config: &Path, path: Option<&Path>, set: &[String], json: bool)
             let directory = parts.store.load_directory().await?;
             parts.store.close().await;
             let pushed = directory.groups().next().is_some();
-            check::check(&map, pushed.then_some(&directory))
+            check::check(&map, pushed.then_some(&directory), now)
         }
-        None => check::check(&map, None),
+        None => check::check(&map, None, now),
     };
     if json {
-        print_json(&serde_json::json!({ "version": map.version(), "findings": findings }))?;
+        print_json(&serde_json::json!({
+            "version": map.version(), "failed_tests": failures, "findings": findings
+        }))?;
     } else {
+        let usable = if failures.is_empty() { "can be used" } else { "cannot be used: its tests fail" };
         println!(
-            "the role map {} can be used: {}, {}, {}",
+            "the role map {} {usable}: {}, {}, {}, {}",
             map.version(),
             count(map.targets.len(), "target"),
             count(map.roles.len(), "role"),
-            count(map.mappings.len(), "mapping")
+            count(map.mappings.len(), "mapping"),
+            count(map.tests.len(), "test")
         );
+        for failure in &failures {
+            println!("{failure}");
+        }
         for finding in &findings {
             println!("{finding}");
         }
     }
-    Ok(if findings.is_empty() { Status::Done } else { Status::Found })
+    Ok(match (failures.is_empty(), findings.is_empty()) {
+        (false, _) => Status::Failed,
+        (true, false) => Status::Found,
+        (true, true) => Status::Done,
+    })
 }
 
 fn count(n: usize, what: &str) -> String {

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use super::Status;
 use crate::config::Config;
 use crate::telemetry;
-use crate::wiring::{Parts, load_map, map_files, parse_map};
+use crate::wiring::{Parts, can_be_carried_out, load_map, map_files, proved_map};
 
 /// How long requests in flight may take after a signal to stop.
 const GRACE: Duration = Duration::from_secs(20);
@@ -139,7 +139,10 @@ async fn reload_on_hangup(parts: Parts, changes: watch::Sender<Arc<RoleMap>>) {
     let config = &parts.config;
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
     while hangup.recv().await.is_some() {
-        let read = map_files(&config.role_map).and_then(|files| parse_map(&files, &BTreeMap::new()));
+        let read = map_files(&config.role_map).and_then(|files| {
+            let map = proved_map(&files)?;
+            can_be_carried_out(&map).map(|()| map)
+        });
         match read {
             Ok(map) if map.version() == changes.borrow().version() => {
                 tracing::info!("the role map is the same as before");
@@ -164,7 +167,6 @@ fn same_targets(a: &RoleMap, b: &RoleMap) -> bool {
     a.targets.len() == b.targets.len()
         && a.targets.iter().zip(&b.targets).all(|((name, x), (other, y))| {
             name == other
-                && (&x.host, x.port, &x.database, &x.auth, &x.tls)
-                    == (&y.host, y.port, &y.database, &y.auth, &y.tls)
+                && (x.kind, &x.endpoint, &x.auth) == (y.kind, &y.endpoint, &y.auth)
         })
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axon_model::{GroupId, SourceId, SqlName, UserId};
 use axon_reconcile::Sid;
 
+use crate::names::RoleName;
 use crate::pending::Claimant;
 use crate::standing::{NoName, Standing};
 
@@ -171,6 +172,13 @@ impl Claims {
 
     pub fn refused(&self) -> impl Iterator<Item = (&Claimant, &NoName)> {
         self.refused.iter()
+    }
+
+    /// Roles that rules of separation are about, which somebody holds here or, as the same person, by another source.
+    pub fn separable<'s>(&'s self, standing: &'s Standing) -> impl Iterator<Item = &'s RoleName> {
+        let records = standing.join.as_ref().and_then(|key| self.joins.get(key)).into_iter().flatten();
+        let elsewhere = records.filter_map(|who| self.standing.get(who)).filter(|record| !record.stranger);
+        standing.separable.iter().chain(elsewhere.flat_map(|record| &*record.separable))
     }
 
     pub fn take_joined(&mut self, member: SqlName) -> Box<[SqlName]> {

@@ -6,6 +6,7 @@ use axon_model::{SourceId, SqlName};
 use axon_reconcile::{Connect, ManagedPrincipals, Membership, Principal, PrincipalKind, Sid};
 
 use super::Evaluator;
+use crate::names::RoleName;
 use crate::pending::{Claimant, Pending};
 use crate::standing::Standing;
 
@@ -23,6 +24,7 @@ impl Evaluator {
     pub(super) fn settle(&mut self, name: SqlName) {
         self.graph.principals.remove(&name);
         self.withheld.remove(&name);
+        self.separated.remove(&name);
         for role in self.claims.take_joined(name) {
             self.graph.members.remove(&Membership { role, member: name });
         }
@@ -36,8 +38,14 @@ impl Evaluator {
         }
         self.manage(name);
         match self.wanted(name) {
-            Ok(Some(wanted)) => self.put(name, wanted),
-            Ok(None) => {}
+            Ok((wanted, separated)) => {
+                if !separated.is_empty() {
+                    self.separated.insert(name, separated);
+                }
+                if let Some(wanted) = wanted {
+                    self.put(name, wanted);
+                }
+            }
             Err(pending) => {
                 self.withheld.insert(name, pending);
             }
@@ -51,12 +59,12 @@ impl Evaluator {
         })
     }
 
-    fn wanted(&self, name: SqlName) -> Result<Option<Wanted>, Pending> {
+    fn wanted(&self, name: SqlName) -> Result<(Option<Wanted>, Vec<Pending>), Pending> {
         // A stranger waits, and is in nobody's way meanwhile.
         let claims: Vec<(&Claimant, &Standing)> =
             self.claims.of(name).filter(|(_, standing)| !standing.stranger).collect();
         if claims.iter().all(|(_, standing)| standing.roles.is_empty()) {
-            return Ok(None);
+            return Ok((None, Vec::new()));
         }
         let who = || claims.iter().map(|(who, _)| (*who).clone()).collect::<Vec<_>>();
         if self.is_reserved(name) {
@@ -80,8 +88,44 @@ impl Evaluator {
         };
         // `name` may be another's spelling.
         let spelled = claims[0].1.name.as_ref().map_or(name, |n| *n);
-        let roles = claims.iter().flat_map(|(_, standing)| standing.roles.iter().copied()).collect();
-        Ok(Some(Wanted { kind, sid, spelled, roles }))
+        let mut roles: BTreeSet<u16> =
+            claims.iter().flat_map(|(_, standing)| standing.roles.iter().copied()).collect();
+        let separated = self.separate(name, &claims, &mut roles);
+        if roles.is_empty() {
+            return Ok((None, separated));
+        }
+        Ok((Some(Wanted { kind, sid, spelled, roles }), separated))
+    }
+
+    /// Takes out the roles that a rule separates and that come together here, whatever source or target each comes from.
+    fn separate(
+        &self,
+        name: SqlName,
+        claims: &[(&Claimant, &Standing)],
+        roles: &mut BTreeSet<u16>,
+    ) -> Vec<Pending> {
+        let map = &*self.map;
+        if map.rules.separate.is_empty() {
+            return Vec::new();
+        }
+        let held: BTreeSet<&RoleName> =
+            claims.iter().flat_map(|(_, standing)| self.claims.separable(standing)).collect();
+        let (withheld, broken) = map.rules.withheld(&map.roles, &held);
+        let number = |role: &&RoleName| self.view.number(role).and_then(|n| u16::try_from(n).ok());
+        let taken: Vec<u16> = withheld.iter().filter_map(number).filter(|n| roles.remove(n)).collect();
+        if taken.is_empty() {
+            return Vec::new();
+        }
+        let who: Vec<Claimant> = claims.iter().map(|(who, _)| (*who).clone()).collect();
+        broken
+            .into_iter()
+            .map(|rule| Pending::Separated {
+                name,
+                who: who.clone(),
+                roles: rule.roles.iter().cloned().collect(),
+                rule: rule.place.clone(),
+            })
+            .collect()
     }
 
     fn put(&mut self, name: SqlName, wanted: Wanted) {
@@ -89,7 +133,7 @@ impl Evaluator {
         let mut joined: BTreeSet<SqlName> = BTreeSet::new();
         for number in roles {
             let Some(role) = self.view.roles.get(usize::from(number)) else { continue };
-            joined.insert(role.name);
+            joined.extend(role.name);
             joined.extend(&role.per_person);
         }
         let principal = Principal { kind, sid, connect: Connect::Granted, created: None };

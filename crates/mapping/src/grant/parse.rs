@@ -56,6 +56,17 @@ pub(super) fn parse(line: &str) -> Result<GrantLine, GrantError> {
     Ok(read)
 }
 
+/// Reads the name of an object alone.
+pub(super) fn object(text: &str) -> Result<ObjectName, GrantError> {
+    let mut parser = Parser { tokens: tokens(text)?, at: 0 };
+    let (on, columns) = parser.object()?;
+    parser.end()?;
+    match on {
+        Securable::Object(name) if columns.is_empty() => Ok(name),
+        _ => Err(GrantError::at(0, text.len(), "columns cannot stand here")),
+    }
+}
+
 struct Parser {
     tokens: Vec<Token>,
     at: usize,

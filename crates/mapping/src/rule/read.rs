@@ -6,7 +6,7 @@ use regex::Regex;
 
 use super::{Gives, GroupName, Groups, Mapping, Pattern, Who};
 use crate::condition::Condition;
-use crate::diagnostic::Fault;
+use crate::diagnostic::{Chapter, Fault};
 use crate::names::{RoleName, ServiceName};
 use crate::place::Span;
 use crate::read::{Fields, Reader};
@@ -25,7 +25,9 @@ pub(crate) struct Known<'a> {
     pub services: &'a BTreeMap<ServiceName, crate::map::Service>,
 }
 
-const KEYS: &[&str] = &["groups", "source", "when", "roles", "only", "until", "via", "service", "trust"];
+/// Keys of a mapping.
+pub(crate) const KEYS: &[&str] =
+    &["groups", "source", "when", "roles", "only", "until", "via", "service", "trust"];
 
 pub(crate) fn read(reader: &Reader<'_>, node: &Node, known: &Known<'_>) -> Option<ReadMapping> {
     let before = reader.count();
@@ -36,7 +38,7 @@ pub(crate) fn read(reader: &Reader<'_>, node: &Node, known: &Known<'_>) -> Optio
         _ => node.span,
     };
     let who = who(reader, &fields, span, known);
-    let when = fields.get("when").and_then(|n| condition(reader, n));
+    let when = fields.get("when").and_then(|n| reader.within(Chapter::Conditions, || condition(reader, n)));
     let pattern = match &who {
         Some(Who::Groups { groups, .. }) => groups.matching.as_ref(),
         _ => None,
@@ -46,7 +48,16 @@ pub(crate) fn read(reader: &Reader<'_>, node: &Node, known: &Known<'_>) -> Optio
     let until = fields.get("until").and_then(|n| reader.instant(n, "`until`"));
     let via = fields.get("via").and_then(|n| crate::target::read_via(reader, n, "`via` of a mapping"));
     let complete = reader.count() == before;
-    let spec = Mapping { place: reader.place(span), who: who?, when, gives: gives?, until, trust, via };
+    let spec = Mapping {
+        place: reader.place(span),
+        who: who?,
+        when,
+        gives: gives?,
+        until,
+        trust,
+        via,
+        separated: false,
+    };
     complete.then_some(ReadMapping { spec, span })
 }
 
@@ -65,7 +76,7 @@ fn trust(reader: &Reader<'_>, fields: &Fields<'_>, matches: bool) -> bool {
 fn who(reader: &Reader<'_>, fields: &Fields<'_>, span: Span, known: &Known<'_>) -> Option<Who> {
     match (fields.get("groups"), fields.get("service")) {
         (Some(node), None) => {
-            let groups = groups(reader, node);
+            let groups = reader.within(Chapter::Groups, || groups(reader, node));
             let source = fields.get("source");
             if source.is_none() {
                 let message =
@@ -115,9 +126,12 @@ fn who(reader: &Reader<'_>, fields: &Fields<'_>, span: Span, known: &Known<'_>) 
     }
 }
 
+/// Keys of `groups`.
+pub(crate) const GROUPS_KEYS: &[&str] = &["any", "all", "none", "match", "externalId"];
+
 fn groups(reader: &Reader<'_>, node: &Node) -> Option<Groups> {
     let before = reader.count();
-    let fields = reader.fields(node, "`groups`", &["any", "all", "none", "match", "externalId"], &[])?;
+    let fields = reader.fields(node, "`groups`", GROUPS_KEYS, &[])?;
     let names = |key: &str| -> Vec<GroupName> {
         let what = format!("`groups.{key}`");
         let Some(node) = fields.get(key) else { return Vec::new() };
@@ -145,7 +159,8 @@ fn groups(reader: &Reader<'_>, node: &Node) -> Option<Groups> {
     Some(read)
 }
 
-fn group_name(reader: &Reader<'_>, node: &Node) -> Option<GroupName> {
+/// Reads a group's name: a text, or `{externalId: …}`.
+pub(crate) fn group_name(reader: &Reader<'_>, node: &Node) -> Option<GroupName> {
     match &node.value {
         Value::Map(_) => {
             let fields = reader.fields(node, "a group", &["externalId"], &[])?;
@@ -158,12 +173,20 @@ fn group_name(reader: &Reader<'_>, node: &Node) -> Option<GroupName> {
 
 /// The largest compiled pattern, in bytes.
 const PATTERN_SIZE: usize = 1 << 20;
+/// The longest pattern, in bytes, and the deepest nesting in it.
+const PATTERN_LENGTH: usize = 2_000;
+const PATTERN_DEPTH: u32 = 30;
 
 fn pattern(reader: &Reader<'_>, node: &Node) -> Option<Pattern> {
     let text = reader.text(node, "`match`")?;
+    if text.text.len() > PATTERN_LENGTH {
+        let message = format!("`match` has {} bytes; at most {PATTERN_LENGTH} are read", text.text.len());
+        reader.fault(Fault::Invalid, text.span, message);
+        return None;
+    }
     // The whole name must fit: a pattern without anchors would let a longer, hostile name in.
     let whole = format!(r"\A(?:{})\z", text.text);
-    match regex::RegexBuilder::new(&whole).size_limit(PATTERN_SIZE).build() {
+    match regex::RegexBuilder::new(&whole).size_limit(PATTERN_SIZE).nest_limit(PATTERN_DEPTH).build() {
         Ok(regex) if Regex::new(&text.text).is_ok() => Some(Pattern { text: text.text, regex }),
         other => {
             let reason = other.err().map_or("its brackets do not match".to_owned(), |e| last_line(&e));
@@ -182,7 +205,7 @@ fn last_line(error: &regex::Error) -> String {
 
 fn condition(reader: &Reader<'_>, node: &Node) -> Option<Condition> {
     let text = reader.text(node, "`when`")?;
-    match Condition::parse(&text.text) {
+    match Condition::parse_in(&text.text, &reader.registry) {
         Ok(condition) => Some(condition),
         Err(e) => {
             let from = text
@@ -195,7 +218,11 @@ fn condition(reader: &Reader<'_>, node: &Node) -> Option<Condition> {
                 .filter(|n| *n > 0)
                 .map_or(text.text.len(), |n| from + n);
             let at = if text.offset.is_some() { String::new() } else { format!(" (column {})", e.column) };
-            reader.fault(Fault::Invalid, text.part(from, end), format!("`when`: {}{at}", e.reason));
+            let message = format!("`when`: {}{at}", e.reason);
+            match e.help {
+                Some(help) => reader.fault_help(Fault::Invalid, text.part(from, end), message, help),
+                None => reader.fault(Fault::Invalid, text.part(from, end), message),
+            }
             None
         }
     }

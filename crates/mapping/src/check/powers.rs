@@ -1,0 +1,250 @@
+//! Lines that give away the keys, that say nothing, or that contradict each other; roles of workspaces and of Azure that open
+//! a way around SQL.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axon_model::SqlName;
+use axon_reconcile::{GrantState, Permission, Securable};
+
+use super::{Findings, Lint};
+use crate::effect::{Power, covers, fixed_role, leads_to_control};
+use crate::grant::GrantLine;
+use crate::grant::assigned::{AZURE_ROLES, WORKSPACE_ROLES, known};
+use crate::map::RoleMap;
+use crate::names::RoleName;
+use crate::nearest::nearest;
+use crate::role::{HeldGrant, PlacedGrant, RoleSpec};
+use crate::target::{Endpoint, TargetKind, TargetSpec};
+
+/// Roles of Azure that reset the SQL administrator, or let their holder give themselves anything.
+const AZURE_ADMINISTRATORS: &[&str] = &[
+    "Owner",
+    "Contributor",
+    "User Access Administrator",
+    "Role Based Access Control Administrator",
+    "SQL Security Manager",
+    "SQL Server Contributor",
+];
+
+/// Roles of a workspace that are administrators of its SQL.
+const WORKSPACE_ADMINISTRATORS: &[&str] = &["Synapse Administrator", "Synapse SQL Administrator"];
+
+/// What every line of a role is looked at for.
+pub(super) fn lines(map: &RoleMap, role: &RoleSpec, findings: &mut Findings) {
+    for (target, grants) in &role.grants {
+        let Some(spec) = map.targets.get(target) else { continue };
+        for grant in grants {
+            if let Some(what) = administrator(&grant.line, spec) {
+                match &grant.line {
+                    GrantLine::Assigned(_) => {
+                        findings.add(Lint::AroundSql, &grant.place, what, None);
+                    }
+                    _ => {
+                        let message = format!("{what} lets people give themselves everything else");
+                        findings.add(Lint::PowerfulGrant, &grant.place, message, None);
+                    }
+                }
+            }
+            misplaced(grant, spec, findings);
+        }
+    }
+    for (target, held) in &role.held {
+        let Some(spec) = map.targets.get(target) else { continue };
+        contradictions(role, held, findings);
+        credentials(role, spec, held, findings);
+    }
+}
+
+/// What makes a line that of an administrator.
+fn administrator(line: &GrantLine, target: &TargetSpec) -> Option<String> {
+    match line {
+        GrantLine::MemberOf(name) => {
+            let (permissions, state) = fixed_role(*name);
+            let leads = permissions.iter().any(|p| {
+                matches!(leads_to_control(&(*p, Securable::Database)), Some((Securable::Database, _)))
+            });
+            (state == GrantState::Grant && leads).then(|| format!("member of {name}"))
+        }
+        GrantLine::Permissions { state: GrantState::Grant, permissions, on: Securable::Database, .. } => {
+            let key = permissions.iter().find(|p| {
+                matches!(leads_to_control(&(**p, Securable::Database)), Some((Securable::Database, _)))
+            })?;
+            Some(format!("{key} on the database"))
+        }
+        GrantLine::Permissions { .. } => None,
+        GrantLine::Assigned(name) => match target.kind {
+            TargetKind::SynapseWorkspace => known(*name, WORKSPACE_ADMINISTRATORS)
+                .map(|role| format!("{role} opens the workspace's SQL without any grant in a pool")),
+            TargetKind::AzureRbac if holds_a_workspace(target) => {
+                known(*name, AZURE_ADMINISTRATORS).map(|role| {
+                    format!("{role} at this scope can make themselves the SQL administrator of a workspace")
+                })
+            }
+            _ => None,
+        },
+    }
+}
+
+/// Whether a scope is a workspace or a server, or may hold one: a scope of another provider holds none.
+fn holds_a_workspace(target: &TargetSpec) -> bool {
+    let Endpoint::Azure(scope) = &target.endpoint else { return false };
+    let scope = scope.to_ascii_lowercase();
+    match scope.rsplit_once("/providers/") {
+        None => true,
+        Some((_, rest)) => ["microsoft.synapse/", "microsoft.sql/", "microsoft.management/"]
+            .iter()
+            .any(|p| rest.starts_with(p)),
+    }
+}
+
+/// Roles that a target of this kind does not know.
+fn misplaced(grant: &PlacedGrant, target: &TargetSpec, findings: &mut Findings) {
+    let GrantLine::Assigned(name) = &grant.line else { return };
+    match target.kind {
+        TargetKind::SynapseWorkspace if known(*name, WORKSPACE_ROLES).is_none() => {
+            if let Some(role) = known(*name, AZURE_ROLES) {
+                let message = format!("{role} is a role of Azure, not of a workspace");
+                let help = "put it under a target of kind azure-rbac".to_owned();
+                findings.add(Lint::MisplacedRole, &grant.place, message, Some(help));
+            } else {
+                let near = nearest(name.as_str(), WORKSPACE_ROLES.iter().copied());
+                let help = near.map(|near| format!("did you mean `{near}`?"));
+                let message = format!("no role of a workspace is named {name}");
+                findings.add(Lint::UnknownWorkspaceRole, &grant.place, message, help);
+            }
+        }
+        TargetKind::AzureRbac => {
+            if let Some(role) = known(*name, WORKSPACE_ROLES) {
+                let message = format!("{role} is a role of a workspace, not of Azure");
+                let help = "put it under a target of kind synapse-workspace".to_owned();
+                findings.add(Lint::MisplacedRole, &grant.place, message, Some(help));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Who may write artifacts and use the workspace's credential runs them as the workspace's identity.
+fn credentials(role: &RoleSpec, target: &TargetSpec, held: &[HeldGrant], findings: &mut Findings) {
+    if target.kind != TargetKind::SynapseWorkspace {
+        return;
+    }
+    let has = |wanted: &str| {
+        held.iter().find(
+            |h| matches!(&h.grant.line, GrantLine::Assigned(n) if n.as_str().eq_ignore_ascii_case(wanted)),
+        )
+    };
+    let writes = ["Synapse Contributor", "Synapse Artifact Publisher"].into_iter().find_map(has);
+    if let (Some(writes), Some(uses)) = (writes, has("Synapse Credential User")) {
+        let message = format!(
+            "role `{}` writes pipelines ({}) and runs them as the workspace's identity, which may have SQL control",
+            role.name, writes.grant.place
+        );
+        findings.add(Lint::CredentialAroundSql, &uses.grant.place, message, None);
+    }
+}
+
+type Atoms<'h> = Vec<(&'h PlacedGrant, GrantState, Power)>;
+
+/// Grants that a DENY makes void or that a wider grant covers; DENYs that a column grant defeats.
+fn contradictions(role: &RoleSpec, held: &[HeldGrant], findings: &mut Findings) {
+    let mut atoms: Atoms<'_> = Vec::new();
+    for held in held {
+        if let GrantLine::Permissions { state, .. } = &held.grant.line {
+            atoms.extend(held.grant.line.atoms().into_iter().map(|power| (&held.grant, *state, power)));
+        }
+    }
+    let denied: Vec<&(&PlacedGrant, GrantState, Power)> =
+        atoms.iter().filter(|(_, state, _)| *state == GrantState::Deny).collect();
+    // Wider lines are few: those on the whole database or on a schema, by what they are on.
+    let mut wide: BTreeMap<Securable, Vec<&(&PlacedGrant, GrantState, Power)>> = BTreeMap::new();
+    for atom in atoms.iter().filter(|(_, state, _)| *state != GrantState::Deny) {
+        wide.entry(atom.2.1).or_default().push(atom);
+    }
+    for (grant, state, power) in atoms.iter().filter(|(_, state, _)| *state != GrantState::Deny) {
+        let column = matches!(power.1, Securable::Column(..));
+        let void = denied.iter().find(|(_, _, denies)| {
+            let beaten = column && denies.0 == power.0 && matches!(denies.1, Securable::Object(_));
+            covers(denies, power) && !beaten
+        });
+        if let Some((by, _, _)) = void {
+            let message = format!(
+                "role `{}` gets nothing by {} on {}: {} denies it",
+                role.name, power.0, power.1, by.place
+            );
+            findings.add(Lint::VoidGrant, &grant.place, message, None);
+            continue;
+        }
+        let covered = around(&power.1).into_iter().filter_map(|on| wide.get(&on)).flatten().find(|wider| {
+            wider.0.place != grant.place && wider.2 != *power && covers(&wider.2, power) && wider.1 == *state
+        });
+        if let Some((by, _, _)) = covered {
+            let message =
+                format!("role `{}` has {} on {} already by {}", role.name, power.0, power.1, by.place);
+            findings.add(Lint::CoveredGrant, &grant.place, message, None);
+        }
+    }
+    for (deny, _, power) in &denied {
+        let Securable::Object(object) = power.1 else { continue };
+        let defeating = atoms.iter().find(|(_, state, granted)| {
+            *state != GrantState::Deny
+                && granted.0 == power.0
+                && matches!(granted.1, Securable::Column(of, _) if of == object)
+        });
+        if let Some((by, _, granted)) = defeating {
+            let message = format!(
+                "role `{}` denies {} on {}, but {} on a column ({}) beats it",
+                role.name, power.0, power.1, granted.0, by.place
+            );
+            findings.add(Lint::DefeatedDeny, &deny.place, message, None);
+        }
+    }
+}
+
+/// A securable and all that it is in.
+fn around(on: &Securable) -> Vec<Securable> {
+    match on {
+        Securable::Database => vec![*on],
+        Securable::Schema(_) | Securable::Principal(_) => vec![*on, Securable::Database],
+        Securable::Object(object) => vec![*on, Securable::Schema(object.schema), Securable::Database],
+        Securable::Column(object, _) => {
+            vec![*on, Securable::Object(*object), Securable::Schema(object.schema), Securable::Database]
+        }
+    }
+}
+
+/// Mappings of groups that give an administrator's role to whoever is in them.
+pub(super) fn mappings(map: &RoleMap, findings: &mut Findings) {
+    let administrators: BTreeSet<&RoleName> = map
+        .roles
+        .values()
+        .filter(|role| {
+            role.held.iter().any(|(target, held)| {
+                map.targets
+                    .get(target)
+                    .is_some_and(|spec| held.iter().any(|h| administrator(&h.grant.line, spec).is_some()))
+            })
+        })
+        .map(|role| &role.name)
+        .collect();
+    for mapping in map.mappings.iter().filter(|m| !m.is_of_service() && m.when.is_none()) {
+        if let Some(role) = mapping.possible().find(|role| administrators.contains(role)) {
+            let message =
+                format!("role `{role}` is an administrator's, and this mapping gives it without `when`");
+            findings.add(Lint::AdministratorWithoutWhen, &mapping.place, message, None);
+        }
+    }
+}
+
+/// Whether a permission changes what code runs or who owns it.
+pub(super) fn writes(permission: Permission) -> bool {
+    matches!(permission, Permission::Alter | Permission::Control | Permission::TakeOwnership)
+}
+
+/// A role of the target by its name.
+pub(super) fn is_member_of(line: &GrantLine, roles: &[&str]) -> Option<SqlName> {
+    match line {
+        GrantLine::MemberOf(name) if roles.contains(&name.folded()) => Some(*name),
+        _ => None,
+    }
+}

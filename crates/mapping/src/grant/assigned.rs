@@ -1,0 +1,75 @@
+//! Lines of targets whose roles are assigned: the name of one role, as Synapse or Azure spells it.
+
+use axon_model::SqlName;
+
+use super::parse::GrantError;
+
+/// Roles of a workspace, by the names of its own interface. Source: recorded role definitions of the service.
+pub(crate) const WORKSPACE_ROLES: &[&str] = &[
+    "Synapse Administrator",
+    "Synapse SQL Administrator",
+    "Apache Spark Administrator",
+    "Synapse Contributor",
+    "Synapse Artifact Publisher",
+    "Synapse Artifact User",
+    "Synapse Compute Operator",
+    "Synapse Monitoring Operator",
+    "Synapse Credential User",
+    "Synapse Linked Data Manager",
+    "Synapse User",
+];
+
+/// Roles of Azure Resource Manager that matter around Synapse. Others, custom ones too, are taken by name.
+pub(crate) const AZURE_ROLES: &[&str] = &[
+    "Owner",
+    "Contributor",
+    "Reader",
+    "User Access Administrator",
+    "Role Based Access Control Administrator",
+    "Data Factory Contributor",
+    "Storage Blob Data Owner",
+    "Storage Blob Data Contributor",
+    "Storage Blob Data Reader",
+    "SQL DB Contributor",
+    "SQL Security Manager",
+    "SQL Server Contributor",
+    "Monitoring Metrics Publisher",
+    "Log Analytics Reader",
+    "Log Analytics Contributor",
+];
+
+/// Reads the name of a role.
+pub(super) fn parse(line: &str) -> Result<SqlName, GrantError> {
+    let text = line.trim();
+    let lower = text.to_ascii_lowercase();
+    let sql = lower.contains(" on ") || lower.starts_with("deny ") || lower.starts_with("per person");
+    if sql || lower.starts_with("member of ") {
+        return Err(GrantError::at(0, line.len(), "roles are assigned here, and this is a line of T-SQL")
+            .with_help("write the role's name, such as `Reader` or `Synapse Artifact User`"));
+    }
+    let from = line.len() - line.trim_start().len();
+    let fault = |message: &str| Err(GrantError::at(from, from + text.len(), message));
+    if text.chars().any(char::is_control) {
+        return fault("the name of a role holds no control characters");
+    }
+    SqlName::parse(text).map_err(|e| GrantError::at(from, from + text.len(), e.to_string()))
+}
+
+/// The spelling of a known role, if it is one of these.
+pub(crate) fn known<'r>(name: SqlName, roles: &[&'r str]) -> Option<&'r str> {
+    roles.iter().copied().find(|role| role.eq_ignore_ascii_case(name.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_s_name_is_taken_and_t_sql_is_not() {
+        assert_eq!(parse(" Synapse Artifact User ").unwrap().as_str(), "Synapse Artifact User");
+        for bad in ["", "select on a.b", "per person: member of x", "member of x", "deny x", "a\u{7}b"] {
+            assert!(parse(bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(known(parse("owner").unwrap(), AZURE_ROLES), Some("Owner"));
+    }
+}

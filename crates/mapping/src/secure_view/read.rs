@@ -1,0 +1,186 @@
+//! Reading `views`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axon_model::SqlName;
+
+use super::{Mask, RowLine, SecureView, Shown, ViewColumn, mask, rows};
+use crate::diagnostic::Fault;
+use crate::names::{RoleName, TargetName};
+use crate::read::Reader;
+use crate::role::{TargetNames, targets_of};
+use crate::target::{TargetSpec, Words};
+use crate::yaml::{Node, Scalar, Value, shown};
+
+/// Keys of a view.
+pub(crate) const KEYS: &[&str] = &["targets", "from", "columns", "rows"];
+/// Keys of a column that is not plain.
+pub(crate) const COLUMN_KEYS: &[&str] = &["mask", "unless"];
+/// Keys of a line of `rows`.
+pub(crate) const ROW_KEYS: &[&str] = &["role", "where"];
+
+/// Reads one view.
+pub(crate) fn read(
+    reader: &Reader<'_>,
+    name: &Scalar,
+    node: &Node,
+    names: &TargetNames<'_>,
+    targets: &BTreeMap<TargetName, TargetSpec>,
+    roles: &BTreeSet<RoleName>,
+) -> Option<SecureView> {
+    let what = format!("view `{}`", shown(&name.text));
+    let view = object(reader, name);
+    let fields = reader.fields(node, &what, KEYS, &[])?;
+    let held_in = fields.need(reader, "targets").map(|n| targets_named(reader, n, names));
+    let from = fields
+        .need(reader, "from")
+        .and_then(|n| reader.text(n, &format!("`from` of {what}")))
+        .and_then(|text| Some((object(reader, &text)?, text)));
+    let columns = fields.need(reader, "columns").map(|n| columns(reader, n, &what, roles));
+    let rows: Vec<RowLine> = fields
+        .get("rows")
+        .map_or(&[][..], |n| reader.list(n, &format!("`rows` of {what}")))
+        .iter()
+        .filter_map(|n| row(reader, n, roles))
+        .collect();
+    if let (Some(view), Some(held_in)) = (view, &held_in) {
+        for target in held_in {
+            let Some(spec) = targets.get(target) else { continue };
+            if spec.kind.words() != Words::Sql {
+                let message = format!("target `{target}` is of kind {}: it holds no views", spec.kind);
+                reader.fault(Fault::Invalid, name.span, message);
+            } else if !spec.manage.schemas.iter().any(|glob| glob.matches(view.schema)) {
+                let message =
+                    format!("{what} is in a schema that `manage.schemas` of target `{target}` leaves out");
+                let help = "secure views are Axon's own: name their schema under `manage.schemas`";
+                reader.fault_help(Fault::Invalid, name.span, message, help);
+            }
+        }
+    }
+    if let (Some(view), Some((from, text))) = (view, &from)
+        && view == *from
+    {
+        reader.fault(Fault::Invalid, text.span, format!("{what} shows itself"));
+    }
+    Some(SecureView {
+        name: view?,
+        place: reader.place(name.span),
+        targets: held_in?,
+        from: from?.0,
+        columns: columns?,
+        rows,
+    })
+}
+
+/// A name of two parts, as T-SQL writes it.
+fn object(reader: &Reader<'_>, text: &Scalar) -> Option<axon_reconcile::ObjectName> {
+    match crate::grant::object(&text.text) {
+        Ok(name) => Some(name),
+        Err(e) => {
+            reader.fault(Fault::Invalid, text.part(e.from, e.to), e.message);
+            None
+        }
+    }
+}
+
+fn targets_named(reader: &Reader<'_>, node: &Node, names: &TargetNames<'_>) -> Vec<TargetName> {
+    let items = match &node.value {
+        Value::List(items) => items.as_slice(),
+        _ => std::slice::from_ref(node),
+    };
+    let found: BTreeSet<TargetName> = items
+        .iter()
+        .filter_map(|n| reader.text(n, "a target's name"))
+        .flat_map(|text| targets_of(reader, &text, names))
+        .collect();
+    found.into_iter().collect()
+}
+
+fn columns(reader: &Reader<'_>, node: &Node, what: &str, roles: &BTreeSet<RoleName>) -> Vec<ViewColumn> {
+    let mut columns: Vec<ViewColumn> = Vec::new();
+    let mut seen: BTreeSet<SqlName> = BTreeSet::new();
+    let entries = reader.entries(node, &format!("`columns` of {what}"));
+    let before = reader.count();
+    for (key, node) in entries {
+        let name = match SqlName::parse(&key.text) {
+            Ok(name) if !seen.insert(name) => {
+                let message = format!("column {name} is named twice: a pool compares names without case");
+                reader.fault(Fault::Duplicate, key.span, message);
+                continue;
+            }
+            Ok(name) => name,
+            Err(e) => {
+                reader.fault(Fault::Invalid, key.span, e.to_string());
+                continue;
+            }
+        };
+        let Some(shown) = column(reader, node, &key.text, roles) else { continue };
+        columns.push(ViewColumn { name, shown, place: reader.place(key.span) });
+    }
+    if reader.count() == before && columns.iter().all(|c| c.shown == Shown::Hidden) {
+        reader.fault(Fault::Invalid, node.span, format!("{what} shows no column"));
+    }
+    columns
+}
+
+fn column(reader: &Reader<'_>, node: &Node, name: &str, roles: &BTreeSet<RoleName>) -> Option<Shown> {
+    if let Value::Text(_) = &node.value {
+        let words = [("show", true), ("hide", false)];
+        let shown = reader.word(node, &format!("column `{}`", shown(name)), &words)?;
+        return Some(if shown { Shown::Clear } else { Shown::Hidden });
+    }
+    let fields = reader.fields(node, &format!("column `{}`", shown(name)), COLUMN_KEYS, &[])?;
+    let text = fields.need(reader, "mask").and_then(|n| match &n.value {
+        // YAML reads a bare `null` as nothing.
+        Value::Nothing => Some(Scalar { span: n.span, text: "null".into(), offset: None }),
+        _ => reader.text(n, "`mask`"),
+    });
+    let mask = text.and_then(|text| match Mask::parse(&text.text) {
+        Ok(mask) => Some(mask),
+        Err(message) => {
+            let otherwise = format!("one of: {}", mask::WORDS.join(", "));
+            reader.unknown(&text, message, mask::WORDS.iter().copied(), &otherwise);
+            None
+        }
+    });
+    let unless: Vec<RoleName> = fields
+        .get("unless")
+        .map_or(&[][..], |n| reader.list(n, "`unless`"))
+        .iter()
+        .filter_map(|n| role(reader, n, roles))
+        .collect();
+    Some(Shown::Masked { mask: mask?, unless })
+}
+
+fn role(reader: &Reader<'_>, node: &Node, roles: &BTreeSet<RoleName>) -> Option<RoleName> {
+    let text = reader.text(node, "a role's name")?;
+    let found = roles.get(text.text.as_str()).cloned();
+    if found.is_none() {
+        let message = format!("no role is named `{}`", shown(&text.text));
+        reader.unknown(&text, message, roles.iter().map(RoleName::as_str), "declare it under `roles`");
+    }
+    found
+}
+
+fn row(reader: &Reader<'_>, node: &Node, roles: &BTreeSet<RoleName>) -> Option<RowLine> {
+    let fields = reader.fields(node, "a line of `rows`", ROW_KEYS, &[])?;
+    match (fields.get("role"), fields.get("where")) {
+        (Some(node), None) => Some(RowLine::Role(role(reader, node, roles)?)),
+        (None, Some(node)) => {
+            let text = reader.text(node, "`where`")?;
+            match rows::parse(&text.text) {
+                Ok(all) => {
+                    Some(RowLine::Where { text: text.text.clone(), all, place: reader.place(text.span) })
+                }
+                Err(e) => {
+                    reader.fault(Fault::Invalid, text.part(e.from, e.to), format!("`where`: {}", e.message));
+                    None
+                }
+            }
+        }
+        _ => {
+            reader.fault(Fault::Invalid, node.span, "a line of `rows` has either `role` or `where`");
+            None
+        }
+    }
+}

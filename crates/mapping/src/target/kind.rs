@@ -1,0 +1,106 @@
+//! The kinds of target, and what leads to one of each.
+
+use std::fmt;
+
+use super::Tls;
+
+/// What kind of place it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TargetKind {
+    /// A dedicated SQL pool.
+    SynapseDedicated,
+    /// A workspace's built-in SQL pool.
+    SynapseServerless,
+    /// A workspace's own roles (Synapse RBAC).
+    SynapseWorkspace,
+    /// Roles of Azure Resource Manager at one scope.
+    AzureRbac,
+    /// Statements in a file, for somebody else to run.
+    Script,
+}
+
+/// Which grammar the lines of a target follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Words {
+    /// T-SQL permissions on securables, and memberships.
+    Sql,
+    /// Names of roles that are assigned.
+    Roles,
+}
+
+impl TargetKind {
+    /// Every kind.
+    pub const ALL: [Self; 5] = [
+        Self::SynapseDedicated,
+        Self::SynapseServerless,
+        Self::SynapseWorkspace,
+        Self::AzureRbac,
+        Self::Script,
+    ];
+
+    /// The word in the map.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SynapseDedicated => "synapse-dedicated",
+            Self::SynapseServerless => "synapse-serverless",
+            Self::SynapseWorkspace => "synapse-workspace",
+            Self::AzureRbac => "azure-rbac",
+            Self::Script => "script",
+        }
+    }
+
+    /// The kind of a word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == word)
+    }
+
+    /// What its lines are made of.
+    pub fn words(self) -> Words {
+        match self {
+            Self::SynapseDedicated | Self::SynapseServerless | Self::Script => Words::Sql,
+            Self::SynapseWorkspace | Self::AzureRbac => Words::Roles,
+        }
+    }
+
+    /// Whether this version reads and changes targets of this kind. The others are read, checked and evaluated.
+    pub fn is_carried_out(self) -> bool {
+        self == Self::SynapseDedicated
+    }
+}
+
+impl fmt::Display for TargetKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// Where a target is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Endpoint {
+    /// A database on a server.
+    Sql(SqlServer),
+    /// A workspace's own address, such as `https://acme.dev.azuresynapse.net`.
+    Workspace(String),
+    /// A scope of Azure Resource Manager, beginning with `/`.
+    Azure(String),
+    /// A file that statements are written to.
+    Script {
+        /// Whose statements.
+        dialect: TargetKind,
+        /// The file.
+        out: String,
+    },
+}
+
+/// A database on a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SqlServer {
+    /// The server.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// The database.
+    pub database: String,
+    /// How the connection is protected.
+    pub tls: Tls,
+}
