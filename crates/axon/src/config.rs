@@ -11,12 +11,12 @@ use serde::{Deserialize, Serialize};
 mod claims;
 mod environment;
 mod error;
-mod record;
 mod extensions;
+mod record;
 
 pub use error::ConfigError;
-pub use record::Record;
 pub use extensions::Extension;
+pub use record::Record;
 
 /// All settings, with their defaults.
 #[derive(Debug, Clone, Deserialize, Serialize)]

@@ -12,16 +12,14 @@ use crate::state::Api;
 const EVERY: Duration = Duration::from_secs(10);
 
 impl Api {
-    /// Stores the ledgers' news until `stop` says so, and then once more.
+    /// Stores the ledgers' news until `stop` says so. What is counted after that waits for [`Self::store_ledgers`].
     pub async fn keep_ledgers(self, mut stop: watch::Receiver<bool>) {
         loop {
             self.store_ledgers().await;
-            let stopped = tokio::time::timeout(EVERY, stop.wait_for(|stop| *stop)).await;
-            if stopped.is_ok() {
+            if tokio::time::timeout(EVERY, stop.wait_for(|stop| *stop)).await.is_ok() {
                 break;
             }
         }
-        self.store_ledgers().await;
     }
 
     /// Stores the ledgers' news, and takes up what other processes stored.
