@@ -148,7 +148,7 @@ impl World {
         }
         if !unheld.is_empty() {
             for hold in store.open_holds(unheld, act.clone()).await? {
-                tracing::warn!(hold.id = %hold.id, hold.kind = hold.held.kind.as_str(), why = hold.held.why, "a name waits for a person");
+                tracing::warn!(hold.id = %hold.id, hold.kind = hold.held.kind.as_str(), "a name waits for a person");
                 metrics::counter!("axon_holds_opened_total", "kind" => hold.held.kind.as_str()).increment(1);
             }
         }
