@@ -16,6 +16,7 @@ use axon_store::{StoreError, WriteError};
 use axum::Router;
 use axum::routing::{any, get, post};
 
+use crate::call::Call;
 use crate::reply::Refused;
 use crate::state::Api;
 
@@ -55,7 +56,18 @@ pub fn routes() -> Router<Api> {
         .route("/Bulk", post(bulk::handle))
         .route("/", get(root::list))
         .route("/.search", post(root::search));
-    Router::new().nest("/scim/v2", scim)
+    let routes = Router::new().nest("/scim/v2", scim);
+    OTHER_VERSIONS.iter().fold(routes, |routes, version| {
+        let (root, below) = (format!("/scim/{version}"), format!("/scim/{version}/{{*path}}"));
+        routes.route(&root, any(other_version)).route(&below, any(other_version))
+    })
+}
+
+/// Versions that a client may ask for (RFC 7644 section 3.13) and that are not spoken here.
+const OTHER_VERSIONS: [&str; 3] = ["v1", "v1.1", "v3"];
+
+async fn other_version(_: Call) -> Refused {
+    ScimError::invalid_version("this server speaks SCIM 2.0, under /scim/v2").into()
 }
 
 fn internal(error: &StoreError, what: &'static str) -> ScimError {

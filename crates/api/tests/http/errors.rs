@@ -10,7 +10,7 @@ async fn unknown_paths_and_verbs_are_scim_errors() {
     let server = Server::start().await;
     let client = server.entra();
     for path in
-        ["/nope", "/Users/a/b", "/users", "//scim", "//scim/", "//scim/v1/Users", "/Users/%FF", "/Users/%00"]
+        ["/nope", "/Users/a/b", "/users", "//scim", "//scim/", "//scim/x/Users", "/Users/%FF", "/Users/%00"]
     {
         client.get(path).await.refused(404, "");
     }
@@ -77,6 +77,41 @@ async fn slashes_too_many_do_not_matter() {
     );
     let found = client.get("//scim/v2//Users/?filter=userName+eq+%22a//b/%22").await;
     assert_eq!(found.total(), 0, "the query is left alone");
+}
+
+#[tokio::test]
+async fn another_version_of_the_protocol_is_told_so() {
+    let server = Server::start().await;
+    for path in ["//scim/v1/Users", "//scim/v1.1/Users/7", "//scim/v3", "//scim/v1/"] {
+        assert!(server.okta().get(path).await.refused(400, "invalidVers").contains("/scim/v2"), "{path}");
+        server.nobody().get(path).await.refused(401, "");
+    }
+}
+
+/// RFC 7240: a preference that is not honoured is no error.
+#[tokio::test]
+async fn a_wish_for_an_answer_later_changes_nothing() {
+    let server = Server::start().await;
+    let client = server.entra();
+    let body = json!({"userName": "kim"}).to_string();
+    for method in ["POST", "PUT", "PATCH"] {
+        let (path, body) = match method {
+            "POST" => ("/Users".to_owned(), body.clone()),
+            _ => {
+                let found = client.find("/Users", "userName eq \"kim\"").await;
+                let id = found.body["Resources"][0]["id"].as_str().unwrap().to_owned();
+                let patch = json!({"Operations": [{"op": "add", "path": "title", "value": "T"}]}).to_string();
+                (format!("/Users/{id}"), if method == "PUT" { body.clone() } else { patch })
+            }
+        };
+        let request = client
+            .request(method, &path)
+            .header("content-type", "application/scim+json")
+            .header("prefer", "respond-async, wait=10");
+        let answer = server.send(request.body(axum::body::Body::from(body)).unwrap()).await;
+        assert!(matches!(answer.status, 200 | 201), "{}", answer.body);
+        assert!(answer.headers.get("preference-applied").is_none());
+    }
 }
 
 /// V35.

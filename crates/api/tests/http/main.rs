@@ -9,6 +9,7 @@ mod conditions;
 mod discovery;
 mod entra;
 mod errors;
+mod extensions;
 mod groups;
 mod health;
 mod kept;
