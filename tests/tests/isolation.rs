@@ -242,9 +242,7 @@ async fn bulk_and_root_search_keep_to_the_source() -> anyhow::Result<()> {
 #[tokio::test]
 async fn a_token_opens_its_own_source_only_and_none_opens_nothing() -> anyhow::Result<()> {
     let of = Stranger::come().await?;
-    for path in
-        ["/Users", "/Groups", "/Schemas", "/ResourceTypes", "/ServiceProviderConfig", "/Users/x", "/Nothing"]
-    {
+    for path in ["/Users", "/Groups", "/Schemas", "/ResourceTypes", "/ServiceProviderConfig", "/Users/x"] {
         let answer = of.stranger.with_token("").get(path).await?;
         ensure!(answer.header("www-authenticate").starts_with("Bearer"), "{path}: {:?}", answer.headers);
         answer.refuses(401, "", &[]).with_context(|| path.to_owned())?;

@@ -8,8 +8,11 @@ use serde_json::Value;
 use tokio::process::Command;
 
 /// The profiles that it is run under. scim-sanity wants 200 and a body for every PATCH, which is a switch for Entra.
-const SOURCES: [(&str, &str); 3] =
-    [("generic", "{ kind: generic }"), ("okta", "{ kind: okta }"), ("entra", "{ kind: entra }")];
+const SOURCES: [(&str, &str); 3] = [
+    ("generic", "{ kind: generic }"),
+    ("okta", "{ kind: okta }"),
+    ("entra", "{ kind: entra, switches: { group_patch_no_content: false } }"),
+];
 
 /// A program of the virtual environment that `tests/install.sh` makes.
 fn program(name: &str) -> anyhow::Result<PathBuf> {
@@ -41,7 +44,8 @@ async fn scim2_tester(scim: &Scim) -> anyhow::Result<()> {
     for word in ["SKIPPED", "ERROR", "CRITICAL", "DEVIATION", "ACCEPTABLE"] {
         ensure!(counted(word) == 0, "{word}:\n{said}");
     }
-    ensure!(counted("SUCCESS") >= 135, "{} successes:\n{said}", counted("SUCCESS"));
+    // One for each request that our schemas give rise to: a server that advertises less is asked less.
+    ensure!(counted("SUCCESS") >= 133, "{} successes:\n{said}", counted("SUCCESS"));
     Ok(())
 }
 

@@ -25,7 +25,7 @@ const DEFAULTS: &str = include_str!("validator/defaults.json");
 /// A schema as an administrator uploads one.
 const UPLOADED: &str = include_str!("validator/uploaded.json");
 /// Entra's profile as it stands, but for the switch that the Validator's row G7 needs.
-pub const VALIDATED: (&str, &str) = ("entra", "{ kind: generic }");
+pub const VALIDATED: (&str, &str) = ("entra", "{ kind: entra, switches: { unique_group_names: true } }");
 
 async fn runs(provider: &Provider, mode: &str, shape: &Shape) -> anyhow::Result<()> {
     let connector = provider.connector("entra").await?;
