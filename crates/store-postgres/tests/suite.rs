@@ -1,6 +1,7 @@
 //! The store on PostgreSQL: the contract of every store, several replicas, a server that dies and comes back.
 
 mod suite {
+    mod copy;
     pub mod kit;
     mod opening;
     mod replicas;

@@ -19,7 +19,9 @@
 //! one JSON text through `json_each($1)`, which PostgreSQL has from our migration. Quote `"user"`. To change the schema: a
 //! new file under `migrations/` and a line in [`schema`].
 
+mod check;
 mod codec;
+mod copy;
 mod database;
 mod directory;
 mod groups;
@@ -34,18 +36,23 @@ mod maps;
 mod members;
 mod parked;
 mod pieces;
+mod raw;
 mod reader;
 pub mod schema;
 mod session;
 mod state;
 mod store;
+mod tables;
 mod tokens;
 mod users;
 mod value;
 mod writer;
 
+pub use check::{Finding, check_store};
+pub use copy::{Copied, CopyError, copy};
 pub use database::{Database, Terms};
 pub use kept::Stamp;
+pub use raw::{Progress, Raw};
 pub use session::{Dialect, Session, Sql, SqlError, Tally};
 pub use store::SqlStore;
 pub use value::{Arg, FromRow, FromValue, Mismatch, Row, Value};
