@@ -67,6 +67,27 @@ async fn check_name(txn: &mut Txn, context: &WriteContext, keys: &Keys, own: i64
     Err(ScimError::uniqueness(format!("a group with displayName '{shown}' exists already")).into())
 }
 
+/// Where names are not unique, the `externalId` tells a new group from one that is there: a POST that is sent again after a
+/// time-out must not make a second one.
+async fn check_external_id(txn: &mut Txn, context: &WriteContext, keys: &Keys) -> Result<(), WriteError> {
+    let Some(external_id) = keys.external_id.as_deref().filter(|_| !context.profile.unique_group_names) else {
+        return Ok(());
+    };
+    let other: Option<i64> = txn
+        .session()?
+        .value(
+            "look a group up",
+            "SELECT seq FROM groups WHERE source = $1 AND external_id = $2 LIMIT 1",
+            args![context.source.as_str(), external_id],
+        )
+        .await?;
+    if other.is_none() {
+        return Ok(());
+    }
+    let shown: String = external_id.chars().take(120).filter(|c| !c.is_control()).collect();
+    Err(ScimError::uniqueness(format!("a group with externalId '{shown}' exists already")).into())
+}
+
 /// POST.
 pub(crate) async fn create(
     txn: &mut Txn,
@@ -76,6 +97,7 @@ pub(crate) async fn create(
 ) -> Result<Written<StoredGroup>, WriteError> {
     let keys = Keys::of(&resource)?;
     check_name(txn, &context, &keys, 0).await?;
+    check_external_id(txn, &context, &keys).await?;
     let id = GroupId::from_uuid(context.act.ids.uuid(context.act.now));
     let seq = txn.next_seq();
     let document = document_text(&resource)?;
@@ -169,6 +191,7 @@ async fn update(
         let (keys, before) = (Keys::of(&new)?, Keys::of(&old.resource)?);
         if keys.name_key != before.name_key {
             check_name(txn, context, &keys, row).await?;
+            crate::holds::renamed(txn, &context.source, old.id).await?;
         }
         let document = document_text(&new)?;
         txn.session()?.run("write a group", "UPDATE groups SET display_name = $2, display_name_key = $3, external_id = $4, record = $5, document = $6 \

@@ -8,13 +8,14 @@
 //! proved, and the directory that its records rebuild is compared with the one that is loaded.
 
 pub mod directory;
-pub mod holds;
 pub mod health;
+pub mod holds;
 pub mod journal;
 pub mod kit;
 pub mod lists;
 pub mod members;
 pub mod race;
+pub mod retry;
 pub mod state;
 pub mod tokens;
 
@@ -48,6 +49,7 @@ macro_rules! contract_tests {
             holds: a_hold_is_opened_once_and_ends_once, a_name_is_bound_to_its_first_holder,
                 another_external_id_takes_no_memberships_along, a_name_that_was_given_up_is_bound_to_who_had_it,
                 a_renamed_group_is_marked;
+            retry: a_post_that_is_sent_again_makes_nothing;
             race: many_writers_on_one_group_lose_nothing, one_of_many_equal_creates_wins;
         );
     };

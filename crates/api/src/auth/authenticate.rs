@@ -167,6 +167,9 @@ fn opaque(token: Token, api: &Api) -> Result<Known, Why> {
             tracing::warn!(source.id = %token.source, token.id = %token.id, token.revoked = is_revoked,
                 "a token that is not accepted any more is still shown");
         }
+        if let Some(cared) = api.care.of(&token.source) {
+            cared.ledger.token_refused(api.clock.now());
+        }
         return Err(Why::Refused("expired-or-revoked"));
     }
     match &token.kind {

@@ -27,6 +27,7 @@ pub const NOBODY: &str = "01890000-0000-7000-8000-000000000000";
 /// A router over a store in a folder of its own.
 pub struct Server {
     pub router: Router,
+    pub api: Api,
     pub store: Arc<SqliteStore>,
     pub clock: Arc<ManualClock>,
     pub folder: tempfile::TempDir,
@@ -76,7 +77,8 @@ impl Server {
             render_metrics: Arc::new(String::new),
         };
         change(&mut parts);
-        let server = Self { router: router(Api::new(parts), limits), store, clock, folder };
+        let api = Api::new(parts);
+        let server = Self { router: router(api.clone(), limits), api, store, clock, folder };
         for source in ["entra", "okta", "generic"] {
             server.give_token(source, &format!("secret-of-{source}"), None).await;
         }

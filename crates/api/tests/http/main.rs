@@ -4,6 +4,7 @@
 
 mod attack;
 mod bulk;
+mod care;
 mod coding;
 mod conditions;
 mod discovery;
