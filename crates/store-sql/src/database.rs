@@ -29,6 +29,9 @@ pub trait Database: std::fmt::Debug + Send + Sync + Sized + 'static {
     /// Where it is, and how it is opened.
     type Options: Send;
 
+    /// Whether the session that writes runs its statements on the thread that calls: then the writer gets one of its own.
+    const BLOCKS: bool = false;
+
     /// Opens it, makes what is missing and brings the schema up to date. Gives the connection that writes, too.
     async fn open(options: Self::Options) -> Result<(Self, Box<dyn Session>), StoreError>;
 

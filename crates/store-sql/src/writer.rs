@@ -12,7 +12,6 @@ use crate::session::Session;
 use axon_model::RecordSeq;
 use axon_store::{StoreError, WriterCounts};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::JoinHandle;
 
 pub(crate) use self::job::BoxFuture;
 use self::job::{Job, Task};
@@ -35,7 +34,8 @@ pub(crate) struct Writer {
     queue: std::sync::Mutex<Option<mpsc::Sender<Box<dyn Job>>>>,
     counts: Arc<Counts>,
     position: watch::Receiver<RecordSeq>,
-    task: tokio::sync::Mutex<Option<JoinHandle<()>>>,
+    /// Told when the writer has ended.
+    ended: tokio::sync::Mutex<Option<oneshot::Receiver<()>>>,
 }
 
 impl Writer {
@@ -53,12 +53,12 @@ impl Writer {
         let counts = Arc::new(Counts::default());
         database.follow(&moved);
         let run = Run { database, terms, txn, waiting, moved, kept, before: None, counts: counts.clone() };
-        let task = tokio::spawn(run.run());
+        let ended = if D::BLOCKS { on_a_thread(run)? } else { on_a_task(run) };
         Ok(Self {
             queue: std::sync::Mutex::new(Some(queue)),
             counts,
             position,
-            task: tokio::sync::Mutex::new(Some(task)),
+            ended: tokio::sync::Mutex::new(Some(ended)),
         })
     }
 
@@ -106,11 +106,35 @@ impl Writer {
     /// Lets what is queued finish, and ends the task.
     pub async fn close(&self) {
         drop(self.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take());
-        if let Some(task) = self.task.lock().await.take() {
-            // A task that panicked has nothing left to finish.
-            let _ = task.await;
+        if let Some(ended) = self.ended.lock().await.take() {
+            // One that panicked has nothing left to finish.
+            let _ = ended.await;
         }
     }
+}
+
+fn on_a_task<D: Database>(run: Run<D>) -> oneshot::Receiver<()> {
+    let (tell, ended) = oneshot::channel();
+    tokio::spawn(async move {
+        run.run().await;
+        // Nobody waits when the store was dropped without being closed.
+        let _ = tell.send(());
+    });
+    ended
+}
+
+fn on_a_thread<D: Database>(run: Run<D>) -> Result<oneshot::Receiver<()>, StoreError> {
+    let failed = |error| StoreError::unavailable("start the writer", error);
+    let (tell, ended) = oneshot::channel();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let thread = std::thread::Builder::new().name("axon-writer".into());
+    thread
+        .spawn(move || {
+            runtime.block_on(run.run());
+            let _ = tell.send(());
+        })
+        .map_err(failed)?;
+    Ok(ended)
 }
 
 struct Run<D> {

@@ -5,8 +5,9 @@ use std::sync::{Arc, OnceLock};
 use async_trait::async_trait;
 use axon_store::{Durability, StoreError};
 use axon_store_sql::{Database, Session, SqlError, Stamp, Tally, Terms};
-use sqlx::SqlitePool;
+use sqlx::{Connection as _, SqliteConnection, SqlitePool};
 
+use crate::inline::InlineSession;
 use crate::open::{Options, open_readers, open_writer};
 use crate::session::{Held, SqliteSession, error};
 use crate::stamp::WalIndex;
@@ -31,6 +32,19 @@ impl SqliteFile {
     }
 }
 
+impl SqliteFile {
+    /// The connection that writes, in the place of the one that brought the schema up to date.
+    async fn inline(&self, first: SqliteConnection) -> Result<Box<dyn Session>, StoreError> {
+        let writer = InlineSession::open(&self.options, self.tally.clone())
+            .map_err(|error| error.during("open the connection that writes"))?;
+        // Not before: the last connection of a process takes the log's index away with it.
+        if let Err(error) = first.close().await {
+            tracing::warn!(%error, "the connection of the migration did not close cleanly");
+        }
+        Ok(Box::new(writer))
+    }
+}
+
 /// No connection to be had, or none that reads.
 fn unopened(failure: sqlx::Error) -> StoreError {
     match error(failure) {
@@ -43,8 +57,10 @@ fn unopened(failure: sqlx::Error) -> StoreError {
 impl Database for SqliteFile {
     type Options = Options;
 
+    const BLOCKS: bool = true;
+
     async fn open(options: Options) -> Result<(Self, Box<dyn Session>), StoreError> {
-        let writer = open_writer(&options).await?;
+        let first = open_writer(&options).await?;
         let terms = Terms {
             queue: options.queue,
             group: options.group,
@@ -54,7 +70,7 @@ impl Database for SqliteFile {
         };
         let (readers, long) = (open_readers(&options, options.readers), open_readers(&options, LONG_READS));
         let file = Self { options, terms, readers, long, tally: Arc::default(), index: OnceLock::new() };
-        let writer = file.session(Held::Own(writer));
+        let writer = file.inline(first).await?;
         Ok((file, writer))
     }
 
@@ -63,7 +79,7 @@ impl Database for SqliteFile {
     }
 
     async fn writer(&self) -> Result<Box<dyn Session>, StoreError> {
-        Ok(self.session(Held::Own(open_writer(&self.options).await?)))
+        self.inline(open_writer(&self.options).await?).await
     }
 
     async fn reader(&self) -> Result<Box<dyn Session>, StoreError> {

@@ -6,6 +6,7 @@
 
 mod address;
 mod file;
+mod inline;
 mod open;
 mod schema;
 mod session;

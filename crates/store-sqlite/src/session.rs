@@ -5,12 +5,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use axon_store_sql::{Arg, Dialect, Row, Session, Sql, SqlError, Tally, Value};
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{AssertSqlSafe, Connection as _, Row as _, Sqlite, SqliteConnection, Transaction, ValueRef as _};
+use sqlx::{AssertSqlSafe, Row as _, Sqlite, SqliteConnection, Transaction, ValueRef as _};
 
 /// Where a session's connection comes from, and so what ending it means.
 pub(crate) enum Held {
-    /// The writer's own.
-    Own(SqliteConnection),
     /// One of the readers'.
     Pooled(sqlx::pool::PoolConnection<Sqlite>),
     /// One of the readers', inside a transaction.
@@ -30,7 +28,6 @@ impl SqliteSession {
 
     fn connection(&mut self) -> &mut SqliteConnection {
         match &mut self.held {
-            Held::Own(connection) => connection,
             Held::Pooled(connection) => connection,
             Held::Snapshot(transaction) => transaction,
         }
@@ -105,7 +102,6 @@ impl Session for SqliteSession {
 
     async fn close(self: Box<Self>) {
         let ended = match self.held {
-            Held::Own(connection) => connection.close().await,
             Held::Pooled(_) => Ok(()),
             Held::Snapshot(transaction) => transaction.rollback().await,
         };

@@ -203,7 +203,7 @@ async fn a_later_versions_file_is_refused_with_both_versions() {
     SqliteStore::open(options(&file)).await.unwrap().close().await;
     run(&file, "INSERT INTO _sqlx_migrations VALUES (99, 'later', '2027-01-01', 1, x'00', 0)").await.unwrap();
     let error = SqliteStore::open(options(&file)).await.unwrap_err();
-    assert!(matches!(error, StoreError::NewerSchema { found: 99, known: 1, .. }), "{error}");
+    assert!(matches!(error, StoreError::NewerSchema { found: 99, known: ..99, .. }), "{error}");
 }
 
 #[tokio::test]
