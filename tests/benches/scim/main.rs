@@ -55,7 +55,8 @@ async fn run(options: &Options) -> anyhow::Result<()> {
     let (now, highest) = stage.resident()?;
     println!("\nresident at the end: {now} MiB, at the highest {highest} MiB");
     if options.wants("peers") {
-        peers::print(&mut stage, options.span).await?;
+        let ours = [best.create.as_ref(), best.get.as_ref(), best.find.as_ref()];
+        peers::print(&mut stage, options.span, ours).await?;
     }
     Ok(())
 }
