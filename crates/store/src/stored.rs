@@ -140,9 +140,10 @@ impl StoredGroup {
 }
 
 impl GroupRef {
-    /// As an element of `groups`; the address is for the HTTP layer to add.
+    /// As an element of `groups`; its address is relative, for filters, and the HTTP layer's to make whole.
     pub fn to_value(&self) -> serde_json::Value {
-        serde_json::json!({"value": self.id, "display": &*self.display, "type": "direct"})
+        let address = format!("..{}/{}", ResourceKind::Group.endpoint(), self.id);
+        serde_json::json!({"value": self.id, "$ref": address, "display": &*self.display, "type": "direct"})
     }
 }
 
@@ -163,9 +164,11 @@ impl Member {
         }
     }
 
-    /// As an element of `members`; the address is for the HTTP layer to add.
+    /// As an element of `members`; its address is relative, for filters, and the HTTP layer's to make whole.
     pub fn to_value(&self) -> serde_json::Value {
-        serde_json::json!({"value": self.id(), "display": &*self.display, "type": self.kind().name()})
+        let (id, kind) = (self.id(), self.kind());
+        let address = format!("..{}/{id}", kind.endpoint());
+        serde_json::json!({"value": id, "$ref": address, "display": &*self.display, "type": kind.name()})
     }
 }
 

@@ -1,7 +1,8 @@
-//! The numbered vectors as fixtures, each over the whole router on a store of its own: users A to D and U, and a group G of A, B
-//! and C. A vector that needs more than steps names its test.
+//! The numbered vectors and the defects that were reported of other servers as fixtures, each over the whole router on a store of
+//! its own: users A to D and U, and a group G of A, B and C. What needs more than steps names its test.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use axon_scim::Profile;
 use axum::body::Body;
@@ -9,10 +10,11 @@ use serde_json::{Map, Value, json};
 
 use crate::kit::{Answer, Client, LIMITS, Server, encoded};
 
-const FIXTURES: &str = include_str!("vectors/numbered.json");
+const VECTORS: &str = include_str!("vectors/numbered.json");
+const DEFECTS: &str = include_str!("vectors/defects.json");
 
-fn fixtures() -> Vec<Value> {
-    serde_json::from_str(FIXTURES).unwrap()
+fn fixtures(text: &str) -> Vec<Value> {
+    serde_json::from_str(text).unwrap()
 }
 
 struct Play<'a> {
@@ -127,9 +129,13 @@ async fn play(vector: &Value) {
     let Some(steps) = vector["steps"].as_array() else { return };
     let server = Server::with(LIMITS, |parts| {
         parts.sources.insert("strict".parse().unwrap(), Profile::strict());
+        let unpack = Profile { unpack_roles: true, ..Profile::entra() };
+        parts.sources.insert("unpack".parse().unwrap(), unpack);
     })
     .await;
-    server.give_token("strict", "secret-of-strict", None).await;
+    for source in ["strict", "unpack"] {
+        server.give_token(source, &format!("secret-of-{source}"), None).await;
+    }
     let source = vector["source"].as_str().unwrap();
     let mut play = Play { server: &server, source, name, saved: BTreeMap::new() };
     for person in ["A", "B", "C", "D", "U"] {
@@ -150,27 +156,44 @@ async fn play(vector: &Value) {
 
 #[tokio::test]
 async fn every_vector_holds() {
-    for vector in fixtures() {
+    for vector in fixtures(VECTORS) {
         play(&vector).await;
+    }
+}
+
+#[tokio::test]
+async fn no_defect_of_other_servers_is_here() {
+    for defect in fixtures(DEFECTS) {
+        play(&defect).await;
     }
 }
 
 #[test]
 fn each_number_is_there_and_what_names_a_test_names_one_that_exists() {
-    let vectors = fixtures();
-    for number in 1..=47 {
-        let head = format!("V{number} ");
-        assert!(vectors.iter().any(|v| v["name"].as_str().unwrap().starts_with(&head)), "{head}is missing");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    for (text, letter, last) in [(VECTORS, 'V', 47), (DEFECTS, 'D', 63)] {
+        let fixtures = fixtures(text);
+        for number in 1..=last {
+            let head = format!("{letter}{number} ");
+            assert!(
+                fixtures.iter().any(|v| v["name"].as_str().unwrap().starts_with(&head)),
+                "{head}is missing"
+            );
+        }
+        for fixture in fixtures.iter().filter(|v| v.get("steps").is_none()) {
+            let (file, test) = fixture["shown_by"].as_str().unwrap().split_once("::").unwrap();
+            let text = std::fs::read_to_string(root.join(file)).unwrap();
+            assert!(text.contains(&format!("fn {test}(")), "{fixture}");
+        }
     }
-    let files = [
-        ("attack", include_str!("attack.rs")),
-        ("coding", include_str!("coding.rs")),
-        ("limits", include_str!("limits.rs")),
-        ("lists", include_str!("lists.rs")),
-    ];
-    for vector in vectors.iter().filter(|v| v.get("steps").is_none()) {
-        let (file, test) = vector["shown_by"].as_str().unwrap().split_once("::").unwrap();
-        let (_, text) = files.iter().find(|(name, _)| *name == file).unwrap();
-        assert!(text.contains(&format!("async fn {test}()")), "{vector}");
+}
+
+/// Each defect has its line in the documentation, under the same number.
+#[test]
+fn the_documentation_names_each_defect() {
+    let text =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/SCIM.md")).unwrap();
+    for number in 1..=63 {
+        assert!(text.contains(&format!("\n| {number} | ")), "defect {number} has no line");
     }
 }
