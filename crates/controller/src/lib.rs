@@ -11,6 +11,7 @@
 //!
 //! To add a target kind: implement `axon_reconcile::Target`; nothing here changes.
 
+mod behind;
 mod blocked;
 mod cause;
 mod error;

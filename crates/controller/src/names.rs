@@ -21,15 +21,6 @@ pub(crate) struct Names {
     holds_read: RecordSeq,
 }
 
-/// A person whom somebody released under a name that another one had.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ReleasedPerson {
-    /// By which hold.
-    pub hold: HoldId,
-    /// Who.
-    pub user: UserId,
-}
-
 impl Names {
     /// Knows what sources may say, and nothing of the store yet.
     pub fn of(claims: BTreeMap<SourceId, SourceClaims>) -> Self {
@@ -109,12 +100,12 @@ impl Names {
         known.is_some_and(|holder| !holder.is_user(user))
     }
 
-    /// People who were released under another one's name.
-    pub fn released(&self) -> impl Iterator<Item = ReleasedPerson> {
+    /// People whom somebody released under a name that another one had.
+    pub fn released(&self) -> impl Iterator<Item = UserId> {
         self.holds.values().filter_map(|hold| {
             let person = hold.held.kind == HoldKind::NewPerson && hold.state == HoldState::Released;
             let user = hold.held.binds.as_ref()?.holder.as_ref()?.parse().ok()?;
-            person.then_some(ReleasedPerson { hold: hold.id, user })
+            person.then_some(user)
         })
     }
 

@@ -26,7 +26,7 @@ use crate::world::World;
 use decide::May;
 use known::Known;
 use leaving::Leaving;
-use renew::Renewed;
+use renew::MadeFor;
 use work::{LEASE, Ran};
 
 /// What was decided, for people, before anything is applied.
@@ -72,7 +72,7 @@ pub struct Ticker {
     /// Those that the store could not take yet.
     unkept: BTreeSet<SqlName>,
     leaving: Leaving,
-    renewed: Renewed,
+    made_for: MadeFor,
     /// The last decision that was recorded, and the plan's id in its record.
     last_decision: Option<(u64, Option<PlanId>)>,
     last_trouble: Option<State>,
@@ -121,7 +121,7 @@ impl Ticker {
             remembered_loaded: false,
             unkept: BTreeSet::new(),
             leaving: Leaving::default(),
-            renewed: Renewed::default(),
+            made_for: MadeFor::default(),
             last_decision: None,
             last_trouble: None,
             owed: Vec::new(),

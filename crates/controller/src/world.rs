@@ -8,11 +8,12 @@ use axon_mapping::identity::{Sights, SourceClaims};
 use axon_mapping::{
     Claimant, Desired, Evaluator, Identity, Pending, RoleMap, Surroundings, TargetName, Touched,
 };
-use axon_model::{Delta, Directory, GroupId, HoldId, MemberKind, RecordSeq, SourceId, SqlName, UserId};
+use axon_model::{Delta, Directory, GroupId, MemberKind, RecordSeq, SourceId, SqlName, UserId};
 use axon_reconcile::{Shape, Step};
 use axon_store::{Act, HoldEnd, Since, Store, StoreError};
 use time::OffsetDateTime;
 
+use crate::behind::Behind;
 use crate::names::Names;
 
 /// Records looked at in one go.
@@ -61,8 +62,10 @@ pub struct Wanted {
     pub contested: BTreeMap<SqlName, BTreeSet<SqlName>>,
     /// What was found out about groups' names.
     pub sights: Sights,
-    /// People who were released under a name that another one had, and what they are called here.
-    pub released: BTreeMap<HoldId, SqlName>,
+    /// What people are called here who were released under a name that another one had.
+    pub(crate) released: BTreeSet<SqlName>,
+    /// Who is behind names that may be somebody else's since the last look.
+    pub(crate) behind: BTreeMap<SqlName, Behind>,
 }
 
 impl World {
@@ -246,11 +249,13 @@ impl World {
         let gone = std::mem::take(&mut watched.gone);
         let desired = watched.evaluator.desired();
         let sights = watched.evaluator.sights().clone();
+        let settled = watched.evaluator.take_settled();
         let evaluator = &watched.evaluator;
-        let released = self.names.released().filter_map(|r| Some((r.hold, evaluator.principal_of(r.user)?)));
-        let released = released.collect();
+        let behind =
+            settled.into_iter().map(|name| (name, Behind::of(evaluator, &self.directory, name))).collect();
+        let released = self.names.released().filter_map(|user| evaluator.principal_of(user)).collect();
         let contested = self.contested(target, &desired);
-        Ok(Wanted { desired, position: self.directory.position(), gone, contested, sights, released })
+        Ok(Wanted { desired, position: self.directory.position(), gone, contested, sights, released, behind })
     }
 
     fn contested(&self, target: &TargetName, desired: &Desired) -> BTreeMap<SqlName, BTreeSet<SqlName>> {

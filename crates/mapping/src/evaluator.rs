@@ -44,6 +44,8 @@ pub struct Evaluator {
     waiting: Vec<Pending>,
     /// Names that nobody gets, with the reason.
     withheld: BTreeMap<SqlName, Pending>,
+    /// Names that were looked at since somebody asked for them.
+    settled: BTreeSet<SqlName>,
     /// Names that do not get some roles, since a rule separates them.
     separated: BTreeMap<SqlName, Vec<Pending>>,
     next_change: Option<OffsetDateTime>,
@@ -75,6 +77,7 @@ impl Evaluator {
             scope,
             waiting: Vec::new(),
             withheld: BTreeMap::new(),
+            settled: BTreeSet::new(),
             separated: BTreeMap::new(),
             next_change: None,
         })
@@ -262,6 +265,17 @@ impl Evaluator {
     /// What this user is called in this target, if the source may say so.
     pub fn principal_of(&self, user: UserId) -> Option<SqlName> {
         self.claims.name_of_user(user)
+    }
+
+    /// Names of the graph's principals behind which somebody else may be since this was asked last.
+    pub fn take_settled(&mut self) -> Vec<SqlName> {
+        let settled = std::mem::take(&mut self.settled);
+        settled.into_iter().filter(|name| self.graph.principals.contains_key(name)).collect()
+    }
+
+    /// Who has a principal's name in this target, and does not wait for a release.
+    pub fn holders(&self, name: SqlName) -> impl Iterator<Item = &Claimant> {
+        self.claims.of(name).filter(|(_, standing)| !standing.stranger).map(|(who, _)| who)
     }
 
     /// Who has a principal's name in this target.

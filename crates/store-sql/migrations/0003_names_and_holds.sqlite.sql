@@ -32,3 +32,11 @@ CREATE TABLE holds (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX holds_by_subject ON holds (subject);
 CREATE INDEX holds_by_record ON holds (record);
+
+-- For whom each principal of a target was made.
+CREATE TABLE principal_holders (
+    target   TEXT NOT NULL,
+    name_key TEXT NOT NULL,                          -- folded as a pool may fold it
+    holder   TEXT NOT NULL,
+    PRIMARY KEY (target, name_key)
+) STRICT, WITHOUT ROWID;

@@ -1,7 +1,9 @@
 //! The rows of holds and pins.
 
+use std::collections::BTreeMap;
+
 use axon_audit::payload::{BoundClear, BoundGroup, HoldChange, HoldClear, HoldVerb, NamesBound};
-use axon_model::{Delta, GroupId, HoldId, MemberKind, RecordSeq, SourceId, UserId};
+use axon_model::{Delta, GroupId, HoldId, MemberKind, RecordSeq, SourceId, SqlName, UserId};
 use axon_store::{Act, Ended, Hold, HoldEnd, HoldKind, HoldState, NewHold, NewPin, Pin, PinKind, StoreError};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -220,6 +222,30 @@ pub(crate) async fn pins(session: &mut dyn Session, since: RecordSeq) -> Result<
             Ok(Pin { pin: NewPin { kind, source, name, external_id, holder, cleared }, record })
         })
         .collect()
+}
+
+/// Keeps for whom principals of a target were made.
+pub(crate) async fn keep_holders(
+    txn: &mut Txn,
+    target: &str,
+    holders: Vec<(SqlName, String)>,
+) -> Result<(), StoreError> {
+    for (name, holder) in holders {
+        let sql = "INSERT INTO principal_holders (target, name_key, holder) VALUES ($1, $2, $3) \
+                   ON CONFLICT (target, name_key) DO UPDATE SET holder = excluded.holder";
+        txn.session()?.run("keep whose a principal is", sql, args![target, name.folded(), holder]).await?;
+    }
+    Ok(())
+}
+
+/// For whom principals of a target were made.
+pub(crate) async fn holders(
+    session: &mut dyn Session,
+    target: &str,
+) -> Result<BTreeMap<String, String>, StoreError> {
+    let sql = "SELECT name_key, holder FROM principal_holders WHERE target = $1";
+    let rows: Vec<(String, String)> = session.all("read whose principals are", sql, args![target]).await?;
+    Ok(rows.into_iter().collect())
 }
 
 /// Who a user is to its source.

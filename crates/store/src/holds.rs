@@ -4,9 +4,11 @@
 //! other things that a person has to look at; releasing it may move the pin. Both are read anew by the record that last
 //! changed them, so that every replica follows.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use axon_audit::payload::HoldVerb;
-use axon_model::{HoldId, RecordSeq, SourceId};
+use axon_model::{HoldId, RecordSeq, SourceId, SqlName};
 use time::OffsetDateTime;
 
 use crate::context::Act;
@@ -257,6 +259,16 @@ pub trait HoldStore: Send + Sync {
     /// Binds names that are bound to nobody. Names that somebody has stay as they are; read what stands with
     /// [`HoldStore::pins`].
     async fn bind_names(&self, pins: Vec<NewPin>, act: Act) -> Result<(), StoreError>;
+
+    /// Keeps for whom principals of a target were made, in the words of the caller.
+    async fn keep_principal_holders(
+        &self,
+        target: &str,
+        holders: Vec<(SqlName, String)>,
+    ) -> Result<(), StoreError>;
+
+    /// For whom principals of a target were made, by folded name.
+    async fn principal_holders(&self, target: &str) -> Result<BTreeMap<String, String>, StoreError>;
 
     /// Pins that a record after `since` changed, in the order of these records.
     async fn pins(&self, since: RecordSeq) -> Result<Vec<Pin>, StoreError>;

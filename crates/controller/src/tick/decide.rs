@@ -13,7 +13,7 @@ use axon_store::Act;
 use time::OffsetDateTime;
 
 use super::Ticker;
-use super::renew::Renewed;
+use super::renew::MadeFor;
 use crate::blocked::leave_out_impostors;
 use crate::error::ControllerError;
 use crate::record::{Decision, Recorder};
@@ -68,7 +68,7 @@ impl Ticker {
             self.remembered_loaded = true;
         }
         self.leaving.load(self.store.as_ref(), self.name.as_str()).await?;
-        self.renewed.load(self.store.as_ref(), self.name.as_str()).await?;
+        self.made_for.load(self.store.as_ref(), self.name.as_str()).await?;
         let no_target = || ControllerError::NoSuchTarget(self.name.to_string());
         let spec = map.targets.get(&self.name).ok_or_else(no_target)?;
         let known = self.actual.as_ref().ok_or_else(no_target)?;
@@ -103,13 +103,14 @@ impl Ticker {
         self.unkept.extend(wanted.gone.into_iter().chain(there).filter(|n| !self.remembered.contains(n)));
         let mut desired = wanted.desired;
         keep_contested(&mut desired.graph, actual, &wanted.contested);
-        let stale = self.renewed.leave_out(&wanted.released, &mut desired.graph, actual);
+        self.made_for.look(wanted.behind);
+        let stale = self.made_for.leave_out(&wanted.released, &mut desired.graph, actual);
         self.blocked.leave_out(&mut desired.graph, actual, now);
         leave_out_impostors(&mut desired.graph, actual);
         let sides = Sides { desired: desired.graph, actual: actual.clone(), scope: desired.scope };
         let mut planned = plan(&sides);
         self.leaving.put_into(&mut planned, &sides.desired, &sides.actual);
-        Renewed::put_into(&mut planned, &stale);
+        MadeFor::put_into(&mut planned, &stale);
         let guards = map.guards.for_target(spec.mode, facts, now);
         let against = |step: &Step| {
             let principal = step.subject();
@@ -141,7 +142,7 @@ impl Ticker {
             return Ok(decided);
         }
         self.keep_managed().await;
-        self.renewed.keep(self.store.as_ref(), self.name.as_str(), now).await;
+        self.made_for.keep(self.store.as_ref(), self.name.as_str()).await;
         Ok(decided)
     }
 
@@ -169,9 +170,12 @@ impl Ticker {
             match world.keep_sights(self.store.as_ref(), &found.sights, &act).await {
                 Ok(false) => return Ok((found, may)),
                 Ok(true) => {
-                    let gone = std::mem::take(&mut found.gone);
+                    let (gone, behind) = (std::mem::take(&mut found.gone), std::mem::take(&mut found.behind));
                     found = wanted(world)?;
                     found.gone.splice(0..0, gone);
+                    for (name, behind) in behind {
+                        found.behind.entry(name).or_insert(behind);
+                    }
                 }
                 Err(error) => {
                     tracing::warn!(

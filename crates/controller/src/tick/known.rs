@@ -40,7 +40,7 @@ impl Ticker {
         self.actual = None;
         self.remembered_loaded = false;
         self.leaving.forget();
-        self.renewed.forget();
+        self.made_for.forget();
     }
 
     pub(super) async fn refresh(&mut self, now: OffsetDateTime) -> Result<(), ControllerError> {

@@ -1,72 +1,88 @@
-//! Principals that stand for somebody else: a person was released under a name that another one had, and the target may still
-//! hold that one's principal. It is dropped and made anew, and nobody is given anything by it before.
+//! Principals that stand for somebody else: whoever has the name now is not the one for whom the principal was made. It is
+//! dropped and made anew, and nobody is given anything by it before.
 //!
-//! Nothing in the catalog tells it where object ids are not known, and a target may sleep from before the change until after
-//! the release. So what was looked after is kept in the store, by the hold that was released.
+//! Nothing in the catalog tells it where object ids are not known, a target may sleep through all of the change, and a pool
+//! takes names for one that a directory tells apart. So the store keeps for whom each principal was made.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use axon_model::{HoldId, SqlName};
+use axon_model::SqlName;
 use axon_reconcile::{Graph, Plan, Planned, Step};
 use axon_store::{Store, StoreError};
-use time::OffsetDateTime;
 
-/// What was looked after in one target.
+use crate::behind::Behind;
+
+/// How many names are kept in one write.
+const SOME: usize = 2_000;
+
+/// For whom the principals of one target were made.
 #[derive(Debug, Default)]
-pub(super) struct Renewed {
-    done: BTreeSet<HoldId>,
+pub(super) struct MadeFor {
+    /// By folded name, as the store has it.
+    kept: BTreeMap<String, String>,
     loaded: bool,
-    moved: bool,
+    /// Who has names now that were not looked at yet.
+    unchecked: BTreeMap<SqlName, Behind>,
+    /// What the store does not have yet.
+    unkept: BTreeMap<SqlName, Behind>,
 }
 
-/// Under which name the store keeps it: no target can be called so.
-fn key(target: &str) -> String {
-    format!("{target}#renewed")
-}
-
-impl Renewed {
+impl MadeFor {
     /// Somebody else may have written since.
     pub(super) fn forget(&mut self) {
         self.loaded = false;
     }
 
-    /// Reads what this or another process looked after.
+    /// Reads what this or another process kept.
     pub(super) async fn load(&mut self, store: &dyn Store, target: &str) -> Result<(), StoreError> {
-        if self.loaded {
-            return Ok(());
+        if !self.loaded {
+            self.kept = store.principal_holders(target).await?;
+            self.loaded = true;
         }
-        let kept = store.summary(&key(target)).await?;
-        let kept = kept.as_ref().and_then(|(value, _)| value.as_array()).into_iter().flatten();
-        self.done.extend(kept.filter_map(|id| id.as_str()?.parse::<HoldId>().ok()));
-        self.loaded = true;
         Ok(())
     }
 
-    /// Takes out of the desired side whoever would inherit another one's principal, and gives their names.
+    /// Takes in who has names now.
+    pub(super) fn look(&mut self, now: BTreeMap<SqlName, Behind>) {
+        self.unchecked.extend(now);
+    }
+
+    /// Takes out of the desired side whoever would inherit another one's principal, and gives their names. `released` are those
+    /// whom a person let come under a name that another one had.
     pub(super) fn leave_out(
         &mut self,
-        released: &BTreeMap<HoldId, SqlName>,
+        released: &BTreeSet<SqlName>,
         desired: &mut Graph,
         actual: &Graph,
     ) -> BTreeSet<SqlName> {
         let mut stale = BTreeSet::new();
-        for (hold, name) in released {
-            if self.done.contains(hold) {
+        for (name, behind) in std::mem::take(&mut self.unchecked) {
+            let Some(wanted) = desired.principals.get(&name) else { continue };
+            let kept = self.kept.get(name.folded());
+            if kept.is_some_and(|kept| *kept == behind.text()) {
                 continue;
             }
-            let there = actual.principals.get(name);
-            let wanted = desired.principals.get(name).and_then(|p| p.sid.as_ref());
-            // An object id that is known and right says that it was made for this very person.
-            let theirs = there.is_none_or(|p| p.sid.is_some() && p.sid.as_ref() == wanted);
-            if theirs {
-                self.moved |= self.done.insert(*hold);
+            let another = match kept {
+                Some(kept) => !behind.is(kept),
+                None => released.contains(&name),
+            };
+            let theirs = actual.principals.get(&name).is_none_or(|there| {
+                // An object id that is known and right says that it was made for this very person.
+                there.sid.is_some() && there.sid == wanted.sid
+            });
+            if another && !theirs {
+                // The target's own spelling: a pool may tell apart what is taken for one here.
+                stale.insert(actual.principals.get_key_value(&name).map_or(name, |(there, _)| *there));
+                self.unchecked.insert(name, behind);
             } else {
-                stale.insert(*name);
+                self.unkept.insert(name, behind);
             }
         }
-        desired.principals.retain(|name, _| !stale.contains(name));
-        desired.members.retain(|m| !stale.contains(&m.member));
-        desired.grants.retain(|grant, _| !stale.contains(&grant.grantee));
+        if !stale.is_empty() {
+            desired.principals.retain(|name, _| !stale.contains(name));
+            desired.members.retain(|m| !stale.contains(&m.member));
+            desired.grants.retain(|grant, _| !stale.contains(&grant.grantee));
+        }
         stale
     }
 
@@ -81,21 +97,73 @@ impl Renewed {
         }
     }
 
-    /// Keeps what was looked after. Where the store fails it is looked after once more: somebody who was made anew already is
-    /// made anew again, which costs a moment and gives nobody anything.
-    pub(super) async fn keep(&mut self, store: &dyn Store, target: &str, now: OffsetDateTime) {
-        if !self.moved {
-            return;
-        }
-        let ids: Vec<String> = self.done.iter().map(ToString::to_string).collect();
-        match store.save_summary(&key(target), ids.into(), now).await {
-            Ok(()) => self.moved = false,
-            Err(error) => {
+    /// Keeps for whom principals are made, before they are. What the store cannot take is offered again with the next decision.
+    pub(super) async fn keep(&mut self, store: &dyn Store, target: &str) {
+        while !self.unkept.is_empty() {
+            let rows: Vec<(SqlName, String)> =
+                self.unkept.iter().take(SOME).map(|(name, behind)| (*name, behind.text())).collect();
+            if let Err(error) = store.keep_principal_holders(target, rows.clone()).await {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
-                    "whose principals were made anew could not be kept"
+                    "for whom principals are made could not be kept"
                 );
+                return;
             }
+            for (name, text) in rows {
+                self.unkept.remove(&name);
+                self.kept.insert(name.folded().to_owned(), text);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axon_reconcile::{Connect, Principal, PrincipalKind};
+
+    use super::*;
+
+    fn graph(name: SqlName) -> Graph {
+        let mut graph = Graph::default();
+        let principal =
+            Principal { kind: PrincipalKind::External, sid: None, connect: Connect::Granted, created: None };
+        graph.principals.insert(name, principal);
+        graph
+    }
+
+    #[test]
+    fn a_look_alike_of_a_name_inherits_nothing_of_it() {
+        let (kim, alike) = (SqlName::parse("kim").unwrap(), SqlName::parse("k\u{200b}im").unwrap());
+        let behind = |id: &str| Behind::person("entra", Some(id), id);
+        let mut made = MadeFor::default();
+        let none = BTreeSet::new();
+        let actual = graph(kim);
+        made.look([(kim, behind("k"))].into());
+        assert!(
+            made.leave_out(&none, &mut graph(kim), &actual).is_empty(),
+            "the first look takes it as it is"
+        );
+        made.kept.insert("kim".into(), behind("k").text());
+        made.look([(alike, behind("other"))].into());
+        let mut desired = graph(alike);
+        let stale = made.leave_out(&none, &mut desired, &actual);
+        assert_eq!(stale, BTreeSet::from([kim]), "the pool takes the two for one");
+        assert!(desired.principals.is_empty());
+        let mut desired = graph(alike);
+        assert_eq!(made.leave_out(&none, &mut desired, &actual).len(), 1, "as long as it is there");
+        let mut desired = graph(alike);
+        assert!(made.leave_out(&none, &mut desired, &Graph::default()).is_empty(), "and no longer");
+        assert_eq!(desired.principals.len(), 1);
+    }
+
+    #[test]
+    fn whose_principal_nobody_knows_is_dropped_only_for_whom_a_person_released() {
+        let kim = SqlName::parse("kim").unwrap();
+        for released in [true, false] {
+            let mut made = MadeFor::default();
+            made.look([(kim, Behind::person("entra", None, "1"))].into());
+            let names = if released { BTreeSet::from([kim]) } else { BTreeSet::new() };
+            assert_eq!(made.leave_out(&names, &mut graph(kim), &graph(kim)).len(), usize::from(released));
         }
     }
 }

@@ -199,19 +199,9 @@ async fn a_pool_that_slept_from_the_change_until_after_the_release_gives_the_old
     stage.end(&hold, HoldEnd::Release).await;
     stage.restart("two");
     stage.pool.applied.lock().unwrap().clear();
-    // The record of what was looked after is the other process's, and of the same target: forget it.
-    stage.store_forgets("warehouse#renewed").await;
     assert_eq!(stage.settle().await.state, State::Converged);
     assert_eq!(stage.pool.did("drop user kim"), 1, "{:?}", stage.pool.applied.lock().unwrap());
     assert!(stage.reads("kim"));
-}
-
-impl Stage {
-    async fn store_forgets(&self, key: &str) {
-        use axon_model::Clock as _;
-        use axon_store::StateStore as _;
-        self.store.save_summary(key, json!([]), self.clock.now()).await.unwrap();
-    }
 }
 
 #[tokio::test]
@@ -490,4 +480,50 @@ async fn a_look_ahead_keeps_nothing() {
     let preview = stage.ticker.preview(&stage.map).await.unwrap();
     assert!(!preview.admitted.steps().is_empty());
     assert!(stage.store.pins(RecordSeq(0)).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_look_alike_of_a_name_that_somebody_left_inherits_nothing_of_the_principal() {
+    for alike in ["k\u{200b}im", "\u{212a}im", "\u{ff4b}im"] {
+        let mut stage = Stage::set().await;
+        let kim = stage.known_as("kim", "k").await;
+        let readers = stage.readers(&[kim]).await;
+        stage.settle().await;
+        stage.store.delete_user(stage.context("delete"), kim).await.unwrap();
+        // To the directory it is another name, to the pool it is the same one. Nobody looked in between.
+        let other = stage.known_as(alike, "other").await;
+        stage.patch(readers, "join", add(&[other])).await;
+        stage.restart("two");
+        stage.pool.applied.lock().unwrap().clear();
+        assert_eq!(stage.settle().await.state, State::Converged);
+        let did = stage.pool.applied.lock().unwrap().clone();
+        let at = |step: &str| did.iter().position(|done| done.starts_with(step));
+        assert!(
+            at("drop user kim").is_some() && at("drop user kim") < at("create external user"),
+            "{alike:?}: {did:?}"
+        );
+        assert!(at("create external user") < at("add "), "{did:?}");
+        stage.restart("three");
+        stage.settle().await;
+        assert_eq!(stage.pool.applied.lock().unwrap().len(), did.len(), "once is enough");
+    }
+}
+
+#[tokio::test]
+async fn a_principal_goes_on_when_its_person_is_known_by_one_source_more_or_less() {
+    let mut stage = Stage::set().await;
+    let everybody: &[&str] = &["*"];
+    stage.claim(&[("entra", everybody, Some("nickName")), ("okta", everybody, Some("nickName"))]);
+    let body = json!({ "userName": "kim", "nickName": "7" });
+    let in_entra = stage.person("entra", body.clone()).await;
+    stage.readers(&[in_entra]).await;
+    stage.settle().await;
+    let in_okta = stage.person("okta", body).await;
+    stage.settle().await;
+    stage.restart("two");
+    stage.settle().await;
+    stage.store.delete_user(stage.context_of("okta", "delete"), in_okta).await.unwrap();
+    assert_eq!(stage.settle().await.state, State::Converged);
+    assert!(stage.reads("kim"));
+    assert_eq!(stage.pool.did("drop user kim"), 0);
 }

@@ -1,6 +1,6 @@
 //! What those who claim a name get under it: one person, several records of one person, or nobody.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use axon_model::{SourceId, SqlName};
 use axon_reconcile::{Connect, ManagedPrincipals, Membership, Principal, PrincipalKind, Sid};
@@ -24,6 +24,7 @@ impl Evaluator {
     pub(super) fn settle(&mut self, name: SqlName) {
         self.graph.principals.remove(&name);
         self.withheld.remove(&name);
+        self.settled.insert(name);
         self.separated.remove(&name);
         for role in self.claims.take_joined(name) {
             self.graph.members.remove(&Membership { role, member: name });
@@ -70,7 +71,7 @@ impl Evaluator {
         if self.is_reserved(name) {
             return Err(Pending::NameReserved { name, who: who() });
         }
-        let Some(sid) = one_person(&claims) else {
+        let Some(One { sid }) = one_person(&claims) else {
             return Err(Pending::NameShared { name, who: who() });
         };
         if claims.iter().any(|(_, standing)| standing.inactive || self.claims.inactive_elsewhere(standing)) {
@@ -143,21 +144,27 @@ impl Evaluator {
     }
 }
 
+/// One person, or one group or service identity.
+struct One {
+    /// The object id, where it is known.
+    sid: Option<Sid>,
+}
+
 /// Whether these are one: a single claimant, or users of different sources whose joining attributes have one value and whose
-/// object ids do not differ. Gives the object id, where one is known.
-fn one_person(claims: &[(&Claimant, &Standing)]) -> Option<Option<Sid>> {
+/// object ids do not differ.
+fn one_person(claims: &[(&Claimant, &Standing)]) -> Option<One> {
     let mut sids = claims.iter().filter_map(|(_, standing)| standing.sid.as_ref());
     let sid = sids.next().cloned();
     if claims.len() == 1 {
-        return Some(sid);
+        return Some(One { sid });
     }
     let key = claims.first()?.1.join.as_ref()?;
-    let mut sources: BTreeMap<&SourceId, ()> = BTreeMap::new();
+    let mut sources: BTreeSet<&SourceId> = BTreeSet::new();
     for (who, standing) in claims {
         let Claimant::User { source, .. } = who else { return None };
-        if standing.join.as_ref() != Some(key) || sources.insert(source, ()).is_some() {
+        if standing.join.as_ref() != Some(key) || !sources.insert(source) {
             return None;
         }
     }
-    sids.all(|other| Some(other) == sid.as_ref()).then_some(sid)
+    sids.all(|other| Some(other) == sid.as_ref()).then_some(One { sid })
 }

@@ -1,7 +1,9 @@
 //! The trait of holds and pins, over the writer and the readers.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
-use axon_model::{HoldId, RecordSeq};
+use axon_model::{HoldId, RecordSeq, SqlName};
 use axon_store::{Act, Hold, HoldEnd, HoldStore, NewHold, NewPin, Pin, StoreError};
 
 use super::SqlStore;
@@ -30,6 +32,19 @@ impl<D: Database> HoldStore for SqlStore<D> {
 
     async fn bind_names(&self, pins: Vec<NewPin>, act: Act) -> Result<(), StoreError> {
         self.write(|txn| Box::pin(holds::bind_free(txn, pins, act))).await
+    }
+
+    async fn keep_principal_holders(
+        &self,
+        target: &str,
+        holders: Vec<(SqlName, String)>,
+    ) -> Result<(), StoreError> {
+        let target = target.to_owned();
+        self.write(|txn| Box::pin(async move { holds::keep_holders(txn, &target, holders).await })).await
+    }
+
+    async fn principal_holders(&self, target: &str) -> Result<BTreeMap<String, String>, StoreError> {
+        holds::holders(&mut *self.reader().await?, target).await
     }
 
     async fn pins(&self, since: RecordSeq) -> Result<Vec<Pin>, StoreError> {
