@@ -1,9 +1,13 @@
 //! The command line.
 
+mod token;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use token::{ClientCommand, Terms, TokenCommand};
 
 /// Carries identity to Azure Synapse: SCIM in, exactly the permissions of the role map out, every one of them traceable.
 #[derive(Debug, Parser)]
@@ -92,6 +96,12 @@ pub enum Command {
         #[command(subcommand)]
         command: HoldsCommand,
     },
+    /// The store: its schema, its soundness, its moving
+    Store {
+        /// What to do
+        #[command(subcommand)]
+        command: StoreCommand,
+    },
     /// Show where each target stands
     Status {
         /// As JSON
@@ -103,6 +113,35 @@ pub enum Command {
         /// What to do
         #[command(subcommand)]
         command: ConfigCommand,
+    },
+}
+
+/// What to do with the store.
+#[derive(Debug, Subcommand)]
+pub enum StoreCommand {
+    /// Bring its schema up to date, and show how; other commands do so by themselves when they open it
+    Migrate {
+        /// Only show; exit with 3 where something is to do
+        #[arg(long)]
+        check: bool,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check it whole: links, counts, documents, the journal's chain; exit with 3 where something is wrong
+    Check {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Copy it into an empty one, of the same or of the other database
+    Copy {
+        /// Where to, as `store` in the configuration; `${env:NAME}` and `${file:PATH}` stand for secrets
+        #[arg(long)]
+        to: String,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -139,43 +178,6 @@ pub enum Kind {
     Dedicated,
     /// The serverless pool
     Serverless,
-}
-
-/// Bearer tokens.
-#[derive(Debug, Subcommand)]
-pub enum TokenCommand {
-    /// Make a token and print it, alone, once
-    Create {
-        /// Whose
-        #[arg(long)]
-        source: String,
-        /// What people call it
-        #[arg(long, default_value = "")]
-        label: String,
-        /// After how many days it is no longer accepted; never, if left out
-        #[arg(long)]
-        days: Option<u16>,
-    },
-    /// List the tokens, never the secrets
-    List {
-        /// As JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Make a new token beside the ones in use, and say which to revoke once the IdP has it
-    Rotate {
-        /// Whose
-        #[arg(long)]
-        source: String,
-        /// Revoke the others at once: the IdP is refused until it has the new one
-        #[arg(long)]
-        now: bool,
-    },
-    /// Revoke a token
-    Revoke {
-        /// Its id, as list shows it
-        id: String,
-    },
 }
 
 /// What waits for a person.

@@ -8,15 +8,20 @@ use axon_model::SourceId;
 use axon_scim::{Profile, ProfileKind, Switches};
 use serde::{Deserialize, Serialize};
 
+mod auth;
 mod claims;
 mod environment;
 mod error;
 mod extensions;
 mod record;
+mod tls;
 
+pub use auth::{ForwardedHeader, OAuth, SourceAuth};
+use crate::store::StorePlace;
 pub use error::ConfigError;
 pub use extensions::Extension;
 pub use record::Record;
+pub use tls::Tls;
 
 /// All settings, with their defaults.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -25,11 +30,21 @@ pub struct Config {
     /// Where to listen. Port 0 takes a free one.
     #[serde(default = "default_listen")]
     pub listen: SocketAddr,
+    /// TLS on that address; plain HTTP, if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
+    /// The networks and addresses of the proxies that may say from whom a request is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trusted_proxies: Vec<String>,
+    /// In which headers they say so.
+    #[serde(default)]
+    pub forwarded_by: ForwardedHeader,
     /// The address that clients reach this server by, used in `meta.location`; taken from the request's Host else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_url: Option<String>,
-    /// `sqlite:FILE`. A relative path is taken from this file's folder.
-    #[serde(default = "default_store")]
+    /// `sqlite:FILE`, where a relative path is taken from this file's folder, or `postgres://USER@HOST/DATABASE`, where
+    /// `${env:NAME}` and `${file:PATH}` stand for secrets.
+    #[serde(default = "default_store", serialize_with = "crate::store::serialize_shown")]
     pub store: String,
     /// The role map: a file or a folder of them.
     pub role_map: PathBuf,
@@ -38,6 +53,9 @@ pub struct Config {
     /// Schema files that add attributes to users or groups.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub extensions: Vec<Extension>,
+    /// The token endpoint.
+    #[serde(default)]
+    pub oauth: OAuth,
     /// Limits on what comes in.
     #[serde(default)]
     pub limits: Limits,
@@ -61,6 +79,9 @@ pub struct Source {
     /// What of its dialect is other than the kind's: one switch of `docs/SCIM.md` each.
     #[serde(default, skip_serializing_if = "is_default")]
     pub switches: Switches,
+    /// How its connectors show who they are.
+    #[serde(default)]
+    pub auth: SourceAuth,
     /// The principals that it may name, as patterns such as `*@acme.com`; all, if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub may_name: Option<Vec<String>>,
@@ -125,6 +146,10 @@ pub struct Limits {
     pub request_seconds: u64,
     /// How many requests are worked on at once; more wait.
     pub concurrent_requests: usize,
+    /// How many connections may be open; more wait to be accepted.
+    pub connections: usize,
+    /// How long a TLS handshake or the header of a request may take, seconds.
+    pub header_seconds: u64,
     /// So many requests a second of one source are never told to come later.
     pub assured_per_second: u32,
     /// How many requests of one source are worked on at once; more wait.
@@ -142,6 +167,8 @@ impl Default for Limits {
             header_bytes: 32 * 1024,
             request_seconds: 30,
             concurrent_requests: 1024,
+            connections: 4096,
+            header_seconds: 30,
             assured_per_second: 50,
             source_requests: 256,
             source_queue: 1024,
@@ -234,6 +261,9 @@ impl Config {
     /// Takes relative paths from the file's own folder.
     fn anchor(&mut self, folder: &Path) {
         self.role_map = folder.join(&self.role_map);
+        if let Some(tls) = &mut self.tls {
+            tls.anchor(folder);
+        }
         if let Some(record) = &mut self.record {
             record.file = folder.join(&record.file);
         }
@@ -256,11 +286,11 @@ impl Config {
                 return bad("sources", format!("source {id}: {error}"));
             }
         }
-        if self.store.starts_with("postgres:") || self.store.starts_with("postgresql:") {
-            return bad("store", "PostgreSQL is not supported yet: use sqlite:FILE".into());
+        if let Err((key, reason)) = self.auth() {
+            return bad(key, reason);
         }
-        if !self.store.starts_with("sqlite:") || self.store == "sqlite:" {
-            return bad("store", format!("{:?} is not sqlite:FILE", self.store));
+        if let Err(reason) = StorePlace::check(&self.store) {
+            return bad("store", reason);
         }
         if let Some(url) = &self.public_url
             && !(url.starts_with("https://") || url.starts_with("http://"))
@@ -271,6 +301,7 @@ impl Config {
             ("limits.body_bytes", self.limits.body_bytes, 1024),
             ("limits.header_bytes", self.limits.header_bytes, 4096),
             ("limits.concurrent_requests", self.limits.concurrent_requests, 1),
+            ("limits.connections", self.limits.connections, 1),
             ("limits.source_requests", self.limits.source_requests, 1),
         ] {
             if value < least {
@@ -280,6 +311,9 @@ impl Config {
         let recorded = self.record.iter().flat_map(|record| &record.sources);
         if let Some(unknown) = recorded.filter(|source| !self.sources.contains_key(*source)).next() {
             return bad("record.sources", format!("names {unknown}, which is none of `sources`"));
+        }
+        if self.limits.header_seconds == 0 {
+            return bad("limits.header_seconds", "is 0: no header could arrive".into());
         }
         if self.limits.request_seconds == 0 {
             return bad("limits.request_seconds", "is 0: no request could be answered".into());
@@ -364,6 +398,7 @@ mod tests {
         for (text, key) in [
             ("role_map: x\nsources: {}\n".to_owned(), "sources"),
             (format!("{LEAST}store: postgres://x\n"), "store"),
+            (format!("{LEAST}store: postgres://axon@db/axon?sslmod=x\n"), "store"),
             (format!("{LEAST}store: /tmp/x.db\n"), "store"),
             (format!("{LEAST}public_url: example.com\n"), "public_url"),
             (format!("{LEAST}limits: {{ request_seconds: 0 }}\n"), "limits.request_seconds"),

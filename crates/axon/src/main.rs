@@ -14,6 +14,8 @@ mod cli;
 mod command;
 mod config;
 mod demo;
+mod listener;
+mod store;
 mod telemetry;
 mod wiring;
 

@@ -3,20 +3,20 @@
 mod care;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use axon_api::auth::Trusts;
 use axon_api::{Api, ApiParts, Limits, Readiness};
 use axon_controller::Controller;
 use axon_mapping::RoleMap;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::Status;
 use crate::config::Config;
+use crate::listener::{Certificates, ConnectionLimits, Listener};
 use crate::telemetry;
 use crate::wiring::{Parts, can_be_carried_out, load_map, map_files, proved_map};
 
@@ -38,10 +38,10 @@ pub async fn run(config: Config) -> anyhow::Result<Status> {
     // The map is checked before anything is opened: a map that cannot be used must not look like an empty one.
     let map = load_map(&config)?;
     // A server that cannot start changes nothing: the map is put in force when everything else stands.
-    let listener = TcpListener::bind(config.listen).await.with_context(|| {
-        format!("cannot listen on {}: is another process there? set `listen`", config.listen)
-    })?;
-    let address = listener.local_addr()?;
+    let tls = config.tls.as_ref().map(|tls| Certificates::load(&tls.certificate, &tls.key)).transpose()?;
+    let tls = tls.map(Arc::new);
+    let listener = Listener::bind(config.listen, tls.clone(), connection_limits(&config)).await?;
+    let url = listener.url()?;
     for warning in config.claim_warnings() {
         tracing::warn!("{warning}");
     }
@@ -57,13 +57,14 @@ pub async fn run(config: Config) -> anyhow::Result<Status> {
         async move { controller.run(targets, map_seen, stopped).await }
     });
 
+    let auth = parts.config.auth().map_err(|(key, reason)| anyhow::anyhow!("`{key}` {reason}"))?;
     let registry = Arc::new(parts.config.registry()?);
     let care = care::settings(&parts.config, &registry)?;
     let api = Api::new(ApiParts {
         store: parts.store.clone(),
         registry,
         sources: parts.config.sources.iter().map(|(id, source)| (id.clone(), source.profile())).collect(),
-        trusts: axon_api::auth::Trusts::new(axon_api::auth::AuthSettings::default(), parts.clock.clone())?,
+        trusts: Trusts::new(auth, parts.clock.clone())?,
         clock: parts.clock.clone(),
         ids: parts.ids.clone(),
         public_url: parts.config.public_url.clone(),
@@ -79,24 +80,23 @@ pub async fn run(config: Config) -> anyhow::Result<Status> {
     };
     let routes = axon_api::router(api.clone(), limits);
     tokio::spawn(api.clone().keep_ledgers(stopped.clone()));
-    announce(address, &parts);
+    let remembering = tokio::spawn(api.clone().keep_last_uses(stopped.clone()));
+    announce(&url, &parts);
 
-    tokio::spawn(reload_on_hangup(parts.clone(), map_changes));
-    let mut serve_stop = stopped.clone();
-    let serving = tokio::spawn(async move {
-        axum::serve(listener, routes)
-            .with_graceful_shutdown(async move {
-                let _ = serve_stop.wait_for(|stop| *stop).await;
-            })
-            .await
-    });
+    let (hangups, hung_up) = watch::channel(0);
+    tokio::spawn(reload_on_hangup(parts.clone(), map_changes, hangups));
+    if let Some(tls) = tls {
+        tokio::spawn(async move { tls.follow(hung_up).await });
+    }
+    let serving = tokio::spawn(listener.serve(routes, stopped.clone()));
     shutdown_signal().await?;
     tracing::info!("stopping: no new connections, requests in flight are finished");
     stop.send_replace(true);
-    let ended = tokio::time::timeout(GRACE, async { (serving.await, reconciling.await) }).await;
-    if let Ok((served, reconciled)) = ended {
-        served.context("the server ended")?.context("the server failed")?;
+    let ended = tokio::time::timeout(GRACE, async { (serving.await, reconciling.await, remembering.await) }).await;
+    if let Ok((served, reconciled, remembered)) = ended {
+        served.context("the server ended")?;
         reconciled.context("the controller ended")?;
+        remembered.context("the last uses of tokens")?;
     } else {
         tracing::warn!(seconds = GRACE.as_secs(), "some requests took too long and were cut");
     }
@@ -115,11 +115,25 @@ async fn adopt(parts: &Parts, map: &RoleMap) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn announce(address: SocketAddr, parts: &Parts) {
-    println!("listening on http://{address}");
+fn connection_limits(config: &Config) -> ConnectionLimits {
+    ConnectionLimits {
+        connections: config.limits.connections,
+        header_time: Duration::from_secs(config.limits.header_seconds),
+        header_bytes: config.limits.header_bytes,
+    }
+}
+
+fn announce(url: &str, parts: &Parts) {
+    println!("listening on {url}");
+    let config = &parts.config;
+    if config.tls.is_none() && config.trusted_proxies.is_empty() && !config.listen.ip().is_loopback() {
+        tracing::warn!(
+            "tokens cross the network in clear: set `tls`, or listen on loopback behind a proxy and set `trusted_proxies`"
+        );
+    }
     tracing::info!(
-        address = %address,
-        store = parts.config.store,
+        url,
+        store = crate::store::shown(&parts.config.store),
         sources = parts.config.sources.len(),
         "serving SCIM under /scim/v2"
     );
@@ -134,11 +148,12 @@ async fn shutdown_signal() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// SIGHUP reads the role map again. One that cannot be used changes nothing.
-async fn reload_on_hangup(parts: Parts, changes: watch::Sender<Arc<RoleMap>>) {
+/// SIGHUP reads the role map and the TLS certificate again. One that cannot be used changes nothing.
+async fn reload_on_hangup(parts: Parts, changes: watch::Sender<Arc<RoleMap>>, hangups: watch::Sender<u64>) {
     let config = &parts.config;
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
     while hangup.recv().await.is_some() {
+        hangups.send_modify(|count| *count += 1);
         let read = map_files(&config.role_map).and_then(|files| {
             let map = proved_map(&files)?;
             can_be_carried_out(&map).map(|()| map)

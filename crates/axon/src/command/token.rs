@@ -1,117 +1,92 @@
-//! `axon token create | list | rotate | revoke`
+//! `axon token create | list | rotate | revoke | client`
+
+mod list;
+mod rotate;
 
 use anyhow::{Context, bail};
 use axon_model::SourceId;
-use axon_store::{NewToken, Token, TokenHash};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use axon_store::{Minted, NewToken, Token, TokenKind};
 
 use super::{Status, print_json};
-use crate::cli::TokenCommand;
+use crate::cli::{ClientCommand, Terms, TokenCommand};
 use crate::wiring::Parts;
+
+/// What bearer tokens begin with, and secrets of clients.
+const BEARER: &str = "axon_";
+const SECRET: &str = "axon_cs_";
 
 /// Makes, lists, rotates or revokes tokens.
 pub async fn run(parts: Parts, command: TokenCommand) -> anyhow::Result<Status> {
     let status = match command {
-        TokenCommand::Create { source, label, days } => create(&parts, &source, label, days).await,
-        TokenCommand::List { json } => list(&parts, json).await,
-        TokenCommand::Rotate { source, now } => rotate(&parts, &source, now).await,
+        TokenCommand::Create { source, name, terms } => {
+            create(&parts, &source, name, TokenKind::Bearer, &terms).await
+        }
+        TokenCommand::List { source, all, json } => list::run(&parts, source.as_deref(), all, json).await,
+        TokenCommand::Rotate { source, name, now } => {
+            rotate::bearer(&parts, &source, name.as_deref(), now).await
+        }
         TokenCommand::Revoke { id } => revoke(&parts, &id).await,
+        TokenCommand::Client { command: ClientCommand::Create { source, client, terms } } => {
+            let known = secrets_of(&parts, client.as_str()).await?;
+            if let Some(known) = known.first() {
+                bail!(
+                    "{} has the client {client} already: `axon token client rotate` makes a new secret",
+                    known.source
+                );
+            }
+            create(&parts, &source, String::new(), TokenKind::Secret { client }, &terms).await
+        }
+        TokenCommand::Client { command: ClientCommand::Rotate { client, now } } => {
+            rotate::secret(&parts, client.as_str(), now).await
+        }
+        TokenCommand::Client { command: ClientCommand::Revoke { client } } => {
+            revoke_client(&parts, client.as_str()).await
+        }
     };
     parts.store.close().await;
     status
 }
 
-async fn create(parts: &Parts, source: &str, label: String, days: Option<u16>) -> anyhow::Result<Status> {
+async fn create(
+    parts: &Parts,
+    source: &str,
+    label: String,
+    kind: TokenKind,
+    terms: &Terms,
+) -> anyhow::Result<Status> {
     let known: Vec<&str> = parts.config.sources.keys().map(SourceId::as_str).collect();
     let source: SourceId =
         source.parse().ok().filter(|id| parts.config.sources.contains_key(id)).with_context(|| {
             format!("the configuration names no source {source:?}; it names: {}", known.join(", "))
         })?;
-    if label.len() > 200 {
-        bail!("--label is over 200 bytes");
+    if label.len() > 200 || label.contains(char::is_control) {
+        bail!("--name is over 200 bytes, or holds line breaks");
     }
-    // Four version 4 UUIDs carry 488 random bits of the system's; their hash keeps 256 of them.
-    let mut random = Vec::with_capacity(64);
-    for _ in 0..4 {
-        random.extend_from_slice(uuid::Uuid::new_v4().as_bytes());
+    if kind == TokenKind::Bearer && !parts.config.sources[&source].auth.tokens {
+        bail!("source {source} has `auth.tokens` off: a token would not be accepted");
     }
-    let secret = <sha2::Sha256 as sha2::Digest>::digest(&random);
-    let token = format!("axon_{}", URL_SAFE_NO_PAD.encode(secret));
+    let expires = terms.life().map(|life| parts.clock.now().saturating_add(life));
+    let token = NewToken { scopes: terms.scope, expires, kind, ..NewToken::bearer(source, no_hash(), label) };
+    keep(parts, token).await
+}
+
+/// The hash of nothing: replaced before anything is kept.
+fn no_hash() -> axon_store::TokenHash {
+    axon_store::TokenHash::from_bytes([0; 32])
+}
+
+/// Makes the token itself, keeps it, and prints it.
+async fn keep(parts: &Parts, token: NewToken) -> anyhow::Result<Status> {
+    let prefix = if token.kind == TokenKind::Bearer { BEARER } else { SECRET };
     let act = parts.act();
-    let expires = days.map(|days| act.now + time::Duration::days(days.into()));
-    let made = parts
-        .store
-        .add_token(NewToken { expires, ..NewToken::bearer(source, TokenHash::of(&token), label) }, act)
-        .await?;
-    println!("{token}");
-    eprintln!("token {} for {}: shown once, stored as a hash", made.id, made.source);
-    Ok(Status::Done)
-}
-
-async fn list(parts: &Parts, json: bool) -> anyhow::Result<Status> {
-    let tokens = parts.store.tokens().await?;
-    let now = parts.clock.now();
-    if json {
-        let rows: Vec<serde_json::Value> = tokens
-            .iter()
-            .map(|t| {
-                serde_json::json!({
-                    "id": t.id.to_string(), "source": t.source, "label": t.label,
-                    "created": t.created.unix_timestamp(),
-                    "expires": t.expires.map(time::OffsetDateTime::unix_timestamp),
-                    "revoked": t.revoked.map(time::OffsetDateTime::unix_timestamp),
-                    "accepted": t.accepted_at(now),
-                })
-            })
-            .collect();
-        print_json(&rows)?;
-        return Ok(Status::Done);
-    }
-    if tokens.is_empty() {
-        println!("no tokens; make one with: axon token create --source NAME");
-    }
-    for token in tokens {
-        let state = match (token.revoked, token.accepted_at(now)) {
-            (Some(at), _) => format!("revoked {}", at.date()),
-            (None, false) => "expired".to_owned(),
-            (None, true) => token
-                .expires
-                .map_or_else(|| "accepted".to_owned(), |at| format!("accepted until {}", at.date())),
-        };
-        println!(
-            "{}  {:<12} {:<24} made {}  {}",
-            token.id,
-            token.source.as_str(),
-            state,
-            token.created.date(),
-            token.label
-        );
-    }
-    Ok(Status::Done)
-}
-
-async fn rotate(parts: &Parts, source: &str, now: bool) -> anyhow::Result<Status> {
-    let at = parts.clock.now();
-    let before: Vec<Token> = parts
-        .store
-        .tokens()
-        .await?
-        .into_iter()
-        .filter(|token| token.source.as_str() == source && token.accepted_at(at))
-        .collect();
-    create(parts, source, "rotated".to_owned(), None).await?;
-    for token in before {
-        if now {
-            parts.store.revoke_token(token.id, parts.act()).await?;
-            eprintln!("revoked {} {}", token.id, token.label);
-        } else {
-            eprintln!(
-                "still accepted: {} {}; once the IdP has the new one: axon token revoke {}",
-                token.id, token.label, token.id
-            );
-        }
-    }
+    let made = Minted::new(prefix, &parts.ids, act.now);
+    let kept = parts.store.add_token(NewToken { hash: made.hash(), ..token }, act).await?;
+    println!("{}", made.text());
+    let what = match kept.kind.client() {
+        Some(client) => format!("secret {} of client {client}", kept.id),
+        None => format!("token {}", kept.id),
+    };
+    eprintln!("{what} for {} ({}): shown once, stored as a hash", kept.source, kept.scopes);
     Ok(Status::Done)
 }
 
@@ -123,4 +98,29 @@ async fn revoke(parts: &Parts, id: &str) -> anyhow::Result<Status> {
     }
     eprintln!("axon: there is no such token that is not revoked already; `axon token list` shows them");
     Ok(Status::Failed)
+}
+
+/// The secrets of a client that are accepted now.
+async fn secrets_of(parts: &Parts, client: &str) -> anyhow::Result<Vec<Token>> {
+    let now = parts.clock.now();
+    let is_secret = |token: &Token| {
+        matches!(&token.kind, TokenKind::Secret { client: of } if of.as_str() == client)
+            && token.accepted_at(now)
+    };
+    Ok(parts.store.tokens().await?.into_iter().filter(is_secret).collect())
+}
+
+async fn revoke_client(parts: &Parts, client: &str) -> anyhow::Result<Status> {
+    let secrets = secrets_of(parts, client).await?;
+    if secrets.is_empty() {
+        bail!("there is no client {client:?} with a secret that is accepted; `axon token list` shows them");
+    }
+    for secret in secrets {
+        parts.store.revoke_token(secret.id, parts.act()).await?;
+        println!(
+            "revoked {}; a running serve refuses it, and what was given for it, within a second",
+            secret.id
+        );
+    }
+    Ok(Status::Done)
 }

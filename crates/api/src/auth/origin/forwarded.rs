@@ -15,7 +15,7 @@ pub(super) fn hops(headers: &HeaderMap) -> Vec<Hop<'_>> {
 }
 
 fn elements(text: &str) -> Option<Vec<Hop<'_>>> {
-    split(text, b',')?.into_iter().map(|element| hop(element)).collect()
+    split(text, b',')?.into_iter().map(hop).collect()
 }
 
 fn hop(element: &str) -> Option<Hop<'_>> {
