@@ -1,6 +1,6 @@
 # `make` lists the recipes.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust lint fmt bench docs dev deps
+.PHONY: help demo test test-rust lint fmt bench docs dev deps fuzz
 
 help: ## Lists the recipes
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ lint: ## Formatting, clippy, and which crates stay pure
 
 fmt: ## Formats all code
 	@cargo fmt --all
+
+fuzz: ## Ten minutes for each fuzz target (nightly toolchain, cargo-fuzz)
+	@./fuzz/run.sh 600
 
 bench: ## The numbers of docs/PERFORMANCE.md
 	@cargo build --release --quiet --bin axon

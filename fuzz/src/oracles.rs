@@ -238,7 +238,8 @@ fn carried_out(request: BulkRequest, refusing: usize) -> (Vec<String>, Value) {
         assert_eq!(step.method == BulkMethod::Post, step.id.is_none());
         assert!(step.method == BulkMethod::Delete || step.data.is_object(), "{step:?}");
         // No name is left that the request gives to something; the others were refused before.
-        let whole = |text: &str| text.strip_prefix("bulkId:").is_some_and(|name| names.iter().any(|n| n == name));
+        let whole =
+            |text: &str| text.strip_prefix("bulkId:").is_some_and(|name| names.iter().any(|n| n == name));
         assert!(!step.id.as_deref().is_some_and(whole), "{step:?}");
         assert!(!has_text(&step.data, &|text| whole(text)), "{step:?}");
         log.push(format!("{} {:?} {:?} {}", step.method.as_str(), step.kind, step.id, step.data));
