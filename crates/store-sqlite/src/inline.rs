@@ -9,19 +9,22 @@ use axon_store_sql::{Arg, Dialect, Row, Session, Sql, SqlError, Tally, Value};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, ffi};
 
+use crate::checkpoint::Checkpointer;
 use crate::open::Options;
 
 /// How many prepared statements are kept.
 const STATEMENTS: usize = 256;
 
-/// What all that writes must never be weaker than. The log is folded back past 4,000 pages of 4 KiB.
+/// What all that writes must never be weaker than. The log is folded back beside the writer; past 16,000 pages of 4 KiB, which
+/// it comes to where that does not keep up, a commit does it.
 const PRAGMAS: &str = "PRAGMA foreign_keys = ON; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-     PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -32768";
+     PRAGMA wal_autocheckpoint = 16000; PRAGMA cache_size = -32768";
 
 /// The connection that writes.
 pub(crate) struct InlineSession {
     connection: Connection,
     tally: Arc<Tally>,
+    checkpointer: Option<Checkpointer>,
 }
 
 /// A parameter or a value that the port does not know.
@@ -60,7 +63,8 @@ impl InlineSession {
         connection.busy_timeout(options.busy_timeout).map_err(failed)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         connection.execute_batch(PRAGMAS).map_err(failed)?;
-        Ok(Self { connection, tally })
+        let checkpointer = Checkpointer::start(file);
+        Ok(Self { connection, tally, checkpointer })
     }
 
     /// Runs what is parted by `;`, each with the parameters that it names. Our statements have no `;` inside a text.
@@ -132,10 +136,17 @@ impl Session for InlineSession {
     }
 
     async fn control(&mut self, sql: Sql) -> Result<(), SqlError> {
-        self.run(&sql, &[], drop).map(|_| ())
+        self.run(&sql, &[], drop)?;
+        if sql == "COMMIT"
+            && let Some(checkpointer) = &self.checkpointer
+        {
+            checkpointer.committed();
+        }
+        Ok(())
     }
 
     async fn close(self: Box<Self>) {
+        drop(self.checkpointer);
         if let Err((_, error)) = self.connection.close() {
             tracing::warn!(%error, "the connection that writes did not close cleanly");
         }

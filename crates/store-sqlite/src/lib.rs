@@ -5,6 +5,7 @@
 //! file waits for the lock and goes on from the true head.
 
 mod address;
+mod checkpoint;
 mod file;
 mod inline;
 mod open;
@@ -14,7 +15,7 @@ mod stamp;
 
 pub use address::Address;
 pub use file::SqliteFile;
-pub use open::Options;
+pub use open::{Options, applied};
 
 /// A store in one SQLite file.
 pub type SqliteStore = axon_store_sql::SqlStore<SqliteFile>;

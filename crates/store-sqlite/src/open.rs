@@ -154,3 +154,22 @@ fn unreadable(file: &Path, attempt: &'static str, failure: sqlx::Error) -> Store
 fn shown(file: &Path) -> String {
     file.display().to_string()
 }
+
+/// The versions of the schema that a file has, oldest first. Changes nothing.
+pub async fn applied(address: &Address) -> Result<Vec<i64>, StoreError> {
+    let file = address.file();
+    let read = SqliteConnectOptions::new().filename(file).read_only(true).disable_statement_logging();
+    let mut connection = read.connect().await.map_err(|error| unreadable(file, "open its file", error))?;
+    check_owner(file, &mut connection).await?;
+    let rows: Result<Vec<(i64,)>, _> =
+        sqlx::query_as("SELECT version FROM _sqlx_migrations ORDER BY version")
+            .fetch_all(&mut connection)
+            .await;
+    let _ = sqlx::Connection::close(connection).await;
+    match rows {
+        Ok(rows) => Ok(rows.into_iter().map(|(version,)| version).collect()),
+        // An empty file has no table of migrations yet.
+        Err(sqlx::Error::Database(error)) if error.message().contains("no such table") => Ok(Vec::new()),
+        Err(failure) => Err(error(failure).during("read its schema's version")),
+    }
+}

@@ -54,6 +54,18 @@ impl WalIndex {
     }
 }
 
+impl WalIndex {
+    /// How many pages of the log are not folded back into the file yet.
+    pub fn behind(self) -> Option<u32> {
+        let mut header = [0_u8; 100];
+        self.0.read_exact_at(&mut header, 0).ok()?;
+        let number =
+            |at: usize| u32::from_ne_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+        // mxFrame of the header, and nBackfill behind its two copies.
+        (number(0) == VERSION).then(|| number(16).saturating_sub(number(96)))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use sqlx::{Connection as _, SqliteConnection};
