@@ -11,6 +11,7 @@ mod plan;
 mod replay;
 mod serve;
 mod status;
+mod store;
 mod token;
 
 use std::path::Path;
@@ -62,6 +63,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Status> {
         Command::Scim { command: ScimCommand::Replay(args) } => replay::run(args).await,
         Command::Audit { command } => audit::run(config, command).await,
         Command::Holds { command } => holds::run(existing(config).await?, command).await,
+        Command::Store { command } => store::run(load_config(config)?, command).await,
         Command::Status { json } => status::run(existing(config).await?, json).await,
         Command::Config { command: ConfigCommand::Check { json } } => {
             check_config::run(&load_config(config)?, json)

@@ -16,8 +16,8 @@ mod extensions;
 mod record;
 mod tls;
 
-pub use auth::{ForwardedHeader, OAuth, SourceAuth};
 use crate::store::StorePlace;
+pub use auth::{ForwardedHeader, OAuth, SourceAuth};
 pub use error::ConfigError;
 pub use extensions::Extension;
 pub use record::Record;

@@ -11,12 +11,13 @@ use axon_mapping::target::Tls as MapTls;
 use axon_mapping::{Auth as MapAuth, RoleMap, SecretRef, TargetName, TargetSpec, map_test};
 use axon_model::{Actor, Clock, IdSource, SystemClock};
 use axon_reconcile::Target;
+use axon_scim::Registry;
 use axon_store::{Act, Store};
-use axon_store_sqlite::{Address, Options, SqliteStore};
 use axon_synapse::{Auth, Connection, Dialect, SynapseTarget, Tls, TokenCommand, TokenFile};
 use secrecy::SecretString;
 
 use crate::config::Config;
+use crate::store::StorePlace;
 
 /// What every command that works on a store has.
 #[derive(Clone)]
@@ -43,27 +44,21 @@ pub fn load_config(path: &Path) -> anyhow::Result<Config> {
 impl Parts {
     /// Opens a store that must be there: a command that reads makes none.
     pub async fn open_existing(config: Config) -> anyhow::Result<Self> {
-        if !Self::store_exists(&config) {
-            bail!("there is no store at {} yet: `axon serve` or `axon token create` makes it", config.store);
+        if !Self::store_exists(&config).await? {
+            let shown = crate::store::shown(&config.store);
+            bail!("there is no store at {shown} yet: `axon serve` or `axon token create` makes it");
         }
         Self::open(config).await
     }
 
     /// Whether the configured store is there.
-    pub fn store_exists(config: &Config) -> bool {
-        Address::parse(&config.store, Path::new(".")).is_ok_and(|address| address.file().exists())
+    pub async fn store_exists(config: &Config) -> anyhow::Result<bool> {
+        StorePlace::parse(&config.store)?.exists().await
     }
 
     /// Opens the store that the configuration names, making it where it is not there.
     pub async fn open(config: Config) -> anyhow::Result<Self> {
-        let address = Address::parse(&config.store, Path::new("."))?;
-        let opened = SqliteStore::open(Options::new(address)).await;
-        let store: Arc<dyn Store> = Arc::new(opened.with_context(|| {
-            format!(
-                "`store` is {}: its folder must be there and writable, and the file a store of Axon's",
-                config.store
-            )
-        })?);
+        let store = StorePlace::parse(&config.store)?.open().await?.store;
         Ok(Self { config, store, clock: Arc::new(SystemClock), ids: Arc::new(IdSource::Random) })
     }
 
@@ -134,22 +129,26 @@ pub fn map_files(path: &Path) -> anyhow::Result<Vec<(String, String)>> {
     files.iter().map(|file| read(file)).collect()
 }
 
-/// Parses the role map; faults are told as its reader words them.
-pub fn parse_map(files: &[(String, String)], set: &BTreeMap<String, String>) -> anyhow::Result<RoleMap> {
+/// Parses the role map over the schemas that are served; faults are told as its reader words them.
+pub fn parse_map(
+    files: &[(String, String)],
+    set: &BTreeMap<String, String>,
+    registry: &Arc<Registry>,
+) -> anyhow::Result<RoleMap> {
     let borrowed: Vec<(&str, &str)> =
         files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
-    RoleMap::parse_with(&borrowed, set)
+    RoleMap::parse_in(&borrowed, set, registry)
         .map_err(|faults| anyhow::anyhow!("the role map cannot be used\n\n{faults}"))
 }
 
 /// The configured role map, its own tests proved.
 pub fn load_map(config: &Config) -> anyhow::Result<RoleMap> {
-    proved_map(&map_files(&config.role_map)?)
+    proved_map(&map_files(&config.role_map)?, &Arc::new(config.registry()?))
 }
 
 /// Parses the role map and proves its tests: a map that fails one of them is not used for anything.
-pub fn proved_map(files: &[(String, String)]) -> anyhow::Result<RoleMap> {
-    let map = parse_map(files, &BTreeMap::new())?;
+pub fn proved_map(files: &[(String, String)], registry: &Arc<Registry>) -> anyhow::Result<RoleMap> {
+    let map = parse_map(files, &BTreeMap::new(), registry)?;
     let failures = map_test::run(&map, SystemClock.now());
     if failures.is_empty() {
         return Ok(map);

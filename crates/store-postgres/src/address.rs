@@ -109,8 +109,8 @@ fn plain(name: &str) -> bool {
         && !name.starts_with("pg_")
 }
 
-/// The address with dots where its password is.
-fn without_password(text: &str) -> String {
+/// An address with dots where its password is.
+pub fn without_password(text: &str) -> String {
     let (base, query) = text.split_once('?').map_or((text, None), |(base, query)| (base, Some(query)));
     let base = match base.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?)))
     {

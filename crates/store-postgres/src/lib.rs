@@ -19,7 +19,7 @@ mod schema;
 mod server;
 mod session;
 
-pub use address::Address;
+pub use address::{Address, without_password};
 pub use server::{LeaseClock, Options, PostgresServer};
 
 /// A store in a PostgreSQL database.

@@ -171,6 +171,9 @@ fn arg(value: &Value, kind: Kind) -> Arg<'_> {
 async fn continue_numbers(session: &mut dyn Session, tables: &[Table]) -> Result<(), StoreError> {
     for table in tables {
         let [(_, key)] = table.key()[..] else { continue };
+        if key.kind != Kind::Int {
+            continue;
+        }
         let (name, key) = (quoted(&table.name), quoted(&key.name));
         let sql = format!(
             "SELECT setval(s, (SELECT coalesce(max({key}), 0) + 1 FROM {name}), false) \

@@ -46,7 +46,8 @@ pub(crate) fn check_version(context: &WriteContext, version: u64) -> Result<(), 
     if context.allows(version) {
         return Ok(());
     }
-    Err(ScimError::precondition_failed("the resource has another version than the request's condition wants").into())
+    Err(ScimError::precondition_failed("the resource has another version than the request's condition wants")
+        .into())
 }
 
 /// The text that is stored.

@@ -11,10 +11,10 @@ use axon_store::{StoreError, StoredUser, WriteContext, WriteError, Written};
 use crate::args;
 use crate::codec::{micros, signed};
 use crate::directory::{Change, check_version, document_text};
-use crate::parked;
 use crate::reader::{KeyedUser, UserRow, read_user, user_sql};
 use crate::session::{Dialect, SqlError};
 use crate::writer::Txn;
+use crate::{holds, parked};
 
 /// The columns that lists and matches ask for.
 struct Keys {
@@ -40,6 +40,13 @@ impl Keys {
             active: resource.is_active(),
             emails: serde_json::Value::from(addresses).to_string(),
         })
+    }
+}
+
+impl Keys {
+    /// Who this is to the source.
+    fn person(&self, id: UserId) -> holds::Person<'_> {
+        holds::Person { id, name_key: &self.name_key, external_id: self.external_id.as_deref() }
     }
 }
 
@@ -216,6 +223,13 @@ async fn update(
     let mut change = Change::new(verb);
     change.deltas.push(entry(context, old.id, &keys, &document));
     let mut groups = old.groups;
+    let another =
+        holds::changed_person(txn, &context.source, before.person(old.id), keys.person(old.id)).await?;
+    if another {
+        // Another person under the same resource inherits nothing; what the source says from now on counts.
+        change.deltas.extend(holds::drop_memberships(txn, row, old.id, context.act.now).await?);
+        groups = None;
+    }
     if keys.external_id != before.external_id {
         change.external_id_changed = before.external_id.is_some();
         let waiting = parked::waiting_for(txn, keys.external_id.as_deref()).await?;
@@ -245,6 +259,7 @@ pub(crate) async fn delete(
 ) -> Result<RecordSeq, WriteError> {
     let old = read_user(txn.session()?, &context.source, id, false).await?.ok_or_else(|| missing(id))?;
     check_version(&context, old.user.version)?;
+    holds::leave_name(txn, &context.source, Keys::of(&old.user.resource)?.person(id)).await?;
     txn.session()?
         .run_script(
             "delete a user",

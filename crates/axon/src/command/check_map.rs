@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context;
 use axon_mapping::{check, map_test};
 use axon_model::{Clock, SystemClock};
+use axon_scim::Registry;
 
 use super::{Status, print_json};
 use crate::wiring::{Parts, load_config, map_files, parse_map};
@@ -18,17 +20,22 @@ pub async fn run(config: &Path, path: Option<&Path>, set: &[String], json: bool)
             pair.split_once('=').with_context(|| format!("--set {pair:?} is not NAME=VALUE"))?;
         vars.insert(name.to_owned(), value.to_owned());
     }
-    let (files, parts) = if let Some(path) = path {
-        (map_files(path)?, None)
+    let (files, registry, parts) = if let Some(path) = path {
+        // A map elsewhere may be checked without a configuration; where there is one, its extensions are known.
+        let extended = if config.exists() { load_config(config)?.registry()? } else { Registry::standard() };
+        (map_files(path)?, extended, None)
     } else {
         let config = load_config(config)?;
-        (map_files(&config.role_map)?, Some(config))
+        (map_files(&config.role_map)?, config.registry()?, Some(config))
     };
-    let map = parse_map(&files, &vars)?;
+    let map = parse_map(&files, &vars, &Arc::new(registry))?;
     let now = SystemClock.now();
     let failures = map_test::run(&map, now);
     // Before the first push there is no store, and no directory to look names up in.
-    let store = parts.filter(Parts::store_exists);
+    let store = match parts {
+        Some(config) if Parts::store_exists(&config).await? => Some(config),
+        _ => None,
+    };
     let findings = match store {
         Some(config) => {
             let parts = Parts::open(config).await?;

@@ -18,7 +18,7 @@ use super::Status;
 use crate::config::Config;
 use crate::listener::{Certificates, ConnectionLimits, Listener};
 use crate::telemetry;
-use crate::wiring::{Parts, can_be_carried_out, load_map, map_files, proved_map};
+use crate::wiring::{Parts, can_be_carried_out, load_map, map_files};
 
 /// How long requests in flight may take after a signal to stop.
 const GRACE: Duration = Duration::from_secs(20);
@@ -92,7 +92,8 @@ pub async fn run(config: Config) -> anyhow::Result<Status> {
     shutdown_signal().await?;
     tracing::info!("stopping: no new connections, requests in flight are finished");
     stop.send_replace(true);
-    let ended = tokio::time::timeout(GRACE, async { (serving.await, reconciling.await, remembering.await) }).await;
+    let ended =
+        tokio::time::timeout(GRACE, async { (serving.await, reconciling.await, remembering.await) }).await;
     if let Ok((served, reconciled, remembered)) = ended {
         served.context("the server ended")?;
         reconciled.context("the controller ended")?;
@@ -154,10 +155,7 @@ async fn reload_on_hangup(parts: Parts, changes: watch::Sender<Arc<RoleMap>>, ha
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
     while hangup.recv().await.is_some() {
         hangups.send_modify(|count| *count += 1);
-        let read = map_files(&config.role_map).and_then(|files| {
-            let map = proved_map(&files)?;
-            can_be_carried_out(&map).map(|()| map)
-        });
+        let read = load_map(config).and_then(|map| can_be_carried_out(&map).map(|()| map));
         match read {
             Ok(map) if map.version() == changes.borrow().version() => {
                 tracing::info!("the role map is the same as before");
@@ -181,7 +179,6 @@ async fn reload_on_hangup(parts: Parts, changes: watch::Sender<Arc<RoleMap>>, ha
 fn same_targets(a: &RoleMap, b: &RoleMap) -> bool {
     a.targets.len() == b.targets.len()
         && a.targets.iter().zip(&b.targets).all(|((name, x), (other, y))| {
-            name == other
-                && (x.kind, &x.endpoint, &x.auth) == (y.kind, &y.endpoint, &y.auth)
+            name == other && (x.kind, &x.endpoint, &x.auth) == (y.kind, &y.endpoint, &y.auth)
         })
 }
