@@ -3,6 +3,14 @@
 //! The fuzz targets run these over what libFuzzer invents; the test `fuzz_corpus` of the crate `axon-scim` runs them over the
 //! kept corpus with the usual toolchain, so that what was found once stays found.
 
+/// What the server reads bodies with.
+#[path = "../../crates/api/src/body/strict.rs"]
+mod strict;
+
+/// What it writes of them into its log.
+#[path = "../../crates/api/src/body/outline.rs"]
+mod outline;
+
 use std::sync::LazyLock;
 
 use axon_scim::bulk::{BulkMethod, BulkRequest, BulkRun, Done};
@@ -131,9 +139,28 @@ pub fn path(data: &[u8]) {
     }
 }
 
+/// A JSON document, as the server reads it: what the usual reader takes, unless a key stands twice. Its outline is one short line.
+fn json(data: &[u8]) -> Option<Value> {
+    let (ours, theirs) = (strict::from_slice(data), serde_json::from_slice::<Value>(data));
+    match (ours, theirs) {
+        (Ok(ours), Ok(theirs)) => {
+            assert_eq!(ours, theirs);
+            let outline = outline::of(&ours);
+            assert!(outline.len() <= 4096 && !outline.chars().any(char::is_control), "{outline:?}");
+            Some(ours)
+        }
+        (Err(ours), Ok(_)) => {
+            assert!(ours.is_data(), "refused for another reason than a key that stands twice: {ours}");
+            None
+        }
+        (Ok(ours), Err(theirs)) => panic!("taken as {ours}, and is no JSON: {theirs}"),
+        (Err(_), Err(_)) => None,
+    }
+}
+
 /// A PATCH is applied whole or not at all, and leaves what a body could say.
 pub fn patch(data: &[u8]) {
-    let Ok(body) = serde_json::from_slice::<Value>(data) else { return };
+    let Some(body) = json(data) else { return };
     for profile in profiles() {
         for sample in SAMPLES.iter() {
             let kind = sample.kind();
@@ -164,7 +191,7 @@ pub fn patch(data: &[u8]) {
 
 /// A body is refused, or read as something that reads as itself.
 pub fn body(data: &[u8]) {
-    let Ok(body) = serde_json::from_slice::<Value>(data) else { return };
+    let Some(body) = json(data) else { return };
     for profile in profiles() {
         for kind in ResourceKind::ALL {
             match parse_new(&REGISTRY, kind, body.clone(), &profile) {
@@ -213,7 +240,7 @@ const BASE: &str = "https://axon.test/scim/v2";
 
 /// A bulk request is refused whole, or carried out in so many steps, each of which names only what is there.
 pub fn bulk(data: &[u8]) {
-    let Ok(body) = serde_json::from_slice::<Value>(data) else { return };
+    let Some(body) = json(data) else { return };
     let request = match BulkRequest::parse(body, OPERATIONS, BASE) {
         Ok(request) => request,
         Err(error) => return is_sound(&error),
