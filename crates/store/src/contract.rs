@@ -7,6 +7,7 @@
 //! The factory gives a new, empty store and something to hold while it is used (its folder). After each test the journal is
 //! proved, and the directory that its records rebuild is compared with the one that is loaded.
 
+pub mod costs;
 pub mod directory;
 pub mod health;
 pub mod holds;
@@ -14,6 +15,7 @@ pub mod journal;
 pub mod kit;
 pub mod lists;
 pub mod members;
+pub mod pages;
 pub mod race;
 pub mod retry;
 pub mod state;
@@ -50,6 +52,11 @@ macro_rules! contract_tests {
                 another_external_id_takes_no_memberships_along, a_name_that_was_given_up_is_bound_to_who_had_it,
                 a_renamed_group_is_marked;
             retry: a_post_that_is_sent_again_makes_nothing;
+            pages: a_list_is_sorted_by_any_attribute, cursors_survive_writes, a_cursor_opens_its_own_list_only,
+                groups_are_sorted_and_paged;
+            costs: a_create_is_a_few_statements, without_members_their_table_is_not_read,
+                a_list_of_groups_is_no_statement_for_each, a_thousand_members_are_a_few_statements,
+                one_member_costs_the_same_in_any_group, members_come_piece_by_piece;
             race: many_writers_on_one_group_lose_nothing, one_of_many_equal_creates_wins;
         );
     };

@@ -49,7 +49,10 @@ pub async fn counts_of_sources_add_up(store: &dyn Store) {
     assert_eq!(health.counts(minute(8)), CallCounts { calls: 15, failed: 3, reference_failed: 2 });
     assert_eq!((health.last_push, health.accepted), (Some(minute(5)), Some(minute(5))));
     assert_eq!((health.refused, &health.last_failure), (Some(minute(7)), &Some(failure(5))));
-    assert_eq!((all[1].1.accepted, all[1].1.last_push, &all[1].1.last_failure), (Some(minute(1)), None, &None));
+    assert_eq!(
+        (all[1].1.accepted, all[1].1.last_push, &all[1].1.last_failure),
+        (Some(minute(1)), None, &None)
+    );
 }
 
 /// What is before the window goes, whosever it is; the rest of a source's health stays.

@@ -15,7 +15,8 @@ use crate::{
     Act, JournalEntry, Query, Store, StoredGroup, StoredUser, Unless, WriteContext, WriteError, Written,
 };
 
-static REGISTRY: LazyLock<Arc<Registry>> = LazyLock::new(|| Arc::new(Registry::standard()));
+/// The standard schemas.
+pub static REGISTRY: LazyLock<Arc<Registry>> = LazyLock::new(|| Arc::new(Registry::standard()));
 static IDS: LazyLock<Arc<IdSource>> = LazyLock::new(|| Arc::new(IdSource::Random));
 
 /// The instant of minute `n`.
