@@ -15,9 +15,14 @@ dev: ## The demo, left running, with addresses and a token
 deps: ## Installs what the tests need beside Rust and a C compiler
 	@./tests/install.sh
 
-test: deps ## All tests, the end-to-end suites against the real binary among them
+# The end-to-end suites that run again with PostgreSQL as the store; the others look at SQLite's files.
+ON_POSTGRES = acceptance attack bad_input isolation leaver restart story target_trouble wrong_requests
+
+test: deps ## All tests, the end-to-end suites against the real binary among them, on both stores
 	@cargo build --workspace --all-targets
 	@AXON_TEST_PYTHON="$$(./tests/install.sh --python)" cargo test --workspace
+	@AXON_TEST_PYTHON="$$(./tests/install.sh --python)" AXON_TEST_STORE=postgres \
+		cargo test --workspace $(ON_POSTGRES:%=--test %)
 
 lint: ## Formatting, clippy, and which crates stay pure
 	@cargo fmt --all --check
