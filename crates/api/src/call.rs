@@ -6,7 +6,7 @@ mod dropped;
 use std::sync::Arc;
 
 use axon_model::{Actor, RequestId, SourceId};
-use axon_scim::{Filter, ListQuery, Notices, Profile, Projection, ResourceKind, ScimError};
+use axon_scim::{Filter, ListQuery, Notices, Profile, Projection, ResourceKind, ScimError, Sort};
 use axon_store::{Act, WriteContext};
 use axum::extract::{FromRequestParts, MatchedPath};
 use axum::http::header;
@@ -121,6 +121,15 @@ impl Call {
     pub fn permits_filter(&self, filter: &Filter) -> Result<(), ScimError> {
         let tells = |path: &axon_scim::AttrPath| path.extension.is_none() && path.attribute.name == GROUPS;
         if self.caller.scopes.groups || !filter.attributes().iter().any(tells) {
+            return Ok(());
+        }
+        self.caller.permits(Need::to_read(ResourceKind::Group))
+    }
+
+    /// Refuses a sort that would tell of groups whom they are hidden from.
+    pub fn permits_sort(&self, sort: &Sort) -> Result<(), ScimError> {
+        let path = sort.path();
+        if self.caller.scopes.groups || path.extension.is_some() || path.attribute.name != GROUPS {
             return Ok(());
         }
         self.caller.permits(Need::to_read(ResourceKind::Group))

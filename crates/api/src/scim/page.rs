@@ -29,6 +29,9 @@ pub fn query(api: &Api, call: &Call, kind: ResourceKind, links: bool) -> Result<
         Some(text) => Some(Sort::parse(text, asked.descending, &api.registry, kind)?),
         None => None,
     };
+    if let Some(sort) = &sort {
+        call.permits_sort(sort)?;
+    }
     let cursor = asked.cursor.as_deref().map(|text| cursor(text, count(call))).transpose()?;
     Ok(Query { filter, sort, start: asked.start_index as u64, count: count(call), cursor, links })
 }
