@@ -50,6 +50,18 @@ pub(crate) fn check_version(context: &WriteContext, version: u64) -> Result<(), 
         .into())
 }
 
+/// The longest text that resources are found by, in bytes: PostgreSQL's indexes take no longer ones, and both stores refuse
+/// the same.
+pub(crate) const MAX_KEY: usize = 1024;
+
+/// Refuses a text that is too long to find a resource by.
+pub(crate) fn check_key(attribute: &'static str, text: &str) -> Result<(), ScimError> {
+    if text.len() > MAX_KEY {
+        return Err(ScimError::invalid_value(format!("'{attribute}' is longer than {MAX_KEY} bytes")));
+    }
+    Ok(())
+}
+
 /// The text that is stored.
 pub(crate) fn document_text(resource: &Resource) -> Result<String, StoreError> {
     serde_json::to_string(resource.as_map()).map_err(|e| StoreError::unavailable("write a document", e))

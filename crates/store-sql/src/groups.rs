@@ -10,7 +10,7 @@ use axon_store::{StoreError, StoredGroup, WriteContext, WriteError, Written};
 
 use crate::args;
 use crate::codec::{micros, signed};
-use crate::directory::{Change, check_version, document_text};
+use crate::directory::{Change, check_key, check_version, document_text};
 use crate::members::{Members, values};
 use crate::parked;
 use crate::reader::{KeyedGroup, read_group};
@@ -27,7 +27,11 @@ impl Keys {
         let name =
             resource.display_name().ok_or_else(|| ScimError::invalid_value("'displayName' is missing"))?;
         let external_id = resource.external_id().map(str::to_owned);
-        Ok(Self { name: name.to_owned(), name_key: fold(name), external_id })
+        let name_key = fold(name);
+        check_key("displayName", name)?;
+        check_key("displayName", &name_key)?;
+        check_key("externalId", external_id.as_deref().unwrap_or_default())?;
+        Ok(Self { name: name.to_owned(), name_key, external_id })
     }
 }
 

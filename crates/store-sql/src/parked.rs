@@ -9,7 +9,7 @@ use axon_store::{StoreError, WriteContext, WriteError};
 
 use crate::args;
 use crate::codec::{Place, micros, signed};
-use crate::directory::Change;
+use crate::directory::{Change, check_key};
 use crate::members::{Found, resolve};
 use crate::reader::member_kind;
 use crate::writer::Txn;
@@ -88,6 +88,7 @@ pub(crate) async fn park(
         let text = format!("{} of the members do not exist", unknown.len());
         return Err(ScimError::invalid_value(text).into());
     }
+    unknown.iter().try_for_each(|value| check_key("members.value", value))?;
     let parked = txn.session()?.run("park members", "INSERT INTO parked (grp, value) SELECT $1, value FROM json_each($2) WHERE true ON CONFLICT DO NOTHING", args![group, serde_json::Value::from(unknown).to_string()]).await?;
     if already + parked > MAX_PARKED {
         let text = format!("more than {MAX_PARKED} members of this group do not exist");

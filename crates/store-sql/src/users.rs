@@ -10,7 +10,7 @@ use axon_store::{StoreError, StoredUser, WriteContext, WriteError, Written};
 
 use crate::args;
 use crate::codec::{micros, signed};
-use crate::directory::{Change, check_version, document_text};
+use crate::directory::{Change, check_key, check_version, document_text};
 use crate::reader::{KeyedUser, UserRow, read_user, user_sql};
 use crate::session::{Dialect, SqlError};
 use crate::writer::Txn;
@@ -32,9 +32,14 @@ impl Keys {
         let name = resource.user_name().ok_or_else(|| ScimError::invalid_value("'userName' is missing"))?;
         let addresses: Vec<String> =
             resource.emails().filter_map(|e| e.get("value")?.as_str()).map(fold).collect();
+        let name_key = fold(name);
+        check_key("userName", name)?;
+        check_key("userName", &name_key)?;
+        check_key("externalId", resource.external_id().unwrap_or_default())?;
+        addresses.iter().try_for_each(|address| check_key("emails.value", address))?;
         Ok(Self {
             name: name.to_owned(),
-            name_key: fold(name),
+            name_key,
             external_id: resource.external_id().map(str::to_owned),
             display_name: resource.display_name().map(str::to_owned),
             active: resource.is_active(),

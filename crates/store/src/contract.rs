@@ -30,7 +30,7 @@ macro_rules! contract_tests {
                 a_patch_that_fails_changes_nothing, a_deleted_user_leaves_its_groups, sources_do_not_see_each_other,
                 an_inactive_user_comes_back_where_the_source_wants_it, a_stale_version_is_refused,
                 group_names_are_unique_where_the_source_says_so, a_changed_external_id_is_said_in_the_record,
-                hostile_texts_come_back_as_they_were;
+                hostile_texts_come_back_as_they_were, keys_have_a_length;
             members: a_present_member_changes_nothing, one_request_that_adds_and_removes_changes_nothing,
                 named_members_alone_are_removed, all_members_go_with_a_bare_remove, a_put_makes_its_members_the_only_ones,
                 a_put_without_members_keeps_them,

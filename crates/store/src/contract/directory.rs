@@ -200,3 +200,25 @@ pub async fn hostile_texts_come_back_as_they_were(store: &dyn Store) {
         assert_eq!(journal(store).await.len(), n + 1);
     }
 }
+
+/// What resources are found by has a length that both databases index.
+pub async fn keys_have_a_length(store: &dyn Store) {
+    let (fits, long) = ("x".repeat(1024), "x".repeat(1025));
+    for attribute in ["userName", "externalId"] {
+        let body = |text: &str| {
+            let mut body = json!({"userName": "kim"});
+            body[attribute] = text.into();
+            user_body(body)
+        };
+        assert_eq!(status(store.create_user(entra(1), body(&long)).await), 400, "{attribute}");
+        let kept = store.create_user(entra(1), body(&fits)).await.expect("it fits").stored.id;
+        assert_eq!(status(store.replace_user(entra(1), kept, body(&long)).await), 400, "{attribute}");
+        store.delete_user(entra(1), kept).await.expect("deleted");
+    }
+    let body = group_body(json!({"displayName": long}));
+    assert_eq!(status(store.create_group(entra(1), body, vec![]).await), 400);
+    let sales = group(store, "Sales", &[]).await;
+    let add = |value: &str| json!([{"op": "add", "path": "members", "value": [{"value": value}]}]);
+    assert_eq!(status(super::kit::patch_group(store, sales, 2, add(&long)).await), 400);
+    super::kit::patch_group(store, sales, 2, add(&fits)).await.expect("it waits");
+}
