@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axon_audit::NewRecord;
-use axon_mapping::{RoleMap, TargetName};
+use axon_mapping::{Claimant, RoleMap, TargetName};
 use axon_model::{Clock, IdSource, PlanId, SqlName};
 use axon_reconcile::admit::{Admitted, History};
 use axon_reconcile::{Plan, Target};
@@ -73,6 +73,8 @@ pub struct Ticker {
     unkept: BTreeSet<SqlName>,
     leaving: Leaving,
     made_for: MadeFor,
+    /// Who is given nothing because a source may not speak for the name.
+    outsiders: BTreeSet<Claimant>,
     /// The last decision that was recorded, and the plan's id in its record.
     last_decision: Option<(u64, Option<PlanId>)>,
     last_trouble: Option<State>,
@@ -122,6 +124,7 @@ impl Ticker {
             unkept: BTreeSet::new(),
             leaving: Leaving::default(),
             made_for: MadeFor::default(),
+            outsiders: BTreeSet::new(),
             last_decision: None,
             last_trouble: None,
             owed: Vec::new(),

@@ -18,6 +18,8 @@ use crate::names::Names;
 
 /// Records looked at in one go.
 const SOME: u32 = 2_000;
+/// Holds opened and ended at one look: a mass change fills the list piece by piece, and blocks no writer.
+const HOLDS: usize = 1_000;
 /// Past this many, single causes are not kept: it is a mass change, and the journal has all of it.
 const MOST_TRACED: usize = 50_000;
 
@@ -47,6 +49,15 @@ struct Watched {
 struct Trace {
     users: BTreeMap<UserId, RecordSeq>,
     gone: BTreeMap<SqlName, RecordSeq>,
+}
+
+/// What came of keeping what was found out about names.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Kept {
+    /// Whether names were bound, perhaps to others than was thought: what is wanted has to be asked anew.
+    pub bound: bool,
+    /// Whether more holds are to be opened or ended at the next look.
+    pub more: bool,
 }
 
 /// What a tick takes from the world.
@@ -128,37 +139,39 @@ impl World {
         self.names.moved(store).await
     }
 
-    /// Keeps what was found out about names: binds those that were seen for the first time, opens and closes holds. True where
-    /// the store knew better, so that what is wanted has to be asked anew.
-    pub async fn keep_sights(
+    /// Keeps what was found out about names: binds those that were seen for the first time, opens and closes holds.
+    pub(crate) async fn keep_sights(
         &mut self,
         store: &dyn Store,
         sights: &Sights,
         act: &Act,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Kept, StoreError> {
         let pins = self.names.pins_for(sights, &self.directory);
-        let binds = !pins.is_empty();
-        if binds {
+        let bound = !pins.is_empty();
+        if bound {
             store.bind_names(pins, act.clone()).await?;
         }
         let wanted = self.names.holds_for(sights, &self.directory);
         let lapsed = self.names.lapsed(&wanted);
-        let unheld = self.names.unheld(wanted);
+        let mut unheld = self.names.unheld(wanted);
+        let more = lapsed.len() > HOLDS || unheld.len() > HOLDS;
+        unheld.truncate(HOLDS);
         let holds = !lapsed.is_empty() || !unheld.is_empty();
-        for id in lapsed {
+        for id in lapsed.into_iter().take(HOLDS) {
             let words = "what it was about is no more".to_owned();
             store.end_hold(id, HoldEnd::Lapse, words, act.clone()).await?;
         }
         if !unheld.is_empty() {
             for hold in store.open_holds(unheld, act.clone()).await? {
-                tracing::warn!(hold.id = %hold.id, hold.kind = hold.held.kind.as_str(), "a name waits for a person");
-                metrics::counter!("axon_holds_opened_total", "kind" => hold.held.kind.as_str()).increment(1);
+                let kind = hold.held.kind.as_str();
+                tracing::warn!(hold.id = %hold.id, hold.kind = kind, "a name waits for a person");
+                metrics::counter!("axon_holds_opened_total", "kind" => kind).increment(1);
             }
         }
-        if binds || holds {
+        if bound || holds {
             self.follow_names(store, &BTreeSet::new(), act.now).await?;
         }
-        Ok(binds)
+        Ok(Kept { bound, more })
     }
 
     /// Whom names belong to.

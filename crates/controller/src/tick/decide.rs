@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use axon_mapping::{RoleMap, Surroundings};
+use axon_mapping::{Claimant, Pending, RoleMap, Surroundings};
 use axon_model::{Actor, PlanId, RecordSeq, RunId, SqlName};
 use axon_reconcile::admit::{Admitted, Reason, admit_but};
 use axon_reconcile::builtin::SYSTEM_PRINCIPALS;
@@ -17,7 +17,7 @@ use super::renew::MadeFor;
 use crate::blocked::leave_out_impostors;
 use crate::error::ControllerError;
 use crate::record::{Decision, Recorder};
-use crate::world::{Wanted, World};
+use crate::world::{Kept, Wanted, World};
 
 /// What a tick may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +54,11 @@ fn keep_contested(desired: &mut Graph, actual: &Graph, contested: &BTreeMap<SqlN
         let kept = roles.iter().map(|role| Membership { role: *role, member: *spelled });
         desired.members.extend(kept.filter(|membership| actual.members.contains(membership)));
     }
+}
+
+/// Another look is due at `at` at the latest.
+fn sooner(next: &mut Option<OffsetDateTime>, at: OffsetDateTime) {
+    *next = Some(next.map_or(at, |next| next.min(at)));
 }
 
 impl Ticker {
@@ -141,6 +146,7 @@ impl Ticker {
         if may == May::Look {
             return Ok(decided);
         }
+        self.tell_outsiders(&desired.pending);
         self.keep_managed().await;
         self.made_for.keep(self.store.as_ref(), self.name.as_str()).await;
         Ok(decided)
@@ -168,8 +174,13 @@ impl Ticker {
         // Another replica may have bound a name to another group meanwhile: then what stands there counts.
         for _ in 0..3 {
             match world.keep_sights(self.store.as_ref(), &found.sights, &act).await {
-                Ok(false) => return Ok((found, may)),
-                Ok(true) => {
+                Ok(Kept { bound: false, more }) => {
+                    if more {
+                        sooner(&mut found.desired.next_change, now + time::Duration::seconds(1));
+                    }
+                    return Ok((found, may));
+                }
+                Ok(Kept { bound: true, .. }) => {
                     let (gone, behind) = (std::mem::take(&mut found.gone), std::mem::take(&mut found.behind));
                     found = wanted(world)?;
                     found.gone.splice(0..0, gone);
@@ -182,13 +193,32 @@ impl Ticker {
                         error = &error as &dyn std::error::Error,
                         "what was found out about names could not be kept: nothing is given meanwhile"
                     );
-                    let soon = now + time::Duration::seconds(5);
-                    found.desired.next_change = found.desired.next_change.into_iter().chain([soon]).min();
+                    sooner(&mut found.desired.next_change, now + time::Duration::seconds(5));
                     return Ok((found, May::Take));
                 }
             }
         }
         Ok((found, May::Take))
+    }
+
+    /// Says in the log who is newly given nothing because of a source's claims. Ids only: names are in the status.
+    fn tell_outsiders(&mut self, pending: &[Pending]) {
+        let outside: BTreeSet<Claimant> = pending
+            .iter()
+            .filter_map(|pending| match pending {
+                Pending::OutsideClaims { who, .. } => Some(who.clone()),
+                _ => None,
+            })
+            .collect();
+        let newly: Vec<&Claimant> = outside.difference(&self.outsiders).collect();
+        if let Some(first) = newly.first() {
+            tracing::warn!(
+                count = newly.len(),
+                first = %first,
+                "a source names principals that it may not speak for (may_name): nothing is given to them"
+            );
+        }
+        self.outsiders = outside;
     }
 
     /// Keeps who stays managed. What the store cannot take now stays known here, and is offered again at the next decision.

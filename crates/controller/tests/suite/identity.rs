@@ -528,3 +528,22 @@ async fn a_principal_goes_on_when_its_person_is_known_by_one_source_more_or_less
     assert!(stage.reads("kim"));
     assert_eq!(stage.pool.did("drop user kim"), 0);
 }
+
+#[tokio::test]
+async fn a_flood_of_things_that_wait_fills_the_list_piece_by_piece_and_empties_it_so() {
+    let untrusting = MAP.replace("any: [Readers]", "match: '^sg-.*$'");
+    let mut stage = Stage::set_with(&untrusting).await;
+    for n in 0..1_010 {
+        stage.group_of("entra", &format!("sg-{n}"), &format!("{n}"), &[]).await;
+    }
+    let tick = stage.ticker.tick(&stage.map).await;
+    assert_eq!(stage.open().await.len(), 1_000);
+    let next = tick.next.unwrap() - axon_model::Clock::now(&*stage.clock);
+    assert!(next <= time::Duration::seconds(1), "the rest is due soon: {next}");
+    stage.settle().await;
+    assert_eq!(stage.open().await.len(), 1_010);
+    stage.read(MAP);
+    stage.settle().await;
+    stage.settle().await;
+    assert!(stage.open().await.is_empty(), "what no map asks for waits no longer");
+}
