@@ -74,6 +74,7 @@ async fn users_only_neither_sees_nor_touches_groups() {
     }
     limited.find("/Users", "groups.display eq \"Payroll\"").await.refused(403, "");
     limited.find("/Users", "userName pr and not (groups pr)").await.refused(403, "");
+    limited.get("/Users?sortBy=groups.display").await.refused(403, "");
     let patch =
         limited.patch(&kim.path, json!([{"op": "replace", "path": "displayName", "value": "K"}])).await;
     assert!(patch.status == 200 && patch.body.get("groups").is_none(), "{}", patch.body);

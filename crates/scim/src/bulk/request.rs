@@ -237,6 +237,7 @@ mod tests {
 
     const BASE: &str = "https://x/scim/v2";
 
+    #[expect(clippy::needless_pass_by_value, reason = "a table reads better so")]
     fn one(operation: Value) -> Result<BulkTarget, ScimError> {
         let request = BulkRequest::parse(json!({"Operations": [operation]}), 10, BASE)?;
         request.operations.into_iter().next().unwrap().target

@@ -359,6 +359,7 @@ mod tests {
         (log, serde_json::to_value(run.finish()).unwrap()["Operations"].clone())
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "a table reads better so")]
     fn post(path: &str, name: &str, data: Value) -> Value {
         json!({"method": "POST", "path": path, "bulkId": name, "data": data})
     }
