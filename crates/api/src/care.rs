@@ -26,7 +26,7 @@ pub use record::{Exchange, Head, RecordSettings, Recorded, Recorder, read as rea
 pub use turns::{Turn, TurnLimits};
 
 use self::turns::{Crowded, Entry, Turns};
-use crate::layers::Admitted;
+use crate::layers::{Admission, Admitted};
 
 /// What connectors are given.
 #[derive(Debug, Default)]
@@ -82,6 +82,19 @@ impl Care {
     pub fn enter(&self, answered: &Answered<'_>, clock: &dyn Clock) {
         if let Some(cared) = answered.admission.cared.get() {
             failure::enter(cared, answered, clock.now());
+        }
+    }
+
+    /// Enters a request whose client went away before its answer.
+    pub fn enter_unanswered(
+        &self,
+        method: &'static str,
+        route: &str,
+        admission: &Admission,
+        clock: &dyn Clock,
+    ) {
+        if let Some(cared) = admission.cared.get() {
+            failure::enter_unanswered(cared, method, route, admission, clock.now());
         }
     }
 

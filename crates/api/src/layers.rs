@@ -8,6 +8,7 @@ mod admission;
 mod error_shape;
 mod gzip;
 mod too_large;
+mod unanswered;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use crate::reply::{Told, scim_error};
 use crate::state::Api;
 
 pub use self::admission::{Admission, Admitted};
+use self::unanswered::Unanswered;
 
 /// Limits on what comes in.
 #[derive(Debug, Clone, Copy)]
@@ -91,7 +93,9 @@ async fn pass(State(gate): State<Gate>, mut request: Request, next: Next) -> Res
     let span = tracing::info_span!("http", request.id = %id, http.method = verb, http.route = route);
     let uri = request.uri().clone();
     let head = gate.api.care.recorder().filter(|_| scim).map(|recorder| recorder.head(&request));
+    let unanswered = Unanswered::new(&gate.api, &admitted, verb, route);
     let mut response = held(&gate, &admitted, request, next).instrument(span.clone()).await;
+    unanswered.answered();
     if scim {
         response = error_shape::of_scim(response, verb, admitted.body_bytes);
         auth::challenge(&gate.api, &admitted, &mut response);

@@ -53,6 +53,25 @@ pub struct Answered<'a> {
     pub admission: &'a Admission,
 }
 
+/// What stands for a status where the client did not wait for one.
+const GONE: u16 = 499;
+
+/// Enters a request whose client went away before its answer: a time-out there is a failed call.
+pub fn enter_unanswered(
+    cared: &Cared,
+    method: &'static str,
+    route: &str,
+    admission: &Admission,
+    now: OffsetDateTime,
+) {
+    let error = ScimError {
+        status: GONE,
+        scim_type: None,
+        detail: "the client did not wait for the answer".to_owned(),
+    };
+    enter(cared, &Answered { method, route, query: None, status: GONE, error: Some(&error), admission }, now);
+}
+
 /// Enters a request into its source's ledger.
 pub fn enter(cared: &Cared, answered: &Answered<'_>, now: OffsetDateTime) {
     if !is_failure(answered.method, answered.route, answered.status) {

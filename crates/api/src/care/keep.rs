@@ -37,9 +37,9 @@ impl Api {
                 error = &error as &dyn std::error::Error,
                 "the sources' health is not stored; it is tried again"
             );
-            for (source, news) in &news {
+            for (source, _) in &news {
                 if let Some(cared) = self.care.of(source) {
-                    cared.ledger.put_back(news, now);
+                    cared.ledger.put_back(now);
                 }
             }
             return;
@@ -53,9 +53,9 @@ impl Api {
             }
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "the sources' health is not read");
-                for (source, news) in &news {
+                for (source, _) in &news {
                     if let Some(cared) = self.care.of(source) {
-                        cared.ledger.add_stored(news, now);
+                        cared.ledger.add_stored(now);
                     }
                 }
             }

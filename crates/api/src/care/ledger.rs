@@ -18,6 +18,8 @@ struct Pages {
     stored: SourceHealth,
     /// What the store has not seen yet.
     news: SourceHealth,
+    /// What is on its way to the store. It counts meanwhile, or the state would seem to mend for a moment.
+    sending: SourceHealth,
     /// What the log was told last.
     told: HealthState,
 }
@@ -28,6 +30,7 @@ impl Ledger {
         let pages = Pages {
             stored: SourceHealth::default(),
             news: SourceHealth::default(),
+            sending: SourceHealth::default(),
             told: HealthState::Quiet,
         };
         Self { source, pages: Mutex::new(pages) }
@@ -78,14 +81,16 @@ impl Ledger {
 
     /// Takes out what the store has not seen, if there is any.
     pub fn take_news(&self) -> Option<SourceHealth> {
-        let news = std::mem::take(&mut self.pages().news);
-        (!news.is_empty()).then_some(news)
+        let mut pages = self.pages();
+        pages.sending = std::mem::take(&mut pages.news);
+        (!pages.sending.is_empty()).then(|| pages.sending.clone())
     }
 
     /// Puts back what could not be stored.
-    pub fn put_back(&self, news: &SourceHealth, now: OffsetDateTime) {
+    pub fn put_back(&self, now: OffsetDateTime) {
         let mut pages = self.pages();
-        pages.news.merge(news);
+        let news = std::mem::take(&mut pages.sending);
+        pages.news.merge(&news);
         pages.news.forget(now);
     }
 
@@ -93,13 +98,15 @@ impl Ledger {
     pub fn set_stored(&self, stored: SourceHealth, now: OffsetDateTime) {
         let mut pages = self.pages();
         pages.stored = stored;
+        pages.sending = SourceHealth::default();
         self.tell(&mut pages, now);
     }
 
     /// Adds what was stored and could not be read back.
-    pub fn add_stored(&self, news: &SourceHealth, now: OffsetDateTime) {
+    pub fn add_stored(&self, now: OffsetDateTime) {
         let mut pages = self.pages();
-        pages.stored.merge(news);
+        let news = std::mem::take(&mut pages.sending);
+        pages.stored.merge(&news);
         pages.stored.forget(now);
     }
 
@@ -138,6 +145,7 @@ impl Ledger {
 impl Pages {
     fn whole(&self) -> SourceHealth {
         let mut whole = self.stored.clone();
+        whole.merge(&self.sending);
         whole.merge(&self.news);
         whole
     }
@@ -173,16 +181,21 @@ mod tests {
         ledger.failed(failure(), true);
         let all = CallCounts { calls: 3, failed: 1, reference_failed: 1 };
         assert_eq!(ledger.health().counts(NOW), all);
-        let news = ledger.take_news().unwrap();
-        assert_eq!(ledger.take_news(), None);
-        ledger.put_back(&news, NOW);
+        ledger.take_news().unwrap();
+        assert_eq!(ledger.health().counts(NOW), all, "what is on its way counts");
+        ledger.put_back(NOW);
         assert_eq!(ledger.health().counts(NOW), all);
         let news = ledger.take_news().unwrap();
         ledger.set_stored(news, NOW);
+        assert_eq!(ledger.take_news(), None);
         assert_eq!(ledger.health().counts(NOW), all);
         ledger.went_well(NOW, false);
+        ledger.take_news().unwrap();
+        ledger.add_stored(NOW);
+        assert_eq!(ledger.health().counts(NOW).calls, 4);
+        ledger.went_well(NOW, false);
         let health = ledger.health();
-        assert_eq!((health.counts(NOW).calls, health.last_push), (4, Some(NOW)));
+        assert_eq!((health.counts(NOW).calls, health.last_push), (5, Some(NOW)));
         assert_eq!(health.last_failure, Some(failure()));
     }
 
@@ -192,8 +205,8 @@ mod tests {
         for hour in 0..1000 {
             let now = NOW + time::Duration::hours(hour);
             ledger.went_well(now, true);
-            let news = ledger.take_news().unwrap();
-            ledger.put_back(&news, now);
+            ledger.take_news().unwrap();
+            ledger.put_back(now);
         }
         assert_eq!(ledger.take_news().unwrap().hours.len(), 24);
     }

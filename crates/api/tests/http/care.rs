@@ -140,6 +140,10 @@ async fn a_post_that_was_cut_off_never_makes_a_second_user() {
     }
     assert!(made > 0 && again > 0, "{made} were cut off before the write and {again} after it");
     assert_eq!(entra.get("/Users?count=0").await.total(), 60);
+    server.api.store_ledgers().await;
+    let health = server.store.health().await.unwrap().remove(0).1;
+    let failed = health.counts(axon_model::Clock::now(server.clock.as_ref())).failed;
+    assert!(failed > again, "{failed}: also those that nobody waited for are counted, as their sender does");
 }
 
 /// Names of groups are not unique in Entra: its `externalId` tells a retried POST.
