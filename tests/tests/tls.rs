@@ -102,3 +102,26 @@ async fn locations_say_https_and_a_pair_that_cannot_be_used_is_told_at_the_start
     place.axon(&["serve"]).await?.exits(1)?.says(&["cannot read tls.certificate"])?;
     Ok(())
 }
+
+#[tokio::test]
+async fn a_trusted_proxy_s_word_on_scheme_and_host_counts_and_a_stranger_s_does_not() -> anyhow::Result<()> {
+    for (more, location) in [
+        ("trusted_proxies: [127.0.0.0/8]\n", Some("https://axon.example/scim/v2/Users/")),
+        ("trusted_proxies: [10.0.0.0/8]\n", None),
+        ("", None),
+        ("trusted_proxies: [127.0.0.1]\nforwarded_by: forwarded\n", None),
+    ] {
+        let provider = Provider::start_with(&[("entra", "{ kind: entra }")], more).await?;
+        let said = [
+            ("x-forwarded-for", "203.0.113.9"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "axon.example"),
+        ];
+        let scim = provider.connector("entra").await?.with_headers(&said);
+        let made = scim.post("/Users", &axon_tests::user("kim")).await?.is(201)?;
+        let own = format!("{}/scim/v2/Users/", provider.serve.address());
+        let shown = made.header("location");
+        ensure!(shown.starts_with(location.unwrap_or(&own)), "{more}{shown}");
+    }
+    Ok(())
+}

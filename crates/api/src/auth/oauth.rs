@@ -56,6 +56,10 @@ async fn handle(State(api): State<Api>, request: Request) -> Response {
             None => return Err(OAuthError::InvalidRequest("grant_type is missing")),
         }
         let client = client::authenticate(&parts.headers, &form, &api).await?;
+        // A connector that asks for a token before each request waits among the requests of its source.
+        if let Some(cared) = api.care.of(&client.source) {
+            cared.admit(admitted).await.map_err(|_| OAuthError::ComeBack)?;
+        }
         issue(&api, admitted, client, form.get("scope")).await
     };
     let outcome = issued.await.map(Json);

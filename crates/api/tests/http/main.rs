@@ -12,6 +12,7 @@ mod entra;
 mod errors;
 mod extensions;
 mod groups;
+mod guesses;
 mod health;
 mod kept;
 mod kit;

@@ -6,6 +6,8 @@ use axum::routing::get;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::*;
+use rustls::pki_types::ServerName;
+use tokio_rustls::TlsConnector;
 
 const LIMITS: ConnectionLimits =
     ConnectionLimits { connections: 8, header_time: Duration::from_millis(300), header_bytes: 32 * 1024 };
@@ -104,4 +106,42 @@ async fn stopping_ends_the_idle_ones_at_once() {
     assert!(rest(&mut stream).await.contains("hello"));
     tokio::time::timeout(Duration::from_secs(20), served.serving).await.unwrap().unwrap();
     assert!(TcpStream::connect(served.address).await.is_err(), "the port is closed");
+}
+
+#[tokio::test]
+async fn h2_and_http_1_are_spoken_over_tls_and_a_handshake_that_never_ends_is_cut() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let (certificate, key) = (folder.path().join("a.pem"), folder.path().join("a.key"));
+    std::fs::write(&certificate, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let certificates = Certificates::load(&certificate, &key).unwrap();
+    let served = serve(LIMITS, Some(Arc::new(certificates))).await;
+    let connect = async |protocol: &[u8]| {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(made.cert.der().clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = vec![protocol.to_vec()];
+        let stream = TcpStream::connect(served.address).await.unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
+        assert_eq!(stream.get_ref().1.alpn_protocol(), Some(protocol));
+        stream
+    };
+    let mut one = connect(b"http/1.1").await;
+    one.write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.unwrap();
+    assert!(rest(&mut one).await.contains("hello"));
+    let mut two = connect(b"h2").await;
+    let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    two.write_all(&[b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &settings[..]].concat()).await.unwrap();
+    let mut first = [0; 9];
+    two.read_exact(&mut first).await.unwrap();
+    assert_eq!(first[3], 4, "its SETTINGS");
+    let mut silent = TcpStream::connect(served.address).await.unwrap();
+    assert_eq!(rest(&mut silent).await, "");
 }

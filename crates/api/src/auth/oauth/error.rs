@@ -17,7 +17,7 @@ pub(super) enum OAuthError {
     UnsupportedGrantType,
     /// A scope that there is not, or that the client has not.
     InvalidScope,
-    /// Too many bad requests of this address wait for their answer.
+    /// Too many requests of this source, or bad ones of this address, wait already.
     ComeBack,
     /// The store or an issuer cannot be asked now.
     Unavailable,
@@ -63,7 +63,7 @@ impl OAuthError {
             Self::InvalidClient(_) => "the client is not known by this secret or assertion",
             Self::UnsupportedGrantType => "the one grant is client_credentials",
             Self::InvalidScope => "the scopes are read, write and users-only, as far as the client has them",
-            Self::ComeBack => "too many requests were refused; try again later",
+            Self::ComeBack => "too many requests; try again later",
             Self::Unavailable => "the client cannot be checked now; try again",
             Self::ServerError => "internal error; the log has it by the request id",
         }
