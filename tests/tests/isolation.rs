@@ -236,6 +236,45 @@ async fn bulk_and_root_search_keep_to_the_source() -> anyhow::Result<()> {
     let search = json!({ "schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"], "filter": "meta.created pr" });
     let list = of.stranger.post("/.search", &search).await?.is(200)?;
     ensure!(list.total()? == 0, "{}", list.body);
+    // A bulk of its own may name another's ids: they stay nobody's.
+    let operations = json!([
+        { "method": "POST", "path": "/Users", "bulkId": "u", "data": { "userName": "mine" } },
+        { "method": "POST", "path": "/Groups", "bulkId": "g", "data": { "displayName": "mine",
+            "members": [{ "value": "bulkId:u" }, { "value": kim }, { "value": readers }] } },
+    ]);
+    let bulk =
+        json!({ "schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": operations });
+    of.knows_nothing(&of.stranger.post("/Bulk", &bulk).await?.is(200)?)?;
+    of.knows_nothing(&of.stranger.get("/Groups?attributes=members,members.display").await?.is(200)?)?;
+    of.is_untouched().await
+}
+
+/// A page's cursor is no key to the list that it was given for.
+#[tokio::test]
+async fn a_cursor_of_another_source_opens_nothing() -> anyhow::Result<()> {
+    let of = Stranger::come().await?;
+    for name in ["b", "c", "d"] {
+        of.owner.person(name).await?;
+    }
+    let page = of.owner.get("/Users?cursor=&count=2").await?.is(200)?;
+    let cursor = page.body["nextCursor"].as_str().context("there is more")?;
+    let path = format!("/Users?cursor={cursor}&count=2");
+    let answer = of.stranger.get(&path).await?;
+    of.knows_nothing(&answer)?;
+    answer.refuses(400, "invalidCursor", &[])?;
+    ensure!(of.owner.get(&path).await?.is(200)?.resources()?.len() == 2);
+    Ok(())
+}
+
+/// `/Me` is the token's own person, and a source is none.
+#[tokio::test]
+async fn me_is_nobody_of_any_source() -> anyhow::Result<()> {
+    let of = Stranger::come().await?;
+    for scim in [&of.owner, &of.stranger] {
+        let answer = scim.get("/Me").await?;
+        of.knows_nothing(&answer)?;
+        ensure!(matches!(answer.status, 404 | 501), "{} {}", answer.status, answer.body);
+    }
     of.is_untouched().await
 }
 

@@ -59,6 +59,43 @@ async fn what_is_written_on_one_replica_is_there_on_the_other() -> anyhow::Resul
     Ok(())
 }
 
+/// Sixteen writers on two replicas add and remove members of one group at once: nobody's change is lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn parallel_patches_of_one_group_lose_nothing() -> anyhow::Result<()> {
+    const WRITERS: usize = 16;
+    const EACH: usize = 10;
+    let [one, two] = pair(&Postgres::shared()?.database()?).await?;
+    let here = one.connector("entra").await?;
+    let replicas = [here.clone(), two.serve.scim(here.token())];
+    let group = here.group("Readers", &[]).await?;
+    let writer = async |n: usize| {
+        let scim = &replicas[n % 2];
+        let mut stayed = Vec::new();
+        for m in 0..EACH {
+            let id = scim.person(&format!("w{n}-{m}@acme.example")).await?;
+            scim.join(&group, &id).await?;
+            if m % 2 == 0 {
+                scim.part(&group, &id).await?;
+            } else {
+                stayed.push(id);
+            }
+        }
+        Ok::<_, anyhow::Error>(stayed)
+    };
+    let stayed = futures_util::future::try_join_all((0..WRITERS).map(writer)).await?;
+    let mut wanted: Vec<String> = stayed.into_iter().flatten().collect();
+    wanted.sort_unstable();
+    for scim in &replicas {
+        let read = scim.get(&format!("/Groups/{group}")).await?.is(200)?.body;
+        let members = read["members"].as_array().context("members")?.iter();
+        let mut found: Vec<&str> = members.filter_map(|member| member["value"].as_str()).collect();
+        found.sort_unstable();
+        ensure!(found == wanted, "{} members instead of {}", found.len(), wanted.len());
+    }
+    one.place.axon(&["audit", "verify"]).await?.exits(0)?;
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_token_revoked_on_one_replica_is_refused_on_the_other() -> anyhow::Result<()> {
     let [one, two] = pair(&Postgres::shared()?.database()?).await?;

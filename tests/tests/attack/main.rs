@@ -2,6 +2,7 @@
 
 mod bodies;
 mod compressed;
+mod framing;
 mod siege;
 mod sizes;
 mod slow;
