@@ -186,8 +186,8 @@ fn run(command: &mut Command) -> io::Result<()> {
     }
     let said = String::from_utf8_lossy(&output.stderr);
     Err(io::Error::other(format!(
-        "{:?}: {said}{}",
-        command.get_program(),
+        "{}: {said}{}",
+        command.get_program().display(),
         String::from_utf8_lossy(&output.stdout)
     )))
 }

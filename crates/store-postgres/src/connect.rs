@@ -69,7 +69,7 @@ pub(crate) fn open_pool(options: &Options, count: u32) -> PgPool {
     PgPoolOptions::new()
         .max_connections(count.max(1))
         .acquire_timeout(options.acquire)
-        .idle_timeout(Duration::from_secs(600))
+        .idle_timeout(Duration::from_mins(10))
         .max_lifetime(None)
         .test_before_acquire(false)
         .connect_lazy_with(connection(options))

@@ -1,5 +1,7 @@
 //! Copies a whole store into an empty one, of the same or of the other database, row by row and byte by byte.
 
+use std::fmt::Write as _;
+
 use axon_audit::Chain;
 use axon_store::StoreError;
 
@@ -148,9 +150,9 @@ async fn piece(source: &mut dyn Session, table: &Table, after: Option<&Row>) -> 
     if let Some(after) = after {
         args.extend(key.iter().map(|(at, column)| arg(&after.0[*at], column.kind)));
         let marks: Vec<String> = (1..=key.len()).map(|n| format!("${n}")).collect();
-        sql.push_str(&format!(" WHERE ({order}) > ({})", marks.join(", ")));
+        let _ = write!(sql, " WHERE ({order}) > ({})", marks.join(", "));
     }
-    sql.push_str(&format!(" ORDER BY {order} LIMIT {PIECE}"));
+    let _ = write!(sql, " ORDER BY {order} LIMIT {PIECE}");
     source.all("read rows", sql, &args).await
 }
 

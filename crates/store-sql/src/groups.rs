@@ -74,7 +74,8 @@ async fn check_name(txn: &mut Txn, context: &WriteContext, keys: &Keys, own: i64
 /// Where names are not unique, the `externalId` tells a new group from one that is there: a POST that is sent again after a
 /// time-out must not make a second one.
 async fn check_external_id(txn: &mut Txn, context: &WriteContext, keys: &Keys) -> Result<(), WriteError> {
-    let Some(external_id) = keys.external_id.as_deref().filter(|_| !context.profile.unique_group_names) else {
+    let Some(external_id) = keys.external_id.as_deref().filter(|_| !context.profile.unique_group_names)
+    else {
         return Ok(());
     };
     let other: Option<i64> = txn

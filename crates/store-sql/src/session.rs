@@ -76,7 +76,7 @@ pub trait Session: Send {
     async fn close(self: Box<Self>);
 }
 
-impl<'s> dyn Session + 's {
+impl dyn Session + '_ {
     /// All rows of a statement; `attempt` says in an error what was attempted.
     pub async fn all<R: FromRow>(
         &mut self,

@@ -47,7 +47,7 @@ fn push_record<'a>(args: &mut Vec<Arg<'a>>, sealed: &'a Sealed) -> Result<(), St
         record.id.as_uuid().as_bytes().to_vec().into(),
         micros(record.at).into(),
         actor.into(),
-        record.request.as_ref().map(|r| r.as_str()).into(),
+        record.request.as_ref().map(axon_model::RequestId::as_str).into(),
         record.run.map(|r| r.as_uuid().as_bytes().to_vec()).into(),
         record.kind.as_str().into(),
         (&sealed.facts).into(),
