@@ -64,7 +64,14 @@ pub enum Command {
     /// Show why somebody has what they have
     Explain {
         /// The person's userName
-        user: String,
+        #[arg(required_unless_present = "grant")]
+        user: Option<String>,
+        /// Show what the person lacks for this grant, and the smallest change that would give it
+        #[arg(long = "not", value_name = "GRANT", requires = "user")]
+        missing: Option<String>,
+        /// Show everybody who has this grant, and why
+        #[arg(long, value_name = "GRANT", conflicts_with_all = ["user", "missing"])]
+        grant: Option<String>,
         /// Only this target
         #[arg(long)]
         target: Option<String>,
@@ -217,6 +224,33 @@ pub struct HoldAnswer {
 /// The role map.
 #[derive(Debug, Subcommand)]
 pub enum MapCommand {
+    /// Run the map's own tests
+    Test {
+        /// A file or folder; the configured one, if left out
+        path: Option<PathBuf>,
+        /// Another value for a variable, as NAME=VALUE
+        #[arg(long = "set")]
+        set: Vec<String>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what one map says and another does not; exit with 3 if there is anything
+    Diff {
+        /// The old map: a file or folder
+        old: PathBuf,
+        /// The new one
+        new: PathBuf,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show who would gain and lose what by a new map; exit with 3 if anybody gains anything
+    Preview(PreviewArgs),
+    /// Print the directory as lines of JSON, for previews elsewhere
+    Snapshot,
+    /// Print the JSON Schema of the language
+    Schema,
     /// Check it: faults with their places, then what is most likely a mistake
     Check {
         /// A file or folder; the configured one, if left out
@@ -228,6 +262,31 @@ pub enum MapCommand {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// Who would gain and lose what.
+#[derive(Debug, Args)]
+pub struct PreviewArgs {
+    /// The new map: a file or folder
+    pub new: PathBuf,
+    /// The map to compare with: the configured one, if left out
+    #[arg(long)]
+    pub old: Option<PathBuf>,
+    /// A file that `axon map snapshot` wrote, in the place of the store's directory
+    #[arg(long)]
+    pub snapshot: Option<PathBuf>,
+    /// Another value for a variable of the new map, as NAME=VALUE
+    #[arg(long = "set")]
+    pub set: Vec<String>,
+    /// Show the steps behind it, and what guards would hold
+    #[arg(long)]
+    pub steps: bool,
+    /// As Markdown, for a comment on a change
+    #[arg(long, conflicts_with = "json")]
+    pub markdown: bool,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// SCIM sessions.

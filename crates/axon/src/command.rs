@@ -7,6 +7,7 @@ mod check_map;
 mod emulator;
 mod explain;
 mod holds;
+mod map;
 mod plan;
 mod replay;
 mod serve;
@@ -54,9 +55,24 @@ pub async fn run(cli: Cli) -> anyhow::Result<Status> {
             plan::run(mapped(config).await?, target.as_deref(), check, json).await
         }
         Command::Apply { target, json } => apply::run(mapped(config).await?, target.as_deref(), json).await,
-        Command::Explain { user, target, json } => {
-            explain::run(&existing(config).await?, &user, target.as_deref(), json).await
+        Command::Explain { user, missing, grant, target, json } => {
+            let parts = existing(config).await?;
+            match (user, grant.or(missing)) {
+                (user, Some(grant)) => {
+                    explain::grant::run(&parts, user.as_deref(), &grant, target.as_deref(), json).await
+                }
+                (user, None) => {
+                    explain::run(&parts, &user.unwrap_or_default(), target.as_deref(), json).await
+                }
+            }
         }
+        Command::Map { command: MapCommand::Test { path, set, json } } => {
+            map::test(config, path.as_deref(), &set, json)
+        }
+        Command::Map { command: MapCommand::Diff { old, new, json } } => map::diff_text(config, &old, &new, json),
+        Command::Map { command: MapCommand::Preview(args) } => Box::pin(map::preview(config, &args)).await,
+        Command::Map { command: MapCommand::Snapshot } => map::snapshot(&existing(config).await?).await,
+        Command::Map { command: MapCommand::Schema } => map::print_schema(),
         Command::Map { command: MapCommand::Check { path, set, json } } => {
             check_map::run(config, path.as_deref(), &set, json).await
         }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axon_model::{Delta, Directory, GroupId, RecordSeq, SqlName, UserId};
-use axon_reconcile::{Graph, ManagedPrincipals, Role, Scope, Shape};
+use axon_reconcile::{Graph, ManagedPrincipals, Membership, Role, Scope, Shape};
 use time::OffsetDateTime;
 
 pub use touched::Touched;
@@ -265,6 +265,23 @@ impl Evaluator {
     /// What this user is called in this target, if the source may say so.
     pub fn principal_of(&self, user: UserId) -> Option<SqlName> {
         self.claims.name_of_user(user)
+    }
+
+    /// Every principal with the numbers of its roles of the [`View`].
+    pub(crate) fn roles_of_principals(&self) -> impl Iterator<Item = (SqlName, BTreeSet<usize>)> {
+        self.graph.principals.keys().map(|name| {
+            let known = self.claims.of(*name).filter(|(_, standing)| !standing.stranger);
+            let numbers = known.flat_map(|(_, standing)| standing.roles.iter().map(|n| usize::from(*n)));
+            let held = |n: &usize| match self.view.roles.get(*n) {
+                // What a rule of separation withholds is in the standing, and not in the graph.
+                Some(role) => {
+                    let joined = |role| self.graph.members.contains(&Membership { role, member: *name });
+                    role.name.into_iter().chain(role.per_person.first().copied()).next().is_none_or(joined)
+                }
+                None => false,
+            };
+            (*name, numbers.filter(held).collect())
+        })
     }
 
     /// Names of the graph's principals behind which somebody else may be since this was asked last.

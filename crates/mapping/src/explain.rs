@@ -1,13 +1,15 @@
 //! Why a person has what they have, and why not the rest.
 
+mod holders;
+mod missing;
 mod shown;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use axon_model::{Directory, RecordSeq, SourceId, SqlName, UserEntry, UserId};
 use axon_reconcile::{Shape, Sid};
-use axon_scim::compare::same;
+use axon_scim::compare::fold;
 use serde::Serialize;
 use time::OffsetDateTime;
 
@@ -15,6 +17,7 @@ use crate::chain::{Link, Ways};
 use crate::desired::Surroundings;
 use crate::evaluator::Evaluator;
 use crate::given::{Given, Person};
+use crate::grant::{GrantError, GrantLine};
 use crate::identity::Identity;
 use crate::map::RoleMap;
 use crate::names::{RoleName, TargetName};
@@ -24,6 +27,9 @@ use crate::rule::{Gives, Mapping};
 use crate::rules::Separation;
 use crate::selection::Judgement;
 use crate::target::{TargetSpec, Via};
+
+pub use holders::{HolderExplained, Holders};
+pub use missing::{Change, Missing, MissingIn};
 
 /// Everything that is to be said of the people with one user name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -155,37 +161,114 @@ pub fn explain(
     now: OffsetDateTime,
 ) -> Explanation {
     let Question { who, target, identity, around } = question;
-    let targets: Vec<(&TargetSpec, Evaluator)> = map
-        .targets
-        .values()
-        .filter(|t| target.is_none_or(|wanted| *wanted == t.name))
-        .filter_map(|spec| {
-            let mut around = around.get(&spec.name).cloned().unwrap_or_default();
-            around.identity = identity.clone();
-            let mut evaluator = Evaluator::new(map.clone(), &spec.name, around).ok()?;
-            evaluator.full(directory, now);
-            Some((spec, evaluator))
-        })
-        .collect();
-    let people = directory
-        .users()
-        .filter(|user| same(&user.user_name, who, false) || user.id.to_string().eq_ignore_ascii_case(who))
-        .map(|user| PersonExplained {
-            id: user.id,
-            source: user.source.clone(),
-            user_name: user.user_name.clone(),
-            active: user.active,
-            record: directory.user_changed(user.id),
-            targets: targets
-                .iter()
-                .map(|(spec, evaluator)| {
-                    let shape = around.get(&spec.name).map(|a| &*a.shape);
-                    Asked { map, spec, evaluator, shape, directory, user, now }.explain()
-                })
-                .collect(),
-        })
-        .collect();
-    Explanation { who: who.to_owned(), people }
+    Explainer::new(map, directory, Known { target, identity, around }, now).person(who)
+}
+
+/// What an explainer knows besides map and directory.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    /// One target, or all.
+    pub target: Option<&'a TargetName>,
+    /// Whom names belong to.
+    pub identity: &'a Arc<Identity>,
+    /// What is known of the targets; of a target that is not here, nothing is said to be missing.
+    pub around: &'a BTreeMap<TargetName, Surroundings>,
+}
+
+/// Answers questions about one map and one directory. Making it costs a whole evaluation, an answer costs little.
+#[derive(Debug)]
+pub struct Explainer<'a> {
+    map: &'a Arc<RoleMap>,
+    directory: &'a Directory,
+    around: &'a BTreeMap<TargetName, Surroundings>,
+    now: OffsetDateTime,
+    targets: Vec<(&'a TargetSpec, Evaluator)>,
+    by_name: HashMap<String, Vec<UserId>>,
+}
+
+impl<'a> Explainer<'a> {
+    /// Evaluates the map.
+    pub fn new(
+        map: &'a Arc<RoleMap>,
+        directory: &'a Directory,
+        known: Known<'a>,
+        now: OffsetDateTime,
+    ) -> Self {
+        let Known { target, identity, around } = known;
+        let targets = map
+            .targets
+            .values()
+            .filter(|t| target.is_none_or(|wanted| *wanted == t.name))
+            .filter_map(|spec| {
+                let mut around = around.get(&spec.name).cloned().unwrap_or_default();
+                around.identity = identity.clone();
+                let mut evaluator = Evaluator::new(map.clone(), &spec.name, around).ok()?;
+                evaluator.full(directory, now);
+                Some((spec, evaluator))
+            })
+            .collect();
+        let mut by_name: HashMap<String, Vec<UserId>> = HashMap::new();
+        for user in directory.users() {
+            by_name.entry(fold(&user.user_name)).or_default().push(user.id);
+        }
+        Self { map, directory, around, now, targets, by_name }
+    }
+
+    /// The people with this user name or SCIM id.
+    fn people(&self, who: &str) -> Vec<&'a UserEntry> {
+        let mut ids: Vec<UserId> = self.by_name.get(&fold(who)).cloned().unwrap_or_default();
+        if let Ok(id) = who.parse::<UserId>()
+            && !ids.contains(&id)
+        {
+            ids.push(id);
+        }
+        ids.sort();
+        ids.into_iter().filter_map(|id| self.directory.user(id)).collect()
+    }
+
+    fn asked<'e>(&'e self, spec: &'e TargetSpec, evaluator: &'e Evaluator, user: &'e UserEntry) -> Asked<'e> {
+        let shape = self.around.get(&spec.name).map(|around| &*around.shape);
+        Asked { map: self.map, spec, evaluator, shape, directory: self.directory, user, now: self.now }
+    }
+
+    /// Everything that the people with one user name have, and why.
+    pub fn person(&self, who: &str) -> Explanation {
+        let people = self
+            .people(who)
+            .into_iter()
+            .map(|user| PersonExplained {
+                id: user.id,
+                source: user.source.clone(),
+                user_name: user.user_name.clone(),
+                active: user.active,
+                record: self.directory.user_changed(user.id),
+                targets: self
+                    .targets
+                    .iter()
+                    .map(|(spec, evaluator)| self.asked(spec, evaluator, user).explain())
+                    .collect(),
+            })
+            .collect();
+        Explanation { who: who.to_owned(), people }
+    }
+
+    /// The line as each target reads it; the first refusal, if none can.
+    fn lines(&self, grant: &str) -> Result<Vec<(usize, GrantLine)>, GrantError> {
+        let mut lines = Vec::new();
+        let mut refusal = None;
+        for (number, (spec, _)) in self.targets.iter().enumerate() {
+            match GrantLine::parse_for(grant, spec.kind.words()) {
+                Ok(line) => lines.push((number, line)),
+                Err(error) => {
+                    refusal.get_or_insert(error);
+                }
+            }
+        }
+        match (lines.is_empty(), refusal) {
+            (true, Some(error)) => Err(error),
+            _ => Ok(lines),
+        }
+    }
 }
 
 struct Asked<'a> {
@@ -271,12 +354,12 @@ impl Asked<'_> {
             self.map.roles.get(role).is_some_and(|spec| !spec.whole.is_disjoint(&rule.roles))
         };
         let why = match all.broken.iter().find(concerns) {
-            Some(rule) => {
-                let names: Vec<&str> = rule.roles.iter().map(RoleName::as_str).collect();
+            Some(broken) => {
+                let names: Vec<&str> = broken.roles.iter().map(RoleName::as_str).collect();
                 format!(
                     "the person would hold several of {}, which {} separates",
                     names.join(", "),
-                    rule.place
+                    broken.place
                 )
             }
             None => "a rule of separation withholds it".to_owned(),

@@ -19,6 +19,7 @@ pub mod condition;
 mod cross;
 pub mod desired;
 pub mod diagnostic;
+pub mod diff;
 mod effect;
 pub mod evaluator;
 pub mod explain;

@@ -6,6 +6,7 @@
 mod change;
 mod report;
 mod seen;
+mod steps;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use crate::selection::users_under;
 
 use change::Change;
 pub use change::Item;
+pub use steps::{TargetSteps, steps};
 
 /// What a preview looks at.
 #[derive(Debug, Clone, Copy)]

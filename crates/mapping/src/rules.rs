@@ -36,13 +36,13 @@ pub struct Rules {
 pub(crate) const KEYS: &[&str] = &["separate", "forbid"];
 
 /// Reads `rules`, merged from all files.
-pub(crate) fn read(reader: &Reader<'_>, sections: &[(&str, &Node)], roles: &BTreeSet<RoleName>) -> Rules {
+pub(crate) fn read(reader: &Reader<'_>, sections: &[(&str, &Node)], known: &BTreeSet<RoleName>) -> Rules {
     let mut rules = Rules::default();
     for (key, node) in sections {
         match *key {
             "separate" => {
                 for item in reader.list(node, "`rules.separate`") {
-                    rules.separate.extend(separation(reader, item, roles));
+                    rules.separate.extend(separation(reader, item, known));
                 }
             }
             "forbid" => {
@@ -100,12 +100,12 @@ fn forbidden(reader: &Reader<'_>, node: &Node) -> Option<PlacedGrant> {
 /// Refuses roles that amount to what is forbidden, or that hold by themselves what is separate.
 pub(crate) fn check(
     reader: &Reader<'_>,
-    rules: &Rules,
+    forbidden: &Rules,
     targets: &BTreeMap<TargetName, TargetSpec>,
     roles: &BTreeMap<RoleName, ReadRole>,
 ) {
     for role in roles.values() {
-        for separation in &rules.separate {
+        for separation in &forbidden.separate {
             let both: Vec<&str> =
                 role.spec.whole.intersection(&separation.roles).map(RoleName::as_str).collect();
             if both.len() > 1 {
@@ -124,7 +124,7 @@ pub(crate) fn check(
             }
             let spans = role.spans.get(target).map_or(&[][..], Vec::as_slice);
             for (grant, text) in held.iter().zip(spans) {
-                for rule in &rules.forbid {
+                for rule in &forbidden.forbid {
                     let Some(how) = amounts_to(&grant.line, &rule.line) else { continue };
                     let message =
                         format!("this line gives `{}`, which {} forbids", shown(&rule.text), rule.place);

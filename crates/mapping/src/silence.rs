@@ -51,6 +51,6 @@ fn one(reader: &Reader<'_>, span: Span, text: &str) -> Option<Silence> {
     let place = reader.place(span);
     let own = reader.files.quote(span);
     let alone = own.text.get(..own.from).is_some_and(|before| before.trim().is_empty());
-    let line = if alone { reader.files.next_line_of_text(span) } else { place.line };
-    Some(Silence { lint, reason: reason.to_owned(), place, line })
+    let speaks_of = if alone { reader.files.next_line_of_text(span) } else { place.line };
+    Some(Silence { lint, reason: reason.to_owned(), place, line: speaks_of })
 }

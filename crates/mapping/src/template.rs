@@ -239,9 +239,6 @@ fn hole(text: &str, at: usize, holes: Holes<'_>, registry: &Registry) -> Result<
 
 fn user_path(name: &str, registry: &Registry) -> Result<AttrPath, String> {
     let path = registry.attr_path(ResourceKind::User, name).map_err(|e| e.to_string())?;
-    if let Some(several) = crate::condition::ambiguous(name, &path, registry) {
-        return Err(several);
-    }
     if path.attribute.multi_valued {
         return Err(format!("`{path}` may have several values; a template takes paths with one"));
     }

@@ -15,6 +15,7 @@ fn map(roles: &str, mappings: &str) -> String {
 const ROLE: &str = "  reader:\n    grants: { dw: [select on a.b] }";
 const RULE: &str = "  - { groups: { any: [g] }, source: entra, roles: [reader] }";
 
+#[expect(clippy::too_many_lines, reason = "a list of cases, one line each")]
 fn cases() -> Vec<(&'static str, String)> {
     let target = |t: &str| {
         format!("axon: 1\ntargets:\n  dw:\n    kind: synapse-dedicated\n    host: h\n    database: d\n{t}")

@@ -188,6 +188,16 @@ impl Directory {
         self.groups.values().map(|(group, _)| group)
     }
 
+    /// The changes that would make it anew: groups and users first, then who is in what.
+    pub fn as_deltas(&self) -> impl Iterator<Item = Delta> + '_ {
+        let groups = self.groups().map(|group| Delta::GroupPut { group: group.clone() });
+        let users = self.users().map(|user| Delta::UserPut { user: user.clone() });
+        let members = self.members.iter().flat_map(|(group, members)| {
+            members.keys().map(|member| Delta::MemberAdded { group: *group, member: *member })
+        });
+        groups.chain(users).chain(members)
+    }
+
     /// The direct members of a group, with the record that brought each.
     pub fn members(&self, group: GroupId) -> impl Iterator<Item = (MemberKind, RecordSeq)> {
         self.members.get(&group).into_iter().flatten().map(|(member, seq)| (*member, *seq))

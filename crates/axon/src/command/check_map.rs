@@ -1,10 +1,8 @@
 //! `axon map check`
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Context;
 use axon_mapping::{check, map_test};
 use axon_model::{Clock, SystemClock};
 use axon_scim::Registry;
@@ -14,12 +12,7 @@ use crate::wiring::{Parts, load_config, map_files, parse_map};
 
 /// Checks a map: the configured one also against the directory that the store holds.
 pub async fn run(config: &Path, path: Option<&Path>, set: &[String], json: bool) -> anyhow::Result<Status> {
-    let mut vars = BTreeMap::new();
-    for pair in set {
-        let (name, value) =
-            pair.split_once('=').with_context(|| format!("--set {pair:?} is not NAME=VALUE"))?;
-        vars.insert(name.to_owned(), value.to_owned());
-    }
+    let vars = super::map::variables(set)?;
     let (files, registry, parts) = if let Some(path) = path {
         // A map elsewhere may be checked without a configuration; where there is one, its extensions are known.
         let extended = if config.exists() { load_config(config)?.registry()? } else { Registry::standard() };

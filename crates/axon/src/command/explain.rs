@@ -1,5 +1,7 @@
 //! `axon explain USER`
 
+pub mod grant;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

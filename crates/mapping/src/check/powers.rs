@@ -35,14 +35,11 @@ pub(super) fn lines(map: &RoleMap, role: &RoleSpec, findings: &mut Findings) {
         let Some(spec) = map.targets.get(target) else { continue };
         for grant in grants {
             if let Some(what) = administrator(&grant.line, spec) {
-                match &grant.line {
-                    GrantLine::Assigned(_) => {
-                        findings.add(Lint::AroundSql, &grant.place, what, None);
-                    }
-                    _ => {
-                        let message = format!("{what} lets people give themselves everything else");
-                        findings.add(Lint::PowerfulGrant, &grant.place, message, None);
-                    }
+                if let GrantLine::Assigned(_) = &grant.line {
+                    findings.add(Lint::AroundSql, &grant.place, what, None);
+                } else {
+                    let message = format!("{what} lets people give themselves everything else");
+                    findings.add(Lint::PowerfulGrant, &grant.place, message, None);
                 }
             }
             misplaced(grant, spec, findings);

@@ -49,6 +49,9 @@ impl GrantError {
     }
 }
 
+/// YAML's own list in brackets takes a comma of the line for its own.
+const QUOTES: &str = "in a list in [ ] a line with a comma goes in quotes";
+
 pub(super) fn parse(line: &str) -> Result<GrantLine, GrantError> {
     let mut parser = Parser { tokens: tokens(line)?, at: 0 };
     let read = parser.line()?;
@@ -184,7 +187,12 @@ impl Parser {
                 .with_help("write `select on schema.object (column, column)`"));
         }
         if !self.take_word("on") {
-            return self.expected("`,` or `on`");
+            let split = self.peek().kind == Kind::End;
+            return self.expected("`,` or `on`").map_err(
+                |e: GrantError| {
+                    if split { e.with_help(QUOTES) } else { e }
+                },
+            );
         }
         let (on, columns) = self.securable()?;
         for (permission, token) in &given {
@@ -292,7 +300,12 @@ impl Parser {
                 }
             }
             if !self.take(Kind::Mark(')')) {
-                return self.expected("`,` or `)`");
+                let split = self.peek().kind == Kind::End;
+                return self.expected("`,` or `)`").map_err(
+                    |e: GrantError| {
+                        if split { e.with_help(QUOTES) } else { e }
+                    },
+                );
             }
         }
         Ok((Securable::Object(object), columns))

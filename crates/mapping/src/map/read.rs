@@ -102,7 +102,7 @@ pub(super) fn read(
         .collect();
 
     reader.turn_to(Chapter::Rules);
-    let rules = rules::read(reader, &keyed(reader, roots, "rules", rules::KEYS), &role_names);
+    let forbidden = rules::read(reader, &keyed(reader, roots, "rules", rules::KEYS), &role_names);
     reader.turn_to(Chapter::Guards);
     let guards = guards::read(reader, &keyed(reader, roots, "guards", guards::KEYS));
 
@@ -124,14 +124,14 @@ pub(super) fn read(
     for mapping in &mut mappings {
         let whole = |role: &RoleName| roles.get(role).map(|role| &role.spec.whole);
         let concerned =
-            |whole: &BTreeSet<RoleName>| rules.separate.iter().any(|r| !whole.is_disjoint(&r.roles));
+            |whole: &BTreeSet<RoleName>| forbidden.separate.iter().any(|r| !whole.is_disjoint(&r.roles));
         let separated = mapping.spec.possible().filter_map(whole).any(concerned);
         mapping.spec.separated = separated;
     }
     reader.turn_to(Chapter::Mappings);
     crate::cross::check(reader, &targets, &roles, &mappings);
     reader.turn_to(Chapter::Rules);
-    rules::check(reader, &rules, &targets, &roles);
+    rules::check(reader, &forbidden, &targets, &roles);
     let roles = roles.into_values().map(|r| (r.spec.name.clone(), r.spec)).collect();
     let mappings = mappings.into_iter().map(|m| m.spec).collect();
     let registry = reader.registry.clone();
@@ -141,7 +141,7 @@ pub(super) fn read(
         roles,
         mappings,
         services,
-        rules,
+        rules: forbidden,
         guards,
         views,
         tests,

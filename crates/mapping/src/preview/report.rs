@@ -38,8 +38,8 @@ impl fmt::Display for Preview {
 impl fmt::Display for TargetPreview {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { target, people_gaining, people_losing, items: all, principals } = self;
-        let (gain, lose) = (people(*people_gaining), people(*people_losing));
-        writeln!(f, "\ntarget {target}: {gain} gain, {lose} lose")?;
+        let (more_access, less_access) = (people(*people_gaining), people(*people_losing));
+        writeln!(f, "\ntarget {target}: {more_access} gain, {less_access} lose")?;
         for item in all.iter().take(MOST) {
             match (item.gaining, item.losing) {
                 (0, lost) => writeln!(f, "  - {}  ({lost})", item.item)?,

@@ -1,0 +1,149 @@
+//! `axon map test|diff|preview|snapshot|schema`
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use axon_controller::World;
+use axon_mapping::preview::{Compared, preview_of, sides, steps};
+use axon_mapping::{Identity, RoleMap, diff, map_test, schema};
+use axon_model::{Clock, Delta, Directory, RecordSeq, SystemClock};
+use axon_scim::Registry;
+
+use super::{Status, print_json};
+use crate::cli::PreviewArgs;
+use crate::config::Config;
+use crate::wiring::{Parts, load_config, map_files, parse_map};
+
+/// Variables from `--set NAME=VALUE`.
+pub fn variables(set: &[String]) -> anyhow::Result<BTreeMap<String, String>> {
+    set.iter()
+        .map(|pair| {
+            let (name, value) =
+                pair.split_once('=').with_context(|| format!("--set {pair:?} is not NAME=VALUE"))?;
+            Ok((name.to_owned(), value.to_owned()))
+        })
+        .collect()
+}
+
+fn read(config: &Path, path: Option<&Path>, set: &[String]) -> anyhow::Result<RoleMap> {
+    // A map elsewhere may be read without a configuration; where there is one, its extensions are known.
+    let configured = if path.is_none() || config.exists() { Some(load_config(config)?) } else { None };
+    let registry = configured.as_ref().map_or_else(|| Ok(Registry::standard()), Config::registry)?;
+    let files = match (path, &configured) {
+        (Some(path), _) => map_files(path)?,
+        (None, Some(config)) => map_files(&config.role_map)?,
+        (None, None) => bail!("there is no configuration at {}", config.display()),
+    };
+    parse_map(&files, &variables(set)?, &Arc::new(registry))
+}
+
+/// Runs a map's own tests.
+pub fn test(config: &Path, path: Option<&Path>, set: &[String], json: bool) -> anyhow::Result<Status> {
+    let map = read(config, path, set)?;
+    let failures = map_test::run(&map, SystemClock.now());
+    if json {
+        print_json(&serde_json::json!({
+            "version": map.version(), "tests": map.tests.len(), "failures": failures
+        }))?;
+    } else {
+        for failure in &failures {
+            println!("{failure}");
+        }
+        let failed: std::collections::BTreeSet<_> = failures.iter().map(|f| &f.place).collect();
+        println!("{} tests, {} lines of them fail", map.tests.len(), failed.len());
+    }
+    Ok(if failures.is_empty() { Status::Done } else { Status::Failed })
+}
+
+/// What one map says and another does not.
+pub fn diff_text(config: &Path, old: &Path, new: &Path, json: bool) -> anyhow::Result<Status> {
+    let (old, new) = (read(config, Some(old), &[])?, read(config, Some(new), &[])?);
+    let differences = diff::diff(&old, &new);
+    if json {
+        print_json(&differences)?;
+    } else {
+        for difference in &differences {
+            println!("{difference}");
+        }
+    }
+    Ok(if differences.is_empty() { Status::Done } else { Status::Found })
+}
+
+/// The JSON Schema of the language.
+pub fn print_schema() -> anyhow::Result<Status> {
+    print_json(&schema::json_schema())?;
+    Ok(Status::Done)
+}
+
+/// Writes the directory as lines of JSON, for previews where there is no store.
+pub async fn snapshot(parts: &Parts) -> anyhow::Result<Status> {
+    let directory = parts.store.load_directory().await?;
+    parts.store.close().await;
+    let mut out = std::io::stdout().lock();
+    for delta in directory.as_deltas() {
+        serde_json::to_writer(&mut out, &delta)?;
+        out.write_all(b"\n")?;
+    }
+    Ok(Status::Done)
+}
+
+fn read_snapshot(path: &Path) -> anyhow::Result<Directory> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read the snapshot {}", path.display()))?;
+    let mut directory = Directory::default();
+    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let delta: Delta = serde_json::from_str(line).with_context(|| {
+            format!("line {} of {} is no record of a directory", number + 1, path.display())
+        })?;
+        directory.apply(&delta, RecordSeq(number as u64 + 1));
+    }
+    Ok(directory)
+}
+
+/// What a new map would change for people.
+pub async fn preview(config: &Path, args: &PreviewArgs) -> anyhow::Result<Status> {
+    let new = Arc::new(read(config, Some(&args.new), &args.set)?);
+    let failures = map_test::run(&new, SystemClock.now());
+    if let Some(failure) = failures.first() {
+        bail!("the new map fails {} of its tests, first\n\n{failure}", failures.len());
+    }
+    let old = match (&args.old, &args.snapshot) {
+        (Some(path), _) => Some(Arc::new(read(config, Some(path), &[])?)),
+        // Without a configuration there is no map in force: everything is gained.
+        (None, Some(_)) if !config.exists() => None,
+        (None, _) => Some(Arc::new(read(config, None, &[])?)),
+    };
+    let now = SystemClock.now();
+    let (directory, identity): (Directory, Arc<Identity>) = match &args.snapshot {
+        Some(path) => (read_snapshot(path)?, Arc::default()),
+        None => {
+            let parts = Parts::open_existing(load_config(config)?).await?;
+            let mut world = World::of(parts.config.claims());
+            world.follow(parts.store.as_ref(), now).await?;
+            parts.store.close().await;
+            (world.directory().clone(), world.identity().clone())
+        }
+    };
+    let compared = Compared { old: old.as_ref(), new: &new, directory: &directory, identity: &identity, now };
+    let both = sides(compared);
+    let found = preview_of(compared, &both);
+    let behind = if args.steps { steps(compared, &both) } else { Vec::new() };
+    if args.json {
+        let mut value = serde_json::to_value(&found)?;
+        value["steps"] = serde_json::to_value(&behind)?;
+        print_json(&value)?;
+    } else if args.markdown {
+        print!("{}", found.markdown());
+    } else {
+        print!("{found}");
+        for target in &behind {
+            println!("\nsteps in {}:", target.target);
+            target.steps.iter().for_each(|step| println!("  {step}"));
+            target.withheld.iter().for_each(|step| println!("  WAITS: {step}"));
+        }
+    }
+    Ok(if found.gives() { Status::Found } else { Status::Done })
+}

@@ -1,0 +1,189 @@
+//! The role map at the size that it is designed for: 100,000 users, 10,000 groups, 1,000,000 memberships, 500 roles, 2,000
+//! mappings of which 200 have a pattern and 200 a condition. Each figure is the best of several runs.
+
+#![expect(clippy::print_stdout, reason = "a bench prints its figures")]
+#![expect(clippy::unwrap_used, reason = "a bench that cannot be set up has failed")]
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axon_mapping::explain::{Explainer, Known};
+use axon_mapping::{Compared, Evaluator, Identity, RoleMap, Surroundings, check, preview};
+use axon_model::{Delta, Directory, GroupEntry, GroupId, MemberKind, RecordSeq, UserEntry, UserId};
+use time::macros::datetime;
+
+const USERS: u32 = 100_000;
+const GROUPS: u32 = 10_000;
+const MEMBERSHIPS: u32 = 1_000_000;
+const ROLES: u32 = 500;
+const MAPPINGS: u32 = 2_000;
+const NOW: time::OffsetDateTime = datetime!(2026-11-22 12:00 UTC);
+
+/// A map; `other` changes one of a hundred mappings and one role.
+fn text(other: bool) -> String {
+    let mut text = String::from(
+        "axon: 1\ntargets:\n  dw: { kind: synapse-dedicated, host: h, database: d, auth: { token-file: t } }\nroles:\n",
+    );
+    for role in 0..ROLES {
+        let more = if other && role == 7 { ", update on s7.t7" } else { "" };
+        writeln!(
+            text,
+            "  r{role}: {{ grants: {{ dw: [select on s{role}.t{role}, insert on s{role}.u{role}{more}] }} }}"
+        )
+        .unwrap();
+    }
+    text.push_str("mappings:\n");
+    for n in 0..MAPPINGS {
+        let role = if other && n % 100 == 1 { (n + 1) % ROLES } else { n % ROLES };
+        match n % 10 {
+            0 => writeln!(
+                text,
+                "  - {{ groups: {{ match: \"^team-{n}-(?<kind>[a-z]+)$\" }}, source: s, roles: [r{role}], trust: true }}"
+            ),
+            1 => writeln!(
+                text,
+                "  - {{ groups: {{ any: [g{}] }}, source: s, roles: [r{role}], when: 'userType eq \"Employee\" and department eq \"d3\"' }}",
+                n * 5 % GROUPS
+            ),
+            _ => writeln!(
+                text,
+                "  - {{ groups: {{ any: [g{}, g{}] }}, source: s, roles: [r{role}] }}",
+                n * 5 % GROUPS,
+                (n * 5 + 2) % GROUPS
+            ),
+        }
+        .unwrap();
+    }
+    text
+}
+
+fn user_id(n: u32) -> UserId {
+    format!("00000000-0000-0000-0000-{n:012x}").parse().unwrap()
+}
+
+fn group_id(n: u32) -> GroupId {
+    format!("00000000-0000-0000-1111-{n:012x}").parse().unwrap()
+}
+
+fn user(n: u32, kind: &str) -> UserEntry {
+    UserEntry {
+        id: user_id(n),
+        source: "s".parse().unwrap(),
+        user_name: format!("user{n}@acme.com").into(),
+        external_id: None,
+        active: true,
+        document: format!(
+            r#"{{"userName":"user{n}@acme.com","userType":"{kind}","displayName":"User {n}","emails":[{{"value":"user{n}@acme.com","type":"work"}}],"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{{"department":"d{}"}}}}"#,
+            n % 7
+        )
+        .into(),
+    }
+}
+
+fn directory() -> Directory {
+    let mut directory = Directory::default();
+    for n in 0..GROUPS {
+        let name = if n % 50 == 0 { format!("team-{}-reader", n / 5) } else { format!("g{n}") };
+        let group = GroupEntry {
+            id: group_id(n),
+            source: "s".parse().unwrap(),
+            display_name: name.into(),
+            external_id: None,
+            document: "{}".into(),
+        };
+        directory.apply(&Delta::GroupPut { group }, RecordSeq(1));
+    }
+    for n in 0..USERS {
+        let kind = if n % 3 == 0 { "Guest" } else { "Employee" };
+        directory.apply(&Delta::UserPut { user: user(n, kind) }, RecordSeq(2));
+    }
+    // The same sequence of numbers each time, spread over all groups.
+    let mut at: u64 = 1;
+    for n in 0..MEMBERSHIPS {
+        at = at.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let group = u32::try_from((at >> 33) % u64::from(GROUPS)).unwrap();
+        let delta =
+            Delta::MemberAdded { group: group_id(group), member: MemberKind::User(user_id(n % USERS)) };
+        directory.apply(&delta, RecordSeq(3));
+    }
+    directory
+}
+
+fn best<T>(what: &str, goal: Duration, runs: usize, mut run: impl FnMut() -> T) -> T {
+    let mut best = Duration::MAX;
+    let mut last = None;
+    for _ in 0..runs {
+        let start = Instant::now();
+        last = Some(run());
+        best = best.min(start.elapsed());
+    }
+    let word = if best <= goal { "within" } else { "OVER" };
+    println!("{what:<44} {best:>12.3?}   {word} {goal:?}");
+    last.unwrap()
+}
+
+/// The most memory that this process has held so far, in MiB.
+fn peak() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS"))?;
+    line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib / 1024)
+}
+
+fn main() {
+    let (old_text, new_text) = (text(false), text(true));
+    let parsed = |text: &str| Arc::new(RoleMap::parse(&[("m.yaml", text)]).unwrap_or_else(|e| panic!("{e}")));
+    let (old, new) = (parsed(&old_text), parsed(&new_text));
+    let directory = directory();
+    println!("directory of {USERS} users, {GROUPS} groups, {MEMBERSHIPS} memberships: {:?} MiB", peak());
+    let dw: axon_mapping::TargetName = "dw".parse().unwrap();
+
+    let mut evaluator = Evaluator::new(old.clone(), &dw, Surroundings::default()).unwrap();
+    best("whole evaluation", Duration::from_secs(1), 3, || evaluator.full(&directory, NOW));
+    println!(
+        "  {} principals, {} memberships, {:?} MiB",
+        evaluator.graph().principals.len(),
+        evaluator.graph().members.len(),
+        peak()
+    );
+
+    let mut moved = directory.clone();
+    let mut number = 0;
+    best("after one user's change", Duration::from_millis(1), 200, || {
+        number += 1;
+        let kind = if number % 2 == 0 { "Guest" } else { "Employee" };
+        let delta = Delta::UserPut { user: user(number, kind) };
+        evaluator.follow(&mut moved, &[(delta, RecordSeq(10 + u64::from(number)))], NOW)
+    });
+    let mut number = 0;
+    best("after one member more", Duration::from_millis(1), 200, || {
+        number += 1;
+        let delta =
+            Delta::MemberAdded { group: group_id(number), member: MemberKind::User(user_id(number * 7)) };
+        evaluator.follow(&mut moved, &[(delta, RecordSeq(1_000 + u64::from(number)))], NOW)
+    });
+
+    best("check and lint, with the directory", Duration::from_millis(300), 5, || {
+        let map = parsed(&old_text);
+        check(&map, Some(&directory), NOW).len()
+    });
+
+    let identity: Arc<Identity> = Arc::default();
+    let compared =
+        Compared { old: Some(&old), new: &new, directory: &directory, identity: &identity, now: NOW };
+    let found = best("preview of another map", Duration::from_secs(2), 3, || preview(compared));
+    println!("  {} gain, {} lose", found.people_gaining, found.people_losing);
+
+    let around = BTreeMap::new();
+    let explainer =
+        Explainer::new(&old, &directory, Known { target: None, identity: &identity, around: &around }, NOW);
+    best("explain one person", Duration::from_millis(10), 50, || explainer.person("user4711@acme.com"));
+    best("explain what one person lacks", Duration::from_millis(10), 20, || {
+        explainer.missing("user4711@acme.com", "select on s3.t3").unwrap()
+    });
+    best("explain who has a grant", Duration::from_secs(1), 3, || {
+        explainer.holders("select on s3.t3").unwrap()
+    });
+    println!("memory at the end: {:?} MiB", peak());
+}

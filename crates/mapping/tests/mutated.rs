@@ -1,0 +1,121 @@
+//! A thousand spoiled maps: none panics, none is read by half, each fault names a place inside the file.
+
+use axon_mapping::RoleMap;
+use proptest::prelude::*;
+
+const WHOLE: &str = include_str!("fixtures/language.yaml");
+
+#[derive(Debug, Clone)]
+enum Spoil {
+    /// Bytes go.
+    Cut(usize, usize),
+    /// Something comes in.
+    Insert(usize, &'static str),
+    /// A line goes, or stands twice.
+    DropLine(usize),
+    TwiceLine(usize),
+    /// Two lines change places.
+    Swap(usize, usize),
+    /// A letter becomes another.
+    Letter(usize, char),
+}
+
+fn spoil() -> impl Strategy<Value = Spoil> {
+    let words = prop::sample::select(vec![
+        "\t", "\u{feff}", "&x ", "*x", "!!str ", "---\n", "{", "}", "[", "]", "\"", "'", ": ", "- ", "#",
+        "${env}", "${", "${env:X}", "{role}", "(", ")", "\u{202e}", "é", "\0", ",", "null", "::", "..", "%",
+    ]);
+    prop_oneof![
+        (any::<usize>(), 1..12usize).prop_map(|(at, n)| Spoil::Cut(at, n)),
+        (any::<usize>(), words).prop_map(|(at, word)| Spoil::Insert(at, word)),
+        any::<usize>().prop_map(Spoil::DropLine),
+        any::<usize>().prop_map(Spoil::TwiceLine),
+        (any::<usize>(), any::<usize>()).prop_map(|(a, b)| Spoil::Swap(a, b)),
+        (any::<usize>(), prop::char::range('a', 'z')).prop_map(|(at, c)| Spoil::Letter(at, c)),
+    ]
+}
+
+fn at(text: &str, n: usize) -> usize {
+    text.floor_char_boundary(n % (text.len() + 1))
+}
+
+fn apply(text: &str, spoil: &Spoil) -> String {
+    let lines: Vec<&str> = text.split('\n').collect();
+    match spoil {
+        Spoil::Cut(from, n) => {
+            let from = at(text, *from);
+            let to = text.floor_char_boundary((from + n).min(text.len()));
+            format!("{}{}", &text[..from], &text[to.max(from)..])
+        }
+        Spoil::Insert(n, word) => {
+            let n = at(text, *n);
+            format!("{}{word}{}", &text[..n], &text[n..])
+        }
+        Spoil::DropLine(n) => {
+            let n = n % lines.len();
+            let kept: Vec<&str> =
+                lines.iter().enumerate().filter(|(i, _)| *i != n).map(|(_, line)| *line).collect();
+            kept.join("\n")
+        }
+        Spoil::TwiceLine(n) => {
+            let mut lines = lines;
+            let n = n % lines.len();
+            lines.insert(n, lines[n]);
+            lines.join("\n")
+        }
+        Spoil::Swap(a, b) => {
+            let mut lines = lines;
+            let (a, b) = (a % lines.len(), b % lines.len());
+            lines.swap(a, b);
+            lines.join("\n")
+        }
+        Spoil::Letter(n, c) => {
+            let n = at(text, *n);
+            let next = text[n..].chars().next().map_or(0, char::len_utf8);
+            format!("{}{c}{}", &text[..n], &text[n + next..])
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_spoiled_map_is_read_whole_or_refused_with_places(spoils in prop::collection::vec(spoil(), 1..4)) {
+        let text = spoils.iter().fold(WHOLE.to_owned(), |text, spoil| apply(&text, spoil));
+        let lines = text.replace("\r\n", "\n").replace('\r', "\n").split('\n').count();
+        match RoleMap::parse(&[("role-map.yaml", &text)]) {
+            Ok(map) => {
+                // Read whole: reading it again gives the same, and nothing in it is missing from the text.
+                let again = RoleMap::parse(&[("role-map.yaml", &text)]);
+                let shown = |map: &RoleMap| format!("{map:?}");
+                let same = again.is_ok_and(|again| shown(&again) == shown(&map));
+                prop_assert!(same);
+            }
+            Err(faults) => {
+                prop_assert!(!faults.faults().is_empty());
+                for fault in faults.faults() {
+                    prop_assert_eq!(&*fault.place.file, "role-map.yaml");
+                    prop_assert!((1..=lines).contains(&(fault.place.line as usize)), "{}", fault);
+                    prop_assert!(fault.place.column >= 1 && !fault.message.is_empty());
+                    prop_assert!(!fault.to_string().contains(['\u{202e}', '\0']), "{:?}", fault);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_made_to_exhaust_is_refused_at_once() {
+    let bomb = format!("a: &a [{0}]\nb: &b [{1}]\n", ["x"; 9].join(","), ["*a"; 9].join(","));
+    let loops = "axon: 1\nroles: &r\n  a: *r\n";
+    let huge = format!("axon: 1\nroles:\n{}", "# filler\n".repeat(6_000_000));
+    for (text, said) in [
+        (bomb.as_str(), "anchors, aliases and tags of YAML are not part of the language"),
+        (loops, "anchors, aliases and tags of YAML are not part of the language"),
+        (huge.as_str(), "at most 8388608 are read"),
+    ] {
+        let faults = RoleMap::parse(&[("m.yaml", text)]).expect_err("it is refused");
+        assert!(faults.to_string().contains(said), "{faults}");
+    }
+}
