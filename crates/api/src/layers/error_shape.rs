@@ -24,13 +24,24 @@ pub fn of_scim(response: Response, verb: &str, body_bytes: usize) -> Response {
     if is_typed {
         return response;
     }
-    let mut shaped = scim_error(&error(status, verb, body_bytes));
+    let mut shaped = if status == StatusCode::METHOD_NOT_ALLOWED && verb == "OPTIONS" {
+        // RFC 9110 section 9.3.7: it asks for the methods, which `Allow` names.
+        no_content()
+    } else {
+        scim_error(&error(status, verb, body_bytes))
+    };
     for name in [header::ALLOW, header::RETRY_AFTER, header::WWW_AUTHENTICATE] {
         if let Some(value) = response.headers().get(&name) {
             shaped.headers_mut().insert(name, value.clone());
         }
     }
     shaped
+}
+
+fn no_content() -> Response {
+    let mut response = Response::default();
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
 }
 
 fn error(status: StatusCode, verb: &str, body_bytes: usize) -> ScimError {

@@ -175,7 +175,8 @@ async fn the_health_of_a_source_is_counted_kept_and_told_without_values() {
     let server = Server::start().await;
     server.entra().user("kim@acme.com").await;
     server.entra().get(&format!("/Users/{}", crate::kit::NOBODY)).await.refused(404, "");
-    fail(&server, 19).await;
+    server.entra().get("/Users?filter=userName+eq+%22secret").await.refused(400, "invalidFilter");
+    fail(&server, 18).await;
     let ready = server.nobody().get("//readyz").await;
     assert_eq!((ready.status, &ready.body["sources"]["entra"]), (200, &json!("healthy")), "{}", ready.body);
     fail(&server, 1).await;

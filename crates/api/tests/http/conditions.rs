@@ -103,7 +103,7 @@ async fn head_is_get_without_a_body_and_options_names_the_verbs() {
         ("/Schemas", "GET,HEAD"),
     ] {
         let options = client.send("OPTIONS", path, "").await;
-        options.refused(405, "");
+        assert_eq!((options.status, options.text.len()), (204, 0));
         assert_eq!(options.header("allow"), allowed, "{path}");
     }
 }

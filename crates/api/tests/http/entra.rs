@@ -272,7 +272,11 @@ async fn g6_g7_post(client: &Client<'_>, dialect: Dialect) {
     let made = client.post(&dialect.path("/Groups"), body.clone()).await.ok(201);
     assert_eq!(made["schemas"], json!(["urn:ietf:params:scim:schemas:core:2.0:Group"]));
     // G7 wants 409, which the profile `entra` does not give: names are not unique in Entra, and a 409 makes it link two groups.
-    client.post(&dialect.path("/Groups"), body).await.ok(201);
+    let mut namesake = body.clone();
+    namesake["externalId"] = json!("e2");
+    client.post(&dialect.path("/Groups"), namesake).await.ok(201);
+    // The same object again is a retry, and makes no second group.
+    client.post(&dialect.path("/Groups"), body).await.refused(409, "uniqueness");
 }
 
 async fn g8_g9_replace(client: &Client<'_>, dialect: Dialect) {

@@ -15,6 +15,7 @@ mod groups;
 mod guesses;
 mod health;
 mod kept;
+mod keywords;
 mod kit;
 mod limits;
 mod lists;
