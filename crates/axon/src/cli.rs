@@ -351,3 +351,23 @@ pub enum ConfigCommand {
         json: bool,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_of_the_role_map_s_page_is_one() {
+        let page = include_str!("../../../docs/ROLE-MAP.md");
+        let commands: Vec<&str> = page.lines().filter(|line| line.starts_with("axon ")).collect();
+        assert!(commands.len() >= 8);
+        for command in commands {
+            let words = command.split(" # ").next().unwrap().split('\'');
+            // Every second part stood in quotes.
+            let words = words.enumerate().flat_map(|(n, part)| {
+                if n % 2 == 1 { vec![part] } else { part.split_whitespace().collect() }
+            });
+            Cli::try_parse_from(words).unwrap_or_else(|e| panic!("{command}: {e}"));
+        }
+    }
+}

@@ -86,11 +86,3 @@ fn variables_can_be_set_from_outside_and_only_known_ones() {
     let faults = set("evn").unwrap_err().to_string();
     assert!(faults.contains("variable `evn` was set, but `vars` does not have it"), "{faults}");
 }
-
-#[test]
-fn the_example_of_the_language_page_is_read() {
-    let page = include_str!("../../../docs/ROLE-MAP.md");
-    let (_, rest) = page.split_once("```yaml\n").expect("the page shows a map");
-    let (text, _) = rest.split_once("```").expect("the block ends");
-    RoleMap::parse(&[("role-map.yaml", text)]).unwrap_or_else(|faults| panic!("{faults}"));
-}
