@@ -3,6 +3,7 @@
 #   fuzz/run.sh [SECONDS] [TARGET …]
 # Needs a nightly toolchain and cargo-fuzz. A broken law ends the run; the input that broke it lies in work/artifacts.
 set -eu
+cargo fuzz --version >/dev/null 2>&1 || { echo "cargo-fuzz is not there: cargo install cargo-fuzz" >&2; exit 2; }
 cd "$(dirname "$0")"
 seconds=${1:-600}
 [ $# -gt 0 ] && shift

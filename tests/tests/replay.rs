@@ -78,6 +78,29 @@ async fn a_server_that_answers_otherwise_is_told_by_request_and_place() -> anyho
 }
 
 #[tokio::test]
+async fn what_cannot_be_replayed_is_told() -> anyhow::Result<()> {
+    let place = Place::new([""; 0])?;
+    place.write("token", "t")?;
+    let two = [fixture("entra"), fixture("okta")].map(std::fs::read_to_string);
+    place.write("two.jsonl", &two.into_iter().collect::<Result<Vec<_>, _>>()?.concat())?;
+    place.write("broken.jsonl", "\n{\"source\": 7}\n")?;
+    let entra = fixture("entra");
+    for (file, token, more, words) in [
+        ("two.jsonl", "token", &[][..], &["--source", "entra, okta"][..]),
+        ("two.jsonl", "token", &["--source", "ping"], &["nothing of that source"]),
+        ("broken.jsonl", "token", &[], &["broken.jsonl", "line 2"]),
+        ("gone.jsonl", "token", &[], &["gone.jsonl"]),
+        (&entra, "gone", &[], &["token file gone"]),
+        // Nobody listens there.
+        (&entra, "token", &[], &["no answer to GET /Users"]),
+    ] {
+        let arguments = ["scim", "replay", file, "--to", "http://127.0.0.1:1/scim/v2", "--token-file", token];
+        place.axon(&[&arguments[..], more].concat()).await?.exits(1)?.says(words)?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn what_is_recorded_can_be_replayed_elsewhere() -> anyhow::Result<()> {
     let (place, recording) = serve("record: { file: session.jsonl, sources: [entra] }\n").await?;
     let token = place.token("entra").await?;

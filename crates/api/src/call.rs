@@ -58,6 +58,10 @@ impl FromRequestParts<Api> for Call {
             .get::<Admitted>()
             .ok_or_else(|| ScimError::internal("internal error; the log has it by the request id"))?;
         let (caller, profile) = auth::authenticate(&parts.headers, admitted, api).await?;
+        // From here on whatever is refused is refused to this source, and counted so.
+        if let Some(cared) = api.care.of(&caller.source) {
+            cared.admit(admitted).await?;
+        }
         let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
         caller.permits(Need::of(&parts.method, route)).inspect_err(|_| {
             let _ = admitted.lacks_scope.set(());
@@ -67,9 +71,6 @@ impl FromRequestParts<Api> for Call {
             Some(query) => ListQuery::parse(query)?,
             None => ListQuery::default(),
         };
-        if let Some(cared) = api.care.of(&source) {
-            cared.admit(admitted).await?;
-        }
         Ok(Self {
             source,
             caller,

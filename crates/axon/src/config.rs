@@ -402,6 +402,8 @@ mod tests {
             (format!("{LEAST}store: /tmp/x.db\n"), "store"),
             (format!("{LEAST}public_url: example.com\n"), "public_url"),
             (format!("{LEAST}limits: {{ request_seconds: 0 }}\n"), "limits.request_seconds"),
+            (format!("{LEAST}limits: {{ source_requests: 0 }}\n"), "limits.source_requests"),
+            (format!("{LEAST}record: {{ file: x, sources: [okta] }}\n"), "record.sources"),
         ] {
             let said = parse(&text, &[]).unwrap_err().to_string();
             assert!(said.contains(key), "{key}: {said}");

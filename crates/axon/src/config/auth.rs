@@ -106,10 +106,11 @@ impl Config {
                 settings.federated.push((rule, Federated { client, grant: grant(id, trust) }));
             }
         }
-        let sources = settings.signed.iter().map(|(rule, grant)| (rule, &grant.source));
-        distinct(sources).map_err(|text| ("sources", text))?;
-        let clients = settings.federated.iter().map(|(rule, federated)| (rule, &federated.client));
-        distinct(clients).map_err(|text| ("sources", text))?;
+        let sources: Vec<_> = settings.signed.iter().map(|(rule, grant)| (rule, &grant.source)).collect();
+        distinct(&sources).map_err(|text| ("sources", text))?;
+        let clients: Vec<_> =
+            settings.federated.iter().map(|(rule, federated)| (rule, &federated.client)).collect();
+        distinct(&clients).map_err(|text| ("sources", text))?;
         Ok(settings)
     }
 
@@ -139,11 +140,9 @@ fn grant(source: &SourceId, trust: &Trust) -> SourceGrant {
 }
 
 /// Refuses rules that every token of one meets for the other too, where that gives something else.
-fn distinct<'r, T: Eq + std::fmt::Display>(
-    rules: impl Iterator<Item = (&'r Rule, T)> + Clone,
-) -> Result<(), String> {
-    for (i, (rule, gives)) in rules.clone().enumerate() {
-        for (other, other_gives) in rules.clone().skip(i + 1) {
+fn distinct<T: Eq + std::fmt::Display>(rules: &[(&Rule, T)]) -> Result<(), String> {
+    for (i, (rule, gives)) in rules.iter().enumerate() {
+        for (other, other_gives) in &rules[i + 1..] {
             let overlap = rule.issuer.name == other.issuer.name
                 && rule.audiences.iter().any(|audience| other.audiences.contains(audience))
                 && rule.conditions == other.conditions;
