@@ -11,7 +11,7 @@ const BADGE: &str = "urn:acme:params:scim:badge:2.0:User";
 
 #[tokio::test]
 async fn a_condition_reads_an_attribute_of_a_declared_extension() -> anyhow::Result<()> {
-    let place = Place::new(&[KIM, ANA])?;
+    let place = Place::new([KIM, ANA])?;
     let pool = Pool::start(&place, 0).await?;
     let condition =
         format!("    source: entra\n    when: {BADGE}:level ge 5 and site eq \"oslo\"\n    roles: [reader]");
@@ -48,7 +48,7 @@ async fn a_condition_reads_an_attribute_of_a_declared_extension() -> anyhow::Res
 
 #[tokio::test]
 async fn a_schema_file_that_cannot_be_used_is_told_with_its_place() -> anyhow::Result<()> {
-    let place = Place::new(&[KIM])?;
+    let place = Place::new([KIM])?;
     place.furnish(MAP, 1)?;
     place.write("axon.yaml", &format!("{CONFIG}extensions: [badge.json]\n"))?;
     let text =

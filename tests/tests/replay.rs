@@ -186,8 +186,8 @@ async fn a_client_that_sends_a_byte_now_and_then_is_cut_off() -> anyhow::Result<
         }
     });
     let mut answer = Vec::new();
-    let read = tokio::time::timeout(Duration::from_secs(20), reading.read_to_end(&mut answer)).await;
-    let _ = read.context("the connection is still open")?;
+    let ended = tokio::time::timeout(Duration::from_secs(20), reading.read_to_end(&mut answer)).await;
+    let _ = ended.context("the connection is still open")?;
     ensure!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     let answer = String::from_utf8_lossy(&answer);
     ensure!(answer.starts_with("HTTP/1.1 408") && answer.contains("did not arrive in time"), "{answer}");

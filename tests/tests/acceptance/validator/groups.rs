@@ -160,7 +160,7 @@ impl Groups<'_> {
         let replace =
             json!([{ "op": self.dialect.op("replace"), "path": "members", "value": [{ "value": kim }] }]);
         self.patch(&id, &replace).await?;
-        ensure!(members(&self.read(&id).await?) == [kim.clone()]);
+        ensure!(members(&self.read(&id).await?) == std::slice::from_ref(&kim));
         self.patch(&id, &json!([self.dialect.add_members(&[&ana, &kim])])).await?;
         let read = self.read(&id).await?;
         ensure!(sorted(members(&read)) == sorted(vec![kim, ana]), "{read}");
