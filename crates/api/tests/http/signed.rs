@@ -36,7 +36,7 @@ async fn server(rules: Vec<(Rule, SourceGrant)>) -> Server {
     let change = |parts: &mut ApiParts| {
         let settings = AuthSettings {
             signed: rules,
-            signed_only: [("okta".parse().unwrap())].into(),
+            signed_only: ["okta".parse().unwrap()].into(),
             ..AuthSettings::default()
         };
         parts.trusts = Trusts::new(settings, parts.clock.clone()).unwrap();

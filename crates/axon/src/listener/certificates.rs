@@ -66,9 +66,8 @@ impl Certificates {
     /// Looks at the files until the end; `look_now` looks at once. A pair that cannot be used leaves the old one in force.
     pub async fn follow(&self, mut look_now: watch::Receiver<u64>) {
         loop {
-            match tokio::time::timeout(LOOK, look_now.changed()).await {
-                Ok(Err(_)) => return,
-                Ok(Ok(())) | Err(_) => {}
+            if let Ok(Err(_)) = tokio::time::timeout(LOOK, look_now.changed()).await {
+                return;
             }
             match self.look() {
                 Ok(false) => {}
