@@ -46,7 +46,7 @@ impl StorePlace {
             references(text).into_iter().fold(text.to_owned(), |text, found| text.replace(&found, "x"));
         match Self::parse(&plain) {
             Ok(_) => Ok(()),
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(error.to_string().trim_start_matches("store: ").to_owned()),
         }
     }
 
@@ -104,7 +104,7 @@ pub fn is_postgres(text: &str) -> bool {
 
 /// A text as it may be shown: without a password.
 pub fn shown(text: &str) -> String {
-    if is_postgres(text) { axon_store_postgres::without_password(text) } else { text.to_owned() }
+    if text.starts_with("sqlite:") { text.to_owned() } else { axon_store_postgres::without_password(text) }
 }
 
 /// `${…}` in a text, each once.

@@ -9,6 +9,9 @@ use tokio::sync::watch;
 /// How long to wait before the server is asked again after it was lost.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// How long nothing may be told before the server is asked whether it is still there.
+const SILENCE: Duration = Duration::from_secs(30);
+
 /// Moves the position by what is told, for ever. After a connection was lost it looks where the journal stands.
 pub(crate) async fn follow(pool: PgPool, channel: String, moved: watch::Sender<RecordSeq>) {
     let mut again = false;
@@ -28,21 +31,35 @@ async fn listen(
 ) -> Result<(), sqlx::Error> {
     let mut listener = PgListener::connect_with(pool).await?;
     listener.listen(channel).await?;
-    let head: Option<i64> =
-        sqlx::query_scalar("SELECT max(seq) FROM journal").fetch_one(&mut listener).await?;
-    let head = RecordSeq(head.and_then(|seq| u64::try_from(seq).ok()).unwrap_or(0));
+    let stands = head(&mut listener).await?;
     if again {
         // Not only forward: a server that was restored from a backup stands where it stands.
-        moved.send_if_modified(|told| std::mem::replace(told, head) != head);
+        moved.send_if_modified(|told| std::mem::replace(told, stands) != stands);
     } else {
-        advance(moved, head);
+        advance(moved, stands);
     }
-    while let Some(told) = listener.try_recv().await? {
-        if let Ok(seq) = told.payload().parse() {
-            advance(moved, RecordSeq(seq));
+    loop {
+        match tokio::time::timeout(SILENCE, listener.try_recv()).await {
+            Ok(Ok(Some(told))) => {
+                if let Ok(seq) = told.payload().parse() {
+                    advance(moved, RecordSeq(seq));
+                }
+            }
+            Ok(Ok(None)) => return Ok(()),
+            Ok(Err(error)) => return Err(error),
+            // Perhaps nobody writes; perhaps the network lost the server. Asking tells which.
+            Err(_) => {
+                let asked = tokio::time::timeout(SILENCE, head(&mut listener)).await;
+                advance(moved, asked.map_err(|_| sqlx::Error::PoolTimedOut)??);
+            }
         }
     }
-    Ok(())
+}
+
+/// Where the journal stands.
+async fn head(listener: &mut PgListener) -> Result<RecordSeq, sqlx::Error> {
+    let head: Option<i64> = sqlx::query_scalar("SELECT max(seq) FROM journal").fetch_one(listener).await?;
+    Ok(RecordSeq(head.and_then(|seq| u64::try_from(seq).ok()).unwrap_or(0)))
 }
 
 fn advance(moved: &watch::Sender<RecordSeq>, seq: RecordSeq) {

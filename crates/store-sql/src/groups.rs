@@ -106,9 +106,20 @@ pub(crate) async fn create(
     let id = GroupId::from_uuid(context.act.ids.uuid(context.act.now));
     let seq = txn.next_seq();
     let document = document_text(&resource)?;
-    let row: Option<i64> = txn.session()?.value("write a group", "INSERT INTO groups (id, source, display_name, display_name_key, external_id, member_count, parked_count, \
-                             created, modified, version, record, document) \
-         VALUES ($1, $2, $3, $4, $5, 0, 0, $6, $6, 1, $7, $8) RETURNING seq", args![&id.as_uuid().as_bytes()[..], context.source.as_str(), &keys.name, &keys.name_key, &keys.external_id, micros(context.act.now), signed(seq.0), &document]).await?;
+    let sql = "INSERT INTO groups (id, source, display_name, display_name_key, external_id, member_count, \
+               parked_count, created, modified, version, record, document) VALUES ($1, $2, $3, $4, $5, 0, 0, $6, \
+               $6, 1, $7, $8) RETURNING seq";
+    let args = args![
+        &id.as_uuid().as_bytes()[..],
+        context.source.as_str(),
+        &keys.name,
+        &keys.name_key,
+        &keys.external_id,
+        micros(context.act.now),
+        signed(seq.0),
+        &document
+    ];
+    let row: Option<i64> = txn.session()?.value("write a group", sql, args).await?;
     let row = row.ok_or_else(|| StoreError::unavailable("write a group", "the database gave no key"))?;
     let mut change = Change::new(WriteVerb::CreateGroup);
     change.deltas.push(entry(&context, id, &keys, &document));
@@ -199,8 +210,10 @@ async fn update(
             crate::holds::renamed(txn, &context.source, old.id).await?;
         }
         let document = document_text(&new)?;
-        txn.session()?.run("write a group", "UPDATE groups SET display_name = $2, display_name_key = $3, external_id = $4, record = $5, document = $6 \
-             WHERE seq = $1", args![row, &keys.name, &keys.name_key, &keys.external_id, signed(seq.0), &document]).await?;
+        let sql = "UPDATE groups SET display_name = $2, display_name_key = $3, external_id = $4, record = $5, \
+                   document = $6 WHERE seq = $1";
+        let args = args![row, &keys.name, &keys.name_key, &keys.external_id, signed(seq.0), &document];
+        txn.session()?.run("write a group", sql, args).await?;
         change.deltas.push(entry(context, old.id, &keys, &document));
         if keys.external_id != before.external_id {
             change.external_id_changed = before.external_id.is_some();

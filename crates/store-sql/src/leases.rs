@@ -19,13 +19,12 @@ pub(crate) async fn take(
 ) -> Result<Option<LeaseProof>, StoreError> {
     let at = txn.lease_clock(now).await?;
     let held = now + ttl;
-    let generation: Option<i64> = txn.session()?.value("take a lease", "INSERT INTO leases (target, holder, generation, until) VALUES ($1, $2, 1, $3) \
-         ON CONFLICT (target) DO UPDATE SET \
-             generation = CASE WHEN leases.holder = excluded.holder AND leases.until > $4 THEN leases.generation \
-                               ELSE leases.generation + 1 END, \
-             holder = excluded.holder, until = excluded.until \
-             WHERE leases.until <= $4 OR leases.holder = excluded.holder \
-         RETURNING leases.generation", args![target, holder, micros(at + ttl), micros(at)]).await?;
+    let sql = "INSERT INTO leases (target, holder, generation, until) VALUES ($1, $2, 1, $3) ON CONFLICT (target) \
+               DO UPDATE SET generation = CASE WHEN leases.holder = excluded.holder AND leases.until > $4 THEN \
+               leases.generation ELSE leases.generation + 1 END, holder = excluded.holder, until = excluded.until \
+               WHERE leases.until <= $4 OR leases.holder = excluded.holder RETURNING leases.generation";
+    let args = args![target, holder, micros(at + ttl), micros(at)];
+    let generation: Option<i64> = txn.session()?.value("take a lease", sql, args).await?;
     proof(target, holder, generation, held)
 }
 
@@ -38,8 +37,11 @@ pub(crate) async fn renew(
 ) -> Result<Option<LeaseProof>, StoreError> {
     let at = txn.lease_clock(now).await?;
     let held = now + ttl;
-    let generation: Option<i64> = txn.session()?.value("prolong a lease", "UPDATE leases SET until = $4 WHERE target = $1 AND holder = $2 AND generation = $3 AND until > $5 \
-         RETURNING leases.generation", args![lease.target(), lease.holder(), signed(lease.generation()), micros(at + ttl), micros(at)]).await?;
+    let sql = "UPDATE leases SET until = $4 WHERE target = $1 AND holder = $2 AND generation = $3 AND until > $5 \
+               RETURNING leases.generation";
+    let args =
+        args![lease.target(), lease.holder(), signed(lease.generation()), micros(at + ttl), micros(at)];
+    let generation: Option<i64> = txn.session()?.value("prolong a lease", sql, args).await?;
     proof(lease.target(), lease.holder(), generation, held)
 }
 

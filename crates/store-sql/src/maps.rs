@@ -69,6 +69,9 @@ pub(crate) async fn by_version(
     session: &mut dyn Session,
     version: &MapVersion,
 ) -> Result<Option<StoredMap>, StoreError> {
-    let row: Option<Row> = session.first("read a role map", "SELECT seq, version, files, at, record FROM role_maps WHERE version = $1 ORDER BY seq DESC LIMIT 1", args![&*version.0]).await?;
+    let sql =
+        "SELECT seq, version, files, at, record FROM role_maps WHERE version = $1 ORDER BY seq DESC LIMIT 1";
+    let args = args![&*version.0];
+    let row: Option<Row> = session.first("read a role map", sql, args).await?;
     row.map(map).transpose()
 }

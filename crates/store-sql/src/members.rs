@@ -105,10 +105,11 @@ async fn by_external_id(
         .zip(&known)
         .map(|(v, known)| if *known { Value::Null } else { v.as_str().into() })
         .collect();
-    let rows: Vec<FoundRow> = session.all("look members up", "SELECT j.key, 0, u.seq, u.id FROM json_each($1) j CROSS JOIN users u WHERE u.external_id = j.value AND u.source = $2 \
-         UNION ALL \
-         SELECT j.key, 1, g.seq, g.id FROM json_each($1) j CROSS JOIN groups g WHERE g.external_id = j.value AND g.source = $2 \
-         ORDER BY 1", args![Value::from(unknown).to_string(), source.as_str()]).await?;
+    let sql = "SELECT j.key, 0, u.seq, u.id FROM json_each($1) j CROSS JOIN users u WHERE u.external_id = j.value \
+               AND u.source = $2 UNION ALL SELECT j.key, 1, g.seq, g.id FROM json_each($1) j CROSS JOIN groups g \
+               WHERE g.external_id = j.value AND g.source = $2 ORDER BY 1";
+    let args = args![Value::from(unknown).to_string(), source.as_str()];
+    let rows: Vec<FoundRow> = session.all("look members up", sql, args).await?;
     // An externalId that two resources have names neither.
     for same in rows.chunk_by(|a, b| a.0 == b.0) {
         if let [only] = same {
@@ -266,10 +267,11 @@ impl<'a> Members<'a> {
         if seqs.is_empty() {
             return Ok(());
         }
-        let rows = txn.session()?.all("remove members", "DELETE FROM members WHERE grp = $1 AND kind = $2 AND member IN (SELECT CAST(value AS BIGINT) FROM json_each($3)) \
-             RETURNING kind, member, record, \
-                       CASE kind WHEN 0 THEN (SELECT id FROM users WHERE seq = member) \
-                                 ELSE (SELECT id FROM groups WHERE seq = member) END", args![self.group, kind, Value::from(seqs).to_string()]).await?;
+        let sql = "DELETE FROM members WHERE grp = $1 AND kind = $2 AND member IN (SELECT CAST(value AS BIGINT) \
+                   FROM json_each($3)) RETURNING kind, member, record, CASE kind WHEN 0 THEN (SELECT id FROM users \
+                   WHERE seq = member) ELSE (SELECT id FROM groups WHERE seq = member) END";
+        let args = args![self.group, kind, Value::from(seqs).to_string()];
+        let rows = txn.session()?.all("remove members", sql, args).await?;
         self.removed(rows)
     }
 
@@ -307,10 +309,11 @@ impl<'a> Members<'a> {
         let found = resolve(txn.session()?, &self.context.source, &values).await?;
         for kind in [0, 1] {
             let kept: Vec<Value> = found.iter().filter(|f| f.kind == kind).map(|f| f.seq.into()).collect();
-            let rows = txn.session()?.all("remove members", "DELETE FROM members WHERE grp = $1 AND kind = $2 AND member NOT IN (SELECT CAST(value AS BIGINT) FROM json_each($3)) \
-                 RETURNING kind, member, record, \
-                           CASE kind WHEN 0 THEN (SELECT id FROM users WHERE seq = member) \
-                                     ELSE (SELECT id FROM groups WHERE seq = member) END", args![self.group, kind, Value::from(kept).to_string()]).await?;
+            let sql = "DELETE FROM members WHERE grp = $1 AND kind = $2 AND member NOT IN (SELECT CAST(value AS \
+                       BIGINT) FROM json_each($3)) RETURNING kind, member, record, CASE kind WHEN 0 THEN (SELECT \
+                       id FROM users WHERE seq = member) ELSE (SELECT id FROM groups WHERE seq = member) END";
+            let args = args![self.group, kind, Value::from(kept).to_string()];
+            let rows = txn.session()?.all("remove members", sql, args).await?;
             self.removed(rows)?;
         }
         let forgotten =

@@ -52,8 +52,10 @@ pub(crate) async fn join(
             )
             .await?;
         let Some(group_id) = group_id else { continue };
-        let added =
-            txn.session()?.run("let a parked member join", "INSERT INTO members (grp, kind, member, record) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING", args![group, *kind, *seq, record]).await?;
+        let sql =
+            "INSERT INTO members (grp, kind, member, record) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
+        let args = args![group, *kind, *seq, record];
+        let added = txn.session()?.run("let a parked member join", sql, args).await?;
         txn.session()?
             .run_script(
                 "let a parked member join",
@@ -89,7 +91,10 @@ pub(crate) async fn park(
         return Err(ScimError::invalid_value(text).into());
     }
     unknown.iter().try_for_each(|value| check_key("members.value", value))?;
-    let parked = txn.session()?.run("park members", "INSERT INTO parked (grp, value) SELECT $1, value FROM json_each($2) WHERE true ON CONFLICT DO NOTHING", args![group, serde_json::Value::from(unknown).to_string()]).await?;
+    let sql = "INSERT INTO parked (grp, value) SELECT $1, value FROM json_each($2) WHERE true ON CONFLICT DO \
+               NOTHING";
+    let args = args![group, serde_json::Value::from(unknown).to_string()];
+    let parked = txn.session()?.run("park members", sql, args).await?;
     if already + parked > MAX_PARKED {
         let text = format!("more than {MAX_PARKED} members of this group do not exist");
         return Err(ScimError::invalid_value(text).into());

@@ -15,7 +15,10 @@ use crate::writer::Txn;
 /// Remembers principals of a target.
 pub(crate) async fn remember(txn: &mut Txn, target: &str, names: &[SqlName]) -> Result<(), StoreError> {
     let names: Vec<Value> = names.iter().map(|name| name.as_str().into()).collect();
-    txn.session()?.run("remember principals", "INSERT INTO principals (target, name) SELECT $1, value FROM json_each($2) WHERE true ON CONFLICT DO NOTHING", args![target, Value::from(names).to_string()]).await?;
+    let sql = "INSERT INTO principals (target, name) SELECT $1, value FROM json_each($2) WHERE true ON CONFLICT DO \
+               NOTHING";
+    let args = args![target, Value::from(names).to_string()];
+    txn.session()?.run("remember principals", sql, args).await?;
     Ok(())
 }
 

@@ -122,14 +122,10 @@ async fn make_room(txn: &mut Txn, new: &NewToken, client: &ClientId, now: i64) -
         .run("drop ended tokens", "DELETE FROM tokens WHERE kind = 'access' AND expires <= $1", args![now])
         .await?;
     let others = i64::try_from(LIVE_ACCESS_TOKENS - 1).unwrap_or(i64::MAX);
-    session
-        .run(
-            "drop the oldest tokens",
-            "DELETE FROM tokens WHERE seq IN (SELECT seq FROM tokens WHERE kind = 'access' AND source = $1 AND client = $2
-             ORDER BY seq DESC LIMIT 1000 OFFSET $3)",
-            args![new.source.as_str(), client.as_str(), others],
-        )
-        .await?;
+    let sql = "DELETE FROM tokens WHERE seq IN (SELECT seq FROM tokens WHERE kind = 'access' AND source = $1 AND \
+               client = $2              ORDER BY seq DESC LIMIT 1000 OFFSET $3)";
+    let args = args![new.source.as_str(), client.as_str(), others];
+    session.run("drop the oldest tokens", sql, args).await?;
     Ok(())
 }
 

@@ -222,8 +222,10 @@ async fn update(
         error => error.during("write a user").into(),
     })?;
     if keys.emails != before.emails {
-        txn.session()?.run_script("write a user's addresses", "DELETE FROM user_emails WHERE \"user\" = $1; \
-             INSERT INTO user_emails (value_key, \"user\") SELECT DISTINCT value, CAST($1 AS BIGINT) FROM json_each($2)", args![row, &keys.emails]).await?;
+        let sql = "DELETE FROM user_emails WHERE \"user\" = $1; INSERT INTO user_emails (value_key, \"user\") \
+                   SELECT DISTINCT value, CAST($1 AS BIGINT) FROM json_each($2)";
+        let args = args![row, &keys.emails];
+        txn.session()?.run_script("write a user's addresses", sql, args).await?;
     }
     let mut change = Change::new(verb);
     change.deltas.push(entry(context, old.id, &keys, &document));

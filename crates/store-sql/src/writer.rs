@@ -240,3 +240,108 @@ fn chain(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use async_trait::async_trait;
+    use axon_store::Durability;
+
+    use super::*;
+    use crate::session::{Dialect, Sql, SqlError, Tally};
+    use crate::value::{Arg, Row};
+
+    /// A database that does nothing and remembers what its writer was asked to begin, undo and end.
+    #[derive(Debug, Default)]
+    struct Nothing {
+        said: Arc<Mutex<Vec<String>>>,
+        terms: Option<Terms>,
+        tally: Tally,
+    }
+
+    struct Said(Arc<Mutex<Vec<String>>>);
+
+    #[async_trait]
+    impl Session for Said {
+        fn dialect(&self) -> Dialect {
+            Dialect::Sqlite
+        }
+        async fn query(&mut self, _: Sql, _: &[Arg<'_>]) -> Result<Vec<Row>, SqlError> {
+            Ok(Vec::new())
+        }
+        async fn execute(&mut self, _: Sql, _: &[Arg<'_>]) -> Result<u64, SqlError> {
+            Ok(0)
+        }
+        async fn script(&mut self, _: &'static str, _: &[Arg<'_>]) -> Result<(), SqlError> {
+            Ok(())
+        }
+        async fn control(&mut self, sql: Sql) -> Result<(), SqlError> {
+            self.0.lock().unwrap().push(sql.into_owned());
+            Ok(())
+        }
+        async fn close(self: Box<Self>) {}
+    }
+
+    #[async_trait]
+    impl Database for Nothing {
+        type Options = ();
+        async fn open((): ()) -> Result<(Self, Box<dyn Session>), StoreError> {
+            let terms = Terms {
+                queue: 9,
+                group: 9,
+                begin: "BEGIN; SAVEPOINT job".into(),
+                channel: None,
+                clock: None,
+            };
+            let nothing = Self { terms: Some(terms), ..Self::default() };
+            let session = Box::new(Said(nothing.said.clone()));
+            Ok((nothing, session))
+        }
+        fn terms(&self) -> &Terms {
+            self.terms.as_ref().unwrap()
+        }
+        async fn writer(&self) -> Result<Box<dyn Session>, StoreError> {
+            Ok(Box::new(Said(self.said.clone())))
+        }
+        async fn reader(&self) -> Result<Box<dyn Session>, StoreError> {
+            self.writer().await
+        }
+        async fn snapshot(&self) -> Result<Box<dyn Session>, StoreError> {
+            self.writer().await
+        }
+        async fn long_snapshot(&self) -> Result<Box<dyn Session>, StoreError> {
+            self.writer().await
+        }
+        async fn durability(&self, _: &mut dyn Session) -> Result<Durability, StoreError> {
+            Err(StoreError::Closed)
+        }
+        fn tally(&self) -> &Tally {
+            &self.tally
+        }
+        async fn close(&self) {}
+    }
+
+    #[tokio::test]
+    async fn a_write_that_panics_is_undone_alone() {
+        let (database, session) = Nothing::open(()).await.unwrap();
+        let said = database.said.clone();
+        let writer = Writer::start(Arc::new(database), session, Arc::default()).await.unwrap();
+        let write = async |fails: bool| -> Result<(), StoreError> {
+            writer
+                .run(move |_| {
+                    Box::pin(async move {
+                        assert!(!fails, "a defect");
+                        Ok(())
+                    })
+                })
+                .await
+        };
+        let (kept, failed, after) = tokio::join!(write(false), write(true), write(false));
+        assert!(kept.is_ok() && after.is_ok());
+        assert!(matches!(failed, Err(StoreError::Unavailable { .. })));
+        let wanted = ["BEGIN; SAVEPOINT job", "RELEASE job; SAVEPOINT job", "ROLLBACK TO job", "COMMIT"];
+        assert_eq!(*said.lock().unwrap(), wanted);
+        assert_eq!((writer.counts().writes, writer.counts().refused, writer.counts().groups), (2, 1, 1));
+    }
+}
