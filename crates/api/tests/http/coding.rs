@@ -6,7 +6,9 @@ use axum::body::Body;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
+use futures_util::StreamExt as _;
 use serde_json::{Value, json};
+use tower::ServiceExt as _;
 
 use crate::kit::{Answer, Client, LIMITS, Server, USER};
 
@@ -104,6 +106,13 @@ async fn a_large_group_is_answered_whole_in_pieces() {
     assert!(read.header("content-type").starts_with("application/scim+json"));
     assert_eq!(read.body["members"][4999]["$ref"], format!("https://axon.test/scim/v2/Users/{}", ids[4999]));
     assert_eq!(unpacked(&get(&server, &client, &path, "GET").await), read.body);
+    let request = client.request("GET", &path).body(Body::empty()).unwrap();
+    let response = server.router.clone().oneshot(request).await.unwrap();
+    assert!(response.headers().get("content-length").is_none());
+    let pieces: Vec<usize> =
+        response.into_body().into_data_stream().map(|piece| piece.unwrap().len()).collect().await;
+    let largest = pieces.iter().max().unwrap();
+    assert!(pieces.len() > 4 && largest * 3 < read.text.len(), "no piece is the whole: {pieces:?}");
     let values = client.get(&format!("{path}?attributes=members.value")).await;
     assert_eq!(values.members(), ids);
     assert_eq!(values.body["members"][0].as_object().unwrap().len(), 1);
