@@ -5,8 +5,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tempfile::TempDir;
-
 /// The superuser that the cluster lets in from its socket without a password.
 const SUPERUSER: &str = "axon_test";
 
@@ -25,7 +23,8 @@ impl Cluster {
     /// Makes a cluster and starts it. The programs are those of `PATH` or of Debian's newest version.
     pub fn start() -> io::Result<Self> {
         let programs = programs()?;
-        let folder = TempDir::with_prefix("axon-pg-")?.keep();
+        // Not TMPDIR: another user must reach it, and a socket's path is short.
+        let folder = tempfile::Builder::new().prefix("axon-pg-").tempdir_in("/tmp")?.keep();
         if let Some(user) = other_user() {
             run(Command::new("chown").arg(user).arg(&folder))?;
         }
