@@ -62,7 +62,7 @@ fn run(file: &Path, woken: &Receiver<()>) {
     let mut connection = None;
     while woken.recv().is_ok() {
         if connection.is_none() {
-            connection = open(file).inspect_err(|error| told(error)).ok();
+            connection = open(file).inspect_err(told).ok();
         }
         let Some(open) = &connection else { continue };
         // PASSIVE waits for nobody: what others still read is left for the next time.

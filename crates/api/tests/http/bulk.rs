@@ -13,6 +13,7 @@ async fn bulk(client: &Client<'_>, operations: Value) -> Value {
     body["Operations"].clone()
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "a table reads better so")]
 fn post(path: &str, name: &str, data: Value) -> Value {
     json!({"method": "POST", "path": path, "bulkId": name, "data": data})
 }

@@ -95,14 +95,13 @@ async fn a_wish_for_an_answer_later_changes_nothing() {
     let client = server.entra();
     let body = json!({"userName": "kim"}).to_string();
     for method in ["POST", "PUT", "PATCH"] {
-        let (path, body) = match method {
-            "POST" => ("/Users".to_owned(), body.clone()),
-            _ => {
-                let found = client.find("/Users", "userName eq \"kim\"").await;
-                let id = found.body["Resources"][0]["id"].as_str().unwrap().to_owned();
-                let patch = json!({"Operations": [{"op": "add", "path": "title", "value": "T"}]}).to_string();
-                (format!("/Users/{id}"), if method == "PUT" { body.clone() } else { patch })
-            }
+        let (path, body) = if method == "POST" {
+            ("/Users".to_owned(), body.clone())
+        } else {
+            let found = client.find("/Users", "userName eq \"kim\"").await;
+            let id = found.body["Resources"][0]["id"].as_str().unwrap().to_owned();
+            let patch = json!({"Operations": [{"op": "add", "path": "title", "value": "T"}]}).to_string();
+            (format!("/Users/{id}"), if method == "PUT" { body.clone() } else { patch })
         };
         let request = client
             .request(method, &path)

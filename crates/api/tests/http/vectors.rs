@@ -181,9 +181,9 @@ fn each_number_is_there_and_what_names_a_test_names_one_that_exists() {
             );
         }
         for fixture in fixtures.iter().filter(|v| v.get("steps").is_none()) {
-            let (file, test) = fixture["shown_by"].as_str().unwrap().split_once("::").unwrap();
-            let text = std::fs::read_to_string(root.join(file)).unwrap();
-            assert!(text.contains(&format!("fn {test}(")), "{fixture}");
+            let (file, name) = fixture["shown_by"].as_str().unwrap().split_once("::").unwrap();
+            let source = std::fs::read_to_string(root.join(file)).unwrap();
+            assert!(source.contains(&format!("fn {name}(")), "{fixture}");
         }
     }
 }
