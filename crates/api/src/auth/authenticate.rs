@@ -9,7 +9,6 @@ use axon_store::tokens::TokenKind;
 use axon_store::{StoreError, Token, TokenHash};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use tokio::time::Instant;
 
 use super::Slowed;
 use super::caller::{Caller, Credential, Known};
@@ -133,7 +132,7 @@ async fn known(text: &str, api: &Api) -> Result<Known, Why> {
     if let Some(known) = api.tokens.find(hash.as_bytes()) {
         return Ok(known);
     }
-    let asked = Instant::now();
+    let asked = api.tokens.ask();
     let known = if looks_signed(text) && !api.trusts.signed.is_empty() {
         signed(text, api).await?
     } else {

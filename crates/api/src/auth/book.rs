@@ -22,32 +22,57 @@ const MOST: usize = 1024;
 /// Known tokens by the hash of what was shown.
 #[derive(Default)]
 pub(crate) struct TokenBook {
-    known: Mutex<HashMap<[u8; 32], (Instant, Known)>>,
+    known: Mutex<Pages>,
     used: Mutex<HashMap<TokenId, OffsetDateTime>>,
+}
+
+#[derive(Default)]
+struct Pages {
+    entries: HashMap<[u8; 32], (Instant, Known)>,
+    /// Grows whenever everything is forgotten.
+    edition: u64,
+}
+
+/// When a look-up began: what it found is not kept if something was revoked here meanwhile.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked {
+    at: Instant,
+    edition: u64,
 }
 
 impl TokenBook {
     /// Whose token this is, if that was found out within the last second.
     pub(crate) fn find(&self, hash: &[u8; 32]) -> Option<Known> {
-        let (at, known) = self.lock().get(hash).cloned()?;
+        let (at, known) = self.lock().entries.get(hash).cloned()?;
         (at.elapsed() < BELIEVED).then_some(known)
     }
 
-    /// Keeps what was found out by looking it up at `asked`: the look-up saw nothing later.
-    pub(crate) fn keep(&self, hash: [u8; 32], asked: Instant, known: Known) {
+    /// To be called before a token is looked up.
+    pub(super) fn ask(&self) -> Asked {
+        Asked { at: Instant::now(), edition: self.lock().edition }
+    }
+
+    /// Keeps what a look-up found that began at `asked`.
+    pub(super) fn keep(&self, hash: [u8; 32], asked: Asked, known: Known) {
         let mut book = self.lock();
-        if book.len() >= MOST && !book.contains_key(&hash) {
-            book.retain(|_, (at, _)| at.elapsed() < BELIEVED);
-            if book.len() >= MOST {
-                book.clear();
+        if book.edition != asked.edition {
+            return;
+        }
+        let entries = &mut book.entries;
+        if entries.len() >= MOST && !entries.contains_key(&hash) {
+            entries.retain(|_, (at, _)| at.elapsed() < BELIEVED);
+            if entries.len() >= MOST {
+                entries.clear();
             }
         }
-        book.insert(hash, (asked, known));
+        entries.insert(hash, (asked.at, known));
     }
 
     /// Forgets everything: a token was revoked here.
     pub(super) fn forget(&self) {
-        self.lock().clear();
+        let mut book = self.lock();
+        book.entries.clear();
+        book.edition += 1;
     }
 
     /// Notes that a token was used. A bearer's uses are noted when it is looked up, so once a second at most.
@@ -63,7 +88,7 @@ impl TokenBook {
         std::mem::take(&mut *self.used.lock().unwrap_or_else(PoisonError::into_inner)).into_iter().collect()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<[u8; 32], (Instant, Known)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Pages> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -76,5 +101,57 @@ impl Known {
 
     pub(super) fn new(caller: super::Caller, until: Option<OffsetDateTime>) -> Self {
         Self { caller: Arc::new(caller), until }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axon_store::Scopes;
+
+    use super::*;
+    use crate::auth::Caller;
+    use crate::auth::caller::Credential;
+
+    fn known() -> Known {
+        let source = "entra".parse().unwrap();
+        Known::new(Caller { source, scopes: Scopes::ALL, by: Credential::Signed }, None)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_entry_is_believed_for_a_second_from_when_it_was_asked_for() {
+        let book = TokenBook::default();
+        let asked = book.ask();
+        tokio::time::advance(Duration::from_millis(600)).await;
+        book.keep([1; 32], asked, known());
+        assert!(book.find(&[1; 32]).is_some() && book.find(&[2; 32]).is_none());
+        tokio::time::advance(Duration::from_millis(400)).await;
+        assert!(book.find(&[1; 32]).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_revoked_here_is_gone_at_once_also_for_look_ups_on_their_way() {
+        let book = TokenBook::default();
+        book.keep([1; 32], book.ask(), known());
+        let on_its_way = book.ask();
+        book.forget();
+        book.keep([2; 32], on_its_way, known());
+        assert!(book.find(&[1; 32]).is_none() && book.find(&[2; 32]).is_none());
+        book.keep([2; 32], book.ask(), known());
+        assert!(book.find(&[2; 32]).is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_book_and_the_uses_are_bounded() {
+        let book = TokenBook::default();
+        for n in 0..3 * MOST {
+            let mut hash = [0; 32];
+            hash[..8].copy_from_slice(&n.to_be_bytes());
+            book.keep(hash, book.ask(), known());
+            let mut id = [0; 16];
+            id[..8].copy_from_slice(&n.to_be_bytes());
+            book.used(TokenId::from_bytes(id), OffsetDateTime::UNIX_EPOCH);
+        }
+        assert!(book.lock().entries.len() <= MOST);
+        assert!(book.take_used().len() <= MOST && book.take_used().is_empty());
     }
 }
