@@ -110,7 +110,7 @@ impl Names {
     }
 
     /// The pins that a look at the directory asks for.
-    pub fn pins_for(&self, sights: &Sights, directory: &Directory) -> Vec<NewPin> {
+    pub fn pins_for(sights: &Sights, directory: &Directory) -> Vec<NewPin> {
         let bound = sights.bound.iter().filter_map(|(key, (group, cleared))| {
             let holder = Holder::of_group(directory.group(*group)?);
             Some(pin_of(PinKind::Group, key, Some(holder), *cleared))

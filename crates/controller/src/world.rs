@@ -146,7 +146,7 @@ impl World {
         sights: &Sights,
         act: &Act,
     ) -> Result<Kept, StoreError> {
-        let pins = self.names.pins_for(sights, &self.directory);
+        let pins = Names::pins_for(sights, &self.directory);
         let bound = !pins.is_empty();
         if bound {
             store.bind_names(pins, act.clone()).await?;
