@@ -148,6 +148,8 @@ pub struct Limits {
     pub concurrent_requests: usize,
     /// How many connections may be open; more wait to be accepted.
     pub connections: usize,
+    /// How many of them one address may hold; trusted proxies any number.
+    pub address_connections: usize,
     /// How long a TLS handshake or the header of a request may take, seconds.
     pub header_seconds: u64,
     /// So many requests a second of one source are never told to come later.
@@ -168,6 +170,7 @@ impl Default for Limits {
             request_seconds: 30,
             concurrent_requests: 1024,
             connections: 4096,
+            address_connections: 1024,
             header_seconds: 30,
             assured_per_second: 50,
             source_requests: 256,
@@ -185,11 +188,14 @@ pub struct Reconcile {
     pub inspect_every_seconds: u64,
     /// How soon a target that failed is tried again, seconds; doubles up to a minute.
     pub retry_seconds: u64,
+    /// After how many days a hold that nobody answers is a no; never, if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub holds_expire_days: Option<u16>,
 }
 
 impl Default for Reconcile {
     fn default() -> Self {
-        Self { inspect_every_seconds: 300, retry_seconds: 2 }
+        Self { inspect_every_seconds: 300, retry_seconds: 2, holds_expire_days: None }
     }
 }
 
@@ -302,6 +308,7 @@ impl Config {
             ("limits.header_bytes", self.limits.header_bytes, 4096),
             ("limits.concurrent_requests", self.limits.concurrent_requests, 1),
             ("limits.connections", self.limits.connections, 1),
+            ("limits.address_connections", self.limits.address_connections, 1),
             ("limits.source_requests", self.limits.source_requests, 1),
         ] {
             if value < least {
@@ -320,6 +327,9 @@ impl Config {
         }
         if self.reconcile.inspect_every_seconds == 0 || self.reconcile.retry_seconds == 0 {
             return bad("reconcile", "inspect_every_seconds and retry_seconds must be at least 1".into());
+        }
+        if self.reconcile.holds_expire_days == Some(0) {
+            return bad("reconcile", "holds_expire_days must be at least 1, or be left out".into());
         }
         Ok(())
     }

@@ -78,6 +78,7 @@ impl Parts {
             retry: Duration::from_secs(self.config.reconcile.retry_seconds),
             holder,
             claims: self.config.claims(),
+            hold_for: self.config.reconcile.holds_expire_days.map(|days| time::Duration::days(days.into())),
         };
         Controller::new(self.store.clone(), self.clock.clone(), self.ids.clone(), settings)
     }

@@ -8,6 +8,7 @@ use axon_mapping::identity::{GroupPin, HeldGroup, Holder, NameKey, Sights, Sourc
 use axon_model::name::shown;
 use axon_model::{Directory, HoldId, RecordSeq, SourceId, UserEntry, UserId};
 use axon_store::{Hold, HoldKind, HoldState, NewHold, NewPin, Pin, PinKind, Store, StoreError};
+use time::OffsetDateTime;
 
 /// Pins and holds in memory.
 #[derive(Debug, Default)]
@@ -57,24 +58,29 @@ impl Names {
                 self.holds.remove(&hold.id);
             }
         }
-        let mut next = Identity::clone(&self.identity);
         let mut moved = false;
         for Pin { pin, record } in pins {
             self.pins_read = self.pins_read.max(record);
-            moved |= self.take_pin(&mut next, pin, record);
+            moved |= self.take_pin(pin, record);
         }
-        let looked: BTreeSet<UserId> = users.union(&next.strangers).copied().collect();
+        let looked: Vec<UserId> = users.union(&self.identity.strangers).copied().collect();
         for id in looked {
             let stranger = directory.user(id).is_some_and(|user| self.is_stranger(user));
-            moved |= if stranger { next.strangers.insert(id) } else { next.strangers.remove(&id) };
-        }
-        if moved {
-            self.identity = Arc::new(next);
+            if stranger != self.identity.strangers.contains(&id) {
+                moved = true;
+                // A copy is made where evaluations still hold the one before: they are told apart by it.
+                let strangers = &mut Arc::make_mut(&mut self.identity).strangers;
+                if stranger {
+                    strangers.insert(id)
+                } else {
+                    strangers.remove(&id)
+                };
+            }
         }
         Ok(moved)
     }
 
-    fn take_pin(&mut self, next: &mut Identity, pin: NewPin, record: RecordSeq) -> bool {
+    fn take_pin(&mut self, pin: NewPin, record: RecordSeq) -> bool {
         let holder = pin.holder.clone().map(|id| Holder { external_id: pin.external_id.clone(), id });
         match (pin.kind, holder) {
             (PinKind::Person, Some(holder)) => {
@@ -85,10 +91,14 @@ impl Names {
             (PinKind::Group, holder) => {
                 let key = NameKey { source: pin.source, name: pin.name };
                 let pin = GroupPin { holder, cleared: pin.cleared, since: record };
-                next.groups.insert(key, pin.clone()).as_ref() != Some(&pin)
+                Arc::make_mut(&mut self.identity).groups.insert(key, pin);
+                true
             }
             (PinKind::Renamed, _) => match pin.name.parse() {
-                Ok(group) => next.renamed.insert(group, record) != Some(record),
+                Ok(group) => {
+                    Arc::make_mut(&mut self.identity).renamed.insert(group, record);
+                    true
+                }
                 Err(_) => false,
             },
         }
@@ -152,6 +162,20 @@ impl Names {
             |hold: &&Hold| !matches!(hold.held.kind, HoldKind::Step) && hold.state == HoldState::Open;
         let gone = self.holds.values().filter(of_names).filter(|hold| !wanted.contains_key(&hold.held.key));
         gone.map(|hold| hold.id).collect()
+    }
+
+    /// Holds whose time is over at `now`.
+    pub fn expired(&self, now: OffsetDateTime) -> Vec<HoldId> {
+        let over = |hold: &&Hold| {
+            hold.state == HoldState::Open && hold.held.expires.is_some_and(|expires| expires <= now)
+        };
+        self.holds.values().filter(over).map(|hold| hold.id).collect()
+    }
+
+    /// When the time of an open hold is over next.
+    pub fn next_expiry(&self) -> Option<OffsetDateTime> {
+        let open = self.holds.values().filter(|hold| hold.state == HoldState::Open);
+        open.filter_map(|hold| hold.held.expires).min()
     }
 
     /// Of what has to wait, what has no hold yet.

@@ -27,6 +27,14 @@ pub struct Settings {
     pub holder: String,
     /// What each source may say of people.
     pub claims: BTreeMap<SourceId, SourceClaims>,
+    /// For how long a hold waits for an answer; for ever, if there is no such time.
+    pub hold_for: Option<time::Duration>,
+}
+
+impl Settings {
+    fn world(&self) -> World {
+        World::of(self.claims.clone()).holding_for(self.hold_for)
+    }
 }
 
 /// Another process may write to the same store; its commits wake nobody here.
@@ -48,7 +56,7 @@ pub struct Controller {
 impl Controller {
     /// A controller that runs nothing yet.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, ids: Arc<IdSource>, settings: Settings) -> Self {
-        let world = Arc::new(Mutex::new(World::of(settings.claims.clone())));
+        let world = Arc::new(Mutex::new(settings.world()));
         Self { store, clock, ids, settings, world, states: States::default() }
     }
 
@@ -93,7 +101,7 @@ impl Controller {
                 continue;
             }
             tracing::error!(target.name = %name, "the loop of a target panicked: it begins anew");
-            *self.world.lock().await = World::of(self.settings.claims.clone());
+            *self.world.lock().await = self.settings.world();
             self.note(name.as_str(), &Summary { state: State::Refused, ..Summary::starting() });
             let mut turn = self.turn(name.clone(), target.clone(), &map, &stop);
             let wait = pause(self.settings.retry, panics);

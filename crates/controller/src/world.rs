@@ -11,7 +11,7 @@ use axon_mapping::{
 use axon_model::{Delta, Directory, GroupId, MemberKind, RecordSeq, SourceId, SqlName, UserId};
 use axon_reconcile::{Shape, Step};
 use axon_store::{Act, HoldEnd, Since, Store, StoreError};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use crate::behind::Behind;
 use crate::names::Names;
@@ -28,6 +28,8 @@ const MOST_TRACED: usize = 50_000;
 pub struct World {
     directory: Directory,
     names: Names,
+    /// For how long holds wait; for ever, if there is no such time.
+    hold_for: Option<Duration>,
     loaded: bool,
     targets: BTreeMap<TargetName, Watched>,
 }
@@ -58,6 +60,8 @@ pub(crate) struct Kept {
     pub bound: bool,
     /// Whether more holds are to be opened or ended at the next look.
     pub more: bool,
+    /// When the next hold expires.
+    pub expires: Option<OffsetDateTime>,
 }
 
 /// What a tick takes from the world.
@@ -83,6 +87,13 @@ impl World {
     /// Knows what sources may say, and nothing else yet.
     pub fn of(claims: BTreeMap<SourceId, SourceClaims>) -> Self {
         Self { names: Names::of(claims), ..Self::default() }
+    }
+
+    /// The same, where holds that nobody answers expire.
+    #[must_use]
+    pub fn holding_for(mut self, hold_for: Option<Duration>) -> Self {
+        self.hold_for = hold_for;
+        self
     }
 
     /// Brings the directory up to what is committed now, and every target's desired side with it.
@@ -156,7 +167,15 @@ impl World {
         let mut unheld = self.names.unheld(wanted);
         let more = lapsed.len() > HOLDS || unheld.len() > HOLDS;
         unheld.truncate(HOLDS);
-        let holds = !lapsed.is_empty() || !unheld.is_empty();
+        for hold in &mut unheld {
+            hold.expires = self.hold_for.map(|wait| act.now + wait);
+        }
+        let expired = self.names.expired(act.now);
+        let holds = !lapsed.is_empty() || !unheld.is_empty() || !expired.is_empty();
+        for id in expired.into_iter().take(HOLDS) {
+            let words = "nobody answered in time".to_owned();
+            store.end_hold(id, HoldEnd::Expire, words, act.clone()).await?;
+        }
         for id in lapsed.into_iter().take(HOLDS) {
             let words = "what it was about is no more".to_owned();
             store.end_hold(id, HoldEnd::Lapse, words, act.clone()).await?;
@@ -171,7 +190,7 @@ impl World {
         if bound || holds {
             self.follow_names(store, &BTreeSet::new(), act.now).await?;
         }
-        Ok(Kept { bound, more })
+        Ok(Kept { bound, more, expires: self.names.next_expiry() })
     }
 
     /// Whom names belong to.

@@ -547,3 +547,27 @@ async fn a_flood_of_things_that_wait_fills_the_list_piece_by_piece_and_empties_i
     stage.settle().await;
     assert!(stage.open().await.is_empty(), "what no map asks for waits no longer");
 }
+
+#[tokio::test]
+async fn a_hold_that_nobody_answers_is_a_no_and_can_be_released_all_the_same() {
+    let mut stage = Stage::set().await;
+    let kim = stage.known_as("kim", "old").await;
+    let readers = stage.readers(&[kim]).await;
+    stage.settle().await;
+    stage.patch_person(kim, "entra", set("externalId", "new")).await;
+    stage.patch(readers, "join", add(&[kim])).await;
+    stage.settle().await;
+    let hold = stage.only_hold(HoldKind::NewPerson).await;
+    stage.clock.advance(time::Duration::days(30) - time::Duration::seconds(1));
+    let tick = stage.ticker.tick(&stage.map).await;
+    assert_eq!(tick.next, hold.held.expires, "the next tick is due when it expires");
+    stage.only_hold(HoldKind::NewPerson).await;
+    stage.clock.advance(time::Duration::seconds(1));
+    stage.settle().await;
+    let all = stage.store.holds(RecordSeq(0)).await.unwrap();
+    assert_eq!(all.iter().map(|hold| hold.state).collect::<Vec<_>>(), [HoldState::Expired]);
+    assert!(!stage.pool.in_role("axon_reader", "kim"));
+    stage.end(&hold, HoldEnd::Release).await;
+    stage.settle().await;
+    assert!(stage.reads("kim"));
+}

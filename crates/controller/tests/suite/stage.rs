@@ -261,6 +261,7 @@ impl Stage {
             retry: std::time::Duration::from_millis(5),
             holder: holder.into(),
             claims,
+            hold_for: Some(time::Duration::days(30)),
         };
         let (store, clock): (Arc<dyn Store>, Arc<dyn Clock>) = (store.clone(), clock.clone());
         Controller::new(store, clock, ids.clone(), settings)
