@@ -19,7 +19,7 @@ use crate::map::RoleMap;
 use crate::names::TargetName;
 use crate::pending::{Claimant, Pending};
 use crate::reserved;
-use crate::selection::{Selection, users_under};
+use crate::selection::{Nesting, Selection, users_under};
 use crate::standing::{self, Look, NoName, Standing};
 use crate::target::{TargetSpec, Via};
 use crate::view::{self, View};
@@ -104,10 +104,12 @@ impl Evaluator {
         self.permissions();
         self.clock(now);
         let mut dirty = BTreeSet::new();
+        let nesting = Nesting::of(directory);
         for user in directory.users() {
             let claimant = Claimant::User { id: user.id, source: user.source.clone() };
-            let standing = self.user_standing(directory, user.id, now);
-            self.claims.put(claimant, standing, &mut dirty);
+            let look = Look { nesting: Some(&nesting), ..self.look(directory, now) };
+            let standing = standing::of_user(look, user);
+            self.claims.put(claimant, Some(standing), &mut dirty);
         }
         for group in self.group_principals() {
             self.put_group(directory, group, now, &mut dirty);
@@ -211,11 +213,6 @@ impl Evaluator {
     /// The desired graph.
     pub fn graph(&self) -> &Graph {
         &self.graph
-    }
-
-    /// The desired graph and what may be touched, without a copy.
-    pub(crate) fn into_parts(self) -> (Graph, Scope) {
-        (self.graph, self.scope)
     }
 
     /// What may be touched.
@@ -328,6 +325,7 @@ impl Evaluator {
             selection: &self.selection,
             identity: &self.around.identity,
             directory,
+            nesting: None,
             now,
         }
     }

@@ -9,7 +9,7 @@ mod seen;
 mod steps;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axon_model::{Directory, GroupId, MapVersion, SqlName, UserId};
 use axon_reconcile::{GrantState, Graph, ObjectFacts, ObjectKind, Scope, Securable, Shape};
@@ -111,15 +111,25 @@ impl Preview {
     }
 }
 
-/// One target as one of the two maps would have it.
+/// One target as one of the two maps would have it; none where that map does not have the target.
 #[derive(Debug, Clone, Default)]
-pub struct Side {
+pub struct Side(Option<Evaluator>);
+
+impl Side {
     /// What it ought to hold.
-    pub graph: Graph,
+    pub fn graph(&self) -> &Graph {
+        static NOTHING: OnceLock<Graph> = OnceLock::new();
+        self.0.as_ref().map_or_else(|| NOTHING.get_or_init(Graph::default), Evaluator::graph)
+    }
+
     /// What may be touched there.
-    pub scope: Option<Scope>,
-    /// Who claims each principal.
-    claimants: HashMap<SqlName, Vec<Claimant>>,
+    pub fn scope(&self) -> Option<&Scope> {
+        self.0.as_ref().map(Evaluator::scope)
+    }
+
+    fn claimants(&self, principal: SqlName) -> impl Iterator<Item = &Claimant> {
+        self.0.iter().flat_map(move |evaluator| evaluator.claimants(principal))
+    }
 }
 
 /// Both sides of one target: what stands behind a preview.
@@ -150,10 +160,7 @@ fn side(map: &Arc<RoleMap>, target: &TargetName, shape: &Arc<Shape>, compared: C
         Surroundings { shape: shape.clone(), identity: compared.identity.clone(), ..Surroundings::default() };
     let Ok(mut evaluator) = Evaluator::new(map.clone(), target, around) else { return Side::default() };
     evaluator.full(compared.directory, compared.now);
-    let names = evaluator.graph().principals.keys();
-    let claimants = names.map(|name| (*name, evaluator.claimants(*name).cloned().collect())).collect();
-    let (graph, scope) = evaluator.into_parts();
-    Side { graph, scope: Some(scope), claimants }
+    Side(Some(evaluator))
 }
 
 /// A catalog that holds everything that the lines of these maps name.
@@ -274,7 +281,7 @@ fn of_target(
     gaining: &mut BTreeSet<UserId>,
     losing: &mut BTreeSet<UserId>,
 ) -> Option<TargetPreview> {
-    let (old, new) = (Sheet::of(&both.old.graph), Sheet::of(&both.new.graph));
+    let (old, new) = (Sheet::of(both.old.graph()), Sheet::of(both.new.graph()));
     let same = unchanged(&old, &new);
     let members: BTreeSet<SqlName> = old.of.keys().chain(new.of.keys()).copied().collect();
     // People with the same roles before and after change alike: few such pairs stand for many people.
@@ -292,7 +299,7 @@ fn of_target(
             continue;
         }
         let change = classes.entry((before, after)).or_insert_with(|| {
-            let (had, has) = (old.holding(&both.old.graph, before), new.holding(&both.new.graph, after));
+            let (had, has) = (old.holding(both.old.graph(), before), new.holding(both.new.graph(), after));
             Arc::new(Change::between(&had, &has))
         });
         let mut change = Change::clone(change);
@@ -348,7 +355,7 @@ fn people(both: &Both, principal: SqlName, directory: &Directory) -> BTreeSet<Us
     let mut people = BTreeSet::new();
     let mut groups: BTreeSet<GroupId> = BTreeSet::new();
     for side in [&both.old, &both.new] {
-        for claimant in side.claimants.get(&principal).into_iter().flatten() {
+        for claimant in side.claimants(principal) {
             match claimant {
                 Claimant::User { id, .. } => {
                     people.insert(*id);

@@ -51,11 +51,16 @@ impl fmt::Display for GroupName {
 pub struct Pattern {
     text: String,
     regex: Regex,
+    /// What every name that fits begins with: most names are refused by it alone.
+    prefix: String,
 }
 
 impl Pattern {
     /// The captures if the whole name fits.
     pub fn captures<'n>(&self, name: &'n str) -> Option<regex::Captures<'n>> {
+        if !name.starts_with(&self.prefix) || !self.regex.is_match(name) {
+            return None;
+        }
         self.regex.captures(name)
     }
 
@@ -63,6 +68,23 @@ impl Pattern {
     pub fn as_str(&self) -> &str {
         &self.text
     }
+}
+
+/// The plain text that a pattern begins with. Alternatives and flags may change what plain text means: then there is none.
+fn literal_prefix(pattern: &str) -> String {
+    if pattern.contains('|') || pattern.contains("(?i") || pattern.contains("(?x") || pattern.contains("(?m")
+    {
+        return String::new();
+    }
+    let text = pattern.strip_prefix('^').unwrap_or(pattern);
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | ' ');
+    let end = text.find(|c| !plain(c)).unwrap_or(text.len());
+    let mut prefix = text[..end].to_owned();
+    // A quantifier speaks of the last letter, which then need not be there.
+    if text[end..].starts_with(['*', '?', '+', '{']) {
+        prefix.pop();
+    }
+    prefix
 }
 
 impl fmt::Debug for Pattern {
@@ -176,6 +198,41 @@ impl Mapping {
             Some("a role of `rules.separate`, which each person may hold or not")
         } else {
             None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_plain_beginning_of_a_pattern_is_what_every_fitting_name_has() {
+        for (pattern, prefix) in [
+            ("^syn-(?<team>[a-z]+)$", "syn-"),
+            ("syn-x*", "syn-"),
+            ("syn-x{0,3}", "syn-"),
+            ("a|b", ""),
+            ("^(?i)syn", ""),
+            ("(syn)", ""),
+            ("a b", "a b"),
+            ("a.b", "a"),
+            ("^^a", ""),
+            ("\\Aab", ""),
+        ] {
+            assert_eq!(literal_prefix(pattern), prefix, "{pattern}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_prefix_refuses_nothing_that_fits(pattern in "[ab^(){}|*?+.\\-]{0,8}", name in "[ab\\-]{0,6}") {
+            let whole = format!(r"\A(?:{pattern})\z");
+            if let Ok(regex) = Regex::new(&whole) {
+                let fits = regex.is_match(&name);
+                let found = Pattern { text: pattern.clone(), regex, prefix: literal_prefix(&pattern) };
+                proptest::prop_assert_eq!(found.captures(&name).is_some(), fits, "{}", pattern);
+            }
         }
     }
 }

@@ -47,6 +47,37 @@ pub(crate) struct Selection {
     by_group: HashMap<GroupId, Vec<usize>>,
 }
 
+/// The groups that groups are directly in, for looking at many people.
+pub(crate) struct Nesting(HashMap<GroupId, Vec<GroupId>>);
+
+impl Nesting {
+    pub fn of(directory: &Directory) -> Self {
+        let mut outer: HashMap<GroupId, Vec<GroupId>> = HashMap::new();
+        for (inner, group) in directory.nested_groups() {
+            outer.entry(inner).or_default().push(group);
+        }
+        Self(outer)
+    }
+
+    /// Every group that a user is in, as [`closure`] finds them.
+    pub fn closure(&self, directory: &Directory, user: UserId) -> BTreeSet<GroupId> {
+        let mut seen: BTreeSet<GroupId> =
+            directory.memberships(MemberKind::User(user)).map(|(group, _)| group).collect();
+        if self.0.is_empty() {
+            return seen;
+        }
+        let mut open: Vec<GroupId> = seen.iter().copied().collect();
+        while let Some(group) = open.pop() {
+            for outer in self.0.get(&group).into_iter().flatten() {
+                if seen.insert(*outer) {
+                    open.push(*outer);
+                }
+            }
+        }
+        seen
+    }
+}
+
 /// What a mapping says of one person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Judgement<'m> {
@@ -67,14 +98,15 @@ pub(crate) enum Judgement<'m> {
 }
 
 #[derive(Default)]
-struct Names {
+struct Names<'d> {
     display: HashMap<(SourceId, String), Vec<GroupId>>,
     external: HashMap<(SourceId, String), Vec<GroupId>>,
-    by_source: BTreeMap<SourceId, Vec<GroupId>>,
+    /// All groups of a source with their names, which patterns look at one by one.
+    by_source: BTreeMap<SourceId, Vec<(GroupId, &'d str)>>,
 }
 
-impl Names {
-    fn of(directory: &Directory) -> Self {
+impl<'d> Names<'d> {
+    fn of(directory: &'d Directory) -> Self {
         let mut names = Self::default();
         for group in directory.groups() {
             names
@@ -85,7 +117,7 @@ impl Names {
             if let Some(id) = &group.external_id {
                 names.external.entry((group.source.clone(), id.to_string())).or_default().push(group.id);
             }
-            names.by_source.entry(group.source.clone()).or_default().push(group.id);
+            names.by_source.entry(group.source.clone()).or_default().push((group.id, &group.display_name));
         }
         names
     }
@@ -133,8 +165,12 @@ impl Selection {
     }
 
     /// The mappings that may give something to somebody in these groups, in order.
-    pub fn candidates(&self, closure: &BTreeSet<GroupId>) -> BTreeSet<usize> {
-        closure.iter().filter_map(|g| self.by_group.get(g)).flatten().copied().collect()
+    pub fn candidates(&self, closure: &BTreeSet<GroupId>) -> Vec<usize> {
+        let mut numbers: Vec<usize> =
+            closure.iter().filter_map(|g| self.by_group.get(g)).flatten().copied().collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers
     }
 
     /// What one mapping says of one active person who is in these groups, nested ones put in.
@@ -203,7 +239,7 @@ impl Found {
 }
 
 struct Finder<'a> {
-    names: &'a Names,
+    names: &'a Names<'a>,
     directory: &'a Directory,
     identity: &'a Identity,
     source: &'a SourceId,
@@ -221,10 +257,9 @@ impl Finder<'_> {
         found.all = groups.all.iter().map(|name| self.one(name, Through::Name)).collect();
         found.none = groups.none.iter().map(|name| self.one(name, Through::Name)).collect();
         let Some(pattern) = &groups.matching else { return found };
-        for id in self.names.by_source.get(self.source).into_iter().flatten() {
-            let Some(group) = self.directory.group(*id) else { continue };
-            let Some(captures) = pattern.captures(&group.display_name) else { continue };
-            let name = GroupName::Display(group.display_name.to_string());
+        for (id, display_name) in self.names.by_source.get(self.source).into_iter().flatten() {
+            let Some(captures) = pattern.captures(display_name) else { continue };
+            let name = GroupName::Display((*display_name).to_owned());
             // Of several groups with one name a pattern finds the one that the name is bound to.
             if self.one(&name, Through::Pattern { trust }) != Some(*id) {
                 continue;

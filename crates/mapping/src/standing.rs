@@ -11,7 +11,7 @@ use crate::given::{Given, Person};
 use crate::identity::Identity;
 use crate::map::RoleMap;
 use crate::names::{RoleName, ServiceName};
-use crate::selection::{Selection, closure};
+use crate::selection::{Nesting, Selection, closure};
 use crate::target::{TargetSpec, Via};
 use crate::view::View;
 
@@ -73,16 +73,21 @@ pub(crate) struct Look<'a> {
     pub selection: &'a Selection,
     pub identity: &'a Identity,
     pub directory: &'a Directory,
+    /// Which groups are in which, where many people are looked at.
+    pub nesting: Option<&'a Nesting>,
     pub now: OffsetDateTime,
 }
 
 /// What a user asks for. An inactive one asks for nothing, and still has a name.
 pub(crate) fn of_user(look: Look<'_>, user: &UserEntry) -> Standing {
-    let Look { map, target, view, selection, identity, directory, now } = look;
+    let Look { map, target, view, selection, identity, directory, nesting, now } = look;
     let mut roles = BTreeSet::new();
     let mut separable: BTreeSet<&RoleName> = BTreeSet::new();
     if user.active {
-        let groups = closure(directory, MemberKind::User(user.id));
+        let groups = match nesting {
+            Some(nesting) => nesting.closure(directory, user.id),
+            None => closure(directory, MemberKind::User(user.id)),
+        };
         let person = Person::new(user);
         // Where rules separate roles, what a person holds in other targets counts too.
         let given = Given::to(map, selection, &person, &groups, now, |number, mapping| {
@@ -110,7 +115,7 @@ pub(crate) fn of_user(look: Look<'_>, user: &UserEntry) -> Standing {
 
 /// What a group asks for that is one principal in the target: none if no mapping speaks of it so.
 pub(crate) fn of_group(look: Look<'_>, group: GroupId) -> Option<Standing> {
-    let Look { map, target, view, selection, identity: _, directory, now } = look;
+    let Look { map, target, view, selection, identity: _, directory, nesting: _, now } = look;
     let entry = directory.group(group)?;
     let mut roles = BTreeSet::new();
     let mut spoken_of = false;

@@ -319,14 +319,14 @@ proptest! {
         let (roles, rules) = rest.split_once("rules:").unwrap();
         let lines: Vec<&str> = mappings.lines().collect();
         prop_assert_eq!(lines.len(), order.len());
-        let shuffled: String = order.iter().map(|n| format!("{}\n", lines[*n])).collect();
+        let shuffled: Vec<&str> = order.iter().map(|n| lines[*n]).collect();
         let mut reversed: Vec<&str> = roles.lines().collect();
         reversed.reverse();
         let files = [
             ("a.yaml", targets.to_owned()),
             ("b.yaml", format!("roles:\n{}\n", reversed.join("\n"))),
             ("c.yaml", format!("rules:{rules}")),
-            ("d.yaml", format!("mappings:\n{shuffled}")),
+            ("d.yaml", format!("mappings:\n{}\n", shuffled.join("\n"))),
         ];
         let files: Vec<(&str, &str)> = parts.iter().map(|n| (files[*n].0, files[*n].1.as_str())).collect();
         let other = Arc::new(RoleMap::parse(&files).unwrap_or_else(|e| panic!("{e}")));

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use axon_mapping::explain::{Explainer, Known};
@@ -164,14 +165,14 @@ fn tests_that_hold_are_silent() {
 
 #[test]
 fn a_test_that_fails_says_what_came_out_and_why() {
-    let bad = r#"
+    let bad = r"
   - user: { userName: ann, groups: [Engineers], userType: Guest }
     has: { dw: [select on secure.orders] }
   - user: { userName: ann, groups: [Readers] }
     has: { dw: [select on sales.regions] }
     lacks: { dw: [select on secure.orders] }
   - { user: { userName: ann, groups: [Makers, Approvers] }, roles: [maker, approver] }
-"#;
+";
     insta::assert_snapshot!("failing_tests", failures(bad).join("\n"));
 }
 
@@ -191,7 +192,7 @@ fn who_has_a_grant_and_what_is_missing_for_it() {
     let mut told = String::new();
     for grant in ["select on secure.orders", "Synapse Artifact User", "insert on pay.orders", "select on x.y"]
     {
-        told.push_str(&format!("# {grant}\n{}\n", explainer.holders(grant).unwrap()));
+        writeln!(told, "# {grant}\n{}", explainer.holders(grant).unwrap()).unwrap();
     }
     for (who, grant) in [
         ("ann", "select on secure.orders"),
@@ -202,7 +203,7 @@ fn who_has_a_grant_and_what_is_missing_for_it() {
         ("ann", "select on x.y"),
         ("eve", "select on x.y"),
     ] {
-        told.push_str(&format!("# {who} --not {grant}\n{}\n", explainer.missing(who, grant).unwrap()));
+        writeln!(told, "# {who} --not {grant}\n{}", explainer.missing(who, grant).unwrap()).unwrap();
     }
     insta::assert_snapshot!("holders_and_missing", told);
     assert!(explainer.holders("per person: nothing").is_err());

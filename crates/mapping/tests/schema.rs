@@ -129,7 +129,8 @@ fn every_map_that_is_good_fits_the_schema() {
     for entry in std::fs::read_dir(folder("config")).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if name.starts_with("role-map") && name.ends_with(".yaml") {
+        let yaml = path.extension().is_some_and(|extension| extension == "yaml");
+        if name.starts_with("role-map") && yaml {
             maps.push(std::fs::read_to_string(&path).unwrap());
         }
     }

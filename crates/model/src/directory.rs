@@ -188,6 +188,19 @@ impl Directory {
         self.groups.values().map(|(group, _)| group)
     }
 
+    /// Groups that are in groups, each with the group that it is directly in.
+    pub fn nested_groups(&self) -> impl Iterator<Item = (GroupId, GroupId)> + '_ {
+        // Groups come after all users.
+        let first = MemberKind::Group(GroupId::from_uuid(uuid::Uuid::nil()));
+        self.memberships.range(first..).flat_map(|(member, groups)| {
+            let inner = match member {
+                MemberKind::Group(id) => Some(*id),
+                MemberKind::User(_) => None,
+            };
+            inner.into_iter().flat_map(move |inner| groups.keys().map(move |outer| (inner, *outer)))
+        })
+    }
+
     /// The changes that would make it anew: groups and users first, then who is in what.
     pub fn as_deltas(&self) -> impl Iterator<Item = Delta> + '_ {
         let groups = self.groups().map(|group| Delta::GroupPut { group: group.clone() });

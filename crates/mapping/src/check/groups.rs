@@ -29,44 +29,38 @@ pub(super) fn patterns(map: &RoleMap, findings: &mut Findings) {
     }
 }
 
-/// Groups of tests that no mapping could know.
+/// Groups of tests that no mapping of their source could know.
 pub(super) fn of_tests(map: &RoleMap, findings: &mut Findings) {
-    let mut named: BTreeSet<&str> = BTreeSet::new();
-    let mut keys: BTreeSet<String> = BTreeSet::new();
-    for mapping in &map.mappings {
-        let Who::Groups { groups, .. } = &mapping.who else { continue };
-        for name in groups.any.iter().chain(&groups.all).chain(&groups.none) {
-            keys.insert(name.key());
-            if let GroupName::Display(text) = name {
-                named.insert(text);
-            }
-        }
-    }
     for test in &map.tests {
-        let Subject::Person { groups, .. } = &test.who else { continue };
+        let Subject::Person { groups, source, .. } = &test.who else { continue };
+        let of_source = || {
+            map.mappings.iter().filter_map(|mapping| match &mapping.who {
+                Who::Groups { groups, source: of } if of == source => Some(groups),
+                Who::Groups { .. } | Who::Service(_) => None,
+            })
+        };
+        let named =
+            || of_source().flat_map(|groups| groups.any.iter().chain(&groups.all).chain(&groups.none));
         for name in groups {
             let fits = |text: &str| {
-                map.mappings.iter().any(|m| match &m.who {
-                    Who::Groups { groups, .. } => {
-                        groups.matching.as_ref().is_some_and(|p| p.captures(text).is_some())
-                    }
-                    Who::Service(_) => false,
-                })
+                of_source().any(|g| g.matching.as_ref().is_some_and(|p| p.captures(text).is_some()))
             };
-            let known = keys.contains(&name.key()) || matches!(name, GroupName::Display(t) if fits(t));
-            if !known {
-                let near = match name {
-                    GroupName::Display(text) => nearest(text, named.iter().copied()),
-                    GroupName::External(_) => None,
-                };
-                let help = near.map(|near| format!("did you mean {}?", axon_model::name::shown(near)));
-                findings.add(
-                    Lint::TestOfUnknownGroup,
-                    &test.place,
-                    format!("no mapping is about group {name}"),
-                    help,
-                );
+            let known = named().any(|other| other.key() == name.key())
+                || matches!(name, GroupName::Display(text) if fits(text));
+            if known {
+                continue;
             }
+            let texts = named().filter_map(|name| match name {
+                GroupName::Display(text) => Some(text.as_str()),
+                GroupName::External(_) => None,
+            });
+            let near = match name {
+                GroupName::Display(text) => nearest(text, texts),
+                GroupName::External(_) => None,
+            };
+            let help = near.map(|near| format!("did you mean {}?", axon_model::name::shown(near)));
+            let message = format!("no mapping of source {source} is about group {name}");
+            findings.add(Lint::TestOfUnknownGroup, &test.place, message, help);
         }
     }
 }

@@ -61,8 +61,11 @@ pub(super) fn refused(
         if count > 0 {
             let more =
                 if count > told.len() { format!(" and {} more", count - told.len()) } else { String::new() };
-            let message =
-                format!("target `{}` cannot hold {count} names: {}{more}", target.name, told.join(", "));
+            let message = format!(
+                "target `{}` cannot hold {count} of the names that would get in: {}{more}",
+                target.name,
+                told.join(", ")
+            );
             findings.add(Lint::RefusedName, &target.place, message, None);
         }
     }

@@ -26,13 +26,13 @@ pub struct TargetSteps {
 pub fn steps(compared: Compared<'_>, sides: &BTreeMap<TargetName, Both>) -> Vec<TargetSteps> {
     let mut out = Vec::new();
     for (target, both) in sides {
-        let Some(scope) = both.new.scope.as_ref().or(both.old.scope.as_ref()) else { continue };
+        let Some(scope) = both.new.scope().or(both.old.scope()) else { continue };
         let mut scope = scope.clone();
         // Who is only on the old side is managed still: the directory knew them.
         if let axon_reconcile::ManagedPrincipals::Mapped(names) = &mut scope.principals {
-            names.extend(both.old.graph.principals.keys());
+            names.extend(both.old.graph().principals.keys());
         }
-        let sides = Sides { desired: both.new.graph.clone(), actual: both.old.graph.clone(), scope };
+        let sides = Sides { desired: both.new.graph().clone(), actual: both.old.graph().clone(), scope };
         let Some(own_principal) = SqlName::parse("dbo").ok() else { continue };
         let facts = TargetFacts {
             version: String::new(),

@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use regex::Regex;
-
 use super::{Gives, GroupName, Groups, Mapping, Pattern, Who};
 use crate::condition::Condition;
 use crate::diagnostic::{Chapter, Fault};
@@ -187,7 +185,9 @@ fn pattern(reader: &Reader<'_>, node: &Node) -> Option<Pattern> {
     // The whole name must fit: a pattern without anchors would let a longer, hostile name in.
     let whole = format!(r"\A(?:{})\z", text.text);
     match regex::RegexBuilder::new(&whole).size_limit(PATTERN_SIZE).nest_limit(PATTERN_DEPTH).build() {
-        Ok(regex) if Regex::new(&text.text).is_ok() => Some(Pattern { text: text.text, regex }),
+        Ok(regex) if is_whole(&text.text) => {
+            Some(Pattern { prefix: super::literal_prefix(&text.text), text: text.text, regex })
+        }
         other => {
             let reason = other.err().map_or("its brackets do not match".to_owned(), |e| last_line(&e));
             let span = text.span;
@@ -195,6 +195,13 @@ fn pattern(reader: &Reader<'_>, node: &Node) -> Option<Pattern> {
             None
         }
     }
+}
+
+/// Whether a pattern is one by itself, and does not close the brackets that are put around it. It is only parsed: with no
+/// room to compile it into, that it was too large is all that could be said against it.
+fn is_whole(pattern: &str) -> bool {
+    let parsed = regex::RegexBuilder::new(pattern).size_limit(0).nest_limit(PATTERN_DEPTH).build();
+    !matches!(parsed, Err(regex::Error::Syntax(_)))
 }
 
 /// The reason at the end of a regex error, whose other lines are a drawing of the wrapped pattern.
