@@ -1,5 +1,7 @@
 //! The store on PostgreSQL: the contract of every store, several replicas, a server that dies and comes back.
 
+#![expect(clippy::unwrap_used, reason = "what fails here is a failed test, and says where")]
+
 mod suite {
     mod copy;
     pub mod kit;

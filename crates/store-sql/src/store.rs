@@ -6,6 +6,7 @@ mod holds;
 mod rest;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use axon_model::RecordSeq;
@@ -17,6 +18,9 @@ use crate::journal;
 use crate::kept::{Kept, Watch};
 use crate::session::Session;
 use crate::writer::{BoxFuture, Txn, Writer};
+
+/// How long the end of reads is waited for when the store is closed.
+const LONG_END: Duration = Duration::from_secs(5);
 
 /// A store in an SQL database.
 #[derive(Debug)]
@@ -112,7 +116,8 @@ impl<D: Database> Store for SqlStore<D> {
 
     async fn close(&self) {
         // The writer goes last: only a connection that may write folds SQLite's log into the file, and only as the last one.
-        self.inner.database.close().await;
+        // A client that is slow to take a large group is not waited for.
+        let _ = tokio::time::timeout(LONG_END, self.inner.database.close()).await;
         self.inner.writer.close().await;
     }
 }

@@ -30,21 +30,19 @@ async fn migrate(place: &StorePlace, only_show: bool, as_json: bool) -> anyhow::
     if let Some(found) = unknown.first() {
         bail!("{} has the schema {found} of a later version of Axon; run that version", place.shown());
     }
-    let applies = !only_show && !pending.is_empty();
-    if applies {
+    let does = !only_show && !pending.is_empty();
+    if does {
         place.open().await?.store.close().await;
     }
     if as_json {
         let steps: Vec<_> =
             pending.iter().map(|step| json!({ "version": step.version, "name": step.name })).collect();
-        print_json(
-            &json!({ "store": place.shown(), "applied": applied, "pending": steps, "done": applies }),
-        )?;
+        print_json(&json!({ "store": place.shown(), "applied": applied, "pending": steps, "done": does }))?;
     } else if pending.is_empty() {
         println!("{} is up to date: schema {}", place.shown(), axon_store_sql::schema::latest());
     } else {
         for step in &pending {
-            let word = if applies { "applied" } else { "pending" };
+            let word = if does { "applied" } else { "pending" };
             println!("{word} {:04} {}", step.version, step.name.replace('_', " "));
         }
     }

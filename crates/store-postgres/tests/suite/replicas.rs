@@ -101,7 +101,8 @@ async fn a_member_parked_by_one_replica_joins_by_a_create_on_another() {
             contract::patch_group(&*stores[0], sales, 1, add),
             stores[1].create_user(contract::entra(1), body)
         );
-        (parked.unwrap(), made.unwrap());
+        parked.unwrap();
+        made.unwrap();
     }
     assert_eq!(contract::members(&*stores[0], sales).await.len(), 20, "whichever came first");
 }

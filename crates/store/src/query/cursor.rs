@@ -144,7 +144,7 @@ mod tests {
         let query = Query::all(None);
         let text = write(&entra(), ResourceKind::User, &query, &Place { seq: 1, key: PlaceKey::None });
         let refused = |source: &SourceId, kind, text: &str| {
-            read(source, kind, &query, text).unwrap_err().scim_type.map(|t| t.as_str())
+            read(source, kind, &query, text).unwrap_err().scim_type.map(axon_scim::ScimType::as_str)
         };
         let okta = "okta".parse().unwrap();
         assert_eq!(refused(&okta, ResourceKind::User, &text), Some("invalidCursor"));
