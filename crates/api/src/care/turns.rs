@@ -235,7 +235,7 @@ mod tests {
         tokio::time::advance(Duration::from_secs(1)).await;
         let next = later(&turns);
         // Far over the longest wait of the others.
-        tokio::time::advance(Duration::from_secs(60)).await;
+        tokio::time::advance(Duration::from_mins(1)).await;
         drop(held);
         for place in places {
             place.turn().await.unwrap();

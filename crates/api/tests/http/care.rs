@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use crate::kit::{Answer, LIMITS, Server};
 
 fn turns(assured_per_second: u32, at_once: usize, queue: usize) -> CareSettings {
-    let wait = Duration::from_secs(3600);
+    let wait = Duration::from_hours(1);
     CareSettings { turns: TurnLimits { assured_per_second, at_once, queue, wait }, recorder: None }
 }
 
@@ -24,12 +24,12 @@ async fn held(
     source: &'static str,
     name: &str,
 ) -> (oneshot::Sender<()>, tokio::task::JoinHandle<Answer>) {
-    let (begin, begun) = oneshot::channel();
+    let (tell, turn_taken) = oneshot::channel();
     let (go, gone) = oneshot::channel();
     let body = json!({"userName": name}).to_string();
     let body = Body::from_stream(stream::once(async move {
         // A body is read when its request has a turn.
-        let _ = begin.send(());
+        let _ = tell.send(());
         let _ = gone.await;
         Ok::<_, std::io::Error>(Bytes::from(body))
     }));
@@ -37,7 +37,7 @@ async fn held(
     let task = tokio::spawn(async move {
         server.bearer(&format!("secret-of-{source}")).send("POST", "/Users", body).await
     });
-    begun.await.expect("it is let in");
+    turn_taken.await.expect("it is let in");
     (go, task)
 }
 
@@ -128,12 +128,11 @@ async fn a_post_that_was_cut_off_never_makes_a_second_user() {
         }
         // The retry stands behind the first one in the writer's queue, where that came so far.
         let retried = entra.post("/Users", body).await;
-        match retried.status {
-            201 => made += 1,
-            _ => {
-                retried.refused(409, "uniqueness");
-                again += 1;
-            }
+        if retried.status == 201 {
+            made += 1;
+        } else {
+            retried.refused(409, "uniqueness");
+            again += 1;
         }
         let found = entra.find("/Users", &format!("userName eq \"kim{polls}@acme.com\"")).await;
         assert_eq!(found.total(), 1, "Entra matches by the filter, and finds one");
@@ -280,8 +279,8 @@ async fn a_recording_has_what_a_replay_needs_and_no_secret() {
     assert_eq!(exchanges[2].path, "/Users?filter=masked");
     assert!(exchanges[3].request.left_out.as_deref().unwrap().contains("not JSON"));
     assert!(exchanges[3].response.headers["content-type"].starts_with("application/scim+json"));
-    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
-    assert_eq!(mode & 0o777, 0o600);
+    let rights = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
+    assert_eq!(rights & 0o777, 0o600);
 }
 
 #[tokio::test]

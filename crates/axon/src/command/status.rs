@@ -30,10 +30,13 @@ pub async fn run(parts: Parts, json: bool) -> anyhow::Result<Status> {
                     "memberships": c.memberships, "parked": c.parked })
             })
             .collect();
-        print_json(
-            &serde_json::json!({ "journal": head.seq, "sources": sources, "health": health::as_json(&calls, now), "targets": all,
-            "holds": held.iter().map(super::holds::value).collect::<Vec<_>>() }),
-        )?;
+        print_json(&serde_json::json!({
+            "journal": head.seq,
+            "sources": sources,
+            "health": health::as_json(&calls, now),
+            "targets": all,
+            "holds": held.iter().map(super::holds::value).collect::<Vec<_>>(),
+        }))?;
         return Ok(Status::Done);
     }
     println!("journal: {} records", head.seq);
