@@ -37,6 +37,7 @@ fuzz: ## Ten minutes for each fuzz target (nightly toolchain, cargo-fuzz)
 
 bench: ## The numbers of docs/PERFORMANCE.md
 	@cargo build --release --quiet --bin axon
+	@cargo bench --package axon-tests --bench scim
 	@cargo bench --package axon-tests --bench push
 	@cargo bench --package axon-reconcile
 

@@ -41,6 +41,11 @@ async fn run(options: &Options) -> anyhow::Result<()> {
     );
     let mut stage = Stage::set().await?;
     println!("resident after the start: {} MiB\n", stage.resident()?.0);
+    if options.wants("reads") || options.wants("mixed") {
+        stage.first_reads(options.span)?;
+        let first = stage.first().map_or_else(String::new, |rate| format!(" at {rate:.0} /s"));
+        println!("each user read once{first}; resident then: {} MiB\n", stage.resident()?.0);
+    }
     table::head();
     let mut best = Best::default();
     for _ in 0..options.rounds {

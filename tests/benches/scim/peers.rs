@@ -25,7 +25,9 @@ struct Rates([f64; 3]);
 
 /// Measures and prints. `ours` are the runs of Axon: create, read by id, look-up by name.
 pub async fn print(stage: &mut Stage, span: Duration, ours: [Option<&Measured>; 3]) -> anyhow::Result<()> {
-    println!("\n{CLIENTS} clients on others, which hold {HELD} users and more in memory and write nothing down:");
+    println!(
+        "\n{CLIENTS} clients on others, which hold {HELD} users and more in memory and write nothing down:"
+    );
     let target = target()?;
     for name in ["scimmy-routers", "scim2-server"] {
         match peer(name, &target, span).await {
@@ -157,7 +159,8 @@ async fn scim2(target: &Path, port: u16) -> anyhow::Result<Command> {
 }
 
 async fn succeeds(mut command: Command, what: &str) -> anyhow::Result<()> {
-    let output = command.stdin(Stdio::null()).output().await.with_context(|| format!("{what} is not there"))?;
+    let output =
+        command.stdin(Stdio::null()).output().await.with_context(|| format!("{what} is not there"))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         bail!("{what} failed: {}", said.lines().last().unwrap_or_default());

@@ -91,6 +91,7 @@ impl Filler {
             registry: self.registry.clone(),
             act,
             if_match: None,
+            unless: axon_store::Unless::Never,
         })
     }
 

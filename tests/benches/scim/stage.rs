@@ -1,6 +1,8 @@
 //! A server on the filled store, and the loads on it.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axon_tests::{Place, Serve};
@@ -25,6 +27,7 @@ pub struct Stage {
     pub seeded: Seeded,
     /// Makes names of new users differ from load to load.
     loads: u64,
+    first: Option<f64>,
     place: Place,
 }
 
@@ -52,7 +55,7 @@ impl Stage {
         let token = place.token("entra").await?;
         let serve = Serve::start(&place).await?;
         let host = serve.address().trim_start_matches("http://").to_owned();
-        Ok(Self { serve, host, door: Door::axon(&token), seeded, loads: 0, place })
+        Ok(Self { serve, host, door: Door::axon(&token), seeded, loads: 0, first: None, place })
     }
 
     /// The folder of the run.
@@ -96,6 +99,31 @@ impl Stage {
             })?
             .expect("health", &[200])
         })
+    }
+
+    /// GET by id of each user once: none of them is kept yet. Gives the last load.
+    pub fn first_reads(&mut self, span: Duration) -> anyhow::Result<Measured> {
+        let next = Arc::new(AtomicUsize::new(0));
+        loop {
+            let (users, door, at) = (self.seeded.users.clone(), self.door.clone(), next.clone());
+            let run = self.measured(|_, host| {
+                load(host, CLIENTS, span, move |out, _, _| {
+                    let user = at.fetch_add(1, Ordering::Relaxed) % USERS;
+                    door.get(out, &format!("/Users/{}", users[user]));
+                    "GET"
+                })?
+                .expect("GET", &[200])
+            })?;
+            if next.load(Ordering::Relaxed) >= USERS {
+                return Ok(run);
+            }
+            self.first = Some(run.load.rate());
+        }
+    }
+
+    /// How fast users were read that were not kept, of the last load that met no other.
+    pub const fn first(&self) -> Option<f64> {
+        self.first
     }
 
     /// GET by id of any user.
