@@ -27,5 +27,5 @@ pub use caller::Caller;
 pub(crate) use caller::Need;
 pub(crate) use failures::{Failures, Slowed};
 pub(crate) use origin::host;
-pub use origin::{ForwardedBy, Origin, Peer, Proxies};
+pub use origin::{ForwardedBy, Origin, Peer, Proxies, client_network};
 pub use settings::{AuthSettings, Federated, SourceGrant, Trusts};

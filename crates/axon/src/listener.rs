@@ -9,6 +9,7 @@
 mod activity;
 mod certificates;
 mod patient;
+mod places;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use tower::ServiceExt as _;
 use activity::Activity;
 pub use certificates::Certificates;
 use patient::Patient;
+pub use places::Places;
 
 /// How long an accepted client may leave its answer unread.
 const UNREAD: Duration = Duration::from_mins(1);
@@ -57,6 +59,7 @@ pub struct ConnectionLimits {
 pub struct Listener {
     tcp: TcpListener,
     tls: Option<Arc<Certificates>>,
+    places: Arc<Places>,
     limits: ConnectionLimits,
 }
 
@@ -65,12 +68,13 @@ impl Listener {
     pub async fn bind(
         address: SocketAddr,
         tls: Option<Arc<Certificates>>,
+        places: Arc<Places>,
         limits: ConnectionLimits,
     ) -> anyhow::Result<Self> {
         let tcp = TcpListener::bind(address)
             .await
             .with_context(|| format!("cannot listen on {address}: is another process there? set `listen`"))?;
-        Ok(Self { tcp, tls, limits })
+        Ok(Self { tcp, tls, places, limits })
     }
 
     /// Where it is, as clients write it.
@@ -81,12 +85,12 @@ impl Listener {
 
     /// Serves until `stop` shows true and every connection has ended.
     pub async fn serve(self, routes: Router, stop: watch::Receiver<bool>) {
-        let places = Arc::new(Semaphore::new(self.limits.connections.clamp(1, Semaphore::MAX_PERMITS)));
+        let all = Arc::new(Semaphore::new(self.limits.connections.clamp(1, Semaphore::MAX_PERMITS)));
         let open = TaskTracker::new();
         let mut ending = stop.clone();
         loop {
             let next = async {
-                let place = places.clone().acquire_owned().await;
+                let place = all.clone().acquire_owned().await;
                 (place, self.tcp.accept().await)
             };
             let (place, accepted) = tokio::select! {
@@ -95,13 +99,17 @@ impl Listener {
             };
             match accepted {
                 Ok((stream, peer)) => {
+                    let Some(own) = self.places.take(peer.ip()) else {
+                        metrics::counter!("axon_http_connections_refused_total").increment(1);
+                        continue;
+                    };
                     let (routes, tls, limits, stop) =
                         (routes.clone(), self.tls.clone(), self.limits, stop.clone());
                     open.spawn(async move {
                         metrics::gauge!("axon_http_connections").increment(1);
                         greet(stream, peer, tls, routes, limits, stop).await;
                         metrics::gauge!("axon_http_connections").decrement(1);
-                        drop(place);
+                        drop((place, own));
                     });
                 }
                 Err(error) => {

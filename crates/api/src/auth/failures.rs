@@ -4,13 +4,15 @@
 //! bounded, and so is the number of answers that wait at once.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axon_store::TokenId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
+
+use super::origin::client_network;
 
 /// Refusals that cost nothing: a connector with an old token is told so at once.
 const FREE: u32 = 5;
@@ -71,7 +73,7 @@ impl Failures {
     /// Notes a refusal and says how its answer is slowed.
     pub(crate) fn note(&self, address: Option<IpAddr>) -> Slowed {
         // Without a connection there is nobody to slow: the request was made in this process.
-        let Some(address) = address.map(network) else { return Slowed::No };
+        let Some(address) = address.map(client_network) else { return Slowed::No };
         let now = Instant::now();
         let mut table = self.table();
         make_room(&mut table.addresses, address, now);
@@ -149,17 +151,6 @@ fn make_room(addresses: &mut HashMap<IpAddr, Entry>, wanted: IpAddr, now: Instan
 fn delay(count: u32) -> Duration {
     let doublings = count.saturating_sub(FREE + 1).min(16);
     (DELAY * 2_u32.pow(doublings)).min(LONGEST)
-}
-
-/// The network of one customer: who has an IPv6 address has at least 2^64 of them.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(v6) => {
-            let s = v6.segments();
-            IpAddr::V6(Ipv6Addr::new(s[0], s[1], s[2], s[3], 0, 0, 0, 0))
-        }
-    }
 }
 
 #[cfg(test)]

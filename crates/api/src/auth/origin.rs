@@ -3,7 +3,7 @@
 //! What a header says of that counts only when the connection is from a trusted proxy. The address is then the rightmost hop
 //! that is no trusted proxy: what stands left of it was written by somebody whom nobody trusts.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use axum::http::{HeaderMap, HeaderName, header};
 use ipnet::IpNet;
@@ -142,6 +142,17 @@ pub fn host<'r>(
     let said = origin.and_then(|origin| origin.host.as_deref()).filter(plain);
     let header = || headers.get(header::HOST).and_then(|value| value.to_str().ok()).filter(plain);
     said.or_else(header).or_else(|| uri.authority().map(axum::http::uri::Authority::as_str).filter(plain))
+}
+
+/// The network of one customer: who has an IPv6 address has at least 2^64 of them.
+pub fn client_network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => {
+            let s = v6.segments();
+            IpAddr::V6(Ipv6Addr::new(s[0], s[1], s[2], s[3], 0, 0, 0, 0))
+        }
+    }
 }
 
 #[cfg(test)]

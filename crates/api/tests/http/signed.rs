@@ -44,7 +44,7 @@ async fn server(rules: Vec<(Rule, SourceGrant)>) -> Server {
     Server::with(LIMITS, change).await
 }
 
-fn claims(server: &Server, iss: &str, more: Value) -> Value {
+fn claims(server: &Server, iss: &str, more: &Value) -> Value {
     let now = server.clock.now().unix_timestamp();
     let mut claims =
         json!({"iss": iss, "aud": AUDIENCE, "sub": "s", "iat": now, "nbf": now, "exp": now + 3900});
@@ -68,14 +68,15 @@ async fn entra_s_own_token_of_either_version_is_the_source_s() {
     ])
     .await;
     for (iss, name) in [(&v1.name, "one"), (&v2.name, "two")] {
-        let token = key.sign(&claims(&server, iss, json!({"tid": TENANT})));
+        let token = key.sign(&claims(&server, iss, &json!({"tid": TENANT})));
         let made = server.bearer(&token).user(name).await;
         assert_eq!(server.entra().get(&made.path).await.status, 200, "it is Entra's directory");
-        let foreign = key.sign(&claims(&server, iss, json!({"tid": "99999999-2222-3333-4444-555555555555"})));
+        let foreign =
+            key.sign(&claims(&server, iss, &json!({"tid": "99999999-2222-3333-4444-555555555555"})));
         server.bearer(&foreign).get("/Users").await.refused(401, "");
     }
     // Expiry, tampering and a plain token without its switch are refused like any other.
-    let token = key.sign(&claims(&server, &v2.name, json!({"tid": TENANT})));
+    let token = key.sign(&claims(&server, &v2.name, &json!({"tid": TENANT})));
     assert_eq!(server.bearer(&token).get("/Users").await.status, 200);
     server.bearer(&format!("{token}x")).get("/Users").await.refused(401, "");
     server.clock.advance(time::Duration::hours(2));
@@ -87,7 +88,7 @@ async fn keys_rotate_while_the_connector_goes_on_and_trouble_at_the_issuer_is_50
     let (issuer, first) = (FakeIssuer::start().await, SigningKey::p256("k1"));
     let okta = Issuer::discovered(issuer.base()).unwrap();
     let server = server(vec![(rule(okta, &[]), grant("okta", Scopes::ALL))]).await;
-    let sign = |key: &SigningKey| key.sign(&claims(&server, issuer.base(), json!({})));
+    let sign = |key: &SigningKey| key.sign(&claims(&server, issuer.base(), &json!({})));
     let answer = server.bearer(&sign(&first)).get("/Users").await;
     answer.refused(503, "");
     assert!(!answer.header("retry-after").is_empty(), "an issuer that is down is no bad token");
@@ -119,7 +120,7 @@ async fn a_rule_s_conditions_and_scopes_hold_and_two_sources_are_never_mixed() {
         (rule(from(), &[("app", "both")]), grant("generic", Scopes::ALL)),
     ])
     .await;
-    let shows = |app: Value| key.sign(&claims(&server, issuer.base(), json!({ "app": app })));
+    let shows = |app: Value| key.sign(&claims(&server, issuer.base(), &json!({ "app": app })));
     let reader = shows(json!("reader"));
     assert_eq!(server.bearer(&reader).get("/Users").await.status, 200);
     server.bearer(&reader).post("/Users", json!({"userName": "kim"})).await.refused(403, "");

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 use super::Status;
 use crate::config::Config;
-use crate::listener::{Certificates, ConnectionLimits, Listener};
+use crate::listener::{Certificates, ConnectionLimits, Listener, Places};
 use crate::telemetry;
 use crate::wiring::{Parts, can_be_carried_out, load_map, map_files};
 
@@ -40,7 +40,9 @@ pub async fn run(config: Config) -> anyhow::Result<Status> {
     // A server that cannot start changes nothing: the map is put in force when everything else stands.
     let tls = config.tls.as_ref().map(|tls| Certificates::load(&tls.certificate, &tls.key)).transpose()?;
     let tls = tls.map(Arc::new);
-    let listener = Listener::bind(config.listen, tls.clone(), connection_limits(&config)).await?;
+    let auth = config.auth().map_err(|(key, reason)| anyhow::anyhow!("`{key}` {reason}"))?;
+    let places = Places::new(config.limits.address_connections, auth.proxies.trusted.clone());
+    let listener = Listener::bind(config.listen, tls.clone(), places, connection_limits(&config)).await?;
     let url = listener.url()?;
     for warning in config.claim_warnings() {
         tracing::warn!("{warning}");
@@ -57,7 +59,6 @@ pub async fn run(config: Config) -> anyhow::Result<Status> {
         async move { controller.run(targets, map_seen, stopped).await }
     });
 
-    let auth = parts.config.auth().map_err(|(key, reason)| anyhow::anyhow!("`{key}` {reason}"))?;
     let registry = Arc::new(parts.config.registry()?);
     let care = care::settings(&parts.config, &registry)?;
     let api = Api::new(ApiParts {

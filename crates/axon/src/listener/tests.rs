@@ -19,7 +19,8 @@ struct Served {
 }
 
 async fn serve(limits: ConnectionLimits, tls: Option<Arc<Certificates>>) -> Served {
-    let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), tls, limits).await.unwrap();
+    let places = Places::new(6, Vec::new());
+    let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), tls, places, limits).await.unwrap();
     let address = listener.tcp.local_addr().unwrap();
     let (stop, stopped) = watch::channel(false);
     let routes = Router::new().route("/", get(|| async { "hello" }));
@@ -144,4 +145,28 @@ async fn h2_and_http_1_are_spoken_over_tls_and_a_handshake_that_never_ends_is_cu
     assert_eq!(first[3], 4, "its SETTINGS");
     let mut silent = TcpStream::connect(served.address).await.unwrap();
     assert_eq!(rest(&mut silent).await, "");
+}
+
+#[tokio::test]
+async fn a_client_that_holds_more_than_its_share_is_turned_away_at_once() {
+    let served = serve(ConnectionLimits { header_time: Duration::from_secs(30), ..LIMITS }, None).await;
+    let mut held = Vec::new();
+    for _ in 0..6 {
+        held.push(TcpStream::connect(served.address).await.unwrap());
+    }
+    let mut one_more = TcpStream::connect(served.address).await.unwrap();
+    assert_eq!(rest_or_reset(&mut one_more).await, "");
+    drop(held.pop());
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !asks_or_reset(served.address).await.contains("hello") {
+        assert!(Instant::now() < deadline, "the place is not given back");
+        tokio::task::yield_now().await;
+    }
+}
+
+/// As [`asks`], of a server that may turn us away.
+async fn asks_or_reset(address: SocketAddr) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let _ = stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
+    rest_or_reset(&mut stream).await
 }
