@@ -95,8 +95,8 @@ async fn a_configuration_that_cannot_be_used_is_told_by_key_and_place() -> anyho
     wrong(&CONFIG.replace("kind: okta", "kind: octa"), &["axon.yaml:8:", "octa", "okta"]).await?;
     wrong(&CONFIG.replace("127.0.0.1:0", "localhost"), &["axon.yaml:1:9", "listen"]).await?;
     wrong(&format!("{CONFIG}limits: {{ body_bytes: 10 }}\n"), &["limits.body_bytes", "10", "1024"]).await?;
-    wrong(&CONFIG.replace("sqlite:axon.db", "postgres://x/y"), &["store", "PostgreSQL is not supported yet"])
-        .await?;
+    let misspelt = CONFIG.replace("sqlite:axon.db", "postgres://axon@db/axon?sslmod=x");
+    wrong(&misspelt, &["store", "sslmod", "sslmode"]).await?;
     wrong(&CONFIG.replace("sqlite:axon.db", "axon.db"), &["store", "sqlite:FILE"]).await?;
     wrong("listen: [", &["axon.yaml:1:"]).await?;
     wrong("", &["axon.yaml"]).await?;
@@ -149,7 +149,7 @@ async fn a_map_that_cannot_be_used_is_quoted_where_it_is_wrong() -> anyhow::Resu
         (map("any: [Readers]", "any: []"), &["role-map.yaml:"]),
         (map("host: 127.0.0.1", "host: warehouse.example"), &["role-map.yaml:", "tls"]),
         (map("axon: 1", "axon: 2"), &["role-map.yaml:2:", "axon"]),
-        (map("axon: 1", "axon: 1\nviews: {}"), &["role-map.yaml:3:1", "views", "not supported yet"]),
+        (map("axon: 1", "axon: 1\nveiws: {}"), &["role-map.yaml:3:1", "veiws", "did you mean `views`?"]),
         ("axon: 1\ntargets: [".to_owned(), &["role-map.yaml:"]),
     ] {
         place.write("role-map.yaml", &text)?;
