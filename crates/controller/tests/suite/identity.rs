@@ -1,5 +1,7 @@
 //! Whom names belong to: what a source may say, who comes under a name that another one had, which group a name is bound to.
 
+use std::sync::Arc;
+
 use axon_controller::State;
 use axon_model::{GroupId, RecordSeq, UserId};
 use axon_reconcile::Connect;
@@ -193,7 +195,7 @@ async fn a_pool_that_slept_from_the_change_until_after_the_release_gives_the_old
     stage.patch_person(kim, "entra", set("externalId", "new")).await;
     stage.patch(readers, "join", add(&[kim])).await;
     // Another target's process opens the hold; this pool sleeps.
-    let mut elsewhere = Stage::ticker(&stage.store, &stage.clock, &stage.ids, &Default::default(), "other");
+    let mut elsewhere = Stage::ticker(&stage.store, &stage.clock, &stage.ids, &Arc::default(), "other");
     elsewhere.tick(&stage.map).await;
     let hold = stage.only_hold(HoldKind::NewPerson).await;
     stage.end(&hold, HoldEnd::Release).await;
@@ -239,10 +241,7 @@ async fn a_group_that_takes_a_mapped_name_gives_nothing() {
     for mapped_is_there in [true, false] {
         let mut stage = Stage::set().await;
         let (kim, eve) = (stage.user("kim").await, stage.user("eve").await);
-        let first = match mapped_is_there {
-            true => Some(stage.readers(&[kim]).await),
-            false => None,
-        };
+        let first = if mapped_is_there { Some(stage.readers(&[kim]).await) } else { None };
         let other = stage.group_of("entra", "Guests", "g", &[eve]).await;
         stage.settle().await;
         // Nobody looks while it is renamed, and another process looks first.

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod dangers;
+#[cfg(test)]
 mod identity;
 #[cfg(test)]
 mod stage;
