@@ -1,6 +1,7 @@
 //! `axon explain USER`
 
 pub mod grant;
+mod records;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -33,13 +34,18 @@ pub async fn run(parts: &Parts, user: &str, target: Option<&str>, json: bool) ->
     let question = Question { who: user, target, identity: world.identity(), around: &BTreeMap::new() };
     let explanation = explain(&map, world.directory(), question, now);
     let held = concerning(holds::open(parts).await?, &explanation);
+    let behind = records::of(parts, &explanation).await?;
     let known = !explanation.people.is_empty();
     if json {
         let mut value = serde_json::to_value(&explanation)?;
+        value["records"] = behind.iter().map(records::value).collect();
         value["holds"] = held.iter().map(holds::value).collect();
         print_json(&value)?;
     } else {
         print!("{explanation}");
+        for entry in &behind {
+            println!("{}", records::text(entry));
+        }
         for hold in &held {
             println!("HELD: {}", holds::text(hold));
         }
