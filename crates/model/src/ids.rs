@@ -219,17 +219,18 @@ impl IdSource {
         let millis = u64::try_from(now.unix_timestamp_nanos() / 1_000_000).unwrap_or(0);
         let mut bytes = [0_u8; 10];
         match self {
-            Self::Random => bytes.copy_from_slice(&Uuid::new_v4().as_bytes()[..10]),
+            Self::Random => {
+                // A version 4 UUID has fixed bits in bytes 6 and 8; each one is a call into the kernel, so one must do.
+                let random = Uuid::new_v4();
+                let random = random.as_bytes();
+                bytes[..6].copy_from_slice(&random[..6]);
+                bytes[6] = random[7];
+                bytes[7..].copy_from_slice(&random[9..12]);
+            }
             Self::Counting(n) => {
                 let n = n.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                 bytes[2..].copy_from_slice(&n.to_be_bytes());
             }
-        }
-        // A version 4 UUID has fixed bits in bytes 6 and 8: spread the random ones over them.
-        if matches!(self, Self::Random) {
-            let more = Uuid::new_v4();
-            bytes[6] = more.as_bytes()[0];
-            bytes[8] = more.as_bytes()[1];
         }
         uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid()
     }
