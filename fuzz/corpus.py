@@ -1,7 +1,7 @@
 """The corpus of a fuzz target as one text file, an input a line, so that a review can read it.
 
     corpus.py unpack FILE FOLDER     writes each input as a file of FOLDER
-    corpus.py pack FOLDER FILE [N]   keeps at most N inputs, the shortest first
+    corpus.py pack FOLDER FILE [N]   keeps at most N inputs of at most 1,500 bytes, of every length
 
 A line is a JSON text; an input that is not UTF-8 is {"bytes": TEXT}, a character of TEXT for each byte.
 """
@@ -10,6 +10,9 @@ import hashlib
 import json
 import pathlib
 import sys
+
+
+LONGEST = 1500
 
 
 def read_line(line):
@@ -34,7 +37,10 @@ def unpack(file, folder):
 
 def pack(folder, file, most):
     inputs = sorted({path.read_bytes() for path in folder.iterdir()}, key=lambda data: (len(data), data))
-    file.write_text("".join(write_line(data) + "\n" for data in inputs[:most]), "utf-8")
+    inputs = [data for data in inputs if len(data) <= LONGEST]
+    if most is not None and len(inputs) > most:
+        inputs = [inputs[n * len(inputs) // most] for n in range(most)]
+    file.write_text("".join(write_line(data) + "\n" for data in inputs), "utf-8")
 
 
 def main(arguments):

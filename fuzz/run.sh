@@ -14,6 +14,7 @@ work=${AXON_FUZZ_WORK:-../target/fuzz-work}
 for target; do
     corpus=$work/corpus/$target
     python3 corpus.py unpack "corpus/$target.txt" "$corpus"
+    python3 corpus.py unpack "seeds/$target.txt" "$corpus"
     mkdir -p "$work/artifacts" "$work/small"
     export CARGO_TARGET_DIR="$work/build"
     cargo +nightly fuzz build --fuzz-dir . "$target"

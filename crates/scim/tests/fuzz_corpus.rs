@@ -1,4 +1,4 @@
-//! What fuzzing found and kept, replayed: each input of `fuzz/corpus` against the laws of `fuzz/src/oracles.rs`.
+//! What fuzzing found and kept, replayed: each input of `fuzz/corpus` and `fuzz/seeds` against the laws of `fuzz/src/oracles.rs`.
 
 #[path = "../../../fuzz/src/oracles.rs"]
 mod oracles;
@@ -6,8 +6,8 @@ mod oracles;
 use serde_json::Value;
 
 /// The inputs of a target: a line each, a text, or `{"bytes": …}` with a character for each byte.
-fn inputs(target: &str) -> Vec<Vec<u8>> {
-    let file = format!("{}/../../fuzz/corpus/{target}.txt", env!("CARGO_MANIFEST_DIR"));
+fn inputs(folder: &str, target: &str) -> Vec<Vec<u8>> {
+    let file = format!("{}/../../fuzz/{folder}/{target}.txt", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{file}: {error}"));
     let read = |line: &str| match serde_json::from_str(line).unwrap_or_else(|e| panic!("{file}: {e}: {line}"))
     {
@@ -23,9 +23,9 @@ fn inputs(target: &str) -> Vec<Vec<u8>> {
 }
 
 fn replay(target: &str, law: fn(&[u8])) {
-    let inputs = inputs(target);
-    assert!(inputs.len() >= 50, "{target}: {} inputs", inputs.len());
-    for input in inputs {
+    let kept = inputs("corpus", target);
+    assert!(kept.len() >= 50, "{target}: {} inputs", kept.len());
+    for input in kept.into_iter().chain(inputs("seeds", target)) {
         law(&input);
         // And what a connection that breaks leaves of it.
         law(&input[..input.len() / 2]);
