@@ -19,7 +19,7 @@ pub async fn run(parts: Parts, json: bool) -> anyhow::Result<Status> {
         all.insert(name.to_string(), value);
     }
     let counts = parts.store.counts().await?;
-    let held = super::holds::open(&parts).await?;
+    let waits = super::holds::open(&parts).await?;
     let (calls, now) = (parts.store.health().await?, parts.clock.now());
     parts.store.close().await;
     if json {
@@ -35,7 +35,7 @@ pub async fn run(parts: Parts, json: bool) -> anyhow::Result<Status> {
             "sources": sources,
             "health": health::as_json(&calls, now),
             "targets": all,
-            "holds": held.iter().map(super::holds::value).collect::<Vec<_>>(),
+            "holds": waits.iter().map(super::holds::value).collect::<Vec<_>>(),
         }))?;
         return Ok(Status::Done);
     }
@@ -70,7 +70,7 @@ pub async fn run(parts: Parts, json: bool) -> anyhow::Result<Status> {
             println!("    trouble: {trouble}");
         }
     }
-    for hold in &held {
+    for hold in &waits {
         println!("held: {}", super::holds::text(hold));
     }
     Ok(Status::Done)
