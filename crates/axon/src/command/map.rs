@@ -117,15 +117,14 @@ pub async fn preview(config: &Path, args: &PreviewArgs) -> anyhow::Result<Status
         (None, _) => Some(Arc::new(read(config, None, &[])?)),
     };
     let now = SystemClock.now();
-    let (directory, identity): (Directory, Arc<Identity>) = match &args.snapshot {
-        Some(path) => (read_snapshot(path)?, Arc::default()),
-        None => {
-            let parts = Parts::open_existing(load_config(config)?).await?;
-            let mut world = World::of(parts.config.claims());
-            world.follow(parts.store.as_ref(), now).await?;
-            parts.store.close().await;
-            (world.directory().clone(), world.identity().clone())
-        }
+    let (directory, identity): (Directory, Arc<Identity>) = if let Some(path) = &args.snapshot {
+        (read_snapshot(path)?, Arc::default())
+    } else {
+        let parts = Parts::open_existing(load_config(config)?).await?;
+        let mut world = World::of(parts.config.claims());
+        world.follow(parts.store.as_ref(), now).await?;
+        parts.store.close().await;
+        (world.directory().clone(), world.identity().clone())
     };
     let compared = Compared { old: old.as_ref(), new: &new, directory: &directory, identity: &identity, now };
     let both = sides(compared);

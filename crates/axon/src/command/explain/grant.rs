@@ -39,25 +39,22 @@ pub async fn run(
         let help = e.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
         anyhow!("{grant:?} is no grant: {e}{help}")
     };
-    let found = match user {
-        Some(user) => {
-            let missing = explainer.missing(user, grant).map_err(refused)?;
-            if json {
-                print_json(&missing)?
-            } else {
-                print!("{missing}")
-            }
-            !missing.targets.is_empty()
+    let found = if let Some(user) = user {
+        let missing = explainer.missing(user, grant).map_err(refused)?;
+        if json {
+            print_json(&missing)?;
+        } else {
+            print!("{missing}");
         }
-        None => {
-            let holders = explainer.holders(grant).map_err(refused)?;
-            if json {
-                print_json(&holders)?
-            } else {
-                print!("{holders}")
-            }
-            true
+        !missing.targets.is_empty()
+    } else {
+        let holders = explainer.holders(grant).map_err(refused)?;
+        if json {
+            print_json(&holders)?;
+        } else {
+            print!("{holders}");
         }
+        true
     };
     parts.store.close().await;
     Ok(if found { Status::Done } else { Status::Failed })
