@@ -87,7 +87,7 @@ impl Stage {
         #[expect(clippy::cast_precision_loss, reason = "counts of a bench are small")]
         let per = |n: u64| n as f64 / as_f64(load.count().max(1));
         let (reads, writes) = (per(reads - before.reads), per(writes - before.writes));
-        Ok(Measured { cpu: cpu - before.cpu, reads, writes, commits: 0.0, load })
+        Ok(Measured { cpu: cpu.saturating_sub(before.cpu), reads, writes, commits: 0.0, load })
     }
 
     /// The health endpoint.

@@ -159,7 +159,7 @@ where
     }
     let mut load = total.take();
     load.span = began.elapsed();
-    load.client_cpu = thread_cpu() - cpu;
+    load.client_cpu = thread_cpu().saturating_sub(cpu);
     for times in load.kinds.values_mut() {
         times.micros.sort_unstable();
     }
