@@ -14,6 +14,7 @@
 mod authenticate;
 mod book;
 mod caller;
+mod elsewhere;
 mod failures;
 mod last_use;
 pub mod oauth;

@@ -13,10 +13,18 @@ const PAUSE: Duration = Duration::from_millis(500);
 const SILENCE: Duration = Duration::from_secs(30);
 
 /// Moves the position by what is told, for ever. After a connection was lost it looks where the journal stands.
-pub(crate) async fn follow(pool: PgPool, channel: String, moved: watch::Sender<RecordSeq>) {
+/// What may have been missed meanwhile counts as a change of tokens.
+pub(crate) async fn follow(
+    pool: PgPool,
+    channel: String,
+    moved: watch::Sender<RecordSeq>,
+    tokens: watch::Sender<u64>,
+) {
     let mut again = false;
     while !moved.is_closed() && !pool.is_closed() {
-        if let Err(error) = listen(&pool, &channel, &moved, std::mem::replace(&mut again, true)).await {
+        if let Err(error) =
+            listen(&pool, &channel, &moved, &tokens, std::mem::replace(&mut again, true)).await
+        {
             tracing::debug!(%error, "the commits of other replicas are not told now");
         }
         tokio::time::sleep(PAUSE).await;
@@ -27,12 +35,14 @@ async fn listen(
     pool: &PgPool,
     channel: &str,
     moved: &watch::Sender<RecordSeq>,
+    tokens: &watch::Sender<u64>,
     again: bool,
 ) -> Result<(), sqlx::Error> {
     let mut listener = PgListener::connect_with(pool).await?;
     listener.listen(channel).await?;
     let stands = head(&mut listener).await?;
     if again {
+        tokens.send_modify(|changes| *changes += 1);
         // Not only forward: a server that was restored from a backup stands where it stands.
         moved.send_if_modified(|told| std::mem::replace(told, stands) != stands);
     } else {
@@ -41,7 +51,11 @@ async fn listen(
     loop {
         match tokio::time::timeout(SILENCE, listener.try_recv()).await {
             Ok(Ok(Some(told))) => {
-                if let Ok(seq) = told.payload().parse() {
+                let (seq, news) = told.payload().split_once(' ').unwrap_or((told.payload(), ""));
+                if news == "tokens" {
+                    tokens.send_modify(|changes| *changes += 1);
+                }
+                if let Ok(seq) = seq.parse() {
                     advance(moved, RecordSeq(seq));
                 }
             }

@@ -182,9 +182,9 @@ impl Database for PostgresServer {
         &self.tally
     }
 
-    fn follow(&self, moved: &watch::Sender<RecordSeq>) {
+    fn follow(&self, moved: &watch::Sender<RecordSeq>, tokens: &watch::Sender<u64>) {
         let Some(channel) = self.terms.channel.clone() else { return };
-        let task = tokio::spawn(follow(self.ear.clone(), channel, moved.clone()));
+        let task = tokio::spawn(follow(self.ear.clone(), channel, moved.clone(), tokens.clone()));
         *self.following.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
     }
 

@@ -61,8 +61,9 @@ pub trait Database: std::fmt::Debug + Send + Sync + Sized + 'static {
         None
     }
 
-    /// Follows commits of other processes and moves the position, where the database tells of them.
-    fn follow(&self, _moved: &watch::Sender<RecordSeq>) {}
+    /// Follows commits of other processes and moves the position, where the database tells of them; and the count of commits
+    /// that changed a token.
+    fn follow(&self, _moved: &watch::Sender<RecordSeq>, _tokens: &watch::Sender<u64>) {}
 
     /// Closes the connections that read, and whatever follows.
     async fn close(&self);

@@ -90,6 +90,10 @@ impl<D: Database> Store for SqlStore<D> {
         self.inner.writer.position()
     }
 
+    fn token_changes(&self) -> watch::Receiver<u64> {
+        self.inner.writer.token_changes()
+    }
+
     async fn durability(&self) -> Result<Durability, StoreError> {
         let database = self.inner.database.clone();
         self.write(move |txn| Box::pin(async move { database.durability(txn.session()?).await })).await

@@ -34,6 +34,7 @@ pub(crate) struct Writer {
     queue: std::sync::Mutex<Option<mpsc::Sender<Box<dyn Job>>>>,
     counts: Arc<Counts>,
     position: watch::Receiver<RecordSeq>,
+    tokens: watch::Sender<u64>,
     /// Told when the writer has ended.
     ended: tokio::sync::Mutex<Option<oneshot::Receiver<()>>>,
 }
@@ -51,13 +52,15 @@ impl Writer {
         let (queue, waiting) = mpsc::channel(terms.queue.max(1));
         let (moved, position) = watch::channel(head.seq);
         let counts = Arc::new(Counts::default());
-        database.follow(&moved);
+        let tokens = watch::Sender::new(0);
+        database.follow(&moved, &tokens);
         let run = Run { database, terms, txn, waiting, moved, kept, before: None, counts: counts.clone() };
         let ended = if D::BLOCKS { on_a_thread(run)? } else { on_a_task(run) };
         Ok(Self {
             queue: std::sync::Mutex::new(Some(queue)),
             counts,
             position,
+            tokens,
             ended: tokio::sync::Mutex::new(Some(ended)),
         })
     }
@@ -90,6 +93,11 @@ impl Writer {
     /// Shows the position after each commit.
     pub fn position(&self) -> watch::Receiver<RecordSeq> {
         self.position.clone()
+    }
+
+    /// Moves when the database told of a commit that changed a token.
+    pub fn token_changes(&self) -> watch::Receiver<u64> {
+        self.tokens.subscribe()
     }
 
     /// What it has done.

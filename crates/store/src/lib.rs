@@ -82,6 +82,10 @@ pub trait Store: DirectoryStore + JournalStore + TokenStore + StateStore + Healt
     /// commits (PostgreSQL does, SQLite does not), after those too; else they show in [`JournalStore::head`] only.
     fn subscribe(&self) -> watch::Receiver<RecordSeq>;
 
+    /// Moves when a token may have been changed by another process, where the database tells of that (PostgreSQL does, SQLite
+    /// does not): what was believed of tokens is then forgotten.
+    fn token_changes(&self) -> watch::Receiver<u64>;
+
     /// How durable a write is, read from the connection that writes.
     async fn durability(&self) -> Result<Durability, StoreError>;
 

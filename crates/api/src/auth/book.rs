@@ -1,7 +1,7 @@
 //! The tokens seen lately, so that a request need not ask the store, or check a signature, to know who is calling.
 //!
-//! An entry is believed for one second: a token that another process revokes opens nothing after that, and one that this
-//! process revokes opens nothing at once. The book is looked up by the SHA-256 of what was shown, so that the time of a
+//! An entry is believed for one second: a token that another process revokes opens nothing after that, nor as soon as the
+//! database tells of it (PostgreSQL does), and one that this process revokes opens nothing at once. The book is looked up by the SHA-256 of what was shown, so that the time of a
 //! look-up says nothing about a token that is near a true one.
 
 use std::collections::HashMap;

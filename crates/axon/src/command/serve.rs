@@ -81,6 +81,7 @@ pub async fn run(config: Config) -> anyhow::Result<Status> {
     };
     let routes = axon_api::router(api.clone(), limits);
     tokio::spawn(api.clone().keep_ledgers(stopped.clone()));
+    tokio::spawn(api.clone().forget_changed_tokens(stopped.clone()));
     let remembering = tokio::spawn(api.clone().keep_last_uses(stopped.clone()));
     announce(&url, &parts);
 

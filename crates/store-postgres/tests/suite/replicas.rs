@@ -124,8 +124,17 @@ async fn a_revoked_token_is_revoked_on_all_replicas_at_once() {
     let token = stores[0].add_token(new, contract::act(1)).await.unwrap();
     let hash = TokenHash::of("secret");
     assert_eq!(stores[1].find_token(&hash).await.unwrap().unwrap().revoked, None);
+    let mut moved = stores[1].subscribe();
+    moved.wait_for(|seq| seq.0 == 1).await.expect("the store lives");
+    let mut changes = stores[1].token_changes();
+    changes.mark_unchanged();
+    contract::user(&*stores[0], "kim").await;
+    moved.wait_for(|seq| seq.0 == 2).await.expect("the store lives");
+    assert!(!changes.has_changed().unwrap(), "a user is no token");
     assert!(stores[0].revoke_token(token.id, contract::act(2)).await.unwrap());
     assert!(stores[1].find_token(&hash).await.unwrap().unwrap().revoked.is_some());
+    let told = tokio::time::timeout(std::time::Duration::from_secs(20), changes.changed());
+    told.await.expect("whoever believed it is told in time").expect("the store lives");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

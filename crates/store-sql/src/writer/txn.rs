@@ -1,6 +1,6 @@
 //! The open transaction: its connection, and the chain as it grows.
 
-use axon_audit::{Chain, NewRecord, Sealed, seal};
+use axon_audit::{Chain, NewRecord, RecordKind, Sealed, seal};
 use axon_model::{Delta, RecordSeq};
 use axon_store::StoreError;
 use axon_store::kept::Touched;
@@ -127,13 +127,15 @@ impl Txn {
         let records = std::mem::take(&mut self.records);
         records::write(self.session()?, &records).await?;
         self.records = records;
-        self.records.clear();
         let commit = match &self.terms.channel {
             Some(channel) if self.chain.seq != self.committed.seq => {
-                format!("NOTIFY {channel}, '{}'; COMMIT", self.chain.seq.0).into()
+                let tokens = self.records.iter().any(|sealed| sealed.record.kind == RecordKind::TokenChange);
+                let news = if tokens { " tokens" } else { "" };
+                format!("NOTIFY {channel}, '{}{news}'; COMMIT", self.chain.seq.0).into()
             }
             _ => "COMMIT".into(),
         };
+        self.records.clear();
         self.control(commit, "commit").await?;
         self.committed = self.chain;
         Ok(())
