@@ -270,6 +270,9 @@ mod tests {
 
     struct Said(Arc<Mutex<Vec<String>>>);
 
+    /// Among what was said: no commit succeeds.
+    const DISK_FULL: &str = "the disk is full";
+
     #[async_trait]
     impl Session for Said {
         fn dialect(&self) -> Dialect {
@@ -285,8 +288,9 @@ mod tests {
             Ok(())
         }
         async fn control(&mut self, sql: Sql) -> Result<(), SqlError> {
+            let is_full = sql == "COMMIT" && self.0.lock().unwrap().contains(&DISK_FULL.to_owned());
             self.0.lock().unwrap().push(sql.into_owned());
-            Ok(())
+            if is_full { Err(SqlError::Other(DISK_FULL.into())) } else { Ok(()) }
         }
         async fn close(self: Box<Self>) {}
     }
@@ -351,5 +355,25 @@ mod tests {
         let wanted = ["BEGIN; SAVEPOINT job", "RELEASE job; SAVEPOINT job", "ROLLBACK TO job", "COMMIT"];
         assert_eq!(*said.lock().unwrap(), wanted);
         assert_eq!((writer.counts().writes, writer.counts().refused, writer.counts().groups), (2, 1, 1));
+    }
+
+    /// A DELETE that is sent twice meets its own first try in the group: "there is no such user" would be believed.
+    #[tokio::test]
+    async fn what_was_refused_for_a_write_that_is_not_kept_is_not_refused() {
+        let (database, session) = Nothing::open(()).await.unwrap();
+        let said = database.said.clone();
+        let writer = Writer::start(Arc::new(database), session, Arc::default()).await.unwrap();
+        let write = async |finds_it_gone: bool| -> Result<(), axon_store::WriteError> {
+            let gone = || axon_scim::ScimError::no_such_resource(axon_scim::ResourceKind::User, "7").into();
+            writer
+                .run(move |_| Box::pin(async move { if finds_it_gone { Err(gone()) } else { Ok(()) } }))
+                .await
+        };
+        let (deleted, again) = tokio::join!(write(false), write(true));
+        assert_eq!((deleted.is_ok(), again.unwrap_err().to_scim().status), (true, 404));
+        said.lock().unwrap().push(DISK_FULL.to_owned());
+        let (deleted, again) = tokio::join!(write(false), write(true));
+        assert_eq!(deleted.unwrap_err().to_scim().status, 503);
+        assert_eq!(again.unwrap_err().to_scim().status, 503, "the first one was undone: the user is there");
     }
 }

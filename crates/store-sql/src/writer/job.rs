@@ -67,9 +67,9 @@ where
 
     fn answer(self: Box<Self>, failure: Option<&str>) {
         let result = match (self.result, failure) {
-            // A refusal stands, whatever came of the others.
-            (Some(Err(refused)), _) => Err(refused),
-            (Some(Ok(done)), None) => Ok(done),
+            (Some(result), None) => result,
+            // A refusal falls with the group: it may be about what another write of the group had done, such as a DELETE that
+            // is sent again and finds nobody.
             (_, failure) => {
                 Err(StoreError::unavailable("commit", failure.unwrap_or("the write was not run").to_owned())
                     .into())
