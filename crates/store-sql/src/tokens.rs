@@ -77,11 +77,16 @@ pub(crate) async fn add(txn: &mut Txn, new: NewToken, act: Act) -> Result<Token,
         }
         TokenKind::Bearer | TokenKind::Secret { .. } => None,
     };
+    // It may have been revoked since it was shown: what is given for it then was never good.
+    let revoked = match &secret {
+        Some(secret) if !lives(txn, secret).await? => Some(act.now),
+        _ => None,
+    };
     txn.session()?
         .run(
             "keep a token",
-            "INSERT INTO tokens (id, source, prefix, hash, label, created, expires, kind, client, secret, scopes)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+            "INSERT INTO tokens (id, source, prefix, hash, label, created, expires, kind, client, secret, scopes, revoked)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
             args![
                 id.as_bytes(),
                 new.source.as_str(),
@@ -94,6 +99,7 @@ pub(crate) async fn add(txn: &mut Txn, new: NewToken, act: Act) -> Result<Token,
                 new.kind.client().map(ClientId::as_str),
                 secret.as_ref().map(|id| &id.as_bytes()[..]),
                 new.scopes.to_string(),
+                revoked.map(micros),
             ],
         )
         .await?;
@@ -108,11 +114,18 @@ pub(crate) async fn add(txn: &mut Txn, new: NewToken, act: Act) -> Result<Token,
         label: new.label,
         created: act.now,
         expires: new.expires,
-        revoked: None,
+        revoked,
         scopes: new.scopes,
         kind: new.kind,
         last_used: None,
     })
+}
+
+/// Whether a secret is there and not revoked.
+async fn lives(txn: &mut Txn, secret: &TokenId) -> Result<bool, StoreError> {
+    let sql = "SELECT seq FROM tokens WHERE id = $1 AND kind = 'secret' AND revoked IS NULL";
+    let found: Option<i64> = txn.session()?.value("look at a secret", sql, args![secret.as_bytes()]).await?;
+    Ok(found.is_some())
 }
 
 /// Drops the access tokens that have ended, and the oldest of the client that gets another.

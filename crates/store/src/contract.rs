@@ -43,7 +43,8 @@ macro_rules! contract_tests {
                 an_erased_clear_part_leaves_the_chain_whole, deltas_lead_from_one_directory_to_the_next,
                 a_subscriber_sees_the_position_move, a_lost_lease_appends_nothing;
             tokens: tokens_are_found_by_their_hash, a_revoked_token_says_so, kinds_and_scopes_come_back,
-                a_revoked_secret_ends_what_was_given_for_it, the_last_use_only_grows,
+                a_revoked_secret_ends_what_was_given_for_it,
+                a_token_for_a_secret_that_was_revoked_opens_nothing, the_last_use_only_grows,
                 access_tokens_are_bounded_and_go_when_they_end;
             state: maps_follow_each_other,
                 principals_are_remembered, a_summary_is_replaced, a_lease_has_one_holder;
@@ -53,7 +54,7 @@ macro_rules! contract_tests {
                 a_renamed_group_is_marked;
             retry: a_post_that_is_sent_again_makes_nothing;
             pages: a_list_is_sorted_by_any_attribute, cursors_survive_writes, a_cursor_opens_its_own_list_only,
-                groups_are_sorted_and_paged;
+                a_place_that_cannot_be_is_refused, groups_are_sorted_and_paged;
             costs: a_create_is_a_few_statements, without_members_their_table_is_not_read,
                 a_list_of_groups_is_no_statement_for_each, a_thousand_members_are_a_few_statements,
                 one_member_costs_the_same_in_any_group, members_come_piece_by_piece;

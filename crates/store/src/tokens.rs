@@ -167,7 +167,7 @@ impl Token {
 #[async_trait]
 pub trait TokenStore: Send + Sync {
     /// Keeps a token, and records that. An access token is not recorded, drops those that have ended, and ends the oldest of
-    /// its client beyond [`LIVE_ACCESS_TOKENS`].
+    /// its client beyond [`LIVE_ACCESS_TOKENS`]; one for a secret that does not live any more comes back revoked.
     async fn add_token(&self, token: NewToken, act: Act) -> Result<Token, StoreError>;
 
     /// All tokens, revoked ones too, oldest first.

@@ -80,11 +80,12 @@ impl<'q> Order<'q> {
             select.push(" AND ").push(seq).push(" > ").bind(place.seq);
             return Ok(());
         };
-        let key = || match &place.key {
-            PlaceKey::Int(n) => Ok(Arg::from(*n)),
-            PlaceKey::Text(text) => Ok(Arg::from(text.clone())),
-            PlaceKey::Bytes(bytes) => Ok(Arg::from(bytes.clone())),
-            PlaceKey::None | PlaceKey::OfRow => Err(ScimError::invalid_cursor("the cursor names no place")),
+        // Clients can make cursors: a key that the column never has would be the database's to refuse, as if it were broken.
+        let key = || match (&place.key, kept_in(column)) {
+            (PlaceKey::Int(n), Kept::Int) => Ok(Arg::from(*n)),
+            (PlaceKey::Text(text), Kept::Text) if !text.contains('\0') => Ok(Arg::from(text.clone())),
+            (PlaceKey::Bytes(bytes), Kept::Bytes) => Ok(Arg::from(bytes.clone())),
+            _ => Err(ScimError::invalid_cursor("the cursor names no place in this order")),
         };
         select.push(" AND (").push(column).push(if *descending { " < " } else { " > " }).bind(key()?);
         select.push(" OR (").push(column).push(" = ").bind(key()?);
@@ -159,6 +160,21 @@ fn column(kind: ResourceKind, sort: &Sort) -> Option<&'static str> {
         (ResourceKind::Group, "meta", Some("created")) => Some("g.created"),
         (ResourceKind::Group, "meta", Some("lastModified")) => Some("g.modified"),
         _ => None,
+    }
+}
+
+/// What a key column holds.
+enum Kept {
+    Int,
+    Text,
+    Bytes,
+}
+
+fn kept_in(column: &str) -> Kept {
+    match column {
+        "u.id" | "g.id" => Kept::Bytes,
+        "u.user_name_key" | "g.display_name_key" => Kept::Text,
+        _ => Kept::Int,
     }
 }
 

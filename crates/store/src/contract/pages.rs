@@ -7,6 +7,8 @@ use axon_scim::{ResourceKind, Sort};
 use serde_json::json;
 
 use super::kit::{REGISTRY, entra, filtered, group, okta, patch_user, source, status, user, user_body};
+use crate::query::cursor;
+use crate::query::{Place, PlaceKey};
 use crate::{Cursor, Page, Query, Store, StoredUser};
 
 fn sort(by: &str, descending: bool) -> Sort {
@@ -146,6 +148,32 @@ pub async fn a_cursor_opens_its_own_list_only(store: &dyn Store) {
     assert_eq!(status(store.list_groups(&SOURCE, after.clone()).await), 400);
     assert!(other(|q| q.count = 3).await.is_ok(), "the size of pages may change");
     store.create_user(okta(1), user_body(json!({"userName": "x"}))).await.expect("written");
+}
+
+/// A cursor is no secret: whoever makes one whose place cannot be in the order is told so, and the database is not asked.
+pub async fn a_place_that_cannot_be_is_refused(store: &dyn Store) {
+    people(store).await;
+    let keys = [
+        PlaceKey::None,
+        PlaceKey::Int(1),
+        PlaceKey::Text("x".into()),
+        PlaceKey::Text("x\0".into()),
+        PlaceKey::Bytes(vec![1]),
+    ];
+    for (by, right) in [("meta.created", 1), ("meta.lastModified", 1), ("userName", 2), ("id", 4)] {
+        let query = Query { sort: Some(sort(by, false)), ..Query::default() };
+        for (n, key) in keys.iter().enumerate() {
+            let place = Place { seq: i64::MAX, key: key.clone() };
+            let text = cursor::write(&SOURCE, ResourceKind::User, &query, &place);
+            let forged = Query { count: 2, cursor: Some(Cursor::After(text)), ..query.clone() };
+            let listed = store.list_users(&SOURCE, forged).await;
+            if n == right {
+                assert!(listed.is_ok(), "{by} {key:?}");
+            } else {
+                assert_eq!(listed.expect_err("forged").to_scim().status, 400, "{by} {key:?}");
+            }
+        }
+    }
 }
 
 static SOURCE: std::sync::LazyLock<axon_model::SourceId> = std::sync::LazyLock::new(|| source("entra"));

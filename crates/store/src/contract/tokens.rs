@@ -81,6 +81,19 @@ pub async fn a_revoked_secret_ends_what_was_given_for_it(store: &dyn Store) {
     assert_eq!((last.record.kind, &last.record.facts["verb"]), (RecordKind::TokenChange, &"revoked".into()));
 }
 
+/// A secret may be taken back while a token is being made for it.
+pub async fn a_token_for_a_secret_that_was_revoked_opens_nothing(store: &dyn Store) {
+    let secret = NewToken { kind: TokenKind::Secret { client: client("c") }, ..token("secret") };
+    let secret = store.add_token(secret, act(1)).await.expect("kept");
+    assert!(store.revoke_token(secret.id, act(2)).await.expect("revoked"));
+    for (text, shown) in [("revoked", secret.id), ("unknown", TokenId::from_bytes([7; 16]))] {
+        let late = store.add_token(access(text, Some(shown)), act(3)).await.expect("answered");
+        assert!(!late.accepted_at(minute(3)), "{text}");
+        let found = store.find_token(&TokenHash::of(text)).await.expect("asked");
+        assert!(found.is_none_or(|found| !found.accepted_at(minute(3))), "{text}");
+    }
+}
+
 /// The latest use counts, whoever writes it first.
 pub async fn the_last_use_only_grows(store: &dyn Store) {
     let kept = store.add_token(token("one"), act(1)).await.expect("kept");
