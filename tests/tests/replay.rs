@@ -180,9 +180,9 @@ async fn a_client_that_sends_a_byte_now_and_then_is_cut_off() -> anyhow::Result<
     let began = tokio::time::Instant::now();
     // The client's own pace: a byte every tenth of a second, for as long as anybody takes it.
     let trickle = tokio::spawn(async move {
-        let mut pace = tokio::time::interval(Duration::from_millis(100));
+        let mut tenths = tokio::time::interval(Duration::from_millis(100));
         while writing.write_all(b" ").await.is_ok() {
-            pace.tick().await;
+            tenths.tick().await;
         }
     });
     let mut answer = Vec::new();

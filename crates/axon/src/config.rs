@@ -315,8 +315,8 @@ impl Config {
                 return bad(key, format!("is {value}; the least is {least}"));
             }
         }
-        let recorded = self.record.iter().flat_map(|record| &record.sources);
-        if let Some(unknown) = recorded.filter(|source| !self.sources.contains_key(*source)).next() {
+        let mut recorded = self.record.iter().flat_map(|record| &record.sources);
+        if let Some(unknown) = recorded.find(|source| !self.sources.contains_key(*source)) {
             return bad("record.sources", format!("names {unknown}, which is none of `sources`"));
         }
         if self.limits.header_seconds == 0 {

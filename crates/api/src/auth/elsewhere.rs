@@ -12,8 +12,8 @@ impl Api {
         loop {
             tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => return,
-                changed = changes.changed() => {
-                    if changed.is_err() {
+                told = changes.changed() => {
+                    if told.is_err() {
                         return;
                     }
                     self.tokens.forget();

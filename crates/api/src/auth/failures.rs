@@ -165,48 +165,51 @@ mod tests {
         }
     }
 
-    fn ip(text: &str) -> Option<IpAddr> {
-        Some(text.parse().unwrap())
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
     }
 
     #[tokio::test(start_paused = true)]
     async fn each_refusal_over_a_handful_waits_longer_and_is_forgotten_in_time() {
         let failures = Failures::default();
-        let waits: Vec<u128> = (0..12).map(|_| millis(&failures.note(ip("192.0.2.1")))).collect();
+        let waits: Vec<u128> = (0..12).map(|_| millis(&failures.note(Some(ip("192.0.2.1"))))).collect();
         assert_eq!(waits, [0, 0, 0, 0, 0, 100, 200, 400, 800, 1600, 3000, 3000]);
-        assert_eq!(millis(&failures.note(ip("192.0.2.2"))), 0, "others have their own count");
+        assert_eq!(millis(&failures.note(Some(ip("192.0.2.2")))), 0, "others have their own count");
         tokio::time::advance(FORGOTTEN * 7).await;
-        assert_eq!(millis(&failures.note(ip("192.0.2.1"))), 100, "six are left");
+        assert_eq!(millis(&failures.note(Some(ip("192.0.2.1")))), 100, "six are left");
         tokio::time::advance(FORGOTTEN * 100).await;
-        assert_eq!(millis(&failures.note(ip("192.0.2.1"))), 0);
+        assert_eq!(millis(&failures.note(Some(ip("192.0.2.1")))), 0);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_network_of_ipv6_is_one_address() {
         let failures = Failures::default();
         for i in 0..FREE {
-            failures.note(ip(&format!("2001:db8::{i:x}")));
+            failures.note(Some(ip(&format!("2001:db8::{i:x}"))));
         }
-        assert!(millis(&failures.note(ip("2001:db8::ffff:1"))) > 0);
-        assert_eq!(millis(&failures.note(ip("2001:db8:0:1::1"))), 0);
+        assert!(millis(&failures.note(Some(ip("2001:db8::ffff:1")))) > 0);
+        assert_eq!(millis(&failures.note(Some(ip("2001:db8:0:1::1")))), 0);
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_table_and_the_waiting_room_are_bounded() {
         let failures = Failures::default();
         for _ in 0..=LOUD {
-            failures.note(ip("192.0.2.1"));
+            failures.note(Some(ip("192.0.2.1")));
         }
         for i in 0..20_000_u32 {
             failures.note(Some(IpAddr::from((0x0a00_0000 + i).to_be_bytes())));
         }
         assert!(failures.table().addresses.len() <= ADDRESSES);
-        assert!(millis(&failures.note(ip("192.0.2.1"))) > 0, "the worst one is not forgotten for the others");
-        let held: Vec<Slowed> = (0..WAITING).map(|_| failures.note(ip("192.0.2.1"))).collect();
+        assert!(
+            millis(&failures.note(Some(ip("192.0.2.1")))) > 0,
+            "the worst one is not forgotten for the others"
+        );
+        let held: Vec<Slowed> = (0..WAITING).map(|_| failures.note(Some(ip("192.0.2.1")))).collect();
         assert!(matches!(held[WAITING - 1], Slowed::Wait(..)));
-        assert!(matches!(failures.note(ip("192.0.2.1")), Slowed::ComeBack));
+        assert!(matches!(failures.note(Some(ip("192.0.2.1"))), Slowed::ComeBack));
         drop(held);
-        assert!(matches!(failures.note(ip("192.0.2.1")), Slowed::Wait(..)));
+        assert!(matches!(failures.note(Some(ip("192.0.2.1"))), Slowed::Wait(..)));
     }
 
     #[tokio::test(start_paused = true)]

@@ -119,6 +119,9 @@ async fn issue(
     let actor = Actor::Source { source: client.source };
     let act = Act { actor, request: Some(admitted.id.clone()), now, ids: api.ids.clone() };
     let kept = api.store.add_token(token, act).await.map_err(OAuthError::store)?;
+    if !kept.accepted_at(now) {
+        return Err(OAuthError::InvalidClient("expired-or-revoked"));
+    }
     tracing::info!(source.id = %kept.source, oauth.client = %client.id, token.id = %kept.id, "a short-lived token was given");
     Ok(Issued {
         access_token: made.text().to_owned(),

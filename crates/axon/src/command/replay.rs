@@ -17,7 +17,7 @@ use super::{Status, print_json};
 use crate::cli::ReplayArgs;
 
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// The largest answer that is read, bytes.
 const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
 

@@ -52,7 +52,7 @@ mod tests {
         assert_eq!((form.get("a"), form.get("b"), form.get("c")), (Some("1"), Some("+ x"), Some("2")));
         assert_eq!(form.get("d"), None);
         assert!(Form::parse(b"a=1&a=2").is_err() && Form::parse(b"a=1&%61=2").is_err());
-        assert!(Form::parse("x=1&".repeat(1).repeat(40).as_bytes()).is_err());
+        assert!(Form::parse("x=1&".repeat(40).as_bytes()).is_err());
         assert!(Form::parse(b"\xff\xfe=%zz").is_ok());
     }
 

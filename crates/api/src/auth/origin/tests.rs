@@ -12,12 +12,12 @@ fn proxies(header: ForwardedBy) -> Proxies {
     Proxies { trusted: vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()], header }
 }
 
-fn peer(address: &str) -> Option<Peer> {
-    Some(Peer { address: SocketAddr::new(address.parse().unwrap(), 4711), is_tls: false })
+fn peer(address: &str) -> Peer {
+    Peer { address: SocketAddr::new(address.parse().unwrap(), 4711), is_tls: false }
 }
 
 fn seen(proxies: &Proxies, from: &str, pairs: &[(&'static str, &str)]) -> (String, bool, Option<String>) {
-    let origin = proxies.origin(peer(from), &headers(pairs));
+    let origin = proxies.origin(Some(peer(from)), &headers(pairs));
     (origin.address.unwrap().to_string(), origin.is_https, origin.host)
 }
 

@@ -19,7 +19,7 @@ pub struct Comparison {
 
 impl Comparison {
     /// The differences of an answer from the recorded one, a line each.
-    pub fn of(&self, exchange: &Exchange, status: u16, seen: &Recorded, names: &Names) -> Vec<String> {
+    pub fn of(self, exchange: &Exchange, status: u16, seen: &Recorded, names: &Names) -> Vec<String> {
         let recorded = &exchange.response;
         let mut out = Vec::new();
         if status != exchange.status {
@@ -55,7 +55,7 @@ impl Comparison {
         out
     }
 
-    fn walk(&self, at: &str, recorded: &Value, seen: &Value, out: &mut Vec<String>) {
+    fn walk(self, at: &str, recorded: &Value, seen: &Value, out: &mut Vec<String>) {
         match (recorded, seen) {
             (Value::Object(recorded), Value::Object(seen)) => {
                 for (key, value) in recorded {
@@ -63,7 +63,7 @@ impl Comparison {
                     match seen.get(key) {
                         None => out.push(format!("{place} is missing")),
                         Some(other) if ITS_OWN.contains(&key.as_str()) => {
-                            self.kind(&place, value, other, out)
+                            Self::kind(&place, value, other, out);
                         }
                         Some(other) => self.walk(&place, value, other, out),
                     }
@@ -79,7 +79,7 @@ impl Comparison {
                     self.walk(&format!("{at}[{n}]"), recorded, seen, out);
                 }
             }
-            (recorded, seen) if kind(recorded) != kind(seen) => self.kind(at, recorded, seen, out),
+            (recorded, seen) if kind(recorded) != kind(seen) => Self::kind(at, recorded, seen, out),
             (recorded, seen) if self.values && recorded != seen => {
                 out.push(format!("{at} is {seen}, recorded {recorded}"));
             }
@@ -87,7 +87,7 @@ impl Comparison {
         }
     }
 
-    fn kind(self, at: &str, recorded: &Value, seen: &Value, out: &mut Vec<String>) {
+    fn kind(at: &str, recorded: &Value, seen: &Value, out: &mut Vec<String>) {
         if kind(recorded) != kind(seen) {
             out.push(format!("{at} is {}, recorded {}", kind(seen), kind(recorded)));
         }

@@ -50,7 +50,7 @@ impl Names {
                     match (key.as_str(), value, other) {
                         // The address of an operation of a bulk answer.
                         ("location", Value::String(old), Value::String(new)) => {
-                            self.pair_last_segments(old, new)
+                            self.pair_last_segments(old, new);
                         }
                         ("Resources" | "Operations", ..) => self.pair(value, other),
                         _ => {}
