@@ -24,6 +24,7 @@ mod state;
 use axum::Router;
 use axum::routing::get;
 
+pub use auth::Peer;
 pub use layers::Limits;
 pub use state::{Api, ApiParts, Readiness};
 
