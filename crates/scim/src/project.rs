@@ -2,12 +2,13 @@
 //! attribute (RFC 7644 section 3.9).
 
 mod names;
+mod written;
 
 use serde_json::{Map, Value};
 
 use self::names::{Target, targets};
 use crate::filter::Filter;
-use crate::schema::{Attribute, Registry, ResourceKind, Returned};
+use crate::schema::{AttrPath, Attribute, Registry, ResourceKind, Returned};
 
 /// The choice of one request, looked up once and applied to every resource of the answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +16,8 @@ pub struct Projection {
     choice: Choice,
     /// A core attribute that is not shown, whatever is chosen.
     hidden: Option<&'static str>,
+    /// Attributes that are returned on request only, and that the client wrote.
+    written: Vec<AttrPath>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -41,12 +44,12 @@ impl Projection {
             (None, Some(names)) => Choice::Without(targets(names, registry, kind)),
             (None, None) => Choice::Default,
         };
-        Self { choice, hidden: None }
+        Self { choice, hidden: None, written: Vec::new() }
     }
 
     /// Everything that is returned by default.
     pub fn all() -> Self {
-        Self { choice: Choice::Default, hidden: None }
+        Self { choice: Choice::Default, hidden: None, written: Vec::new() }
     }
 
     /// The same, that never shows this core attribute: the caller may not see it.
@@ -158,9 +161,15 @@ impl Projection {
         rule_of_schema: Returned,
     ) -> bool {
         let (targets, only) = match &self.choice {
-            Choice::Default => return rule_of_schema != Returned::Request,
+            Choice::Default => {
+                return rule_of_schema != Returned::Request || self.has_written(extension, name);
+            }
             Choice::Only(targets) => (targets, true),
-            Choice::Without(_) if rule_of_schema == Returned::Request => return false,
+            Choice::Without(_)
+                if rule_of_schema == Returned::Request && !self.has_written(extension, name) =>
+            {
+                return false;
+            }
             Choice::Without(targets) => (targets, false),
         };
         let rules: Vec<Rule<'_>> = targets.iter().filter_map(|t| rule(t, extension, name)).collect();

@@ -65,7 +65,7 @@ async fn a_body_is_checked_by_it_and_its_urn_is_listed() {
     assert_eq!(made["schemas"], json!([USER, BADGE]));
     assert_eq!(
         made[BADGE],
-        json!({"level": 7, "doors": [{"value": "front", "primary": true}], "desk": {"floor": 3}})
+        json!({"level": 7, "note": "n", "doors": [{"value": "front", "primary": true}], "desk": {"floor": 3}})
     );
     for (bad, part) in [
         (json!({"level": "high"}), "level"),
@@ -145,4 +145,31 @@ async fn filters_sorts_and_choices_see_it() {
     assert_eq!(chosen.body["Resources"][0][BADGE], json!({"level": 10, "note": "n"}));
     let without = client.get(&format!("/Users?count=1&excludedAttributes={BADGE}")).await;
     assert!(without.body["Resources"][0].get(BADGE).is_none());
+}
+
+/// RFC 7643 section 7: what is returned on request is shown to who asks for it, and to who writes it.
+#[tokio::test]
+async fn what_is_returned_on_request_is_answered_to_a_write_of_it() {
+    let server = server().await;
+    let client = server.okta();
+    let body = |note: &str| json!({"userName": "kim", BADGE: {"level": 1, "note": note}});
+    let made = client.post("/Users", body("a")).await.ok(201);
+    assert_eq!(made[BADGE], json!({"level": 1, "note": "a"}));
+    let path = format!("/Users/{}", made["id"].as_str().unwrap());
+    assert_eq!(client.get(&path).await.ok(200)[BADGE], json!({"level": 1}));
+    let asked = client.get(&format!("{path}?attributes={BADGE}:note")).await.ok(200);
+    assert_eq!(asked[BADGE], json!({"note": "a"}));
+    assert_eq!(client.put(&path, body("b")).await.ok(200)[BADGE], json!({"level": 1, "note": "b"}));
+    let of = async |operation: Value| client.patch(&path, json!([operation])).await.ok(200)[BADGE].clone();
+    let named = json!({"op": "replace", "path": format!("{BADGE}:note"), "value": "c"});
+    assert_eq!(of(named).await, json!({"level": 1, "note": "c"}));
+    let spread = json!({"op": "add", "value": {BADGE: {"note": "d"}}});
+    assert_eq!(of(spread).await, json!({"level": 1, "note": "d"}));
+    let other = json!({"op": "replace", "path": format!("{BADGE}:level"), "value": 2});
+    assert_eq!(of(other).await, json!({"level": 2}), "the note was not written");
+    // Who says what it wants gets that.
+    let chosen = client.put(&format!("{path}?attributes={BADGE}:level"), body("e")).await.ok(200);
+    assert_eq!(chosen[BADGE], json!({"level": 1}));
+    let without = client.put(&format!("{path}?excludedAttributes={BADGE}:note"), body("f")).await.ok(200);
+    assert_eq!(without[BADGE], json!({"level": 1}));
 }

@@ -22,6 +22,7 @@ pub async fn handle(
     let projection = call.projection(&api, KIND)?;
     let parsed = parse_new(&api.registry, KIND, body, &call.profile)?;
     call.tell(&api, &parsed.notices);
+    let projection = projection.with_written(parsed.resource.written_on_request(&api.registry));
     let members = parsed.members.unwrap_or_default();
     let written = api
         .store

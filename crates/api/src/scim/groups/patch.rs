@@ -26,6 +26,7 @@ pub async fn handle(
     let projection = call.projection(&api, KIND)?;
     let patch = PatchRequest::parse(body, &api.registry, KIND, &call.profile)?;
     call.tell(&api, &patch.notices);
+    let projection = projection.with_written(patch.written_on_request());
     let written =
         api.store.patch_group(call.write(&api), id, patch).await.map_err(|error| refused(&error))?;
     // RFC 7644 section 3.5.2: a body is owed only to a client that says which attributes it wants.

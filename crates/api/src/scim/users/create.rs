@@ -23,6 +23,7 @@ pub async fn handle(
     let projection = call.projection(&api, KIND)?;
     let parsed = parse_new(&api.registry, KIND, body, &call.profile)?;
     call.tell(&api, &parsed.notices);
+    let projection = projection.with_written(parsed.resource.written_on_request(&api.registry));
     let written =
         api.store.create_user(call.write(&api), parsed.resource).await.map_err(|error| refused(&error))?;
     let status = if written.restored { StatusCode::OK } else { StatusCode::CREATED };

@@ -26,6 +26,7 @@ pub async fn handle(
     let projection = call.projection(&api, KIND)?;
     let patch = PatchRequest::parse(body, &api.registry, KIND, &call.profile)?;
     call.tell(&api, &patch.notices);
+    let projection = projection.with_written(patch.written_on_request());
     let written = api.store.patch_user(call.write(&api), id, patch).await.map_err(|error| refused(&error))?;
     if call.profile.user_patch_no_content && !projection.is_explicit() {
         return Ok(nothing(&call, StatusCode::NO_CONTENT, &written.stored));

@@ -26,6 +26,7 @@ pub async fn handle(
     let projection = call.projection(&api, KIND)?;
     let parsed = parse_resource(&api.registry, KIND, body, &call.profile)?;
     call.tell(&api, &parsed.notices);
+    let projection = projection.with_written(parsed.resource.written_on_request(&api.registry));
     let written = api
         .store
         .replace_user(call.write(&api), id, parsed.resource)
