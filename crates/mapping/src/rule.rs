@@ -5,7 +5,7 @@ mod read;
 use std::collections::BTreeSet;
 use std::fmt;
 
-use axon_model::SourceId;
+use axon_model::{GroupEntry, SourceId};
 use axon_scim::compare::fold;
 use regex::Regex;
 use time::OffsetDateTime;
@@ -159,6 +159,15 @@ impl Mapping {
     /// Whether it holds at this instant.
     pub fn holds_at(&self, now: OffsetDateTime) -> bool {
         self.until.is_none_or(|until| now < until)
+    }
+
+    /// Whether it is about this group by the name that stands in the map.
+    pub(crate) fn writes(&self, group: &GroupEntry) -> bool {
+        let Who::Groups { groups, source } = &self.who else { return false };
+        let written = |name: &GroupName| {
+            matches!(name, GroupName::Display(_)) && name.key() == fold(&group.display_name)
+        };
+        *source == group.source && groups.any.iter().chain(&groups.all).any(written)
     }
 
     /// Whether it is about a service identity.

@@ -115,24 +115,31 @@ pub(crate) fn of_user(look: Look<'_>, user: &UserEntry) -> Standing {
 
 /// What a group asks for that is one principal in the target: none if no mapping speaks of it so.
 pub(crate) fn of_group(look: Look<'_>, group: GroupId) -> Option<Standing> {
-    let Look { map, target, view, selection, identity: _, directory, nesting: _, now } = look;
+    let Look { map, target, view, selection, identity, directory, nesting: _, now } = look;
     let entry = directory.group(group)?;
     let mut roles = BTreeSet::new();
-    let mut spoken_of = false;
+    let (mut spoken_of, mut written) = (false, false);
     for (mapping, found) in map.mappings.iter().zip(&selection.found) {
         let Some(captured) = found.open.get(&group) else { continue };
         if map.via(mapping, target) != Via::Group || mapping.personal().is_some() {
             continue;
         }
         spoken_of = true;
+        written |= mapping.writes(entry);
         if !mapping.holds_at(now) {
             continue;
         }
         roles.extend(mapping.roles_by(captured.as_ref()).filter_map(|r| number_of(view, r)));
     }
+    let name = principal_name(Ok(entry.display_name.to_string()))
+        .map_err(|(text, reason)| NoName::Refused(text, reason))
+        // Found by an `externalId` or a pattern, the group is called as its source likes.
+        .and_then(|name| {
+            let may = written || identity.may_name(&entry.source, name);
+            if may { Ok(name) } else { Err(NoName::Outside(name)) }
+        });
     spoken_of.then(|| Standing {
-        name: principal_name(Ok(entry.display_name.to_string()))
-            .map_err(|(text, reason)| NoName::Refused(text, reason)),
+        name,
         sid: sid(target.object_id.as_ref().map(|t| t.over_group(entry))),
         roles: roles.into_iter().collect(),
         inactive: false,
