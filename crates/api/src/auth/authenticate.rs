@@ -173,8 +173,10 @@ fn opaque(token: Token, api: &Api) -> Result<Known, Why> {
     }
     match &token.kind {
         TokenKind::Secret { .. } => return Err(Why::Refused("a-client-s-secret")),
-        // What was given to a trust ends when the configuration no longer has it.
-        TokenKind::Access { client, secret: None } if !api.trusts.federated_clients.contains(client) => {
+        // What was given to a trust ends when the configuration would no longer give it.
+        TokenKind::Access { client, secret: None }
+            if !api.trusts.would_give(client, &token.source, token.scopes) =>
+        {
             return Err(Why::Refused("expired-or-revoked"));
         }
         TokenKind::Bearer if api.trusts.signed_only.contains(&token.source) => {

@@ -1,6 +1,6 @@
 //! Who is trusted, as the configuration says.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axon_identity_token::verifier::NoClient;
@@ -65,7 +65,8 @@ pub struct Trusts {
     pub(crate) signed_only: BTreeSet<SourceId>,
     pub(crate) signed: Verifier<SourceGrant>,
     pub(crate) federated: Verifier<Federated>,
-    pub(crate) federated_clients: BTreeSet<ClientId>,
+    /// What trusts give, by the client that they make known.
+    pub(crate) federated_clients: BTreeMap<ClientId, Vec<SourceGrant>>,
     pub(crate) access_time: Duration,
     pub(crate) proxies: Proxies,
 }
@@ -73,7 +74,11 @@ pub struct Trusts {
 impl Trusts {
     /// Makes the settings ready. No issuer is asked for anything before its first token.
     pub fn new(settings: AuthSettings, clock: Arc<dyn Clock>) -> Result<Self, NoClient> {
-        let federated_clients = settings.federated.iter().map(|(_, f)| f.client.clone()).collect();
+        let mut federated_clients: BTreeMap<ClientId, Vec<SourceGrant>> = BTreeMap::new();
+        for (_, federated) in &settings.federated {
+            let grants = federated_clients.entry(federated.client.clone()).or_default();
+            grants.push(federated.grant.clone());
+        }
         Ok(Self {
             signed_only: settings.signed_only,
             signed: Verifier::new(settings.signed, clock.clone())?,
@@ -82,5 +87,11 @@ impl Trusts {
             access_time: settings.access_time,
             proxies: settings.proxies,
         })
+    }
+
+    /// Whether a trust of the configuration, as it is now, would give such a token.
+    pub(crate) fn would_give(&self, client: &ClientId, source: &SourceId, scopes: Scopes) -> bool {
+        let mut grants = self.federated_clients.get(client).into_iter().flatten();
+        grants.any(|grant| grant.source == *source && scopes.within(grant.scopes))
     }
 }

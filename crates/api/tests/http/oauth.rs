@@ -224,3 +224,33 @@ async fn an_assertion_of_the_trusted_issuer_subject_and_audience_stands_for_a_se
         "invalid_request",
     );
 }
+
+/// What a trust gave ends with it: also when it is another source's now, or gives less.
+#[tokio::test]
+async fn a_token_of_a_trust_holds_no_longer_than_the_trust_would_give_it() {
+    let change = |parts: &mut ApiParts| {
+        let federated = Federated {
+            client: "ci".parse().unwrap(),
+            grant: SourceGrant { source: "entra".parse().unwrap(), scopes: "read".parse().unwrap() },
+        };
+        let issuer = Issuer::with_jwks("https://issuer.example", "https://issuer.example/keys").unwrap();
+        let settings =
+            AuthSettings { federated: vec![(rule(issuer, &[]), federated)], ..AuthSettings::default() };
+        parts.trusts = Trusts::new(settings, parts.clock.clone()).unwrap();
+    };
+    let server = Server::with(LIMITS, change).await;
+    for (client, source, scopes, status) in [
+        ("ci", "entra", "read", 200),
+        ("ci", "entra", "read users-only", 200),
+        ("ci", "entra", "write", 401),
+        ("ci", "okta", "read", 401),
+        ("gone", "entra", "read", 401),
+    ] {
+        let text = format!("axon_at_{client}{source}{scopes}");
+        let kind = TokenKind::Access { client: client.parse().unwrap(), secret: None };
+        let bearer = NewToken::bearer(source.parse().unwrap(), TokenHash::of(&text), "");
+        let token = NewToken { kind, scopes: scopes.parse().unwrap(), ..bearer };
+        server.store.add_token(token, server.act()).await.unwrap();
+        assert_eq!(server.bearer(&text).get("/Users").await.status, status, "{client} {source} {scopes}");
+    }
+}
