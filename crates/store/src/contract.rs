@@ -58,7 +58,8 @@ macro_rules! contract_tests {
             costs: a_create_is_a_few_statements, without_members_their_table_is_not_read,
                 a_list_of_groups_is_no_statement_for_each, a_thousand_members_are_a_few_statements,
                 one_member_costs_the_same_in_any_group, members_come_piece_by_piece;
-            race: many_writers_on_one_group_lose_nothing, one_of_many_equal_creates_wins;
+            race: many_writers_on_one_group_lose_nothing, one_of_many_equal_creates_wins,
+                of_many_writes_of_one_version_one_is_done;
         );
     };
     (@each $open:ident; $($area:ident : $($test:ident),+ ;)+) => {

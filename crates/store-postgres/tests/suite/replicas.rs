@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axon_scim::ResourceKind;
 use axon_store::contract::kit as contract;
-use axon_store::{DirectoryStore as _, JournalStore as _, StateStore as _, Store as _};
+use axon_store::{DirectoryStore as _, JournalStore as _, StateStore as _, Store as _, WriteContext};
 use axon_store_postgres::{LeaseClock, PostgresStore};
 use serde_json::json;
 use time::Duration;
@@ -87,6 +87,32 @@ async fn writers_on_two_replicas_lose_nothing_of_one_group() {
     let wanted: Vec<String> = ids.chunks(2).map(|own| own[1].to_string()).collect();
     assert_eq!(contract::members(&*stores[1], sales).await, wanted);
     contract::check_whole(&*stores[1]).await;
+}
+
+/// `If-Match` counts among replicas as well: whoever read the version first has no advantage, one write of it is done.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_writes_of_one_version_on_two_replicas_one_is_done() {
+    let stores = replicas(2).await;
+    let kim = contract::user(&*stores[0], "kim").await;
+    for version in 1..=3 {
+        let writers: Vec<_> = (0..16)
+            .map(|n| {
+                let store = stores[n % 2].clone();
+                tokio::spawn(async move {
+                    let context = WriteContext { if_match: Some(vec![version]), ..contract::entra(1) };
+                    let title = json!([{"op": "replace", "path": "title", "value": format!("{version}-{n}")}]);
+                    let patch = contract::patch(ResourceKind::User, title);
+                    store.patch_user(context, kim, patch).await.map_or_else(|e| e.to_scim().status, |_| 200)
+                })
+            })
+            .collect();
+        let mut answers = Vec::new();
+        for writer in writers {
+            answers.push(writer.await.unwrap());
+        }
+        answers.sort_unstable();
+        assert_eq!((answers[0], &answers[1..]), (200, &[412; 15][..]), "of version {version}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,7 +4,7 @@ use axon_scim::ResourceKind;
 use serde_json::json;
 
 use super::kit::{entra, group, members, patch, user, user_body};
-use crate::Store;
+use crate::{Store, WriteContext};
 
 /// Polls all of them to the end, interleaved.
 async fn all<T>(mut running: Vec<std::pin::Pin<Box<dyn Future<Output = T> + Send + '_>>>) -> Vec<T> {
@@ -68,4 +68,28 @@ pub async fn one_of_many_equal_creates_wins(store: &dyn Store) {
     let answers = all(creates).await;
     assert_eq!(answers.iter().filter(|s| **s == 201).count(), 1);
     assert_eq!(answers.iter().filter(|s| **s == 409).count(), 31);
+}
+
+/// `If-Match` is checked in the transaction of the write: of many that name one version, one is done.
+pub async fn of_many_writes_of_one_version_one_is_done(store: &dyn Store) {
+    let kim = user(store, "kim").await;
+    for version in 1..=3 {
+        let writes = (0..16)
+            .map(|n| {
+                let write: std::pin::Pin<Box<dyn Future<Output = u16> + Send>> = Box::pin(async move {
+                    let context = WriteContext { if_match: Some(vec![version]), ..entra(1) };
+                    let title =
+                        json!([{"op": "replace", "path": "title", "value": format!("{version}-{n}")}]);
+                    match store.patch_user(context, kim, patch(ResourceKind::User, title)).await {
+                        Ok(_) => 200,
+                        Err(error) => error.to_scim().status,
+                    }
+                });
+                write
+            })
+            .collect();
+        let mut answers = all(writes).await;
+        answers.sort_unstable();
+        assert_eq!((answers[0], &answers[1..]), (200, &[412; 15][..]), "of version {version}");
+    }
 }
