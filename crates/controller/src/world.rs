@@ -31,6 +31,9 @@ pub struct World {
     /// For how long holds wait; for ever, if there is no such time.
     hold_for: Option<Duration>,
     loaded: bool,
+    /// Users that were taken in and not looked at yet: some may be others than they were. They outlast a store that stops
+    /// answering halfway.
+    unlooked: BTreeSet<UserId>,
     targets: BTreeMap<TargetName, Watched>,
 }
 
@@ -101,14 +104,13 @@ impl World {
         if !self.loaded {
             return self.reload(store, now).await;
         }
-        let mut put = BTreeSet::new();
         loop {
             match store.deltas_since(self.directory.position(), SOME).await? {
                 Since::Reload => return self.reload(store, now).await,
                 Since::Deltas { deltas, upto } => {
                     let caught_up = upto <= self.directory.position();
                     self.take_in(&deltas, now);
-                    put.extend(deltas.iter().filter_map(|(_, delta)| match delta {
+                    self.unlooked.extend(deltas.iter().filter_map(|(_, delta)| match delta {
                         Delta::UserPut { user } => Some(user.id),
                         _ => None,
                     }));
@@ -119,22 +121,14 @@ impl World {
                 }
             }
         }
-        self.follow_names(store, &put, now).await
+        self.follow_names(store, now).await
     }
 
-    /// Takes in whom names belong to now, and looks at these users again.
-    async fn follow_names(
-        &mut self,
-        store: &dyn Store,
-        users: &BTreeSet<UserId>,
-        now: OffsetDateTime,
-    ) -> Result<(), StoreError> {
-        let followed = self.names.follow(store, &self.directory, users).await;
-        if followed.is_err() {
-            // Some of these users may be others than they were: they are looked at again before anything is decided.
-            self.loaded = false;
-        }
-        if followed? {
+    /// Takes in whom names belong to now, and looks at the users that were not looked at since they were taken in.
+    async fn follow_names(&mut self, store: &dyn Store, now: OffsetDateTime) -> Result<(), StoreError> {
+        let moved = self.names.follow(store, &self.directory, &self.unlooked).await?;
+        self.unlooked.clear();
+        if moved {
             for watched in self.targets.values_mut() {
                 let touched = watched.evaluator.set_identity(self.names.identity());
                 if !touched.is_empty() {
@@ -188,7 +182,7 @@ impl World {
             }
         }
         if bound || holds {
-            self.follow_names(store, &BTreeSet::new(), act.now).await?;
+            self.follow_names(store, act.now).await?;
         }
         Ok(Kept { bound, more, expires: self.names.next_expiry() })
     }
@@ -207,8 +201,8 @@ impl World {
             watched.gone.extend(gone);
             watched.trace = Trace::default();
         }
-        let users = self.directory.users().map(|user| user.id).collect();
-        self.follow_names(store, &users, now).await
+        self.unlooked = self.directory.users().map(|user| user.id).collect();
+        self.follow_names(store, now).await
     }
 
     fn take_in(&mut self, deltas: &[(RecordSeq, Delta)], now: OffsetDateTime) {

@@ -5,6 +5,8 @@ mod dangers;
 #[cfg(test)]
 mod identity;
 #[cfg(test)]
+mod interrupted;
+#[cfg(test)]
 mod stage;
 #[cfg(test)]
 mod stories;
