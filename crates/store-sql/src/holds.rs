@@ -285,24 +285,24 @@ pub(crate) async fn changed_person(
     if !renamed && before.external_id == after.external_id {
         return Ok(false);
     }
-    let another = match (before.external_id, after.external_id) {
-        (Some(known), Some(says)) => known != says,
-        // It was left out for a while: the name remembers what it said before.
-        (None, Some(says)) => {
+    // It was left out for a while: the name remembers what it said before.
+    let known: Option<String> = match before.external_id {
+        Some(known) => Some(known.to_owned()),
+        None => {
             let sql = "SELECT external_id FROM pins WHERE kind = 0 AND source = $1 AND name_key = $2 AND holder = $3 \
                        AND external_id IS NOT NULL";
             let args = args![source.as_str(), before.name_key, before.id.to_string()];
-            let known: Option<String> = txn.session()?.value("look whose a name is", sql, args).await?;
-            known.is_some_and(|known| known != says)
+            txn.session()?.value("look whose a name is", sql, args).await?
         }
-        (_, None) => false,
     };
+    let another = matches!((&known, after.external_id), (Some(known), Some(says)) if known != says);
     if renamed || before.external_id.is_some() {
         leave_name(txn, source, before).await?;
     }
-    if renamed && another {
-        // Nor does another person come in by a new name.
-        leave_name(txn, source, Person { name_key: after.name_key, ..before }).await?;
+    if renamed && (another || (after.external_id.is_none() && known.is_some())) {
+        // Nor does another person come in by a new name, at once or after a while without an `externalId`.
+        let person = Person { name_key: after.name_key, external_id: known.as_deref(), ..before };
+        leave_name(txn, source, person).await?;
     }
     Ok(another)
 }

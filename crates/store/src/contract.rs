@@ -50,7 +50,7 @@ macro_rules! contract_tests {
                 principals_are_remembered, a_summary_is_replaced, a_lease_has_one_holder;
             health: counts_of_sources_add_up, old_counts_of_sources_are_forgotten;
             holds: a_hold_is_opened_once_and_ends_once, a_name_is_bound_to_its_first_holder,
-                another_external_id_takes_no_memberships_along, a_name_that_was_given_up_is_bound_to_who_had_it,
+                another_external_id_takes_no_memberships_along, another_person_does_not_come_by_a_new_name, a_name_that_was_given_up_is_bound_to_who_had_it,
                 a_renamed_group_is_marked;
             retry: a_post_that_is_sent_again_makes_nothing;
             pages: a_list_is_sorted_by_any_attribute, cursors_survive_writes, a_cursor_opens_its_own_list_only,

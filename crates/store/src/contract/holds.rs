@@ -113,6 +113,37 @@ pub async fn another_external_id_takes_no_memberships_along(store: &dyn Store) {
     assert_eq!(store.pins(START).await.expect("pins")[0].pin, known);
 }
 
+/// Neither a new name nor a while without an `externalId` makes another person the same one.
+pub async fn another_person_does_not_come_by_a_new_name(store: &dyn Store) {
+    let set = |path: &str, value: &str| json!({"op": "replace", "path": path, "value": value});
+    let bare = || json!({"op": "remove", "path": "externalId"});
+    let ways: [(&str, Vec<serde_json::Value>); 4] = [
+        ("a", vec![json!([bare()]), json!([set("userName", "a2")]), json!([set("externalId", "new")])]),
+        ("b", vec![json!([bare(), set("userName", "b2")]), json!([set("externalId", "new")])]),
+        ("c", vec![json!([bare()]), json!([set("userName", "c2"), set("externalId", "new")])]),
+        ("d", vec![json!([set("userName", "d2"), set("externalId", "new")])]),
+    ];
+    for (name, steps) in ways {
+        let body = user_body(json!({"userName": name, "externalId": format!("old {name}")}));
+        let user = store.create_user(entra(0), body).await.expect("a user").stored.id;
+        let readers = group(store, &format!("of {name}"), &[user]).await;
+        let last = steps.len();
+        for (n, step) in steps.into_iter().enumerate() {
+            assert_eq!(members(store, readers).await.len(), 1, "{name}: step {n}");
+            let step = step.to_string().replace("new", &format!("new {name}"));
+            patch_user(store, user, 1, serde_json::from_str(&step).expect("JSON")).await.expect("a PATCH");
+        }
+        assert!(members(store, readers).await.is_empty(), "{name}: {last} steps");
+        let bound =
+            pin(PinKind::Person, &format!("{name}2"), Some(&format!("old {name}")), Some(&user.to_string()));
+        let pins = store.pins(START).await.expect("pins");
+        assert!(
+            pins.iter().any(|p| p.pin == bound),
+            "{name}: the new one is a stranger under the new name: {pins:#?}"
+        );
+    }
+}
+
 /// Whoever gives a name up is remembered by it.
 pub async fn a_name_that_was_given_up_is_bound_to_who_had_it(store: &dyn Store) {
     let make = async |name: &str, external: Option<&str>| {
