@@ -8,13 +8,16 @@ use crate::error::{ScimError, quoted};
 use crate::profile::Profile;
 use crate::schema::{Attribute, Mutability, Registry, ResourceKind, Returned, Schema};
 
+/// What Entra lists in `schemas` of each group that it makes begins so.
+const OF_ENTRA: &str = "http://schemas.microsoft.com/2006/11/ResourceManagement/ADSCIM/2.0/";
+
 /// A body that was accepted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parsed {
     /// The document, without members.
     pub resource: Resource,
     /// The members of a group in the body; none when the body does not speak of them. A POST without
-    /// members makes an empty group, a PUT without members empties it (RFC 7644 section 3.5.1).
+    /// members makes an empty group, a PUT without members keeps them (ADR 4).
     pub members: Option<Vec<MemberRef>>,
     /// What was dropped.
     pub notices: Notices,
@@ -112,7 +115,10 @@ impl Reader<'_> {
                     let text = format!("schema {} is not served here", quoted(urn));
                     return Err(ScimError::invalid_value(text));
                 }
-                self.notices.note(Notice::UnknownSchema, urn);
+                // Nothing is sent under Entra's own: to tell of it would hide what is worth telling.
+                if !urn.starts_with(OF_ENTRA) {
+                    self.notices.note(Notice::UnknownSchema, urn);
+                }
             }
         }
         Ok(base)
