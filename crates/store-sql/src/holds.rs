@@ -286,14 +286,13 @@ pub(crate) async fn changed_person(
         return Ok(false);
     }
     // It was left out for a while: the name remembers what it said before.
-    let known: Option<String> = match before.external_id {
-        Some(known) => Some(known.to_owned()),
-        None => {
-            let sql = "SELECT external_id FROM pins WHERE kind = 0 AND source = $1 AND name_key = $2 AND holder = $3 \
+    let known: Option<String> = if let Some(known) = before.external_id {
+        Some(known.to_owned())
+    } else {
+        let sql = "SELECT external_id FROM pins WHERE kind = 0 AND source = $1 AND name_key = $2 AND holder = $3 \
                        AND external_id IS NOT NULL";
-            let args = args![source.as_str(), before.name_key, before.id.to_string()];
-            txn.session()?.value("look whose a name is", sql, args).await?
-        }
+        let args = args![source.as_str(), before.name_key, before.id.to_string()];
+        txn.session()?.value("look whose a name is", sql, args).await?
     };
     let another = matches!((&known, after.external_id), (Some(known), Some(says)) if known != says);
     if renamed || before.external_id.is_some() {
