@@ -100,7 +100,8 @@ async fn of_writes_of_one_version_on_two_replicas_one_is_done() {
                 let store = stores[n % 2].clone();
                 tokio::spawn(async move {
                     let context = WriteContext { if_match: Some(vec![version]), ..contract::entra(1) };
-                    let title = json!([{"op": "replace", "path": "title", "value": format!("{version}-{n}")}]);
+                    let title =
+                        json!([{"op": "replace", "path": "title", "value": format!("{version}-{n}")}]);
                     let patch = contract::patch(ResourceKind::User, title);
                     store.patch_user(context, kim, patch).await.map_or_else(|e| e.to_scim().status, |_| 200)
                 })
