@@ -4,10 +4,11 @@ use std::fmt;
 
 use axon_model::RecordSeq;
 
-use crate::canonical::{CanonicalError, canonical};
+use crate::canonical::CanonicalError;
 use crate::clear::ClearPart;
 use crate::digest::Digest;
-use crate::record::{NewRecord, Record, normal_instant};
+use crate::draft::Draft;
+use crate::record::{NewRecord, Record};
 
 /// A position in the chain: the last record's seq and hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +34,8 @@ impl Chain {
 pub struct Sealed {
     /// The record.
     pub record: Record,
+    /// Its actor as canonical text.
+    pub actor: String,
     /// Its facts as canonical text.
     pub facts: String,
     /// The clear part's salt and canonical text.
@@ -41,27 +44,7 @@ pub struct Sealed {
 
 /// Puts a record behind `last`.
 pub fn seal(last: Chain, new: NewRecord) -> Result<Sealed, CanonicalError> {
-    let facts = canonical(&new.facts)?;
-    let clear = match &new.clear {
-        Some(part) => Some((part.salt, canonical(&part.body)?)),
-        None => None,
-    };
-    let commitment = clear.as_ref().map(|(salt, body)| ClearPart::commit(salt, body));
-    let mut record = Record {
-        id: new.id,
-        seq: last.seq.next(),
-        at: normal_instant(new.at),
-        actor: new.actor,
-        request: new.request,
-        run: new.run,
-        kind: new.kind,
-        facts: new.facts,
-        commitment,
-        prev: last.hash,
-        hash: Digest::GENESIS,
-    };
-    record.hash = record.digest_of(&facts)?;
-    Ok(Sealed { record, facts, clear })
+    Ok(Draft::of(new)?.seal(last))
 }
 
 /// What is wrong with a record.

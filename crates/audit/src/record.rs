@@ -11,7 +11,7 @@ use crate::canonical::{CanonicalError, canonical};
 use crate::clear::ClearPart;
 use crate::digest::Digest;
 
-const DOMAIN: &str = "axon.record.v1";
+pub(crate) const DOMAIN: &str = "axon.record.v1";
 
 /// What a record tells of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -147,12 +147,8 @@ pub struct Record {
 impl Record {
     /// The hash that these fields give. Every field but `hash` is covered.
     pub fn digest(&self) -> Result<Digest, CanonicalError> {
-        self.digest_of(&canonical(&self.facts)?)
-    }
-
-    /// The hash, when the facts are canonical text already.
-    pub(crate) fn digest_of(&self, facts: &str) -> Result<Digest, CanonicalError> {
-        let Self { id, seq, at, actor, request, run, kind, facts: _, commitment, prev, hash: _ } = self;
+        let Self { id, seq, at, actor, request, run, kind, facts, commitment, prev, hash: _ } = self;
+        let facts = canonical(facts)?;
         let head = canonical(&json!({
             "id": id,
             "seq": seq,
