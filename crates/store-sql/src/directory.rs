@@ -1,7 +1,7 @@
 //! What writes of users and groups share: the version check, the document's text, the record.
 
-use axon_audit::NewRecord;
 use axon_audit::payload::{DirectoryChange, WriteVerb};
+use axon_audit::{Draft, NewRecord};
 use axon_model::{Delta, RecordSeq};
 use axon_scim::{Resource, ScimError};
 use axon_store::{StoreError, WriteContext, WriteError};
@@ -25,6 +25,12 @@ impl Change {
     /// Writes the record; the position is the one that [`Txn::next_seq`] told before.
     pub fn record(self, txn: &mut Txn, context: &WriteContext) -> Result<RecordSeq, StoreError> {
         txn.touch(&self.deltas);
+        let draft = self.draft(context)?;
+        Ok(txn.link(draft).record.seq)
+    }
+
+    /// The record, made ready.
+    pub fn draft(self, context: &WriteContext) -> Result<Draft, StoreError> {
         let act = &context.act;
         let payload = DirectoryChange {
             verb: self.verb,
@@ -37,7 +43,7 @@ impl Change {
         let record = NewRecord::of(&act.ids, act.now, act.actor.clone(), payload)
             .map_err(|e| StoreError::Seal(e.into()))?
             .with_request(act.request.clone());
-        Ok(txn.record(record)?.record.seq)
+        Draft::of(record).map_err(|e| StoreError::Seal(e.into()))
     }
 }
 

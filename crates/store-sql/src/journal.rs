@@ -29,11 +29,24 @@ pub(crate) async fn head(session: &mut dyn Session) -> Result<Chain, StoreError>
     let row: Option<(i64, Vec<u8>)> = session
         .first("read the journal's head", "SELECT seq, hash FROM journal ORDER BY seq DESC LIMIT 1", args![])
         .await?;
-    let Some((seq, hash)) = row else { return Ok(Chain::EMPTY) };
+    row.map_or(Ok(Chain::EMPTY), |(seq, hash)| chain(seq, &hash))
+}
+
+/// Where the chain stands, and whether any member is parked: what the writer begins with. Of an empty journal the latter is
+/// not told.
+pub(crate) async fn head_and_parked(session: &mut dyn Session) -> Result<(Chain, Option<bool>), StoreError> {
+    let sql = "SELECT seq, hash, (SELECT count(*) FROM (SELECT grp FROM parked LIMIT 1) p) FROM journal \
+               ORDER BY seq DESC LIMIT 1";
+    let row: Option<(i64, Vec<u8>, i64)> = session.first("read the journal's head", sql, args![]).await?;
+    let Some((seq, hash, parked)) = row else { return Ok((Chain::EMPTY, None)) };
+    Ok((chain(seq, &hash)?, Some(parked > 0)))
+}
+
+fn chain(seq: i64, hash: &[u8]) -> Result<Chain, StoreError> {
     let place = Place { table: "journal", row: &seq };
     Ok(Chain {
         seq: RecordSeq(place.count("seq", seq)?),
-        hash: Digest::from_bytes(place.bytes("hash", &hash)?),
+        hash: Digest::from_bytes(place.bytes("hash", hash)?),
     })
 }
 

@@ -61,6 +61,17 @@ async fn by_id(
     first: usize,
     found: &mut Vec<Found>,
 ) -> Result<(), StoreError> {
+    if let [value] = values {
+        // Most requests name one member.
+        let Ok(id) = value.parse::<UserId>() else { return Ok(()) };
+        let sql = "SELECT 0, 0, seq, id FROM users WHERE id = $1 AND source = $2 \
+                   UNION ALL SELECT 0, 1, seq, id FROM groups WHERE id = $1 AND source = $2";
+        let args = args![id.as_uuid().as_bytes(), source.as_str()];
+        for row in session.all("look members up", sql, args).await? {
+            found.push(decode(row, first)?);
+        }
+        return Ok(());
+    }
     // An id has one form: what is not one has no hexadecimal digits here, and names nothing.
     let hex = |value: &String| {
         value.parse::<UserId>().map_or(Value::Null, |id| id.as_uuid().simple().to_string().into())
@@ -221,6 +232,16 @@ impl<'a> Members<'a> {
                 rows.entry((f.kind, record)).or_default().push(f.seq.into());
             }
             let ids: BTreeMap<(i64, i64), Uuid> = chunk.iter().map(|f| ((f.kind, f.seq), f.id)).collect();
+            if let [Found { kind, seq, id, .. }] = chunk
+                && !self.net.contains_key(&(*kind, *seq))
+            {
+                let sql = "INSERT INTO members (grp, kind, member, record) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
+                let args = args![self.group, *kind, *seq, record];
+                if txn.session()?.run("add members", sql, args).await? > 0 {
+                    self.net.insert((*kind, *seq), (*id, Net::Added));
+                }
+                continue;
+            }
             for ((kind, record), seqs) in rows {
                 let sql = "INSERT INTO members (grp, kind, member, record) \
                            SELECT $1, $2, CAST(value AS BIGINT), $3 FROM json_each($4) WHERE true \

@@ -91,6 +91,7 @@ pub(crate) async fn park(
         return Err(ScimError::invalid_value(text).into());
     }
     unknown.iter().try_for_each(|value| check_key("members.value", value))?;
+    txn.parks();
     let sql = "INSERT INTO parked (grp, value) SELECT $1, value FROM json_each($2) WHERE true ON CONFLICT DO \
                NOTHING";
     let args = args![group, serde_json::Value::from(unknown).to_string()];

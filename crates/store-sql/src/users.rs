@@ -1,5 +1,7 @@
 //! SCIM writes of users, inside the writer's transaction.
 
+mod create;
+
 use std::sync::Arc;
 
 use axon_audit::payload::WriteVerb;
@@ -16,6 +18,8 @@ use crate::session::{Dialect, SqlError};
 use crate::writer::Txn;
 use crate::{holds, parked};
 
+pub(crate) use self::create::{NewUser, create};
+
 /// The columns that lists and matches ask for.
 struct Keys {
     name: String,
@@ -23,14 +27,14 @@ struct Keys {
     external_id: Option<String>,
     display_name: Option<String>,
     active: bool,
-    /// Folded addresses, as a JSON list.
-    emails: String,
+    /// Folded addresses, each once.
+    emails: Vec<String>,
 }
 
 impl Keys {
     fn of(resource: &Resource) -> Result<Self, WriteError> {
         let name = resource.user_name().ok_or_else(|| ScimError::invalid_value("'userName' is missing"))?;
-        let addresses: Vec<String> =
+        let mut addresses: Vec<String> =
             resource.emails().filter_map(|e| e.get("value")?.as_str()).map(fold).collect();
         let name_key = fold(name);
         check_key("userName", name)?;
@@ -43,12 +47,21 @@ impl Keys {
             external_id: resource.external_id().map(str::to_owned),
             display_name: resource.display_name().map(str::to_owned),
             active: resource.is_active(),
-            emails: serde_json::Value::from(addresses).to_string(),
+            emails: {
+                addresses.sort_unstable();
+                addresses.dedup();
+                addresses
+            },
         })
     }
 }
 
 impl Keys {
+    /// The addresses as a JSON list.
+    fn emails_text(&self) -> String {
+        serde_json::Value::from(self.emails.as_slice()).to_string()
+    }
+
     /// Who this is to the source.
     fn person(&self, id: UserId) -> holds::Person<'_> {
         holds::Person { id, name_key: &self.name_key, external_id: self.external_id.as_deref() }
@@ -76,77 +89,6 @@ fn entry(context: &WriteContext, id: UserId, keys: &Keys, document: &str) -> Del
         },
     }
 }
-
-/// POST.
-pub(crate) async fn create(
-    txn: &mut Txn,
-    context: WriteContext,
-    resource: Resource,
-) -> Result<Written<StoredUser>, WriteError> {
-    let keys = Keys::of(&resource)?;
-    let id = UserId::from_uuid(context.act.ids.uuid(context.act.now));
-    let seq = txn.next_seq();
-    let document = document_text(&resource)?;
-    if context.profile.restore_on_post
-        && let Some(old) = inactive(txn, &context, &keys).await?
-    {
-        let mut written = update(txn, &context, old, resource, WriteVerb::CreateUser).await?;
-        written.restored = true;
-        return Ok(written);
-    }
-    let id_text = id.to_string();
-    let args = args![
-        &keys.external_id,
-        &id_text,
-        &keys.emails,
-        id.as_uuid().as_bytes(),
-        context.source.as_str(),
-        &keys.name,
-        &keys.name_key,
-        &keys.display_name,
-        keys.active,
-        micros(context.act.now),
-        signed(seq.0),
-        &document,
-    ];
-    let session = txn.session()?;
-    let sql = session.dialect().pick(CREATE_IN_SQLITE, CREATE_IN_POSTGRES);
-    let waiting: Vec<(i64, String)> = match session.query(sql.into(), args).await {
-        Ok(rows) => crate::session::read("write a user", rows)?,
-        Err(SqlError::Taken(_)) => return Err(in_use(&keys.name)),
-        Err(error) => return Err(error.during("write a user").into()),
-    };
-    let mut change = Change::new(WriteVerb::CreateUser);
-    change.deltas.push(entry(&context, id, &keys, &document));
-    parked::join(txn, &context, waiting, &mut change).await?;
-    let groups = if change.joined == 0 { Some(Vec::new()) } else { None };
-    change.record(txn, &context)?;
-    let groups = match groups {
-        Some(groups) => Some(groups),
-        None => read_user(txn.session()?, &context.source, id, true).await?.and_then(|u| u.user.groups),
-    };
-    let user =
-        StoredUser { id, created: context.act.now, modified: context.act.now, version: 1, resource, groups };
-    Ok(Written { stored: user, changed: true, restored: false, parked: 0, position: seq })
-}
-
-/// The row, its addresses, and the groups that wait for it, in one round trip.
-const CREATE_IN_SQLITE: &str = "INSERT INTO users (id, source, user_name, user_name_key, external_id, display_name, active, created, modified, \
-                    version, record, document) \
-     VALUES ($4, $5, $6, $7, $1, $8, $9, $10, $10, 1, $11, $12); \
-     INSERT INTO user_emails (value_key, \"user\") \
-     SELECT DISTINCT value, last_insert_rowid() FROM json_each($3); \
-     SELECT grp, value FROM parked WHERE value IN ($1, $2)";
-
-/// As [`CREATE_IN_SQLITE`]: PostgreSQL takes one statement with parameters at a time, and writes in its parts.
-const CREATE_IN_POSTGRES: &str = "WITH made AS ( \
-         INSERT INTO users (id, source, user_name, user_name_key, external_id, display_name, active, created, modified, \
-                            version, record, document) \
-         VALUES ($4, $5, $6, $7, $1, $8, $9, $10, $10, 1, $11, $12) RETURNING seq), \
-     addresses AS ( \
-         INSERT INTO user_emails (value_key, \"user\") \
-         SELECT DISTINCT value, made.seq FROM made, json_each($3)) \
-     SELECT grp, value FROM parked WHERE value IN ($1, $2)";
 
 /// The inactive user that a POST gives back where the source wants that.
 async fn inactive(
@@ -224,7 +166,7 @@ async fn update(
     if keys.emails != before.emails {
         let sql = "DELETE FROM user_emails WHERE \"user\" = $1; INSERT INTO user_emails (value_key, \"user\") \
                    SELECT DISTINCT value, CAST($1 AS BIGINT) FROM json_each($2)";
-        let args = args![row, &keys.emails];
+        let args = args![row, keys.emails_text()];
         txn.session()?.run_script("write a user's addresses", sql, args).await?;
     }
     let mut change = Change::new(verb);

@@ -73,21 +73,36 @@ impl Writer {
         F: for<'t> FnOnce(&'t mut Txn) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let job: Box<dyn Job> = Box::new(Task::new(work, reply));
+        self.queue(Box::new(Task::new(work, reply)))?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// The same for a write that needs no savepoint: where it is refused, it has changed nothing yet.
+    pub async fn run_bare<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: for<'t> FnOnce(&'t mut Txn) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        self.queue(Box::new(Task::bare(work, reply)))?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    fn queue(&self, job: Box<dyn Job>) -> Result<(), StoreError> {
         let sent = {
             let queue = self.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             queue.as_ref().ok_or(StoreError::Closed)?.try_send(job)
         };
         match sent {
-            Ok(()) => {}
+            Ok(()) => Ok(()),
             Err(mpsc::error::TrySendError::Full(_)) => {
                 self.counts.busy.fetch_add(1, Ordering::Relaxed);
                 metrics::counter!("axon_store_busy_total").increment(1);
-                return Err(StoreError::Busy.into());
+                Err(StoreError::Busy)
             }
-            Err(mpsc::error::TrySendError::Closed(_)) => return Err(StoreError::Closed.into()),
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(StoreError::Closed),
         }
-        answer.await.map_err(|_| StoreError::Closed)?
     }
 
     /// Shows the position after each commit.
@@ -202,18 +217,22 @@ impl<D: Database> Run<D> {
     }
 
     async fn transaction(&mut self, group: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
-        if let Err(error) = self.txn.begin().await {
+        let first = group.first().is_some_and(|job| job.wants_savepoint());
+        if let Err(error) = self.txn.begin(first).await {
             // Nothing of the group has run yet: a connection that was lost while nobody wrote is not the writes' concern.
             if self.txn.abandon().await {
                 return Err(error);
             }
             self.txn.replace(self.database.writer().await?);
-            self.txn.begin().await?;
+            self.txn.begin(first).await?;
         }
         self.before = self.kept.before(&*self.database, self.txn.head().seq);
         let last = group.len().saturating_sub(1);
         for (n, job) in group.iter_mut().enumerate() {
             let mark = self.txn.mark();
+            if job.wants_savepoint() {
+                self.txn.guard().await?;
+            }
             if !job.run(&mut self.txn).await {
                 self.txn.undo(mark).await?;
             } else if n < last {
@@ -268,7 +287,7 @@ mod tests {
         tally: Tally,
     }
 
-    struct Said(Arc<Mutex<Vec<String>>>);
+    struct Said(Arc<Mutex<Vec<String>>>, Dialect);
 
     /// Among what was said: no commit succeeds.
     const DISK_FULL: &str = "the disk is full";
@@ -276,7 +295,7 @@ mod tests {
     #[async_trait]
     impl Session for Said {
         fn dialect(&self) -> Dialect {
-            Dialect::Sqlite
+            self.1
         }
         async fn query(&mut self, _: Sql, _: &[Arg<'_>]) -> Result<Vec<Row>, SqlError> {
             Ok(Vec::new())
@@ -307,14 +326,14 @@ mod tests {
                 clock: None,
             };
             let nothing = Self { terms: Some(terms), ..Self::default() };
-            let session = Box::new(Said(nothing.said.clone()));
+            let session = Box::new(Said(nothing.said.clone(), Dialect::Postgres));
             Ok((nothing, session))
         }
         fn terms(&self) -> &Terms {
             self.terms.as_ref().unwrap()
         }
         async fn writer(&self) -> Result<Box<dyn Session>, StoreError> {
-            Ok(Box::new(Said(self.said.clone())))
+            Ok(Box::new(Said(self.said.clone(), Dialect::Postgres)))
         }
         async fn reader(&self) -> Result<Box<dyn Session>, StoreError> {
             self.writer().await
@@ -375,5 +394,38 @@ mod tests {
         let (deleted, again) = tokio::join!(write(false), write(true));
         assert_eq!(deleted.unwrap_err().to_scim().status, 503);
         assert_eq!(again.unwrap_err().to_scim().status, 503, "the first one was undone: the user is there");
+    }
+
+    /// Where a savepoint costs copies of pages and saves no round trip, only a write that wants one has one.
+    #[tokio::test]
+    async fn a_write_that_is_refused_before_it_changes_anything_needs_no_savepoint() {
+        let (database, _) = Nothing::open(()).await.unwrap();
+        let said = database.said.clone();
+        let session = Box::new(Said(said.clone(), Dialect::Sqlite));
+        let writer = Writer::start(Arc::new(database), session, Arc::default()).await.unwrap();
+        let bare = async |stops_halfway: Option<bool>| -> Result<(), StoreError> {
+            let work = move |txn: &mut Txn| match stops_halfway {
+                None => Ok(()),
+                Some(halfway) => {
+                    if halfway {
+                        txn.writing();
+                    }
+                    Err(StoreError::Busy)
+                }
+            };
+            writer.run_bare(move |txn| Box::pin(async move { work(txn) })).await
+        };
+        let guarded = async || -> Result<(), StoreError> { writer.run(|_| Box::pin(async { Ok(()) })).await };
+        let (first, refused, last) = tokio::join!(bare(None), bare(Some(false)), bare(None));
+        assert_eq!((first.is_ok(), refused.is_ok(), last.is_ok()), (true, false, true));
+        assert_eq!(*said.lock().unwrap(), ["BEGIN", "COMMIT"]);
+        said.lock().unwrap().clear();
+        let (first, among, last) = tokio::join!(bare(None), guarded(), bare(None));
+        assert_eq!((first.is_ok(), among.is_ok(), last.is_ok()), (true, true, true));
+        assert_eq!(*said.lock().unwrap(), ["BEGIN", "SAVEPOINT job", "RELEASE job", "COMMIT"]);
+        said.lock().unwrap().clear();
+        let (first, stopped) = tokio::join!(bare(None), bare(Some(true)));
+        assert_eq!((first.is_ok(), stopped.is_ok()), (false, false), "it can only be undone with its group");
+        assert!(!said.lock().unwrap().contains(&"COMMIT".to_owned()));
     }
 }

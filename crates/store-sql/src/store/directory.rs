@@ -20,7 +20,8 @@ impl<D: Database> DirectoryStore for SqlStore<D> {
         context: WriteContext,
         resource: Resource,
     ) -> Result<Written<StoredUser>, WriteError> {
-        self.write(|txn| Box::pin(users::create(txn, context, resource))).await
+        let new = users::NewUser::of(context, resource)?;
+        self.inner.writer.run_bare(|txn| Box::pin(users::create(txn, new))).await
     }
 
     async fn replace_user(

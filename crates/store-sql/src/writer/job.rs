@@ -13,7 +13,9 @@ pub(crate) type BoxFuture<'t, T> = Pin<Box<dyn Future<Output = T> + Send + 't>>;
 
 /// A write, whatever its answer's type.
 pub(super) trait Job: Send {
-    /// Runs inside a savepoint; false asks for that to be undone.
+    /// Whether a savepoint must be open before it runs. One that does not want it opens it itself where it needs one.
+    fn wants_savepoint(&self) -> bool;
+    /// Runs; false asks for what it did to be undone.
     fn run<'t>(&'t mut self, txn: &'t mut Txn) -> BoxFuture<'t, bool>;
     /// Whether it was undone.
     fn refused(&self) -> bool;
@@ -29,13 +31,19 @@ impl std::fmt::Debug for dyn Job {
 
 pub(super) struct Task<T, E, F> {
     work: Option<F>,
+    wants_savepoint: bool,
     result: Option<Result<T, E>>,
     reply: oneshot::Sender<Result<T, E>>,
 }
 
 impl<T, E, F> Task<T, E, F> {
     pub fn new(work: F, reply: oneshot::Sender<Result<T, E>>) -> Self {
-        Self { work: Some(work), result: None, reply }
+        Self { work: Some(work), wants_savepoint: true, result: None, reply }
+    }
+
+    /// One that leaves nothing behind where it is refused, without a savepoint.
+    pub fn bare(work: F, reply: oneshot::Sender<Result<T, E>>) -> Self {
+        Self { wants_savepoint: false, ..Self::new(work, reply) }
     }
 }
 
@@ -45,6 +53,10 @@ where
     E: From<StoreError> + Send,
     F: for<'t> FnOnce(&'t mut Txn) -> BoxFuture<'t, Result<T, E>> + Send,
 {
+    fn wants_savepoint(&self) -> bool {
+        self.wants_savepoint
+    }
+
     fn run<'t>(&'t mut self, txn: &'t mut Txn) -> BoxFuture<'t, bool> {
         Box::pin(async move {
             let Some(work) = self.work.take() else { return false };

@@ -20,7 +20,7 @@ pub(super) async fn write(session: &mut dyn Session, records: &[Sealed]) -> Resu
         rest = later;
         let mut args = Vec::with_capacity(size * 11);
         for sealed in now {
-            push_record(&mut args, sealed)?;
+            push_record(&mut args, sealed);
         }
         session.run("append to the journal", sql.journal.as_str(), &args).await?;
     }
@@ -39,23 +39,21 @@ pub(super) async fn write(session: &mut dyn Session, records: &[Sealed]) -> Resu
     Ok(())
 }
 
-fn push_record<'a>(args: &mut Vec<Arg<'a>>, sealed: &'a Sealed) -> Result<(), StoreError> {
+fn push_record<'a>(args: &mut Vec<Arg<'a>>, sealed: &'a Sealed) {
     let record = &sealed.record;
-    let actor = serde_json::to_string(&record.actor).map_err(|e| StoreError::Seal(e.into()))?;
     args.extend([
         signed(record.seq.0).into(),
-        record.id.as_uuid().as_bytes().to_vec().into(),
+        record.id.as_uuid().as_bytes().into(),
         micros(record.at).into(),
-        actor.into(),
+        (&sealed.actor).into(),
         record.request.as_ref().map(axon_model::RequestId::as_str).into(),
-        record.run.map(|r| r.as_uuid().as_bytes().to_vec()).into(),
+        record.run.as_ref().map(|run| run.as_uuid().as_bytes()).into(),
         record.kind.as_str().into(),
         (&sealed.facts).into(),
-        record.commitment.map(|c| c.as_bytes().to_vec()).into(),
+        record.commitment.as_ref().map(axon_audit::Digest::as_bytes).into(),
         record.prev.as_bytes().into(),
         record.hash.as_bytes().into(),
     ]);
-    Ok(())
 }
 
 /// The INSERTs of many rows, for a few sizes, so that each stays prepared.

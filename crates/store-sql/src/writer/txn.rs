@@ -1,7 +1,7 @@
 //! The open transaction: its connection, and the chain as it grows.
 
-use axon_audit::{Chain, NewRecord, RecordKind, Sealed, seal};
-use axon_model::{Delta, RecordSeq};
+use axon_audit::{Chain, Draft, NewRecord, RecordKind, Sealed};
+use axon_model::{Delta, RecordSeq, UserId};
 use axon_store::StoreError;
 use axon_store::kept::Touched;
 use time::OffsetDateTime;
@@ -10,7 +10,7 @@ use super::records;
 use crate::args;
 use crate::codec::{Place, micros};
 use crate::database::Terms;
-use crate::session::{Session, Sql};
+use crate::session::{Dialect, Session, Sql};
 
 /// What a write works on. Records are held back and written together before the commit: they are part of the same
 /// transaction, and one statement writes many.
@@ -24,6 +24,12 @@ pub(crate) struct Txn {
     records: Vec<Sealed>,
     /// What readers of users must not be shown any more after the commit.
     touched: Touched,
+    /// A savepoint is open in which nothing was kept yet.
+    saved: bool,
+    /// A write without a savepoint is under way: it can only be undone with its group.
+    halfway: bool,
+    /// Whether any member is parked, once it was asked.
+    parked: Option<bool>,
 }
 
 /// Where a savepoint began.
@@ -42,6 +48,9 @@ impl Txn {
             committed: Chain::EMPTY,
             records: Vec::new(),
             touched: Touched::default(),
+            saved: false,
+            halfway: false,
+            parked: None,
         }
     }
 
@@ -67,6 +76,11 @@ impl Txn {
         }
     }
 
+    /// Notes that a write changes a user.
+    pub fn touch_user(&mut self, id: UserId) {
+        self.touched.users.push(id);
+    }
+
     /// What this transaction changed.
     pub(super) const fn touched(&self) -> &Touched {
         &self.touched
@@ -74,10 +88,49 @@ impl Txn {
 
     /// Puts a record behind the last.
     pub fn record(&mut self, new: NewRecord) -> Result<&Sealed, StoreError> {
-        let sealed = seal(self.chain, new).map_err(|e| StoreError::Seal(e.into()))?;
+        Ok(self.link(Draft::of(new).map_err(|e| StoreError::Seal(e.into()))?))
+    }
+
+    /// Puts a record behind the last that was made ready before.
+    pub fn link(&mut self, draft: Draft) -> &Sealed {
+        let sealed = draft.seal(self.chain);
         self.chain = Chain::after(&sealed.record);
         self.records.push(sealed);
-        Ok(&self.records[self.records.len() - 1])
+        &self.records[self.records.len() - 1]
+    }
+
+    /// Opens the savepoint of the write that runs, where there is none. PostgreSQL has one always, in the round trip before.
+    pub async fn guard(&mut self) -> Result<(), StoreError> {
+        if !self.saved {
+            self.control("SAVEPOINT job".into(), "begin a write").await?;
+            self.saved = true;
+        }
+        Ok(())
+    }
+
+    /// A write begins to change rows; up to [`Txn::written`] it can be undone by its savepoint, or else with its group alone.
+    pub fn writing(&mut self) {
+        self.halfway = !self.saved;
+    }
+
+    /// All rows of a write are changed, or none is.
+    pub fn written(&mut self) {
+        self.halfway = false;
+    }
+
+    /// Whether any member is parked in any group: most directories have none, and one look is enough for a group of writes.
+    pub async fn has_parked(&mut self) -> Result<bool, StoreError> {
+        if self.parked.is_none() {
+            let sql = "SELECT grp FROM parked LIMIT 1";
+            let any: Option<i64> = self.session()?.value("read parked members", sql, args![]).await?;
+            self.parked = Some(any.is_some());
+        }
+        Ok(self.parked == Some(true))
+    }
+
+    /// Notes that members were parked, perhaps.
+    pub fn parks(&mut self) {
+        self.parked = Some(true);
     }
 
     /// The instant that leases are measured at: the database's where several machines share it, else the caller's `now`.
@@ -94,35 +147,67 @@ impl Txn {
         Ok(self.chain)
     }
 
-    pub(super) async fn begin(&mut self) -> Result<(), StoreError> {
+    /// Begins, with a savepoint for the first write where it wants one.
+    pub(super) async fn begin(&mut self, wants_savepoint: bool) -> Result<(), StoreError> {
         self.records.clear();
         self.touched.clear();
-        let begin = self.terms.begin.clone();
+        self.halfway = false;
+        self.saved = self.eager()? || wants_savepoint;
+        let mut begin = self.terms.begin.clone();
+        if !self.saved
+            && let Some(bare) = begin.strip_suffix("; SAVEPOINT job")
+        {
+            begin = bare.to_owned().into();
+        }
         self.control(begin, "begin a transaction").await?;
         // Another process may have appended since.
-        self.read_head().await?;
+        let (chain, parked) = crate::journal::head_and_parked(self.session()?).await?;
+        (self.chain, self.committed, self.parked) = (chain, chain, parked);
         Ok(())
     }
 
-    /// Where the write that comes now begins. Its savepoint is open already.
+    /// Whether each write has a savepoint, opened in the round trip that ends the one before. Where a statement costs no round
+    /// trip, only a write that wants one has one: each makes a copy of each page that it changes.
+    fn eager(&mut self) -> Result<bool, StoreError> {
+        Ok(self.session()?.dialect() == Dialect::Postgres)
+    }
+
+    /// Where the write that comes now begins.
     pub(super) fn mark(&self) -> Mark {
         Mark { chain: self.chain, records: self.records.len(), touched: self.touched.len() }
     }
 
-    /// Keeps a write, and opens the savepoint of the next one in the same round trip.
+    /// Keeps a write, and makes room for the next one.
     pub(super) async fn keep(&mut self) -> Result<(), StoreError> {
-        self.control("RELEASE job; SAVEPOINT job".into(), "end a write").await
+        if self.eager()? {
+            return self.control("RELEASE job; SAVEPOINT job".into(), "end a write").await;
+        }
+        if self.saved {
+            self.saved = false;
+            self.control("RELEASE job".into(), "end a write").await?;
+        }
+        Ok(())
     }
 
-    /// Undoes a write. Its savepoint stays open, for the next one.
+    /// Undoes a write, and makes room for the next one.
     pub(super) async fn undo(&mut self, mark: Mark) -> Result<(), StoreError> {
         self.chain = mark.chain;
         self.records.truncate(mark.records);
         self.touched.truncate(mark.touched);
-        self.control("ROLLBACK TO job".into(), "undo a write").await
+        if self.halfway {
+            return Err(StoreError::unavailable("undo a write", "it stopped half way"));
+        }
+        if self.eager()? {
+            return self.control("ROLLBACK TO job".into(), "undo a write").await;
+        }
+        if self.saved {
+            self.saved = false;
+            self.control("ROLLBACK TO job; RELEASE job".into(), "undo a write").await?;
+        }
+        Ok(())
     }
 
-    /// Writes the records and commits, with the savepoint that is still open.
+    /// Writes the records and commits, with the savepoint that may still be open.
     pub(super) async fn commit(&mut self) -> Result<(), StoreError> {
         let records = std::mem::take(&mut self.records);
         records::write(self.session()?, &records).await?;
