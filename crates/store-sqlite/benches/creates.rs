@@ -44,7 +44,7 @@ impl Bench {
         let actor = Actor::Source { source: self.source.clone() };
         WriteContext {
             source: self.source.clone(),
-            profile: self.profile.clone(),
+            profile: self.profile,
             registry: self.registry.clone(),
             act: Act { actor, request: "r-1".parse().ok(), now: SystemClock.now(), ids: self.ids.clone() },
             if_match: None,
@@ -117,7 +117,7 @@ where
         writes += count??;
     }
     let took = began.elapsed();
-    let (groups, cpu) = (bench.store.writer_counts().groups - groups, writer_cpu() - cpu);
+    let (groups, cpu) = (bench.store.writer_counts().groups - groups, writer_cpu().saturating_sub(cpu));
     writeln!(
         std::io::stdout(),
         "{what}: {} /s, {} in a commit, the writer's thread {} us a write",
@@ -180,7 +180,7 @@ async fn run(span: Duration) -> Result<(), Failure> {
 }
 
 fn main() -> Result<(), Failure> {
-    let seconds = std::env::args().filter_map(|arg| arg.parse().ok()).next().unwrap_or(2);
+    let seconds = std::env::args().find_map(|arg| arg.parse().ok()).unwrap_or(2);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(run(Duration::from_secs(seconds)))
 }
