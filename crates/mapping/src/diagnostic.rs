@@ -116,7 +116,7 @@ impl Diagnostic {
         Self {
             fault,
             place: files.place(span),
-            message: message.into(),
+            message: visible(message.into()),
             quoted: line,
             help: None,
             chapter: Chapter::Files,
@@ -124,7 +124,7 @@ impl Diagnostic {
     }
 
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.help = Some(visible(help.into()));
         self
     }
 
@@ -132,6 +132,11 @@ impl Diagnostic {
         self.quoted = None;
         self
     }
+}
+
+/// Hidden marks are spelled out wherever a name of the map stands in a sentence, the guessed one included.
+fn visible(text: String) -> String {
+    if text.is_ascii() { text } else { text.split('\n').map(shown).collect::<Vec<_>>().join("\n") }
 }
 
 /// A mistyped key must not bring a password onto a screen or into a log.
@@ -234,6 +239,14 @@ mod tests {
             at("\u{202e}x: bad", "bad"),
             "m.yaml:1:5: no\n 1 | \\u{202e}x: bad\n   |            ^^^\n   = do this\n   = see docs/ROLE-MAP.md#files"
         );
+    }
+
+    #[test]
+    fn a_guessed_name_shows_its_hidden_marks() {
+        let mut files = Files::default();
+        let span = Span { file: files.add("m.yaml", "a: 1"), start: 0, end: 1 };
+        let said = Diagnostic::new(&files, Fault::Unknown, span, "no `a\u{202e}`").help("`b\u{200b}`?");
+        assert_eq!((&*said.message, said.help.as_deref()), ("no `a\\u{202e}`", Some("`b\\u{200b}`?")));
     }
 
     #[test]
