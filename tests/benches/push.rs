@@ -1,12 +1,7 @@
-//! `make bench`: what a push costs, beside what the same machine's disk and SQLite cost without us.
-//!
-//! Prints, for the real binary over loopback HTTP: SCIM creates per second with 64 clients and fsync on, GET by id per
-//! second, and the time from a push to its effect in the target's catalog, all as ratios to a floor of the same run.
+//! `make bench`: how long a push into an idle service takes until its effect is in the target's catalog: the real binary, over
+//! loopback. What SCIM requests cost under load is the bench `scim`.
 
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
-
-mod floor;
-mod http;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -14,13 +9,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use axon_model::{Clock, SystemClock};
 use axon_tests::{MAP, Record, Stage};
-use http::Load;
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
-/// Clients at one time, as the design's numbers have it.
-const CLIENTS: usize = 64;
-/// How long each load lasts.
-const SPAN: Duration = Duration::from_secs(6);
 /// How many single pushes are timed.
 const PUSHES: usize = 200;
 
@@ -30,74 +21,11 @@ fn main() -> anyhow::Result<()> {
 
 async fn run() -> anyhow::Result<()> {
     let cores = std::thread::available_parallelism()?;
-    println!(
-        "Axon's push bench: {CLIENTS} clients, {} s a load, {cores} cores shared with the clients\n",
-        SPAN.as_secs()
-    );
+    println!("Axon's push bench: {PUSHES} pushes, one at a time, {cores} cores shared with the pool\n");
     let people: Vec<String> = (0..PUSHES).map(|n| format!("mover{n}@acme.example")).collect();
     let people: Vec<&str> = people.iter().map(String::as_str).collect();
     let stage = Stage::set_with(&people, MAP).await?;
-    let host = stage.serve.address().trim_start_matches("http://").to_owned();
-
-    idle_pushes(&stage, &people).await?;
-
-    let health = Load::run(&host, CLIENTS, SPAN, |_, _| http::get("/healthz", None)).await?;
-    println!(
-        "health endpoint        {:>8.0} /s                      p50 {:>6.2} ms  p99 {:>6.2} ms",
-        health.rate(),
-        health.p(50),
-        health.p(99)
-    );
-
-    let (commits, writes) = (
-        stage.serve.metric("axon_store_commits_total").await?,
-        stage.serve.metric("axon_store_writes_total").await?,
-    );
-    let token = stage.token.clone();
-    let creates = Load::run(&host, CLIENTS, SPAN, |client, n| {
-        http::post("/scim/v2/Users", &token, &http::user(&format!("c{client}n{n}@acme.example")))
-    })
-    .await?;
-    ensure!(
-        creates.statuses.keys().all(|s| *s == 201),
-        "every create is acknowledged: {:?}",
-        creates.statuses
-    );
-    let commits = stage.serve.metric("axon_store_commits_total").await? - commits;
-    let writes = stage.serve.metric("axon_store_writes_total").await? - writes;
-    let group = (writes / commits.max(1.0)).max(1.0);
-
-    let id = stage.scim.person("reader@acme.example").await?;
-    let path = format!("/scim/v2/Users/{id}");
-    let gets = Load::run(&host, CLIENTS, SPAN, |_, _| http::get(&path, Some(&token))).await?;
-    ensure!(gets.statuses.keys().all(|s| *s == 200), "every read finds: {:?}", gets.statuses);
-    println!(
-        "GET by id              {:>8.0} /s  {:>5.2} of health      p50 {:>6.2} ms  p99 {:>6.2} ms",
-        gets.rate(),
-        gets.rate() / health.rate(),
-        gets.p(50),
-        gets.p(99)
-    );
-
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a group has at most some hundred writes"
-    )]
-    let floor = floor::group_commit(stage.place.path(), group.round() as usize, SPAN)?;
-    println!(
-        "raw SQLite, same rows  {floor:>8.0} /s                      groups of {:.0}, WAL, synchronous=FULL, no HTTP, one thread",
-        group.round()
-    );
-    println!(
-        "SCIM creates, fsynced  {:>8.0} /s  {:>5.2} of raw SQLite  p50 {:>6.2} ms  p99 {:>6.2} ms",
-        creates.rate(),
-        creates.rate() / floor,
-        creates.p(50),
-        creates.p(99)
-    );
-    println!("                       {group:>8.1} writes share one commit");
-    Ok(())
+    idle_pushes(&stage, &people).await
 }
 
 /// One push at a time into an idle service: from the first byte sent to the effect read back from the catalog. The first
@@ -157,7 +85,7 @@ async fn first_statements(stage: &Stage, sent: &[OffsetDateTime]) -> anyhow::Res
     let mut done = BTreeMap::new();
     for record in journal.iter().filter(|r| r.kind == "step-outcome") {
         let Some(request) = record.request() else { continue };
-        let at = http::instant(record.record["at"].as_str().context("an instant")?)?;
+        let at = OffsetDateTime::parse(record.record["at"].as_str().context("an instant")?, &Rfc3339)?;
         done.entry(request).or_insert(at);
     }
     let mut times = Vec::new();
