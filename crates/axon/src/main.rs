@@ -23,10 +23,6 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// Requests allocate much and briefly, on more threads than one: measured beside the system's allocator (docs/PERFORMANCE.md).
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
