@@ -1,8 +1,11 @@
 //! What each kind of record says, as types. A payload splits into facts (ids, counts, codes) and a clear body.
 
+mod access;
 mod directory;
 mod hold;
+mod map;
 mod operation;
+mod operator;
 mod step;
 
 use axon_model::{Actor, IdSource, RecordId, RequestId, RunId};
@@ -11,11 +14,16 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use time::OffsetDateTime;
 
+pub use self::access::{AccessClear, AccessChange};
 pub use self::directory::{DirectoryChange, DirectoryClear, DirectoryFacts, Erased, SplitDelta, WriteVerb};
 pub use self::hold::{BoundClear, BoundGroup, HoldChange, HoldClear, HoldVerb, NamesBound};
-pub use self::operation::{
-    ActClear, Erasure, MapVersionAdopted, OperatorAct, TargetTrouble, TokenChange, TokenVerb, TroubleClear,
+pub use self::map::{
+    JobRun, MapAuthor, MapClear, MapProposalChange, MapVersionAdopted, MapWay, ProposalVerb,
 };
+pub use self::operation::{
+    ActClear, Erasure, OperatorAct, TargetTrouble, TokenChange, TokenVerb, TroubleClear,
+};
+pub use self::operator::{OperatorTokenChange, OperatorTokenClear, OperatorTokenVerb};
 pub use self::step::{
     Cause, PlanClear, PlanMade, ReadBack, StepClear, StepIntent, StepOutcome, StepRef, StepResult,
     StepWithheld,

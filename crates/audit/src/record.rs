@@ -23,6 +23,10 @@ pub enum RecordKind {
     TokenChange,
     /// A version of the role map came into force.
     MapVersion,
+    /// A version of the role map waits for a second person, or does no longer.
+    MapProposal,
+    /// An operator's token was made or revoked, or a job's token was exchanged.
+    OperatorToken,
     /// A tick made a plan for a target.
     PlanMade,
     /// A guard withheld a step.
@@ -31,6 +35,8 @@ pub enum RecordKind {
     Hold,
     /// Names were bound to the groups that had them.
     NamesBound,
+    /// Something was asked for beside the role map, came into force or ended.
+    AccessRequest,
     /// A step is about to be sent.
     StepIntent,
     /// What came of a step.
@@ -47,14 +53,17 @@ pub enum RecordKind {
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
         Self::DirectoryChange,
         Self::TokenChange,
         Self::MapVersion,
+        Self::MapProposal,
+        Self::OperatorToken,
         Self::PlanMade,
         Self::StepWithheld,
         Self::Hold,
         Self::NamesBound,
+        Self::AccessRequest,
         Self::StepIntent,
         Self::StepOutcome,
         Self::ReadBack,
@@ -69,10 +78,13 @@ impl RecordKind {
             Self::DirectoryChange => "directory-change",
             Self::TokenChange => "token-change",
             Self::MapVersion => "map-version",
+            Self::MapProposal => "map-proposal",
+            Self::OperatorToken => "operator-token",
             Self::PlanMade => "plan-made",
             Self::StepWithheld => "step-withheld",
             Self::Hold => "hold",
             Self::NamesBound => "names-bound",
+            Self::AccessRequest => "access-request",
             Self::StepIntent => "step-intent",
             Self::StepOutcome => "step-outcome",
             Self::ReadBack => "read-back",

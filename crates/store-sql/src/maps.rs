@@ -47,6 +47,8 @@ pub(crate) async fn put(
         before,
         files: files.len() as u64,
         bytes: files.iter().map(|(_, text)| text.len() as u64).sum(),
+        way: None,
+        clear: None,
     };
     journal::record(txn, &act, adopted)?;
     Ok(true)

@@ -12,6 +12,8 @@ use crate::record::RecordKind;
 pub enum HoldVerb {
     /// It began to wait.
     Opened,
+    /// One person let it go on; it waits for another one.
+    Seconded,
     /// A person let it go on.
     Released,
     /// A person said no.
@@ -20,6 +22,8 @@ pub enum HoldVerb {
     Expired,
     /// What it was about is no more.
     Lapsed,
+    /// What was released has been done.
+    Done,
 }
 
 /// Something waits for a person, or waits no longer.

@@ -1,6 +1,6 @@
-//! Tokens, maps, operators' acts, trouble with a target, erasures.
+//! Tokens of sources, operators' acts, trouble with a target, erasures.
 
-use axon_model::{MapVersion, RecordSeq, SourceId};
+use axon_model::{RecordSeq, SourceId};
 use serde::{Deserialize, Serialize};
 
 use super::Payload;
@@ -24,19 +24,6 @@ pub struct TokenChange {
     pub token: String,
     /// Whose token.
     pub source: SourceId,
-}
-
-/// A version of the role map came into force.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MapVersionAdopted {
-    /// The version: the digest of its text.
-    pub version: MapVersion,
-    /// The version before.
-    pub before: Option<MapVersion>,
-    /// How many files.
-    pub files: u64,
-    /// How many bytes of text.
-    pub bytes: u64,
 }
 
 /// A target could not be read or reached.
@@ -100,7 +87,6 @@ macro_rules! facts_only {
 
 facts_only! {
     TokenChange, TokenChange;
-    MapVersionAdopted, MapVersion;
     Erasure, Erasure;
 }
 
