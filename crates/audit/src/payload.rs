@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use time::OffsetDateTime;
 
-pub use self::access::{AccessClear, AccessChange};
+pub use self::access::{AccessChange, AccessClear};
 pub use self::directory::{DirectoryChange, DirectoryClear, DirectoryFacts, Erased, SplitDelta, WriteVerb};
 pub use self::hold::{BoundClear, BoundGroup, HoldChange, HoldClear, HoldVerb, NamesBound};
 pub use self::map::{

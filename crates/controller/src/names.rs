@@ -7,7 +7,7 @@ use axon_mapping::Identity;
 use axon_mapping::identity::{GroupPin, HeldGroup, Holder, NameKey, Sights, SourceClaims};
 use axon_model::name::shown;
 use axon_model::{Directory, HoldId, RecordSeq, SourceId, UserEntry, UserId};
-use axon_store::{Hold, HoldKind, HoldState, NewHold, NewPin, Pin, PinKind, Store, StoreError};
+use axon_store::{Hold, HoldKind, HoldState, HoldTerms, NewHold, NewPin, Pin, PinKind, Store, StoreError};
 use time::OffsetDateTime;
 
 /// Pins and holds in memory.
@@ -153,6 +153,7 @@ impl Names {
             ),
             binds: Some(pin_of(PinKind::Person, &key, Some(now), false)),
             expires: None,
+            terms: HoldTerms::default(),
         })
     }
 
@@ -217,5 +218,6 @@ fn held_group(held: &HeldGroup, directory: &Directory) -> Option<NewHold> {
         why: doubt.to_string(),
         binds: Some(pin_of(PinKind::Group, name, Some(holder), true)),
         expires: None,
+        terms: HoldTerms::default(),
     })
 }

@@ -88,6 +88,10 @@ uuid_id!(
     HoldId, "hold id"
 );
 uuid_id!(
+    /// Something that was asked for beside the role map.
+    AccessRequestId, "access request id"
+);
+uuid_id!(
     /// One record of the journal, known before its position is.
     RecordId, "record id"
 );

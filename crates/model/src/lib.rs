@@ -9,6 +9,7 @@
 //!
 //! To add a noun: a file of its own here, a re-export below, and its spelling in `docs/ARCHITECTURE.md`.
 
+pub mod access;
 pub mod actor;
 pub mod clock;
 pub mod directory;
@@ -16,11 +17,13 @@ pub mod ids;
 pub mod name;
 pub mod source_health;
 
+pub use access::{AccessRequest, AccessState, Asked, MeantRecord, Said, Whom};
 pub use actor::Actor;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use directory::{Delta, Directory, GroupEntry, MemberKind, UserEntry};
 pub use ids::{
-    GroupId, HoldId, IdSource, MapVersion, PlanId, RecordId, RecordSeq, RequestId, RunId, SourceId, UserId,
+    AccessRequestId, GroupId, HoldId, IdSource, MapVersion, PlanId, RecordId, RecordSeq, RequestId, RunId,
+    SourceId, UserId,
 };
 pub use name::{NameError, SqlName};
 pub use source_health::{CallCounts, FailedCall, HealthOf, HealthState, Hour, SourceHealth};

@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 
 use axon_audit::payload::{BoundClear, BoundGroup, HoldChange, HoldClear, HoldVerb, NamesBound};
-use axon_model::{Delta, GroupId, HoldId, MemberKind, RecordSeq, SourceId, SqlName, UserId};
-use axon_store::{Act, Ended, Hold, HoldEnd, HoldKind, HoldState, NewHold, NewPin, Pin, PinKind, StoreError};
+use axon_model::{Actor, Delta, GroupId, HoldId, MemberKind, RecordSeq, SourceId, SqlName, UserId};
+use axon_store::{
+    Act, Answered, Ended, Hold, HoldEnd, HoldKind, HoldState, HoldTerms, NewHold, NewPin, Pin, PinKind,
+    StoreError,
+};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
@@ -14,8 +17,10 @@ use crate::journal;
 use crate::session::Session;
 use crate::writer::Txn;
 
-const COLUMNS: &str =
-    "id, kind, subject, source, target, what, why, binds, state, opened, expires, ended, words, record";
+/// How many steps of a hold go in one statement.
+const SOME_PARTS: usize = 2_000;
+
+const COLUMNS: &str = "id, kind, subject, source, target, what, why, binds, state, opened, expires, ended, words, record, terms";
 
 type HoldRow = (
     Vec<u8>,
@@ -32,10 +37,12 @@ type HoldRow = (
     Option<i64>,
     Option<String>,
     i64,
+    Option<String>,
 );
 
 fn hold(row: HoldRow) -> Result<Hold, StoreError> {
-    let (id, kind, key, source, target, what, why, binds, state, opened, expires, ended, words, record) = row;
+    let (id, kind, key, source, target, what, why, binds, state, opened, expires, ended, words, record, kept) =
+        row;
     let place = Place { table: "holds", row: &record };
     let words: Option<(String, String)> = words.map(|w| place.json("words", &w)).transpose()?;
     let ended = match (ended, words) {
@@ -43,6 +50,10 @@ fn hold(row: HoldRow) -> Result<Hold, StoreError> {
         _ => None,
     };
     let binds: Option<Value> = binds.map(|b| place.json("binds", &b)).transpose()?;
+    let (terms, first) = match kept {
+        Some(kept) => kept_terms(&place, &kept)?,
+        None => (HoldTerms::default(), None),
+    };
     Ok(Hold {
         id: HoldId::from_uuid(place.uuid("id", &id)?),
         held: NewHold {
@@ -54,12 +65,34 @@ fn hold(row: HoldRow) -> Result<Hold, StoreError> {
             why,
             binds: binds.as_ref().map(|value| bound(&place, value)).transpose()?,
             expires: expires.map(|at| place.instant("expires", at)).transpose()?,
+            terms,
         },
         state: HoldState::parse(&state).ok_or_else(|| place.bad("state", "an unknown word"))?,
         opened: place.instant("opened", opened)?,
+        first,
         ended,
         record: RecordSeq(place.count("record", record)?),
     })
+}
+
+/// Who asked, how many persons it takes, and who released it first: [at, by, reason].
+type KeptTerms = (Option<String>, u8, Option<(i64, String, String)>);
+
+fn kept_terms(place: &Place<'_>, text: &str) -> Result<(HoldTerms, Option<Ended>), StoreError> {
+    let (asked_by, people, first): KeptTerms = place.json("terms", text)?;
+    let first = first
+        .map(|(at, by, reason)| Ok::<_, StoreError>(Ended { at: place.instant("terms", at)?, by, reason }))
+        .transpose()?;
+    Ok((HoldTerms { asked_by, people, parts: Vec::new() }, first))
+}
+
+/// As the column keeps it; nothing where anybody may answer.
+fn terms_text(terms: &HoldTerms, first: Option<&Ended>) -> Option<String> {
+    if terms.asked_by.is_none() && terms.people <= 1 && first.is_none() {
+        return None;
+    }
+    let first = first.map(|first| (micros(first.at), &first.by, &first.reason));
+    Some(json!([terms.asked_by, terms.people, first]).to_string())
 }
 
 fn bound(place: &Place<'_>, value: &Value) -> Result<NewPin, StoreError> {
@@ -104,8 +137,8 @@ pub(crate) async fn open(txn: &mut Txn, holds: Vec<NewHold>, act: Act) -> Result
         }
         let id = HoldId::from_uuid(act.ids.uuid(act.now));
         let record = journal::record(txn, &act, change(id, &held, HoldVerb::Opened, None))?;
-        let sql = "INSERT INTO holds (id, kind, subject, source, target, what, why, binds, state, opened, expires, record) \
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'open', $9, $10, $11)";
+        let sql = "INSERT INTO holds (id, kind, subject, source, target, what, why, binds, state, opened, expires, record, terms) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'open', $9, $10, $11, $12)";
         let args = args![
             id.as_uuid().as_bytes(),
             held.kind.as_str(),
@@ -118,27 +151,60 @@ pub(crate) async fn open(txn: &mut Txn, holds: Vec<NewHold>, act: Act) -> Result
             micros(act.now),
             held.expires.map(micros),
             signed(record.0),
+            terms_text(&held.terms, None),
         ];
         txn.session()?.run("open a hold", sql, args).await?;
-        opened.push(Hold { id, held, state: HoldState::Open, opened: act.now, ended: None, record });
+        keep_parts(txn, id, &held.terms.parts).await?;
+        let state = HoldState::Open;
+        opened.push(Hold { id, held, state, opened: act.now, first: None, ended: None, record });
     }
     Ok(opened)
 }
 
-/// Ends a hold, and binds what its release binds.
-pub(crate) async fn end(
+/// Keeps the steps that a hold is about.
+async fn keep_parts(txn: &mut Txn, id: HoldId, parts: &[String]) -> Result<(), StoreError> {
+    for some in parts.chunks(SOME_PARTS) {
+        let sql = "INSERT INTO hold_parts (hold, part) SELECT $1, value FROM json_each($2) WHERE true \
+                   ON CONFLICT DO NOTHING";
+        let args = args![id.as_uuid().as_bytes(), json!(some).to_string()];
+        txn.session()?.run("keep what a hold is about", sql, args).await?;
+    }
+    Ok(())
+}
+
+/// The steps that a hold is about.
+pub(crate) async fn parts(session: &mut dyn Session, id: HoldId) -> Result<Vec<String>, StoreError> {
+    let sql = "SELECT part FROM hold_parts WHERE hold = $1 ORDER BY part";
+    let rows: Vec<(String,)> =
+        session.all("read what a hold is about", sql, args![id.as_uuid().as_bytes()]).await?;
+    Ok(rows.into_iter().map(|(part,)| part).collect())
+}
+
+/// Ends a hold and binds what its release binds; or notes the first of two releases.
+pub(crate) async fn answer(
     txn: &mut Txn,
     id: HoldId,
     end: HoldEnd,
     reason: String,
     act: Act,
-) -> Result<Option<Hold>, StoreError> {
+) -> Result<Answered, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM holds WHERE id = $1");
     let row: Option<HoldRow> =
         txn.session()?.first("read a hold", sql, args![id.as_uuid().as_bytes()]).await?;
-    let Some(mut found) = row.map(hold).transpose()? else { return Ok(None) };
+    let Some(mut found) = row.map(hold).transpose()? else { return Ok(Answered::Unknown) };
     if !end.fits(found.state) {
-        return Ok(None);
+        return Ok(Answered::Stands(found));
+    }
+    if end == HoldEnd::Release {
+        let mine = act.actor.identity();
+        let asked = found.held.terms.asked_by.as_ref() == Some(&mine);
+        let said = found.first.as_ref().is_some_and(|first| identity_of(&first.by) == mine);
+        if asked || said {
+            return Ok(Answered::SamePerson(found));
+        }
+        if found.held.terms.people > 1 && found.first.is_none() {
+            return second(txn, found, reason, &act).await;
+        }
     }
     let record = journal::record(txn, &act, change(id, &found.held, end.verb(), Some(reason.clone())))?;
     let by = act.actor.to_string();
@@ -149,10 +215,40 @@ pub(crate) async fn end(
     if let (HoldEnd::Release, Some(pin)) = (end, &found.held.binds) {
         bind(txn, pin, record).await?;
     }
+    if found.held.kind == HoldKind::Grant {
+        crate::access::answered(txn, id, end, &reason, &act).await?;
+    }
+    if matches!(end, HoldEnd::Lapse | HoldEnd::Finish) {
+        let sql = "DELETE FROM hold_parts WHERE hold = $1";
+        txn.session()?.run("forget what a hold was about", sql, args![id.as_uuid().as_bytes()]).await?;
+    }
     found.state = end.state();
     found.ended = Some(Ended { at: act.now, by, reason });
     found.record = record;
-    Ok(Some(found))
+    Ok(Answered::Ended(found))
+}
+
+/// Notes the first of two releases.
+async fn second(txn: &mut Txn, mut found: Hold, reason: String, act: &Act) -> Result<Answered, StoreError> {
+    let change = change(found.id, &found.held, HoldVerb::Seconded, Some(reason.clone()));
+    let record = journal::record(txn, act, change)?;
+    let first = Ended { at: act.now, by: act.actor.to_string(), reason };
+    // It waits anew, also if it had been rejected.
+    let sql =
+        "UPDATE holds SET state = 'open', ended = NULL, words = NULL, terms = $2, record = $3 WHERE id = $1";
+    let args =
+        args![found.id.as_uuid().as_bytes(), terms_text(&found.held.terms, Some(&first)), signed(record.0)];
+    txn.session()?.run("note a release", sql, args).await?;
+    (found.state, found.ended, found.first, found.record) = (HoldState::Open, None, Some(first), record);
+    Ok(Answered::Seconded(found))
+}
+
+/// The identity of an actor as holds keep it in words.
+fn identity_of(by: &str) -> String {
+    match by.strip_prefix("operator ") {
+        Some(name) => Actor::Operator { name: name.to_owned() }.identity(),
+        None => by.to_owned(),
+    }
 }
 
 /// Holds that a later record changed.

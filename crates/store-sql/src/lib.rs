@@ -19,6 +19,7 @@
 //! one JSON text through `json_each($1)`, which PostgreSQL has from our migration. Quote `"user"`. To change the schema: a
 //! new file under `migrations/` and a line in [`schema`].
 
+mod access;
 mod check;
 mod codec;
 mod copy;
@@ -34,10 +35,12 @@ mod list;
 mod load;
 mod maps;
 mod members;
+mod operators;
 mod parked;
 mod pieces;
 mod raw;
 mod reader;
+mod removals;
 pub mod schema;
 mod session;
 mod state;

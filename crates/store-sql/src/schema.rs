@@ -40,6 +40,30 @@ pub const STEPS: &[Step] = &[
         sqlite: include_str!("../migrations/0006_source_health.sqlite.sql"),
         postgres: None,
     },
+    Step {
+        version: 8,
+        name: "map_versions",
+        sqlite: include_str!("../migrations/0008_map_versions.sqlite.sql"),
+        postgres: None,
+    },
+    Step {
+        version: 9,
+        name: "operator_tokens",
+        sqlite: include_str!("../migrations/0009_operator_tokens.sqlite.sql"),
+        postgres: None,
+    },
+    Step {
+        version: 10,
+        name: "access_requests",
+        sqlite: include_str!("../migrations/0010_access_requests.sqlite.sql"),
+        postgres: None,
+    },
+    Step {
+        version: 11,
+        name: "removals",
+        sqlite: include_str!("../migrations/0011_removals.sqlite.sql"),
+        postgres: None,
+    },
 ];
 
 /// The highest version that this build knows.

@@ -1,8 +1,11 @@
 //! The store itself: a writer, readers, and the traits over them.
 
+mod access;
 mod directory;
 mod health;
 mod holds;
+mod maps;
+mod removals;
 mod rest;
 
 use std::sync::Arc;

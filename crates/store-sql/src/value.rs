@@ -187,6 +187,7 @@ from_row!(A B C D E F G H I J K);
 from_row!(A B C D E F G H I J K L);
 from_row!(A B C D E F G H I J K L M);
 from_row!(A B C D E F G H I J K L M N);
+from_row!(A B C D E F G H I J K L M N O);
 
 #[cfg(test)]
 mod tests {

@@ -7,6 +7,7 @@
 //! The factory gives a new, empty store and something to hold while it is used (its folder). After each test the journal is
 //! proved, and the directory that its records rebuild is compared with the one that is loaded.
 
+pub mod access;
 pub mod costs;
 pub mod directory;
 pub mod health;
@@ -17,6 +18,7 @@ pub mod lists;
 pub mod members;
 pub mod pages;
 pub mod race;
+pub mod removals;
 pub mod retry;
 pub mod state;
 pub mod tokens;
@@ -51,7 +53,11 @@ macro_rules! contract_tests {
             health: counts_of_sources_add_up, old_counts_of_sources_are_forgotten;
             holds: a_hold_is_opened_once_and_ends_once, a_name_is_bound_to_its_first_holder,
                 another_external_id_takes_no_memberships_along, another_person_does_not_come_by_a_new_name, a_name_that_was_given_up_is_bound_to_who_had_it,
-                a_renamed_group_is_marked;
+                a_renamed_group_is_marked, a_hold_may_take_two_persons;
+            access: an_offboarding_counts_until_it_is_lifted, a_grant_waits_for_a_second_person,
+                a_grant_that_is_refused_or_taken_back_gives_nothing;
+            removals: removals_are_counted_and_forgotten, marks_of_what_was_made_come_back,
+                a_lost_lease_notes_nothing;
             retry: a_post_that_is_sent_again_makes_nothing;
             pages: a_list_is_sorted_by_any_attribute, cursors_survive_writes, a_cursor_opens_its_own_list_only,
                 a_place_that_cannot_be_is_refused, groups_are_sorted_and_paged;

@@ -81,13 +81,15 @@ pub enum HoldKind {
     GroupName,
     /// A group that a pattern finds for the first time.
     GroupMatch,
-    /// A step that a guard withholds.
+    /// Steps that a guard withholds.
     Step,
+    /// A role for a while, which a second person has to release.
+    Grant,
 }
 
 impl HoldKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::NewPerson, Self::GroupName, Self::GroupMatch, Self::Step];
+    pub const ALL: [Self; 5] = [Self::NewPerson, Self::GroupName, Self::GroupMatch, Self::Step, Self::Grant];
 
     /// The word.
     pub const fn as_str(self) -> &'static str {
@@ -96,6 +98,7 @@ impl HoldKind {
             Self::GroupName => "group-name",
             Self::GroupMatch => "group-match",
             Self::Step => "step",
+            Self::Grant => "grant",
         }
     }
 
@@ -118,11 +121,14 @@ pub enum HoldState {
     Expired,
     /// What it was about is no more.
     Lapsed,
+    /// It was released, and what it was about has been done or is no more.
+    Done,
 }
 
 impl HoldState {
     /// Every state.
-    pub const ALL: [Self; 5] = [Self::Open, Self::Released, Self::Rejected, Self::Expired, Self::Lapsed];
+    pub const ALL: [Self; 6] =
+        [Self::Open, Self::Released, Self::Rejected, Self::Expired, Self::Lapsed, Self::Done];
 
     /// The word.
     pub const fn as_str(self) -> &'static str {
@@ -132,6 +138,7 @@ impl HoldState {
             Self::Rejected => "rejected",
             Self::Expired => "expired",
             Self::Lapsed => "lapsed",
+            Self::Done => "done",
         }
     }
 
@@ -157,6 +164,8 @@ pub enum HoldEnd {
     Expire,
     /// What it was about is no more.
     Lapse,
+    /// What was released is done: the release is used up.
+    Finish,
 }
 
 impl HoldEnd {
@@ -167,6 +176,7 @@ impl HoldEnd {
             Self::Reject => HoldState::Rejected,
             Self::Expire => HoldState::Expired,
             Self::Lapse => HoldState::Lapsed,
+            Self::Finish => HoldState::Done,
         }
     }
 
@@ -177,6 +187,7 @@ impl HoldEnd {
             Self::Reject => HoldVerb::Rejected,
             Self::Expire => HoldVerb::Expired,
             Self::Lapse => HoldVerb::Lapsed,
+            Self::Finish => HoldVerb::Done,
         }
     }
 
@@ -185,8 +196,41 @@ impl HoldEnd {
         match self {
             Self::Release | Self::Lapse => state.stands(),
             Self::Reject | Self::Expire => matches!(state, HoldState::Open),
+            Self::Finish => matches!(state, HoldState::Released),
         }
     }
+}
+
+/// Who may answer a hold, and what its answer is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HoldTerms {
+    /// Who asked for it (an [`identity`](axon_model::Actor::identity)): somebody else has to release it.
+    pub asked_by: Option<String>,
+    /// How many different persons have to release it.
+    pub people: u8,
+    /// The steps that it is about. They are kept apart, and read with [`HoldStore::hold_parts`].
+    pub parts: Vec<String>,
+}
+
+impl Default for HoldTerms {
+    fn default() -> Self {
+        Self { asked_by: None, people: 1, parts: Vec::new() }
+    }
+}
+
+/// What came of an answer to a hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answered {
+    /// It ended.
+    Ended(Hold),
+    /// The release was noted; another person has to say so too.
+    Seconded(Hold),
+    /// Whoever asked for it, or released it first, cannot be the second person.
+    SamePerson(Hold),
+    /// It stands in no way that can end so.
+    Stands(Hold),
+    /// There is no such hold.
+    Unknown,
 }
 
 /// Something that is to wait.
@@ -208,6 +252,8 @@ pub struct NewHold {
     pub binds: Option<NewPin>,
     /// The first instant at which it no longer waits.
     pub expires: Option<OffsetDateTime>,
+    /// Who may answer it.
+    pub terms: HoldTerms,
 }
 
 /// Something that waits or waited.
@@ -221,6 +267,8 @@ pub struct Hold {
     pub state: HoldState,
     /// When it began to wait.
     pub opened: OffsetDateTime,
+    /// Who released it first, where it takes two persons.
+    pub first: Option<Ended>,
     /// How it ended.
     pub ended: Option<Ended>,
     /// The record that last changed it.
@@ -244,7 +292,17 @@ pub trait HoldStore: Send + Sync {
     /// Opens those whose key does not stand already, and gives them.
     async fn open_holds(&self, holds: Vec<NewHold>, act: Act) -> Result<Vec<Hold>, StoreError>;
 
-    /// Ends a hold, and binds what its release binds. None where there is none that can end so.
+    /// Answers a hold: ends it and binds what its release binds, or notes the first of two releases. The rule of the second
+    /// person is kept here, in one transaction.
+    async fn answer_hold(
+        &self,
+        id: HoldId,
+        end: HoldEnd,
+        reason: String,
+        act: Act,
+    ) -> Result<Answered, StoreError>;
+
+    /// The same, where only the end counts. None where it did not end.
     async fn end_hold(
         &self,
         id: HoldId,
@@ -255,6 +313,9 @@ pub trait HoldStore: Send + Sync {
 
     /// Holds that a record after `since` changed, in the order of these records.
     async fn holds(&self, since: RecordSeq) -> Result<Vec<Hold>, StoreError>;
+
+    /// The steps that a hold is about, in order.
+    async fn hold_parts(&self, id: HoldId) -> Result<Vec<String>, StoreError>;
 
     /// Binds names that are bound to nobody. Names that somebody has stay as they are; read what stands with
     /// [`HoldStore::pins`].
@@ -296,6 +357,7 @@ mod tests {
         for state in [HoldState::Open, HoldState::Rejected, HoldState::Expired] {
             assert!(HoldEnd::Release.fits(state));
         }
+        assert!(HoldEnd::Finish.fits(HoldState::Released) && !HoldEnd::Finish.fits(HoldState::Open));
         for end in [HoldEnd::Release, HoldEnd::Reject, HoldEnd::Expire, HoldEnd::Lapse] {
             assert!(!end.fits(HoldState::Released) && !end.fits(HoldState::Lapsed));
         }

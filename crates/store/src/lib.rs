@@ -6,7 +6,8 @@
 //!  controller ── load, deltas_since ───────> DirectoryStore ┤
 //!  controller ── append ───────────────────> JournalStore   ├── Store ── subscribe() moves after each commit
 //!  api ── find_token ──────────────────────> TokenStore     ┤
-//!  controller ── lease, map, ledger ───────> StateStore     ┘
+//!  controller ── lease, summary ───────────> StateStore     ┤
+//!  operators ── versions, their tokens ────> MapStore, OperatorStore ┘
 //! ```
 //!
 //! A SCIM write is one command that the store runs inside its own transaction: it reads, decides and writes there, so that
@@ -14,6 +15,7 @@
 //!
 //! To add a command: a method here, its contract test in [`contract`], its implementation in each store.
 
+pub mod access;
 pub mod context;
 #[cfg(feature = "contract")]
 pub mod contract;
@@ -23,8 +25,11 @@ pub mod health;
 pub mod holds;
 pub mod journal;
 pub mod kept;
+pub mod maps;
 pub mod members;
+pub mod operators;
 pub mod query;
+pub mod removals;
 pub mod state;
 pub mod stored;
 pub mod tokens;
@@ -32,15 +37,21 @@ pub mod tokens;
 use axon_model::RecordSeq;
 use tokio::sync::watch;
 
+pub use access::{AccessEnd, AccessStore, NewAccessRequest};
 pub use context::{Act, Unless, WriteContext};
 pub use directory::{DirectoryStore, Since, SourceCounts};
 pub use error::{StoreError, WriteError};
 pub use health::HealthStore;
-pub use holds::{Ended, Hold, HoldEnd, HoldKind, HoldState, HoldStore, NewHold, NewPin, Pin, PinKind};
+pub use holds::{
+    Answered, Ended, Hold, HoldEnd, HoldKind, HoldState, HoldStore, HoldTerms, NewHold, NewPin, Pin, PinKind,
+};
 pub use journal::{JournalEntry, JournalStore};
+pub use maps::{MapStore, StoredMap};
 pub use members::MemberReader;
+pub use operators::OperatorStore;
 pub use query::{Cursor, Page, Query};
-pub use state::{Lease, StateStore, StoredMap};
+pub use removals::{Notes, Removal, RemovalStore};
+pub use state::{Lease, StateStore};
 pub use stored::{GroupRef, Member, StoredGroup, StoredUser, Written};
 pub use tokens::{ClientId, Minted, NewToken, Scopes, Token, TokenHash, TokenId, TokenKind, TokenStore};
 
@@ -77,7 +88,18 @@ pub struct StatementCounts {
 
 /// A whole store.
 #[async_trait::async_trait]
-pub trait Store: DirectoryStore + JournalStore + TokenStore + StateStore + HealthStore + HoldStore {
+pub trait Store:
+    DirectoryStore
+    + JournalStore
+    + TokenStore
+    + StateStore
+    + HealthStore
+    + HoldStore
+    + AccessStore
+    + RemovalStore
+    + MapStore
+    + OperatorStore
+{
     /// Shows the journal's position, moved after each commit of this process. Where the database tells of other processes'
     /// commits (PostgreSQL does, SQLite does not), after those too; else they show in [`JournalStore::head`] only.
     fn subscribe(&self) -> watch::Receiver<RecordSeq>;

@@ -76,7 +76,8 @@ mod tests {
             hold: None,
             clear: AccessClear { user_name: "kim@acme.com".into(), reason: "laptop stolen".into() },
         };
-        let record = NewRecord::of(&ids, now, Actor::Operator { name: "ana".into() }, change.clone()).unwrap();
+        let record =
+            NewRecord::of(&ids, now, Actor::Operator { name: "ana".into() }, change.clone()).unwrap();
         let facts = record.facts.to_string();
         assert!(!facts.contains("kim") && !facts.contains("laptop"), "{facts}");
         assert_eq!(record.clear.unwrap().body_of::<AccessChange>().unwrap(), change.clear);

@@ -175,9 +175,11 @@ mod tests {
                 why: String::new(),
                 binds: None,
                 expires: None,
+                terms: axon_store::HoldTerms::default(),
             },
             state: HoldState::Open,
             opened: time::OffsetDateTime::UNIX_EPOCH,
+            first: None,
             ended: None,
             record: RecordSeq(1),
         }

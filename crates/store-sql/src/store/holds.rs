@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use axon_model::{HoldId, RecordSeq, SqlName};
-use axon_store::{Act, Hold, HoldEnd, HoldStore, NewHold, NewPin, Pin, StoreError};
+use axon_store::{Act, Answered, Hold, HoldEnd, HoldStore, NewHold, NewPin, Pin, StoreError};
 
 use super::SqlStore;
 use crate::database::Database;
@@ -23,7 +23,24 @@ impl<D: Database> HoldStore for SqlStore<D> {
         reason: String,
         act: Act,
     ) -> Result<Option<Hold>, StoreError> {
-        self.write(move |txn| Box::pin(holds::end(txn, id, end, reason, act))).await
+        match self.answer_hold(id, end, reason, act).await? {
+            Answered::Ended(hold) => Ok(Some(hold)),
+            _ => Ok(None),
+        }
+    }
+
+    async fn answer_hold(
+        &self,
+        id: HoldId,
+        end: HoldEnd,
+        reason: String,
+        act: Act,
+    ) -> Result<Answered, StoreError> {
+        self.write(move |txn| Box::pin(holds::answer(txn, id, end, reason, act))).await
+    }
+
+    async fn hold_parts(&self, id: HoldId) -> Result<Vec<String>, StoreError> {
+        holds::parts(&mut *self.reader().await?, id).await
     }
 
     async fn holds(&self, since: RecordSeq) -> Result<Vec<Hold>, StoreError> {

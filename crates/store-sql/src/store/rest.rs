@@ -4,18 +4,18 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use axon_audit::{Chain, NewRecord, Record};
-use axon_model::{MapVersion, RecordSeq, SqlName};
+use axon_model::{RecordSeq, SqlName};
 use axon_reconcile::LeaseProof;
 use axon_store::{
-    Act, JournalEntry, JournalStore, Lease, NewToken, StateStore, StoreError, StoredMap, Token, TokenHash,
-    TokenId, TokenStore,
+    Act, JournalEntry, JournalStore, Lease, NewToken, StateStore, StoreError, Token, TokenHash, TokenId,
+    TokenStore,
 };
 use serde_json::Value;
 use time::{Duration, OffsetDateTime};
 
 use super::SqlStore;
 use crate::database::Database;
-use crate::{journal, leases, maps, state, tokens};
+use crate::{journal, leases, state, tokens};
 
 #[async_trait]
 impl<D: Database> JournalStore for SqlStore<D> {
@@ -70,23 +70,6 @@ impl<D: Database> TokenStore for SqlStore<D> {
 
 #[async_trait]
 impl<D: Database> StateStore for SqlStore<D> {
-    async fn put_map(
-        &self,
-        version: MapVersion,
-        files: Vec<(String, String)>,
-        act: Act,
-    ) -> Result<bool, StoreError> {
-        self.write(|txn| Box::pin(maps::put(txn, version, files, act))).await
-    }
-
-    async fn current_map(&self) -> Result<Option<StoredMap>, StoreError> {
-        maps::current(&mut *self.reader().await?).await
-    }
-
-    async fn map(&self, version: &MapVersion) -> Result<Option<StoredMap>, StoreError> {
-        maps::by_version(&mut *self.reader().await?, version).await
-    }
-
     async fn remember_principals(&self, target: &str, names: Vec<SqlName>) -> Result<(), StoreError> {
         let target = target.to_owned();
         self.write(|txn| Box::pin(async move { state::remember(txn, &target, &names).await })).await

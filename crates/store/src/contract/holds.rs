@@ -2,11 +2,11 @@
 
 use axon_audit::RecordKind;
 use axon_audit::payload::{HoldChange, HoldVerb};
-use axon_model::RecordSeq;
+use axon_model::{Actor, RecordSeq};
 use serde_json::json;
 
 use super::kit::{act, entra, group, journal, members, patch_group, patch_user, source, user_body};
-use crate::{HoldEnd, HoldKind, HoldState, NewHold, NewPin, PinKind, Store};
+use crate::{Act, Answered, HoldEnd, HoldKind, HoldState, HoldTerms, NewHold, NewPin, PinKind, Store};
 
 const START: RecordSeq = RecordSeq(0);
 
@@ -31,6 +31,7 @@ fn held(key: &str) -> NewHold {
         why: "another group has this name already".to_owned(),
         binds: Some(NewPin { cleared: true, ..pin(PinKind::Group, "readers", Some("new"), Some("2")) }),
         expires: None,
+        terms: HoldTerms::default(),
     }
 }
 
@@ -191,4 +192,30 @@ pub async fn a_renamed_group_is_marked(store: &dyn Store) {
     assert_eq!(pins.len(), 1);
     assert_eq!((pins[0].pin.kind, pins[0].pin.name.as_str()), (PinKind::Renamed, id.to_string().as_str()));
     assert_eq!(pins[0].record, written.position);
+}
+
+/// Where two persons are needed one alone releases nothing, under whatever name.
+pub async fn a_hold_may_take_two_persons(store: &dyn Store) {
+    let by = |name: &str, n: i64| Act { actor: Actor::Operator { name: name.to_owned() }, ..act(n) };
+    let terms = HoldTerms { people: 2, parts: vec!["b".to_owned(), "a".to_owned()], ..HoldTerms::default() };
+    let steps = NewHold { kind: HoldKind::Step, binds: None, terms, ..held("steps") };
+    let id = store.open_holds(vec![steps], act(1)).await.expect("holds")[0].id;
+    assert_eq!(store.hold_parts(id).await.expect("parts"), ["a", "b"]);
+    let release = async |who: Act| {
+        store.answer_hold(id, HoldEnd::Release, "seen".into(), who).await.expect("an answer")
+    };
+    let first = release(by("ana", 2)).await;
+    assert!(matches!(&first, Answered::Seconded(hold) if hold.state == HoldState::Open), "{first:?}");
+    let same = release(by("bo (login ana)", 3)).await;
+    assert!(matches!(same, Answered::SamePerson(_)), "{same:?}");
+    let all = store.holds(START).await.expect("holds");
+    assert_eq!(all[0].first.as_ref().map(|first| first.by.as_str()), Some("operator ana"));
+    assert_eq!(all[0].held.terms.people, 2);
+    let second = release(by("bo", 4)).await;
+    assert!(matches!(&second, Answered::Ended(hold) if hold.state == HoldState::Released), "{second:?}");
+    let done = store.answer_hold(id, HoldEnd::Finish, "done".into(), act(5)).await.expect("an answer");
+    assert!(matches!(&done, Answered::Ended(hold) if hold.state == HoldState::Done), "{done:?}");
+    assert!(store.hold_parts(id).await.expect("parts").is_empty());
+    let gone = store.answer_hold(id, HoldEnd::Reject, "no".into(), act(6)).await.expect("an answer");
+    assert!(matches!(gone, Answered::Stands(_)), "{gone:?}");
 }
