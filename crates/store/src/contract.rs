@@ -15,6 +15,7 @@ pub mod holds;
 pub mod journal;
 pub mod kit;
 pub mod lists;
+pub mod maps;
 pub mod members;
 pub mod pages;
 pub mod race;
@@ -48,8 +49,10 @@ macro_rules! contract_tests {
                 a_revoked_secret_ends_what_was_given_for_it,
                 a_token_for_a_secret_that_was_revoked_opens_nothing, the_last_use_only_grows,
                 access_tokens_are_bounded_and_go_when_they_end;
-            state: maps_follow_each_other,
-                principals_are_remembered, a_summary_is_replaced, a_lease_has_one_holder;
+            maps: maps_follow_each_other, the_file_s_last_version_is_known, of_many_pushes_onto_one_parent_one_is_taken,
+                a_proposal_needs_another_person, a_stale_proposal_is_not_released, operators_have_tokens_of_their_own,
+                exchanged_tokens_are_bounded;
+            state: principals_are_remembered, a_summary_is_replaced, a_lease_has_one_holder;
             health: counts_of_sources_add_up, old_counts_of_sources_are_forgotten;
             holds: a_hold_is_opened_once_and_ends_once, a_name_is_bound_to_its_first_holder,
                 another_external_id_takes_no_memberships_along, another_person_does_not_come_by_a_new_name, a_name_that_was_given_up_is_bound_to_who_had_it,

@@ -1,28 +1,14 @@
-//! What the controller keeps between ticks: the map in force, names that it knew, the last run, the lease.
+//! What the controller keeps between ticks: names that it knew, the last run, the lease.
 
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
-use axon_model::{MapVersion, RecordSeq, SqlName};
+use axon_model::SqlName;
 use axon_reconcile::LeaseProof;
 use serde_json::Value;
 use time::{Duration, OffsetDateTime};
 
-use crate::context::Act;
 use crate::error::StoreError;
-
-/// A version of the role map, with its text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredMap {
-    /// The version.
-    pub version: MapVersion,
-    /// The files: name and text.
-    pub files: Vec<(String, String)>,
-    /// When it came into force.
-    pub at: OffsetDateTime,
-    /// The record that says so.
-    pub record: RecordSeq,
-}
 
 /// Who holds a lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,20 +24,6 @@ pub struct Lease {
 /// The controller's state.
 #[async_trait]
 pub trait StateStore: Send + Sync {
-    /// Puts a version of the map in force, and records that. False where it is in force already.
-    async fn put_map(
-        &self,
-        version: MapVersion,
-        files: Vec<(String, String)>,
-        act: Act,
-    ) -> Result<bool, StoreError>;
-
-    /// The map in force.
-    async fn current_map(&self) -> Result<Option<StoredMap>, StoreError>;
-
-    /// A version that is or was in force, latest first where it came into force more than once.
-    async fn map(&self, version: &MapVersion) -> Result<Option<StoredMap>, StoreError>;
-
     /// Remembers principals that were made in a target, so that they stay managed when their people are gone.
     async fn remember_principals(&self, target: &str, names: Vec<SqlName>) -> Result<(), StoreError>;
 

@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axon_api::auth::Trusts;
+use axon_audit::payload::MapAuthor;
 use axon_api::{Api, ApiParts, Limits, Readiness};
 use axon_controller::Controller;
 use axon_mapping::RoleMap;
+use axon_store::maps::{Adopted, Expected, NewMap};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -112,7 +114,14 @@ pub async fn run(config: Config) -> anyhow::Result<Status> {
 /// Puts the map of the files in force, with its record.
 async fn adopt(parts: &Parts, map: &RoleMap) -> anyhow::Result<()> {
     let files = map_files(&parts.config.role_map)?;
-    if parts.store.put_map(map.version().clone(), files, parts.act()).await? {
+    let new = NewMap {
+        version: map.version().clone(),
+        files,
+        author: MapAuthor::file(),
+        comment: String::new(),
+        expected: Expected::Anything,
+    };
+    if let Adopted::Taken(_) = parts.store.adopt_map(new, parts.act()).await? {
         tracing::info!(map = %map.version(), "a new version of the role map is in force");
     }
     Ok(())

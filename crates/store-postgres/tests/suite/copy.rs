@@ -1,6 +1,8 @@
 //! A store moves between the databases without loss.
 
+use axon_audit::payload::MapAuthor;
 use axon_store::contract::kit as contract;
+use axon_store::maps::{Expected, NewMap};
 use axon_store::{DirectoryStore as _, JournalStore as _, NewToken, Store, StoreError, TokenHash};
 use axon_store_postgres::PostgresStore;
 use axon_store_sql::{CopyError, Raw, check_store, copy};
@@ -32,7 +34,16 @@ async fn fill(store: &dyn Store) {
     let token = NewToken::bearer(contract::source("entra"), TokenHash::of("secret"), "a token");
     store.add_token(token, contract::act(4)).await.unwrap();
     let files = vec![("role-map.yaml".to_owned(), "axon: 1 # ü".to_owned())];
-    store.put_map(axon_model::MapVersion("v1".into()), files, contract::act(5)).await.unwrap();
+    let map = NewMap {
+        version: axon_model::MapVersion("v1".into()),
+        files,
+        author: MapAuthor::login("kim"),
+        comment: "ü".into(),
+        expected: Expected::Anything,
+    };
+    store.adopt_map(map.clone(), contract::act(5)).await.unwrap();
+    let proposed = NewMap { version: axon_model::MapVersion("v2".into()), ..map };
+    store.propose_map(proposed, contract::minute(9), contract::act(6)).await.unwrap();
     store.save_summary("dw", json!({"steps": 3}), contract::minute(6)).await.unwrap();
     store.remember_principals("dw", vec![axon_model::SqlName::parse("kim").unwrap()]).await.unwrap();
     store.try_lease("dw", "a", time::Duration::seconds(9), contract::minute(0)).await.unwrap();

@@ -1,31 +1,11 @@
-//! Maps, principals, summaries, leases.
+//! Principals, summaries, leases.
 
-use axon_audit::RecordKind;
-use axon_model::{MapVersion, SqlName};
+use axon_model::SqlName;
 use serde_json::json;
 use time::Duration;
 
-use super::kit::{act, journal, minute};
+use super::kit::minute;
 use crate::Store;
-
-/// The last one put is in force; an old one can still be read.
-pub async fn maps_follow_each_other(store: &dyn Store) {
-    let version = |n: &str| MapVersion(n.into());
-    let files = |text: &str| vec![("role-map.yaml".to_owned(), text.to_owned())];
-    assert_eq!(store.current_map().await.expect("asked"), None);
-    assert!(store.put_map(version("a"), files("axon: 1"), act(1)).await.expect("put"));
-    assert!(!store.put_map(version("a"), files("axon: 1"), act(2)).await.expect("the same"));
-    assert!(store.put_map(version("b"), files("axon: 1 # b"), act(3)).await.expect("put"));
-    let current = store.current_map().await.expect("asked").expect("one");
-    assert_eq!((current.version, current.at, current.files), (version("b"), minute(3), files("axon: 1 # b")));
-    let old = store.map(&version("a")).await.expect("asked").expect("kept");
-    assert_eq!((old.files, old.record.0), (files("axon: 1"), 1));
-    assert_eq!(store.map(&version("c")).await.expect("asked"), None);
-    assert!(store.put_map(version("a"), files("axon: 1"), act(4)).await.expect("back again"));
-    assert_eq!(store.current_map().await.expect("asked").expect("one").version, version("a"));
-    let last = journal(store).await.pop().expect("recorded").record;
-    assert_eq!((last.kind, last.seq.0, &last.facts["before"]), (RecordKind::MapVersion, 3, &json!("b")));
-}
 
 /// By target, once each.
 pub async fn principals_are_remembered(store: &dyn Store) {
