@@ -148,11 +148,8 @@ impl Graph {
     /// The direct members of a role.
     pub fn members_of(&self, role: SqlName) -> impl Iterator<Item = SqlName> {
         // Memberships are ordered by role first.
-        self.members
-            .iter()
-            .skip_while(move |m| m.role < role)
-            .take_while(move |m| m.role == role)
-            .map(|m| m.member)
+        let from = Membership { role, member: SqlName::lowest() };
+        self.members.range(from..).take_while(move |m| m.role == role).map(|m| m.member)
     }
 
     /// The permissions that this name holds itself.

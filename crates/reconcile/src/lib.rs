@@ -16,6 +16,7 @@ pub mod builtin;
 pub mod diff;
 mod effect;
 pub mod finding;
+pub mod focus;
 pub mod graph;
 mod order;
 pub mod permission;
@@ -25,16 +26,18 @@ pub mod shape;
 pub mod simulate;
 pub mod step;
 pub mod target;
+pub mod ties;
 pub mod wave;
 
 pub use admit::{Admitted, Guards, History, Mode, Past, Reason, RemovalBudget, Withheld, admit};
 pub use diff::{Needed, diff};
 pub use finding::{Finding, Obstacle};
+pub use focus::{Tied, focus};
 pub use graph::{
     Connect, Grant, GrantKey, GrantState, Graph, Membership, Principal, PrincipalKind, Role, View,
 };
 pub use permission::Permission;
-pub use plan::{Plan, Planned, plan};
+pub use plan::{Plan, Planned, plan, plan_among_all};
 pub use scope::{Glob, ManagedPrincipals, Scope, Sides};
 pub use shape::{ObjectFacts, ObjectKind, ObjectName, Securable, Shape};
 pub use simulate::{Obstruction, StepRefused, apply_step, simulate};
@@ -43,4 +46,5 @@ pub use target::{
     InspectScope, Inspection, Outcome, Refusal, RefusalKind, Retry, Seen, Sid, Target, TargetError,
     TargetFacts, TokenSource,
 };
+pub use ties::Ties;
 pub use wave::{LeaseProof, Wave};

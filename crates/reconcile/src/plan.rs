@@ -1,14 +1,18 @@
 //! The ordered steps from actual to desired, as one value that a person can read.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
+use axon_model::SqlName;
 use serde::{Deserialize, Serialize};
 
-use crate::diff::diff;
+use crate::diff::{Needed, diff};
 use crate::finding::Finding;
+use crate::focus::{Tied, focus, with_those_below};
 use crate::order::order;
 use crate::scope::Sides;
 use crate::step::Step;
+use crate::ties::Ties;
 
 /// One step in its place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,8 +75,34 @@ impl fmt::Display for Plan {
 /// does both, the first law wins and the step says what it interrupts.
 pub fn plan(sides: &Sides) -> Plan {
     let needed = diff(sides);
+    if needed.steps.is_empty() {
+        return Plan { steps: Vec::new(), findings: needed.findings };
+    }
+    let few = needed.steps.len() < FEW.max((sides.actual.members.len() + sides.actual.grants.len()) / SHARE);
+    if few { in_order(&around(sides, &needed.steps), needed) } else { in_order(sides, needed) }
+}
+
+/// The same plan, its order sought among all that both sides hold, however few the steps are.
+pub fn plan_among_all(sides: &Sides) -> Plan {
+    in_order(sides, diff(sides))
+}
+
+/// So few steps, or one row in so many that a step is about: then the order is sought among what they can touch.
+const FEW: usize = 64;
+const SHARE: usize = 16;
+
+fn in_order(sides: &Sides, needed: Needed) -> Plan {
     let (steps, unsafe_steps) = order(sides, needed.steps);
     let mut findings = needed.findings;
     findings.extend(unsafe_steps);
     Plan { steps, findings }
+}
+
+/// The part of the sides that the order of these steps depends on.
+fn around(sides: &Sides, steps: &[Step]) -> Sides {
+    let Sides { desired, actual, scope } = sides;
+    let names: BTreeSet<SqlName> = steps.iter().map(Step::subject).collect();
+    let concerned = with_those_below(desired, actual, &names);
+    let [wanted, there] = [desired, actual].map(|graph| Ties::among(graph, |name| concerned.contains(&name)));
+    focus(Tied { graph: desired, ties: &wanted }, Tied { graph: actual, ties: &there }, scope, &names)
 }

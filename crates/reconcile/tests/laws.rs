@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use axon_model::SqlName;
 use axon_reconcile::{
     Connect, Finding, GrantState, Graph, Guards, History, Membership, Mode, Plan, Planned, Securable, Sides,
-    Step, StepKind, admit, apply_step, plan, simulate,
+    Step, StepKind, Tied, Ties, admit, apply_step, focus, plan, plan_among_all, simulate,
 };
 use proptest::prelude::*;
 use time::OffsetDateTime;
@@ -211,6 +211,20 @@ fn outside(sides: &Sides, graph: &Graph) -> Vec<String> {
     found
 }
 
+/// Every name of which one side says something else than the other, rows outside the scope included.
+fn differing(sides: &Sides) -> BTreeSet<SqlName> {
+    let Sides { desired, actual, .. } = sides;
+    let mut names = BTreeSet::new();
+    let principals = desired.principals.keys().chain(actual.principals.keys());
+    names.extend(principals.filter(|n| desired.principals.get(n) != actual.principals.get(n)));
+    let roles = desired.roles.keys().chain(actual.roles.keys());
+    names.extend(roles.filter(|n| desired.roles.get(n) != actual.roles.get(n)));
+    names.extend(desired.members.symmetric_difference(&actual.members).map(|m| m.member));
+    let grants = desired.grants.keys().chain(actual.grants.keys());
+    names.extend(grants.filter(|k| desired.grants.get(k) != actual.grants.get(k)).map(|k| k.grantee));
+    names
+}
+
 proptest! {
     #![proptest_config(config())]
 
@@ -268,6 +282,30 @@ proptest! {
         prop_assert_eq!(&first, &serde_json::to_vec(&plan(&sides.clone())).unwrap());
         let back: Plan = serde_json::from_slice(&first).unwrap();
         prop_assert_eq!(plan(&sides), back);
+    }
+
+    #[test]
+    fn an_order_among_those_concerned_is_the_order_among_all(sides in sides()) {
+        let (near, all) = (plan(&sides), plan_among_all(&sides));
+        prop_assert_eq!(near.to_string(), all.to_string());
+        check_prefixes(&sides, &all)?;
+    }
+
+    #[test]
+    fn a_plan_about_those_that_differ_is_the_whole_plan(
+        sides in sides(),
+        more in prop::collection::btree_set(prop::sample::select(worlds::PEOPLE.map(name).to_vec()), 0..3),
+    ) {
+        let names = differing(&sides).into_iter().chain(more).collect();
+        let [wanted, there] = [&sides.desired, &sides.actual].map(Ties::of);
+        let desired = Tied { graph: &sides.desired, ties: &wanted };
+        let actual = Tied { graph: &sides.actual, ties: &there };
+        let part = focus(desired, actual, &sides.scope, &names);
+        let (whole, part) = (plan(&sides), plan(&part));
+        let sentences = |plan: &Plan| plan.steps.iter().map(|p| p.step.to_string()).collect::<Vec<_>>();
+        prop_assert_eq!(sentences(&whole), sentences(&part));
+        prop_assert_eq!(&whole.findings, &part.findings);
+        check_prefixes(&sides, &part)?;
     }
 
     #[test]

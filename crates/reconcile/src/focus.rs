@@ -1,0 +1,118 @@
+//! The part of two sides that a plan about some names depends on: themselves, the roles above them, whoever is below a role
+//! among them, and what else would stand in their way.
+//!
+//! A plan over the part is the whole plan as long as nothing else differs: so the names that differed at the last plan belong
+//! to those that are asked for. What the part leaves out is in neither graph of it, so it cannot be taken for a difference.
+
+use std::collections::BTreeSet;
+
+use axon_model::SqlName;
+
+use crate::graph::{GrantKey, Graph, Membership};
+use crate::scope::{ManagedPrincipals, Scope, Sides};
+use crate::shape::Securable;
+use crate::ties::Ties;
+
+/// A graph and its index.
+#[derive(Debug, Clone, Copy)]
+pub struct Tied<'a> {
+    /// The graph.
+    pub graph: &'a Graph,
+    /// Its ties.
+    pub ties: &'a Ties,
+}
+
+/// The part of both sides that concerns these names.
+pub fn focus(desired: Tied, actual: Tied, scope: &Scope, names: &BTreeSet<SqlName>) -> Sides {
+    let around = Around::new(desired, actual, names);
+    let mut sides = Sides {
+        desired: around.part(desired),
+        actual: around.part(actual),
+        scope: Scope { principals: ManagedPrincipals::External, ..scope.clone() },
+    };
+    if let ManagedPrincipals::Mapped(managed) = &scope.principals {
+        let named = sides.desired.principals.keys().chain(sides.actual.principals.keys()).chain(names);
+        let managed = named.filter(|name| managed.contains(name)).copied().collect();
+        sides.scope.principals = ManagedPrincipals::Mapped(managed);
+    }
+    sides
+}
+
+/// Whoever belongs to the part.
+struct Around {
+    /// With all that they hold, and the roles that they are in.
+    nodes: BTreeSet<SqlName>,
+    /// Only that they are there.
+    beside: BTreeSet<SqlName>,
+    /// Rows of others about the nodes.
+    rows: BTreeSet<GrantKey>,
+}
+
+impl Around {
+    fn new(desired: Tied, actual: Tied, names: &BTreeSet<SqlName>) -> Self {
+        let mut nodes = with_those_below(desired.graph, actual.graph, names);
+        for name in names {
+            let wanted = desired.graph.principals.get(name).and_then(|principal| principal.sid.as_ref());
+            nodes.extend(wanted.into_iter().flat_map(|sid| actual.ties.holders_of(sid)));
+        }
+        nodes.extend(SqlName::parse("public"));
+        let mut open: Vec<SqlName> = nodes.iter().copied().collect();
+        while let Some(member) = open.pop() {
+            for side in [desired, actual] {
+                open.extend(side.ties.roles_of(side.graph, member).filter(|role| nodes.insert(*role)));
+            }
+        }
+        let (mut beside, mut rows) = (BTreeSet::new(), BTreeSet::new());
+        for Tied { graph, ties } in [desired, actual] {
+            for name in &nodes {
+                beside.extend(ties.roles_owned(*name));
+                rows.extend(ties.rows_about(*name).copied());
+                beside.extend(graph.grants_of(*name).filter_map(|(key, _)| match key.securable {
+                    Securable::Principal(on) => Some(on),
+                    _ => None,
+                }));
+            }
+        }
+        beside.extend(rows.iter().map(|key| key.grantee));
+        Self { nodes, beside, rows }
+    }
+
+    fn part(&self, whole: Tied) -> Graph {
+        let Tied { graph, ties } = whole;
+        let mut part = Graph::default();
+        for name in self.nodes.iter().chain(&self.beside) {
+            let principal = graph.principals.get_key_value(name);
+            part.principals.extend(principal.map(|(name, principal)| (*name, principal.clone())));
+            let role = graph.roles.get_key_value(name);
+            part.roles.extend(role.map(|(name, role)| (*name, role.clone())));
+        }
+        for name in &self.nodes {
+            let roles = ties.roles_of(graph, *name);
+            part.members.extend(roles.map(|role| Membership { role, member: *name }));
+            part.grants.extend(graph.grants_of(*name).map(|(key, row)| (*key, row.clone())));
+        }
+        let rows = self.rows.iter().filter_map(|key| graph.grants.get_key_value(key));
+        part.grants.extend(rows.map(|(key, row)| (*key, row.clone())));
+        part
+    }
+}
+
+/// The names, and whoever is in a role among them on either side.
+pub(crate) fn with_those_below(
+    desired: &Graph,
+    actual: &Graph,
+    names: &BTreeSet<SqlName>,
+) -> BTreeSet<SqlName> {
+    let below = names.iter().flat_map(|name| [below(desired, *name), below(actual, *name)]).flatten();
+    below.chain(names.iter().copied()).collect()
+}
+
+/// Everybody in a role, through nested ones.
+fn below(graph: &Graph, role: SqlName) -> BTreeSet<SqlName> {
+    let mut found = BTreeSet::new();
+    let mut open = vec![role];
+    while let Some(role) = open.pop() {
+        open.extend(graph.members_of(role).filter(|member| found.insert(*member)));
+    }
+    found
+}
