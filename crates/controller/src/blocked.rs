@@ -132,8 +132,10 @@ fn restrain(desired: &mut Graph, actual: &Graph, role: SqlName, only: Option<Sql
     if !desired.grants_of(role).any(|(_, grant)| grant.state == GrantState::Deny) {
         return;
     }
-    let whom: BTreeSet<SqlName> =
-        desired.members_of(role).filter(|m| only.is_none_or(|one| one == *m)).collect();
+    let members = desired.members_of(role).filter(|m| only.is_none_or(|one| one == *m));
+    // A DENY of a direct role stands on the principal itself.
+    let itself = desired.principals.contains_key(&role).then_some(role);
+    let whom: BTreeSet<SqlName> = members.chain(itself).collect();
     desired.members.retain(|m| !whom.contains(&m.member) || actual.members.contains(m));
     // What the role itself would newly give to those who are in it already waits as well.
     desired.grants.retain(|key, grant| {

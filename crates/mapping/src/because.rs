@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use axon_model::{Directory, GroupId, RecordSeq, SqlName, UserId};
+use axon_model::{AccessRequestId, Directory, GroupId, RecordSeq, SqlName, UserId};
 use axon_reconcile::{GrantKey, Permission, Securable, Step};
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -34,6 +34,26 @@ pub enum Cause {
         group: Option<GroupId>,
         /// The memberships from the person to that group, in order.
         records: Vec<RecordSeq>,
+    },
+    /// A request gives the role for a while.
+    Request {
+        /// Which.
+        request: AccessRequestId,
+        /// The role.
+        role: RoleName,
+        /// Who gets it.
+        user: UserId,
+        /// The record that brought it into force.
+        record: RecordSeq,
+    },
+    /// A request shuts the person out.
+    Offboarded {
+        /// Which.
+        request: AccessRequestId,
+        /// Who.
+        user: UserId,
+        /// The record that brought it into force.
+        record: RecordSeq,
     },
     /// A line of a role asks for it.
     Line {
@@ -73,6 +93,17 @@ pub enum Cause {
     NoLine,
 }
 
+/// The permissions that a step is about, columns one by one.
+fn keys(grantee: SqlName, permission: Permission, on: Securable, columns: &[SqlName]) -> Vec<GrantKey> {
+    let key = |securable| GrantKey { grantee, securable, permission };
+    match on {
+        Securable::Object(object) if !columns.is_empty() => {
+            columns.iter().map(|column| key(Securable::Column(object, *column))).collect()
+        }
+        other => vec![key(other)],
+    }
+}
+
 impl Evaluator {
     /// What stands behind a step, from the directory and the map as they are now.
     pub fn because(&self, directory: &Directory, step: &Step, now: OffsetDateTime) -> Vec<Cause> {
@@ -91,11 +122,14 @@ impl Evaluator {
             | Step::DropPrincipal { name } => self.taken(directory, *name, None, now),
             Step::Grant { grantee, permission, on, columns }
             | Step::Deny { grantee, permission, on, columns } => {
-                self.lines(*grantee, *permission, *on, columns)
+                let mut causes = self.lines(*grantee, *permission, *on, columns);
+                causes.extend(self.direct_lines(directory, &keys(*grantee, *permission, *on, columns), now));
+                causes
             }
             // A revoke is asked for by the absence of a line, or by the line that stands in its place.
             Step::Revoke { grantee, permission, on, columns, .. } => {
-                let lines = self.lines(*grantee, *permission, *on, columns);
+                let mut lines = self.lines(*grantee, *permission, *on, columns);
+                lines.extend(self.direct_lines(directory, &keys(*grantee, *permission, *on, columns), now));
                 if lines.is_empty() { vec![Cause::NoLine] } else { lines }
             }
             Step::CreateRole { name } => self.role(*name).into_iter().collect(),
@@ -154,6 +188,21 @@ impl Evaluator {
         match who {
             Claimant::User { id, .. } => {
                 let Some(user) = directory.user(*id).filter(|u| u.active) else { return causes };
+                if self.beside().offboarding(user).is_some() {
+                    return causes;
+                }
+                for extra in self.beside().extras(user, now) {
+                    let known = map.roles.get_key_value(extra.role).filter(|_| extra.is_for(&self.target().name));
+                    let Some((role, _)) = known.filter(|(role, _)| self.leads_to(role, pool_role)) else {
+                        continue;
+                    };
+                    causes.push(Cause::Request {
+                        request: extra.request.id,
+                        role: role.clone(),
+                        user: *id,
+                        record: extra.request.record,
+                    });
+                }
                 let ways = Ways::of(directory, *id);
                 let groups = ways.groups();
                 let person = Person::new(user);
@@ -224,7 +273,7 @@ impl Evaluator {
     fn per_person_lines(&self, pool_role: SqlName, causes: &[Cause]) -> Vec<Cause> {
         let mut lines = Vec::new();
         for cause in causes {
-            let Cause::Mapping { role, .. } = cause else { continue };
+            let (Cause::Mapping { role, .. } | Cause::Request { role, .. }) = cause else { continue };
             let held = self.map().roles.get(role).and_then(|r| r.held.get(&self.target().name));
             for held in held.into_iter().flatten().filter(|h| {
                 matches!(&h.grant.line, GrantLine::MemberOf(name) | GrantLine::Assigned(name) if *name == pool_role)
@@ -257,7 +306,9 @@ impl Evaluator {
             let Claimant::User { id, .. } = who else { continue };
             let Some(user) = directory.user(*id) else { continue };
             let record = directory.user_changed(*id);
-            if !user.active {
+            if let Some(request) = self.beside().offboarding(user) {
+                causes.push(Cause::Offboarded { request: request.id, user: *id, record: request.record });
+            } else if !user.active {
                 causes.push(Cause::Inactive { user: *id, record });
             } else if self.gives(directory, who, role, now).is_empty() {
                 causes.push(Cause::NotGiven { user: *id, record });
@@ -265,6 +316,35 @@ impl Evaluator {
         }
         if causes.is_empty() {
             causes.push(if anybody { Cause::NoLine } else { Cause::Unknown });
+        }
+        causes
+    }
+
+    /// The lines of direct roles that ask for one of these permissions of a principal, each behind what gives the role.
+    fn direct_lines(&self, directory: &Directory, keys: &[GrantKey], now: OffsetDateTime) -> Vec<Cause> {
+        let mut causes: Vec<Cause> = Vec::new();
+        let Some(grantee) = keys.first().map(|key| key.grantee).filter(|_| self.view().has_direct()) else {
+            return causes;
+        };
+        for given in self.given(directory, grantee, None, now) {
+            let (Cause::Mapping { role, .. } | Cause::Request { role, .. }) = &given else { continue };
+            let direct = self.view().number(role).is_some_and(|n| self.view().roles[n].direct);
+            if !direct {
+                continue;
+            }
+            let before = causes.len();
+            for want in wanted(self.map(), self.target(), role) {
+                if keys.iter().any(|k| k.permission == want.permission && k.securable == want.on) {
+                    causes.push(Cause::Line {
+                        line: want.held.grant.place.clone(),
+                        role: role.clone(),
+                        said_by: want.held.through.last().unwrap_or(role).clone(),
+                    });
+                }
+            }
+            if causes.len() > before {
+                causes.insert(before, given);
+            }
         }
         causes
     }
@@ -279,14 +359,7 @@ impl Evaluator {
         let Some(role) = self.view().roles.iter().find(|r| r.name == Some(grantee)) else {
             return Vec::new();
         };
-        let atoms: Vec<Securable> = match on {
-            Securable::Object(object) if !columns.is_empty() => {
-                columns.iter().map(|c| Securable::Column(object, *c)).collect()
-            }
-            other => vec![other],
-        };
-        let keys: Vec<GrantKey> =
-            atoms.into_iter().map(|securable| GrantKey { grantee, securable, permission }).collect();
+        let keys = keys(grantee, permission, on, columns);
         let mut causes: Vec<Cause> = Vec::new();
         for want in wanted(self.map(), self.target(), &role.role) {
             if !keys.iter().any(|k| k.permission == want.permission && k.securable == want.on) {

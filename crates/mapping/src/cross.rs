@@ -1,6 +1,6 @@
 //! What no part of a map can see alone: names that clash in a target, lines that a target refuses, ways in that cannot be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axon_model::SqlName;
 use axon_reconcile::{Permission, Securable};
@@ -12,6 +12,7 @@ use crate::read::Reader;
 use crate::reserved::is_reserved;
 use crate::role::ReadRole;
 use crate::rule::ReadMapping;
+use crate::secure_view::{RowLine, SecureView, Shown};
 use crate::target::{TargetSpec, Via, Words};
 
 pub(crate) fn check(
@@ -36,7 +37,7 @@ pub(crate) fn check(
 /// Each role that exists in the target has a name there that is valid, managed and its own.
 fn role_names(reader: &Reader<'_>, target: &TargetSpec, roles: &BTreeMap<RoleName, ReadRole>) {
     let mut taken: BTreeMap<SqlName, &RoleName> = BTreeMap::new();
-    for role in roles.values().filter(|r| r.spec.held.contains_key(&target.name)) {
+    for role in roles.values().filter(|r| !r.spec.direct && r.spec.held.contains_key(&target.name)) {
         let (name, of) = (&role.spec.name, format!("in target `{}`", target.name));
         let sql = match target.role(name) {
             Ok(sql) => sql,
@@ -63,6 +64,32 @@ fn role_names(reader: &Reader<'_>, target: &TargetSpec, roles: &BTreeMap<RoleNam
         if let Some(other) = taken.insert(sql, name) {
             let message = format!("roles `{other}` and `{name}` would both be named {sql} {of}");
             reader.fault(Fault::Invalid, role.span, message);
+        }
+    }
+}
+
+/// Views ask a pool who is in which role: of a direct role it could not tell.
+pub(crate) fn direct_in_views(
+    reader: &Reader<'_>,
+    roles: &BTreeMap<RoleName, ReadRole>,
+    views: &[SecureView],
+) {
+    for view in views {
+        let rows = view.rows.iter().filter_map(|line| match line {
+            RowLine::Role(role) => Some(role),
+            RowLine::Where { .. } => None,
+        });
+        let columns = view.columns.iter().flat_map(|column| match &column.shown {
+            Shown::Masked { unless, .. } => unless.as_slice(),
+            Shown::Clear | Shown::Hidden => &[],
+        });
+        let named: BTreeSet<&RoleName> = rows.chain(columns).collect();
+        for role in named.into_iter().filter_map(|name| roles.get(name)).filter(|role| role.spec.direct) {
+            let message = format!(
+                "role `{}` is direct, so that view {} cannot tell who has it",
+                role.spec.name, view.name
+            );
+            reader.fault_help(Fault::Invalid, role.span, message, "take `direct` out");
         }
     }
 }

@@ -174,6 +174,9 @@ fn target_says(target: &TargetSpec) -> Vec<String> {
 fn role_says(role: &RoleSpec, add: &mut impl FnMut(String, String, Option<&Place>)) {
     let of = format!("role {}", role.name);
     add(of.clone(), "is there".to_owned(), Some(&role.place));
+    if role.direct {
+        add(of.clone(), "is direct: it is no role of the pool".to_owned(), Some(&role.place));
+    }
     for included in &role.includes {
         add(of.clone(), format!("includes {included}"), Some(&role.place));
     }

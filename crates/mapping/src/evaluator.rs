@@ -7,12 +7,15 @@ mod touched;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use axon_model::{Delta, Directory, GroupId, RecordSeq, SqlName, UserId};
-use axon_reconcile::{Graph, ManagedPrincipals, Membership, Role, Scope, Shape};
+use axon_model::{AccessRequestId, Delta, Directory, GroupId, RecordSeq, SqlName, UserId};
+use axon_reconcile::{
+    GrantState, Graph, ManagedPrincipals, Membership, Permission, Role, Scope, Securable, Shape,
+};
 use time::OffsetDateTime;
 
 pub use touched::Touched;
 
+use crate::beside::Beside;
 use crate::desired::{Desired, Surroundings, UnknownTarget};
 use crate::identity::{Identity, Sights};
 use crate::map::RoleMap;
@@ -37,9 +40,13 @@ pub struct Evaluator {
     selection: Selection,
     /// Which mappings hold at the instant of the last evaluation.
     holding: Vec<bool>,
+    /// Which requests give something at that instant.
+    live: BTreeSet<AccessRequestId>,
     claims: Claims,
     graph: Graph,
     scope: Scope,
+    /// What direct roles give to each principal that has them, by their numbers in the view.
+    direct: BTreeMap<usize, Vec<(Securable, Permission, GrantState)>>,
     /// Lines that wait for their securables.
     waiting: Vec<Pending>,
     /// Names that nobody gets, with the reason.
@@ -72,9 +79,11 @@ impl Evaluator {
             used,
             selection: Selection::default(),
             holding: Vec::new(),
+            live: BTreeSet::new(),
             claims: Claims::default(),
             graph: Graph::default(),
             scope,
+            direct: BTreeMap::new(),
             waiting: Vec::new(),
             withheld: BTreeMap::new(),
             settled: BTreeSet::new(),
@@ -142,8 +151,13 @@ impl Evaluator {
             // A mapping ended: whom it concerned is not indexed, and it is rare.
             return self.reload(directory, now);
         }
+        let before = std::mem::take(&mut self.live);
         self.clock(now);
         let mut users = touched.users.clone();
+        if before != self.live {
+            let ended = before.symmetric_difference(&self.live).copied().collect();
+            users.extend(self.around.beside.people(&ended, directory));
+        }
         let mut groups = touched.groups.clone();
         if touched.names || touched.moves(&self.used) {
             self.reselect(directory, &mut users, &mut groups);
@@ -190,7 +204,12 @@ impl Evaluator {
     /// Takes in what the target's catalog holds now.
     pub fn set_shape(&mut self, shape: Arc<Shape>) {
         self.around.shape = shape;
+        let stood_on_people = !self.direct.is_empty();
         self.permissions();
+        if stood_on_people || !self.direct.is_empty() {
+            let principals: Vec<SqlName> = self.graph.principals.keys().copied().collect();
+            principals.into_iter().for_each(|name| self.settle(name));
+        }
     }
 
     /// Takes in whom names belong to now. [`apply`](Self::apply) has to look at what this gives, as at changes of the directory.
@@ -202,6 +221,16 @@ impl Evaluator {
         }
         touched.names = !old.same_groups(identity);
         touched.users.extend(old.strangers.symmetric_difference(&identity.strangers));
+        touched
+    }
+
+    /// Takes in what stands beside the map now, in the same way.
+    pub fn set_beside(&mut self, beside: &Arc<Beside>, directory: &Directory) -> Touched {
+        let old = std::mem::replace(&mut self.around.beside, beside.clone());
+        let mut touched = Touched::default();
+        if !Arc::ptr_eq(&old, beside) {
+            touched.users = old.concerned(beside, directory);
+        }
         touched
     }
 
@@ -234,6 +263,8 @@ impl Evaluator {
             NoName::Outside(name) => Pending::OutsideClaims { who: who.clone(), name },
         }));
         pending.extend(self.separated.values().flatten().cloned());
+        let offboarded = self.claims.offboarded();
+        pending.extend(offboarded.map(|(who, request)| Pending::Offboarded { who: who.clone(), request }));
         pending
             .extend(self.claims.strangers().map(|(who, name)| Pending::Stranger { who: who.clone(), name }));
         pending.extend(crate::check::group_problems(&self.map, &self.selection));
@@ -273,7 +304,13 @@ impl Evaluator {
                 // What a rule of separation withholds is in the standing, and not in the graph.
                 Some(role) => {
                     let joined = |role| self.graph.members.contains(&Membership { role, member: *name });
-                    role.name.into_iter().chain(role.per_person.first().copied()).next().is_none_or(joined)
+                    let withheld = |pending: &Pending| {
+                        matches!(pending, Pending::Separated { roles, .. } if roles.contains(&role.role))
+                    };
+                    match role.name.into_iter().chain(role.per_person.first().copied()).next() {
+                        Some(pool_role) => joined(pool_role),
+                        None => !self.separated.get(name).is_some_and(|all| all.iter().any(withheld)),
+                    }
                 }
                 None => false,
             };
@@ -295,6 +332,10 @@ impl Evaluator {
     /// Who has a principal's name in this target.
     pub fn claimants(&self, name: SqlName) -> impl Iterator<Item = &Claimant> {
         self.claims.of(name).map(|(who, _)| who)
+    }
+
+    pub(crate) fn beside(&self) -> &Beside {
+        &self.around.beside
     }
 
     pub(crate) fn map(&self) -> &RoleMap {
@@ -324,6 +365,7 @@ impl Evaluator {
             view: &self.view,
             selection: &self.selection,
             identity: &self.around.identity,
+            beside: &self.around.beside,
             directory,
             nesting: None,
             now,
@@ -383,9 +425,10 @@ impl Evaluator {
     }
 
     fn permissions(&mut self) {
-        let (grants, waiting) = view::permissions(&self.map, &self.target, &self.view, &self.around.shape);
-        self.graph.grants = grants;
-        self.waiting = waiting;
+        let all = view::permissions(&self.map, &self.target, &self.view, &self.around.shape);
+        self.graph.grants = all.grants;
+        self.direct = all.direct;
+        self.waiting = all.waiting;
     }
 
     fn holding_at(&self, now: OffsetDateTime) -> Vec<bool> {
@@ -394,9 +437,11 @@ impl Evaluator {
 
     fn clock(&mut self, now: OffsetDateTime) {
         self.holding = self.holding_at(now);
+        self.live = self.around.beside.live(now);
         let mappings = self.map.mappings.iter().filter_map(|m| m.until);
         let protections = self.map.guards.protect.iter().map(|p| p.until);
-        self.next_change = mappings.chain(protections).filter(|until| *until > now).min();
+        let ends = mappings.chain(protections).chain(self.around.beside.next_end(now));
+        self.next_change = ends.filter(|until| *until > now).min();
     }
 
     fn is_reserved(&self, name: SqlName) -> bool {

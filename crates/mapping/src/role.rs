@@ -51,6 +51,8 @@ pub struct RoleSpec {
     pub grants: BTreeMap<TargetName, Vec<PlacedGrant>>,
     /// All lines for each target, includes put in. A target that no line mentions is not here.
     pub held: BTreeMap<TargetName, Vec<HeldGrant>>,
+    /// Whether it is no role of the pool: what its lines say then stands on each principal that has it.
+    pub direct: bool,
     /// The roles that people with this one may act as. Includes take in grants, never this.
     pub impersonate: BTreeMap<TargetName, Impersonation>,
     /// This role and all that it includes, nested ones put in.
@@ -81,7 +83,7 @@ pub(crate) struct TargetNames<'a> {
 }
 
 /// Keys of a role.
-pub(crate) const KEYS: &[&str] = &["description", "includes", "grants", "impersonate"];
+pub(crate) const KEYS: &[&str] = &["description", "includes", "grants", "direct", "impersonate"];
 
 /// Reads one role; targets may be named directly or by a set.
 pub(crate) fn read(
@@ -106,6 +108,10 @@ pub(crate) fn read(
             Err(e) => reader.fault(Fault::Invalid, text.span, e.to_string()),
         }
     }
+    let direct = fields
+        .get("direct")
+        .and_then(|n| reader.word(n, &format!("`direct` of {what}"), &[("true", true), ("false", false)]))
+        .unwrap_or(false);
     let grants_node = fields.get("grants");
     let (grants, spans) = reader.within(Chapter::Grants, || grants_of(reader, grants_node, &what, names));
     let (impersonate, acting) = reader.within(Chapter::Impersonation, || {
@@ -118,6 +124,7 @@ pub(crate) fn read(
         includes: includes.iter().map(|(name, _)| name.clone()).collect(),
         grants,
         held: BTreeMap::new(),
+        direct,
         impersonate,
         whole: BTreeSet::new(),
     };

@@ -169,9 +169,26 @@ fn definitions() -> Value {
         object(
             &keys(map::SERVICE_KEYS, |key| match key {
                 "principal" => text("Its name in the targets."),
+                "token" => reference("service-token"),
                 _ => text("Its client id, pinned: a GUID."),
             }),
             &["principal"],
+        ),
+    );
+    let one_or_many = |what: &str| json!({ "description": what, "oneOf": [
+        { "type": "string", "minLength": 1 },
+        { "type": "array", "minItems": 1, "items": { "type": "string", "minLength": 1 } }
+    ] });
+    out.insert(
+        "service-token".into(),
+        object(
+            &keys(crate::service::TOKEN_KEYS, |key| match key {
+                "issuer" => text("`iss` of the job's token; the configuration says whether it is trusted."),
+                "audience" => one_or_many("One of these must be in `aud`."),
+                "subject" => one_or_many("`sub`: one of these."),
+                _ => named(&one_or_many("One of these."), "What other claims must say, the project among them."),
+            }),
+            &["issuer", "audience"],
         ),
     );
     out.insert("view".into(), object(&keys(secure_view::KEYS, view_key), &["targets", "from", "columns"]));
@@ -256,6 +273,10 @@ fn role_key(key: &str) -> Value {
         "description" => text("What it is for."),
         "includes" => list(&text("A role."), "Roles whose grants it takes in."),
         "grants" => reference("grants"),
+        "direct" => json!({
+            "type": "boolean",
+            "description": "No role of the pool: what its lines say stands on each principal that has it."
+        }),
         _ => {
             let acting = keys(role::IMPERSONATE_KEYS, |key| match key {
                 "roles" => list(&text("A role."), "Whose people may be acted as."),

@@ -19,6 +19,8 @@ pub(crate) struct PoolRole {
     pub name: Option<SqlName>,
     /// Roles of the target that each person with this role is put into.
     pub per_person: BTreeSet<SqlName>,
+    /// Whether its permissions stand on the principals that have it.
+    pub direct: bool,
 }
 
 /// What a target looks like from the map.
@@ -39,6 +41,7 @@ impl View {
         for role in map.roles_in(&target.name) {
             let name = match target.kind.words() {
                 Words::Roles => None,
+                Words::Sql if role.direct => None,
                 // Names were checked when the map was parsed.
                 Words::Sql => match target.role(&role.name) {
                     Ok(name) => Some(name),
@@ -55,7 +58,8 @@ impl View {
             view.named_roles.extend(&per_person);
             view.names.extend(name);
             view.by_role.insert(role.name.clone(), view.roles.len());
-            view.roles.push(PoolRole { role: role.name.clone(), name, per_person });
+            let direct = role.direct && target.kind.words() == Words::Sql;
+            view.roles.push(PoolRole { role: role.name.clone(), name, per_person, direct });
         }
         let exists = |role: &RoleName| view.by_role.contains_key(role);
         view.concerned = map.mappings.iter().map(|m| m.possible().any(exists)).collect();
@@ -65,6 +69,11 @@ impl View {
     /// Whether a mapping may give a role that exists here.
     pub fn concerns(&self, mapping: usize) -> bool {
         self.concerned.get(mapping).copied().unwrap_or(false)
+    }
+
+    /// Whether some role's permissions stand on the principals that have it.
+    pub fn has_direct(&self) -> bool {
+        self.roles.iter().any(|role| role.direct)
     }
 
     /// The number of a role, if it exists in the target.
@@ -107,18 +116,26 @@ pub(crate) fn wanted<'m>(
     })
 }
 
+/// What the lines of all roles come to in a target.
+pub(crate) struct Permissions {
+    /// Of the roles of the pool.
+    pub grants: BTreeMap<GrantKey, Grant>,
+    /// Of direct roles, by their numbers in the [`View`]: for each principal that has them.
+    pub direct: BTreeMap<usize, Vec<(Securable, Permission, GrantState)>>,
+    /// Lines that wait for their securables.
+    pub waiting: Vec<Pending>,
+}
+
 /// The permissions of all roles in a target that holds `shape`, and the lines that wait.
-pub(crate) fn permissions(
-    map: &RoleMap,
-    target: &TargetSpec,
-    view: &View,
-    shape: &Shape,
-) -> (BTreeMap<GrantKey, Grant>, Vec<Pending>) {
+pub(crate) fn permissions(map: &RoleMap, target: &TargetSpec, view: &View, shape: &Shape) -> Permissions {
     let mut grants: BTreeMap<GrantKey, Grant> = BTreeMap::new();
+    let mut direct: BTreeMap<usize, Vec<(Securable, Permission, GrantState)>> = BTreeMap::new();
     let mut missing: BTreeMap<(crate::place::Place, Securable), (std::sync::Arc<str>, Vec<RoleName>)> =
         BTreeMap::new();
-    for role in &view.roles {
-        let Some(grantee) = role.name else { continue };
+    for (number, role) in view.roles.iter().enumerate() {
+        if role.name.is_none() && !role.direct {
+            continue;
+        }
         for want in wanted(map, target, &role.role) {
             if !shape.holds(&want.on) {
                 let grant = &want.held.grant;
@@ -130,12 +147,12 @@ pub(crate) fn permissions(
                 }
                 continue;
             }
+            let Some(grantee) = role.name else {
+                direct.entry(number).or_default().push((want.on, want.permission, want.state));
+                continue;
+            };
             let key = GrantKey { grantee, securable: want.on, permission: want.permission };
-            // Two lines may disagree, as by an include: what denies wins.
-            let grant = grants.entry(key).or_insert_with(|| Grant::wanted(want.state));
-            if want.state == GrantState::Deny {
-                grant.state = GrantState::Deny;
-            }
+            put(&mut grants, key, want.state);
         }
     }
     drop_covered(&mut grants);
@@ -143,7 +160,28 @@ pub(crate) fn permissions(
         .into_iter()
         .map(|((place, on), (line, roles))| Pending::MissingSecurable { line, place, on, roles })
         .collect();
-    (grants, pending)
+    Permissions { grants, direct, waiting: pending }
+}
+
+/// Two lines may disagree, as by an include: what denies wins.
+fn put(grants: &mut BTreeMap<GrantKey, Grant>, key: GrantKey, state: GrantState) {
+    let grant = grants.entry(key).or_insert_with(|| Grant::wanted(state));
+    if state == GrantState::Deny {
+        grant.state = GrantState::Deny;
+    }
+}
+
+/// What one principal holds itself by its direct roles.
+pub(crate) fn of_principal<'p>(
+    grantee: SqlName,
+    lines: impl Iterator<Item = &'p (Securable, Permission, GrantState)>,
+) -> BTreeMap<GrantKey, Grant> {
+    let mut grants = BTreeMap::new();
+    for (securable, permission, state) in lines {
+        put(&mut grants, GrantKey { grantee, securable: *securable, permission: *permission }, *state);
+    }
+    drop_covered(&mut grants);
+    grants
 }
 
 /// A column row says nothing beside a row of the same state on its object, and a statement on the object clears it.

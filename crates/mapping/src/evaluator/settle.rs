@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 
 use axon_model::{SourceId, SqlName};
-use axon_reconcile::{Connect, ManagedPrincipals, Membership, Principal, PrincipalKind, Sid};
+use axon_reconcile::{Connect, GrantKey, ManagedPrincipals, Membership, Principal, PrincipalKind, Sid};
 
 use super::Evaluator;
+use crate::beside;
 use crate::names::RoleName;
 use crate::pending::{Claimant, Pending};
 use crate::standing::Standing;
+use crate::view;
 
 /// What is put into the graph for a name.
 struct Wanted {
@@ -28,6 +30,10 @@ impl Evaluator {
         self.separated.remove(&name);
         for role in self.claims.take_joined(name) {
             self.graph.members.remove(&Membership { role, member: name });
+        }
+        if !self.direct.is_empty() && !self.graph.roles.contains_key(&name) {
+            let stood: Vec<GrantKey> = self.graph.grants_of(name).map(|(key, _)| *key).collect();
+            stood.iter().for_each(|key| drop(self.graph.grants.remove(key)));
         }
         if !self.claims.has(name) {
             if let ManagedPrincipals::Mapped(names) = &mut self.scope.principals
@@ -64,7 +70,7 @@ impl Evaluator {
         // A stranger waits, and is in nobody's way meanwhile.
         let claims: Vec<(&Claimant, &Standing)> =
             self.claims.of(name).filter(|(_, standing)| !standing.stranger).collect();
-        if claims.iter().all(|(_, standing)| standing.roles.is_empty()) {
+        if !claims.iter().any(|(_, standing)| standing.asks()) {
             return Ok((None, Vec::new()));
         }
         let who = || claims.iter().map(|(who, _)| (*who).clone()).collect::<Vec<_>>();
@@ -91,7 +97,8 @@ impl Evaluator {
         let spelled = claims[0].1.name.as_ref().map_or(name, |n| *n);
         let mut roles: BTreeSet<u16> =
             claims.iter().flat_map(|(_, standing)| standing.roles.iter().copied()).collect();
-        let separated = self.separate(name, &claims, &mut roles);
+        let mut separated = self.separate(name, &claims, &mut roles);
+        separated.extend(self.extras(name, &claims, &mut roles));
         if roles.is_empty() {
             return Ok((None, separated));
         }
@@ -129,9 +136,43 @@ impl Evaluator {
             .collect()
     }
 
+    /// Puts in the roles that requests give, but for those by which a rule of separation would be broken.
+    fn extras(
+        &self,
+        name: SqlName,
+        claims: &[(&Claimant, &Standing)],
+        roles: &mut BTreeSet<u16>,
+    ) -> Vec<Pending> {
+        if claims.iter().all(|(_, standing)| standing.extras.is_empty()) {
+            return Vec::new();
+        }
+        let held: BTreeSet<&RoleName> =
+            claims.iter().flat_map(|(_, standing)| self.claims.separable(standing)).collect();
+        let given = claims.iter().flat_map(|(_, standing)| &*standing.extras);
+        let mut withheld = Vec::new();
+        for (given, broken) in beside::let_through(&self.map, &held, given) {
+            match (given.number, broken) {
+                (Some(number), None) => {
+                    roles.insert(number);
+                }
+                (Some(_), Some(rule)) => withheld.push(Pending::RequestSeparated {
+                    name,
+                    request: given.request,
+                    role: given.role.clone(),
+                    rule: rule.place.clone(),
+                }),
+                (None, _) => {}
+            }
+        }
+        withheld
+    }
+
     fn put(&mut self, name: SqlName, wanted: Wanted) {
         let Wanted { kind, sid, spelled, roles } = wanted;
         let mut joined: BTreeSet<SqlName> = BTreeSet::new();
+        let lines = roles.iter().filter_map(|number| self.direct.get(&usize::from(*number))).flatten();
+        let mut stands = view::of_principal(spelled, lines);
+        self.graph.grants.append(&mut stands);
         for number in roles {
             let Some(role) = self.view.roles.get(usize::from(number)) else { continue };
             joined.extend(role.name);

@@ -38,7 +38,7 @@ pub(crate) const KEYS: &[&str] = &[
     "tests",
 ];
 /// Keys of a service identity.
-pub(crate) const SERVICE_KEYS: &[&str] = &["principal", "client_id"];
+pub(crate) const SERVICE_KEYS: &[&str] = &["principal", "client_id", "token"];
 
 /// The entries of one section, from all files.
 type Section<'n> = Vec<(&'n Scalar, &'n Node)>;
@@ -130,6 +130,7 @@ pub(super) fn read(
     }
     reader.turn_to(Chapter::Mappings);
     crate::cross::check(reader, &targets, &roles, &mappings);
+    crate::cross::direct_in_views(reader, &roles, &views);
     reader.turn_to(Chapter::Rules);
     rules::check(reader, &forbidden, &targets, &roles);
     let roles = roles.into_values().map(|r| (r.spec.name.clone(), r.spec)).collect();
@@ -355,6 +356,7 @@ fn services(
             }
             sid
         });
+        let token = fields.get("token").and_then(|node| crate::service::token(reader, node, &what));
         if let Some(principal) = principal {
             let taken = |t: &&TargetSpec| t.manage.roles.iter().any(|glob| glob.matches(principal));
             if let Some(target) = targets.values().find(taken) {
@@ -364,8 +366,8 @@ fn services(
             } else if is_reserved(principal) {
                 reader.fault(Fault::Invalid, name.span, format!("{principal} is a reserved name"));
             }
-            services
-                .insert(service, Service { principal, sid: sid.flatten(), place: reader.place(name.span) });
+            let place = reader.place(name.span);
+            services.insert(service, Service { principal, sid: sid.flatten(), token, place });
         }
     }
     services
