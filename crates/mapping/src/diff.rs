@@ -90,7 +90,7 @@ fn entries(map: &RoleMap) -> Entries {
     }
     for (name, service) in &map.services {
         let sid = service.sid.as_ref().map(|sid| format!(", client id {sid}")).unwrap_or_default();
-        add(format!("service {name}"), format!("principal {}{sid}", service.principal), Some(&service.place));
+        add(format!("service {name}"), format!("principal {}{sid}{}", service.principal, of_token(service)), Some(&service.place));
     }
     for rule in &map.rules.separate {
         let names: Vec<&str> = rule.roles.iter().map(RoleName::as_str).collect();
@@ -282,6 +282,19 @@ fn view_says(view: &SecureView) -> Vec<String> {
         });
     }
     said
+}
+
+fn of_token(service: &crate::service::Service) -> String {
+    let Some(crate::service::ServiceToken { issuer, audience, subject, claims }) = &service.token else {
+        return String::new();
+    };
+    let claims: Vec<String> = claims.iter().map(|(claim, values)| format!("{claim} {}", values.join("|"))).collect();
+    format!(
+        ", tokens of {issuer} for {}, subject {}, claims {}",
+        audience.join("|"),
+        if subject.is_empty() { "any".to_owned() } else { subject.join("|") },
+        if claims.is_empty() { "any".to_owned() } else { claims.join(", ") }
+    )
 }
 
 #[cfg(test)]

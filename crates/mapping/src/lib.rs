@@ -13,6 +13,7 @@
 //! and not built goes into that reader's list of later keys, so that it is refused and never ignored.
 
 pub mod because;
+pub mod beside;
 pub mod chain;
 pub mod check;
 pub mod condition;
@@ -42,6 +43,7 @@ pub mod rules;
 pub mod schema;
 pub mod secure_view;
 mod selection;
+pub mod service;
 mod silence;
 mod standing;
 pub mod target;
@@ -50,6 +52,7 @@ mod view;
 mod yaml;
 
 pub use because::Cause;
+pub use beside::{Beside, Extra, RequestShown};
 pub use chain::Link;
 pub use check::{Finding, Lint, Severity, check};
 pub use desired::{Desired, Surroundings, UnknownTarget, desired};
@@ -59,7 +62,7 @@ pub use explain::{Explanation, Question, explain};
 pub use grant::GrantLine;
 pub use guards::GuardRules;
 pub use identity::Identity;
-pub use map::{NotCarriedOut, RoleMap, Service};
+pub use map::{NotCarriedOut, RoleMap};
 pub use map_test::{Failure, MapTest};
 pub use names::{RoleName, ServiceName, TargetName};
 pub use pending::{Claimant, Pending};
@@ -69,4 +72,5 @@ pub use role::{HeldGrant, Impersonation, PlacedGrant, RoleSpec};
 pub use rule::Mapping;
 pub use rules::{Rules, Separation};
 pub use secure_view::SecureView;
+pub use service::{Entitlement, Service, ServiceToken};
 pub use target::{Auth, Endpoint, Manage, SecretRef, SqlServer, TargetKind, TargetSpec, Tls, Via, Words};

@@ -6,8 +6,7 @@ mod version;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axon_model::{MapVersion, SqlName};
-use axon_reconcile::Sid;
+use axon_model::MapVersion;
 use axon_scim::schema::Registry;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Fault};
@@ -20,22 +19,12 @@ use crate::role::RoleSpec;
 use crate::rule::{Mapping, Who};
 use crate::rules::Rules;
 use crate::secure_view::SecureView;
+use crate::service::Service;
 use crate::silence::Silence;
 use crate::target::{TargetSpec, Via};
 use crate::yaml::load;
 
 pub(crate) use read::{KEYS, SERVICE_KEYS};
-
-/// A service identity: not a person, not in SCIM.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Service {
-    /// Its name in the targets.
-    pub principal: SqlName,
-    /// Its client id as a pool shows it, where it is pinned.
-    pub sid: Option<Sid>,
-    /// Where it is declared.
-    pub place: Place,
-}
 
 /// A role map that was parsed without a fault.
 #[derive(Debug, Clone)]
@@ -127,6 +116,13 @@ impl RoleMap {
             (Some(diagnostics), _) => Err(diagnostics),
             (None, None) => Err(nothing(&mut held)),
         }
+    }
+
+    /// The version that a map of these files has, be it one that can be used or not.
+    pub fn version_of(files: &[(&str, &str)]) -> MapVersion {
+        let mut sorted: Vec<&(&str, &str)> = files.iter().collect();
+        sorted.sort();
+        version::version(&sorted, &BTreeMap::new())
     }
 
     /// The SHA-256 of the map's text, file ends and line ends made alike.

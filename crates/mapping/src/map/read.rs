@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use axon_model::{MapVersion, SourceId};
 use axon_reconcile::Sid;
 
-use super::{RoleMap, Service};
+use super::RoleMap;
 use crate::diagnostic::{Chapter, Fault};
 use crate::guards::{self};
 use crate::map_test;
@@ -17,6 +17,7 @@ use crate::role::{self, ReadRole, TargetNames};
 use crate::rule::{self, Known, Who};
 use crate::rules;
 use crate::secure_view;
+use crate::service::Service;
 use crate::silence::Silence;
 use crate::target::{self, TargetKind, TargetSpec, Words};
 use crate::yaml::{Node, Scalar, Value, shown};

@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json};
 use super::{Expected, MapTest, Subject};
 use crate::condition::near_attribute;
 use crate::diagnostic::Fault;
-use crate::map::Service;
+use crate::service::Service;
 use crate::names::{RoleName, ServiceName};
 use crate::read::{Fields, Reader};
 use crate::role::{PlacedGrant, TargetNames, grant, targets_of};

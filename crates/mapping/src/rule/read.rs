@@ -20,7 +20,7 @@ pub(crate) struct ReadMapping {
 /// What a mapping may refer to.
 pub(crate) struct Known<'a> {
     pub roles: &'a BTreeSet<RoleName>,
-    pub services: &'a BTreeMap<ServiceName, crate::map::Service>,
+    pub services: &'a BTreeMap<ServiceName, crate::service::Service>,
 }
 
 /// Keys of a mapping.
