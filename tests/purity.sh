@@ -33,7 +33,7 @@ allowed() {
     axon-store-sql) echo axon-store axon-scim axon-model axon-reconcile axon-audit ;;
     axon-store-sqlite | axon-store-postgres) echo axon-store-sql axon-store axon-scim axon-model axon-reconcile axon-audit ;;
     axon-identity-token) echo axon-model ;;
-    axon-synapse) echo axon-model axon-reconcile ;;
+    axon-synapse | axon-azure) echo axon-model axon-reconcile ;;
     axon-controller) echo axon-scim axon-model axon-mapping axon-reconcile axon-store axon-audit ;;
     axon-api) echo axon-scim axon-model axon-mapping axon-reconcile axon-audit axon-store axon-controller axon-identity-token ;;
     *) return 1 ;;

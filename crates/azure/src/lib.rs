@@ -1,0 +1,26 @@
+//! The Azure resources beside a pool, and how Axon proves who it is.
+//!
+//! ```text
+//!  Identity ──> Tokens ──TokenSource──> SQL, Synapse, Resource Manager, Graph, Monitor
+//!                  │
+//!  Directory (Graph): name <-> object id ─┐
+//!  WorkspaceTarget ── rows ──> Roster ────┼──> reconcile::Graph: a role's assignment is a membership
+//!  ArmTarget ──────── rows ──> Roster ────┘
+//! ```
+//!
+//! Everything over HTTP goes through one bounded client (`wire`). To add a resource that tokens are for: a variant of
+//! [`Resource`] and its audience in [`Cloud`]. To add a place where roles are assigned: a module like `workspace`, which lists rows,
+//! puts one and deletes one; the rest is `roster`.
+
+mod cloud;
+mod guid;
+mod token;
+mod wire;
+
+#[cfg(test)]
+mod testing;
+
+pub use cloud::{BadBase, Base, Cloud, CloudName, Resource};
+pub use guid::{BadGuid, Guid};
+pub use token::{Certificate, CertificateError, Identity, Platform, ResourceToken, TokenFault, Tokens};
+pub use wire::{Wire, WireError};

@@ -1,0 +1,138 @@
+//! Why there is no token, in a sentence with a remedy.
+
+use std::fmt;
+
+use axon_model::name::shown;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+use time::{Duration, OffsetDateTime};
+
+use super::code::{code_of, meaning, passes};
+use crate::wire::{Answer, WireError};
+
+/// How far two clocks may be apart before it is worth a word.
+const SKEW: Duration = Duration::minutes(5);
+
+/// Why there is no token. Never holds a token, a secret or an assertion.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenFault {
+    /// The endpoint gave no answer.
+    Wire(WireError),
+    /// The endpoint refused.
+    Refused {
+        /// The number of Entra's code (AADSTS…), where there is one.
+        code: Option<u32>,
+        /// What it means, and what helps.
+        text: String,
+        /// Whether it may pass by itself.
+        passes: bool,
+    },
+    /// What Axon shows to get a token cannot be had: a file, a key, an answer that is none.
+    Unusable(String),
+}
+
+impl fmt::Display for TokenFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Wire(error) => error.fmt(f),
+            Self::Refused { text, .. } | Self::Unusable(text) => f.write_str(text),
+        }
+    }
+}
+
+impl std::error::Error for TokenFault {}
+
+impl From<WireError> for TokenFault {
+    fn from(error: WireError) -> Self {
+        Self::Wire(error)
+    }
+}
+
+#[derive(Deserialize)]
+struct Body {
+    error: Option<String>,
+    error_description: Option<String>,
+    #[serde(default)]
+    error_codes: Vec<i64>,
+    correlation_id: Option<String>,
+}
+
+/// A text of a server for people: one line, cut.
+fn line(text: &str, most: usize) -> String {
+    shown(text.lines().next().unwrap_or_default()).chars().take(most).collect()
+}
+
+impl TokenFault {
+    /// What Entra's token endpoint refused. `who` and `presented` name what was shown, without any secret of it.
+    pub(super) fn of_entra(answer: &Answer, who: &str, presented: Option<&str>, now: OffsetDateTime) -> Self {
+        let status = answer.status();
+        let Ok(body) = serde_json::from_slice::<Body>(answer.body()) else {
+            let text = format!("the token endpoint answers {status} to {who}, and no reason with it");
+            return Self::Refused { code: None, text, passes: status >= 500 || status == 429 };
+        };
+        let description = body.error_description.unwrap_or_default();
+        let code = code_of(&body.error_codes, &description);
+        let mut text = match code {
+            Some(code) => format!("Entra refuses {who} (AADSTS{code}): "),
+            None => format!("Entra refuses {who} ({}): ", line(&body.error.unwrap_or_default(), 80)),
+        };
+        match code.and_then(meaning) {
+            Some(meaning) => text.push_str(meaning),
+            None => text.push_str(&line(&description, 300)),
+        }
+        if let (Some(presented), Some(70_021 | 700_024 | 700_211..=700_213 | 7_002_138)) = (presented, code) {
+            text.push_str("; presented is ");
+            text.push_str(presented);
+        }
+        if let Some(ahead) = answer.ahead(now).filter(|ahead| ahead.abs() > SKEW) {
+            let (side, by) = if ahead.is_positive() { ("ahead of", ahead) } else { ("behind", -ahead) };
+            text.push_str(&format!("; this machine's clock is {} s {side} Entra's", by.whole_seconds()));
+        }
+        if let Some(id) = body.correlation_id.as_deref().filter(|id| id.len() == 36) {
+            text.push_str(&format!(" [correlation id {}]", line(id, 36)));
+        }
+        Self::Refused { code, text, passes: status >= 500 || status == 429 || code.is_some_and(passes) }
+    }
+
+    /// What the machine's own metadata refused.
+    pub(super) fn of_platform(answer: &Answer, who: &str) -> Self {
+        let status = answer.status();
+        let body = serde_json::from_slice::<Body>(answer.body()).ok();
+        let word = body.as_ref().and_then(|b| b.error.as_deref()).map(|w| line(w, 80)).unwrap_or_default();
+        let why = body.and_then(|b| b.error_description).map(|d| line(&d, 300)).unwrap_or_default();
+        let text = match status {
+            400 => format!(
+                "the machine gives no token to {who} ({word}): {why}; it has no such identity, or several and none is chosen: \
+                 assign one to the machine, and name it with client_id"
+            ),
+            401 | 403 => format!(
+                "the machine's identity endpoint does not accept Axon's header ({word}): restart Axon, since the platform \
+                 changes IDENTITY_ENDPOINT and IDENTITY_HEADER"
+            ),
+            404 | 410 | 429 | 500.. => {
+                format!(
+                    "the machine's identity endpoint is not ready for {who} (status {status} {word}): it is asked again"
+                )
+            }
+            _ => format!("the machine gives no token to {who} (status {status} {word}): {why}"),
+        };
+        Self::Refused { code: None, text, passes: matches!(status, 404 | 410 | 429 | 500..) }
+    }
+
+    /// Without what was shown: a server that repeats it must not bring it into a log.
+    pub(super) fn without(mut self, secret: &SecretString) -> Self {
+        if let Self::Refused { text, .. } = &mut self {
+            *text = text.replace(secret.expose_secret(), "(a secret)");
+        }
+        self
+    }
+
+    /// Whether it may pass by itself.
+    pub fn passes(&self) -> bool {
+        match self {
+            Self::Wire(_) => true,
+            Self::Refused { passes, .. } => *passes,
+            Self::Unusable(_) => false,
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Managed identity: the machine's metadata (VM, node of a cluster), or the platform's endpoint (App Service, Functions,
+//! Container Apps).
+
+use time::OffsetDateTime;
+
+use super::fault::TokenFault;
+use super::identity::Platform;
+use super::received::Received;
+use crate::cloud::{Cloud, Resource};
+use crate::wire::{Call, Wire, encoded};
+
+/// Asks the machine for a token.
+pub(super) async fn token(
+    wire: &Wire,
+    cloud: &Cloud,
+    platform: &Platform,
+    client_id: Option<&str>,
+    resource: Resource,
+    now: OffsetDateTime,
+) -> Result<Received, TokenFault> {
+    let chosen = client_id.map(|id| format!("&client_id={}", encoded(id))).unwrap_or_default();
+    let audience = encoded(cloud.audience(resource));
+    let call = match &platform.service {
+        Some((endpoint, header)) => {
+            Call::get(endpoint.at(&format!("?api-version=2019-08-01&resource={audience}{chosen}")))
+                .secret_header("x-identity-header", header)
+        }
+        None => {
+            let path = "/metadata/identity/oauth2/token";
+            Call::get(cloud.imds.at(&format!("{path}?api-version=2018-02-01&resource={audience}{chosen}")))
+                .header("metadata", "true")
+        }
+    };
+    let who = client_id.map_or_else(
+        || "its managed identity".to_owned(),
+        |id| format!("the managed identity {}", axon_model::name::shown(id)),
+    );
+    let answer = wire.send_inside(call).await?;
+    if answer.status() != 200 {
+        return Err(TokenFault::of_platform(&answer, &who));
+    }
+    Received::read(answer.body(), now)
+        .map_err(|why| TokenFault::Unusable(format!("the machine's answer for {who} is of no use: {why}")))
+}
