@@ -6,9 +6,9 @@
 //! Source: `SQL_Latin1_General_CP1_CI_AS` is the documented default; its weights are general knowledge, not measured.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::str::FromStr;
 use std::sync::{OnceLock, PoisonError, RwLock};
 
@@ -184,6 +184,33 @@ impl PartialEq for SqlName {
 }
 
 impl Eq for SqlName {}
+
+/// A map from names.
+pub type NameMap<V> = HashMap<SqlName, V, BuildHasherDefault<NameHasher>>;
+
+/// A set of names.
+pub type NameSet = HashSet<SqlName, BuildHasherDefault<NameHasher>>;
+
+/// Spreads the numbers of names. They are given in the order of their coming, so nobody can choose which ones collide.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NameHasher(u64);
+
+impl Hasher for NameHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u32(u32::from(*byte));
+        }
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.0 = (self.0.rotate_left(5) ^ u64::from(number)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 ^= self.0 >> 32;
+    }
+}
 
 impl Hash for SqlName {
     fn hash<H: Hasher>(&self, state: &mut H) {

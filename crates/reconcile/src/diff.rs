@@ -1,8 +1,9 @@
 //! Which steps are needed within the scope, in no order yet, and what no step can do.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 use axon_model::SqlName;
+use axon_model::name::NameSet;
 
 use crate::finding::Finding;
 use crate::scope::Sides;
@@ -33,17 +34,17 @@ struct Known {
     steps: Vec<Step>,
     findings: BTreeSet<Finding>,
     /// Names that are given nothing: they collide, are of another kind, or cannot be made.
-    frozen: HashSet<SqlName>,
+    frozen: NameSet,
     /// Principals that are dropped: their memberships and rows go without further steps.
-    dropped: HashSet<SqlName>,
+    dropped: NameSet,
     /// Principals of the actual side that are shut out for good: all that they hold in scope goes.
     leavers: BTreeSet<SqlName>,
     /// Principals and roles that are there at the end, or are made.
-    made: HashSet<SqlName>,
+    made: NameSet,
     /// Roles that are dropped, so that rows of other grantors go too.
-    roles_dropped: HashSet<SqlName>,
+    roles_dropped: NameSet,
     /// Roles whose own rows stay as they are.
-    roles_left: HashSet<SqlName>,
+    roles_left: NameSet,
 }
 
 /// The steps that are needed. Outside the scope there are none.

@@ -31,8 +31,8 @@ pub fn focus(desired: Tied, actual: Tied, scope: &Scope, names: &BTreeSet<SqlNam
         scope: Scope { principals: ManagedPrincipals::External, ..scope.clone() },
     };
     if let ManagedPrincipals::Mapped(managed) = &scope.principals {
-        let named = sides.desired.principals.keys().chain(sides.actual.principals.keys()).chain(names);
-        let managed = named.filter(|name| managed.contains(name)).copied().collect();
+        let among = sides.desired.principals.keys().chain(sides.actual.principals.keys()).chain(names);
+        let managed = among.filter(|name| managed.contains(name)).copied().collect();
         sides.scope.principals = ManagedPrincipals::Mapped(managed);
     }
     sides

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use axon_model::SqlName;
+use axon_model::name::NameSet;
 use serde::{Deserialize, Serialize};
 
 use crate::diff::{Needed, diff};
@@ -78,18 +79,16 @@ pub fn plan(sides: &Sides) -> Plan {
     if needed.steps.is_empty() {
         return Plan { steps: Vec::new(), findings: needed.findings };
     }
-    let few = needed.steps.len() < FEW.max((sides.actual.members.len() + sides.actual.grants.len()) / SHARE);
-    if few { in_order(&around(sides, &needed.steps), needed) } else { in_order(sides, needed) }
+    match around(sides, &needed.steps) {
+        Some(near) => in_order(&near, needed),
+        None => in_order(sides, needed),
+    }
 }
 
 /// The same plan, its order sought among all that both sides hold, however few the steps are.
 pub fn plan_among_all(sides: &Sides) -> Plan {
     in_order(sides, diff(sides))
 }
-
-/// So few steps, or one row in so many that a step is about: then the order is sought among what they can touch.
-const FEW: usize = 64;
-const SHARE: usize = 16;
 
 fn in_order(sides: &Sides, needed: Needed) -> Plan {
     let (steps, unsafe_steps) = order(sides, needed.steps);
@@ -98,11 +97,23 @@ fn in_order(sides: &Sides, needed: Needed) -> Plan {
     Plan { steps, findings }
 }
 
-/// The part of the sides that the order of these steps depends on.
-fn around(sides: &Sides, steps: &[Step]) -> Sides {
+/// So few names, or one in so many: then the order of steps is sought among what those can touch.
+const FEW: usize = 64;
+const SHARE: usize = 8;
+
+/// The part of the sides that the order of these steps depends on, where it is a small one.
+fn around(sides: &Sides, steps: &[Step]) -> Option<Sides> {
     let Sides { desired, actual, scope } = sides;
-    let names: BTreeSet<SqlName> = steps.iter().map(Step::subject).collect();
-    let concerned = with_those_below(desired, actual, &names);
+    let most = FEW.max(actual.principals.len().max(desired.principals.len()) / SHARE);
+    let names: NameSet = steps.iter().map(Step::subject).collect();
+    if names.len() > most {
+        return None;
+    }
+    let names: BTreeSet<SqlName> = names.into_iter().collect();
+    let concerned: NameSet = with_those_below(desired, actual, &names).into_iter().collect();
+    if concerned.len() > most {
+        return None;
+    }
     let [wanted, there] = [desired, actual].map(|graph| Ties::among(graph, |name| concerned.contains(&name)));
-    focus(Tied { graph: desired, ties: &wanted }, Tied { graph: actual, ties: &there }, scope, &names)
+    Some(focus(Tied { graph: desired, ties: &wanted }, Tied { graph: actual, ties: &there }, scope, &names))
 }

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use axon_model::SqlName;
+use axon_model::name::{NameMap, NameSet};
 
 use crate::graph::{GrantKey, Graph, Membership};
 use crate::shape::Securable;
@@ -14,11 +15,11 @@ use crate::target::Sid;
 /// An index over one graph.
 #[derive(Debug, Clone, Default)]
 pub struct Ties {
-    up: HashMap<SqlName, Vec<SqlName>>,
+    up: NameMap<Vec<SqlName>>,
     holders: HashMap<Sid, Vec<SqlName>>,
-    owned: HashMap<SqlName, Vec<SqlName>>,
-    granted: HashMap<SqlName, Vec<GrantKey>>,
-    on: HashMap<SqlName, Vec<GrantKey>>,
+    owned: NameMap<Vec<SqlName>>,
+    granted: NameMap<Vec<GrantKey>>,
+    on: NameMap<Vec<GrantKey>>,
 }
 
 impl Ties {
@@ -30,8 +31,9 @@ impl Ties {
     /// The ties of the graph, of memberships only those of roles and of these members.
     pub(crate) fn among(graph: &Graph, concerns: impl Fn(SqlName) -> bool) -> Self {
         let mut ties = Self::default();
+        let roles: NameSet = graph.roles.keys().copied().collect();
         for membership in &graph.members {
-            if concerns(membership.member) || graph.roles.contains_key(&membership.member) {
+            if concerns(membership.member) || roles.contains(&membership.member) {
                 ties.up.entry(membership.member).or_default().push(membership.role);
             }
         }

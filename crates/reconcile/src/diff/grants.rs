@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use axon_model::SqlName;
+use axon_model::name::NameSet;
 
 use super::Known;
 use super::names::Names;
@@ -121,7 +122,7 @@ fn remaining(key: &GrantKey, there: Option<&Grant>, known: &Known, touched: &Tou
 }
 
 /// Grantees whose grantable permissions others have from them.
-fn passed_on(actual: &Graph) -> HashSet<SqlName> {
+fn passed_on(actual: &Graph) -> NameSet {
     actual.grants.values().flat_map(|row| row.foreign_grantors.iter().copied()).collect()
 }
 
@@ -129,7 +130,7 @@ fn passed_on(actual: &Graph) -> HashSet<SqlName> {
 fn verbs(
     names: &Names,
     known: &mut Known,
-    passed_on: &HashSet<SqlName>,
+    passed_on: &NameSet,
     key: &GrantKey,
     there: Option<&Grant>,
     wanted: Option<&Grant>,

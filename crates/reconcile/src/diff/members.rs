@@ -15,26 +15,21 @@ pub(super) fn diff(sides: &Sides, names: &Names, known: &mut Known) {
     let Sides { desired, actual, scope } = sides;
     // Which roles are in which, to keep circles out.
     let mut upwards: BTreeMap<SqlName, BTreeSet<SqlName>> = BTreeMap::new();
-    for membership in &actual.members {
+    for (membership, wanted) in marked(&actual.members, &desired.members) {
         let Membership { role, member } = *membership;
-        let goes = !desired.members.contains(membership)
-            && names.manages_membership(*membership)
-            && !known.dropped.contains(&member);
+        let goes = !wanted && names.manages_membership(*membership) && !known.dropped.contains(&member);
         if goes {
             known.steps.push(Step::DropMember { role, member });
         } else if names.is_role(member) {
             upwards.entry(member).or_default().insert(role);
         }
-        if scope.untouchable.contains(&member)
-            && names.holder(role) == Holder::ManagedRole
-            && !desired.members.contains(membership)
-        {
+        if scope.untouchable.contains(&member) && names.holder(role) == Holder::ManagedRole && !wanted {
             known.findings.insert(Finding::UntouchableMember { membership: *membership });
         }
     }
-    for membership in &desired.members {
+    for (membership, there) in marked(&desired.members, &actual.members) {
         // Who is made anew has lost all.
-        if actual.members.contains(membership) && !known.dropped.contains(&membership.member) {
+        if there && !known.dropped.contains(&membership.member) {
             continue;
         }
         if let Some(finding) = hindrance(names, known, *membership) {
@@ -51,6 +46,18 @@ pub(super) fn diff(sides: &Sides, names: &Names, known: &mut Known) {
         }
         known.steps.push(Step::AddMember { role, member });
     }
+}
+
+/// Each of one set in its order, and whether the other holds it too.
+fn marked<'a>(
+    these: &'a BTreeSet<Membership>,
+    others: &'a BTreeSet<Membership>,
+) -> impl Iterator<Item = (&'a Membership, bool)> {
+    let mut others = others.iter().peekable();
+    these.iter().map(move |membership| {
+        while others.next_if(|other| *other < membership).is_some() {}
+        (membership, others.next_if_eq(&membership).is_some())
+    })
 }
 
 /// Why the membership is not made, with what is new about it for people; `Some(None)` where that is told already.

@@ -1,8 +1,7 @@
 //! Whose permissions and memberships are in scope, each name decided once.
 
-use std::collections::HashMap;
-
 use axon_model::SqlName;
+use axon_model::name::NameMap;
 
 use crate::graph::{Membership, PrincipalKind};
 use crate::scope::Sides;
@@ -22,13 +21,13 @@ pub(crate) enum Holder {
 
 pub(crate) struct Names<'a> {
     sides: &'a Sides,
-    roles: HashMap<SqlName, Holder>,
+    roles: NameMap<Holder>,
 }
 
 impl<'a> Names<'a> {
     pub(crate) fn new(sides: &'a Sides) -> Self {
         let Sides { desired, actual, scope } = sides;
-        let mut roles = HashMap::new();
+        let mut roles = NameMap::default();
         for name in actual.roles.keys().chain(desired.roles.keys()) {
             roles.entry(*name).or_insert_with(|| {
                 // What the catalog calls fixed is fixed, whatever the globs say.

@@ -1,9 +1,9 @@
 //! What stands in the way of dropping somebody: looked for once, when first asked.
 
 use std::cell::OnceCell;
-use std::collections::HashMap;
 
 use axon_model::SqlName;
+use axon_model::name::NameMap;
 
 use super::names::Names;
 use crate::finding::Obstacle;
@@ -13,7 +13,7 @@ use crate::shape::Securable;
 pub(super) struct Obstacles<'a> {
     sides: &'a Sides,
     names: &'a Names<'a>,
-    found: OnceCell<HashMap<SqlName, Obstacle>>,
+    found: OnceCell<NameMap<Obstacle>>,
 }
 
 impl<'a> Obstacles<'a> {
@@ -26,9 +26,9 @@ impl<'a> Obstacles<'a> {
         self.found.get_or_init(|| self.find()).get(&name).cloned()
     }
 
-    fn find(&self) -> HashMap<SqlName, Obstacle> {
+    fn find(&self) -> NameMap<Obstacle> {
         let actual = &self.sides.actual;
-        let mut found = HashMap::new();
+        let mut found = NameMap::default();
         for (role, facts) in &actual.roles {
             if let Some(owner) = facts.owner {
                 found.entry(owner).or_insert(Obstacle::Owns { role: *role });

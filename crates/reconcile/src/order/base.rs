@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use axon_model::SqlName;
+use axon_model::name::NameMap;
 
 use super::world::{Access, World};
 use crate::effect::atoms::Atoms;
@@ -16,7 +17,7 @@ pub(super) struct Base<'a> {
     pub(super) actual: &'a Graph,
     pub(super) atoms: Atoms,
     names: Vec<SqlName>,
-    numbers: HashMap<SqlName, u32>,
+    numbers: NameMap<u32>,
     pub(super) is_role: Vec<bool>,
     /// How many roles there are: no chain of nested roles is longer.
     pub(super) roles: usize,
@@ -29,7 +30,7 @@ pub(super) struct Base<'a> {
     /// The columns on which rows of this permission of this grantee are or come to be, by object.
     pub(super) columns: HashMap<(u32, Permission, ObjectName), Vec<SqlName>>,
     /// Rows on users and roles.
-    pub(super) on_principals: HashMap<SqlName, Vec<GrantKey>>,
+    pub(super) on_principals: NameMap<Vec<GrantKey>>,
     pub(super) public: Option<u32>,
 }
 
@@ -45,14 +46,14 @@ impl<'a> Base<'a> {
             actual,
             atoms,
             names: Vec::new(),
-            numbers: HashMap::new(),
+            numbers: NameMap::default(),
             is_role: Vec::new(),
             roles: 0,
             has_rows: Vec::new(),
             down: Vec::new(),
             inner_roles: Vec::new(),
             columns: HashMap::new(),
-            on_principals: HashMap::new(),
+            on_principals: NameMap::default(),
             public: None,
         };
         let mut access = Vec::new();

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use axon_model::SqlName;
+use axon_model::name::NameSet;
 
 use super::base::Base;
 use super::world::{Access, World};
@@ -135,7 +136,7 @@ impl<'a> Board<'a> {
     }
 
     fn note_remade(&mut self, steps: &[Step]) {
-        let dropped: HashSet<SqlName> = steps
+        let dropped: NameSet = steps
             .iter()
             .filter_map(|step| match step {
                 Step::DropPrincipal { name } => Some(*name),

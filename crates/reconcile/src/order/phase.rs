@@ -1,8 +1,7 @@
 //! The order in which steps are tried. A heuristic only: each step is checked before it takes its place.
 
-use std::collections::HashSet;
-
 use axon_model::SqlName;
+use axon_model::name::NameSet;
 
 use crate::graph::GrantState;
 use crate::step::{Step, StepKind};
@@ -10,16 +9,17 @@ use crate::step::{Step, StepKind};
 /// What the place of one step depends on.
 pub(super) struct Phases {
     /// Shut out for good or dropped: all that concerns them comes first, one person after the other.
-    gone: HashSet<SqlName>,
+    gone: NameSet,
     /// Roles and principals that get permissions or roles.
-    growing: HashSet<SqlName>,
+    growing: NameSet,
     /// Roles that get members.
-    filling: HashSet<SqlName>,
+    filling: NameSet,
 }
 
 impl Phases {
     pub(super) fn new(steps: &[Step]) -> Self {
-        let mut phases = Self { gone: HashSet::new(), growing: HashSet::new(), filling: HashSet::new() };
+        let mut phases =
+            Self { gone: NameSet::default(), growing: NameSet::default(), filling: NameSet::default() };
         for step in steps {
             match step {
                 Step::KillSessions { principal } => drop(phases.gone.insert(*principal)),
