@@ -18,9 +18,11 @@ mod error;
 mod execute;
 mod names;
 mod record;
+mod requests;
 mod run;
 mod summary;
 mod tick;
+pub mod versions;
 mod world;
 
 pub use error::ControllerError;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axon_audit::payload::Cause;
 use axon_mapping::identity::{Sights, SourceClaims};
 use axon_mapping::{
-    Claimant, Desired, Evaluator, Identity, Pending, RoleMap, Surroundings, TargetName, Touched,
+    Beside, Claimant, Desired, Evaluator, Identity, Pending, RoleMap, Surroundings, TargetName, Touched,
 };
 use axon_model::{Delta, Directory, GroupId, MemberKind, RecordSeq, SourceId, SqlName, UserId};
 use axon_reconcile::{Shape, Step};
@@ -15,6 +15,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::behind::Behind;
 use crate::names::Names;
+use crate::requests::Requests;
 
 /// Records looked at in one go.
 const SOME: u32 = 2_000;
@@ -35,6 +36,7 @@ pub struct World {
     /// answering halfway.
     unlooked: BTreeSet<UserId>,
     targets: BTreeMap<TargetName, Watched>,
+    requests: Requests,
 }
 
 /// One target's side of the world.
@@ -128,6 +130,14 @@ impl World {
     async fn follow_names(&mut self, store: &dyn Store, now: OffsetDateTime) -> Result<(), StoreError> {
         let moved = self.names.follow(store, &self.directory, &self.unlooked).await?;
         self.unlooked.clear();
+        if self.requests.follow(store).await? {
+            for watched in self.targets.values_mut() {
+                let touched = watched.evaluator.set_beside(self.requests.beside(), &self.directory);
+                if !touched.is_empty() {
+                    watched.gone.extend(watched.evaluator.apply(&self.directory, &touched, now));
+                }
+            }
+        }
         if moved {
             for watched in self.targets.values_mut() {
                 let touched = watched.evaluator.set_identity(self.names.identity());
@@ -141,7 +151,17 @@ impl World {
 
     /// Whether the store knows something of names that is not known here.
     pub async fn names_moved(&self, store: &dyn Store) -> Result<bool, StoreError> {
-        self.names.moved(store).await
+        Ok(self.names.moved(store).await? || self.requests.moved(store).await?)
+    }
+
+    /// What stands beside the map.
+    pub fn beside(&self) -> &Arc<Beside> {
+        self.requests.beside()
+    }
+
+    /// Says in the journal that roles for a while are over whose time has come.
+    pub(crate) async fn end_requests(&self, store: &dyn Store, act: &Act) -> Result<(), StoreError> {
+        self.requests.end(store, act).await
     }
 
     /// Keeps what was found out about names: binds those that were seen for the first time, opens and closes holds.
@@ -254,6 +274,7 @@ impl World {
             let mut around = around;
             around.known.extend(&gone);
             around.identity = self.names.identity().clone();
+            around.beside = self.requests.beside().clone();
             let mut evaluator = Evaluator::new(map.clone(), target, around)?;
             evaluator.full(&self.directory, now);
             let watched =
@@ -345,6 +366,18 @@ fn recorded(cause: axon_mapping::because::Cause) -> Option<Cause> {
         Because::Line { line, role, said_by: _ } => {
             Some(Cause { line: Some(line.to_string()), role: Some(role.to_string()), ..Cause::default() })
         }
+        // A membership's place is taken by the record that brought the request into force.
+        Because::Request { request, role, user: _, record } => Some(Cause {
+            line: Some(format!("request {request}")),
+            role: Some(role.to_string()),
+            membership: Some(record),
+            ..Cause::default()
+        }),
+        Because::Offboarded { request, user: _, record } => Some(Cause {
+            line: Some(format!("request {request}")),
+            membership: Some(record),
+            ..Cause::default()
+        }),
         Because::Role { place, role } => {
             Some(Cause { line: Some(place.to_string()), role: Some(role.to_string()), ..Cause::default() })
         }

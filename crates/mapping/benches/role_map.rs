@@ -176,8 +176,9 @@ fn main() {
     println!("  {} gain, {} lose", found.people_gaining, found.people_losing);
 
     let around = BTreeMap::new();
-    let explainer =
-        Explainer::new(&old, &directory, Known { target: None, identity: &identity, around: &around }, NOW);
+    let beside = Arc::default();
+    let known = Known { target: None, identity: &identity, around: &around, beside: &beside };
+    let explainer = Explainer::new(&old, &directory, known, NOW);
     best("explain one person", Duration::from_millis(10), 50, || explainer.person("user4711@acme.com"));
     best("explain what one person lacks", Duration::from_millis(10), 20, || {
         explainer.missing("user4711@acme.com", "select on s3.t3").unwrap()

@@ -192,7 +192,8 @@ impl Evaluator {
                     return causes;
                 }
                 for extra in self.beside().extras(user, now) {
-                    let known = map.roles.get_key_value(extra.role).filter(|_| extra.is_for(&self.target().name));
+                    let known =
+                        map.roles.get_key_value(extra.role).filter(|_| extra.is_for(&self.target().name));
                     let Some((role, _)) = known.filter(|(role, _)| self.leads_to(role, pool_role)) else {
                         continue;
                     };

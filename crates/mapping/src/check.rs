@@ -4,7 +4,7 @@
 mod groups;
 mod lint;
 mod names;
-mod powers;
+pub(crate) mod powers;
 mod reach;
 mod views;
 

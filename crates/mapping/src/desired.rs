@@ -7,6 +7,7 @@ use axon_model::{Directory, SqlName};
 use axon_reconcile::{Graph, Scope, Shape};
 use time::OffsetDateTime;
 
+use crate::beside::Beside;
 use crate::evaluator::Evaluator;
 use crate::identity::Identity;
 use crate::map::RoleMap;
@@ -24,6 +25,8 @@ pub struct Surroundings {
     pub untouchable: BTreeSet<SqlName>,
     /// Whom names belong to.
     pub identity: Arc<Identity>,
+    /// What stands beside the map.
+    pub beside: Arc<Beside>,
 }
 
 /// What a target ought to hold.

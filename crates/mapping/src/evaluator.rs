@@ -299,7 +299,10 @@ impl Evaluator {
     pub(crate) fn roles_of_principals(&self) -> impl Iterator<Item = (SqlName, BTreeSet<usize>)> {
         self.graph.principals.keys().map(|name| {
             let known = self.claims.of(*name).filter(|(_, standing)| !standing.stranger);
-            let numbers = known.flat_map(|(_, standing)| standing.roles.iter().map(|n| usize::from(*n)));
+            let numbers = known.flat_map(|(_, standing)| {
+                let extras = standing.extras.iter().filter_map(|given| given.number);
+                standing.roles.iter().copied().chain(extras).map(usize::from)
+            });
             let held = |n: &usize| match self.view.roles.get(*n) {
                 // What a rule of separation withholds is in the standing, and not in the graph.
                 Some(role) => {

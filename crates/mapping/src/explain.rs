@@ -13,6 +13,7 @@ use axon_scim::compare::fold;
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use crate::beside::{Beside, RequestShown};
 use crate::chain::{Link, Ways};
 use crate::desired::Surroundings;
 use crate::evaluator::Evaluator;
@@ -53,6 +54,9 @@ pub struct PersonExplained {
     pub active: bool,
     /// The record that last changed the person.
     pub record: Option<RecordSeq>,
+    /// The request by which the person is shut out, whatever the source says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offboarded: Option<RequestShown>,
     /// Each target in turn.
     pub targets: Vec<TargetExplained>,
 }
@@ -83,6 +87,9 @@ pub struct RoleExplained {
     pub pool_role: Option<SqlName>,
     /// Every way on which it comes.
     pub ways: Vec<Way>,
+    /// The requests that give it for a while.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub requests: Vec<RequestShown>,
     /// What it holds.
     pub grants: Vec<GrantExplained>,
 }
@@ -151,6 +158,8 @@ pub struct Question<'a> {
     pub identity: &'a Arc<Identity>,
     /// What is known of the targets; of a target that is not here, nothing is said to be missing.
     pub around: &'a BTreeMap<TargetName, Surroundings>,
+    /// What stands beside the map.
+    pub beside: &'a Arc<Beside>,
 }
 
 /// Explains what a person has, target by target.
@@ -160,8 +169,8 @@ pub fn explain(
     question: Question<'_>,
     now: OffsetDateTime,
 ) -> Explanation {
-    let Question { who, target, identity, around } = question;
-    Explainer::new(map, directory, Known { target, identity, around }, now).person(who)
+    let Question { who, target, identity, around, beside } = question;
+    Explainer::new(map, directory, Known { target, identity, around, beside }, now).person(who)
 }
 
 /// What an explainer knows besides map and directory.
@@ -173,6 +182,8 @@ pub struct Known<'a> {
     pub identity: &'a Arc<Identity>,
     /// What is known of the targets; of a target that is not here, nothing is said to be missing.
     pub around: &'a BTreeMap<TargetName, Surroundings>,
+    /// What stands beside the map.
+    pub beside: &'a Arc<Beside>,
 }
 
 /// Answers questions about one map and one directory. Making it costs a whole evaluation, an answer costs little.
@@ -182,6 +193,7 @@ pub struct Explainer<'a> {
     directory: &'a Directory,
     around: &'a BTreeMap<TargetName, Surroundings>,
     now: OffsetDateTime,
+    beside: &'a Beside,
     targets: Vec<(&'a TargetSpec, Evaluator)>,
     by_name: HashMap<String, Vec<UserId>>,
 }
@@ -194,7 +206,7 @@ impl<'a> Explainer<'a> {
         known: Known<'a>,
         now: OffsetDateTime,
     ) -> Self {
-        let Known { target, identity, around } = known;
+        let Known { target, identity, around, beside } = known;
         let targets = map
             .targets
             .values()
@@ -202,6 +214,7 @@ impl<'a> Explainer<'a> {
             .filter_map(|spec| {
                 let mut around = around.get(&spec.name).cloned().unwrap_or_default();
                 around.identity = identity.clone();
+                around.beside = beside.clone();
                 let mut evaluator = Evaluator::new(map.clone(), &spec.name, around).ok()?;
                 evaluator.full(directory, now);
                 Some((spec, evaluator))
@@ -211,7 +224,7 @@ impl<'a> Explainer<'a> {
         for user in directory.users() {
             by_name.entry(fold(&user.user_name)).or_default().push(user.id);
         }
-        Self { map, directory, around, now, targets, by_name }
+        Self { map, directory, around, now, beside, targets, by_name }
     }
 
     /// The people with this user name or SCIM id.
@@ -242,6 +255,7 @@ impl<'a> Explainer<'a> {
                 user_name: user.user_name.clone(),
                 active: user.active,
                 record: self.directory.user_changed(user.id),
+                offboarded: self.beside.offboarding(user).map(RequestShown::of),
                 targets: self
                     .targets
                     .iter()
@@ -287,11 +301,15 @@ impl Asked<'_> {
         let object_id = self.spec.object_id.as_ref().and_then(|t| t.over_user(self.user).ok());
         let (roles, not_given) = self.roles();
         let groups = Ways::of(self.directory, self.user.id).groups();
+        let requests: BTreeSet<_> =
+            self.evaluator.beside().extras(self.user, self.now).iter().map(|e| e.request.id).collect();
         let me = |who: &Claimant| matches!(who, Claimant::User { id, .. } if *id == self.user.id);
         let concerns = |pending: &Pending| match pending {
             Pending::NameRefused { who, .. }
             | Pending::OutsideClaims { who, .. }
-            | Pending::Stranger { who, .. } => me(who),
+            | Pending::Stranger { who, .. }
+            | Pending::Offboarded { who, .. } => me(who),
+            Pending::RequestSeparated { request, .. } => requests.contains(request),
             Pending::GroupHeld { group, .. } => groups.contains(group),
             Pending::NameReserved { who, .. }
             | Pending::NameShared { who, .. }
@@ -345,8 +363,36 @@ impl Asked<'_> {
                 judged => not_given.extend(self.not_given(mapping, &judged)),
             }
         }
-        let roles = given.into_iter().map(|(role, ways)| self.role(role, ways)).collect();
+        let mut roles: Vec<RoleExplained> =
+            given.into_iter().map(|(role, ways)| self.role(role, ways)).collect();
+        self.extras(&mut roles);
         (roles, not_given)
+    }
+
+    /// What requests give to an active person.
+    fn extras(&self, roles: &mut Vec<RoleExplained>) {
+        let beside = self.evaluator.beside();
+        if !self.user.active || beside.offboarding(self.user).is_some() {
+            return;
+        }
+        let pending = self.evaluator.pending();
+        for extra in beside.extras(self.user, self.now) {
+            let withheld = |pending: &Pending| matches!(pending, Pending::RequestSeparated { request, .. } if *request == extra.request.id);
+            // It is told with what is withheld.
+            if pending.iter().any(withheld) {
+                continue;
+            }
+            let known = self.map.roles.get_key_value(extra.role).map(|(role, _)| role);
+            let Some(role) = known.filter(|role| extra.is_for(&self.spec.name) && self.exists(role)) else {
+                continue;
+            };
+            let at = roles.iter().position(|explained| explained.role == *role).unwrap_or_else(|| {
+                roles.push(self.role(role, Vec::new()));
+                roles.len() - 1
+            });
+            roles[at].requests.push(RequestShown::of(extra.request));
+        }
+        roles.sort_by(|a, b| a.role.cmp(&b.role));
     }
 
     fn separated(&self, mapping: &Mapping, role: &RoleName, all: &Given<'_>) -> NotGiven {
@@ -426,6 +472,12 @@ impl Asked<'_> {
                 }
             })
             .collect();
-        RoleExplained { role: role.clone(), pool_role: self.spec.role(role).ok(), ways, grants }
+        RoleExplained {
+            role: role.clone(),
+            pool_role: self.spec.role(role).ok(),
+            ways,
+            requests: Vec::new(),
+            grants,
+        }
     }
 }

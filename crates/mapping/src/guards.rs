@@ -1,12 +1,17 @@
 //! `guards`: what withholds steps, as the map says it.
 
+pub mod break_glass;
+
 use std::collections::BTreeSet;
 
 use axon_model::SqlName;
 use axon_reconcile::{Guards, Mode, RemovalBudget, StepKind, TargetFacts};
 use time::OffsetDateTime;
 
+pub use break_glass::{BreakGlass, NoGrant, may_be_given};
+
 use crate::diagnostic::Fault;
+use crate::names::RoleName;
 use crate::place::Place;
 use crate::read::Reader;
 use crate::yaml::{Node, shown};
@@ -35,6 +40,10 @@ pub struct GuardRules {
     pub protect: Vec<Protection>,
     /// Kinds of step that always wait for a person.
     pub hold: Vec<StepKind>,
+    /// Whether a withheld step takes two persons to be released.
+    pub two_release_steps: bool,
+    /// What may be given for a while beside the map.
+    pub break_glass: BreakGlass,
 }
 
 impl GuardRules {
@@ -58,14 +67,20 @@ impl GuardRules {
 }
 
 /// Keys of `guards`.
-pub(crate) const KEYS: &[&str] = &["removals", "leavers", "protect", "steps"];
+pub(crate) const KEYS: &[&str] = &["removals", "leavers", "protect", "steps", "break_glass"];
+/// Keys of `guards.steps`.
+pub(crate) const STEPS_KEYS: &[&str] = &["hold", "second_person"];
 /// Keys of a budget.
 pub(crate) const BUDGET_KEYS: &[&str] = &["window", "most", "floor"];
 /// Keys of an entry of `protect`.
 pub(crate) const PROTECT_KEYS: &[&str] = &["principal", "owner", "until"];
 
 /// Reads `guards`, merged from all files.
-pub(crate) fn read(reader: &Reader<'_>, sections: &[(&str, &Node)]) -> GuardRules {
+pub(crate) fn read(
+    reader: &Reader<'_>,
+    sections: &[(&str, &Node)],
+    roles: &BTreeSet<RoleName>,
+) -> GuardRules {
     let mut rules = GuardRules::default();
     for (key, node) in sections {
         match *key {
@@ -76,12 +91,17 @@ pub(crate) fn read(reader: &Reader<'_>, sections: &[(&str, &Node)]) -> GuardRule
                 rules.protect = items.iter().filter_map(|n| protection(reader, n)).collect();
             }
             "steps" => {
-                let Some(fields) = reader.fields(node, "`guards.steps`", &["hold"], &[]) else { continue };
+                let Some(fields) = reader.fields(node, "`guards.steps`", STEPS_KEYS, &[]) else { continue };
                 let words: Vec<(&str, StepKind)> = StepKind::ALL.iter().map(|k| (k.name(), *k)).collect();
                 for item in fields.get("hold").map_or(&[][..], |n| reader.list(n, "`guards.steps.hold`")) {
                     rules.hold.extend(reader.word(item, "a kind of step", &words));
                 }
+                if let Some(node) = fields.get("second_person") {
+                    let words = [("true", true), ("false", false)];
+                    rules.two_release_steps = reader.word(node, "`second_person`", &words).unwrap_or(true);
+                }
             }
+            "break_glass" => rules.break_glass = break_glass::read(reader, node, roles),
             _ => {}
         }
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use axon_model::name::shown;
-use axon_model::{GroupId, SourceId, SqlName, UserId};
+use axon_model::{AccessRequestId, GroupId, SourceId, SqlName, UserId};
 use axon_reconcile::{Securable, Sid};
 use serde::Serialize;
 
@@ -148,6 +148,24 @@ pub enum Pending {
         /// Who would have it.
         who: Vec<Claimant>,
     },
+    /// A person is shut out, whatever sources say, until somebody lifts it.
+    Offboarded {
+        /// Who.
+        who: Claimant,
+        /// By which request.
+        request: AccessRequestId,
+    },
+    /// A request would give a role that a rule separates from others that the person holds: it gives nothing.
+    RequestSeparated {
+        /// The principal.
+        name: SqlName,
+        /// Which request.
+        request: AccessRequestId,
+        /// The role.
+        role: RoleName,
+        /// Where the rule stands.
+        rule: Place,
+    },
     /// A mapping leaves out a group that its source does not know: it gives nothing until it does.
     ExclusionUnknown {
         /// The mapping.
@@ -218,6 +236,18 @@ impl fmt::Display for Pending {
                     f,
                     "{name} gets nothing: another source says that this person is not active ({})",
                     list(who)
+                )
+            }
+            Self::Offboarded { who, request } => {
+                write!(
+                    f,
+                    "{who} is offboarded by request {request} until that is lifted (`axon offboard --release`)"
+                )
+            }
+            Self::RequestSeparated { name, request, role, rule } => {
+                write!(
+                    f,
+                    "{rule}: request {request} gives {name} nothing: {role} must not come to what {name} holds"
                 )
             }
             Self::ExclusionUnknown { mapping, name } => {

@@ -50,6 +50,10 @@ fn word(words: &[&str], description: &str) -> Value {
     json!({ "enum": words, "description": description })
 }
 
+fn flag(description: &str) -> Value {
+    json!({ "type": "boolean", "description": description })
+}
+
 fn reference(name: &str) -> Value {
     json!({ "$ref": format!("#/$defs/{name}") })
 }
@@ -107,6 +111,17 @@ fn guard(key: &str) -> Value {
             });
             object(&budget, &["window", "most"])
         }
+        "break_glass" => {
+            let entry = keys(guards::break_glass::KEYS, |key| match key {
+                "longest" => reference("duration"),
+                "second_person" => flag("Whether somebody else has to release it; true if left out."),
+                _ => list(
+                    &text("A role."),
+                    "Roles that may be given for a while although they are an administrator's or protected.",
+                ),
+            });
+            object(&entry, &[])
+        }
         "protect" => {
             let entry = keys(guards::PROTECT_KEYS, |key| match key {
                 "until" => reference("instant"),
@@ -117,10 +132,11 @@ fn guard(key: &str) -> Value {
         }
         _ => {
             let kinds: Vec<&str> = axon_reconcile::StepKind::ALL.iter().map(|k| k.name()).collect();
-            object(
-                &[("hold", list(&word(&kinds, "A kind of step."), "Kinds of step that wait for a person."))],
-                &[],
-            )
+            let steps = keys(guards::STEPS_KEYS, |key| match key {
+                "hold" => list(&word(&kinds, "A kind of step."), "Kinds of step that wait for a person."),
+                _ => flag("Whether two different persons have to release a withheld step."),
+            });
+            object(&steps, &[])
         }
     }
 }
@@ -175,10 +191,12 @@ fn definitions() -> Value {
             &["principal"],
         ),
     );
-    let one_or_many = |what: &str| json!({ "description": what, "oneOf": [
+    let one_or_many = |what: &str| {
+        json!({ "description": what, "oneOf": [
         { "type": "string", "minLength": 1 },
         { "type": "array", "minItems": 1, "items": { "type": "string", "minLength": 1 } }
-    ] });
+    ] })
+    };
     out.insert(
         "service-token".into(),
         object(
@@ -186,7 +204,10 @@ fn definitions() -> Value {
                 "issuer" => text("`iss` of the job's token; the configuration says whether it is trusted."),
                 "audience" => one_or_many("One of these must be in `aud`."),
                 "subject" => one_or_many("`sub`: one of these."),
-                _ => named(&one_or_many("One of these."), "What other claims must say, the project among them."),
+                _ => named(
+                    &one_or_many("One of these."),
+                    "What other claims must say, the project among them.",
+                ),
             }),
             &["issuer", "audience"],
         ),

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use axon_model::{Directory, GroupId, MemberKind, SqlName, UserEntry};
+use axon_model::{AccessRequestId, Directory, GroupId, MemberKind, SqlName, UserEntry};
 use axon_reconcile::Sid;
 use time::OffsetDateTime;
 
+use crate::beside::{self, Beside};
 use crate::given::{Given, Person};
 use crate::identity::Identity;
 use crate::map::RoleMap;
@@ -32,6 +33,17 @@ pub(crate) struct Standing {
     pub separable: Box<[RoleName]>,
     /// What tells that this is the same person as one of another source.
     pub join: Option<Arc<str>>,
+    /// The request by which the person is shut out, whatever sources say.
+    pub offboarded: Option<AccessRequestId>,
+    /// Roles that requests give, in whatever target.
+    pub extras: Box<[beside::Given]>,
+}
+
+impl Standing {
+    /// Whether anything is asked for.
+    pub fn asks(&self) -> bool {
+        !self.roles.is_empty() || self.extras.iter().any(|given| given.number.is_some())
+    }
 }
 
 /// Why somebody has no name in a target.
@@ -72,6 +84,7 @@ pub(crate) struct Look<'a> {
     pub view: &'a View,
     pub selection: &'a Selection,
     pub identity: &'a Identity,
+    pub beside: &'a Beside,
     pub directory: &'a Directory,
     /// Which groups are in which, where many people are looked at.
     pub nesting: Option<&'a Nesting>,
@@ -80,10 +93,12 @@ pub(crate) struct Look<'a> {
 
 /// What a user asks for. An inactive one asks for nothing, and still has a name.
 pub(crate) fn of_user(look: Look<'_>, user: &UserEntry) -> Standing {
-    let Look { map, target, view, selection, identity, directory, nesting, now } = look;
+    let Look { map, target, view, selection, identity, beside, directory, nesting, now } = look;
     let mut roles = BTreeSet::new();
     let mut separable: BTreeSet<&RoleName> = BTreeSet::new();
-    if user.active {
+    let offboarded = beside.offboarding(user).map(|request| request.id);
+    let active = user.active && offboarded.is_none();
+    if active {
         let groups = match nesting {
             Some(nesting) => nesting.closure(directory, user.id),
             None => closure(directory, MemberKind::User(user.id)),
@@ -106,16 +121,29 @@ pub(crate) fn of_user(look: Look<'_>, user: &UserEntry) -> Standing {
         name: name_of_user(target, identity, user),
         sid: sid(target.object_id.as_ref().map(|t| t.over_user(user))),
         roles: roles.into_iter().collect(),
-        inactive: !user.active,
+        inactive: !active,
         stranger: identity.strangers.contains(&user.id),
         separable: separable.into_iter().cloned().collect(),
         join: identity.join_key(user),
+        offboarded,
+        extras: if active { extras(look, user) } else { Box::default() },
     }
+}
+
+/// The roles that requests give to an active user.
+fn extras(look: Look<'_>, user: &UserEntry) -> Box<[beside::Given]> {
+    let Look { map, target, view, beside, now, .. } = look;
+    let given = |extra: beside::Extra<'_>| {
+        let (role, _) = map.roles.get_key_value(extra.role)?;
+        let number = if extra.is_for(&target.name) { number_of(view, role) } else { None };
+        Some(beside::Given { request: extra.request.id, role: role.clone(), number })
+    };
+    beside.extras(user, now).into_iter().filter_map(given).collect()
 }
 
 /// What a group asks for that is one principal in the target: none if no mapping speaks of it so.
 pub(crate) fn of_group(look: Look<'_>, group: GroupId) -> Option<Standing> {
-    let Look { map, target, view, selection, identity, directory, nesting: _, now } = look;
+    let Look { map, target, view, selection, identity, beside: _, directory, nesting: _, now } = look;
     let entry = directory.group(group)?;
     let mut roles = BTreeSet::new();
     let (mut spoken_of, mut written) = (false, false);
@@ -146,6 +174,8 @@ pub(crate) fn of_group(look: Look<'_>, group: GroupId) -> Option<Standing> {
         stranger: false,
         separable: Box::default(),
         join: None,
+        offboarded: None,
+        extras: Box::default(),
     })
 }
 
@@ -169,6 +199,8 @@ pub(crate) fn of_service(
         stranger: false,
         separable,
         join: None,
+        offboarded: None,
+        extras: Box::default(),
     })
 }
 

@@ -438,7 +438,8 @@ fn an_explanation_names_every_link() {
     let asked = |who: &str, town: &Town| {
         let around = [(dw(), around())].into();
         let identity = Arc::default();
-        let question = Question { who, target: None, identity: &identity, around: &around };
+        let beside = Arc::default();
+        let question = Question { who, target: None, identity: &identity, around: &around, beside: &beside };
         explain(&map(MAP), &town.directory, question, NOW)
     };
     let mut told = asked("KIM@acme.com", &town).to_string();

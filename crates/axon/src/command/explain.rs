@@ -31,7 +31,8 @@ pub async fn run(parts: &Parts, user: &str, target: Option<&str>, json: bool) ->
     let now = parts.clock.now();
     let mut world = World::of(parts.config.claims());
     world.follow(parts.store.as_ref(), now).await?;
-    let question = Question { who: user, target, identity: world.identity(), around: &BTreeMap::new() };
+    let (identity, beside) = (world.identity(), world.beside());
+    let question = Question { who: user, target, identity, around: &BTreeMap::new(), beside };
     let explanation = explain(&map, world.directory(), question, now);
     let held = concerning(holds::open(parts).await?, &explanation);
     let behind = records::of(parts, &explanation).await?;

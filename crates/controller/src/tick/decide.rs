@@ -171,6 +171,12 @@ impl Ticker {
             return Ok((found, may));
         }
         let act = Act { actor: Actor::Axon, request: None, now, ids: self.ids.clone() };
+        if let Err(error) = world.end_requests(self.store.as_ref(), &act).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the end of a request has no record yet"
+            );
+        }
         // Another replica may have bound a name to another group meanwhile: then what stands there counts.
         for _ in 0..3 {
             match world.keep_sights(self.store.as_ref(), &found.sights, &act).await {

@@ -53,7 +53,7 @@ pub(super) fn lines(map: &RoleMap, role: &RoleSpec, findings: &mut Findings) {
 }
 
 /// What makes a line that of an administrator.
-fn administrator(line: &GrantLine, target: &TargetSpec) -> Option<String> {
+pub(crate) fn administrator(line: &GrantLine, target: &TargetSpec) -> Option<String> {
     match line {
         GrantLine::MemberOf(name) => {
             let (permissions, state) = fixed_role(*name);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use axon_model::{GroupId, SourceId, SqlName, UserId};
+use axon_model::{AccessRequestId, GroupId, SourceId, SqlName, UserId};
 use axon_reconcile::Sid;
 
 use crate::names::RoleName;
@@ -24,6 +24,8 @@ pub(super) struct Claims {
     refused: BTreeMap<Claimant, NoName>,
     /// Those who wait since somebody else was known under their name, and who ask for something.
     strangers: BTreeMap<Claimant, SqlName>,
+    /// Those who are shut out by a request.
+    offboarded: BTreeMap<Claimant, AccessRequestId>,
     /// The records of one person in several sources.
     joins: HashMap<Arc<str>, BTreeSet<Claimant>>,
     /// Roles that the graph holds memberships of, by member.
@@ -47,23 +49,26 @@ impl Claims {
         if let Some(before) = before.filter(|before| *before != who) {
             self.remove(&before, dirty);
         }
+        if let Some(request) = standing.offboarded {
+            self.offboarded.insert(who.clone(), request);
+        }
         match &standing.name {
             Ok(name) => {
                 self.names.entry(*name).or_default().insert(who.clone());
                 dirty.insert(*name);
-                if standing.stranger && !standing.roles.is_empty() {
+                if standing.stranger && standing.asks() {
                     self.strangers.insert(who.clone(), *name);
                 }
                 if let Some(key) = &standing.join {
                     self.joins.entry(key.clone()).or_default().insert(who.clone());
                     self.dirty_by_join(key, dirty);
                 }
-                if let Some(sid) = standing.sid.as_ref().filter(|_| !standing.roles.is_empty()) {
+                if let Some(sid) = standing.sid.as_ref().filter(|_| standing.asks()) {
                     self.dirty_by(sid, dirty);
                     self.sids.entry(sid.clone()).or_default().insert(who.clone());
                 }
             }
-            Err(reason) if !standing.roles.is_empty() => {
+            Err(reason) if standing.asks() => {
                 self.refused.insert(who.clone(), reason.clone());
             }
             Err(_) => {}
@@ -74,6 +79,7 @@ impl Claims {
     fn remove(&mut self, who: &Claimant, dirty: &mut BTreeSet<SqlName>) {
         self.refused.remove(who);
         self.strangers.remove(who);
+        self.offboarded.remove(who);
         let Some(old) = self.standing.remove(who) else { return };
         let Ok(name) = old.name else { return };
         dirty.insert(name);
@@ -124,12 +130,20 @@ impl Claims {
             let (Claimant::User { source, .. }, Some(record)) = (who, self.standing.get(who)) else {
                 continue;
             };
+            if record.offboarded.is_some() {
+                return true;
+            }
             // A stranger waits, and is in nobody's way meanwhile.
             if !record.stranger {
                 *sources.entry(source).or_insert(true) &= record.inactive;
             }
         }
         sources.values().any(|inactive| *inactive)
+    }
+
+    /// Who is shut out by a request.
+    pub fn offboarded(&self) -> impl Iterator<Item = (&Claimant, AccessRequestId)> {
+        self.offboarded.iter().map(|(who, request)| (who, *request))
     }
 
     /// Those who wait since somebody else was known under their name.

@@ -4,6 +4,8 @@ use std::fmt;
 
 use axon_model::name::shown;
 
+use crate::pending::Pending;
+
 use super::{
     ConditionExplained, Explanation, GrantExplained, NotGiven, PersonExplained, RoleExplained,
     TargetExplained, Way,
@@ -21,12 +23,15 @@ impl fmt::Display for Explanation {
 
 impl fmt::Display for PersonExplained {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id, source, user_name, active, record, targets } = self;
+        let Self { id, source, user_name, active, record, offboarded, targets } = self;
         write!(f, "{} (source {source}, id {id}", shown(user_name))?;
         if let Some(record) = record {
             write!(f, ", record {record}")?;
         }
         writeln!(f, "): {}", if *active { "active" } else { "not active" })?;
+        if let Some(request) = offboarded {
+            writeln!(f, "  OFFBOARDED: {request}")?;
+        }
         targets.iter().try_for_each(|target| target.fmt(f))
     }
 }
@@ -44,7 +49,9 @@ impl fmt::Display for TargetExplained {
         }
         writeln!(f)?;
         withheld.iter().try_for_each(|pending| writeln!(f, "    WITHHELD: {pending}"))?;
-        match (roles.is_empty(), withheld.is_empty()) {
+        // A request that a rule withholds takes nothing away.
+        let all = withheld.iter().all(|pending| matches!(pending, Pending::RequestSeparated { .. }));
+        match (roles.is_empty(), all) {
             (true, _) if not_given.is_empty() => {
                 writeln!(f, "    no role: no mapping names a group that this person is in")?;
             }
@@ -59,13 +66,14 @@ impl fmt::Display for TargetExplained {
 
 impl fmt::Display for RoleExplained {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { role, pool_role, ways, grants } = self;
+        let Self { role, pool_role, ways, requests, grants } = self;
         write!(f, "    role {role}")?;
         match pool_role {
             Some(name) => writeln!(f, " ({name})")?,
             None => writeln!(f)?,
         }
         ways.iter().try_for_each(|way| way.fmt(f))?;
+        requests.iter().try_for_each(|request| writeln!(f, "      because: {request}"))?;
         grants.iter().try_for_each(|grant| grant.fmt(f))
     }
 }

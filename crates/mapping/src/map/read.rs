@@ -105,7 +105,7 @@ pub(super) fn read(
     reader.turn_to(Chapter::Rules);
     let forbidden = rules::read(reader, &keyed(reader, roots, "rules", rules::KEYS), &role_names);
     reader.turn_to(Chapter::Guards);
-    let guards = guards::read(reader, &keyed(reader, roots, "guards", guards::KEYS));
+    let guards = guards::read(reader, &keyed(reader, roots, "guards", guards::KEYS), &role_names);
 
     reader.turn_to(Chapter::Views);
     let views: Vec<secure_view::SecureView> = section(reader, roots, "views")

@@ -33,7 +33,7 @@ pub async fn run(
     let mut world = World::of(parts.config.claims());
     world.follow(parts.store.as_ref(), now).await?;
     let around = BTreeMap::new();
-    let known = Known { target, identity: world.identity(), around: &around };
+    let known = Known { target, identity: world.identity(), around: &around, beside: world.beside() };
     let explainer = Explainer::new(&map, world.directory(), known, now);
     let refused = |e: axon_mapping::grant::GrantError| {
         let help = e.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();

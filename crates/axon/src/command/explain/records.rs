@@ -18,7 +18,10 @@ pub async fn of(parts: &Parts, explanation: &Explanation) -> anyhow::Result<Vec<
     let mut seqs: BTreeSet<RecordSeq> = BTreeSet::new();
     for person in &explanation.people {
         seqs.extend(person.record);
+        seqs.extend(person.offboarded.as_ref().map(|request| request.record));
         let roles = person.targets.iter().flat_map(|target| &target.roles);
+        let given = person.targets.iter().flat_map(|target| &target.roles).flat_map(|role| &role.requests);
+        seqs.extend(given.map(|request| request.record));
         seqs.extend(roles.flat_map(|role| &role.ways).flat_map(|way| &way.groups).map(|link| link.record));
     }
     let mut entries = Vec::new();

@@ -1,0 +1,65 @@
+//! What was asked for beside the role map, as the store has it: followed by the records that changed it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axon_mapping::Beside;
+use axon_model::{AccessRequest, AccessRequestId, AccessState, RecordSeq};
+use axon_store::{AccessEnd, Act, Store, StoreError};
+
+/// The requests that stand, in memory.
+#[derive(Debug, Default)]
+pub(crate) struct Requests {
+    standing: BTreeMap<AccessRequestId, AccessRequest>,
+    beside: Arc<Beside>,
+    read: RecordSeq,
+}
+
+impl Requests {
+    /// What evaluations need.
+    pub fn beside(&self) -> &Arc<Beside> {
+        &self.beside
+    }
+
+    /// Whether the store has something that is not known here.
+    pub async fn moved(&self, store: &dyn Store) -> Result<bool, StoreError> {
+        Ok(!store.access_requests(self.read).await?.is_empty())
+    }
+
+    /// Takes in what the store has since the last look. True where evaluations have to follow.
+    pub async fn follow(&mut self, store: &dyn Store) -> Result<bool, StoreError> {
+        let news = store.access_requests(self.read).await?;
+        if news.is_empty() {
+            return Ok(false);
+        }
+        for request in news {
+            self.read = self.read.max(request.record);
+            if request.state.stands() {
+                self.standing.insert(request.id, request);
+            } else {
+                self.standing.remove(&request.id);
+            }
+        }
+        let beside = Beside::of(self.standing.values());
+        let moved = beside != *self.beside;
+        if moved {
+            self.beside = Arc::new(beside);
+        }
+        Ok(moved)
+    }
+
+    /// Says in the journal that those are over whose time has come. What they gave is not given any more whether or not this
+    /// can be written.
+    pub async fn end(&self, store: &dyn Store, act: &Act) -> Result<(), StoreError> {
+        let over = |request: &&AccessRequest| {
+            request.state == AccessState::InForce && request.until.is_some_and(|until| until <= act.now)
+        };
+        for request in self.standing.values().filter(over) {
+            let words = "its time is over".to_owned();
+            if store.end_access(request.id, AccessEnd::Elapse, words, act.clone()).await?.is_some() {
+                tracing::info!(request.id = %request.id, "a role for a while is over");
+            }
+        }
+        Ok(())
+    }
+}
