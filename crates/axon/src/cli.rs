@@ -278,12 +278,15 @@ pub struct PreviewArgs {
     /// Another value for a variable of the new map, as NAME=VALUE
     #[arg(long = "set")]
     pub set: Vec<String>,
-    /// Show the steps behind it, and what guards would hold
+    /// Compare over each of the last days, rebuilt from the journal; today is the last
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=3660), conflicts_with = "snapshot")]
+    pub days: Option<u16>,
+    /// Show every step behind it, not the first ones of each target
     #[arg(long)]
     pub steps: bool,
-    /// As Markdown, for a comment on a change
-    #[arg(long, conflicts_with = "json")]
-    pub markdown: bool,
+    /// Write it to this file as Markdown too, for a comment on a change; `-` prints that alone
+    #[arg(long, value_name = "FILE")]
+    pub markdown: Option<PathBuf>,
     /// As JSON
     #[arg(long)]
     pub json: bool,

@@ -70,9 +70,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<Status> {
             map::test(config, path.as_deref(), &set, json)
         }
         Command::Map { command: MapCommand::Diff { old, new, json } } => {
-            map::diff_text(config, &old, &new, json)
+            map::diff::run(config, &old, &new, json)
         }
-        Command::Map { command: MapCommand::Preview(args) } => Box::pin(map::preview(config, &args)).await,
+        Command::Map { command: MapCommand::Preview(args) } => Box::pin(map::preview::run(config, &args)).await,
         Command::Map { command: MapCommand::Snapshot } => map::snapshot(&existing(config).await?).await,
         Command::Map { command: MapCommand::Schema } => map::print_schema(),
         Command::Map { command: MapCommand::Check { path, set, json } } => {

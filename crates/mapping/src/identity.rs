@@ -60,6 +60,15 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// What of it was said by this record: names that were bound or taken later are left out. Who waits now waited then too.
+    #[must_use]
+    pub fn as_of(&self, position: RecordSeq) -> Self {
+        let mut then = self.clone();
+        then.groups.retain(|_, pin| pin.since <= position);
+        then.renamed.retain(|_, record| *record <= position);
+        then
+    }
+
     /// Whether this source may speak for the principal of this name.
     pub fn may_name(&self, source: &SourceId, name: SqlName) -> bool {
         self.sources.get(source).is_none_or(|claims| claims.may_name(name))

@@ -1,19 +1,19 @@
 //! `axon map test|diff|preview|snapshot|schema`
 
+pub mod diff;
+pub mod preview;
+
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use axon_controller::World;
-use axon_mapping::preview::{Compared, preview_of, sides, steps};
-use axon_mapping::{Identity, RoleMap, diff, map_test, schema};
+use axon_mapping::{RoleMap, map_test, schema};
 use axon_model::{Clock, Delta, Directory, RecordSeq, SystemClock};
 use axon_scim::Registry;
 
 use super::{Status, print_json};
-use crate::cli::PreviewArgs;
 use crate::config::Config;
 use crate::wiring::{Parts, load_config, map_files, parse_map};
 
@@ -58,20 +58,6 @@ pub fn test(config: &Path, path: Option<&Path>, set: &[String], json: bool) -> a
     Ok(if failures.is_empty() { Status::Done } else { Status::Failed })
 }
 
-/// What one map says and another does not.
-pub fn diff_text(config: &Path, old: &Path, new: &Path, json: bool) -> anyhow::Result<Status> {
-    let (old, new) = (read(config, Some(old), &[])?, read(config, Some(new), &[])?);
-    let differences = diff::diff(&old, &new);
-    if json {
-        print_json(&differences)?;
-    } else {
-        for difference in &differences {
-            println!("{difference}");
-        }
-    }
-    Ok(if differences.is_empty() { Status::Done } else { Status::Found })
-}
-
 /// The JSON Schema of the language.
 pub fn print_schema() -> anyhow::Result<Status> {
     print_json(&schema::json_schema())?;
@@ -101,48 +87,4 @@ fn read_snapshot(path: &Path) -> anyhow::Result<Directory> {
         directory.apply(&delta, RecordSeq(number as u64 + 1));
     }
     Ok(directory)
-}
-
-/// What a new map would change for people.
-pub async fn preview(config: &Path, args: &PreviewArgs) -> anyhow::Result<Status> {
-    let new = Arc::new(read(config, Some(&args.new), &args.set)?);
-    let failures = map_test::run(&new, SystemClock.now());
-    if let Some(failure) = failures.first() {
-        bail!("the new map fails {} of its tests, first\n\n{failure}", failures.len());
-    }
-    let old = match (&args.old, &args.snapshot) {
-        (Some(path), _) => Some(Arc::new(read(config, Some(path), &[])?)),
-        // Without a configuration there is no map in force: everything is gained.
-        (None, Some(_)) if !config.exists() => None,
-        (None, _) => Some(Arc::new(read(config, None, &[])?)),
-    };
-    let now = SystemClock.now();
-    let (directory, identity): (Directory, Arc<Identity>) = if let Some(path) = &args.snapshot {
-        (read_snapshot(path)?, Arc::default())
-    } else {
-        let parts = Parts::open_existing(load_config(config)?).await?;
-        let mut world = World::of(parts.config.claims());
-        world.follow(parts.store.as_ref(), now).await?;
-        parts.store.close().await;
-        (world.directory().clone(), world.identity().clone())
-    };
-    let compared = Compared { old: old.as_ref(), new: &new, directory: &directory, identity: &identity, now };
-    let both = sides(compared);
-    let found = preview_of(compared, &both);
-    let behind = if args.steps { steps(compared, &both) } else { Vec::new() };
-    if args.json {
-        let mut value = serde_json::to_value(&found)?;
-        value["steps"] = serde_json::to_value(&behind)?;
-        print_json(&value)?;
-    } else if args.markdown {
-        print!("{}", found.markdown());
-    } else {
-        print!("{found}");
-        for target in &behind {
-            println!("\nsteps in {}:", target.target);
-            target.steps.iter().for_each(|step| println!("  {step}"));
-            target.withheld.iter().for_each(|step| println!("  WAITS: {step}"));
-        }
-    }
-    Ok(if found.gives() { Status::Found } else { Status::Done })
 }

@@ -10,12 +10,14 @@ use serde::{Serialize, Serializer};
 use crate::effect::{Extent, Holding, Power, contains, covers};
 
 /// One thing that is gained or lost.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Item {
     /// A permission on something, in whole or in part.
     Power(Securable, Permission),
     /// A role of the target that people are put into, or that is assigned.
     Role(SqlName),
+    /// Acting as others, in words.
+    Acting(String),
     /// What is seen in a secure view, in words.
     Seen(String),
 }
@@ -38,6 +40,7 @@ impl Item {
                 };
                 (wide, weight)
             }
+            Self::Acting(_) => (1, 0),
             Self::Seen(_) => (3, 1),
         }
     }
@@ -48,7 +51,7 @@ impl fmt::Display for Item {
         match self {
             Self::Power(on, permission) => write!(f, "{} on {on}", permission.name().to_lowercase()),
             Self::Role(name) => f.write_str(&axon_model::name::shown(name.as_str())),
-            Self::Seen(words) => f.write_str(words),
+            Self::Acting(words) | Self::Seen(words) => f.write_str(words),
         }
     }
 }
@@ -69,6 +72,15 @@ pub(crate) struct Change {
 impl Change {
     pub fn is_empty(&self) -> bool {
         self.gained.is_empty() && self.lost.is_empty()
+    }
+
+    /// Both changes together.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        let mut both = self.clone();
+        both.gained.extend(other.gained.iter().cloned());
+        both.lost.extend(other.lost.iter().cloned());
+        both
     }
 
     /// What changes from one holding to another.
@@ -191,7 +203,7 @@ mod tests {
             let extent = |h: &Holding, item: &Item| match item {
                 Item::Power(on, permission) => h.extent(&(*permission, *on)),
                 Item::Role(role) if h.roles().contains(role) => Extent::Whole,
-                Item::Role(_) | Item::Seen(_) => Extent::None,
+                Item::Role(_) | Item::Acting(_) | Item::Seen(_) => Extent::None,
             };
             for item in &change.gained {
                 proptest::prop_assert!(extent(&has, item) > extent(&had, item), "{item}");

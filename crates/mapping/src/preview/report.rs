@@ -1,21 +1,52 @@
-//! A preview as people read it: plain text, and Markdown for a comment on a change.
+//! A preview as people read it in a terminal: counts first, then what, then who, then the statements behind it.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
-use super::{Item, Preview, PrincipalPreview, TargetPreview};
+use axon_reconcile::Mode;
 
-/// How many things and how many principals are told for each target.
-const MOST: usize = 20;
+use super::{Behind, Item, ItemPreview, Preview, PrincipalPreview, TargetPreview, TargetSteps, Told};
 
-fn plural(n: usize, one: &str, many: &str) -> String {
+/// How many things, principals and statements are told for each target.
+pub(super) const MOST: usize = 20;
+
+/// A preview with the steps behind it.
+#[derive(Debug, Clone, Copy)]
+pub struct Report<'a> {
+    /// What changes for whom.
+    pub preview: &'a Preview,
+    /// What would be done.
+    pub steps: &'a [TargetSteps],
+    /// Whether every step is told, or the first ones of each target.
+    pub every_step: bool,
+}
+
+pub(super) fn plural(n: usize, one: &str, many: &str) -> String {
     if n == 1 { format!("1 {one}") } else { format!("{n} {many}") }
 }
 
-fn people(n: usize) -> String {
+pub(super) fn people(n: usize) -> String {
     plural(n, "person", "people")
 }
 
-fn items(items: &[Item]) -> String {
+/// `2 people gain`, `1 person loses`.
+pub(super) fn gain(n: usize) -> String {
+    format!("{} {}", people(n), if n == 1 { "gains" } else { "gain" })
+}
+
+pub(super) fn lose(n: usize) -> String {
+    format!("{} {}", people(n), if n == 1 { "loses" } else { "lose" })
+}
+
+/// How many stand behind a change: people, and principals where these are not the same.
+pub(super) fn behind(principals: usize, behind: usize) -> String {
+    if principals == behind {
+        people(behind)
+    } else {
+        format!("{}, {}", people(behind), plural(principals, "principal", "principals"))
+    }
+}
+
+pub(super) fn items(items: &[Item]) -> String {
     let told: Vec<String> = items.iter().take(5).map(ToString::to_string).collect();
     let more = if items.len() > told.len() {
         format!(", and {} more", items.len() - told.len())
@@ -25,109 +56,113 @@ fn items(items: &[Item]) -> String {
     format!("{}{more}", told.join(", "))
 }
 
+/// What the mode of a target makes of a preview.
+pub(super) fn of_mode(mode: Option<Mode>) -> &'static str {
+    match mode {
+        Some(Mode::Authoritative) => "",
+        Some(Mode::Additive) => "mode additive: what takes away is only shown",
+        Some(Mode::Observe) => "mode observe: nothing of this is done",
+        None => "the new map does not have this target: nothing is done there, and what is there stays",
+    }
+}
+
+impl PrincipalPreview {
+    pub(super) fn title(&self) -> String {
+        match self.behind {
+            Behind::Person => self.principal.to_string(),
+            Behind::Group => format!("{} (group, {})", self.principal, people(self.people)),
+            Behind::Service => format!("{} (service identity)", self.principal),
+        }
+    }
+}
+
+impl fmt::Display for Report<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { preview, steps, every_step } = self;
+        preview.fmt(f)?;
+        steps.iter().try_for_each(|target| of_steps(f, target, *every_step))
+    }
+}
+
 impl fmt::Display for Preview {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_empty() {
             return writeln!(f, "nothing changes for anybody");
         }
-        writeln!(f, "{} gain and {} lose access", people(self.people_gaining), people(self.people_losing))?;
+        writeln!(f, "{} and {} access", gain(self.people_gaining), lose(self.people_losing))?;
         self.targets.iter().try_for_each(|target| target.fmt(f))
     }
 }
 
 impl fmt::Display for TargetPreview {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { target, people_gaining, people_losing, items: all, principals } = self;
-        let (more_access, less_access) = (people(*people_gaining), people(*people_losing));
-        writeln!(f, "\ntarget {target}: {more_access} gain, {less_access} lose")?;
-        for item in all.iter().take(MOST) {
-            match (item.gaining, item.losing) {
-                (0, lost) => writeln!(f, "  - {}  ({lost})", item.item)?,
-                (gained, 0) => writeln!(f, "  + {}  ({gained})", item.item)?,
-                (gained, lost) => writeln!(f, "  ± {}  (+{gained} -{lost})", item.item)?,
+        let Self { target, mode, people_gaining, people_losing, items: all, principals, waits } = self;
+        writeln!(f, "\ntarget {target}: {}, {}", gain(*people_gaining), lose(*people_losing))?;
+        if !of_mode(*mode).is_empty() {
+            writeln!(f, "  {}", of_mode(*mode))?;
+        }
+        for ItemPreview { item, gaining, losing, people_gaining, people_losing } in all.iter().take(MOST) {
+            let (gained, lost) = (behind(*gaining, *people_gaining), behind(*losing, *people_losing));
+            match (gaining, losing) {
+                (0, _) => writeln!(f, "  - {item}  ({lost})")?,
+                (_, 0) => writeln!(f, "  + {item}  ({gained})")?,
+                _ => writeln!(f, "  ± {item}  (+ {gained}, - {lost})")?,
             }
         }
-        more(f, all.len())?;
-        writeln!(f, "  who:")?;
+        more(f, "  ", all.len())?;
+        if !principals.is_empty() {
+            writeln!(f, "  who:")?;
+        }
         for principal in principals.iter().take(MOST) {
-            let PrincipalPreview { principal, people: behind, gained, lost } = principal;
-            let behind = if *behind == 1 { String::new() } else { format!(" ({})", people(*behind)) };
-            write!(f, "    {principal}{behind}")?;
-            if !gained.is_empty() {
-                write!(f, "  + {}", items(gained))?;
+            write!(f, "    {}", principal.title())?;
+            if !principal.gained.is_empty() {
+                write!(f, "  + {}", items(&principal.gained))?;
             }
-            if !lost.is_empty() {
-                write!(f, "  - {}", items(lost))?;
+            if !principal.lost.is_empty() {
+                write!(f, "  - {}", items(&principal.lost))?;
             }
             writeln!(f)?;
         }
-        more(f, principals.len())
+        more(f, "    ", principals.len())?;
+        if !waits.is_empty() {
+            writeln!(f, "  would wait, or be withheld:")?;
+        }
+        for wait in waits.iter().take(MOST) {
+            writeln!(f, "    {} ({})", wait.text, people(wait.people))?;
+        }
+        more(f, "    ", waits.len())
     }
 }
 
-fn more(f: &mut fmt::Formatter<'_>, all: usize) -> fmt::Result {
-    if all > MOST { writeln!(f, "    and {} more", all - MOST) } else { Ok(()) }
-}
-
-/// Text that Markdown takes as it is: nothing in a name makes a link, a table or a heading.
-fn plain(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '`' => out.push('\''),
-            '|' => out.push_str("\\|"),
-            '\n' | '\r' => out.push(' '),
-            c => out.push(c),
+fn of_steps(f: &mut fmt::Formatter<'_>, target: &TargetSteps, every: bool) -> fmt::Result {
+    let TargetSteps { target, mode, steps, withheld, findings } = target;
+    let most = if every { usize::MAX } else { MOST };
+    write!(f, "\nsteps in {target}: {} to do, {} would wait", steps.len(), withheld.len())?;
+    match of_mode(Some(*mode)) {
+        "" => writeln!(f)?,
+        words => writeln!(f, " ({words})")?,
+    }
+    for Told { step, statements, reasons: _ } in steps.iter().take(most) {
+        match statements.as_slice() {
+            [] => writeln!(f, "  {step}")?,
+            statements => statements.iter().try_for_each(|sql| writeln!(f, "  {sql}"))?,
         }
     }
-    format!("`{out}`")
+    left(f, steps.len(), most)?;
+    for Told { step, statements: _, reasons } in withheld.iter().take(most) {
+        writeln!(f, "  WAITS: {step}\n         {}", reasons.join("; "))?;
+    }
+    left(f, withheld.len(), most)?;
+    for finding in findings.iter().take(most) {
+        writeln!(f, "  ! {finding}")?;
+    }
+    left(f, findings.len(), most)
 }
 
-impl Preview {
-    /// The preview as a comment on a change.
-    pub fn markdown(&self) -> String {
-        let mut out = String::from("## Role map preview\n\n");
-        if self.is_empty() {
-            out.push_str("Nothing changes for anybody.\n");
-            return out;
-        }
-        // Writing to a String cannot fail.
-        let _ = writeln!(
-            out,
-            "**{} gain** and {} lose access.\n",
-            people(self.people_gaining),
-            people(self.people_losing)
-        );
-        for target in &self.targets {
-            let _ = writeln!(out, "### Target {}\n", plain(target.target.as_str()));
-            let _ = writeln!(out, "| what | gain | lose |\n|---|--:|--:|");
-            for item in target.items.iter().take(MOST) {
-                let text = plain(&item.item.to_string());
-                let _ = writeln!(out, "| {text} | {} | {} |", item.gaining, item.losing);
-            }
-            if target.items.len() > MOST {
-                let _ = writeln!(out, "| and {} more | | |", target.items.len() - MOST);
-            }
-            let _ = writeln!(
-                out,
-                "\n<details><summary>{} affected</summary>\n",
-                plural(target.principals.len(), "principal", "principals")
-            );
-            for principal in target.principals.iter().take(MOST) {
-                let _ = write!(out, "- {}", plain(&principal.principal.to_string()));
-                if !principal.gained.is_empty() {
-                    let _ = write!(out, " gains {}", plain(&items(&principal.gained)));
-                }
-                if !principal.lost.is_empty() {
-                    let _ = write!(out, " loses {}", plain(&items(&principal.lost)));
-                }
-                out.push('\n');
-            }
-            if target.principals.len() > MOST {
-                let _ = writeln!(out, "- and {} more", target.principals.len() - MOST);
-            }
-            out.push_str("\n</details>\n\n");
-        }
-        out
-    }
+fn left(f: &mut fmt::Formatter<'_>, all: usize, most: usize) -> fmt::Result {
+    if all > most { writeln!(f, "  and {} more (--steps tells all)", all - most) } else { Ok(()) }
+}
+
+fn more(f: &mut fmt::Formatter<'_>, indent: &str, all: usize) -> fmt::Result {
+    if all > MOST { writeln!(f, "{indent}and {} more", all - MOST) } else { Ok(()) }
 }

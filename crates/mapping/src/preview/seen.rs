@@ -1,6 +1,8 @@
-//! What people see in secure views: columns that become clear or masked, rows that come or go.
+//! What people see in secure views (columns that become clear or masked, rows that come or go), and as whom they may act: what
+//! hangs on the roles that a person holds, and on no grant.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use axon_model::{MemberKind, SqlName, UserEntry};
 use axon_reconcile::{ObjectName, Permission, Securable};
@@ -26,10 +28,13 @@ struct Sight {
 
 const CLEAR: &str = "clear";
 
-fn sight(view: &SecureView, roles: &BTreeSet<&RoleName>, map: &RoleMap) -> Sight {
-    let holds = |wanted: &RoleName| {
-        roles.iter().any(|role| map.roles.get(*role).is_some_and(|spec| spec.whole.contains(wanted)))
-    };
+/// Whether one of these roles is or includes the wanted one.
+fn hold(roles: &[&RoleName], wanted: &RoleName, map: &RoleMap) -> bool {
+    roles.iter().any(|role| map.roles.get(*role).is_some_and(|spec| spec.whole.contains(wanted)))
+}
+
+fn sight(view: &SecureView, roles: &[&RoleName], map: &RoleMap) -> Sight {
+    let holds = |wanted: &RoleName| hold(roles, wanted, map);
     let mut columns = BTreeMap::new();
     for column in &view.columns {
         match &column.shown {
@@ -56,6 +61,63 @@ fn sight(view: &SecureView, roles: &BTreeSet<&RoleName>, map: &RoleMap) -> Sight
     Sight { columns, rows: if view.rows.is_empty() { None } else { Some(lines) } }
 }
 
+fn rows(rows: Option<&BTreeSet<String>>) -> String {
+    match rows {
+        None => "every row".to_owned(),
+        Some(lines) if lines.is_empty() => "no row".to_owned(),
+        Some(lines) => {
+            let lines: Vec<String> = lines.iter().map(|l| format!("where {l}")).collect();
+            lines.join(" or ")
+        }
+    }
+}
+
+impl Sight {
+    /// What somebody sees who could not read the view before; none if that is all of it.
+    fn whole(&self, view: ObjectName) -> Option<Item> {
+        let masked: Vec<String> = self
+            .columns
+            .iter()
+            .filter(|(_, how)| *how != CLEAR)
+            .map(|(column, how)| format!("{column} {how}"))
+            .collect();
+        if masked.is_empty() && self.rows.is_none() {
+            return None;
+        }
+        let masked = if masked.is_empty() { "clear".to_owned() } else { masked.join(", ") };
+        Some(Item::Seen(format!("{view} seen with {masked}; {}", rows(self.rows.as_ref()))))
+    }
+}
+
+/// What somebody has by the roles alone.
+#[derive(Debug, Clone, Default)]
+struct ByRoles {
+    sights: BTreeMap<(TargetName, ObjectName), Sight>,
+    acting: BTreeMap<TargetName, BTreeSet<String>>,
+}
+
+fn by_roles(map: &RoleMap, roles: &[&RoleName]) -> ByRoles {
+    let mut found = ByRoles::default();
+    for view in &map.views {
+        for target in &view.targets {
+            let held = roles.iter().filter_map(|r| map.roles.get(*r)?.held.get(target)).flatten();
+            let holding = Holding::of(held.map(|held| &held.grant.line));
+            if holding.extent(&(Permission::Select, Securable::Object(view.name))) != Extent::None {
+                found.sights.insert((target.clone(), view.name), sight(view, roles, map));
+            }
+        }
+    }
+    for (target, acting) in roles.iter().filter_map(|r| map.roles.get(*r)).flat_map(|r| &r.impersonate) {
+        let words = acting.roles.iter().map(|role| format!("act as {role} for up to {}", acting.longest));
+        found.acting.entry(target.clone()).or_default().extend(words);
+    }
+    found
+}
+
+fn hangs_on_roles(map: &RoleMap) -> bool {
+    !map.views.is_empty() || map.roles.values().any(|role| !role.impersonate.is_empty())
+}
+
 /// The roles of everybody by one map.
 struct Roles<'m> {
     map: &'m RoleMap,
@@ -67,60 +129,88 @@ impl<'m> Roles<'m> {
         Self { map, selection: Selection::of(map, compared.directory, compared.identity) }
     }
 
-    /// What a person sees of the views of a target, where they may read them.
-    fn sights(&self, user: &UserEntry, compared: Compared<'_>) -> BTreeMap<(TargetName, ObjectName), Sight> {
-        let mut sights = BTreeMap::new();
-        if !user.active || self.map.views.is_empty() {
-            return sights;
+    /// The roles of one person, in order.
+    fn roles(&self, user: &UserEntry, compared: Compared<'_>) -> Vec<&'m RoleName> {
+        if !user.active {
+            return Vec::new();
         }
         let groups = closure(compared.directory, MemberKind::User(user.id));
         let person = Person::new(user);
         let given = Given::to(self.map, &self.selection, &person, &groups, compared.now, |_, _| true);
         let roles: BTreeSet<&RoleName> =
             given.ways.iter().map(|(_, _, role)| *role).filter(|r| !given.withheld.contains(r)).collect();
-        for view in &self.map.views {
-            for target in &view.targets {
-                let held = roles.iter().filter_map(|r| self.map.roles.get(*r)?.held.get(target)).flatten();
-                let holding = Holding::of(held.map(|held| &held.grant.line));
-                if holding.extent(&(Permission::Select, Securable::Object(view.name))) != Extent::None {
-                    sights.insert((target.clone(), view.name), sight(view, &roles, self.map));
-                }
-            }
-        }
-        sights
+        // Names of the map live longer than the selection that captured them.
+        roles
+            .into_iter()
+            .filter_map(|role| self.map.roles.get_key_value(role).map(|(name, _)| name))
+            .collect()
     }
 }
 
-/// What changes for whom in the views of each target.
+/// The roles of one person on both sides.
+type Pair<'m> = (Vec<&'m RoleName>, Vec<&'m RoleName>);
+
+/// What changes for whom by roles alone, in each target.
 pub(super) fn changes(compared: Compared<'_>) -> BTreeMap<TargetName, BTreeMap<SqlName, Change>> {
     let mut out: BTreeMap<TargetName, BTreeMap<SqlName, Change>> = BTreeMap::new();
-    let has_views = |map: &RoleMap| !map.views.is_empty();
-    if !has_views(compared.new) && !compared.old.is_some_and(|map| has_views(map)) {
+    if !hangs_on_roles(compared.new) && !compared.old.is_some_and(|map| hangs_on_roles(map)) {
         return out;
     }
     let old = compared.old.map(|map| Roles::of(map, compared));
     let new = Roles::of(compared.new, compared);
+    // People with the same roles see the same: few such pairs stand for many people.
+    let mut classes: HashMap<Pair<'_>, Arc<BTreeMap<TargetName, Change>>> = HashMap::new();
     for user in compared.directory.users() {
-        let before = old.as_ref().map(|roles| roles.sights(user, compared)).unwrap_or_default();
-        let after = new.sights(user, compared);
-        for (key, sees) in &after {
-            // Who could not read the view before gains it as a whole: the grant says so.
-            let Some(saw) = before.get(key) else { continue };
-            let change = between(key.1, saw, sees);
-            let spec = compared.new.targets.get(&key.0);
-            let name = spec.and_then(|spec| principal_name(spec.principal.over_user(user)).ok());
-            if let (Some(name), false) = (name, change.is_empty()) {
-                let of = out.entry(key.0.clone()).or_default().entry(name).or_default();
-                of.gained.extend(change.gained);
-                of.lost.extend(change.lost);
+        let before = old.as_ref().map(|roles| roles.roles(user, compared)).unwrap_or_default();
+        let after = new.roles(user, compared);
+        if before.is_empty() && after.is_empty() {
+            continue;
+        }
+        let changes = classes
+            .entry((before, after))
+            .or_insert_with_key(|(before, after)| {
+                let had = compared.old.map(|map| by_roles(map, before)).unwrap_or_default();
+                Arc::new(between(&had, &by_roles(compared.new, after)))
+            })
+            .clone();
+        for (target, change) in changes.iter() {
+            let spec = |map: &RoleMap| {
+                map.targets.get(target).and_then(|spec| principal_name(spec.principal.over_user(user)).ok())
+            };
+            if let Some(name) = spec(compared.new).or_else(|| compared.old.and_then(|map| spec(map))) {
+                let of = out.entry(target.clone()).or_default().entry(name).or_default();
+                of.gained.extend(change.gained.iter().cloned());
+                of.lost.extend(change.lost.iter().cloned());
             }
         }
     }
     out
 }
 
-fn between(view: ObjectName, saw: &Sight, sees: &Sight) -> Change {
-    let mut change = Change::default();
+fn between(had: &ByRoles, has: &ByRoles) -> BTreeMap<TargetName, Change> {
+    let mut out: BTreeMap<TargetName, Change> = BTreeMap::new();
+    for ((target, view), sees) in &has.sights {
+        let of = out.entry(target.clone()).or_default();
+        match had.sights.get(&(target.clone(), *view)) {
+            // That the view can be read at all is told by the grant.
+            None => of.gained.extend(sees.whole(*view)),
+            Some(saw) => seen_otherwise(*view, saw, sees, of),
+        }
+    }
+    let targets: BTreeSet<&TargetName> = had.acting.keys().chain(has.acting.keys()).collect();
+    for target in targets {
+        let nobody = BTreeSet::new();
+        let (before, after) =
+            (had.acting.get(target).unwrap_or(&nobody), has.acting.get(target).unwrap_or(&nobody));
+        let of = out.entry(target.clone()).or_default();
+        of.gained.extend(after.difference(before).cloned().map(Item::Acting));
+        of.lost.extend(before.difference(after).cloned().map(Item::Acting));
+    }
+    out.retain(|_, change| !change.is_empty());
+    out
+}
+
+fn seen_otherwise(view: ObjectName, saw: &Sight, sees: &Sight, change: &mut Change) {
     let columns: BTreeSet<&SqlName> = saw.columns.keys().chain(sees.columns.keys()).collect();
     for column in columns {
         let (before, after) = (saw.columns.get(column), sees.columns.get(column));
@@ -140,27 +230,18 @@ fn between(view: ObjectName, saw: &Sight, sees: &Sight) -> Change {
         }
     }
     if saw.rows != sees.rows {
-        let word = |rows: &Option<BTreeSet<String>>| match rows {
-            None => "every row".to_owned(),
-            Some(lines) if lines.is_empty() => "no row".to_owned(),
-            Some(lines) => {
-                let lines: Vec<String> = lines.iter().map(|l| format!("where {l}")).collect();
-                lines.join(" or ")
-            }
-        };
-        let item = Item::Seen(format!("{view} rows: {} -> {}", word(&saw.rows), word(&sees.rows)));
-        let within = |inner: &Option<BTreeSet<String>>, outer: &Option<BTreeSet<String>>| match (inner, outer)
-        {
+        let item =
+            Item::Seen(format!("{view} rows: {} -> {}", rows(saw.rows.as_ref()), rows(sees.rows.as_ref())));
+        let within = |inner: &Sight, outer: &Sight| match (&inner.rows, &outer.rows) {
             (_, None) => true,
             (None, Some(_)) => false,
             (Some(inner), Some(outer)) => inner.is_subset(outer),
         };
-        if !within(&sees.rows, &saw.rows) {
+        if !within(sees, saw) {
             change.gained.insert(item.clone());
         }
-        if !within(&saw.rows, &sees.rows) {
+        if !within(saw, sees) {
             change.lost.insert(item);
         }
     }
-    change
 }

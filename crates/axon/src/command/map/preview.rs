@@ -1,0 +1,107 @@
+//! `axon map preview`
+
+mod days;
+mod statements;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use axon_controller::World;
+use axon_mapping::preview::{Compared, Report, markdown, preview_of, sides, steps};
+use axon_mapping::{Identity, RoleMap, map_test};
+use axon_model::{Clock, Directory, SystemClock};
+use serde_json::json;
+use time::OffsetDateTime;
+
+use super::{read, read_snapshot};
+use crate::cli::PreviewArgs;
+use crate::command::{Status, print_json};
+use crate::wiring::{Parts, load_config};
+
+/// The maps that are compared.
+struct Maps {
+    /// The one in force; none before the first.
+    old: Option<Arc<RoleMap>>,
+    new: Arc<RoleMap>,
+}
+
+/// What a new map would change for people.
+pub async fn run(config: &Path, args: &PreviewArgs) -> anyhow::Result<Status> {
+    let now = SystemClock.now();
+    let maps = maps(config, args, now)?;
+    if let Some(days) = args.days {
+        return days::run(config, args, &maps, days, now).await;
+    }
+    let (directory, identity) = directory(config, args.snapshot.as_deref(), now).await?;
+    let compared =
+        Compared { old: maps.old.as_ref(), new: &maps.new, directory: &directory, identity: &identity, now };
+    let both = sides(compared);
+    let preview = preview_of(compared, &both);
+    let behind = steps(compared, &both, &statements::of);
+    let report = Report { preview: &preview, steps: &behind, every_step: args.steps };
+    tell(args, &|| markdown(&report), &|| {
+        if args.json {
+            let mut value = serde_json::to_value(&preview)?;
+            value["directory"] = json!({
+                "position": directory.position(),
+                "people": directory.users().count(),
+                "groups": directory.groups().count(),
+            });
+            value["steps"] = serde_json::to_value(&behind)?;
+            return print_json(&value);
+        }
+        print!("{report}");
+        Ok(())
+    })?;
+    Ok(if preview.gives() { Status::Found } else { Status::Done })
+}
+
+fn maps(config: &Path, args: &PreviewArgs, now: OffsetDateTime) -> anyhow::Result<Maps> {
+    let new = Arc::new(read(config, Some(&args.new), &args.set)?);
+    let failures = map_test::run(&new, now);
+    if let Some(failure) = failures.first() {
+        bail!("the new map fails {} of its tests, first\n\n{failure}", failures.len());
+    }
+    let old = match (&args.old, &args.snapshot) {
+        (Some(path), _) => Some(Arc::new(read(config, Some(path), &[])?)),
+        // Without a configuration there is no map in force: everything is gained.
+        (None, Some(_)) if !config.exists() => None,
+        (None, _) => Some(Arc::new(read(config, None, &[])?)),
+    };
+    Ok(Maps { old, new })
+}
+
+async fn directory(
+    config: &Path,
+    snapshot: Option<&Path>,
+    now: OffsetDateTime,
+) -> anyhow::Result<(Directory, Arc<Identity>)> {
+    if let Some(path) = snapshot {
+        return Ok((read_snapshot(path)?, Arc::default()));
+    }
+    let parts = Parts::open_existing(load_config(config)?).await?;
+    let mut world = World::of(parts.config.claims());
+    world.follow(parts.store.as_ref(), now).await?;
+    parts.store.close().await;
+    Ok((world.directory().clone(), world.identity().clone()))
+}
+
+/// Prints what was asked for, and writes the comment where one was.
+fn tell(
+    args: &PreviewArgs,
+    comment: &dyn Fn() -> String,
+    print: &dyn Fn() -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let Some(file) = &args.markdown else { return print() };
+    if file.as_os_str() == "-" {
+        print!("{}", comment());
+        return Ok(());
+    }
+    write_whole(file, &comment())?;
+    print()
+}
+
+fn write_whole(file: &PathBuf, text: &str) -> anyhow::Result<()> {
+    std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
+}
