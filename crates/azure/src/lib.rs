@@ -13,7 +13,10 @@
 //! puts one and deletes one; the rest is `roster`.
 
 mod cloud;
+mod entra;
 mod guid;
+mod pace;
+mod service;
 mod token;
 mod wire;
 
@@ -21,6 +24,8 @@ mod wire;
 mod testing;
 
 pub use cloud::{BadBase, Base, Cloud, CloudName, Resource};
+pub use entra::{Clue, Entra, Entry, EntryKind, Found};
 pub use guid::{BadGuid, Guid};
+pub use service::Bearer;
 pub use token::{Certificate, CertificateError, Identity, Platform, ResourceToken, TokenFault, Tokens};
 pub use wire::{Wire, WireError};

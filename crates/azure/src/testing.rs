@@ -205,3 +205,20 @@ async fn answer(stream: &mut TcpStream, reply: &Reply) -> bool {
 pub(crate) fn clock(now: OffsetDateTime) -> Arc<ManualClock> {
     Arc::new(ManualClock::at(now))
 }
+
+/// A token that stays.
+#[derive(Debug)]
+pub(crate) struct Static;
+
+impl Static {
+    pub(crate) fn bearer() -> crate::service::Bearer {
+        crate::service::Bearer::from_source(Arc::new(Self))
+    }
+}
+
+#[async_trait::async_trait]
+impl axon_reconcile::TokenSource for Static {
+    async fn token(&self) -> Result<secrecy::SecretString, axon_reconcile::target::TokenError> {
+        Ok(secrecy::SecretString::from("TOKEN"))
+    }
+}

@@ -205,6 +205,13 @@ pub struct ResourceToken {
     resource: Resource,
 }
 
+impl ResourceToken {
+    /// Gives up a token that its resource refused.
+    pub fn refused(&self) {
+        self.tokens.refused(self.resource);
+    }
+}
+
 #[async_trait]
 impl TokenSource for ResourceToken {
     async fn token(&self) -> Result<SecretString, TokenError> {

@@ -53,7 +53,7 @@ enum Inner {
 }
 
 impl Answer {
-    pub(super) fn new(host: String, status: u16, headers: HeaderMap, body: Vec<u8>) -> Self {
+    pub(crate) fn new(host: String, status: u16, headers: HeaderMap, body: Vec<u8>) -> Self {
         Self { host, status, headers, body }
     }
 
