@@ -170,8 +170,14 @@ fn main() {
     });
 
     let identity: Arc<Identity> = Arc::default();
-    let compared =
-        Compared { old: Some(&old), new: &new, directory: &directory, identity: &identity, now: NOW };
+    let compared = Compared {
+        old: Some(&old),
+        new: &new,
+        directory: &directory,
+        identity: &identity,
+        beside: &Arc::default(),
+        now: NOW,
+    };
     let found = best("preview of another map", Duration::from_secs(2), 3, || preview(compared));
     println!("  {} gain, {} lose", found.people_gaining, found.people_losing);
 

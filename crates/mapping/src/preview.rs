@@ -23,6 +23,7 @@ use axon_reconcile::Mode;
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use crate::beside::Beside;
 use crate::identity::Identity;
 use crate::map::RoleMap;
 use crate::names::TargetName;
@@ -46,6 +47,8 @@ pub struct Compared<'a> {
     pub directory: &'a Directory,
     /// Whom names belong to.
     pub identity: &'a Arc<Identity>,
+    /// What stands beside the map: it stands beside both.
+    pub beside: &'a Arc<Beside>,
     /// The instant.
     pub now: OffsetDateTime,
 }

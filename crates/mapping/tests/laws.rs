@@ -361,7 +361,7 @@ proptest! {
         let (old, directory) = (map(), built(&deltas));
         let identity = Arc::default();
         let compared =
-            axon_mapping::Compared { old: Some(&old), new: &new, directory: &directory, identity: &identity, now: START };
+            axon_mapping::Compared { old: Some(&old), new: &new, directory: &directory, identity: &identity, beside: &Arc::default(), now: START };
         let found = axon_mapping::preview(compared);
         let side = |map: &Arc<RoleMap>| {
             let graph = desired(map, &dw(), &directory, &Surroundings::default(), START).unwrap().graph;

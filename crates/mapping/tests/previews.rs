@@ -125,7 +125,7 @@ fn words(target: &TargetSpec, _roles: &BTreeSet<SqlName>, step: &Step) -> Vec<St
 
 fn whole(old: Option<&Arc<RoleMap>>, new: &Arc<RoleMap>, directory: &Directory) -> String {
     let identity: Arc<Identity> = Arc::default();
-    let compared = Compared { old, new, directory, identity: &identity, now: NOW };
+    let compared = Compared { old, new, directory, identity: &identity, beside: &Arc::default(), now: NOW };
     let both = sides(compared);
     let preview = preview_of(compared, &both);
     let steps = steps(compared, &both, &words);
@@ -174,8 +174,14 @@ fn who_would_get_something_after_a_release_makes_a_reviewer_look() {
     // What waited before waits now: nothing is new.
     let identity: Arc<Identity> = Arc::default();
     let (directory, moved) = (people(), with(&[(mapping, &format!("\n\n{mapping}\n{matched}"))]));
-    let compared =
-        Compared { old: Some(&new), new: &moved, directory: &directory, identity: &identity, now: NOW };
+    let compared = Compared {
+        old: Some(&new),
+        new: &moved,
+        directory: &directory,
+        identity: &identity,
+        beside: &Arc::default(),
+        now: NOW,
+    };
     assert!(preview(compared).is_empty(), "{}", preview(compared));
 }
 
@@ -211,8 +217,14 @@ fn names_are_no_markdown_and_a_comment_stays_short() {
     let directory = town(&people);
     let identity: Arc<Identity> = Arc::default();
     let old = with(&[]);
-    let compared =
-        Compared { old: Some(&old), new: &new, directory: &directory, identity: &identity, now: NOW };
+    let compared = Compared {
+        old: Some(&old),
+        new: &new,
+        directory: &directory,
+        identity: &identity,
+        beside: &Arc::default(),
+        now: NOW,
+    };
     let both = sides(compared);
     let (preview, steps) = (preview_of(compared, &both), steps(compared, &both, &words));
     let text = markdown(&Report { preview: &preview, steps: &steps, every_step: true });
@@ -254,8 +266,14 @@ fn past_days_tell_every_difference_and_when_it_was_one() {
         }
         backtester.day(date, &directory, &touched, &identity, at);
         // What is moved from day to day is what is found from nothing.
-        let compared =
-            Compared { old: Some(&old), new: &new, directory: &directory, identity: &identity, now: at };
+        let compared = Compared {
+            old: Some(&old),
+            new: &new,
+            directory: &directory,
+            identity: &identity,
+            beside: &Arc::default(),
+            now: at,
+        };
         let found = preview(compared);
         each.insert(date, (found.people_gaining, found.people_losing));
     }

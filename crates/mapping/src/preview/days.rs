@@ -101,7 +101,10 @@ impl<'a> Backtester<'a> {
         identity: &Arc<Identity>,
         at: OffsetDateTime,
     ) {
-        let compared = Compared { old: self.old, new: self.new, directory, identity, now: at };
+        // What stood beside the map on past days is not asked: it is no part of either map.
+        let beside = Arc::default();
+        let compared =
+            Compared { old: self.old, new: self.new, directory, identity, beside: &beside, now: at };
         if let Some(sides) = &mut self.sides {
             for both in sides.values_mut() {
                 both.follow(directory, touched, identity, at);

@@ -131,14 +131,16 @@ impl<'m> Roles<'m> {
 
     /// The roles of one person, in order.
     fn roles(&self, user: &UserEntry, compared: Compared<'_>) -> Vec<&'m RoleName> {
-        if !user.active {
+        if !user.active || compared.beside.offboarding(user).is_some() {
             return Vec::new();
         }
         let groups = closure(compared.directory, MemberKind::User(user.id));
         let person = Person::new(user);
         let given = Given::to(self.map, &self.selection, &person, &groups, compared.now, |_, _| true);
-        let roles: BTreeSet<&RoleName> =
-            given.ways.iter().map(|(_, _, role)| *role).filter(|r| !given.withheld.contains(r)).collect();
+        let extras = compared.beside.extras(user, compared.now);
+        let everywhere = extras.iter().filter(|extra| extra.target.is_none()).map(|extra| extra.role);
+        let roles = given.ways.iter().map(|(_, _, role)| *role).filter(|r| !given.withheld.contains(r));
+        let roles: BTreeSet<&str> = roles.map(RoleName::as_str).chain(everywhere).collect();
         // Names of the map live longer than the selection that captured them.
         roles
             .into_iter()

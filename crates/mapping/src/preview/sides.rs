@@ -109,8 +109,12 @@ pub fn sides(compared: Compared<'_>) -> BTreeMap<TargetName, Both> {
 }
 
 fn side(map: &Arc<RoleMap>, target: &TargetName, shape: &Arc<Shape>, compared: Compared<'_>) -> Side {
-    let around =
-        Surroundings { shape: shape.clone(), identity: compared.identity.clone(), ..Surroundings::default() };
+    let around = Surroundings {
+        shape: shape.clone(),
+        identity: compared.identity.clone(),
+        beside: compared.beside.clone(),
+        ..Surroundings::default()
+    };
     let Ok(mut evaluator) = Evaluator::new(map.clone(), target, around) else { return Side::default() };
     evaluator.full(compared.directory, compared.now);
     Side(Some(evaluator))

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use axon_controller::World;
 use axon_mapping::preview::{Compared, Report, markdown, preview_of, sides, steps};
-use axon_mapping::{Identity, RoleMap, map_test};
+use axon_mapping::{Beside, Identity, RoleMap, map_test};
 use axon_model::{Clock, Directory, SystemClock};
 use serde_json::json;
 use time::OffsetDateTime;
@@ -33,9 +33,15 @@ pub async fn run(config: &Path, args: &PreviewArgs) -> anyhow::Result<Status> {
     if let Some(days) = args.days {
         return days::run(config, args, &maps, days, now).await;
     }
-    let (directory, identity) = directory(config, args.snapshot.as_deref(), now).await?;
-    let compared =
-        Compared { old: maps.old.as_ref(), new: &maps.new, directory: &directory, identity: &identity, now };
+    let (directory, identity, beside) = directory(config, args.snapshot.as_deref(), now).await?;
+    let compared = Compared {
+        old: maps.old.as_ref(),
+        new: &maps.new,
+        directory: &directory,
+        identity: &identity,
+        beside: &beside,
+        now,
+    };
     let both = sides(compared);
     let preview = preview_of(compared, &both);
     let behind = steps(compared, &both, &statements::of);
@@ -76,15 +82,15 @@ async fn directory(
     config: &Path,
     snapshot: Option<&Path>,
     now: OffsetDateTime,
-) -> anyhow::Result<(Directory, Arc<Identity>)> {
+) -> anyhow::Result<(Directory, Arc<Identity>, Arc<Beside>)> {
     if let Some(path) = snapshot {
-        return Ok((read_snapshot(path)?, Arc::default()));
+        return Ok((read_snapshot(path)?, Arc::default(), Arc::default()));
     }
     let parts = Parts::open_existing(load_config(config)?).await?;
     let mut world = World::of(parts.config.claims());
     world.follow(parts.store.as_ref(), now).await?;
     parts.store.close().await;
-    Ok((world.directory().clone(), world.identity().clone()))
+    Ok((world.directory().clone(), world.identity().clone(), world.beside().clone()))
 }
 
 /// Prints what was asked for, and writes the comment where one was.
