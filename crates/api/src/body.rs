@@ -29,11 +29,11 @@ impl FromRequest<Api> for JsonBody {
             .extensions
             .get::<Admitted>()
             .ok_or_else(|| ScimError::internal("internal error; the log has it by the request id"))?;
-        // The layer round the routes holds the limit; here its error is told apart from a broken connection.
         admitted.set_reading(true);
-        let read = to_bytes(body, usize::MAX).await;
+        let read = to_bytes(body, admitted.body_bytes).await;
         admitted.set_reading(false);
         let bytes = read.map_err(|error| {
+            // A body over the limit is told apart from a broken connection.
             if error.to_string().contains("length limit") {
                 too_large(admitted.body_bytes)
             } else {

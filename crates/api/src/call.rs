@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axon_model::{Actor, RequestId, SourceId};
 use axon_scim::{Filter, ListQuery, Notices, Profile, Projection, ResourceKind, ScimError, Sort};
 use axon_store::{Act, WriteContext};
-use axum::extract::{FromRequestParts, MatchedPath};
+use axum::extract::FromRequestParts;
 use axum::http::header;
 use axum::http::request::Parts;
 
@@ -62,8 +62,7 @@ impl FromRequestParts<Api> for Call {
         if let Some(cared) = api.care.of(&caller.source) {
             cared.admit(admitted).await?;
         }
-        let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
-        caller.permits(Need::of(&parts.method, route)).inspect_err(|_| {
+        caller.permits(Need::of(&parts.method, admitted.route().as_str())).inspect_err(|_| {
             let _ = admitted.lacks_scope.set(());
         })?;
         let source = caller.source.clone();
@@ -88,11 +87,11 @@ impl FromRequestParts<Api> for Call {
 /// back to that client alone.
 fn base(parts: &Parts, origin: Option<&Origin>, api: &Api) -> String {
     if let Some(url) = &api.public_url {
-        return format!("{}/scim/v2", url.trim_end_matches('/'));
+        return [url.trim_end_matches('/'), "/scim/v2"].concat();
     }
     let scheme = if origin.is_some_and(|origin| origin.is_https) { "https" } else { "http" };
     let host = auth::host(origin, &parts.headers, &parts.uri).unwrap_or("localhost");
-    format!("{scheme}://{host}/scim/v2")
+    [scheme, "://", host, "/scim/v2"].concat()
 }
 
 impl Call {

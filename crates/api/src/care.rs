@@ -86,15 +86,9 @@ impl Care {
     }
 
     /// Enters a request whose client went away before its answer.
-    pub fn enter_unanswered(
-        &self,
-        method: &'static str,
-        route: &str,
-        admission: &Admission,
-        clock: &dyn Clock,
-    ) {
+    pub fn enter_unanswered(&self, admission: &Admission, clock: &dyn Clock) {
         if let Some(cared) = admission.cared.get() {
-            failure::enter_unanswered(cared, method, route, admission, clock.now());
+            failure::enter_unanswered(cared, admission, clock.now());
         }
     }
 

@@ -108,7 +108,7 @@ impl Reads {
     pub fn named(&self, source: &SourceId, key: &str) -> Option<Arc<KeptUser>> {
         let hash = self.name_hash(source, key);
         let id = *locked(self.names(hash)).get(&hash)?;
-        self.user(source, id).filter(|found| *found.name_key == *key)
+        self.user(source, id).filter(|found| found.name_key() == key)
     }
 
     /// Before a read of the store whose outcome is to be kept.
@@ -131,7 +131,7 @@ impl Reads {
             if known.len() > MANY_NAMES {
                 known.retain(|_, name| Arc::strong_count(name) > 1);
             }
-            groups.iter().map(|group| (group.id, shared(&mut known, group.id, &group.display))).collect()
+            groups.iter().map(|group| shared(&mut known, group.id, &group.display)).collect()
         };
         let Some(user) = KeptUser::of(source, stored, name_key, groups) else { return };
         let (user, hash) = (Arc::new(user), self.name_hash(source, name_key));
@@ -149,7 +149,7 @@ impl Reads {
     }
 
     fn unname(&self, user: &KeptUser) {
-        let hash = self.name_hash(&user.source, &user.name_key);
+        let hash = self.name_hash(&user.source, user.name_key());
         let mut names = locked(self.names(hash));
         if names.get(&hash) == Some(&user.id) {
             names.remove(&hash);
@@ -172,14 +172,13 @@ impl Reads {
 
 /// The one name of a group that all its users share.
 fn shared(known: &mut HashMap<GroupId, Arc<GroupName>>, id: GroupId, display: &str) -> Arc<GroupName> {
-    let name = GroupName::new(display);
     if let Some(old) = known.get(&id) {
-        if old.is(&name) {
+        if old.display() == display {
             return old.clone();
         }
         old.retire();
     }
-    let name = Arc::new(name);
+    let name = Arc::new(GroupName::new(id, display));
     known.insert(id, name.clone());
     name
 }

@@ -11,24 +11,24 @@ mod certificates;
 mod patient;
 mod places;
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use axon_api::Peer;
-use axum::Router;
-use axum::body::Body;
-use axum::http::Request;
+use axon_api::{Gate, Peer};
+use axum::body::{Body, HttpBody as _};
+use axum::extract::Request;
+use axum::response::Response;
 use hyper::body::Incoming;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio_util::task::TaskTracker;
-use tower::ServiceExt as _;
 
 use activity::Activity;
 pub use certificates::Certificates;
@@ -53,6 +53,18 @@ pub struct ConnectionLimits {
     pub header_time: Duration,
     /// The most bytes of a header.
     pub header_bytes: usize,
+}
+
+/// What answers the requests of all connections.
+pub trait Answers: Clone + Send + Sync + 'static {
+    /// Answers one request of this peer.
+    fn answer(&self, request: Request, peer: Peer) -> impl Future<Output = Response> + Send;
+}
+
+impl Answers for Gate {
+    fn answer(&self, request: Request, peer: Peer) -> impl Future<Output = Response> + Send {
+        Self::answer(self, request, Some(peer))
+    }
 }
 
 /// An open port.
@@ -84,7 +96,7 @@ impl Listener {
     }
 
     /// Serves until `stop` shows true and every connection has ended.
-    pub async fn serve(self, routes: Router, stop: watch::Receiver<bool>) {
+    pub async fn serve(self, routes: impl Answers, stop: watch::Receiver<bool>) {
         let all = Arc::new(Semaphore::new(self.limits.connections.clamp(1, Semaphore::MAX_PERMITS)));
         let open = TaskTracker::new();
         let mut ending = stop.clone();
@@ -129,7 +141,7 @@ async fn greet(
     stream: TcpStream,
     peer: SocketAddr,
     tls: Option<Arc<Certificates>>,
-    routes: Router,
+    routes: impl Answers,
     limits: ConnectionLimits,
     stop: watch::Receiver<bool>,
 ) {
@@ -149,32 +161,27 @@ async fn greet(
 }
 
 /// Serves one connection until it ends, is idle, or the server stops.
-async fn talk<S>(
-    stream: S,
+async fn talk(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: Peer,
-    routes: Router,
+    routes: impl Answers,
     limits: ConnectionLimits,
     mut stop: watch::Receiver<bool>,
-) where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
+) {
     let activity = Arc::new(Activity::default());
-    let service = tower::service_fn({
+    let service = service_fn({
         let activity = activity.clone();
         move |request: Request<Incoming>| {
-            let begun = activity.begin();
-            let mut request = request.map(Body::new);
-            request.extensions_mut().insert(peer);
-            let answer = routes.clone().oneshot(request);
+            let (begun, routes) = (activity.begin(), routes.clone());
             async move {
-                let answer = answer.await;
+                let answer = routes.answer(request.map(body), peer).await;
                 drop(begun);
-                answer
+                Ok::<_, Infallible>(answer)
             }
         }
     });
     let builder = builder(&limits);
-    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     let mut seen = 0;
     let mut is_ending = false;
@@ -208,6 +215,11 @@ async fn talk<S>(
             }
         }
     }
+}
+
+/// Most requests have none, and need no place for it.
+fn body(incoming: Incoming) -> Body {
+    if incoming.is_end_stream() { Body::empty() } else { Body::new(incoming) }
 }
 
 fn builder(limits: &ConnectionLimits) -> auto::Builder<TokioExecutor> {

@@ -1,12 +1,17 @@
 //! Logs and metrics.
 
+mod in_request;
+
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Log, LogFormat};
+
+use self::in_request::WithRequest;
 
 /// Starts logging to standard error. The TDS driver logs whole server errors, which name people: it is always silent.
 pub fn start_logs(log: &Log) -> anyhow::Result<()> {
@@ -17,13 +22,16 @@ pub fn start_logs(log: &Log) -> anyhow::Result<()> {
         .add_directive("sqlx=warn".parse().context("a directive")?);
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = match log.format {
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
-        LogFormat::Text => builder.try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).map_event_format(WithRequest::json).try_init(),
+        LogFormat::Text => builder.map_event_format(WithRequest::text).try_init(),
     };
     started.map_err(|error| anyhow::anyhow!("logs do not start: {error}"))
 }
 
-/// Starts metrics; gives what renders them.
+/// How often what was measured is folded into the histograms. Until then each answer takes some bytes.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// Starts metrics; gives what renders them. To be called where a runtime runs.
 pub fn start_metrics() -> anyhow::Result<Arc<dyn Fn() -> String + Send + Sync>> {
     let handle = PrometheusBuilder::new()
         .set_buckets_for_metric(
@@ -33,5 +41,13 @@ pub fn start_metrics() -> anyhow::Result<Arc<dyn Fn() -> String + Send + Sync>> 
         .context("metric buckets")?
         .install_recorder()
         .context("metrics do not start")?;
+    let kept = handle.clone();
+    tokio::spawn(async move {
+        let mut every = tokio::time::interval(UPKEEP);
+        loop {
+            every.tick().await;
+            kept.run_upkeep();
+        }
+    });
     Ok(Arc::new(move || handle.render()))
 }

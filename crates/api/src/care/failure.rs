@@ -57,18 +57,13 @@ pub struct Answered<'a> {
 const GONE: u16 = 499;
 
 /// Enters a request whose client went away before its answer: a time-out there is a failed call.
-pub fn enter_unanswered(
-    cared: &Cared,
-    method: &'static str,
-    route: &str,
-    admission: &Admission,
-    now: OffsetDateTime,
-) {
+pub fn enter_unanswered(cared: &Cared, admission: &Admission, now: OffsetDateTime) {
     let error = ScimError {
         status: GONE,
         scim_type: None,
         detail: "the client did not wait for the answer".to_owned(),
     };
+    let (method, route) = (admission.method, admission.route().as_str());
     enter(cared, &Answered { method, route, query: None, status: GONE, error: Some(&error), admission }, now);
 }
 

@@ -9,6 +9,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::auth::{Origin, Slowed};
 use crate::care::{Cared, Sent, Turn};
 
+use super::RouteName;
+
 /// A request that was let in.
 #[derive(Debug, Clone)]
 pub struct Admitted(Arc<Admission>);
@@ -18,6 +20,10 @@ pub struct Admitted(Arc<Admission>);
 pub struct Admission {
     /// Its id.
     pub id: RequestId,
+    /// Its method, from a closed set.
+    pub method: &'static str,
+    /// Where it goes, as soon as that is known.
+    pub route: OnceLock<RouteName>,
     /// What its body asks for, without values; written where debug logs are on.
     pub outline: OnceLock<String>,
     /// The largest body, bytes; for what grows as it is read.
@@ -53,9 +59,11 @@ impl std::ops::Deref for Admitted {
 
 impl Admitted {
     /// Lets a request in; it has no place yet.
-    pub fn new(id: RequestId, body_bytes: usize, places: Arc<Semaphore>) -> Self {
+    pub fn new(id: RequestId, method: &'static str, body_bytes: usize, places: Arc<Semaphore>) -> Self {
         Self(Arc::new(Admission {
             id,
+            method,
+            route: OnceLock::new(),
             outline: OnceLock::new(),
             body_bytes,
             cared: OnceLock::new(),
@@ -73,6 +81,11 @@ impl Admitted {
 }
 
 impl Admission {
+    /// Where it goes; nowhere, until that is known.
+    pub fn route(&self) -> &RouteName {
+        self.route.get().unwrap_or(&RouteName::Nowhere)
+    }
+
     /// Waits for a place among all that are worked on. It is kept until the request ends.
     pub async fn step_forward(&self) {
         // Closed by nobody; were it closed, the request would run without waiting.

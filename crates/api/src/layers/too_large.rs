@@ -4,8 +4,7 @@
 use std::time::Duration;
 
 use axum::extract::Request;
-use axum::http::{StatusCode, header};
-use axum::middleware::Next;
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::StreamExt as _;
 
@@ -14,14 +13,15 @@ const MOMENT: Duration = Duration::from_secs(1);
 /// How many times the limit is read away at most.
 const MOST: u64 = 4;
 
-/// Refuses what says that it is too large; lets all else pass. A body that does not say is held to the limit as it is read.
-pub async fn refuse(limit: u64, request: Request, next: Next) -> Response {
-    let declared = request.headers().get(header::CONTENT_LENGTH);
-    let declared =
-        declared.and_then(|v| v.to_str().ok()).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
-    if declared <= limit {
-        return next.run(request).await;
-    }
+/// Whether a body says that it is over the limit. One that does not say is held to it as it is read.
+pub fn is_declared(limit: u64, headers: &HeaderMap) -> bool {
+    let declared = headers.get(header::CONTENT_LENGTH);
+    let declared = declared.and_then(|v| v.to_str().ok()).and_then(|text| text.parse::<u64>().ok());
+    declared.is_some_and(|declared| declared > limit)
+}
+
+/// Refuses such a body.
+pub async fn refuse(limit: u64, request: Request) -> Response {
     let most = limit.saturating_mul(MOST);
     let mut body = request.into_body().into_data_stream();
     let reading = async {

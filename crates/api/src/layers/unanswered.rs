@@ -7,15 +7,13 @@ use crate::state::Api;
 pub struct Unanswered<'a> {
     api: &'a Api,
     admitted: &'a Admitted,
-    method: &'static str,
-    route: &'a str,
     is_answered: bool,
 }
 
 impl<'a> Unanswered<'a> {
     /// Begins to stand by.
-    pub fn new(api: &'a Api, admitted: &'a Admitted, method: &'static str, route: &'a str) -> Self {
-        Self { api, admitted, method, route, is_answered: false }
+    pub fn new(api: &'a Api, admitted: &'a Admitted) -> Self {
+        Self { api, admitted, is_answered: false }
     }
 
     /// There is an answer.
@@ -27,7 +25,7 @@ impl<'a> Unanswered<'a> {
 impl Drop for Unanswered<'_> {
     fn drop(&mut self) {
         if !self.is_answered && !std::thread::panicking() {
-            self.api.care.enter_unanswered(self.method, self.route, self.admitted, self.api.clock.as_ref());
+            self.api.care.enter_unanswered(self.admitted, self.api.clock.as_ref());
         }
     }
 }

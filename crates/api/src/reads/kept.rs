@@ -7,14 +7,19 @@ use axon_model::{GroupId, SourceId, UserId};
 use axon_store::StoredUser;
 use axon_store::stored::{entity_tag, shown_instant};
 
-/// The name of a group as users show it, shared by all of them.
+/// A group as its users show it, shared by all of them.
 #[derive(Debug)]
 pub struct GroupName {
-    /// A JSON string.
-    text: Box<str>,
+    /// Its name.
+    display: Box<str>,
+    /// The element of `groups`, without the address of SCIM.
+    element: Box<str>,
     /// The group has another name now, or is gone: whoever shows it is out of date.
     gone: AtomicBool,
 }
+
+/// Where the address of SCIM stands in [`GroupName::element`].
+const ADDRESS_AT: usize = r#"{"value":"00000000-0000-0000-0000-000000000000","$ref":""#.len();
 
 /// A user.
 #[derive(Debug)]
@@ -25,22 +30,26 @@ pub struct KeptUser {
     pub source: SourceId,
     /// Its version.
     pub version: u64,
-    /// The folded `userName`.
-    pub name_key: Box<str>,
-    /// The JSON text up to where the address of SCIM stands in `meta.location`.
-    head: Box<[u8]>,
-    groups: Box<[(GroupId, Arc<GroupName>)]>,
+    /// The folded `userName`, then the JSON text up to `groups`, without the address of SCIM in `meta.location`.
+    text: Box<str>,
+    /// Where the JSON begins.
+    json: usize,
+    /// Where the address of SCIM stands.
+    address: usize,
+    groups: Box<[Arc<GroupName>]>,
 }
 
 impl GroupName {
-    /// A name.
-    pub fn new(display: &str) -> Self {
-        Self { text: serde_json::Value::from(display).to_string().into(), gone: AtomicBool::new(false) }
+    /// A group with a name.
+    pub fn new(id: GroupId, display: &str) -> Self {
+        let name = serde_json::Value::from(display);
+        let element = format!(r#"{{"value":"{id}","$ref":"/Groups/{id}","display":{name},"type":"direct"}}"#);
+        Self { display: display.into(), element: element.into(), gone: AtomicBool::new(false) }
     }
 
-    /// Whether it is this name.
-    pub fn is(&self, other: &Self) -> bool {
-        self.text == other.text
+    /// Its name.
+    pub fn display(&self) -> &str {
+        &self.display
     }
 
     /// Says that it holds no longer.
@@ -55,67 +64,65 @@ impl KeptUser {
         source: &SourceId,
         stored: &StoredUser,
         name_key: &str,
-        groups: Box<[(GroupId, Arc<GroupName>)]>,
+        groups: Box<[Arc<GroupName>]>,
     ) -> Option<Self> {
-        let mut head = serde_json::to_vec(stored.resource.as_map()).ok()?;
-        head.pop();
-        let comma = if stored.resource.as_map().is_empty() { "" } else { "," };
-        let (created, modified) = (shown_instant(stored.created), shown_instant(stored.modified));
-        let says = format!(
-            r#"{comma}"id":"{}","meta":{{"resourceType":"User","created":"{created}","lastModified":"{modified}","location":""#,
-            stored.id
+        let map = stored.resource.as_map();
+        let document = serde_json::to_string(map).ok()?;
+        let open = document.strip_suffix('}')?;
+        let comma = if map.is_empty() { "" } else { "," };
+        let (id, created, modified) =
+            (stored.id, shown_instant(stored.created), shown_instant(stored.modified));
+        let before = format!(
+            r#"{name_key}{open}{comma}"id":"{id}","meta":{{"resourceType":"User","created":"{created}","lastModified":"{modified}","location":""#
         );
-        head.extend_from_slice(says.as_bytes());
+        let version = serde_json::Value::from(entity_tag(stored.version));
+        let text = format!(r#"{before}/Users/{id}","version":{version}}}"#);
         Some(Self {
-            id: stored.id,
+            id,
             source: source.clone(),
             version: stored.version,
-            name_key: name_key.into(),
-            head: head.into(),
+            json: name_key.len(),
+            address: before.len(),
+            text: text.into(),
             groups,
         })
     }
 
+    /// The folded `userName`.
+    pub fn name_key(&self) -> &str {
+        &self.text[..self.json]
+    }
+
     /// What it takes of memory, about.
     pub fn bytes(&self) -> usize {
-        192 + self.head.len() + self.name_key.len() + self.groups.len() * 24
+        192 + self.text.len() + self.groups.len() * 8
     }
 
     /// Whether the names of its groups still hold.
     pub fn holds(&self) -> bool {
-        self.groups.iter().all(|(_, name)| !name.gone.load(Ordering::Acquire))
+        self.groups.iter().all(|name| !name.gone.load(Ordering::Acquire))
     }
 
-    /// How long [`KeptUser::write`] makes the text, about.
+    /// How long [`KeptUser::write`] makes the text.
     pub fn length(&self, base: &str) -> usize {
-        self.head.len() + base.len() + 80 + self.groups.len() * (base.len() + 170)
+        let groups = self.groups.iter().map(|name| 1 + name.element.len() + base.len()).sum::<usize>();
+        let brackets = if self.groups.is_empty() { 1 } else { r#","groups":[]}"#.len() - 1 };
+        self.text.len() - self.json + base.len() + groups + brackets
     }
 
     /// Writes it as a client sees it that reaches SCIM under `base`, which must need no escape.
     pub fn write(&self, base: &str, out: &mut Vec<u8>) {
-        let mut buffer = [0; 36];
-        out.extend_from_slice(&self.head);
+        out.extend_from_slice(&self.text.as_bytes()[self.json..self.address]);
         out.extend_from_slice(base.as_bytes());
-        out.extend_from_slice(b"/Users/");
-        out.extend_from_slice(self.id.as_uuid().hyphenated().encode_lower(&mut buffer).as_bytes());
-        out.extend_from_slice(br#"","version":"#);
-        out.extend_from_slice(serde_json::Value::from(entity_tag(self.version)).to_string().as_bytes());
-        out.push(b'}');
-        for (n, (group, name)) in self.groups.iter().enumerate() {
-            out.extend_from_slice(if n == 0 {
-                br#","groups":[{"value":""#.as_slice()
-            } else {
-                br#",{"value":""#
-            });
-            let id = group.as_uuid().hyphenated().encode_lower(&mut buffer).as_bytes();
-            out.extend_from_slice(id);
-            out.extend_from_slice(br#"","$ref":""#);
+        out.extend_from_slice(&self.text.as_bytes()[self.address..]);
+        let mut between = r#","groups":["#;
+        for group in &self.groups {
+            let (before, after) = group.element.as_bytes().split_at(ADDRESS_AT);
+            out.extend_from_slice(between.as_bytes());
+            out.extend_from_slice(before);
             out.extend_from_slice(base.as_bytes());
-            out.extend_from_slice(b"/Groups/");
-            out.extend_from_slice(id);
-            out.extend_from_slice(br#"","display":"#);
-            out.extend_from_slice(name.text.as_bytes());
-            out.extend_from_slice(br#","type":"direct"}"#);
+            out.extend_from_slice(after);
+            between = ",";
         }
         out.extend_from_slice(if self.groups.is_empty() { b"}" } else { b"]}" });
     }

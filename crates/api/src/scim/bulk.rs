@@ -18,7 +18,7 @@ use crate::state::Api;
 pub const MAX_OPERATIONS: usize = 1000;
 
 /// Does the operations one by one. Each is atomic by itself; all of them are no transaction.
-#[tracing::instrument(name = "scim.bulk", skip_all, fields(source.id = %call.source))]
+#[tracing::instrument(level = "debug", name = "scim.bulk", skip_all, fields(source.id = %call.source))]
 pub async fn handle(
     State(api): State<Api>,
     call: Call,

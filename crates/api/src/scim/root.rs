@@ -21,13 +21,13 @@ use crate::reply::{Refused, scim_json, unwritable};
 use crate::state::Api;
 
 /// Lists users and groups as the address says.
-#[tracing::instrument(name = "scim.root.list", skip_all, fields(source.id = %call.source))]
+#[tracing::instrument(level = "debug", name = "scim.root.list", skip_all, fields(source.id = %call.source))]
 pub async fn list(State(api): State<Api>, call: Call) -> Result<Response, Refused> {
     answer(&api, &call).await
 }
 
 /// Lists users and groups as the body says; what the address says does not count.
-#[tracing::instrument(name = "scim.root.search", skip_all, fields(source.id = %call.source))]
+#[tracing::instrument(level = "debug", name = "scim.root.search", skip_all, fields(source.id = %call.source))]
 pub async fn search(
     State(api): State<Api>,
     call: Call,

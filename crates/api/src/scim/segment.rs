@@ -1,7 +1,9 @@
 //! The last segment of an address, decoded.
 
+use std::str;
+
 use axon_scim::ScimError;
-use axum::extract::{FromRequestParts, Path};
+use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
 use crate::reply::Refused;
@@ -13,12 +15,72 @@ pub struct Segment(pub String);
 impl FromRequestParts<Api> for Segment {
     type Rejection = Refused;
 
-    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Refused> {
-        match Path::<String>::from_request_parts(parts, api).await {
-            Ok(Path(text)) => Ok(Self(text)),
-            Err(_) => {
+    async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, Refused> {
+        let path = parts.uri.path();
+        let segment = path.rsplit('/').next().unwrap_or(path);
+        match decoded(segment) {
+            Some(text) => Ok(Self(text)),
+            None => {
                 Err(ScimError::not_found("the end of this address is not UTF-8, so it names nothing").into())
             }
         }
+    }
+}
+
+/// Without the escapes of RFC 3986 section 2.1. A `%` that begins none stands for itself.
+fn decoded(segment: &str) -> Option<String> {
+    if !segment.contains('%') {
+        return Some(segment.to_owned());
+    }
+    let mut bytes = Vec::with_capacity(segment.len());
+    let mut rest = segment.as_bytes();
+    while let [first, after @ ..] = rest {
+        let escaped = match after {
+            [high, low, ..] if *first == b'%' => hex(*high).zip(hex(*low)),
+            _ => None,
+        };
+        match escaped {
+            Some((high, low)) => {
+                bytes.push(high << 4 | low);
+                rest = &after[2..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_are_taken_away_once() {
+        for (segment, text) in [
+            ("abc", "abc"),
+            ("a%20b+c", "a b+c"),
+            ("%C3%a9", "é"),
+            ("%2F%2f", "//"),
+            ("%2541", "%41"),
+            ("100%", "100%"),
+            ("%4", "%4"),
+            ("%zz%41", "%zzA"),
+        ] {
+            assert_eq!(decoded(segment).as_deref(), Some(text), "{segment}");
+        }
+        assert_eq!(decoded("%ff"), None);
+        assert_eq!(decoded("%C3"), None);
     }
 }

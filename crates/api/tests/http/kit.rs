@@ -5,13 +5,13 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axon_api::Gate;
 use axon_api::auth::{AuthSettings, Trusts};
 use axon_api::{Api, ApiParts, Limits, Readiness, router};
 use axon_model::{Actor, Clock, IdSource, ManualClock};
 use axon_scim::{Profile, ProfileKind, Registry};
 use axon_store::{Act, JournalStore as _, NewToken, Token, TokenHash, TokenStore as _};
 use axon_store_sqlite::{Address, Options, SqliteStore};
-use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ pub const NOBODY: &str = "01890000-0000-7000-8000-000000000000";
 
 /// A router over a store in a folder of its own.
 pub struct Server {
-    pub router: Router,
+    pub router: Gate,
     pub api: Api,
     pub store: Arc<SqliteStore>,
     pub clock: Arc<ManualClock>,
@@ -72,6 +72,7 @@ impl Server {
             clock: clock.clone(),
             ids: Arc::new(IdSource::Random),
             public_url: Some("https://axon.test/".to_owned()),
+            operators: None,
             readiness: Arc::new(NoTargets),
             care: axon_api::care::CareSettings::default(),
             render_metrics: Arc::new(String::new),

@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-use axum::routing::get;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::*;
@@ -18,13 +17,21 @@ struct Served {
     serving: tokio::task::JoinHandle<()>,
 }
 
+#[derive(Clone)]
+struct Hello;
+
+impl Answers for Hello {
+    async fn answer(&self, _: Request, _: Peer) -> Response {
+        Response::new(Body::from("hello"))
+    }
+}
+
 async fn serve(limits: ConnectionLimits, tls: Option<Arc<Certificates>>) -> Served {
     let places = Places::new(6, Vec::new());
     let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), tls, places, limits).await.unwrap();
     let address = listener.tcp.local_addr().unwrap();
     let (stop, stopped) = watch::channel(false);
-    let routes = Router::new().route("/", get(|| async { "hello" }));
-    Served { address, stop, serving: tokio::spawn(listener.serve(routes, stopped)) }
+    Served { address, stop, serving: tokio::spawn(listener.serve(Hello, stopped)) }
 }
 
 /// What comes until the server closes.

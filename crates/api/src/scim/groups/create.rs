@@ -13,7 +13,7 @@ use crate::scim::refused;
 use crate::state::Api;
 
 /// Creates a group, with the members that the body names.
-#[tracing::instrument(name = "scim.groups.create", skip_all, fields(source.id = %call.source))]
+#[tracing::instrument(level = "debug", name = "scim.groups.create", skip_all, fields(source.id = %call.source))]
 pub async fn handle(
     State(api): State<Api>,
     call: Call,

@@ -15,7 +15,7 @@ use crate::state::Api;
 
 /// Reads one group. With its members, all of them, unless the client excludes them or knows this version: then no row of theirs
 /// is read.
-#[tracing::instrument(name = "scim.groups.get", skip_all, fields(source.id = %call.source))]
+#[tracing::instrument(level = "debug", name = "scim.groups.get", skip_all, fields(source.id = %call.source))]
 pub async fn handle(State(api): State<Api>, call: Call, Segment(text): Segment) -> Result<Response, Refused> {
     let id = parse_id(&text)?;
     let projection = call.projection(&api, KIND)?;

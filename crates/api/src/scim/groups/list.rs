@@ -9,7 +9,7 @@ use crate::reply::Refused;
 use crate::state::Api;
 
 /// Lists groups in the order of their creation.
-#[tracing::instrument(name = "scim.groups.list", skip_all, fields(source.id = %call.source))]
+#[tracing::instrument(level = "debug", name = "scim.groups.list", skip_all, fields(source.id = %call.source))]
 pub async fn handle(State(api): State<Api>, call: Call) -> Result<Response, Refused> {
     answer_list(&api, &call).await
 }

@@ -15,7 +15,7 @@ use crate::scim::{MANY_MEMBERS, refused};
 use crate::state::Api;
 
 /// Changes a group: all operations or none. What it costs follows from the change, not from the size of the group.
-#[tracing::instrument(name = "scim.groups.patch", skip_all, fields(source.id = %call.source))]
+#[tracing::instrument(level = "debug", name = "scim.groups.patch", skip_all, fields(source.id = %call.source))]
 pub async fn handle(
     State(api): State<Api>,
     call: Call,

@@ -18,7 +18,7 @@ use crate::state::Api;
 /// A body without `members`, or with `null`, keeps them, whatever the profile. RFC 7644 section 3.5.1 leaves it to the server
 /// what an attribute means that a client does not speak of. Okta sends the full list with each PUT; a client that read the group with
 /// `excludedAttributes=members` and sends its echo back must not put everybody out.
-#[tracing::instrument(name = "scim.groups.replace", skip_all, fields(source.id = %call.source))]
+#[tracing::instrument(level = "debug", name = "scim.groups.replace", skip_all, fields(source.id = %call.source))]
 pub async fn handle(
     State(api): State<Api>,
     call: Call,

@@ -14,7 +14,7 @@ use crate::scim::render::View;
 use crate::state::Api;
 
 /// Creates a user. A user name that the source has already is 409.
-#[tracing::instrument(name = "scim.users.create", skip_all, fields(source.id = %call.source))]
+#[tracing::instrument(level = "debug", name = "scim.users.create", skip_all, fields(source.id = %call.source))]
 pub async fn handle(
     State(api): State<Api>,
     call: Call,

@@ -14,7 +14,7 @@ use crate::scim::segment::Segment;
 use crate::state::Api;
 
 /// Reads one user. The entity tag speaks of the user's own document: `groups`, which groups say, do not move it.
-#[tracing::instrument(name = "scim.users.get", skip_all, fields(source.id = %call.source))]
+#[tracing::instrument(level = "debug", name = "scim.users.get", skip_all, fields(source.id = %call.source))]
 pub async fn handle(State(api): State<Api>, call: Call, Segment(text): Segment) -> Result<Response, Refused> {
     let id = parse_id(&text)?;
     let projection = call.projection(&api, KIND)?;

@@ -44,7 +44,9 @@ pub fn answer(call: &Call, user: &KeptUser) -> Response {
 }
 
 fn headers(response: &mut Response, call: &Call, user: &KeptUser) {
-    let location = format!("{}/Users/{}", call.base, user.id);
+    let mut id = [0; 36];
+    let id: &str = user.id.as_uuid().hyphenated().encode_lower(&mut id);
+    let location = [&call.base, "/Users/", id].concat();
     for (name, text) in [(header::ETAG, entity_tag(user.version)), (header::LOCATION, location)] {
         if let Ok(value) = HeaderValue::try_from(text) {
             response.headers_mut().insert(name, value);

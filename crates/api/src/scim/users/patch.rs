@@ -15,7 +15,7 @@ use crate::scim::segment::Segment;
 use crate::state::Api;
 
 /// Changes a user: all operations or none.
-#[tracing::instrument(name = "scim.users.patch", skip_all, fields(source.id = %call.source))]
+#[tracing::instrument(level = "debug", name = "scim.users.patch", skip_all, fields(source.id = %call.source))]
 pub async fn handle(
     State(api): State<Api>,
     call: Call,

@@ -15,7 +15,7 @@ use crate::scim::segment::Segment;
 use crate::state::Api;
 
 /// Replaces a user; an absent `active` keeps what was (Okta leaves it out).
-#[tracing::instrument(name = "scim.users.replace", skip_all, fields(source.id = %call.source))]
+#[tracing::instrument(level = "debug", name = "scim.users.replace", skip_all, fields(source.id = %call.source))]
 pub async fn handle(
     State(api): State<Api>,
     call: Call,

@@ -11,7 +11,7 @@ use crate::reply::Refused;
 use crate::state::Api;
 
 /// Lists users as the body says; what the address says does not count.
-#[tracing::instrument(name = "scim.users.search", skip_all, fields(source.id = %call.source))]
+#[tracing::instrument(level = "debug", name = "scim.users.search", skip_all, fields(source.id = %call.source))]
 pub async fn handle(
     State(api): State<Api>,
     call: Call,
