@@ -12,6 +12,7 @@
 //! and in each target's renderer; the compiler names every place.
 
 pub mod admit;
+mod assigned;
 pub mod builtin;
 pub mod diff;
 mod effect;
@@ -30,6 +31,7 @@ pub mod ties;
 pub mod wave;
 
 pub use admit::{Admitted, Guards, History, Mode, Past, Reason, RemovalBudget, Withheld, admit};
+pub use assigned::plan_assigned;
 pub use diff::{Needed, diff};
 pub use finding::{Finding, Obstacle};
 pub use focus::{Tied, focus};

@@ -279,6 +279,11 @@ impl TargetError {
 /// A place where access is enforced.
 #[async_trait]
 pub trait Target: Send + Sync {
+    /// Tells the target of whom and of which roles the desired side speaks, before the two sides are compared. A target that knows
+    /// principals by another id than their name looks here whom each name means. True: an inspection would say other names now.
+    async fn introduce(&self, _desired: &Graph) -> Result<bool, TargetError> {
+        Ok(false)
+    }
     /// Reads what is in force.
     async fn inspect(&self, scope: InspectScope) -> Result<Inspection, TargetError>;
     /// Applies steps in order, each alone. Stops at the first that is not `Done` or already there; one outcome per step.
