@@ -1,12 +1,15 @@
 //! The command line.
 
+mod access;
 mod token;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::person::Proof;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use access::{GrantAnswer, GrantArgs, GrantAsk, GrantCommand, OffboardArgs};
 pub use token::{ClientCommand, Terms, TokenCommand};
 
 /// Carries identity to Azure Synapse: SCIM in, exactly the permissions of the role map out, every one of them traceable.
@@ -103,6 +106,10 @@ pub enum Command {
         #[command(subcommand)]
         command: HoldsCommand,
     },
+    /// Shut somebody out at once, whatever sources say, until it is released
+    Offboard(OffboardArgs),
+    /// Give somebody a role for a while, beside the map
+    Grant(GrantArgs),
     /// The store: its schema, its soundness, its moving
     Store {
         /// What to do
@@ -216,9 +223,12 @@ pub struct HoldAnswer {
     /// Why, for the journal
     #[arg(long)]
     pub reason: String,
-    /// Who says so, where it is not the login that runs this
-    #[arg(long)]
+    /// A name beside the login that runs this; it proves nothing
+    #[arg(long, conflicts_with = "token_file")]
     pub by: Option<String>,
+    /// Who says so
+    #[command(flatten)]
+    pub proof: Proof,
 }
 
 /// The role map.

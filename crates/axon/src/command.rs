@@ -6,8 +6,11 @@ mod check_config;
 mod check_map;
 mod emulator;
 mod explain;
+mod grant;
 mod holds;
 mod map;
+mod offboard;
+mod people;
 mod plan;
 mod replay;
 mod serve;
@@ -72,7 +75,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<Status> {
         Command::Map { command: MapCommand::Diff { old, new, json } } => {
             map::diff::run(config, &old, &new, json)
         }
-        Command::Map { command: MapCommand::Preview(args) } => Box::pin(map::preview::run(config, &args)).await,
+        Command::Map { command: MapCommand::Preview(args) } => {
+            Box::pin(map::preview::run(config, &args)).await
+        }
         Command::Map { command: MapCommand::Snapshot } => map::snapshot(&existing(config).await?).await,
         Command::Map { command: MapCommand::Schema } => map::print_schema(),
         Command::Map { command: MapCommand::Check { path, set, json } } => {
@@ -81,6 +86,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<Status> {
         Command::Scim { command: ScimCommand::Replay(args) } => replay::run(args).await,
         Command::Audit { command } => audit::run(config, command).await,
         Command::Holds { command } => holds::run(existing(config).await?, command).await,
+        Command::Offboard(args) => offboard::run(existing(config).await?, args).await,
+        Command::Grant(args) => Box::pin(grant::run(existing(config).await?, args)).await,
         Command::Store { command } => store::run(load_config(config)?, command).await,
         Command::Status { json } => status::run(existing(config).await?, json).await,
         Command::Config { command: ConfigCommand::Check { json } } => {

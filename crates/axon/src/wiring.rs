@@ -64,8 +64,7 @@ impl Parts {
 
     /// An act of whoever runs this command.
     pub fn act(&self) -> Act {
-        let name =
-            std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "unknown".into());
+        let name = crate::person::login();
         Act { actor: Actor::Operator { name }, request: None, now: self.clock.now(), ids: self.ids.clone() }
     }
 

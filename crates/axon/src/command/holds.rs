@@ -1,13 +1,15 @@
 //! `axon holds list | release | reject`
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use axon_model::name::shown;
-use axon_model::{Actor, HoldId, RecordSeq};
-use axon_store::{Act, Hold, HoldEnd, HoldKind, HoldState};
+use axon_model::{Actor, RecordSeq};
+use axon_store::operators::Permission;
+use axon_store::{Act, Answered, Hold, HoldEnd, HoldKind, HoldState};
 use serde_json::{Value, json};
 
 use super::{Status, print_json};
 use crate::cli::{HoldAnswer, HoldsCommand};
+use crate::person;
 use crate::wiring::Parts;
 
 /// The longest reason and name, in characters.
@@ -46,6 +48,9 @@ pub fn value(hold: &Hold) -> Value {
         "source": hold.held.source,
         "target": hold.held.target,
         "opened": instant(hold.opened),
+        "people": hold.held.terms.people,
+        "asked_by": hold.held.terms.asked_by,
+        "first": hold.first.as_ref().map(|e| json!({ "at": instant(e.at), "by": e.by, "reason": e.reason })),
         "expires": hold.held.expires.map(instant),
         "ended": hold.ended.as_ref().map(|e| json!({ "at": instant(e.at), "by": e.by, "reason": e.reason })),
         "record": hold.record,
@@ -72,6 +77,16 @@ async fn list(parts: &Parts, all: bool, check: bool, as_json: bool) -> anyhow::R
             if hold.state == HoldState::Open {
                 println!("    a release means: {}", meaning(hold.held.kind));
             }
+            if hold.held.terms.asked_by.is_some() {
+                println!("    somebody else than whoever asked has to release it");
+            }
+            if hold.held.terms.people > 1 {
+                println!("    two persons have to release it");
+            }
+            if let Some(first) = &hold.first {
+                let at = axon_store::stored::shown_instant(first.at);
+                println!("    released first {at} by {}: {}", shown(&first.by), shown(&first.reason));
+            }
             if let Some(ended) = &hold.ended {
                 let at = axon_store::stored::shown_instant(ended.at);
                 println!(
@@ -91,27 +106,54 @@ fn meaning(kind: HoldKind) -> &'static str {
         HoldKind::NewPerson => "this is the person from now on; the principal is dropped and made anew",
         HoldKind::GroupName => "the name is this group's from now on; whoever has it by another one waits",
         HoldKind::GroupMatch => "the group gives what the mapping says",
-        HoldKind::Step => "the step is done once",
+        HoldKind::Step => "the steps are done once",
+        HoldKind::Grant => "the person has the role, from then on for the time that was asked for",
     }
 }
 
 async fn end(parts: &Parts, answer: HoldAnswer, end: HoldEnd) -> anyhow::Result<Status> {
-    let HoldAnswer { id, reason, by } = answer;
+    let HoldAnswer { id, reason, by, proof } = answer;
     let reason = sentence("--reason", &reason)?;
-    let mut act = parts.act();
+    let mut act = person::act(parts, &proof, Permission::HoldsRelease).await?;
     if let Some(by) = by {
         act = in_the_name_of(act, &sentence("--by", &by)?);
     }
     let holds = parts.store.holds(RecordSeq(0)).await?;
     let hold = find(&holds, &id)?;
-    let Some(ended) = parts.store.end_hold(hold.id, end, reason, act).await? else {
-        let state = hold.state.as_str();
-        eprintln!("axon: hold {} is {state}; `axon holds list --all` shows what came of it", hold.id);
-        return Ok(Status::Failed);
-    };
-    println!("{} {}", ended.state.as_str(), text(&ended));
-    eprintln!("a running serve follows within a second");
-    Ok(Status::Done)
+    told(parts.store.answer_hold(hold.id, end, reason, act).await?)
+}
+
+/// Tells what came of an answer.
+pub fn told(answered: Answered) -> anyhow::Result<Status> {
+    match answered {
+        Answered::Ended(hold) => {
+            println!("{} {}", hold.state.as_str(), text(&hold));
+            eprintln!("a running serve follows within a second");
+            Ok(Status::Done)
+        }
+        Answered::Seconded(hold) => {
+            println!("noted {}", text(&hold));
+            eprintln!("it takes two persons: somebody else has to release it too");
+            Ok(Status::Found)
+        }
+        Answered::SamePerson(hold) => {
+            eprintln!(
+                "axon: {} takes a second person: whoever asked for it, or released it first, cannot be that one \
+                 (an operator's token proves another one: --token-file)",
+                hold.id
+            );
+            Ok(Status::Failed)
+        }
+        Answered::Stands(hold) => {
+            let state = hold.state.as_str();
+            eprintln!("axon: hold {} is {state}; `axon holds list --all` shows what came of it", hold.id);
+            Ok(Status::Failed)
+        }
+        Answered::Unknown => {
+            eprintln!("axon: there is no such hold any more");
+            Ok(Status::Failed)
+        }
+    }
 }
 
 /// Who answers is told with the login that the command ran under: a name alone proves nothing.
@@ -123,7 +165,8 @@ fn in_the_name_of(act: Act, by: &str) -> Act {
     Act { actor: Actor::Operator { name }, ..act }
 }
 
-fn sentence(option: &str, text: &str) -> anyhow::Result<String> {
+/// A reason or a name as it may stand in the journal.
+pub fn sentence(option: &str, text: &str) -> anyhow::Result<String> {
     let text = text.trim();
     if text.is_empty() {
         bail!("{option} is empty: say it in a few words");
@@ -138,24 +181,28 @@ fn sentence(option: &str, text: &str) -> anyhow::Result<String> {
 }
 
 fn find<'h>(holds: &'h [Hold], id: &str) -> anyhow::Result<&'h Hold> {
+    find_by(holds, id, "hold; `axon holds list` shows", |hold| vec![hold.id.to_string()])
+}
+
+/// The one with this id, or with an id that begins or ends so. `what` names the kind, and the command that shows the ids.
+pub fn find_by<'h, T>(
+    all: &'h [T],
+    id: &str,
+    what: &str,
+    ids: impl Fn(&T) -> Vec<String>,
+) -> anyhow::Result<&'h T> {
+    let (kind, where_shown) = what.split_once("; ").unwrap_or((what, "the list shows"));
     let wanted = id.trim().to_ascii_lowercase();
-    if let Ok(id) = wanted.parse::<HoldId>() {
-        let found = holds.iter().find(|hold| hold.id == id);
-        return found.with_context(|| format!("there is no hold {id}; `axon holds list` shows the ids"));
-    }
     if wanted.len() < SHORTEST {
-        bail!("{id:?} is too short for an id; `axon holds list` shows the ids");
+        bail!("{id:?} is too short for an id; {where_shown} the ids");
     }
     // Ids that were made together begin alike: their ends tell them apart.
-    let fits = |hold: &&Hold| {
-        let id = hold.id.to_string();
-        id.starts_with(&wanted) || id.ends_with(&wanted)
-    };
-    let found: Vec<&Hold> = holds.iter().filter(fits).collect();
+    let fits = |one: &&T| ids(one).iter().any(|id| id.starts_with(&wanted) || id.ends_with(&wanted));
+    let found: Vec<&T> = all.iter().filter(fits).collect();
     match found.as_slice() {
-        [] => bail!("there is no hold {id:?}; `axon holds list` shows the ids"),
+        [] => bail!("there is no {kind} {id:?}; {where_shown} the ids"),
         [one] => Ok(one),
-        several => bail!("{id:?} fits {} holds: give more of the id", several.len()),
+        several => bail!("{id:?} fits {} of them: give more of the id", several.len()),
     }
 }
 
@@ -191,7 +238,7 @@ mod tests {
             [hold("018f3a00-0000-7000-8000-00000000000a"), hold("018f3a00-0000-7000-8000-00000000000b")];
         assert_eq!(find(&holds, "00000000000B").unwrap().id, holds[1].id);
         for (id, words) in [
-            ("018f3a00", "fits 2 holds"),
+            ("018f3a00", "fits 2 of them"),
             ("0a", "too short"),
             ("ffffffff", "no hold"),
             ("018f3a00-0000-7000-8000-00000000000c", "no hold"),

@@ -2,6 +2,8 @@
 
 mod health;
 
+use axon_model::RecordSeq;
+
 use super::{Status, print_json};
 use crate::wiring::{Parts, load_map};
 
@@ -20,6 +22,8 @@ pub async fn run(parts: Parts, json: bool) -> anyhow::Result<Status> {
     }
     let counts = parts.store.counts().await?;
     let waits = super::holds::open(&parts).await?;
+    let asked: Vec<_> = parts.store.access_requests(RecordSeq(0)).await?;
+    let asked: Vec<_> = asked.into_iter().filter(|request| request.state.stands()).collect();
     let (calls, now) = (parts.store.health().await?, parts.clock.now());
     parts.store.close().await;
     if json {
@@ -35,6 +39,7 @@ pub async fn run(parts: Parts, json: bool) -> anyhow::Result<Status> {
             "sources": sources,
             "health": health::as_json(&calls, now),
             "targets": all,
+            "requests": asked.iter().map(super::grant::value).collect::<Vec<_>>(),
             "holds": waits.iter().map(super::holds::value).collect::<Vec<_>>(),
         }))?;
         return Ok(Status::Done);
@@ -69,6 +74,9 @@ pub async fn run(parts: Parts, json: bool) -> anyhow::Result<Status> {
         if let Some(trouble) = summary["trouble"].as_str() {
             println!("    trouble: {trouble}");
         }
+    }
+    for request in &asked {
+        println!("asked beside the map: {}", super::grant::text(request));
     }
     for hold in &waits {
         println!("held: {}", super::holds::text(hold));

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use axon_model::SqlName;
+use axon_reconcile::Mode;
 use time::{Duration, OffsetDateTime};
 
 use crate::check::powers;
@@ -97,6 +98,12 @@ pub enum NoGrant {
         /// The bound.
         longest: Duration,
     },
+    /// Nothing is taken away there, so it would never end.
+    #[error("target {target} is not in mode authoritative: what is given there would not end by itself")]
+    WouldNotEnd {
+        /// The target.
+        target: TargetName,
+    },
     /// The role is an administrator's.
     #[error(
         "role `{role}` is an administrator's ({why}): the map has to name it in guards.break_glass.also before it can be \
@@ -166,6 +173,11 @@ pub fn may_be_given<'m>(
     if length > rules.longest || length <= Duration::ZERO {
         return Err(NoGrant::TooLong { asked: length, longest: rules.longest });
     }
+    let open =
+        |target: &&&TargetName| map.targets.get(**target).is_some_and(|t| t.mode != Mode::Authoritative);
+    if let Some(target) = targets.iter().find(open) {
+        return Err(NoGrant::WouldNotEnd { target: (*target).clone() });
+    }
     if !rules.also.contains(name) {
         for target in &targets {
             let Some(place) = map.targets.get(*target) else { continue };
@@ -234,7 +246,8 @@ mod tests {
     const MAP: &str = r#"
 axon: 1
 targets:
-  dw: { kind: synapse-dedicated, host: h, database: dw, auth: { token-file: t }, role_name: "axon_{role}", manage: { roles: ["axon_*"] } }
+  seen: { kind: synapse-dedicated, host: h, database: s, auth: { token-file: t } }
+  dw: { kind: synapse-dedicated, host: h, database: dw, mode: authoritative, auth: { token-file: t }, role_name: "axon_{role}", manage: { roles: ["axon_*"] } }
 roles:
   reader: { grants: { dw: [select on sales.orders] } }
   maker: { grants: { dw: [insert on pay.orders] } }
@@ -242,6 +255,7 @@ roles:
   owner: { grants: { dw: ["per person: member of db_owner"] } }
   guarded: { grants: { dw: [select on hr.people] } }
   empty: {}
+  looked: { grants: { seen: [select on sales.orders] } }
 rules: { separate: [[maker, approver]] }
 guards:
   protect: [{ principal: axon_guarded, owner: s, until: 2027-01-01T00:00:00Z }]
@@ -264,6 +278,7 @@ guards:
             ("empty", 2, &[], "would give nothing"),
             ("reader", 9, &[], "longest"),
             ("reader", 0, &[], "longest"),
+            ("looked", 2, &[], "would not end by itself"),
             ("owner", 2, &[], "an administrator's (member of db_owner)"),
             ("guarded", 2, &[], "protected"),
             ("approver", 2, &["reader", "maker"], "the person holds maker"),

@@ -17,12 +17,23 @@ pub enum Permission {
     HoldsRead,
     /// Answer what waits for a person.
     HoldsRelease,
+    /// Shut somebody out, and end that.
+    Offboard,
+    /// Ask for a role for a while, and end one.
+    Grant,
 }
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Self; 5] =
-        [Self::MapRead, Self::MapPush, Self::MapRelease, Self::HoldsRead, Self::HoldsRelease];
+    pub const ALL: [Self; 7] = [
+        Self::MapRead,
+        Self::MapPush,
+        Self::MapRelease,
+        Self::HoldsRead,
+        Self::HoldsRelease,
+        Self::Offboard,
+        Self::Grant,
+    ];
 
     /// The word.
     pub const fn as_str(self) -> &'static str {
@@ -32,6 +43,8 @@ impl Permission {
             Self::MapRelease => "map.release",
             Self::HoldsRead => "holds.read",
             Self::HoldsRelease => "holds.release",
+            Self::Offboard => "offboard",
+            Self::Grant => "grant",
         }
     }
 }
@@ -44,7 +57,7 @@ impl fmt::Display for Permission {
 
 /// The text names no permission.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no permission: they are map.read, map.push, map.release, holds.read, holds.release")]
+#[error("{0:?} is no permission: they are map.read, map.push, map.release, holds.read, holds.release, offboard, grant")]
 pub struct BadPermission(String);
 
 impl FromStr for Permission {
