@@ -33,8 +33,14 @@ pub async fn ready(State(api): State<Api>) -> Response {
     let targets = api.readiness.targets();
     let sources: BTreeMap<&str, &str> =
         api.care.states(api.clock.now()).map(|(source, state)| (source.as_str(), state.as_str())).collect();
-    (status, Json(serde_json::json!({ "store": store, "durability": durability, "targets": targets, "sources": sources })))
-        .into_response()
+    let mut told = serde_json::json!({
+        "store": store, "durability": durability, "targets": targets, "sources": sources
+    });
+    if let Some(map) = api.readiness.map() {
+        told["map"] =
+            serde_json::json!({ "version": map.version, "state": map.state, "refused": map.refused });
+    }
+    (status, Json(told)).into_response()
 }
 
 /// Prometheus' text format.

@@ -36,6 +36,7 @@ use tower_http::limit::RequestBodyLimitLayer;
 
 use crate::auth::{self, Peer};
 use crate::care::{Answered, Head};
+use crate::operators;
 use crate::reply::{Told, scim_error};
 use crate::routes::Route;
 use crate::state::Api;
@@ -127,6 +128,7 @@ impl Inner {
         }
         let is_head = *request.method() == Method::HEAD;
         let scim = error_shape::is_scim(request.uri().path());
+        let api = operators::is_api(request.uri().path());
         let takes_gzip = !is_head && gzip::accepts(request.headers());
         let _ = admitted.origin.set(self.api.trusts.proxies.origin(peer, request.headers()));
         request.extensions_mut().insert(admitted.clone());
@@ -150,6 +152,8 @@ impl Inner {
             if head.is_some() {
                 response = self.recorded(&admitted, head, response).await;
             }
+        } else if api {
+            response = operators::shaped(response, admitted.body_bytes);
         }
         if takes_gzip {
             response = gzip::pack(response);

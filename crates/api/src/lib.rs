@@ -16,6 +16,7 @@ mod call;
 pub mod care;
 mod health;
 mod layers;
+pub mod operators;
 mod reads;
 mod reply;
 mod routes;
@@ -26,11 +27,11 @@ use axum::Router;
 
 pub use auth::Peer;
 pub use layers::{Gate, InRequest, Limits, in_request};
-pub use state::{Api, ApiParts, Readiness};
+pub use state::{Api, ApiParts, MapStanding, Readiness};
 
 /// All routes with what every request goes through.
 pub fn router(api: Api, limits: Limits) -> Gate {
     // Beside the table of `routes`: what is asked seldom.
-    let beside = Router::new().merge(auth::oauth::routes());
+    let beside = Router::new().merge(auth::oauth::routes()).merge(operators::routes());
     Gate::new(beside, api, limits)
 }

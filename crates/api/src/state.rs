@@ -10,6 +10,7 @@ use axon_store::Store;
 use crate::auth::{Failures, TokenBook, Trusts};
 use crate::call::Dropped;
 use crate::care::{Care, CareSettings};
+use crate::operators::Operators;
 use crate::reads::Reads;
 use crate::scim::Defaults;
 
@@ -17,6 +18,22 @@ use crate::scim::Defaults;
 pub trait Readiness: Send + Sync {
     /// The targets' states by name: a word each, from a closed set.
     fn targets(&self) -> BTreeMap<String, &'static str>;
+
+    /// The role map: its version, and how it stands.
+    fn map(&self) -> Option<MapStanding> {
+        None
+    }
+}
+
+/// How the role map stands in this process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MapStanding {
+    /// The version in force here.
+    pub version: String,
+    /// `in-force`; `refused` where the newest file or version could not be taken up.
+    pub state: &'static str,
+    /// By which way the newest was brought that could not be taken up: `file` or `store`.
+    pub refused: Option<&'static str>,
 }
 
 /// What an [`Api`] is made of.
@@ -37,6 +54,8 @@ pub struct ApiParts {
     pub public_url: Option<String>,
     /// The reconciler's state.
     pub readiness: Arc<dyn Readiness>,
+    /// The operators' API, where there is one.
+    pub operators: Option<Arc<Operators>>,
     /// What connectors are given.
     pub care: CareSettings,
     /// Renders the metrics in Prometheus' text format.

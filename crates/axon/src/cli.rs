@@ -1,6 +1,7 @@
 //! The command line.
 
 mod access;
+mod map;
 mod token;
 
 use std::net::SocketAddr;
@@ -10,6 +11,7 @@ use crate::person::Proof;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use access::{GrantAnswer, GrantArgs, GrantAsk, GrantCommand, OffboardArgs};
+pub use map::{AnswerArgs, LogArgs, PushArgs, Reach, RevertArgs, ShowArgs};
 pub use token::{ClientCommand, Terms, TokenCommand};
 
 /// Carries identity to Azure Synapse: SCIM in, exactly the permissions of the role map out, every one of them traceable.
@@ -261,6 +263,18 @@ pub enum MapCommand {
     Snapshot,
     /// Print the JSON Schema of the language
     Schema,
+    /// List the versions, and what waits for a second person
+    Log(LogArgs),
+    /// Print the files of a version
+    Show(ShowArgs),
+    /// Bring a new version
+    Push(PushArgs),
+    /// Put an old version in force again, as a new one
+    Revert(RevertArgs),
+    /// Let a version go on that somebody else proposed
+    Release(AnswerArgs),
+    /// Say no to a version that was proposed
+    Reject(AnswerArgs),
     /// Check it: faults with their places, then what is most likely a mistake
     Check {
         /// A file or folder; the configured one, if left out

@@ -80,6 +80,20 @@ pub async fn run(cli: Cli) -> anyhow::Result<Status> {
         }
         Command::Map { command: MapCommand::Snapshot } => map::snapshot(&existing(config).await?).await,
         Command::Map { command: MapCommand::Schema } => map::print_schema(),
+        Command::Map { command: MapCommand::Log(args) } => map::versions::log(config, &args).await,
+        Command::Map { command: MapCommand::Show(args) } => map::versions::show(config, &args).await,
+        Command::Map { command: MapCommand::Push(args) } => {
+            Box::pin(map::versions::push(config, &args)).await
+        }
+        Command::Map { command: MapCommand::Revert(args) } => {
+            Box::pin(map::versions::revert(config, &args)).await
+        }
+        Command::Map { command: MapCommand::Release(args) } => {
+            Box::pin(map::versions::answer(config, &args, true)).await
+        }
+        Command::Map { command: MapCommand::Reject(args) } => {
+            Box::pin(map::versions::answer(config, &args, false)).await
+        }
         Command::Map { command: MapCommand::Check { path, set, json } } => {
             check_map::run(config, path.as_deref(), &set, json).await
         }
@@ -107,7 +121,9 @@ async fn existing(config: &Path) -> anyhow::Result<Parts> {
 /// The same for commands that need the role map: what is wrong with it is said first.
 async fn mapped(config: &Path) -> anyhow::Result<Parts> {
     let config = load_config(config)?;
-    load_map(&config)?;
+    if !Parts::store_exists(&config).await? {
+        load_map(&config)?;
+    }
     Parts::open_existing(config).await
 }
 

@@ -13,6 +13,7 @@ mod claims;
 mod environment;
 mod error;
 mod extensions;
+mod operators;
 mod record;
 mod tls;
 
@@ -20,6 +21,7 @@ use crate::store::StorePlace;
 pub use auth::{ForwardedHeader, OAuth, SourceAuth};
 pub use error::ConfigError;
 pub use extensions::Extension;
+pub use operators::Operators;
 pub use record::Record;
 pub use tls::Tls;
 
@@ -56,6 +58,9 @@ pub struct Config {
     /// The token endpoint.
     #[serde(default)]
     pub oauth: OAuth,
+    /// The operators' API.
+    #[serde(default)]
+    pub operators: Operators,
     /// Limits on what comes in.
     #[serde(default)]
     pub limits: Limits,
@@ -293,6 +298,9 @@ impl Config {
             }
         }
         if let Err((key, reason)) = self.auth() {
+            return bad(key, reason);
+        }
+        if let Err((key, reason)) = self.operator_rules() {
             return bad(key, reason);
         }
         if let Err(reason) = StorePlace::check(&self.store) {

@@ -15,6 +15,7 @@ mod command;
 mod config;
 mod demo;
 mod listener;
+mod maps;
 mod person;
 mod store;
 mod telemetry;

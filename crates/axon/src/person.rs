@@ -55,7 +55,7 @@ fn account(passwd: &str, uid: u32) -> Option<String> {
 pub async fn act(parts: &Parts, proof: &Proof, permission: Permission) -> anyhow::Result<Act> {
     let act = parts.act();
     let Some(file) = &proof.token_file else { return Ok(act) };
-    let token = read(file)?;
+    let token = read_token(file)?;
     let found = parts.store.find_operator_token(&TokenHash::of(token.trim())).await?;
     let Some(found) = found.filter(|token| token.accepted_at(act.now)) else {
         bail!("the token in {} is no operator's, or it is revoked or expired", file.display());
@@ -67,7 +67,8 @@ pub async fn act(parts: &Parts, proof: &Proof, permission: Permission) -> anyhow
     Ok(Act { actor: Actor::Operator { name: found.name }, ..act })
 }
 
-fn read(file: &Path) -> anyhow::Result<String> {
+/// What a token file holds.
+pub fn read_token(file: &Path) -> anyhow::Result<String> {
     let cannot = || format!("cannot read the token file {}", file.display());
     if std::fs::metadata(file).with_context(cannot)?.len() > LARGEST {
         bail!("{} is too large for a token file", file.display());

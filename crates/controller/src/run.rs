@@ -79,6 +79,13 @@ impl Controller {
         self.states.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Forgets where targets stand that are not among these: the map does not name them any more.
+    pub fn forget_other_targets<'t>(&self, known: impl Iterator<Item = &'t TargetName>) {
+        let known: std::collections::BTreeSet<&str> = known.map(TargetName::as_str).collect();
+        let mut states = self.states.write().unwrap_or_else(PoisonError::into_inner);
+        states.retain(|name, _| known.contains(name.as_str()));
+    }
+
     /// Runs one loop per target until `stop` says true. A wave that has begun is finished and recorded. A loop that panics is
     /// begun anew with a directory that is read anew: a defect in one place must not leave a target unattended.
     pub async fn run(

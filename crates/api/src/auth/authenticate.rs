@@ -72,7 +72,7 @@ pub(super) fn count(why: &'static str) {
 }
 
 /// Notes a guess, and waits where there were many of that address. False where there is no place left to wait in.
-pub(super) async fn is_answered_after_a_while(admitted: &Admitted, api: &Api) -> bool {
+pub(crate) async fn is_answered_after_a_while(admitted: &Admitted, api: &Api) -> bool {
     let _ = admitted.was_refused.set(());
     let slowed = api.failures.note(admitted.origin.get().and_then(|origin| origin.address));
     let is_answered = !matches!(slowed, Slowed::ComeBack);

@@ -1,5 +1,6 @@
 //! `axon token`
 
+use axon_store::operators::Permissions;
 use axon_store::{ClientId, Scopes};
 use clap::{Args, Subcommand};
 
@@ -8,9 +9,15 @@ use clap::{Args, Subcommand};
 pub enum TokenCommand {
     /// Make a token and print it, alone, once
     Create {
-        /// Whose
-        #[arg(long)]
-        source: String,
+        /// Whose: a source
+        #[arg(long, required_unless_present = "operator")]
+        source: Option<String>,
+        /// Whose: an operator, by a name of ours
+        #[arg(long, conflicts_with_all = ["source", "name", "scope"], requires = "may", value_parser = operator)]
+        operator: Option<String>,
+        /// What an operator may do, as map.read,map.push: map.read, map.push, map.release, holds.read, holds.release
+        #[arg(long, requires = "operator", value_delimiter = None)]
+        may: Option<Permissions>,
         /// What people call it
         #[arg(long, visible_alias = "label", default_value = "")]
         name: String,
@@ -23,6 +30,9 @@ pub enum TokenCommand {
         /// Only this source's
         #[arg(long)]
         source: Option<String>,
+        /// Those of operators
+        #[arg(long, conflicts_with_all = ["source", "all"])]
+        operators: bool,
         /// Also the short-lived ones of the token endpoint
         #[arg(long)]
         all: bool,
@@ -106,6 +116,13 @@ impl Terms {
     pub fn life(&self) -> Option<time::Duration> {
         self.expires.or_else(|| self.days.map(|days| time::Duration::days(days.into())))
     }
+}
+
+/// An operator's name: what is shown of whoever did something.
+fn operator(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let plain = !text.is_empty() && text.chars().count() <= 80 && !text.chars().any(char::is_control);
+    if plain { Ok(text.to_owned()) } else { Err("a name is 1 to 80 characters in one line".into()) }
 }
 
 /// A span such as `90d`.

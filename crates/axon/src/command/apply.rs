@@ -5,14 +5,15 @@ use std::sync::Arc;
 use axon_controller::State;
 
 use super::{Status, print_json};
-use crate::wiring::{Parts, load_map};
+use crate::maps;
+use crate::wiring::Parts;
 
 /// The most ticks that one call makes on a target: each follows what the one before left.
 const MOST_TICKS: usize = 1_000;
 
 /// Ticks until nothing is left to do but what waits.
 pub async fn run(parts: Parts, only: Option<&str>, json: bool) -> anyhow::Result<Status> {
-    let map = Arc::new(load_map(&parts.config)?);
+    let map = Arc::new(maps::in_force(&parts).await?);
     let controller = parts.controller("apply");
     let mut summaries = serde_json::Map::new();
     let mut status = Status::Done;

@@ -13,11 +13,12 @@ use axon_mapping::{Explanation, Pending, TargetName};
 use axon_store::Hold;
 
 use super::{Status, holds, print_json};
-use crate::wiring::{Parts, load_map};
+use crate::maps;
+use crate::wiring::Parts;
 
 /// Explains from the directory and the map; asks no target.
 pub async fn run(parts: &Parts, user: &str, target: Option<&str>, json: bool) -> anyhow::Result<Status> {
-    let map = Arc::new(load_map(&parts.config)?);
+    let map = Arc::new(maps::in_force(parts).await?);
     let target: Option<&TargetName> = match target {
         None => None,
         Some(wanted) => {
@@ -33,20 +34,16 @@ pub async fn run(parts: &Parts, user: &str, target: Option<&str>, json: bool) ->
     world.follow(parts.store.as_ref(), now).await?;
     let (identity, beside) = (world.identity(), world.beside());
     let question = Question { who: user, target, identity, around: &BTreeMap::new(), beside };
-    let explanation = explain(&map, world.directory(), question, now);
+    let mut explanation = explain(&map, world.directory(), question, now);
     let held = concerning(holds::open(parts).await?, &explanation);
-    let behind = records::of(parts, &explanation).await?;
+    explanation.tell(&records::of(parts, explanation.records()).await?);
     let known = !explanation.people.is_empty();
     if json {
         let mut value = serde_json::to_value(&explanation)?;
-        value["records"] = behind.iter().map(records::value).collect();
         value["holds"] = held.iter().map(holds::value).collect();
         print_json(&value)?;
     } else {
         print!("{explanation}");
-        for entry in &behind {
-            println!("{}", records::text(entry));
-        }
         for hold in &held {
             println!("HELD: {}", holds::text(hold));
         }
@@ -60,7 +57,7 @@ fn concerning(mut held: Vec<Hold>, explanation: &Explanation) -> Vec<Hold> {
     let mut about: BTreeSet<String> = BTreeSet::new();
     for person in &explanation.people {
         about.insert(person.id.to_string());
-        for pending in person.targets.iter().flat_map(|target| &target.withheld) {
+        for pending in person.targets.iter().flat_map(|target| target.waits.iter().chain(&target.withheld)) {
             if let Pending::GroupHeld { group, .. } = pending {
                 about.insert(group.to_string());
             }

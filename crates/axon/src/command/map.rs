@@ -2,6 +2,7 @@
 
 pub mod diff;
 pub mod preview;
+pub mod versions;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;

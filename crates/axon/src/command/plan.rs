@@ -6,11 +6,12 @@ use anyhow::Context;
 use axon_controller::Preview;
 
 use super::{Status, print_json};
-use crate::wiring::{Parts, load_map};
+use crate::maps;
+use crate::wiring::Parts;
 
 /// Shows what a tick would do now. Changes nothing.
 pub async fn run(parts: Parts, only: Option<&str>, check: bool, json: bool) -> anyhow::Result<Status> {
-    let map = Arc::new(load_map(&parts.config)?);
+    let map = Arc::new(maps::in_force(&parts).await?);
     let controller = parts.controller("plan");
     let mut previews = Vec::new();
     for (name, target) in parts.targets(&map, only)? {

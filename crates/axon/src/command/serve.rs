@@ -1,6 +1,7 @@
 //! `axon serve`
 
 mod care;
+mod maps;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,11 +9,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axon_api::auth::Trusts;
-use axon_audit::payload::MapAuthor;
-use axon_api::{Api, ApiParts, Limits, Readiness};
+use axon_api::operators::{OperatorSettings, Operators};
+use axon_api::{Api, ApiParts, Limits, MapStanding, Readiness};
 use axon_controller::Controller;
-use axon_mapping::RoleMap;
-use axon_store::maps::{Adopted, Expected, NewMap};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -20,16 +19,24 @@ use super::Status;
 use crate::config::Config;
 use crate::listener::{Certificates, ConnectionLimits, Listener, Places};
 use crate::telemetry;
-use crate::wiring::{Parts, can_be_carried_out, load_map, map_files};
+use crate::wiring::{Parts, load_map};
+use maps::MapKeeper;
 
 /// How long requests in flight may take after a signal to stop.
 const GRACE: Duration = Duration::from_secs(20);
 
-struct Targets(Arc<Controller>);
+struct Stands {
+    controller: Arc<Controller>,
+    keeper: Arc<MapKeeper>,
+}
 
-impl Readiness for Targets {
+impl Readiness for Stands {
     fn targets(&self) -> BTreeMap<String, &'static str> {
-        self.0.states().into_iter().map(|(name, state)| (name, state.as_str())).collect()
+        self.controller.states().into_iter().map(|(name, state)| (name, state.as_str())).collect()
+    }
+
+    fn map(&self) -> Option<MapStanding> {
+        Some(self.keeper.standing())
     }
 }
 
@@ -38,7 +45,10 @@ pub async fn run(config: Config) -> anyhow::Result<Status> {
     telemetry::start_logs(&config.log)?;
     let render_metrics = telemetry::start_metrics()?;
     // The map is checked before anything is opened: a map that cannot be used must not look like an empty one.
-    let map = load_map(&config)?;
+    let is_first = !Parts::store_exists(&config).await?;
+    if is_first {
+        load_map(&config)?;
+    }
     // A server that cannot start changes nothing: the map is put in force when everything else stands.
     let tls = config.tls.as_ref().map(|tls| Certificates::load(&tls.certificate, &tls.key)).transpose()?;
     let tls = tls.map(Arc::new);
@@ -50,16 +60,11 @@ pub async fn run(config: Config) -> anyhow::Result<Status> {
         tracing::warn!("{warning}");
     }
     let parts = Parts::open(config).await?;
-    let targets = parts.targets(&map, None)?;
-    adopt(&parts, &map).await?;
-
+    let keeper = MapKeeper::begin(&parts).await?;
     let controller = Arc::new(parts.controller("serve"));
-    let (map_changes, map_seen) = watch::channel(Arc::new(map));
     let (stop, stopped) = watch::channel(false);
-    let reconciling = tokio::spawn({
-        let (controller, stopped) = (controller.clone(), stopped.clone());
-        async move { controller.run(targets, map_seen, stopped).await }
-    });
+    let reconciling = tokio::spawn(maps::reconcile(controller.clone(), keeper.subscribe(), stopped.clone()));
+    tokio::spawn(keeper.clone().follow(stopped.clone()));
 
     let registry = Arc::new(parts.config.registry()?);
     let care = care::settings(&parts.config, &registry)?;
@@ -71,7 +76,8 @@ pub async fn run(config: Config) -> anyhow::Result<Status> {
         clock: parts.clock.clone(),
         ids: parts.ids.clone(),
         public_url: parts.config.public_url.clone(),
-        readiness: Arc::new(Targets(controller)),
+        operators: Some(Arc::new(operators(&parts, &keeper)?)),
+        readiness: Arc::new(Stands { controller, keeper: keeper.clone() }),
         care,
         render_metrics,
     });
@@ -88,7 +94,7 @@ pub async fn run(config: Config) -> anyhow::Result<Status> {
     announce(&url, &parts);
 
     let (hangups, hung_up) = watch::channel(0);
-    tokio::spawn(reload_on_hangup(parts.clone(), map_changes, hangups));
+    tokio::spawn(look_on_hangup(keeper, hangups));
     if let Some(tls) = tls {
         tokio::spawn(async move { tls.follow(hung_up).await });
     }
@@ -111,20 +117,19 @@ pub async fn run(config: Config) -> anyhow::Result<Status> {
     Ok(Status::Done)
 }
 
-/// Puts the map of the files in force, with its record.
-async fn adopt(parts: &Parts, map: &RoleMap) -> anyhow::Result<()> {
-    let files = map_files(&parts.config.role_map)?;
-    let new = NewMap {
-        version: map.version().clone(),
-        files,
-        author: MapAuthor::file(),
-        comment: String::new(),
-        expected: Expected::Anything,
+/// The operators' API on the version in force.
+fn operators(parts: &Parts, keeper: &Arc<MapKeeper>) -> anyhow::Result<Operators> {
+    let rules = parts.config.operator_rules().map_err(|(key, reason)| anyhow::anyhow!("`{key}` {reason}"))?;
+    let keeper = keeper.clone();
+    let settings = OperatorSettings {
+        gate: crate::maps::gate(parts)?,
+        jobs: rules.jobs,
+        exchange: rules.exchange,
+        exchanged_for: rules.exchanged_for,
+        claims: parts.config.claims(),
+        map: Arc::new(move || keeper.map()),
     };
-    if let Adopted::Taken(_) = parts.store.adopt_map(new, parts.act()).await? {
-        tracing::info!(map = %map.version(), "a new version of the role map is in force");
-    }
-    Ok(())
+    Ok(Operators::new(settings, parts.clock.clone())?)
 }
 
 fn connection_limits(config: &Config) -> ConnectionLimits {
@@ -160,36 +165,11 @@ async fn shutdown_signal() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// SIGHUP reads the role map and the TLS certificate again. One that cannot be used changes nothing.
-async fn reload_on_hangup(parts: Parts, changes: watch::Sender<Arc<RoleMap>>, hangups: watch::Sender<u64>) {
-    let config = &parts.config;
+/// SIGHUP reads the role map and the TLS certificate again.
+async fn look_on_hangup(keeper: Arc<MapKeeper>, hangups: watch::Sender<u64>) {
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
     while hangup.recv().await.is_some() {
         hangups.send_modify(|count| *count += 1);
-        let read = load_map(config).and_then(|map| can_be_carried_out(&map).map(|()| map));
-        match read {
-            Ok(map) if map.version() == changes.borrow().version() => {
-                tracing::info!("the role map is the same as before");
-            }
-            Ok(map) if !same_targets(&map, &changes.borrow()) => {
-                tracing::error!(
-                    "the role map names other targets or other ways to them: restart to take it up"
-                );
-            }
-            Ok(map) => match adopt(&parts, &map).await {
-                Ok(()) => {
-                    changes.send_replace(Arc::new(map));
-                }
-                Err(error) => tracing::error!("the role map could not be put in force: {error:#}"),
-            },
-            Err(error) => tracing::error!("the role map in force stays: {error:#}"),
-        }
+        keeper.look();
     }
-}
-
-fn same_targets(a: &RoleMap, b: &RoleMap) -> bool {
-    a.targets.len() == b.targets.len()
-        && a.targets.iter().zip(&b.targets).all(|((name, x), (other, y))| {
-            name == other && (x.kind, &x.endpoint, &x.auth) == (y.kind, &y.endpoint, &y.auth)
-        })
 }

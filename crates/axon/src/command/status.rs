@@ -5,11 +5,12 @@ mod health;
 use axon_model::RecordSeq;
 
 use super::{Status, print_json};
-use crate::wiring::{Parts, load_map};
+use crate::maps;
+use crate::wiring::Parts;
 
 /// Where each target stands, as the last tick of any process left it.
 pub async fn run(parts: Parts, json: bool) -> anyhow::Result<Status> {
-    let map = load_map(&parts.config)?;
+    let map = maps::in_force(&parts).await?;
     let head = parts.store.head().await?;
     let mut all = serde_json::Map::new();
     for name in map.targets.keys() {

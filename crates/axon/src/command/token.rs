@@ -1,6 +1,7 @@
 //! `axon token create | list | rotate | revoke | client`
 
 mod list;
+mod operator;
 mod rotate;
 
 use anyhow::{Context, bail};
@@ -18,10 +19,14 @@ const SECRET: &str = "axon_cs_";
 /// Makes, lists, rotates or revokes tokens.
 pub async fn run(parts: Parts, command: TokenCommand) -> anyhow::Result<Status> {
     let status = match command {
-        TokenCommand::Create { source, name, terms } => {
-            create(&parts, &source, name, TokenKind::Bearer, &terms).await
+        TokenCommand::Create { operator: Some(operator), may: Some(may), terms, .. } => {
+            operator::create(&parts, operator, may, &terms).await
         }
-        TokenCommand::List { source, all, json } => list::run(&parts, source.as_deref(), all, json).await,
+        TokenCommand::Create { source, name, terms, .. } => {
+            create(&parts, &source.unwrap_or_default(), name, TokenKind::Bearer, &terms).await
+        }
+        TokenCommand::List { operators: true, json, .. } => operator::list(&parts, json).await,
+        TokenCommand::List { source, all, json, .. } => list::run(&parts, source.as_deref(), all, json).await,
         TokenCommand::Rotate { source, name, now } => {
             rotate::bearer(&parts, &source, name.as_deref(), now).await
         }
@@ -92,11 +97,15 @@ async fn keep(parts: &Parts, token: NewToken) -> anyhow::Result<Status> {
 
 async fn revoke(parts: &Parts, id: &str) -> anyhow::Result<Status> {
     let id = id.parse().with_context(|| format!("{id:?}; `axon token list` shows the ids"))?;
-    if parts.store.revoke_token(id, parts.act()).await? {
+    let is_revoked = parts.store.revoke_token(id, parts.act()).await?
+        || parts.store.revoke_operator_token(id, parts.act()).await?;
+    if is_revoked {
         println!("revoked; a running serve refuses it within a second");
         return Ok(Status::Done);
     }
-    eprintln!("axon: there is no such token that is not revoked already; `axon token list` shows them");
+    eprintln!(
+        "axon: there is no such token that is not revoked already; `axon token list [--operators]` shows them"
+    );
     Ok(Status::Failed)
 }
 

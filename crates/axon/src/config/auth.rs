@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use time::Duration;
 
 use super::Config;
+pub use one_or_many::OneOrMany;
 use trust::Trust;
 
 /// How the connectors of one source show who they are.

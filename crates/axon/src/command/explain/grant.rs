@@ -8,8 +8,9 @@ use axon_controller::World;
 use axon_mapping::TargetName;
 use axon_mapping::explain::{Explainer, Known};
 
-use super::{Status, print_json};
-use crate::wiring::{Parts, load_map};
+use super::{Status, print_json, records};
+use crate::maps;
+use crate::wiring::Parts;
 
 /// Who has a grant and why; or what one person lacks for it.
 pub async fn run(
@@ -19,7 +20,7 @@ pub async fn run(
     target: Option<&str>,
     json: bool,
 ) -> anyhow::Result<Status> {
-    let map = Arc::new(load_map(&parts.config)?);
+    let map = Arc::new(maps::in_force(parts).await?);
     let target: Option<&TargetName> = match target {
         None => None,
         Some(wanted) => Some(
@@ -48,7 +49,8 @@ pub async fn run(
         }
         !missing.targets.is_empty()
     } else {
-        let holders = explainer.holders(grant).map_err(refused)?;
+        let mut holders = explainer.holders(grant).map_err(refused)?;
+        holders.tell(&records::of(parts, holders.records()).await?);
         if json {
             print_json(&holders)?;
         } else {

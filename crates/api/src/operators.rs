@@ -1,0 +1,116 @@
+//! The operators' API under `/api/v1`: versions of the role map, proposals, previews; and the exchange of jobs' tokens.
+//!
+//! ```text
+//!  Bearer ── opaque: operators' tokens (a table of their own) ─┐
+//!          └ signed: rules of `operators.jobs`, by JWKS ───────┴─> Operator { identity, may } ── need of the route ── handler
+//!                          refused: counted by reason, slowed by address as for sources
+//!
+//!  POST /token ── a job's signed token ── issuer, audience; subject, project by the map's service ── a short-lived token
+//! ```
+//!
+//! Nothing that opens SCIM opens this, and nothing that opens this opens SCIM: tokens lie in other tables, and signed ones are
+//! taken by other rules. To add an endpoint: a file, a line in [`routes`], [`auth::Operator`] as the handler's first argument.
+
+mod auth;
+mod exchange;
+mod map;
+mod problem;
+mod rates;
+mod run;
+mod settings;
+
+use axum::Router;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use serde::Serialize;
+
+use crate::state::Api;
+
+pub use auth::Operator;
+pub use map::shown;
+pub use problem::Problem;
+pub use settings::{JobRule, MapInForce, OperatorSettings, Operators};
+
+/// The routes.
+pub fn routes() -> Router<Api> {
+    Router::new()
+        .route("/api/v1/map", get(map::current::handle).post(map::push::handle))
+        .route("/api/v1/map/preview", post(map::preview::handle))
+        .route("/api/v1/map/versions", get(map::versions::list))
+        .route("/api/v1/map/versions/{version}", get(map::versions::one))
+        .route("/api/v1/map/proposals", get(map::proposals::list))
+        .route("/api/v1/map/proposals/{version}", get(map::proposals::one))
+        .route("/api/v1/map/proposals/{version}/release", post(map::proposals::release))
+        .route("/api/v1/map/proposals/{version}/reject", post(map::proposals::reject))
+        .route("/api/v1/token", post(exchange::handle))
+        .route("/api/v1/entitlements", get(exchange::entitlements))
+}
+
+/// Whether an address is of this API, by whatever path below it.
+pub(crate) fn is_api(path: &str) -> bool {
+    path.strip_prefix("/api").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// The router's own errors, time-outs and panics as problems; anything else as it is.
+pub(crate) fn shaped(response: Response, body_bytes: usize) -> Response {
+    let status = response.status();
+    if !(status.is_client_error() || status.is_server_error()) || is_typed(&response) {
+        return response;
+    }
+    let detail = match status {
+        StatusCode::NOT_FOUND => {
+            "there is nothing at this path; the operators' API lives under /api/v1".into()
+        }
+        StatusCode::METHOD_NOT_ALLOWED => {
+            "this path has no such method; the Allow header names what it has".into()
+        }
+        StatusCode::PAYLOAD_TOO_LARGE => format!("the body is over the limit of {body_bytes} bytes"),
+        StatusCode::REQUEST_TIMEOUT => "the body did not arrive in time; nothing was changed".into(),
+        StatusCode::SERVICE_UNAVAILABLE => {
+            "the request took too long; look whether it was done, and try again".into()
+        }
+        status if status.is_server_error() => "internal error; the log has it by the request id".into(),
+        _ => "the request cannot be read".to_owned(),
+    };
+    let mut shaped = Problem::new(status, "refused", detail).into_response();
+    for name in [header::ALLOW, header::RETRY_AFTER] {
+        if let Some(value) = response.headers().get(&name) {
+            shaped.headers_mut().insert(name, value.clone());
+        }
+    }
+    shaped
+}
+
+fn is_typed(response: &Response) -> bool {
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/"))
+}
+
+/// An answer in JSON that no cache keeps.
+fn json(status: StatusCode, body: &impl Serialize) -> Response {
+    match serde_json::to_vec(body) {
+        Ok(bytes) => {
+            let mut response = (status, bytes).into_response();
+            let headers = response.headers_mut();
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            response
+        }
+        Err(error) => {
+            tracing::error!(%error, "an answer does not serialise");
+            Problem::internal().into_response()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_below_api_is_of_the_api() {
+        assert!(is_api("/api") && is_api("/api/v1/map") && is_api("/api/x"));
+        assert!(!is_api("/apiary") && !is_api("/") && !is_api("/scim/v2/api"));
+    }
+}

@@ -1,0 +1,82 @@
+//! Which version of the role map counts: the store's newest, unless the configured file changed since it was last taken.
+//!
+//! ```text
+//!  the file as it is now ── the same as it was when it was last taken? ── yes ── the store's newest version
+//!                                                                      └─ no ─── the file: it becomes the newest version
+//! ```
+//!
+//! So a pushed version stands until the file changes after it (ADR 21).
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use axon_audit::payload::MapAuthor;
+use axon_controller::versions::{Gate, Offer};
+use axon_mapping::RoleMap;
+use axon_model::{Actor, MapVersion};
+use axon_store::Act;
+use axon_store::maps::{Expected, MapFiles};
+
+use crate::config::Config;
+use crate::wiring::{Parts, map_files, proved_map};
+
+/// What every version goes through here.
+pub fn gate(parts: &Parts) -> anyhow::Result<Gate> {
+    let rules = parts.config.operator_rules().map_err(|(key, reason)| anyhow::anyhow!("`{key}` {reason}"))?;
+    let usable = parts.clone();
+    Ok(Gate {
+        registry: Arc::new(parts.config.registry()?),
+        usable: Arc::new(move |map| {
+            usable.targets(map, None).map(drop).map_err(|error| format!("{error:#}"))
+        }),
+        second_person: parts.config.operators.second_person,
+        proposals_last: rules.proposals_last,
+    })
+}
+
+/// The configured files as they are now; none where there is no file.
+pub fn configured(config: &Config) -> anyhow::Result<Option<MapFiles>> {
+    let is_missing =
+        std::fs::metadata(&config.role_map).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
+    if is_missing { Ok(None) } else { map_files(&config.role_map).map(Some) }
+}
+
+/// The version that a map of these files has.
+pub fn version_of(files: &MapFiles) -> MapVersion {
+    let borrowed: Vec<(&str, &str)> = files.iter().map(|(n, t)| (n.as_str(), t.as_str())).collect();
+    RoleMap::version_of(&borrowed)
+}
+
+/// The map that counts now, for commands that change no version.
+pub async fn in_force(parts: &Parts) -> anyhow::Result<RoleMap> {
+    let registry = Arc::new(parts.config.registry()?);
+    let Some(stored) = parts.store.current_map().await? else {
+        return proved_map(&map_files(&parts.config.role_map)?, &registry);
+    };
+    if let Some(files) = configured(&parts.config)? {
+        let version = version_of(&files);
+        let is_news = version != stored.head.version
+            && !parts.config.operators.second_person
+            && parts.store.last_file_map().await?.as_ref() != Some(&version);
+        if is_news {
+            return proved_map(&files, &registry);
+        }
+    }
+    parse_stored(&stored.files, &registry)
+}
+
+/// A version of the store. Its tests were run when it was taken.
+pub fn parse_stored(files: &MapFiles, registry: &Arc<axon_scim::Registry>) -> anyhow::Result<RoleMap> {
+    crate::wiring::parse_map(files, &std::collections::BTreeMap::new(), registry)
+        .context("the version of the role map that is in force in the store")
+}
+
+/// An offer of the configured files.
+pub fn file_offer(files: MapFiles, expected: Expected) -> Offer {
+    Offer { files, author: MapAuthor::file(), comment: String::new(), expected, second_person: false }
+}
+
+/// Who acts where the configured file does.
+pub fn file_act(parts: &Parts) -> Act {
+    Act { actor: Actor::Axon, ..parts.act() }
+}
