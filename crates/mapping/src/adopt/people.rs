@@ -1,0 +1,403 @@
+//! Who stands behind each principal of the pool: people and groups of the directory, identities that it does not know, and
+//! those whom no line can name.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use axon_model::{Directory, GroupId, SourceId, SqlName, UserId};
+use axon_reconcile::builtin::SYSTEM_PRINCIPALS;
+use axon_reconcile::{Connect, Glob, GrantState, Mode, PrincipalKind, Sid};
+
+use super::Adopting;
+use super::lines::{self, Line};
+use crate::desired::Surroundings;
+use crate::evaluator::Evaluator;
+use crate::map::RoleMap;
+use crate::names::RoleName;
+use crate::pending::{Claimant, Pending};
+use crate::role::RoleSpec;
+use crate::rule::{Gives, GroupName, Groups, Mapping, Who};
+use crate::selection::users_under;
+use crate::target::{TargetSpec, Via};
+
+/// What a line of the map can say of a principal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Stands {
+    /// A person of the directory, by the records that make the principal's name.
+    Person(Vec<(SourceId, Arc<str>)>),
+    /// A group of the directory that is one principal: its number among [`Survey::groups`].
+    Group(usize),
+    /// An identity that the directory does not know: a service, or somebody who left.
+    Service,
+}
+
+/// A principal that the map can name.
+#[derive(Debug, Clone)]
+pub(super) struct Subject {
+    pub name: SqlName,
+    pub stands: Stands,
+    /// The permissions that stand on it itself.
+    pub lines: BTreeSet<Line>,
+    /// The security id that a service identity is pinned to.
+    pub pin: Option<Sid>,
+}
+
+/// A principal that stays as it is.
+#[derive(Debug, Clone)]
+pub(super) struct Stays {
+    pub name: SqlName,
+    pub why: String,
+    /// Whether the map would touch it if nothing protected it, whatever roles it is in.
+    pub within: bool,
+    /// Whether it is nothing but shut out: a map that gives it nothing leaves it so.
+    pub shut_out: bool,
+}
+
+/// A group that a mapping can name.
+#[derive(Debug, Clone)]
+pub(super) struct NamedGroup {
+    pub id: GroupId,
+    pub source: SourceId,
+    pub name: GroupName,
+    /// The active people in it who are principals of the pool, by their numbers among [`Survey::principals`], ascending.
+    pub people: Vec<u32>,
+    /// Whether somebody in it is no principal of the pool, or has no name there: a role that it gives would be rounded up.
+    pub wider: bool,
+}
+
+/// What was found out about everybody.
+#[derive(Debug)]
+pub(super) struct Survey {
+    /// All principals of the pool in order: numbers are positions here.
+    pub principals: Vec<SqlName>,
+    /// By their numbers.
+    pub subjects: BTreeMap<u32, Subject>,
+    pub stays: BTreeMap<u32, Stays>,
+    pub groups: Vec<NamedGroup>,
+    /// For each principal the groups that it is in, nested ones put in.
+    pub within: Vec<Vec<u32>>,
+    /// Who is never touched, whatever a map says.
+    pub untouchable: BTreeSet<SqlName>,
+}
+
+impl Survey {
+    /// The number of a principal.
+    pub fn number(&self, name: SqlName) -> Option<u32> {
+        self.principals.binary_search(&name).ok().and_then(|n| u32::try_from(n).ok())
+    }
+}
+
+/// Looks at every principal.
+pub(super) fn survey(of: Adopting<'_>, spec: &TargetSpec) -> Survey {
+    let principals: Vec<SqlName> = of.actual.principals.keys().copied().collect();
+    let mut untouchable: BTreeSet<SqlName> =
+        SYSTEM_PRINCIPALS.iter().filter_map(|name| SqlName::parse(name).ok()).collect();
+    untouchable.insert(of.own);
+    let mut survey = Survey {
+        within: vec![Vec::new(); principals.len()],
+        principals,
+        subjects: BTreeMap::new(),
+        stays: BTreeMap::new(),
+        groups: Vec::new(),
+        untouchable,
+    };
+    let bare = bare(of, spec);
+    let around = Surroundings {
+        shape: of.shape.clone(),
+        untouchable: survey.untouchable.clone(),
+        identity: of.identity.clone(),
+        ..Surroundings::default()
+    };
+    // The target is one of the map's.
+    let Ok(mut evaluator) = Evaluator::new(Arc::new(bare), of.target, around) else { return survey };
+    evaluator.full(of.directory, of.now);
+    let displayed = displayed(of.directory);
+    survey.groups = groups(of, &evaluator, &displayed, &mut survey);
+    let mut in_roles: BTreeSet<SqlName> = of.actual.members.iter().map(|m| m.member).collect();
+    in_roles.retain(|name| of.actual.principals.contains_key(name));
+    let ids = of.directory.users().filter_map(|user| {
+        let text = spec.object_id.as_ref()?.over_user(user).ok()?;
+        Sid::from_object_id(&text)
+    });
+    let ids = ids.collect();
+    let look = Looking { of, spec, evaluator: &evaluator, pending: evaluator.pending(), in_roles, ids };
+    for number in 0..survey.principals.len() {
+        let Ok(place) = u32::try_from(number) else { continue };
+        let name = survey.principals[number];
+        if survey.untouchable.contains(&name) {
+            continue;
+        }
+        match look.at(&survey, place, name) {
+            Ok(subject) => drop(survey.subjects.insert(place, subject)),
+            Err(stays) => drop(survey.stays.insert(place, stays)),
+        }
+    }
+    survey
+}
+
+/// A map in which every group of the directory lets its people in, and gives them nothing: who can be named at all is who
+/// gets in by it, under the very rules that the real map is evaluated by.
+fn bare(of: Adopting<'_>, spec: &TargetSpec) -> RoleMap {
+    let mut target = spec.clone();
+    target.via = Via::Person;
+    target.mode = Mode::Observe;
+    let own_roles = of.actual.roles.iter().filter(|(_, role)| !role.fixed);
+    target.manage.roles = own_roles
+        .filter(|(name, _)| name.as_str().parse::<RoleName>().is_ok())
+        .map(|(name, _)| Glob::new(name.as_str()))
+        .collect();
+    let mut map = (**of.map).clone();
+    map.services.clear();
+    map.views.clear();
+    map.tests.clear();
+    map.rules = crate::rules::Rules::default();
+    map.guards = crate::guards::GuardRules::default();
+    map.roles.clear();
+    map.mappings.clear();
+    if let Ok(name) = "enters".parse::<RoleName>() {
+        let role = RoleSpec {
+            name: name.clone(),
+            place: spec.place.clone(),
+            description: None,
+            includes: Vec::new(),
+            grants: BTreeMap::new(),
+            held: [(of.target.clone(), Vec::new())].into(),
+            direct: true,
+            impersonate: BTreeMap::new(),
+            whole: [name.clone()].into(),
+        };
+        map.roles.insert(name.clone(), role);
+        for (source, names) in group_names(of.directory) {
+            map.mappings.push(Mapping {
+                place: spec.place.clone(),
+                who: Who::Groups { groups: Groups { any: names, ..Groups::default() }, source },
+                when: None,
+                gives: Gives::Roles(vec![name.clone()]),
+                until: None,
+                trust: false,
+                via: Some(Via::Person),
+                separated: false,
+            });
+        }
+    }
+    map.targets = [(of.target.clone(), target)].into();
+    map
+}
+
+/// How many groups of a source have each display name.
+type Displayed<'d> = HashMap<(&'d SourceId, String), usize>;
+
+fn displayed(directory: &Directory) -> Displayed<'_> {
+    let mut displayed: Displayed<'_> = HashMap::new();
+    for group in directory.groups() {
+        let key = GroupName::Display(group.display_name.to_string()).key();
+        *displayed.entry((&group.source, key)).or_default() += 1;
+    }
+    displayed
+}
+
+/// How a mapping can name each group: by its display name where that is one group's alone, else by its externalId.
+fn group_names(directory: &Directory) -> BTreeMap<SourceId, Vec<GroupName>> {
+    let displayed = displayed(directory);
+    let mut names: BTreeMap<SourceId, Vec<GroupName>> = BTreeMap::new();
+    for group in directory.groups() {
+        if let Some(name) = name_of(group, &displayed) {
+            names.entry(group.source.clone()).or_default().push(name);
+        }
+    }
+    names
+}
+
+fn name_of(group: &axon_model::GroupEntry, displayed: &Displayed<'_>) -> Option<GroupName> {
+    let by_name = GroupName::Display(group.display_name.to_string());
+    let alone = displayed.get(&(&group.source, by_name.key())).is_some_and(|n| *n == 1);
+    if alone && !group.display_name.is_empty() {
+        return Some(by_name);
+    }
+    let id = group.external_id.as_deref().filter(|id| !id.is_empty())?;
+    Some(GroupName::External(id.to_owned()))
+}
+
+/// The groups that stand for somebody, with their people.
+fn groups(
+    of: Adopting<'_>,
+    evaluator: &Evaluator,
+    displayed: &Displayed<'_>,
+    survey: &mut Survey,
+) -> Vec<NamedGroup> {
+    let mut number_of: HashMap<UserId, Option<u32>> = HashMap::new();
+    for user in of.directory.users().filter(|user| user.active) {
+        let name = evaluator.principal_of(user.id);
+        number_of.insert(user.id, name.and_then(|name| survey.number(name)));
+    }
+    let mut found: Vec<NamedGroup> = Vec::new();
+    // Found under the same rules as by the real map: ambiguous, doubted and renamed ones are not among them.
+    for id in evaluator.selection().found.iter().flat_map(|found| found.open.keys()) {
+        let Some(entry) = of.directory.group(*id) else { continue };
+        let Some(name) = name_of(entry, displayed) else { continue };
+        let mut users = BTreeSet::new();
+        users_under(of.directory, *id, &mut users);
+        let (mut people, mut wider) = (Vec::new(), false);
+        // Whoever is not active is given nothing by any group.
+        for number in users.iter().filter_map(|user| number_of.get(user)) {
+            match number {
+                Some(number) => people.push(*number),
+                None => wider = true,
+            }
+        }
+        people.sort_unstable();
+        people.dedup();
+        found.push(NamedGroup { id: *id, source: entry.source.clone(), name, people, wider });
+    }
+    // By name, so that the same directory gives the same map whatever ids it was given.
+    found.sort_by(|a, b| (&a.source, &a.name).cmp(&(&b.source, &b.name)));
+    for (number, group) in found.iter().enumerate() {
+        let Ok(number) = u32::try_from(number) else { break };
+        for person in &group.people {
+            if let Some(within) = survey.within.get_mut(*person as usize) {
+                within.push(number);
+            }
+        }
+    }
+    found
+}
+
+/// What every principal is looked at by.
+struct Looking<'a> {
+    of: Adopting<'a>,
+    spec: &'a TargetSpec,
+    evaluator: &'a Evaluator,
+    pending: Vec<Pending>,
+    /// Principals that are in a role.
+    in_roles: BTreeSet<SqlName>,
+    /// The object ids of the directory's people, as far as it tells them.
+    ids: HashSet<Sid>,
+}
+
+impl Looking<'_> {
+    fn at(&self, survey: &Survey, place: u32, name: SqlName) -> Result<Subject, Stays> {
+        let Self { of, spec, evaluator, .. } = self;
+        let there = &of.actual.principals[&name];
+        let claimed = evaluator.claimants(name).next().is_some();
+        let remembered = of.known.contains(&name);
+        let within =
+            (claimed || remembered || spec.manage.every_external) && there.kind != PrincipalKind::Sql;
+        let holds = self.in_roles.contains(&name)
+            || of.actual.grants_of(name).any(|(_, grant)| grant.state != GrantState::Deny);
+        let shut_out = there.connect == Connect::Denied && !holds;
+        let stay = |why: String| Stays { name, why, within, shut_out };
+        if crate::reserved::is_reserved(name) {
+            return Err(stay("its name is reserved".into()));
+        }
+        let stands = match there.kind {
+            PrincipalKind::Sql => {
+                return Err(stay("it is no principal of Entra (a SQL user, or one without a login)".into()));
+            }
+            PrincipalKind::External if claimed => self.person(survey, place, name).map_err(stay)?,
+            PrincipalKind::External if remembered => {
+                return Err(stay("the directory knew this person and does not any more".into()));
+            }
+            PrincipalKind::External if there.sid.as_ref().is_some_and(|sid| self.ids.contains(sid)) => {
+                return Err(stay("the directory has this very object under another name".into()));
+            }
+            PrincipalKind::External => Stands::Service,
+            PrincipalKind::ExternalGroup => self.group(survey, name, claimed).map_err(stay)?,
+        };
+        match there.connect {
+            Connect::Granted => {}
+            Connect::Denied => return Err(stay("CONNECT is denied to it".into())),
+            Connect::Absent => {
+                return Err(stay("it has no CONNECT, and a map lets in whomever it names".into()));
+            }
+        }
+        let mut held = BTreeSet::new();
+        for (key, grant) in of.actual.grants_of(name) {
+            match lines::line_of(of.actual, of.shape, key, grant) {
+                Ok(line) => drop(held.insert(line)),
+                Err(why) => {
+                    let what = format!("{} {} on {}", grant.state, key.permission, key.securable);
+                    return Err(stay(format!("{what} stands on it: {why}")));
+                }
+            }
+        }
+        let pin = if stands == Stands::Service { there.sid.clone() } else { None };
+        Ok(Subject { name, stands, lines: held, pin })
+    }
+
+    /// A person whom some group of the directory lets in, and nobody else.
+    fn person(&self, survey: &Survey, place: u32, name: SqlName) -> Result<Stands, String> {
+        let Self { of, evaluator, .. } = self;
+        let Some(wanted) = evaluator.graph().principals.get(&name) else {
+            return Err(self.why_not(survey, place, name));
+        };
+        if let (Some(known), Some(there)) = (&wanted.sid, &of.actual.principals[&name].sid)
+            && known != there
+        {
+            return Err("the pool holds another object of this name than the directory does".into());
+        }
+        let records = evaluator.holders(name).filter_map(|who| match who {
+            Claimant::User { id, source } => {
+                let user = of.directory.user(*id)?;
+                Some((source.clone(), user.user_name.clone()))
+            }
+            Claimant::Group { .. } | Claimant::Service { .. } => None,
+        });
+        let records: Vec<(SourceId, Arc<str>)> = records.collect();
+        let groups = survey.within.get(place as usize).into_iter().flatten();
+        let reached = groups
+            .filter_map(|g| survey.groups.get(*g as usize))
+            .any(|group| records.iter().any(|(source, _)| *source == group.source));
+        if reached { Ok(Stands::Person(records)) } else { Err(NO_GROUP.into()) }
+    }
+
+    fn why_not(&self, survey: &Survey, place: u32, name: SqlName) -> String {
+        if self.evaluator.says_inactive(name) {
+            return "the directory says that this person is not active".into();
+        }
+        let about = self.pending.iter().find(|pending| withholds(pending) == Some(name));
+        match about {
+            Some(pending) => pending.to_string(),
+            None if survey.within.get(place as usize).is_none_or(Vec::is_empty) => NO_GROUP.into(),
+            None => "nothing can be given to this name".into(),
+        }
+    }
+
+    /// A group of the directory that the principal is, by its display name.
+    fn group(&self, survey: &Survey, name: SqlName, claimed: bool) -> Result<Stands, String> {
+        let Self { of, spec, .. } = self;
+        if claimed {
+            return Err("it is a group here and a person in the directory".into());
+        }
+        let called = |group: &NamedGroup| matches!(&group.name, GroupName::Display(text) if SqlName::parse(text).is_ok_and(|n| n == name));
+        let mut same = survey.groups.iter().enumerate().filter(|(_, group)| called(group));
+        let (Some((number, found)), None) = (same.next(), same.next()) else {
+            return Err("no group of the directory, or more than one, has this name".into());
+        };
+        let known = of
+            .directory
+            .group(found.id)
+            .and_then(|entry| spec.object_id.as_ref()?.over_group(entry).ok())
+            .and_then(|text| Sid::from_object_id(&text));
+        if let (Some(known), Some(there)) = (&known, &of.actual.principals[&name].sid)
+            && known != there
+        {
+            return Err("the pool holds another object of this name than the directory does".into());
+        }
+        Ok(Stands::Group(number))
+    }
+}
+
+const NO_GROUP: &str = "no group that a map can name has this person";
+
+/// The principal that is withheld by this.
+fn withholds(pending: &Pending) -> Option<SqlName> {
+    match pending {
+        Pending::NameReserved { name, .. }
+        | Pending::NameShared { name, .. }
+        | Pending::IdentityShared { name, .. }
+        | Pending::OutsideClaims { name, .. }
+        | Pending::Stranger { name, .. }
+        | Pending::InactiveElsewhere { name, .. } => Some(*name),
+        _ => None,
+    }
+}

@@ -1,0 +1,88 @@
+//! The proof: the text is read, evaluated over the directory and planned against the catalog, and nothing is to be done.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axon_model::MapVersion;
+use axon_reconcile::{Graph, Sides, plan};
+use serde::Serialize;
+
+use super::draft::Draft;
+use super::{Adopting, NotAdopted};
+use crate::check::{self, Finding};
+use crate::desired::{Surroundings, desired};
+use crate::map::RoleMap;
+
+/// What was proved, and what is worth looking at nevertheless.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Proof {
+    /// The hash of the text.
+    pub version: MapVersion,
+    /// What no step can bring about and stays as it is.
+    pub findings: Vec<String>,
+    /// What the map asks for and waits.
+    pub pending: Vec<String>,
+    /// What the lints say of it: the pool is as it was found.
+    pub lints: Vec<Finding>,
+}
+
+/// Proves that the text changes nothing in the pool, and gives nobody anything that they do not have.
+pub(super) fn prove(of: Adopting<'_>, text: &str, draft: &Draft) -> Result<Proof, NotAdopted> {
+    let unreadable = |faults: String| NotAdopted::Unreadable { target: of.target.clone(), faults };
+    let unproved = |what: String| NotAdopted::Unproved { target: of.target.clone(), what };
+    let parsed = RoleMap::parse_in(&[("adopted.yaml", text)], &BTreeMap::new(), &of.map.registry);
+    let map = Arc::new(parsed.map_err(|faults| unreadable(faults.to_string()))?);
+    let mut untouchable: std::collections::BTreeSet<_> =
+        draft.protect.iter().map(|(principal, _)| *principal).collect();
+    if untouchable != map.guards.protected(of.now) {
+        return Err(unproved("it does not protect those who stay as they are".into()));
+    }
+    untouchable.insert(of.own);
+    let around = Surroundings {
+        shape: of.shape.clone(),
+        known: of.known.clone(),
+        untouchable,
+        identity: of.identity.clone(),
+        ..Surroundings::default()
+    };
+    let wanted = desired(&map, of.target, of.directory, &around, of.now)
+        .map_err(|unknown| unreadable(unknown.to_string()))?;
+    if let Some(more) = more_than(&wanted.graph, of.actual) {
+        return Err(unproved(format!("it would give {more}, which is not there")));
+    }
+    let sides = Sides { desired: wanted.graph, actual: of.actual.clone(), scope: wanted.scope };
+    let planned = plan(&sides);
+    if let Some(first) = planned.steps.first() {
+        let more = match planned.steps.len() - 1 {
+            0 => String::new(),
+            n => format!(", and {n} steps more"),
+        };
+        return Err(unproved(format!("it would {}{more}", first.step)));
+    }
+    Ok(Proof {
+        version: map.version().clone(),
+        findings: planned.findings.iter().map(ToString::to_string).collect(),
+        pending: wanted.pending.iter().map(ToString::to_string).collect(),
+        lints: check::check(&map, Some(of.directory), of.now),
+    })
+}
+
+/// Something that is wanted and not there, if there is anything: a plan may leave such a thing as a finding.
+fn more_than(wanted: &Graph, actual: &Graph) -> Option<String> {
+    let principal = wanted.principals.keys().find(|name| !actual.principals.contains_key(name));
+    let role = wanted.roles.keys().find(|name| !actual.roles.contains_key(name));
+    let member = wanted.members.iter().find(|membership| !actual.members.contains(membership));
+    let grant = wanted
+        .grants
+        .iter()
+        .find(|(key, grant)| actual.grants.get(key).is_none_or(|there| there.state != grant.state));
+    principal
+        .map(|name| format!("principal {name}"))
+        .or_else(|| role.map(|name| format!("role {name}")))
+        .or_else(|| member.map(|m| format!("{} in role {}", m.member, m.role)))
+        .or_else(|| {
+            grant.map(|(key, grant)| {
+                format!("{} {} on {} to {}", grant.state, key.permission, key.securable, key.grantee)
+            })
+        })
+}
