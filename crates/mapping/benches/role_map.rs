@@ -1,12 +1,13 @@
 //! The role map at the size that it is designed for: 100,000 users, 10,000 groups, 1,000,000 memberships, 500 roles, 2,000
-//! mappings of which 200 have a pattern and 200 a condition. Each figure is the best of several runs.
+//! mappings of which 200 have a pattern and 200 a condition. Each figure is that of one core; where
+//! there are several runs, the first one, the best and the worst are told.
 
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 #![expect(clippy::unwrap_used, reason = "a bench that cannot be set up has failed")]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use axon_mapping::explain::{Explainer, Known};
@@ -24,7 +25,7 @@ const NOW: time::OffsetDateTime = datetime!(2026-11-22 12:00 UTC);
 /// A map; `other` changes one of a hundred mappings and one role.
 fn text(other: bool) -> String {
     let mut text = String::from(
-        "axon: 1\ntargets:\n  dw: { kind: synapse-dedicated, host: h, database: d, auth: { token-file: t } }\nroles:\n",
+        "axon: 1\ntargets:\n  dw: { kind: synapse-dedicated, host: h, database: d, auth: { token-file: t }, object_id: \"{externalId}\" }\nroles:\n",
     );
     for role in 0..ROLES {
         let more = if other && role == 7 { ", update on s7.t7" } else { "" };
@@ -72,7 +73,7 @@ fn user(n: u32, kind: &str) -> UserEntry {
         id: user_id(n),
         source: "s".parse().unwrap(),
         user_name: format!("user{n}@acme.com").into(),
-        external_id: None,
+        external_id: Some(user_id(n).to_string().into()),
         active: true,
         document: format!(
             r#"{{"userName":"user{n}@acme.com","userType":"{kind}","displayName":"User {n}","emails":[{{"value":"user{n}@acme.com","type":"work"}}],"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{{"department":"d{}"}}}}"#,
@@ -112,16 +113,35 @@ fn directory() -> Directory {
 }
 
 fn best<T>(what: &str, goal: Duration, runs: usize, mut run: impl FnMut() -> T) -> T {
-    let mut best = Duration::MAX;
+    let (mut best, mut first, mut worst) = (Duration::MAX, Duration::ZERO, Duration::ZERO);
     let mut last = None;
-    for _ in 0..runs {
-        let start = Instant::now();
+    // The kernel counts in steps of milliseconds: what is short is taken by the clock.
+    let clock = if goal >= Duration::from_millis(100) { spent } else { elapsed };
+    for number in 0..runs {
+        let start = clock();
         last = Some(run());
-        best = best.min(start.elapsed());
+        let took = clock().saturating_sub(start);
+        best = best.min(took);
+        worst = worst.max(took);
+        if number == 0 {
+            first = took;
+        }
     }
     let word = if best <= goal { "within" } else { "OVER" };
-    println!("{what:<44} {best:>12.3?}   {word} {goal:?}");
+    println!("{what:<40} best {best:>9.3?}  first {first:>9.3?}  worst {worst:>9.3?}   {word} {goal:?}");
     last.unwrap()
+}
+
+fn elapsed() -> Duration {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    START.elapsed()
+}
+
+/// The time that this thread had a core: what else the machine does is not counted. Where nobody tells, the time that went by.
+fn spent() -> Duration {
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
+    let nanos = told.and_then(|text| text.split(' ').next()?.parse().ok());
+    nanos.map_or_else(elapsed, Duration::from_nanos)
 }
 
 /// The most memory that this process has held so far, in MiB.
@@ -189,8 +209,9 @@ fn main() {
     best("explain what one person lacks", Duration::from_millis(10), 20, || {
         explainer.missing("user4711@acme.com", "select on s3.t3").unwrap()
     });
-    best("explain who has a grant", Duration::from_secs(1), 3, || {
+    let holders = best("explain who has a grant", Duration::from_millis(10), 20, || {
         explainer.holders("select on s3.t3").unwrap()
     });
+    println!("  {} have it", holders.holders.len());
     println!("memory at the end: {:?} MiB", peak());
 }

@@ -14,7 +14,7 @@ use crate::grant::GrantLine;
 use crate::names::RoleName;
 use crate::pending::Claimant;
 use crate::place::Place;
-use crate::selection::Judgement;
+use crate::selection::{Judgement, Within};
 use crate::target::Via;
 use crate::view::wanted;
 
@@ -146,7 +146,7 @@ impl Evaluator {
     /// Whether having this role of the map puts people into this role of the pool; any, if none is asked for.
     fn leads_to(&self, role: &RoleName, pool_role: Option<SqlName>) -> bool {
         let Some(number) = self.view().number(role) else { return false };
-        let role = &self.view().roles[number];
+        let Some(role) = self.view().roles.get(number) else { return false };
         pool_role.is_none_or(|wanted| role.name == Some(wanted) || role.per_person.contains(&wanted))
     }
 
@@ -164,12 +164,7 @@ impl Evaluator {
     }
 
     /// The roles that a rule of separation keeps from a person.
-    fn separated(
-        &self,
-        person: &Person<'_>,
-        groups: &BTreeSet<GroupId>,
-        now: OffsetDateTime,
-    ) -> BTreeSet<&RoleName> {
+    fn separated(&self, person: &Person<'_>, groups: &Within, now: OffsetDateTime) -> BTreeSet<&RoleName> {
         if self.map().rules.separate.is_empty() {
             return BTreeSet::new();
         }

@@ -160,7 +160,7 @@ pub(crate) struct Given {
     /// The role.
     pub role: RoleName,
     /// Its number in the target's view; none where it does not count there.
-    pub number: Option<u16>,
+    pub number: Option<usize>,
 }
 
 /// What a request gives, or the rule that it would break: a request never takes away what the map gives.

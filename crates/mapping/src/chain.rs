@@ -6,6 +6,8 @@ use std::sync::Arc;
 use axon_model::{Directory, GroupId, MemberKind, RecordSeq, UserId};
 use serde::Serialize;
 
+use crate::selection::Within;
+
 /// One step on the way: what went before is a member of this group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Link {
@@ -53,7 +55,7 @@ impl<'d> Ways<'d> {
     }
 
     /// All groups that the person is in.
-    pub fn groups(&self) -> std::collections::BTreeSet<GroupId> {
+    pub fn groups(&self) -> Within {
         self.before.keys().copied().collect()
     }
 }

@@ -1,6 +1,8 @@
 //! The desired state of one target, kept and moved by directory changes. Incremental equals full.
 
 mod claims;
+mod few;
+mod joins;
 mod settle;
 mod touched;
 
@@ -8,9 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axon_model::{AccessRequestId, Delta, Directory, GroupId, RecordSeq, SqlName, UserId};
-use axon_reconcile::{
-    GrantState, Graph, ManagedPrincipals, Membership, Permission, Role, Scope, Securable, Shape,
-};
+use axon_reconcile::{GrantState, Graph, ManagedPrincipals, Permission, Role, Scope, Securable, Shape};
 use time::OffsetDateTime;
 
 pub use touched::Touched;
@@ -19,7 +19,7 @@ use crate::beside::Beside;
 use crate::desired::{Desired, Surroundings, UnknownTarget};
 use crate::identity::{Identity, Sights};
 use crate::map::RoleMap;
-use crate::names::TargetName;
+use crate::names::{RoleName, TargetName};
 use crate::pending::{Claimant, Pending};
 use crate::reserved;
 use crate::selection::{Nesting, Selection, users_under};
@@ -112,33 +112,36 @@ impl Evaluator {
         }
         self.permissions();
         self.clock(now);
-        let mut dirty = BTreeSet::new();
         let nesting = Nesting::of(directory);
-        for user in directory.users() {
+        let mut claims = Claims::default();
+        claims.reserve(directory.users().size_hint().0);
+        for (user, groups) in directory.users_and_groups() {
             let claimant = Claimant::User { id: user.id, source: user.source.clone() };
-            let look = Look { nesting: Some(&nesting), ..self.look(directory, now) };
-            let standing = standing::of_user(look, user);
-            self.claims.put(claimant, Some(standing), &mut dirty);
+            let standing = standing::of_user_in(self.look(directory, now), user, || nesting.closure(groups));
+            claims.begin(claimant, standing);
         }
-        for group in self.group_principals() {
-            self.put_group(directory, group, now, &mut dirty);
+        for id in self.group_principals() {
+            let standing = standing::of_group(self.look(directory, now), id);
+            if let (Some(standing), Some(group)) = (standing, directory.group(id)) {
+                claims.begin(Claimant::Group { id, source: group.source.clone() }, standing);
+            }
         }
         for name in self.map.services.keys() {
-            let standing = standing::of_service(&self.map, &self.view, name, now);
-            self.claims.put(Claimant::Service { name: name.clone() }, standing, &mut dirty);
+            if let Some(standing) = standing::of_service(&self.map, &self.view, name, now) {
+                claims.begin(Claimant::Service { name: name.clone() }, standing);
+            }
         }
-        for name in dirty {
-            self.settle(name);
-        }
+        self.claims = claims;
+        self.settle_all();
     }
 
     /// Computes everything anew over a directory that moved unseen. Gives the names that no one has any more, which stay
     /// managed, as [`apply`](Self::apply) does.
     pub fn reload(&mut self, directory: &Directory, now: OffsetDateTime) -> Vec<SqlName> {
-        let before = self.claims.names();
+        let mut before = self.claims.names();
         self.full(directory, now);
-        let after = self.claims.names();
-        self.forget(before.difference(&after).copied().collect())
+        before.retain(|name| !self.claims.has(*name));
+        self.forget(before)
     }
 
     /// Takes in directory changes that were noted while they were applied, and the passing of time.
@@ -286,7 +289,7 @@ impl Evaluator {
     pub fn would_give(&self, name: SqlName) -> BTreeSet<SqlName> {
         let known = self.claims.of(name).filter(|(_, standing)| !standing.stranger);
         let numbers = known.flat_map(|(_, standing)| &standing.roles);
-        let roles = numbers.filter_map(|number| self.view.roles.get(usize::from(*number)));
+        let roles = numbers.filter_map(|number| self.view.roles.get(*number));
         roles.flat_map(|role| role.name.into_iter().chain(role.per_person.iter().copied())).collect()
     }
 
@@ -297,28 +300,30 @@ impl Evaluator {
 
     /// Every principal with the numbers of its roles of the [`View`].
     pub(crate) fn roles_of_principals(&self) -> impl Iterator<Item = (SqlName, BTreeSet<usize>)> {
-        self.graph.principals.keys().map(|name| {
-            let known = self.claims.of(*name).filter(|(_, standing)| !standing.stranger);
-            let numbers = known.flat_map(|(_, standing)| {
-                let extras = standing.extras.iter().filter_map(|given| given.number);
-                standing.roles.iter().copied().chain(extras).map(usize::from)
-            });
-            let held = |n: &usize| match self.view.roles.get(*n) {
-                // What a rule of separation withholds is in the standing, and not in the graph.
-                Some(role) => {
-                    let joined = |role| self.graph.members.contains(&Membership { role, member: *name });
-                    let withheld = |pending: &Pending| {
-                        matches!(pending, Pending::Separated { roles, .. } if roles.contains(&role.role))
-                    };
-                    match role.name.into_iter().chain(role.per_person.first().copied()).next() {
-                        Some(pool_role) => joined(pool_role),
-                        None => !self.separated.get(name).is_some_and(|all| all.iter().any(withheld)),
-                    }
-                }
-                None => false,
-            };
-            (*name, numbers.filter(held).collect())
-        })
+        self.graph.principals.keys().map(|name| (*name, self.roles_of(*name)))
+    }
+
+    /// The numbers of the roles of the [`View`] that a principal has: what a rule of separation withholds is left out.
+    pub(crate) fn roles_of(&self, name: SqlName) -> BTreeSet<usize> {
+        let known = self.claims.of(name).filter(|(_, standing)| !standing.stranger);
+        let numbers = known.flat_map(|(_, standing)| {
+            let extras = standing.extras.iter().filter_map(|given| given.number);
+            standing.roles.iter().copied().chain(extras)
+        });
+        let joined = self.claims.joined(name);
+        // What a rule of separation withholds is in the standing, and not in the graph.
+        let separated = |role: &RoleName| {
+            let all = self.separated.get(&name).into_iter().flatten();
+            all.into_iter().any(|p| matches!(p, Pending::Separated { roles, .. } if roles.contains(role)))
+        };
+        let held = |number: &usize| match self.view.roles.get(*number) {
+            Some(role) => match role.own() {
+                Some(own) => self.view.rank(own).is_some_and(|rank| joined.contains(&rank)),
+                None => !separated(&role.role),
+            },
+            None => false,
+        };
+        numbers.filter(held).collect()
     }
 
     /// Names of the graph's principals behind which somebody else may be since this was asked last.
@@ -370,7 +375,6 @@ impl Evaluator {
             identity: &self.around.identity,
             beside: &self.around.beside,
             directory,
-            nesting: None,
             now,
         }
     }

@@ -12,7 +12,7 @@ use crate::map::RoleMap;
 use crate::names::RoleName;
 use crate::rule::Mapping;
 use crate::rules::Separation;
-use crate::selection::{Judgement, Selection};
+use crate::selection::{Judgement, Selection, Within};
 
 /// A user whose document is read once, and only if a condition asks for it.
 pub(crate) struct Person<'u> {
@@ -49,7 +49,7 @@ impl<'m> Given<'m> {
         map: &'m RoleMap,
         selection: &'m Selection,
         person: &Person<'_>,
-        groups: &BTreeSet<GroupId>,
+        groups: &Within,
         now: OffsetDateTime,
         wanted: impl Fn(usize, &Mapping) -> bool,
     ) -> Self {

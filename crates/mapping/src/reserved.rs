@@ -1,10 +1,10 @@
 //! Names that a pool gives to its own principals: nobody may be named so, and nothing of them is touched.
 
-use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use axon_model::SqlName;
 use axon_reconcile::builtin::{FIXED_ROLES, PREDEFINED_ROLES, SYSTEM_PRINCIPALS};
+use rustc_hash::FxHashSet;
 
 /// The SQL administrator's usual name.
 const ADMINISTRATOR: &str = "sa";
@@ -14,8 +14,8 @@ fn names(of: impl IntoIterator<Item = &'static str>) -> impl Iterator<Item = Sql
 }
 
 /// All of them.
-pub(crate) fn reserved() -> &'static BTreeSet<SqlName> {
-    static SET: OnceLock<BTreeSet<SqlName>> = OnceLock::new();
+pub(crate) fn reserved() -> &'static FxHashSet<SqlName> {
+    static SET: OnceLock<FxHashSet<SqlName>> = OnceLock::new();
     SET.get_or_init(|| untouchable().chain(names(FIXED_ROLES)).chain(names(PREDEFINED_ROLES)).collect())
 }
 

@@ -68,6 +68,11 @@ impl Pattern {
     pub fn as_str(&self) -> &str {
         &self.text
     }
+
+    /// What every name that fits begins with.
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
+    }
 }
 
 /// The plain text that a pattern begins with. Alternatives and flags may change what plain text means: then there is none.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use axon_model::{Directory, GroupEntry, GroupId, MemberKind, SourceId, UserId};
 use axon_scim::compare::fold;
 use axon_scim::filter::Truth;
+use rustc_hash::FxHashMap;
 use time::OffsetDateTime;
 
 use crate::given::Person;
@@ -44,28 +45,50 @@ pub(crate) struct Selection {
     /// What was found out about names.
     pub sights: Sights,
     /// For a group, the mappings that being in it may satisfy, in order.
-    by_group: HashMap<GroupId, Vec<usize>>,
+    by_group: FxHashMap<GroupId, Vec<usize>>,
+}
+
+/// The groups that somebody is in, directly or through nested groups, in order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Within(Vec<GroupId>);
+
+impl Within {
+    pub fn contains(&self, group: &GroupId) -> bool {
+        self.0.binary_search(group).is_ok()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &GroupId> {
+        self.0.iter()
+    }
+}
+
+impl FromIterator<GroupId> for Within {
+    fn from_iter<I: IntoIterator<Item = GroupId>>(groups: I) -> Self {
+        let mut groups: Vec<GroupId> = groups.into_iter().collect();
+        groups.sort_unstable();
+        groups.dedup();
+        Self(groups)
+    }
 }
 
 /// The groups that groups are directly in, for looking at many people.
-pub(crate) struct Nesting(HashMap<GroupId, Vec<GroupId>>);
+pub(crate) struct Nesting(FxHashMap<GroupId, Vec<GroupId>>);
 
 impl Nesting {
     pub fn of(directory: &Directory) -> Self {
-        let mut outer: HashMap<GroupId, Vec<GroupId>> = HashMap::new();
+        let mut outer: FxHashMap<GroupId, Vec<GroupId>> = FxHashMap::default();
         for (inner, group) in directory.nested_groups() {
             outer.entry(inner).or_default().push(group);
         }
         Self(outer)
     }
 
-    /// Every group that a user is in, as [`closure`] finds them.
-    pub fn closure(&self, directory: &Directory, user: UserId) -> BTreeSet<GroupId> {
-        let mut seen: BTreeSet<GroupId> =
-            directory.memberships(MemberKind::User(user)).map(|(group, _)| group).collect();
+    /// Every group that somebody is in who is directly in these, as [`closure`] finds them.
+    pub fn closure(&self, direct: impl Iterator<Item = GroupId>) -> Within {
         if self.0.is_empty() {
-            return seen;
+            return direct.collect();
         }
+        let mut seen: BTreeSet<GroupId> = direct.collect();
         let mut open: Vec<GroupId> = seen.iter().copied().collect();
         while let Some(group) = open.pop() {
             for outer in self.0.get(&group).into_iter().flatten() {
@@ -74,7 +97,7 @@ impl Nesting {
                 }
             }
         }
-        seen
+        seen.into_iter().collect()
     }
 }
 
@@ -99,10 +122,11 @@ pub(crate) enum Judgement<'m> {
 
 #[derive(Default)]
 struct Names<'d> {
+    // Sources choose these names: their keys are hashed with a secret.
     display: HashMap<(SourceId, String), Vec<GroupId>>,
     external: HashMap<(SourceId, String), Vec<GroupId>>,
-    /// All groups of a source with their names, which patterns look at one by one.
-    by_source: BTreeMap<SourceId, Vec<(GroupId, &'d str)>>,
+    /// All groups of a source by their names, which patterns look at one by one.
+    by_source: BTreeMap<SourceId, Vec<(&'d str, GroupId)>>,
 }
 
 impl<'d> Names<'d> {
@@ -117,9 +141,20 @@ impl<'d> Names<'d> {
             if let Some(id) = &group.external_id {
                 names.external.entry((group.source.clone(), id.to_string())).or_default().push(group.id);
             }
-            names.by_source.entry(group.source.clone()).or_default().push((group.id, &group.display_name));
+            names.by_source.entry(group.source.clone()).or_default().push((&group.display_name, group.id));
+        }
+        for groups in names.by_source.values_mut() {
+            groups.sort_unstable();
         }
         names
+    }
+
+    /// The groups of a source whose names begin so.
+    fn beginning(&self, source: &SourceId, prefix: &str) -> &[(&'d str, GroupId)] {
+        let groups = self.by_source.get(source).map_or(&[][..], Vec::as_slice);
+        let from = groups.partition_point(|(name, _)| *name < prefix);
+        let length = groups[from..].partition_point(|(name, _)| name.starts_with(prefix));
+        &groups[from..from + length]
     }
 
     fn find(&self, source: &SourceId, name: &GroupName) -> &[GroupId] {
@@ -165,9 +200,9 @@ impl Selection {
     }
 
     /// The mappings that may give something to somebody in these groups, in order.
-    pub fn candidates(&self, closure: &BTreeSet<GroupId>) -> Vec<usize> {
+    pub fn candidates(&self, within: &Within) -> Vec<usize> {
         let mut numbers: Vec<usize> =
-            closure.iter().filter_map(|g| self.by_group.get(g)).flatten().copied().collect();
+            within.iter().filter_map(|g| self.by_group.get(g)).flatten().copied().collect();
         numbers.sort_unstable();
         numbers.dedup();
         numbers
@@ -179,50 +214,80 @@ impl Selection {
         mapping: &'m Mapping,
         number: usize,
         person: &Person<'_>,
-        closure: &BTreeSet<GroupId>,
+        within: &Within,
         now: OffsetDateTime,
     ) -> Judgement<'m> {
-        let found = &self.found[number];
-        // A pattern may have found thousands of groups, and a person may be in thousands: the fewer are gone through.
-        let within: Vec<GroupId> = if found.open.len() <= closure.len() {
-            found.open.keys().filter(|g| closure.contains(g)).copied().collect()
-        } else {
-            closure.iter().filter(|g| found.open.contains_key(g)).copied().collect()
+        let first = match self.lets_in(mapping, number, person, within, now) {
+            Ok(first) => first,
+            Err(judgement) => return judgement,
         };
-        let all: Option<Vec<GroupId>> =
-            found.all.iter().map(|g| g.filter(|g| closure.contains(g))).collect::<Option<Vec<_>>>();
-        let Some(all) = all else { return Judgement::NotIn };
-        let Some(first) = within.first().or(all.first()).copied() else { return Judgement::NotIn };
-        if found.needs_open && within.is_empty() {
-            return Judgement::NotIn;
-        }
-        if let Some(group) = found.none.iter().flatten().find(|g| closure.contains(g)) {
-            return Judgement::LeftOut(*group);
-        }
-        if found.none.contains(&None) {
-            return Judgement::UnknownExclusion;
-        }
-        if let Some(until) = mapping.until.filter(|until| now >= *until) {
-            return Judgement::Ended(until);
-        }
-        if let Some(condition) = &mapping.when {
-            let truth = condition.over_resource(person.resource()).truth;
-            if truth != Truth::True {
-                return Judgement::Condition(truth);
-            }
-        }
         match &mapping.gives {
             Gives::Roles(roles) => Judgement::Gives(roles.iter().map(|role| (first, role)).collect()),
             Gives::Captured { .. } => {
-                let named: Vec<(GroupId, &RoleName)> =
-                    within.iter().filter_map(|g| Some((*g, found.open.get(g)?.as_ref()?))).collect();
+                let named: Vec<(GroupId, &RoleName)> = self.captured(number, within).collect();
                 if named.is_empty() { Judgement::NothingNamed } else { Judgement::Gives(named) }
             }
         }
     }
+
+    /// The first group through which a mapping lets an active person in, if it does.
+    pub fn lets_in(
+        &self,
+        mapping: &Mapping,
+        number: usize,
+        person: &Person<'_>,
+        within: &Within,
+        now: OffsetDateTime,
+    ) -> Result<GroupId, Judgement<'static>> {
+        let found = &self.found[number];
+        let open = found.first_open(within);
+        if !found.all.iter().all(|g| g.is_some_and(|g| within.contains(&g))) {
+            return Err(Judgement::NotIn);
+        }
+        let Some(first) = open.or(found.all.first().copied().flatten()) else { return Err(Judgement::NotIn) };
+        if found.needs_open && open.is_none() {
+            return Err(Judgement::NotIn);
+        }
+        if let Some(group) = found.none.iter().flatten().find(|g| within.contains(g)) {
+            return Err(Judgement::LeftOut(*group));
+        }
+        if found.none.contains(&None) {
+            return Err(Judgement::UnknownExclusion);
+        }
+        if let Some(until) = mapping.until.filter(|until| now >= *until) {
+            return Err(Judgement::Ended(until));
+        }
+        if let Some(condition) = &mapping.when {
+            let truth = condition.over_resource(person.resource()).truth;
+            if truth != Truth::True {
+                return Err(Judgement::Condition(truth));
+            }
+        }
+        Ok(first)
+    }
+
+    /// The roles that captures name for somebody in these groups, each through its group.
+    pub fn captured<'m>(
+        &'m self,
+        number: usize,
+        within: &Within,
+    ) -> impl Iterator<Item = (GroupId, &'m RoleName)> {
+        let open = &self.found[number].open;
+        within.iter().filter_map(|g| Some((*g, open.get(g)?.as_ref()?)))
+    }
 }
 
 impl Found {
+    /// The first group that lets in somebody who is in these.
+    fn first_open(&self, within: &Within) -> Option<GroupId> {
+        // A pattern may have found thousands of groups, and a person may be in thousands: the fewer are gone through.
+        if self.open.len() <= within.0.len() {
+            self.open.keys().find(|g| within.contains(g)).copied()
+        } else {
+            within.iter().find(|g| self.open.contains_key(g)).copied()
+        }
+    }
+
     /// Groups without one of which the mapping gives nothing.
     fn triggers(&self) -> Vec<GroupId> {
         if self.needs_open {
@@ -257,7 +322,7 @@ impl Finder<'_> {
         found.all = groups.all.iter().map(|name| self.one(name, Through::Name)).collect();
         found.none = groups.none.iter().map(|name| self.one(name, Through::Name)).collect();
         let Some(pattern) = &groups.matching else { return found };
-        for (id, display_name) in self.names.by_source.get(self.source).into_iter().flatten() {
+        for (display_name, id) in self.names.beginning(self.source, pattern.prefix()) {
             let Some(captures) = pattern.captures(display_name) else { continue };
             let name = GroupName::Display((*display_name).to_owned());
             // Of several groups with one name a pattern finds the one that the name is bound to.
@@ -310,7 +375,7 @@ impl Finder<'_> {
 }
 
 /// Every group that a member is in, directly or through nested groups. Cycles are harmless.
-pub(crate) fn closure(directory: &Directory, member: MemberKind) -> BTreeSet<GroupId> {
+pub(crate) fn closure(directory: &Directory, member: MemberKind) -> Within {
     let mut seen = BTreeSet::new();
     let mut open = vec![member];
     while let Some(member) = open.pop() {
@@ -320,7 +385,7 @@ pub(crate) fn closure(directory: &Directory, member: MemberKind) -> BTreeSet<Gro
             }
         }
     }
-    seen
+    seen.into_iter().collect()
 }
 
 /// Every user in a group, directly or through nested groups.

@@ -8,13 +8,14 @@ use axon_reconcile::Sid;
 use time::OffsetDateTime;
 
 use crate::beside::{self, Beside};
-use crate::given::{Given, Person};
+use crate::given::Person;
 use crate::identity::Identity;
 use crate::map::RoleMap;
 use crate::names::{RoleName, ServiceName};
-use crate::selection::{Nesting, Selection, closure};
+use crate::rule::Gives;
+use crate::selection::{Selection, Within, closure};
 use crate::target::{TargetSpec, Via};
-use crate::view::View;
+use crate::view::{GivesHere, View};
 
 /// What somebody asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +25,7 @@ pub(crate) struct Standing {
     /// The security id, where it is known.
     pub sid: Option<Sid>,
     /// Numbers of roles of the [`View`], ascending.
-    pub roles: Box<[u16]>,
+    pub roles: Box<[usize]>,
     /// Whether the source says that the person is not active.
     pub inactive: bool,
     /// Whether somebody else was known under the name: what is asked for waits for a release.
@@ -86,44 +87,27 @@ pub(crate) struct Look<'a> {
     pub identity: &'a Identity,
     pub beside: &'a Beside,
     pub directory: &'a Directory,
-    /// Which groups are in which, where many people are looked at.
-    pub nesting: Option<&'a Nesting>,
     pub now: OffsetDateTime,
 }
 
 /// What a user asks for. An inactive one asks for nothing, and still has a name.
 pub(crate) fn of_user(look: Look<'_>, user: &UserEntry) -> Standing {
-    let Look { map, target, view, selection, identity, beside, directory, nesting, now } = look;
-    let mut roles = BTreeSet::new();
-    let mut separable: BTreeSet<&RoleName> = BTreeSet::new();
+    of_user_in(look, user, || closure(look.directory, MemberKind::User(user.id)))
+}
+
+/// The same, where the user's groups are found by `within`.
+pub(crate) fn of_user_in(look: Look<'_>, user: &UserEntry, within: impl FnOnce() -> Within) -> Standing {
+    let Look { target, identity, beside, .. } = look;
     let offboarded = beside.offboarding(user).map(|request| request.id);
     let active = user.active && offboarded.is_none();
-    if active {
-        let groups = match nesting {
-            Some(nesting) => nesting.closure(directory, user.id),
-            None => closure(directory, MemberKind::User(user.id)),
-        };
-        let person = Person::new(user);
-        // Where rules separate roles, what a person holds in other targets counts too.
-        let given = Given::to(map, selection, &person, &groups, now, |number, mapping| {
-            mapping.separated || (view.concerns(number) && map.via(mapping, target) == Via::Person)
-        });
-        for (number, _, role) in &given.ways {
-            if map.via(&map.mappings[*number], target) == Via::Person {
-                roles.extend(number_of(view, role));
-            }
-            if map.rules.concern(&map.roles, role) {
-                separable.insert(role);
-            }
-        }
-    }
+    let (roles, separable) = if active { given(look, user, &within()) } else { Default::default() };
     Standing {
         name: name_of_user(target, identity, user),
         sid: sid(target.object_id.as_ref().map(|t| t.over_user(user))),
-        roles: roles.into_iter().collect(),
+        roles,
         inactive: !active,
         stranger: identity.strangers.contains(&user.id),
-        separable: separable.into_iter().cloned().collect(),
+        separable,
         join: identity.join_key(user),
         offboarded,
         extras: if active { extras(look, user) } else { Box::default() },
@@ -135,15 +119,49 @@ fn extras(look: Look<'_>, user: &UserEntry) -> Box<[beside::Given]> {
     let Look { map, target, view, beside, now, .. } = look;
     let given = |extra: beside::Extra<'_>| {
         let (role, _) = map.roles.get_key_value(extra.role)?;
-        let number = if extra.is_for(&target.name) { number_of(view, role) } else { None };
+        let number = if extra.is_for(&target.name) { view.number(role) } else { None };
         Some(beside::Given { request: extra.request.id, role: role.clone(), number })
     };
     beside.extras(user, now).into_iter().filter_map(given).collect()
 }
 
+/// The numbers of the roles that mappings give to an active user here, and the roles that rules of separation are about.
+fn given(look: Look<'_>, user: &UserEntry, within: &Within) -> (Box<[usize]>, Box<[RoleName]>) {
+    let Look { map, view, selection, now, .. } = look;
+    let mut roles: Vec<usize> = Vec::new();
+    let mut separable: BTreeSet<&RoleName> = BTreeSet::new();
+    let person = Person::new(user);
+    for number in selection.candidates(within) {
+        let (mapping, here) = (&map.mappings[number], view.gives(number));
+        // Where rules separate roles, what a person holds in other targets counts too.
+        if !mapping.separated && matches!(here, GivesHere::Nothing) {
+            continue;
+        }
+        if selection.lets_in(mapping, number, &person, within, now).is_err() {
+            continue;
+        }
+        let captured = || selection.captured(number, within).map(|(_, role)| role);
+        match here {
+            GivesHere::Nothing => {}
+            GivesHere::Roles(numbers) => roles.extend(numbers),
+            GivesHere::Captured => roles.extend(captured().filter_map(|role| view.number(role))),
+        }
+        if mapping.separated {
+            let concern = |role: &&RoleName| map.rules.concern(&map.roles, role);
+            match &mapping.gives {
+                Gives::Roles(given) => separable.extend(given.iter().filter(concern)),
+                Gives::Captured { .. } => separable.extend(captured().filter(concern)),
+            }
+        }
+    }
+    roles.sort_unstable();
+    roles.dedup();
+    (roles.into(), separable.into_iter().cloned().collect())
+}
+
 /// What a group asks for that is one principal in the target: none if no mapping speaks of it so.
 pub(crate) fn of_group(look: Look<'_>, group: GroupId) -> Option<Standing> {
-    let Look { map, target, view, selection, identity, beside: _, directory, nesting: _, now } = look;
+    let Look { map, target, view, selection, identity, beside: _, directory, now } = look;
     let entry = directory.group(group)?;
     let mut roles = BTreeSet::new();
     let (mut spoken_of, mut written) = (false, false);
@@ -157,7 +175,7 @@ pub(crate) fn of_group(look: Look<'_>, group: GroupId) -> Option<Standing> {
         if !mapping.holds_at(now) {
             continue;
         }
-        roles.extend(mapping.roles_by(captured.as_ref()).filter_map(|r| number_of(view, r)));
+        roles.extend(mapping.roles_by(captured.as_ref()).filter_map(|role| view.number(role)));
     }
     let name = principal_name(Ok(entry.display_name.to_string()))
         .map_err(|(text, reason)| NoName::Refused(text, reason))
@@ -189,7 +207,7 @@ pub(crate) fn of_service(
     let service = map.services.get(name)?;
     let mappings = map.mappings.iter().filter(|m| crate::map::is_service(m, name) && m.holds_at(now));
     let given: BTreeSet<&RoleName> = mappings.flat_map(crate::rule::Mapping::possible).collect();
-    let roles: BTreeSet<u16> = given.iter().filter_map(|r| number_of(view, r)).collect();
+    let roles: BTreeSet<usize> = given.iter().filter_map(|role| view.number(role)).collect();
     let separable = given.into_iter().filter(|role| map.rules.concern(&map.roles, role)).cloned().collect();
     Some(Standing {
         name: Ok(service.principal),
@@ -202,8 +220,4 @@ pub(crate) fn of_service(
         offboarded: None,
         extras: Box::default(),
     })
-}
-
-fn number_of(view: &View, role: &RoleName) -> Option<u16> {
-    view.number(role).and_then(|n| u16::try_from(n).ok())
 }

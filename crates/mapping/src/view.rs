@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axon_model::SqlName;
 use axon_reconcile::{Grant, GrantKey, GrantState, Permission, Securable, Shape};
+use rustc_hash::FxHashMap;
 
 use crate::grant::GrantLine;
 use crate::map::RoleMap;
 use crate::names::RoleName;
 use crate::pending::Pending;
-use crate::target::{TargetSpec, Words};
+use crate::rule::{Gives, Mapping};
+use crate::target::{TargetSpec, Via, Words};
 
 /// A role of the map in one target.
 #[derive(Debug, Clone)]
@@ -21,6 +23,26 @@ pub(crate) struct PoolRole {
     pub per_person: BTreeSet<SqlName>,
     /// Whether its permissions stand on the principals that have it.
     pub direct: bool,
+    /// Numbers of all roles of the target that this one puts somebody into, ascending.
+    pub joins: Box<[usize]>,
+}
+
+impl PoolRole {
+    /// What having it shows by in the target: membership of its own role there, else of the first that it leads to.
+    pub fn own(&self) -> Option<SqlName> {
+        self.name.or_else(|| self.per_person.first().copied())
+    }
+}
+
+/// What a mapping gives here to single people.
+#[derive(Debug, Clone)]
+pub(crate) enum GivesHere {
+    /// Nothing: its roles do not exist here, or whole groups get them.
+    Nothing,
+    /// Roles of these numbers, to everybody whom it lets in.
+    Roles(Box<[usize]>),
+    /// Whatever the captures name.
+    Captured,
 }
 
 /// What a target looks like from the map.
@@ -28,11 +50,13 @@ pub(crate) struct PoolRole {
 pub(crate) struct View {
     pub roles: Vec<PoolRole>,
     by_role: BTreeMap<RoleName, usize>,
-    names: BTreeSet<SqlName>,
+    /// All roles of the target that somebody may be put into, by name: the numbers of [`PoolRole::joins`].
+    pub joined: Vec<SqlName>,
+    ranks: FxHashMap<SqlName, usize>,
     /// Roles of the pool that lines name.
     pub named_roles: BTreeSet<SqlName>,
-    /// For each mapping, whether it may give a role that exists here.
-    concerned: Vec<bool>,
+    /// For each mapping, what it gives here to single people.
+    gives: Vec<GivesHere>,
 }
 
 impl View {
@@ -56,19 +80,47 @@ impl View {
                 })
                 .collect();
             view.named_roles.extend(&per_person);
-            view.names.extend(name);
             view.by_role.insert(role.name.clone(), view.roles.len());
             let direct = role.direct && target.kind.words() == Words::Sql;
-            view.roles.push(PoolRole { role: role.name.clone(), name, per_person, direct });
+            let joins = Box::default();
+            view.roles.push(PoolRole { role: role.name.clone(), name, per_person, direct, joins });
         }
-        let exists = |role: &RoleName| view.by_role.contains_key(role);
-        view.concerned = map.mappings.iter().map(|m| m.possible().any(exists)).collect();
+        view.number_joined();
+        view.gives = map.mappings.iter().map(|mapping| view.given_by(map, target, mapping)).collect();
         view
     }
 
-    /// Whether a mapping may give a role that exists here.
-    pub fn concerns(&self, mapping: usize) -> bool {
-        self.concerned.get(mapping).copied().unwrap_or(false)
+    fn number_joined(&mut self) {
+        let joined: BTreeSet<SqlName> =
+            self.roles.iter().flat_map(|role| role.name.iter().chain(&role.per_person)).copied().collect();
+        self.joined = joined.into_iter().collect();
+        self.ranks = self.joined.iter().copied().zip(0..).collect();
+        for role in &mut self.roles {
+            let names = role.name.iter().chain(&role.per_person);
+            let mut joins: Vec<usize> = names.filter_map(|name| self.ranks.get(name).copied()).collect();
+            joins.sort_unstable();
+            joins.dedup();
+            role.joins = joins.into();
+        }
+    }
+
+    fn given_by(&self, map: &RoleMap, target: &TargetSpec, mapping: &Mapping) -> GivesHere {
+        if map.via(mapping, target) != Via::Person {
+            return GivesHere::Nothing;
+        }
+        let mut numbers: Vec<usize> = mapping.possible().filter_map(|role| self.number(role)).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        match &mapping.gives {
+            _ if numbers.is_empty() => GivesHere::Nothing,
+            Gives::Roles(_) => GivesHere::Roles(numbers.into()),
+            Gives::Captured { .. } => GivesHere::Captured,
+        }
+    }
+
+    /// What a mapping gives here to single people.
+    pub fn gives(&self, mapping: usize) -> &GivesHere {
+        self.gives.get(mapping).unwrap_or(&GivesHere::Nothing)
     }
 
     /// Whether some role's permissions stand on the principals that have it.
@@ -81,9 +133,14 @@ impl View {
         self.by_role.get(role).copied()
     }
 
+    /// The number that [`PoolRole::joins`] has for a role of the target.
+    pub fn rank(&self, name: SqlName) -> Option<usize> {
+        self.ranks.get(&name).copied()
+    }
+
     /// Whether a role of the map, or one that it names, is called so.
     pub fn has_role_named(&self, name: SqlName) -> bool {
-        self.names.contains(&name) || self.named_roles.contains(&name)
+        self.ranks.contains_key(&name)
     }
 }
 

@@ -183,6 +183,18 @@ impl Directory {
         self.users.values().map(|(user, _)| user)
     }
 
+    /// All users, by id, each with the groups that it is directly in, by id: for looking at everybody at once.
+    pub fn users_and_groups(&self) -> impl Iterator<Item = (&UserEntry, impl Iterator<Item = GroupId>)> {
+        // Both tables are ordered by user: one walk over the two finds all pairs.
+        let mut memberships = self.memberships.iter().peekable();
+        self.users.values().map(move |(user, _)| {
+            let member = MemberKind::User(user.id);
+            while memberships.next_if(|(other, _)| **other < member).is_some() {}
+            let groups = memberships.next_if(|(other, _)| **other == member).map(|(_, groups)| groups);
+            (user, groups.into_iter().flat_map(|groups| groups.keys().copied()))
+        })
+    }
+
     /// All groups, by id.
     pub fn groups(&self) -> impl Iterator<Item = &GroupEntry> {
         self.groups.values().map(|(group, _)| group)
@@ -276,6 +288,34 @@ mod tests {
         assert_eq!(d.memberships(MemberKind::User(u.id)).count(), 0);
         assert_eq!(d.members(outer.id).count(), 0);
         assert_eq!(d.position(), RecordSeq(7));
+    }
+
+    #[test]
+    fn everybody_comes_with_their_groups() {
+        let mut d = Directory::default();
+        for n in [5, 1, 3] {
+            d.apply(&Delta::UserPut { user: user(n) }, RecordSeq(1));
+            d.apply(&Delta::GroupPut { group: group(n) }, RecordSeq(1));
+        }
+        for (g, u) in [(1, 1), (3, 1), (5, 5)] {
+            let member = MemberKind::User(user(u).id);
+            d.apply(&Delta::MemberAdded { group: group(g).id, member }, RecordSeq(2));
+        }
+        d.apply(
+            &Delta::MemberAdded { group: group(1).id, member: MemberKind::Group(group(3).id) },
+            RecordSeq(2),
+        );
+        // A membership of somebody who is not there is nobody's.
+        d.apply(
+            &Delta::MemberAdded { group: group(1).id, member: MemberKind::User(user(2).id) },
+            RecordSeq(2),
+        );
+        let found: Vec<(UserId, Vec<GroupId>)> =
+            d.users_and_groups().map(|(user, groups)| (user.id, groups.collect())).collect();
+        let wanted = [(1, vec![1, 3]), (3, vec![]), (5, vec![5])];
+        let wanted =
+            wanted.map(|(u, groups)| (user(u).id, groups.into_iter().map(|g| group(g).id).collect()));
+        assert_eq!(found, wanted);
     }
 
     #[test]

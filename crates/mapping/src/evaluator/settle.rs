@@ -1,9 +1,11 @@
 //! What those who claim a name get under it: one person, several records of one person, or nobody.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axon_model::{SourceId, SqlName};
-use axon_reconcile::{Connect, GrantKey, ManagedPrincipals, Membership, Principal, PrincipalKind, Sid};
+use axon_reconcile::{
+    Connect, Grant, GrantKey, ManagedPrincipals, Membership, Principal, PrincipalKind, Sid,
+};
 
 use super::Evaluator;
 use crate::beside;
@@ -18,7 +20,14 @@ struct Wanted {
     sid: Option<Sid>,
     /// The spelling of the one who has the name now.
     spelled: SqlName,
-    roles: BTreeSet<u16>,
+    /// Numbers of roles of the [`View`](crate::view::View).
+    roles: Vec<usize>,
+}
+
+impl Wanted {
+    fn principal(self) -> Principal {
+        Principal { kind: self.kind, sid: self.sid, connect: Connect::Granted, created: None }
+    }
 }
 
 impl Evaluator {
@@ -28,8 +37,10 @@ impl Evaluator {
         self.withheld.remove(&name);
         self.settled.insert(name);
         self.separated.remove(&name);
-        for role in self.claims.take_joined(name) {
-            self.graph.members.remove(&Membership { role, member: name });
+        for number in self.claims.take_joined(name) {
+            if let Some(role) = self.view.joined.get(number) {
+                self.graph.members.remove(&Membership { role: *role, member: name });
+            }
         }
         if !self.direct.is_empty() && !self.graph.roles.contains_key(&name) {
             let stood: Vec<GrantKey> = self.graph.grants_of(name).map(|(key, _)| *key).collect();
@@ -43,20 +54,91 @@ impl Evaluator {
             }
             return;
         }
-        self.manage(name);
-        match self.wanted(name) {
+        let reserved = self.is_reserved(name);
+        if !reserved && let ManagedPrincipals::Mapped(names) = &mut self.scope.principals {
+            names.insert(name);
+        }
+        let Some(wanted) = self.weigh(name, reserved) else { return };
+        let (member, joined) = (wanted.spelled, self.joined(&wanted.roles));
+        let roles = joined.iter().filter_map(|number| self.view.joined.get(*number));
+        self.graph.members.extend(roles.map(|role| Membership { role: *role, member }));
+        let stands = self.stands(&wanted);
+        self.graph.grants.extend(stands);
+        self.graph.principals.insert(member, wanted.principal());
+        self.claims.put_joined(name, joined);
+    }
+
+    /// The same for all names at once, into an empty graph: everything comes in order, so that tables are built and not searched.
+    pub(super) fn settle_all(&mut self) {
+        let names = self.claims.names();
+        let mut managed: Vec<SqlName> = Vec::with_capacity(names.len());
+        let mut principals: Vec<(SqlName, Principal)> = Vec::with_capacity(names.len());
+        let mut members: Vec<Vec<SqlName>> = vec![Vec::new(); self.view.joined.len()];
+        for name in &names {
+            let reserved = self.is_reserved(*name);
+            if !reserved {
+                managed.push(*name);
+            }
+            let Some(wanted) = self.weigh(*name, reserved) else { continue };
+            let (member, joined) = (wanted.spelled, self.joined(&wanted.roles));
+            for number in &joined {
+                if let Some(members) = members.get_mut(*number) {
+                    members.push(member);
+                }
+            }
+            let stands = self.stands(&wanted);
+            self.graph.grants.extend(stands);
+            principals.push((member, wanted.principal()));
+            self.claims.put_joined(*name, joined);
+        }
+        self.graph.principals = principals.into_iter().collect();
+        let of_roles = self.view.joined.iter().zip(members);
+        self.graph.members = of_roles
+            .flat_map(|(role, members)| members.into_iter().map(|member| Membership { role: *role, member }))
+            .collect();
+        if let ManagedPrincipals::Mapped(known) = &mut self.scope.principals {
+            let mut managed: BTreeSet<SqlName> = managed.into_iter().collect();
+            managed.append(known);
+            *known = managed;
+        }
+        self.settled.append(&mut names.into_iter().collect());
+    }
+
+    /// What a name is to get, if anything; what keeps it from more is noted.
+    fn weigh(&mut self, name: SqlName, reserved: bool) -> Option<Wanted> {
+        match self.wanted(name, reserved) {
             Ok((wanted, separated)) => {
                 if !separated.is_empty() {
                     self.separated.insert(name, separated);
                 }
-                if let Some(wanted) = wanted {
-                    self.put(name, wanted);
-                }
+                wanted
             }
             Err(pending) => {
                 self.withheld.insert(name, pending);
+                None
             }
         }
+    }
+
+    /// What a principal holds itself, by direct roles.
+    fn stands(&self, wanted: &Wanted) -> BTreeMap<GrantKey, Grant> {
+        if self.direct.is_empty() {
+            return BTreeMap::new();
+        }
+        let lines = wanted.roles.iter().filter_map(|number| self.direct.get(number)).flatten();
+        view::of_principal(wanted.spelled, lines)
+    }
+
+    /// Numbers of the roles of the target into which these roles put somebody.
+    fn joined(&self, roles: &[usize]) -> Box<[usize]> {
+        let of = |number: &usize| self.view.roles.get(*number).map_or(&[][..], |role| &role.joins);
+        if let [one] = roles {
+            return of(one).into();
+        }
+        let mut joined: Vec<usize> = roles.iter().flat_map(of).copied().collect();
+        joined.sort_unstable();
+        joined.dedup();
+        joined.into()
     }
 
     /// Whether a source that may say so says that whoever has this name is not active, or a stranger came under it.
@@ -66,7 +148,7 @@ impl Evaluator {
         })
     }
 
-    fn wanted(&self, name: SqlName) -> Result<(Option<Wanted>, Vec<Pending>), Pending> {
+    fn wanted(&self, name: SqlName, reserved: bool) -> Result<(Option<Wanted>, Vec<Pending>), Pending> {
         // A stranger waits, and is in nobody's way meanwhile.
         let claims: Vec<(&Claimant, &Standing)> =
             self.claims.of(name).filter(|(_, standing)| !standing.stranger).collect();
@@ -74,7 +156,7 @@ impl Evaluator {
             return Ok((None, Vec::new()));
         }
         let who = || claims.iter().map(|(who, _)| (*who).clone()).collect::<Vec<_>>();
-        if self.is_reserved(name) {
+        if reserved {
             return Err(Pending::NameReserved { name, who: who() });
         }
         let Some(One { sid }) = one_person(&claims) else {
@@ -84,8 +166,11 @@ impl Evaluator {
             return Err(Pending::InactiveElsewhere { name, who: who() });
         }
         if let Some(sid) = &sid {
-            let with_sid: Vec<Claimant> = self.claims.with_sid(sid).cloned().collect();
-            if with_sid.iter().any(|other| claims.iter().all(|(mine, _)| *mine != other)) {
+            let mut others = self.claims.others_with_sid(sid, &claims).peekable();
+            if others.peek().is_some() {
+                let mut with_sid = who();
+                with_sid.extend(others.cloned());
+                with_sid.sort();
                 return Err(Pending::IdentityShared { name, sid: sid.clone(), who: with_sid });
             }
         }
@@ -95,8 +180,12 @@ impl Evaluator {
         };
         // `name` may be another's spelling.
         let spelled = claims[0].1.name.as_ref().map_or(name, |n| *n);
-        let mut roles: BTreeSet<u16> =
+        let mut roles: Vec<usize> =
             claims.iter().flat_map(|(_, standing)| standing.roles.iter().copied()).collect();
+        if claims.len() > 1 {
+            roles.sort_unstable();
+            roles.dedup();
+        }
         let mut separated = self.separate(name, &claims, &mut roles);
         separated.extend(self.extras(name, &claims, &mut roles));
         if roles.is_empty() {
@@ -110,7 +199,7 @@ impl Evaluator {
         &self,
         name: SqlName,
         claims: &[(&Claimant, &Standing)],
-        roles: &mut BTreeSet<u16>,
+        roles: &mut Vec<usize>,
     ) -> Vec<Pending> {
         let map = &*self.map;
         if map.rules.separate.is_empty() {
@@ -119,9 +208,10 @@ impl Evaluator {
         let held: BTreeSet<&RoleName> =
             claims.iter().flat_map(|(_, standing)| self.claims.separable(standing)).collect();
         let (withheld, broken) = map.rules.withheld(&map.roles, &held);
-        let number = |role: &&RoleName| self.view.number(role).and_then(|n| u16::try_from(n).ok());
-        let taken: Vec<u16> = withheld.iter().filter_map(number).filter(|n| roles.remove(n)).collect();
-        if taken.is_empty() {
+        let withheld: BTreeSet<usize> = withheld.iter().filter_map(|role| self.view.number(role)).collect();
+        let before = roles.len();
+        roles.retain(|role| !withheld.contains(role));
+        if roles.len() == before {
             return Vec::new();
         }
         let who: Vec<Claimant> = claims.iter().map(|(who, _)| (*who).clone()).collect();
@@ -141,7 +231,7 @@ impl Evaluator {
         &self,
         name: SqlName,
         claims: &[(&Claimant, &Standing)],
-        roles: &mut BTreeSet<u16>,
+        roles: &mut Vec<usize>,
     ) -> Vec<Pending> {
         if claims.iter().all(|(_, standing)| standing.extras.is_empty()) {
             return Vec::new();
@@ -152,9 +242,7 @@ impl Evaluator {
         let mut withheld = Vec::new();
         for (given, broken) in beside::let_through(&self.map, &held, given) {
             match (given.number, broken) {
-                (Some(number), None) => {
-                    roles.insert(number);
-                }
+                (Some(number), None) => roles.push(number),
                 (Some(_), Some(rule)) => withheld.push(Pending::RequestSeparated {
                     name,
                     request: given.request,
@@ -164,24 +252,9 @@ impl Evaluator {
                 (None, _) => {}
             }
         }
+        roles.sort_unstable();
+        roles.dedup();
         withheld
-    }
-
-    fn put(&mut self, name: SqlName, wanted: Wanted) {
-        let Wanted { kind, sid, spelled, roles } = wanted;
-        let mut joined: BTreeSet<SqlName> = BTreeSet::new();
-        let lines = roles.iter().filter_map(|number| self.direct.get(&usize::from(*number))).flatten();
-        let mut stands = view::of_principal(spelled, lines);
-        self.graph.grants.append(&mut stands);
-        for number in roles {
-            let Some(role) = self.view.roles.get(usize::from(number)) else { continue };
-            joined.extend(role.name);
-            joined.extend(&role.per_person);
-        }
-        let principal = Principal { kind, sid, connect: Connect::Granted, created: None };
-        self.graph.principals.insert(spelled, principal);
-        self.graph.members.extend(joined.iter().map(|role| Membership { role: *role, member: spelled }));
-        self.claims.put_joined(name, joined.into_iter().collect());
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use axon_model::name::shown;
-use axon_model::{GroupId, SourceId, UserEntry, UserId};
+use axon_model::{SourceId, UserEntry, UserId};
 use axon_reconcile::GrantState;
 use serde::Serialize;
 
@@ -20,7 +20,7 @@ use crate::names::{RoleName, TargetName};
 use crate::pending::Pending;
 use crate::place::Place;
 use crate::rule::{GroupName, Groups, Mapping, Who};
-use crate::selection::{Found, Judgement};
+use crate::selection::{Found, Judgement, Within};
 use crate::target::{TargetSpec, Via};
 
 /// What is missing for a grant, for all people with one user name.
@@ -230,7 +230,7 @@ impl Explainer<'_> {
 fn missing_groups(
     named: &Groups,
     found: &Found,
-    within: &BTreeSet<GroupId>,
+    within: &Within,
     source: &SourceId,
     steps: &mut Vec<String>,
 ) {
