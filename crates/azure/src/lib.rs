@@ -12,6 +12,8 @@
 //! [`Resource`] and its audience in [`Cloud`]. To add a place where roles are assigned: a module like `workspace`, which lists rows,
 //! puts one and deletes one; the rest is `roster`.
 
+mod arm;
+mod assigned;
 mod cloud;
 mod entra;
 mod guid;
@@ -19,13 +21,17 @@ mod pace;
 mod service;
 mod token;
 mod wire;
+mod workspace;
 
 #[cfg(test)]
 mod testing;
 
+pub use arm::{ArmParts, BadRole, BadScope, CustomRole, Forecast, azure_rbac};
+pub use assigned::AssignedTarget;
 pub use cloud::{BadBase, Base, Cloud, CloudName, Resource};
 pub use entra::{Clue, Entra, Entry, EntryKind, Found};
 pub use guid::{BadGuid, Guid};
 pub use service::Bearer;
 pub use token::{Certificate, CertificateError, Identity, Platform, ResourceToken, TokenFault, Tokens};
 pub use wire::{Wire, WireError};
+pub use workspace::{BadWorkspace, WorkspaceParts, workspace};

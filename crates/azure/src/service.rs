@@ -2,14 +2,18 @@
 
 mod fault;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axon_model::Clock;
 use axon_reconcile::TokenSource;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use secrecy::{ExposeSecret as _, SecretString};
 
 pub(crate) use fault::{Kind, ServiceFault};
 
 use crate::cloud::Base;
+use crate::guid::Guid;
 use crate::pace::Pace;
 use crate::token::ResourceToken;
 use crate::wire::{Answer, Call, Wire};
@@ -42,6 +46,7 @@ pub(crate) struct Service {
     bearer: Bearer,
     pub(crate) clock: Arc<dyn Clock>,
     pace: Pace,
+    own: Mutex<Option<Guid>>,
     told_apart: fn(&crate::wire::Problem) -> (Kind, &'static str),
 }
 
@@ -54,7 +59,7 @@ impl Service {
         clock: Arc<dyn Clock>,
         told_apart: fn(&crate::wire::Problem) -> (Kind, &'static str),
     ) -> Self {
-        Self { name, base, wire, bearer, clock, pace: Pace::default(), told_apart }
+        Self { name, base, wire, bearer, clock, pace: Pace::default(), own: Mutex::default(), told_apart }
     }
 
     /// Sends a request with a token. A refusal is a fault, whatever the status says.
@@ -63,6 +68,9 @@ impl Service {
             return Err(ServiceFault::Hasty { service: self.name, wait });
         }
         let token = self.bearer.source.token().await.map_err(|e| ServiceFault::NoToken(e.0))?;
+        if let Some(own) = object_of(&token) {
+            *self.own.lock().unwrap_or_else(PoisonError::into_inner) = Some(own);
+        }
         let answer = self.wire.send(call.bearer(&token)).await?;
         if let Some(wait) = self.pace.note(&answer, self.clock.now()) {
             metrics::counter!("axon_azure_throttled_total", "service" => self.name).increment(1);
@@ -78,7 +86,12 @@ impl Service {
         Err(ServiceFault::Refused { service: self.name, kind, meaning, problem })
     }
 
-    /// Reads a list page by page: `next` gives the request of a page from the link or mark that the page before it gave.
+    /// Axon's own object id, as its last token says.
+    pub(crate) fn own(&self) -> Option<Guid> {
+        *self.own.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The request for the page that a link of the service leads to.
     pub(crate) fn link(&self, link: &str) -> Result<Call<'static>, ServiceFault> {
         if link.len() <= 16 * 1024 && self.base.holds(link) {
             return Ok(Call::get(link.to_owned()));
@@ -86,4 +99,15 @@ impl Service {
         let text = format!("{} names its next page at another address: it is not followed", self.name);
         Err(ServiceFault::Unreadable(text))
     }
+}
+
+/// `oid` of a token: whose it is. Nothing else of it is read.
+fn object_of(token: &SecretString) -> Option<Guid> {
+    #[derive(serde::Deserialize)]
+    struct Claims {
+        oid: Option<Guid>,
+    }
+    let payload = token.expose_secret().split('.').nth(1)?;
+    let claims: Claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
+    claims.oid
 }

@@ -1,5 +1,8 @@
 //! A server on loopback for tests: answers as a function says, and keeps what it was sent.
 
+pub(crate) mod fake;
+pub(crate) mod story;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axon_model::ManualClock;

@@ -1,0 +1,18 @@
+//! Roles that are only assigned, as a target: a role's assignment is a membership in it, and nothing else is there.
+//!
+//! ```text
+//!  introduce(desired) ── names ──> Roster ── Graph ──> object ids
+//!  inspect ── Place::rows ──> Roster::picture ──> reconcile::Graph
+//!  apply   ── AddMember / DropMember ──> Place::put / Place::delete
+//! ```
+
+mod notes;
+mod picture;
+mod place;
+mod roster;
+mod target;
+
+pub(crate) use notes::Notes;
+pub(crate) use place::{Allows, Definition, Definitions, Listing, Place, RoleAt, Row, Sent};
+pub(crate) use roster::Who;
+pub use target::AssignedTarget;
