@@ -98,7 +98,7 @@ impl Place for Workspace {
 
     async fn put(&self, at: &RoleAt, who: &Who) -> Sent {
         let (role, id) = (at.role.to_string(), who.id.to_string());
-        let row = Guid::of_row(&["synapse", self.service.base.as_str(), &at.scope, &role, &id]);
+        let row = Guid::of_row(&["synapse", &at.scope, &role, &id]);
         // The kind is always said: without it a service identity gets a login with the wrong SID.
         let body = json!({
             "roleId": role,
