@@ -326,6 +326,21 @@ impl Evaluator {
         numbers.filter(held).collect()
     }
 
+    /// The roles of the target that anybody may be put into, by name.
+    pub(crate) fn role_names(&self) -> &[SqlName] {
+        &self.view.joined
+    }
+
+    /// Numbers among [`role_names`](Self::role_names) of the roles that a principal is in, ascending.
+    pub(crate) fn in_roles(&self, name: SqlName) -> &[usize] {
+        self.claims.joined(name)
+    }
+
+    /// Groups that are one principal of the graph, with its name.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = (GroupId, SqlName)> {
+        self.claims.groups().filter(|(_, name)| self.graph.principals.contains_key(name))
+    }
+
     /// Names of the graph's principals behind which somebody else may be since this was asked last.
     pub fn take_settled(&mut self) -> Vec<SqlName> {
         let settled = std::mem::take(&mut self.settled);

@@ -181,6 +181,11 @@ impl Claims {
         self.name(self.users.get(&id)?)
     }
 
+    /// Groups that are one principal, with its name.
+    pub fn groups(&self) -> impl Iterator<Item = (GroupId, SqlName)> {
+        self.groups.iter().filter_map(|(id, who)| Some((*id, self.name(who)?)))
+    }
+
     pub fn has(&self, name: SqlName) -> bool {
         self.names.contains_key(&name)
     }

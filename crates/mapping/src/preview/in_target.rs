@@ -62,20 +62,22 @@ pub(super) fn of(
 
 /// Everybody for whom something changes, by name.
 fn changed(both: &Both, views: Option<&BTreeMap<SqlName, Change>>, directory: &Directory) -> Vec<Changed> {
-    let (old, new) = (Sheet::of(both.old.graph()), Sheet::of(both.new.graph()));
+    let (old, new) = (Sheet::of(&both.old), Sheet::of(&both.new));
     let same = old.unchanged(&new);
-    let mut members: BTreeSet<SqlName> = old.members().chain(new.members()).collect();
+    let mut members: Vec<SqlName> = old.members().chain(new.members()).collect();
     // Who reads a view by a group that is one principal has no name of their own in the graph.
     let readers = views.into_iter().flat_map(BTreeMap::keys).copied();
     members.extend(readers.filter(|name| !both.old.is_withheld(*name) && !both.new.is_withheld(*name)));
+    // Three ordered runs: putting them together looks at each name once or twice.
+    members.sort();
+    members.dedup();
     // People with the same roles before and after change alike: few such pairs stand for many people.
     let mut classes: HashMap<(&[usize], &[usize]), Arc<Change>> = HashMap::new();
     let mut changed = Vec::new();
     for member in members {
         let (before, after) = (old.roles(member), new.roles(member));
-        let moved: Vec<Option<usize>> = before.iter().map(|n| same[*n]).collect();
-        let as_before =
-            moved.len() == after.len() && moved.iter().all(|n| n.is_some_and(|n| after.contains(&n)));
+        let stays = |number: &usize| same[*number].is_some_and(|number| after.contains(&number));
+        let as_before = before.len() == after.len() && before.iter().all(stays);
         let (stood, stands) = (old.direct(member), new.direct(member));
         let by_views = views.and_then(|views| views.get(&member));
         if as_before && stood == stands && by_views.is_none() {

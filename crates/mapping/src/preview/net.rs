@@ -11,21 +11,18 @@ use super::change::Change;
 use super::in_target::Changed;
 use super::sheet::Sheet;
 use super::sides::{Both, Side};
-use crate::pending::Claimant;
 use crate::selection::users_under;
 
 /// Principals of groups by the people in them.
 type Through = HashMap<UserId, Vec<SqlName>>;
 
-fn through(side: &Side, sheet: &Sheet, directory: &Directory) -> Through {
+fn through(side: &Side, directory: &Directory) -> Through {
+    let mut principals: BTreeMap<SqlName, BTreeSet<UserId>> = BTreeMap::new();
+    for (group, principal) in side.groups() {
+        users_under(directory, group, principals.entry(principal).or_default());
+    }
     let mut through = Through::new();
-    for principal in sheet.members() {
-        let mut people = BTreeSet::new();
-        for claimant in side.claimants(principal) {
-            if let Claimant::Group { id, .. } = claimant {
-                users_under(directory, *id, &mut people);
-            }
-        }
+    for (principal, people) in principals {
         for user in people {
             through.entry(user).or_default().push(principal);
         }
@@ -37,7 +34,7 @@ fn through(side: &Side, sheet: &Sheet, directory: &Directory) -> Through {
 type Has = (Vec<usize>, Vec<SqlName>);
 
 /// What one person has on one side: by the own name, and by the groups that are principals.
-fn roles(sheet: &Sheet, own: Option<SqlName>, groups: &Through, user: UserId) -> Has {
+fn roles(sheet: &Sheet<'_>, own: Option<SqlName>, groups: &Through, user: UserId) -> Has {
     let names: Vec<SqlName> =
         own.into_iter().chain(groups.get(&user).into_iter().flatten().copied()).collect();
     let roles: BTreeSet<usize> = names.iter().flat_map(|name| sheet.roles(*name)).copied().collect();
@@ -50,11 +47,11 @@ fn roles(sheet: &Sheet, own: Option<SqlName>, groups: &Through, user: UserId) ->
 pub(super) fn by_people(
     changed: Vec<Changed>,
     both: &Both,
-    (old, new): (&Sheet, &Sheet),
+    (old, new): (&Sheet<'_>, &Sheet<'_>),
     views: Option<&BTreeMap<SqlName, Change>>,
     directory: &Directory,
 ) -> Vec<Changed> {
-    let (before, after) = (through(&both.old, old, directory), through(&both.new, new, directory));
+    let (before, after) = (through(&both.old, directory), through(&both.new, directory));
     if before.is_empty() && after.is_empty() {
         return changed;
     }
@@ -71,7 +68,7 @@ pub(super) fn by_people(
         let (name_before, name_after) = (own(&both.old), own(&both.new));
         let key = [roles(old, name_before, &before, user), roles(new, name_after, &after, user)];
         let net = classes.entry(key).or_insert_with_key(|[(had, stood), (has, stand)]| {
-            let lines = |sheet: &Sheet, names: &[SqlName]| -> Vec<_> {
+            let lines = |sheet: &Sheet<'_>, names: &[SqlName]| -> Vec<_> {
                 names.iter().flat_map(|name| sheet.direct(*name)).copied().collect()
             };
             let had = old.holding(both.old.graph(), had, &lines(old, stood));

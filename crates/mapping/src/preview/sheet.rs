@@ -1,35 +1,28 @@
 //! What everybody may do on one side: for each principal the numbers of its roles, and what each role amounts to.
 
-use std::collections::HashMap;
-
 use axon_model::SqlName;
 use axon_reconcile::{GrantState, Graph};
+use rustc_hash::FxHashMap;
 
+use super::sides::Side;
 use crate::effect::{Holding, Power};
 use crate::grant::GrantLine;
 
 /// One side of one target, by roles.
-pub(super) struct Sheet {
-    names: Vec<SqlName>,
+pub(super) struct Sheet<'s> {
+    side: &'s Side,
+    /// By the numbers that the side has for roles of the target.
     lines: Vec<Vec<(GrantState, Power)>>,
-    of: HashMap<SqlName, Vec<usize>>,
     /// What stands on principals themselves, by no role.
-    direct: HashMap<SqlName, Vec<(GrantState, Power)>>,
+    direct: FxHashMap<SqlName, Vec<(GrantState, Power)>>,
 }
 
-impl Sheet {
-    pub fn of(graph: &Graph) -> Self {
-        let mut sheet =
-            Self { names: Vec::new(), lines: Vec::new(), of: HashMap::new(), direct: HashMap::new() };
-        let mut numbers: HashMap<SqlName, usize> = HashMap::new();
-        for membership in &graph.members {
-            let number = *numbers.entry(membership.role).or_insert_with(|| {
-                sheet.names.push(membership.role);
-                sheet.lines.push(Vec::new());
-                sheet.names.len() - 1
-            });
-            sheet.of.entry(membership.member).or_default().push(number);
-        }
+impl<'s> Sheet<'s> {
+    pub fn of(side: &'s Side) -> Self {
+        let names = side.role_names();
+        let numbers: FxHashMap<SqlName, usize> = names.iter().copied().zip(0..).collect();
+        let mut sheet = Self { side, lines: vec![Vec::new(); names.len()], direct: FxHashMap::default() };
+        let graph = side.graph();
         for (key, grant) in &graph.grants {
             let line = (grant.state, (key.permission, key.securable));
             if let Some(number) = numbers.get(&key.grantee) {
@@ -41,18 +34,21 @@ impl Sheet {
         sheet
     }
 
-    /// Everybody who has anything.
+    /// Everybody who has anything, in order.
     pub fn members(&self) -> impl Iterator<Item = SqlName> {
-        self.of.keys().chain(self.direct.keys()).copied()
+        self.side.graph().principals.keys().copied()
     }
 
     /// What stands on a principal itself.
     pub fn direct(&self, member: SqlName) -> &[(GrantState, Power)] {
+        if self.direct.is_empty() {
+            return &[];
+        }
         self.direct.get(&member).map_or(&[], Vec::as_slice)
     }
 
-    pub fn roles(&self, member: SqlName) -> &[usize] {
-        self.of.get(&member).map_or(&[], Vec::as_slice)
+    pub fn roles(&self, member: SqlName) -> &'s [usize] {
+        self.side.roles_of(member)
     }
 
     /// What these roles amount to, with what stands on somebody without a role.
@@ -66,8 +62,9 @@ impl Sheet {
                 holding.put(*state, *power);
             }
             // A role that is not the map's own is one that people are only put into.
-            if !graph.roles.contains_key(&self.names[*role]) {
-                holding.take(&GrantLine::MemberOf(self.names[*role]));
+            let name = self.side.role_names()[*role];
+            if !graph.roles.contains_key(&name) {
+                holding.take(&GrantLine::MemberOf(name));
             }
         }
         holding
@@ -75,11 +72,10 @@ impl Sheet {
 
     /// For each role of this side its number on the other one, where both say the same.
     pub fn unchanged(&self, other: &Self) -> Vec<Option<usize>> {
-        let numbers: HashMap<SqlName, usize> =
-            other.names.iter().enumerate().map(|(n, name)| (*name, n)).collect();
-        let same = |n: usize, name: &SqlName| {
-            numbers.get(name).copied().filter(|number| self.lines[n] == other.lines[*number])
+        let names = other.side.role_names();
+        let same = |(lines, name): (&Vec<(GrantState, Power)>, &SqlName)| {
+            names.binary_search(name).ok().filter(|number| *lines == other.lines[*number])
         };
-        self.names.iter().enumerate().map(|(n, name)| same(n, name)).collect()
+        self.lines.iter().zip(self.side.role_names()).map(same).collect()
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
-use axon_model::{Directory, SqlName, UserId};
+use axon_model::{Directory, GroupId, SqlName, UserId};
 use axon_reconcile::{Graph, ObjectFacts, ObjectKind, Scope, Securable, Shape};
 use time::OffsetDateTime;
 
@@ -40,6 +40,21 @@ impl Side {
     /// What is asked for and waits.
     pub fn pending(&self) -> Vec<Pending> {
         self.0.as_ref().map(Evaluator::pending).unwrap_or_default()
+    }
+
+    /// The roles of the target that anybody may be put into, by name.
+    pub(super) fn role_names(&self) -> &[SqlName] {
+        self.0.as_ref().map_or(&[], Evaluator::role_names)
+    }
+
+    /// Numbers of the roles of the target that a principal is in, ascending.
+    pub(super) fn roles_of(&self, principal: SqlName) -> &[usize] {
+        self.0.as_ref().map_or(&[], |evaluator| evaluator.in_roles(principal))
+    }
+
+    /// Groups that are one principal, with its name.
+    pub(super) fn groups(&self) -> impl Iterator<Item = (GroupId, SqlName)> {
+        self.0.iter().flat_map(Evaluator::groups)
     }
 
     pub(super) fn claimants(&self, principal: SqlName) -> impl Iterator<Item = &Claimant> {
