@@ -1,12 +1,14 @@
 //! The way from a person to a group: through which nested groups, by which records.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 use std::sync::Arc;
 
-use axon_model::{Directory, GroupId, MemberKind, RecordSeq, UserId};
+use axon_model::name::shown;
+use axon_model::{Directory, GroupId, MemberKind, RecordSeq, RequestId, UserId};
 use serde::Serialize;
-
-use crate::selection::Within;
+use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, UtcOffset};
 
 /// One step on the way: what went before is a member of this group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -17,6 +19,45 @@ pub struct Link {
     pub name: Arc<str>,
     /// The record that made the membership.
     pub record: RecordSeq,
+    /// What that record says, where somebody looked it up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub brought: Option<Brought>,
+}
+
+/// When something was said, by whom, and in which request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Brought {
+    /// When.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    /// By whom.
+    pub by: String,
+    /// The request.
+    pub request: Option<RequestId>,
+}
+
+impl fmt::Display for Brought {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { at, by, request } = self;
+        write!(f, "{} by {}", instant(*at), shown(by))?;
+        request.as_ref().map_or(Ok(()), |request| write!(f, ", request {request}"))
+    }
+}
+
+impl fmt::Display for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { group: _, name, record, brought } = self;
+        write!(f, "{} (record {record}", shown(name))?;
+        if let Some(brought) = brought {
+            write!(f, ", {brought}")?;
+        }
+        f.write_str(")")
+    }
+}
+
+/// An instant as the map writes it.
+pub(crate) fn instant(at: OffsetDateTime) -> String {
+    at.to_offset(UtcOffset::UTC).format(&Rfc3339).unwrap_or_default()
 }
 
 /// The shortest ways from one person to all groups that the person is in.
@@ -47,7 +88,7 @@ impl<'d> Ways<'d> {
         let mut at = Some(group);
         while let Some((group, (from, record))) = at.and_then(|g| Some((g, *self.before.get(&g)?))) {
             let name = self.directory.group(group).map_or_else(|| "".into(), |g| g.display_name.clone());
-            links.push(Link { group, name, record });
+            links.push(Link { group, name, record, brought: None });
             at = from;
         }
         links.reverse();
@@ -55,7 +96,7 @@ impl<'d> Ways<'d> {
     }
 
     /// All groups that the person is in.
-    pub fn groups(&self) -> Within {
+    pub fn groups(&self) -> crate::selection::Within {
         self.before.keys().copied().collect()
     }
 }

@@ -1,20 +1,21 @@
 //! Who has a grant, and why: `explain --grant`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use axon_model::name::shown;
 use axon_model::{SqlName, UserId};
 use serde::Serialize;
 
-use super::{Explainer, RoleExplained};
+use super::asked::Asked;
+use super::in_target::InTarget;
+use super::missing::speaks_of;
+use super::{Explainer, RoleExplained, Way};
 use crate::effect::{Extent, Holding};
-use crate::evaluator::Evaluator;
 use crate::grant::{GrantError, GrantLine};
 use crate::names::{RoleName, TargetName};
 use crate::pending::Claimant;
 use crate::selection::users_under;
-use crate::target::TargetSpec;
 
 /// Everybody who has a grant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -38,7 +39,7 @@ pub struct HolderExplained {
     pub whole: bool,
     /// The roles of the map that give it.
     pub roles: Vec<RoleName>,
-    /// For people: the ways on which these roles come, and the lines.
+    /// The ways on which these roles come, and the lines.
     pub ways: Vec<RoleExplained>,
     /// For a group that is one principal: its people.
     pub people: Vec<String>,
@@ -48,87 +49,79 @@ impl Explainer<'_> {
     /// Everybody who has this grant in any of the targets. The line is read in each target's words.
     pub fn holders(&self, grant: &str) -> Result<Holders, GrantError> {
         let mut holders = Vec::new();
-        for (number, line) in self.lines(grant)? {
-            let (spec, evaluator) = &self.targets[number];
-            self.in_target(spec, evaluator, &line, &mut holders);
+        for (target, line) in self.lines(grant)? {
+            holders_in(target, &line, &mut holders);
         }
         Ok(Holders { grant: grant.to_owned(), holders })
     }
+}
 
-    fn in_target(
-        &self,
-        spec: &TargetSpec,
-        evaluator: &Evaluator,
-        line: &GrantLine,
-        into: &mut Vec<HolderExplained>,
-    ) {
-        // Roles that give it, or a part of it, by themselves; a DENY of another role may still take it away.
-        let giving: BTreeSet<usize> = (0..evaluator.view().roles.len())
-            .filter(|n| gives(self.map, spec, &evaluator.view().roles[*n].role, line))
-            .collect();
-        for (principal, roles) in evaluator.roles_of_principals() {
-            let by: Vec<RoleName> = roles
-                .iter()
-                .filter(|n| giving.contains(n))
-                .map(|n| evaluator.view().roles[*n].role.clone())
-                .collect();
-            if by.is_empty() {
-                continue;
-            }
-            let held = roles
-                .iter()
-                .filter_map(|n| self.map.roles.get(&evaluator.view().roles[*n].role)?.held.get(&spec.name));
-            let extent = Holding::of(held.flatten().map(|held| &held.grant.line)).extent_of(line);
-            if extent == Extent::None {
-                continue;
-            }
-            let who: Vec<Claimant> = evaluator.claimants(principal).cloned().collect();
-            let (mut ways, mut people) = (Vec::new(), Vec::new());
-            for claimant in &who {
-                match claimant {
-                    Claimant::User { id, .. } => {
-                        if let Some(user) = self.directory.user(*id) {
-                            let (roles, _) = self.asked(spec, evaluator, user).roles();
-                            ways.extend(roles.into_iter().filter(|r| by.contains(&r.role)).map(
-                                |mut role| {
-                                    role.grants.retain(|grant| speaks_of(&grant.line, spec, line));
-                                    role
-                                },
-                            ));
-                        }
+fn holders_in(target: &InTarget<'_>, line: &GrantLine, into: &mut Vec<HolderExplained>) {
+    let view = target.evaluator.view();
+    // Roles that give it, or a part of it, by themselves; a DENY of another role may still take it away.
+    let giving: BTreeSet<usize> =
+        (0..view.roles.len()).filter(|n| gives(target, &view.roles[*n].role, line)).collect();
+    for (principal, roles) in target.evaluator.roles_of_principals() {
+        let by: Vec<RoleName> =
+            roles.iter().filter(|n| giving.contains(n)).map(|n| view.roles[*n].role.clone()).collect();
+        if by.is_empty() {
+            continue;
+        }
+        let held = roles.iter().flat_map(|n| target.lines(&view.roles[*n].role));
+        let extent = Holding::of(held.map(|held| &held.grant.line)).extent_of(line);
+        if extent == Extent::None {
+            continue;
+        }
+        let who: Vec<Claimant> = target.evaluator.claimants(principal).cloned().collect();
+        let (mut ways, mut people) = (Vec::new(), Vec::new());
+        for claimant in &who {
+            match claimant {
+                Claimant::User { id, .. } => {
+                    if let Some(user) = target.directory.user(*id) {
+                        ways.extend(Asked::of(target, user).roles().0);
                     }
-                    Claimant::Group { id, .. } => {
-                        let mut ids: BTreeSet<UserId> = BTreeSet::new();
-                        users_under(self.directory, *id, &mut ids);
-                        let users = ids.into_iter().filter_map(|id| self.directory.user(id));
-                        people.extend(users.map(|user| user.user_name.to_string()));
-                    }
-                    Claimant::Service { .. } => {}
                 }
+                Claimant::Group { id, .. } => {
+                    ways.extend(roles_of(target, target.ways_of_group(*id)));
+                    let mut ids: BTreeSet<UserId> = BTreeSet::new();
+                    users_under(target.directory, *id, &mut ids);
+                    let users = ids.into_iter().filter_map(|id| target.directory.user(id));
+                    people.extend(users.map(|user| user.user_name.to_string()));
+                }
+                Claimant::Service { name } => ways.extend(roles_of(target, target.ways_of_service(name))),
             }
-            into.push(HolderExplained {
-                target: spec.name.clone(),
-                principal,
-                who,
-                whole: extent == Extent::Whole,
-                roles: by,
-                ways,
-                people,
+        }
+        ways.retain(|role| by.contains(&role.role));
+        for role in &mut ways {
+            role.grants.retain(|grant| {
+                let said = GrantLine::parse_for(&grant.line, target.spec.kind.words());
+                said.is_ok_and(|said| speaks_of(&said, line))
             });
         }
+        into.push(HolderExplained {
+            target: target.spec.name.clone(),
+            principal,
+            who,
+            whole: extent == Extent::Whole,
+            roles: by,
+            ways,
+            people,
+        });
     }
 }
 
-/// Whether a line of a role gives what was asked for, or a part of it.
-fn speaks_of(text: &str, spec: &TargetSpec, wanted: &GrantLine) -> bool {
-    GrantLine::parse_for(text, spec.kind.words())
-        .is_ok_and(|line| Holding::of([&line]).extent_of(wanted) != Extent::None)
+/// Ways as the roles that they lead to.
+fn roles_of(target: &InTarget<'_>, ways: Vec<(RoleName, Way)>) -> Vec<RoleExplained> {
+    let mut by_role: BTreeMap<RoleName, Vec<Way>> = BTreeMap::new();
+    for (role, way) in ways {
+        by_role.entry(role).or_default().push(way);
+    }
+    by_role.into_iter().map(|(role, ways)| target.role(&role, ways)).collect()
 }
 
 /// Whether a role gives a line, or a part of it, by itself.
-pub(super) fn gives(map: &crate::map::RoleMap, spec: &TargetSpec, role: &RoleName, line: &GrantLine) -> bool {
-    let held = map.roles.get(role).and_then(|r| r.held.get(&spec.name));
-    held.into_iter().flatten().any(|held| Holding::of([&held.grant.line]).extent_of(line) != Extent::None)
+pub(super) fn gives(target: &InTarget<'_>, role: &RoleName, line: &GrantLine) -> bool {
+    target.lines(role).iter().any(|held| speaks_of(&held.grant.line, line))
 }
 
 impl fmt::Display for Holders {
@@ -137,7 +130,8 @@ impl fmt::Display for Holders {
         if holders.is_empty() {
             return writeln!(f, "nobody has `{}`", shown(grant));
         }
-        writeln!(f, "{} have `{}`", holders.len(), shown(grant))?;
+        let verb = if holders.len() == 1 { "has" } else { "have" };
+        writeln!(f, "{} {verb} `{}`", holders.len(), shown(grant))?;
         holders.iter().try_for_each(|holder| holder.fmt(f))
     }
 }
@@ -148,7 +142,7 @@ impl fmt::Display for HolderExplained {
         let part = if *whole { "" } else { ", a part of it" };
         let roles: Vec<&str> = roles.iter().map(RoleName::as_str).collect();
         writeln!(f, "\n  {principal} in {target}{part}, by role {}", roles.join(", "))?;
-        if ways.is_empty() {
+        if who.iter().any(|who| !matches!(who, Claimant::User { .. })) {
             let who: Vec<String> = who.iter().map(ToString::to_string).collect();
             writeln!(f, "    {}", who.join(", "))?;
         }

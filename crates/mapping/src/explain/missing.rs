@@ -1,7 +1,6 @@
 //! What somebody lacks for a grant, and the smallest changes that would give it: `explain --not`.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::sync::Arc;
 
 use axon_model::name::shown;
@@ -9,19 +8,20 @@ use axon_model::{SourceId, UserEntry, UserId};
 use axon_reconcile::GrantState;
 use serde::Serialize;
 
+use super::asked::Asked;
 use super::holders::gives;
-use super::{Explainer, TargetExplained};
-use crate::chain::Ways;
+use super::in_target::InTarget;
+use super::{Explainer, RoleExplained, Way};
+use crate::chain::instant;
 use crate::effect::{Extent, Holding};
-use crate::evaluator::Evaluator;
-use crate::given::{Given, Person};
 use crate::grant::{GrantError, GrantLine};
 use crate::names::{RoleName, TargetName};
 use crate::pending::Pending;
 use crate::place::Place;
 use crate::rule::{GroupName, Groups, Mapping, Who};
-use crate::selection::{Found, Judgement, Within};
-use crate::target::{TargetSpec, Via};
+use crate::rules::{Separation, amounts_to};
+use crate::selection::{Found, Judgement};
+use crate::target::{Via, Words};
 
 /// What is missing for a grant, for all people with one user name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -49,6 +49,8 @@ pub struct MissingIn {
     pub has: &'static str,
     /// What withholds everything under the person's name there.
     pub withheld: Vec<Pending>,
+    /// The rule that forbids that anybody has it.
+    pub forbidden: Option<Place>,
     /// Changes that would give it, the smallest first.
     pub changes: Vec<Change>,
 }
@@ -75,142 +77,135 @@ impl Explainer<'_> {
         let lines = self.lines(grant)?;
         let mut targets = Vec::new();
         for user in self.people(who) {
-            for (number, line) in &lines {
-                let (spec, evaluator) = &self.targets[*number];
-                targets.push(self.missing_in(spec, evaluator, user, line));
-            }
+            targets.extend(lines.iter().map(|(target, line)| Lack::of(target, user, line).missing()));
         }
         Ok(Missing { who: who.to_owned(), grant: grant.to_owned(), targets })
     }
+}
 
-    fn missing_in(
-        &self,
-        spec: &TargetSpec,
-        evaluator: &Evaluator,
-        user: &UserEntry,
-        line: &GrantLine,
-    ) -> MissingIn {
-        let explained: TargetExplained = self.asked(spec, evaluator, user).explain();
-        let held: Vec<&RoleName> = explained.roles.iter().map(|role| &role.role).collect();
-        let lines_of = |role: &RoleName| {
-            self.map.roles.get(role).and_then(|r| r.held.get(&spec.name)).into_iter().flatten()
-        };
-        let holding = Holding::of(held.iter().flat_map(|role| lines_of(role)).map(|held| &held.grant.line));
-        let extent = holding.extent_of(line);
-        let has = match extent {
-            Extent::Whole => "whole",
-            Extent::Part => "part",
-            Extent::None => "none",
-        };
+/// One person, one target, one line.
+struct Lack<'a> {
+    target: &'a InTarget<'a>,
+    asked: Asked<'a>,
+    line: &'a GrantLine,
+    /// What keeps everything back under the person's name.
+    withheld: Vec<Pending>,
+    /// The roles that come to the person.
+    held: Vec<RoleExplained>,
+}
+
+impl<'a> Lack<'a> {
+    fn of(target: &'a InTarget<'a>, user: &'a UserEntry, line: &'a GrantLine) -> Self {
+        let asked = Asked::of(target, user);
+        let (withheld, _) = asked.pending();
+        let (held, _) = asked.roles();
+        Self { target, asked, line, withheld, held }
+    }
+
+    /// What these roles amount to.
+    fn holding<'r>(&self, roles: impl IntoIterator<Item = &'r RoleName>) -> Holding {
+        let lines = roles.into_iter().flat_map(|role| self.target.lines(role));
+        Holding::of(lines.map(|held| &held.grant.line))
+    }
+
+    /// Whether a role comes on a way that nothing keeps back.
+    fn has(&self, role: &RoleExplained) -> bool {
+        let by_name = || self.withheld.is_empty();
+        let by = |way: &Way| if way.as_group { way.withheld.is_empty() } else { by_name() };
+        role.ways.iter().any(by) || (!role.requests.is_empty() && by_name())
+    }
+
+    fn missing(&self) -> MissingIn {
+        let had: Vec<&RoleName> = self.held.iter().filter(|r| self.has(r)).map(|r| &r.role).collect();
+        let holding = self.holding(had.iter().copied());
+        let extent = holding.extent_of(self.line);
+        let forbidden = forbidden(self.target, self.line);
         let mut changes = Vec::new();
-        if extent != Extent::Whole {
-            let denying: Vec<String> = held
-                .iter()
-                .flat_map(|role| lines_of(role).map(move |held| (role, held)))
-                .filter(|(_, held)| takes_away(&held.grant.line, line))
-                .map(|(role, held)| {
-                    format!(
-                        "lose role {role}, whose line `{}` ({}) denies it",
-                        shown(&held.grant.text),
-                        held.grant.place
-                    )
-                })
-                .collect();
-            let of_role =
-                |role: &RoleName| Holding::of(lines_of(role).map(|held| &held.grant.line)).extent_of(line);
-            let giving = self.map.roles.keys().filter(|role| gives(self.map, spec, role, line));
-            // A role that takes away with one line what it gives with another is no way to it.
-            for role in giving.filter(|role| of_role(role) > Extent::None) {
-                let whole = of_role(role) == Extent::Whole;
-                self.by_role(spec, evaluator, user, (role, whole), &denying, &mut changes);
-            }
-            if changes.is_empty() {
-                let step = format!("a role with a line that gives `{line}` in {}", spec.name);
-                changes.push(Change { role: None, mapping: None, whole: true, steps: vec![step] });
-            }
+        if extent != Extent::Whole && forbidden.is_none() {
+            self.changes(&had, &holding, &mut changes);
             changes.sort_by_key(|change| (!change.whole, change.mapping.is_none(), change.steps.len()));
             changes.truncate(MOST);
         }
+        let user = self.asked.user;
         MissingIn {
             id: user.id,
             source: user.source.clone(),
             user_name: user.user_name.clone(),
-            target: spec.name.clone(),
-            has,
-            withheld: explained.withheld,
+            target: self.target.spec.name.clone(),
+            has: match extent {
+                Extent::Whole => "whole",
+                Extent::Part => "part",
+                Extent::None => "none",
+            },
+            withheld: self.withheld.clone(),
+            forbidden,
             changes,
         }
     }
 
+    fn changes(&self, had: &[&RoleName], holding: &Holding, into: &mut Vec<Change>) {
+        // Clearing up what keeps all back may be enough.
+        let all: Vec<&RoleName> = self.held.iter().map(|role| &role.role).collect();
+        if all.len() > had.len() && self.holding(all.iter().copied()).extent_of(self.line) == Extent::Whole {
+            let role = self.held.iter().find(|r| gives(self.target, &r.role, self.line));
+            into.push(Change {
+                role: role.map(|role| role.role.clone()),
+                mapping: role.and_then(|role| role.ways.first()).map(|way| way.mapping.clone()),
+                whole: true,
+                steps: self.clearing(false),
+            });
+            return;
+        }
+        let denying: Vec<(&RoleName, String)> = had
+            .iter()
+            .flat_map(|role| self.target.lines(role).iter().map(move |held| (*role, held)))
+            .filter(|(_, held)| takes_away(&held.grant.line, self.line))
+            .map(|(role, held)| {
+                let (text, place) = (shown(&held.grant.text), &held.grant.place);
+                (role, format!("lose role {role}, whose line `{text}` ({place}) denies it"))
+            })
+            .collect();
+        let kept = || had.iter().copied().filter(|role| denying.iter().all(|(denies, _)| denies != role));
+        let lost: Vec<String> = denying.iter().map(|(_, step)| step.clone()).collect();
+        for role in self.target.map.roles.keys().filter(|role| gives(self.target, role, self.line)) {
+            let after = self.holding(kept().chain([role])).extent_of(self.line);
+            let more = self.target.lines(role).iter().any(|held| {
+                speaks_of(&held.grant.line, self.line) && holding.extent_of(&held.grant.line) != Extent::Whole
+            });
+            // A role that takes away with one line what it gives with another is no way to it.
+            if after == Extent::None || !more || denying.iter().any(|(denies, _)| *denies == role) {
+                continue;
+            }
+            self.by_role(role, after == Extent::Whole, &lost, into);
+        }
+        if into.is_empty() {
+            let step = format!("a role with a line that gives `{}` in {}", self.line, self.target.spec.name);
+            let steps = std::iter::once(step).chain(lost).collect();
+            into.push(Change { role: None, mapping: None, whole: true, steps });
+        }
+    }
+
+    /// What has to be cleared up before anything is given under the person's name.
+    fn clearing(&self, as_group: bool) -> Vec<String> {
+        let withheld = self.withheld.iter().filter(|_| !as_group);
+        withheld.map(|pending| format!("clear up what withholds everything: {pending}")).collect()
+    }
+
     /// The changes that would give a role.
-    fn by_role(
-        &self,
-        spec: &TargetSpec,
-        evaluator: &Evaluator,
-        user: &UserEntry,
-        (role, whole): (&RoleName, bool),
-        denying: &[String],
-        into: &mut Vec<Change>,
-    ) {
+    fn by_role(&self, role: &RoleName, whole: bool, lost: &[String], into: &mut Vec<Change>) {
         let wanted = |mapping: &Mapping| mapping.possible().any(|possible| possible == role);
-        let ways = Ways::of(self.directory, user.id);
-        let groups = ways.groups();
-        let person = Person::new(user);
-        let selection = evaluator.selection();
-        let all = Given::to(self.map, selection, &person, &groups, self.now, |_, _| true);
+        let map = self.target.map;
         let mut any = false;
-        for (number, mapping) in self.map.mappings.iter().enumerate().filter(|(_, m)| wanted(m)) {
-            let Who::Groups { groups: named, source } = &mapping.who else { continue };
+        for (number, mapping) in map.mappings.iter().enumerate().filter(|(_, m)| wanted(m)) {
+            let Who::Groups { groups, source } = &mapping.who else { continue };
+            // Groups of a source are of its own people.
+            if *source != self.asked.user.source {
+                continue;
+            }
             any = true;
-            let judged = selection.judge(mapping, number, &person, &groups, self.now);
-            let mut steps = Vec::new();
-            let as_group = self.map.via(mapping, spec) == Via::Group;
-            if !user.active && !as_group {
-                steps.push("the person must be active".to_owned());
-            }
-            missing_groups(named, &selection.found[number], &groups, source, &mut steps);
-            if let Some(until) = mapping.until.filter(|until| *until <= self.now) {
-                steps.push(format!("the mapping must not have ended at {until}"));
-            }
-            if let Some(condition) = &mapping.when {
-                let verdict = condition.over_resource(person.resource());
-                if verdict.truth != axon_scim::filter::Truth::True {
-                    let seen: Vec<String> = verdict.seen.iter().map(ToString::to_string).collect();
-                    steps.push(format!(
-                        "`{}` must be true, but is {}: {}",
-                        condition.as_str(),
-                        verdict.truth,
-                        seen.join("; ")
-                    ));
-                }
-            }
-            if judged == Judgement::NothingNamed {
-                steps.push("the group's name must capture a role that `only` allows".to_owned());
-            }
-            for rule in &self.map.rules.separate {
-                let concerned = self.map.roles.get(role).is_some_and(|r| !r.whole.is_disjoint(&rule.roles));
-                let others: BTreeSet<&RoleName> = all
-                    .ways
-                    .iter()
-                    .map(|(_, _, role)| *role)
-                    .filter(|other| {
-                        *other != role
-                            && self.map.roles.get(*other).is_some_and(|o| !o.whole.is_disjoint(&rule.roles))
-                    })
-                    .collect();
-                if concerned && !others.is_empty() {
-                    let told: Vec<&str> = others.iter().map(|r| r.as_str()).collect();
-                    steps.push(format!(
-                        "lose role {}, which {} separates from it",
-                        told.join(", "),
-                        rule.place
-                    ));
-                }
-            }
-            steps.extend(denying.iter().cloned());
-            if steps.is_empty() {
-                steps.push("what withholds the person's name must be cleared up".to_owned());
-            }
+            let mut steps = self.of_mapping(number, mapping, groups, source);
+            steps.extend(self.separated_from(role));
+            steps.extend(lost.iter().cloned());
             into.push(Change {
                 role: Some(role.clone()),
                 mapping: Some(mapping.place.clone()),
@@ -220,18 +215,90 @@ impl Explainer<'_> {
         }
         if !any {
             let mut steps = vec![format!("a mapping that gives role {role} to one of the person's groups")];
-            steps.extend(denying.iter().cloned());
+            steps.extend(lost.iter().cloned());
             into.push(Change { role: Some(role.clone()), mapping: None, whole, steps });
         }
     }
+
+    /// What a mapping asks for that is not so.
+    fn of_mapping(&self, number: usize, mapping: &Mapping, named: &Groups, source: &SourceId) -> Vec<String> {
+        let InTarget { map, spec, evaluator, now, .. } = self.target;
+        let selection = evaluator.selection();
+        let as_group = map.via(mapping, spec) == Via::Group;
+        let mut steps = self.clearing(as_group);
+        if !self.asked.user.active && !as_group {
+            steps.push("the person must be active".to_owned());
+        }
+        let held =
+            selection.held.iter().filter(|(n, held)| *n == number && self.asked.groups.contains(&held.group));
+        let held: Vec<String> = held
+            .map(|(_, held)| {
+                let name = crate::selection::group_name(self.target.directory, held.group);
+                format!("release group {name} (`axon holds list`): {}", held.doubt)
+            })
+            .collect();
+        missing_groups(named, &selection.found[number], &self.asked.groups, source, held, &mut steps);
+        if let Some(until) = mapping.until.filter(|until| until <= now) {
+            steps.push(format!("the mapping must not have ended at {}", instant(until)));
+        }
+        if let Some(condition) = &mapping.when {
+            let verdict = condition.over_resource(self.asked.person.resource());
+            if verdict.truth != axon_scim::filter::Truth::True {
+                let seen: Vec<String> = verdict.seen.iter().map(ToString::to_string).collect();
+                steps.push(format!(
+                    "`{}` must be true, but is {}: {}",
+                    condition.as_str(),
+                    verdict.truth,
+                    seen.join("; ")
+                ));
+            }
+        }
+        let judged = selection.judge(mapping, number, &self.asked.person, &self.asked.groups, *now);
+        if judged == Judgement::NothingNamed {
+            steps.push("the group's name must capture a role that `only` allows".to_owned());
+        }
+        steps
+    }
+
+    /// The roles that a rule separates from a wanted one, and that the person has.
+    fn separated_from(&self, role: &RoleName) -> Vec<String> {
+        let map = self.target.map;
+        let concerned = |role: &RoleName, rule: &Separation| {
+            map.roles.get(role).is_some_and(|spec| !spec.whole.is_disjoint(&rule.roles))
+        };
+        let given = self.asked.given();
+        let mut steps = Vec::new();
+        for rule in map.rules.separate.iter().filter(|rule| concerned(role, rule)) {
+            let given = given.ways.iter().map(|(_, _, other)| *other);
+            let others: BTreeSet<&RoleName> =
+                given.filter(|other| *other != role && concerned(other, rule)).collect();
+            if !others.is_empty() {
+                let told: Vec<&str> = others.iter().map(|r| r.as_str()).collect();
+                steps.push(format!("lose role {}, which {} separates from it", told.join(", "), rule.place));
+            }
+        }
+        steps
+    }
+}
+
+/// The rule that forbids that anybody has this.
+fn forbidden(target: &InTarget<'_>, line: &GrantLine) -> Option<Place> {
+    let rules = target.map.rules.forbid.iter().filter(|_| target.spec.kind.words() == Words::Sql);
+    rules.into_iter().find(|rule| amounts_to(line, &rule.line).is_some()).map(|rule| rule.place.clone())
+}
+
+/// Whether a line gives what was asked for, or a part of it.
+pub(super) fn speaks_of(line: &GrantLine, wanted: &GrantLine) -> bool {
+    Holding::of([line]).extent_of(wanted) != Extent::None
 }
 
 /// What is missing of a mapping's groups.
 fn missing_groups(
     named: &Groups,
     found: &Found,
-    within: &Within,
+    within: &crate::selection::Within,
     source: &SourceId,
+    held: Vec<String>,
     steps: &mut Vec<String>,
 ) {
     let list = |names: &[GroupName]| -> String {
@@ -247,7 +314,11 @@ fn missing_groups(
             any.push(format!("one whose name fits {}", shown(pattern.as_str())));
         }
         let one = if named.any.len() > 1 || any.len() > 1 { "one of " } else { "" };
-        steps.push(format!("be in {one}{} ({source})", any.join(" or ")));
+        if held.is_empty() {
+            steps.push(format!("be in {one}{} ({source})", any.join(" or ")));
+        } else {
+            steps.extend(held);
+        }
     }
     for (name, group) in named.all.iter().zip(&found.all) {
         if group.is_none_or(|group| !within.contains(&group)) {
@@ -268,7 +339,7 @@ fn missing_groups(
 }
 
 /// Whether a line denies any of what another one would give.
-fn takes_away(denying: &GrantLine, wanted: &GrantLine) -> bool {
+pub(super) fn takes_away(denying: &GrantLine, wanted: &GrantLine) -> bool {
     let GrantLine::Permissions { state: GrantState::Deny, .. } = denying else { return false };
     let wanted = wanted.atoms();
     denying.atoms().iter().any(|denied| {
@@ -277,37 +348,4 @@ fn takes_away(denying: &GrantLine, wanted: &GrantLine) -> bool {
                 || (denied.0 == power.0 && crate::effect::contains(&power.1, &denied.1))
         })
     })
-}
-
-impl fmt::Display for Missing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { who, grant, targets } = self;
-        if targets.is_empty() {
-            return writeln!(f, "no source knows {}: nothing is given", shown(who));
-        }
-        for one in targets {
-            let MissingIn { id: _, source, user_name, target, has, withheld, changes } = one;
-            let (name, grant) = (shown(user_name), shown(grant));
-            let said = match *has {
-                "whole" => "has",
-                "part" => "has only a part of",
-                _ => "does not have",
-            };
-            writeln!(f, "{name} (source {source}) {said} `{grant}` in {target}")?;
-            withheld.iter().try_for_each(|pending| writeln!(f, "  WITHHELD: {pending}"))?;
-            for change in changes {
-                let Change { role, mapping, whole, steps } = change;
-                let part = if *whole { "" } else { " (a part of it)" };
-                match (role, mapping) {
-                    (Some(role), Some(mapping)) => {
-                        writeln!(f, "  by role {role}{part}, mapping {mapping}:")?;
-                    }
-                    (Some(role), None) => writeln!(f, "  by role {role}{part}, which no mapping gives:")?,
-                    _ => writeln!(f, "  no role gives it:")?,
-                }
-                steps.iter().try_for_each(|step| writeln!(f, "    - {step}"))?;
-            }
-        }
-        Ok(())
-    }
 }

@@ -75,6 +75,11 @@ fn rows(rows: Option<&BTreeSet<String>>) -> String {
 impl Sight {
     /// What somebody sees who could not read the view before; none if that is all of it.
     fn whole(&self, view: ObjectName) -> Option<Item> {
+        self.words().map(|words| Item::Seen(format!("{view} seen with {words}")))
+    }
+
+    /// Masks and rows in words; none if everything is seen.
+    fn words(&self) -> Option<String> {
         let masked: Vec<String> = self
             .columns
             .iter()
@@ -85,8 +90,14 @@ impl Sight {
             return None;
         }
         let masked = if masked.is_empty() { "clear".to_owned() } else { masked.join(", ") };
-        Some(Item::Seen(format!("{view} seen with {masked}; {}", rows(self.rows.as_ref()))))
+        Some(format!("{masked}; {}", rows(self.rows.as_ref())))
     }
+}
+
+/// What people with all these roles see of a view, where that is not all of it.
+pub(crate) fn seen_by(view: &SecureView, roles: &BTreeSet<&RoleName>, map: &RoleMap) -> Option<String> {
+    let roles: Vec<&RoleName> = roles.iter().copied().collect();
+    sight(view, &roles, map).words()
 }
 
 /// What somebody has by the roles alone.
