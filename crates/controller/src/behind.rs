@@ -2,7 +2,7 @@
 
 use axon_mapping::identity::Holder;
 use axon_mapping::{Claimant, Evaluator};
-use axon_model::{Directory, SqlName};
+use axon_model::{Directory, SourceId, SqlName};
 
 /// Who is behind a principal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +47,12 @@ impl Behind {
             let holder = Holder { external_id, id };
             self.0.iter().any(|(mine, record)| *mine == source && holder.is(record))
         })
+    }
+
+    /// The sources of those that were kept.
+    pub fn sources(kept: &str) -> Vec<SourceId> {
+        let kept: Vec<(String, Option<String>, String)> = serde_json::from_str(kept).unwrap_or_default();
+        kept.iter().filter_map(|(source, _, _)| source.parse().ok()).collect()
     }
 
     #[cfg(test)]

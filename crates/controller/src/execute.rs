@@ -7,10 +7,15 @@ use axon_audit::NewRecord;
 use axon_model::{Clock, SqlName};
 use axon_reconcile::admit::Admitted;
 use axon_reconcile::{LeaseProof, Outcome, Refusal, RefusalKind, Seen, Step, Target};
-use axon_store::{Store, StoreError};
+use axon_store::{Notes, Removal, Store, StoreError};
+use time::Duration;
 
 use crate::error::ControllerError;
+use crate::made;
 use crate::record::{Placed, Recorder};
+
+/// Older removals are forgotten; no window of a budget is longer.
+pub const KEPT: Duration = Duration::days(62);
 
 /// The most steps of one wave: one record transaction before it and one after it.
 pub const WAVE: usize = 16;
@@ -31,6 +36,8 @@ pub struct Waved {
     pub length: usize,
     /// How many steps were done.
     pub done: u64,
+    /// Marks of what was made.
+    pub made: Vec<i64>,
 }
 
 /// Applies waves for one run.
@@ -45,6 +52,8 @@ pub struct Executor<'a> {
     pub recorder: Recorder<'a>,
     /// Records of taking steps that the journal could not take before the step: appended as soon as it can.
     pub owed: &'a mut Vec<NewRecord>,
+    /// What is noted as soon as it can.
+    pub notes: &'a mut Notes,
 }
 
 /// How many steps from `from` on go in one wave: all giving, or all taking, since the journal must come first only for what
@@ -80,7 +89,11 @@ impl Executor<'_> {
             .map(|p| self.recorder.intent(p, lease.generation(), now))
             .collect::<Result<Vec<_>, _>>()?;
         let gives = placed.iter().any(|p| p.step.gives());
-        if let Err(error) = self.store.append(intents.clone(), Some(lease)).await {
+        // Counted before it is taken: a process that dies in between has counted too much, not too little.
+        let counted: Vec<Removal> = placed.iter().filter_map(|p| p.counts.clone()).collect();
+        let forget = (!counted.is_empty()).then(|| now - KEPT);
+        let notes = Notes { target: lease.target().to_owned(), counted, forget, ..Notes::default() };
+        if let Err(error) = self.store.append_noting(intents.clone(), Some(lease), notes.clone()).await {
             // The audit is fail-closed for what gives and never in the way of what takes away; a lost lease stops both.
             if matches!(error, StoreError::LeaseLost(_)) {
                 return Err(error.into());
@@ -93,11 +106,13 @@ impl Executor<'_> {
                 "the journal is not writable: taking steps go on, their records are owed"
             );
             self.owed.extend(intents);
+            self.notes.counted.extend(notes.counted);
         }
         let outcomes = self.target.apply(&wave).await;
         let seen = self.target.read_back(&wave).await;
         let now = self.clock.now();
         let mut records = std::mem::take(self.owed);
+        let mut notes = Notes { target: lease.target().to_owned(), ..std::mem::take(self.notes) };
         let mut waved = Waved { length: placed.len(), ..Waved::default() };
         for (n, p) in placed.iter().enumerate() {
             let outcome = outcomes.get(n).unwrap_or(&Outcome::NotTried);
@@ -109,12 +124,22 @@ impl Executor<'_> {
                 records.push(self.recorder.read_back(p, seen, now)?);
             }
             waved.judge(p.step, outcome, seen);
+            match seen {
+                Some(Seen::InForce) => notes.made.extend(made::marks(p.step)),
+                // What was not done, or did not happen, takes nothing from a budget. What is not known counts.
+                _ if *outcome == Outcome::NotTried || seen == Some(Seen::NotInForce) => {
+                    notes.uncounted.extend(p.counts.as_ref().map(|removal| removal.key.clone()));
+                }
+                _ => {}
+            }
         }
         if let Err(error) = &seen {
             tracing::warn!(error = error as &dyn std::error::Error, "a wave's effect could not be read back");
         }
-        if let Err(error) = self.store.append(records.clone(), None).await {
+        waved.made.clone_from(&notes.made);
+        if let Err(error) = self.store.append_noting(records.clone(), None, notes.clone()).await {
             *self.owed = records;
+            *self.notes = notes;
             if gives {
                 return Err(error.into());
             }

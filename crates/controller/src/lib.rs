@@ -16,6 +16,7 @@ mod blocked;
 mod cause;
 mod error;
 mod execute;
+mod made;
 mod names;
 mod record;
 mod requests;

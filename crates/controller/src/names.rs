@@ -159,8 +159,9 @@ impl Names {
 
     /// Holds that stand in no way any more for anything that has to wait.
     pub fn lapsed(&self, wanted: &BTreeMap<String, NewHold>) -> Vec<HoldId> {
-        let of_names =
-            |hold: &&Hold| !matches!(hold.held.kind, HoldKind::Step) && hold.state == HoldState::Open;
+        let of_names = |hold: &&Hold| {
+            !matches!(hold.held.kind, HoldKind::Step | HoldKind::Grant) && hold.state == HoldState::Open
+        };
         let gone = self.holds.values().filter(of_names).filter(|hold| !wanted.contains_key(&hold.held.key));
         gone.map(|hold| hold.id).collect()
     }

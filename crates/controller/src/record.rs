@@ -8,6 +8,7 @@ use axon_audit::{NewRecord, PayloadError};
 use axon_model::{Actor, IdSource, MapVersion, PlanId, RecordSeq, RequestId, RunId};
 use axon_reconcile::admit::{Reason, Withheld};
 use axon_reconcile::{Outcome, Seen, Step, TargetError};
+use axon_store::Removal;
 use time::OffsetDateTime;
 
 /// Makes the records of one run.
@@ -46,6 +47,8 @@ pub struct Placed<'a> {
     pub causes: Vec<Cause>,
     /// The request that set it off.
     pub request: Option<RequestId>,
+    /// What a budget counts of it.
+    pub counts: Option<Removal>,
 }
 
 impl Recorder<'_> {

@@ -6,11 +6,17 @@ use std::sync::Arc;
 use axon_mapping::Beside;
 use axon_model::{AccessRequest, AccessRequestId, AccessState, RecordSeq};
 use axon_store::{AccessEnd, Act, Store, StoreError};
+use time::OffsetDateTime;
+
+/// For how long the end of a role for a while may take.
+const LINGERS: time::Duration = time::Duration::days(1);
 
 /// The requests that stand, in memory.
 #[derive(Debug, Default)]
 pub(crate) struct Requests {
     standing: BTreeMap<AccessRequestId, AccessRequest>,
+    /// Roles for a while that came into force and ended.
+    over: BTreeMap<AccessRequestId, AccessRequest>,
     beside: Arc<Beside>,
     read: RecordSeq,
 }
@@ -38,6 +44,9 @@ impl Requests {
                 self.standing.insert(request.id, request);
             } else {
                 self.standing.remove(&request.id);
+                if request.until.is_some() {
+                    self.over.insert(request.id, request);
+                }
             }
         }
         let beside = Beside::of(self.standing.values());
@@ -46,6 +55,14 @@ impl Requests {
             self.beside = Arc::new(beside);
         }
         Ok(moved)
+    }
+
+    /// Roles for a while that gave something and give nothing any more.
+    pub fn ended(&self, now: OffsetDateTime) -> impl Iterator<Item = &AccessRequest> {
+        let over = self.standing.values().filter(move |r| r.until.is_some_and(|until| until <= now));
+        // What lingers longer has another reason.
+        let lately = move |r: &&AccessRequest| r.ended.as_ref().is_some_and(|ended| now - ended.at < LINGERS);
+        over.chain(self.over.values().filter(lately))
     }
 
     /// Says in the journal that those are over whose time has come. What they gave is not given any more whether or not this

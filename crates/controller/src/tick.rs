@@ -1,7 +1,10 @@
 //! One tick on one target: from what is, and what ought to be, to the steps between.
 
+mod brakes;
 mod conclude;
+mod counted;
 mod decide;
+mod holding;
 mod known;
 mod leaving;
 mod renew;
@@ -15,15 +18,18 @@ use axon_mapping::{Claimant, RoleMap, TargetName};
 use axon_model::{Clock, IdSource, PlanId, SqlName};
 use axon_reconcile::admit::{Admitted, History};
 use axon_reconcile::{Plan, Target};
-use axon_store::Store;
+use axon_store::{Notes, Store};
 use time::{Duration, OffsetDateTime};
 use tokio::sync::Mutex;
 
 use crate::blocked::BlockedSteps;
 use crate::error::ControllerError;
+use crate::made::Made;
 use crate::summary::{State, Summary};
 use crate::world::World;
+use brakes::Brakes;
 use decide::May;
+use holding::Holding;
 use known::Known;
 use leaving::Leaving;
 use renew::MadeFor;
@@ -66,6 +72,10 @@ pub struct Ticker {
     actual: Option<Known>,
     blocked: BlockedSteps,
     history: History,
+    history_loaded: bool,
+    holding: Holding,
+    made: Made,
+    brakes: Brakes,
     /// Principals that stay managed whatever becomes of their people, as the store has them.
     remembered: BTreeSet<SqlName>,
     remembered_loaded: bool,
@@ -79,6 +89,8 @@ pub struct Ticker {
     last_decision: Option<(u64, Option<PlanId>)>,
     last_trouble: Option<State>,
     owed: Vec<NewRecord>,
+    /// What is to be noted with them.
+    owed_notes: Notes,
     /// How often in a row a connection broke under a statement.
     broken: u32,
     summary: Summary,
@@ -119,6 +131,10 @@ impl Ticker {
             actual: None,
             blocked: BlockedSteps::default(),
             history: History::default(),
+            history_loaded: false,
+            holding: Holding::default(),
+            made: Made::default(),
+            brakes: Brakes::default(),
             remembered: BTreeSet::new(),
             remembered_loaded: false,
             unkept: BTreeSet::new(),
@@ -128,6 +144,7 @@ impl Ticker {
             last_decision: None,
             last_trouble: None,
             owed: Vec::new(),
+            owed_notes: Notes::default(),
             broken: 0,
             summary: Summary::starting(),
         }
@@ -214,8 +231,12 @@ impl Ticker {
         if self.owed.is_empty() {
             return;
         }
-        match self.store.append(self.owed.clone(), None).await {
-            Ok(_) => self.owed.clear(),
+        let notes = Notes { target: self.name.to_string(), ..self.owed_notes.clone() };
+        match self.store.append_noting(self.owed.clone(), None, notes).await {
+            Ok(_) => {
+                self.owed.clear();
+                self.owed_notes = Notes::default();
+            }
             Err(error) => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,

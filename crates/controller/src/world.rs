@@ -207,6 +207,11 @@ impl World {
         Ok(Kept { bound, more, expires: self.names.next_expiry() })
     }
 
+    /// For how long holds wait; for ever, if there is no such time.
+    pub(crate) fn hold_for(&self) -> Option<Duration> {
+        self.hold_for
+    }
+
     /// Whom names belong to.
     pub fn identity(&self) -> &Arc<Identity> {
         self.names.identity()
@@ -325,6 +330,34 @@ impl World {
     pub fn says_inactive(&self, target: &TargetName, name: SqlName) -> bool {
         let Some(watched) = self.targets.get(target) else { return false };
         watched.evaluator.says_inactive(name)
+    }
+
+    /// Whether whoever has this name in the target is shut out by a request.
+    pub fn is_offboarded(&self, target: &TargetName, name: SqlName) -> bool {
+        let Some(watched) = self.targets.get(target) else { return false };
+        watched.evaluator.is_offboarded(name)
+    }
+
+    /// The sources of those who have this name in the target.
+    pub(crate) fn sources_of(&self, target: &TargetName, name: SqlName) -> BTreeSet<SourceId> {
+        let watched = self.targets.get(target).into_iter();
+        let claimants = watched.flat_map(|watched| watched.evaluator.claimants(name));
+        claimants
+            .filter_map(|claimant| match claimant {
+                Claimant::User { source, .. } | Claimant::Group { source, .. } => Some(source.clone()),
+                Claimant::Service { .. } => None,
+            })
+            .collect()
+    }
+
+    /// Memberships that a request gave and gives no more: their end is no removal that a guard withholds.
+    pub(crate) fn ended_extras(
+        &self,
+        target: &TargetName,
+        now: OffsetDateTime,
+    ) -> BTreeSet<(SqlName, SqlName)> {
+        let Some(watched) = self.targets.get(target) else { return BTreeSet::new() };
+        self.requests.ended(now).flat_map(|request| watched.evaluator.given_by(request)).collect()
     }
 
     /// The record that last touched whoever has or had this name in the target.

@@ -15,6 +15,19 @@ use crate::nearest::nearest;
 pub struct Condition {
     text: String,
     filter: Filter,
+    /// The attributes that it looks at, each with what tells whether it is there.
+    uses: Vec<(String, Present)>,
+}
+
+/// Whether somebody has an attribute.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Present(Filter);
+
+impl Present {
+    /// Whether this user has it.
+    pub fn holds(&self, user: &UserEntry) -> bool {
+        self.0.evaluate(&resource(user)).truth == Truth::True
+    }
 }
 
 /// Why a text is no condition, and which characters of it say so.
@@ -72,7 +85,19 @@ impl Condition {
                 return Err(ConditionError::at(column, reason));
             }
         }
-        Ok(Self { text: text.to_owned(), filter })
+        let present = |path: AttrPath| {
+            let name = path.to_string();
+            let asks = format!("{name} pr");
+            let filter = Filter::parse(&asks, registry, ResourceKind::User, &Profile::strict()).ok()?;
+            Some((name, Present(filter)))
+        };
+        let uses = filter.attributes().into_iter().filter_map(present).collect();
+        Ok(Self { text: text.to_owned(), filter, uses })
+    }
+
+    /// The attributes that it looks at.
+    pub fn uses(&self) -> impl Iterator<Item = (&String, &Present)> {
+        self.uses.iter().map(|(name, present)| (name, present))
     }
 
     /// Whether it holds for this user, and the values that were seen.

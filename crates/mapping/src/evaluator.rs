@@ -9,7 +9,9 @@ mod touched;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use axon_model::{AccessRequestId, Delta, Directory, GroupId, RecordSeq, SqlName, UserId};
+use axon_model::{
+    AccessRequest, AccessRequestId, Asked, Delta, Directory, GroupId, RecordSeq, SqlName, UserId,
+};
 use axon_reconcile::{GrantState, Graph, ManagedPrincipals, Permission, Role, Scope, Securable, Shape};
 use time::OffsetDateTime;
 
@@ -110,6 +112,8 @@ impl Evaluator {
         for role in &self.view.roles {
             self.graph.roles.extend(role.name.map(|name| (name, Role::default())));
         }
+        let defined = self.map.roles.values().filter_map(|role| role.define.get(&self.target.name));
+        self.graph.roles.extend(defined.map(|defined| (defined.name, Role::default())));
         self.permissions();
         self.clock(now);
         let nesting = Nesting::of(directory);
@@ -291,6 +295,25 @@ impl Evaluator {
         let numbers = known.flat_map(|(_, standing)| &standing.roles);
         let roles = numbers.filter_map(|number| self.view.roles.get(*number));
         roles.flat_map(|role| role.name.into_iter().chain(role.per_person.iter().copied())).collect()
+    }
+
+    /// Whether whoever has this name is shut out by a request.
+    pub fn is_offboarded(&self, name: SqlName) -> bool {
+        self.claims.of(name).any(|(_, standing)| standing.offboarded.is_some())
+    }
+
+    /// What a request for a role for a while gave here, ended ones too: roles of the target and who was put into them.
+    pub fn given_by(&self, request: &AccessRequest) -> Vec<(SqlName, SqlName)> {
+        let Asked::Grant { role, target, .. } = &request.asked else { return Vec::new() };
+        if target.as_deref().is_some_and(|target| target != self.target.name.as_str()) {
+            return Vec::new();
+        }
+        let found = self.view.roles.iter().find(|known| known.role.as_str() == role.as_str());
+        let roles =
+            found.into_iter().flat_map(|role| role.name.into_iter().chain(role.per_person.iter().copied()));
+        let people = request.whom.records.iter().filter_map(|record| self.claims.name_of_user(record.id));
+        let people: Vec<SqlName> = people.collect();
+        roles.flat_map(|role| people.iter().map(move |member| (role, *member))).collect()
     }
 
     /// What this user is called in this target, if the source may say so.

@@ -16,7 +16,7 @@ mod gate;
 pub mod reason;
 
 pub use budget::{History, Past, RemovalBudget};
-pub use reason::Reason;
+pub use reason::{Class, Reason};
 
 /// How far Axon may go in a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -101,7 +101,29 @@ pub fn admit_but(
     now: OffsetDateTime,
     against: &dyn Fn(&Step) -> Option<Reason>,
 ) -> Admitted {
-    let reasons = gate::reasons(&plan, sides, guards, history, now, against);
+    admit_with(plan, sides, guards, history, now, &Known { against, released: &|_, _| false, announced: 0 })
+}
+
+/// What is known of steps besides the guards.
+pub struct Known<'a> {
+    /// A reason of its own against a step.
+    pub against: &'a dyn Fn(&Step) -> Option<Reason>,
+    /// Whether a person lifted reasons of this class for this step. It is then not part of a budget either.
+    pub released: &'a dyn Fn(&Step, Class) -> bool,
+    /// How many more leavers were announced for this window.
+    pub announced: u64,
+}
+
+/// The same, where persons released some steps.
+pub fn admit_with(
+    plan: Plan,
+    sides: &Sides,
+    guards: &Guards,
+    history: &History,
+    now: OffsetDateTime,
+    known: &Known<'_>,
+) -> Admitted {
+    let reasons = gate::reasons(&plan, sides, guards, history, now, known);
     let mut admitted = Admitted { steps: Vec::with_capacity(plan.steps.len()), withheld: Vec::new() };
     for (planned, reasons) in plan.steps.into_iter().zip(reasons) {
         if reasons.is_empty() {

@@ -30,7 +30,7 @@ pub mod target;
 pub mod ties;
 pub mod wave;
 
-pub use admit::{Admitted, Guards, History, Mode, Past, Reason, RemovalBudget, Withheld, admit};
+pub use admit::{Admitted, Class, Guards, History, Mode, Past, Reason, RemovalBudget, Withheld, admit};
 pub use assigned::plan_assigned;
 pub use diff::{Needed, diff};
 pub use finding::{Finding, Obstacle};

@@ -6,13 +6,15 @@ use std::sync::Arc;
 
 use axon_mapping::{Claimant, Pending, RoleMap, Surroundings};
 use axon_model::{Actor, PlanId, RecordSeq, RunId, SqlName};
-use axon_reconcile::admit::{Admitted, Reason, admit_but};
+use axon_reconcile::admit::{Admitted, Class, Known, Reason, admit_with};
 use axon_reconcile::builtin::SYSTEM_PRINCIPALS;
 use axon_reconcile::{Connect, Graph, Membership, Plan, Principal, Sides, Step, plan};
 use axon_store::Act;
 use time::OffsetDateTime;
 
 use super::Ticker;
+use super::counted::Lifted;
+use super::holding;
 use super::renew::MadeFor;
 use crate::blocked::leave_out_impostors;
 use crate::error::ControllerError;
@@ -32,6 +34,10 @@ pub(super) enum May {
 
 /// What is to be done, from which position of the directory.
 pub(super) struct Decided {
+    /// What guards do not count.
+    pub(super) lifted: Lifted,
+    /// Who is shut out.
+    pub(super) leavers: BTreeSet<SqlName>,
     pub(super) plan: Plan,
     pub(super) admitted: Admitted,
     pub(super) pending: Vec<String>,
@@ -56,6 +62,12 @@ fn keep_contested(desired: &mut Graph, actual: &Graph, contested: &BTreeMap<SqlN
     }
 }
 
+/// Who is shut out by a plan.
+fn shut_out(plan: &Plan) -> BTreeSet<SqlName> {
+    let kills = plan.steps.iter().filter(|planned| matches!(planned.step, Step::KillSessions { .. }));
+    kills.map(|planned| planned.step.subject()).collect()
+}
+
 /// Another look is due at `at` at the latest.
 fn sooner(next: &mut Option<OffsetDateTime>, at: OffsetDateTime) {
     *next = Some(next.map_or(at, |next| next.min(at)));
@@ -74,6 +86,10 @@ impl Ticker {
         }
         self.leaving.load(self.store.as_ref(), self.name.as_str()).await?;
         self.made_for.load(self.store.as_ref(), self.name.as_str()).await?;
+        self.made.load(self.store.as_ref(), self.name.as_str()).await?;
+        self.brakes.load(self.store.as_ref(), self.name.as_str()).await?;
+        self.holding.follow(self.store.as_ref(), self.name.as_str()).await?;
+        self.load_history().await?;
         let no_target = || ControllerError::NoSuchTarget(self.name.to_string());
         let spec = map.targets.get(&self.name).ok_or_else(no_target)?;
         let known = self.actual.as_ref().ok_or_else(no_target)?;
@@ -117,24 +133,64 @@ impl Ticker {
         self.leaving.put_into(&mut planned, &sides.desired, &sides.actual);
         MadeFor::put_into(&mut planned, &stale);
         let guards = map.guards.for_target(spec.mode, facts, now);
+        self.made.adopt(&sides.desired, &sides.actual);
+        let leavers = shut_out(&planned);
+        // Whoever is shut out loses all of it, whoever made it.
+        let stays = |step: &&Step| !leavers.contains(&step.subject());
+        let foreign: BTreeSet<String> = planned
+            .steps
+            .iter()
+            .map(|planned| &planned.step)
+            .filter(stays)
+            .filter(|step| self.made.is_foreign(step))
+            .map(ToString::to_string)
+            .collect();
+        let (lifted, braked, expires) = {
+            let world = self.world.lock().await;
+            let subjects = planned.steps.iter().map(|planned| planned.step.subject());
+            let lifted = Lifted {
+                released: self.holding.released(now),
+                ended: world.ended_extras(&self.name, now),
+                offboarded: subjects.filter(|name| world.is_offboarded(&self.name, *name)).collect(),
+            };
+            let behind = |name: SqlName| {
+                let mut sources = world.sources_of(&self.name, name);
+                sources.extend(self.made_for.sources_of(name));
+                sources
+            };
+            let braked = self.brakes.look(&world, map, &self.name, &planned, behind);
+            if may != May::Look {
+                let settled = braked.is_empty();
+                let store = self.store.as_ref();
+                self.brakes.keep(store, &world, map, &self.name, settled, now).await;
+            }
+            (lifted, braked, world.hold_for().map(|wait| now + wait))
+        };
         let against = |step: &Step| {
             let principal = step.subject();
             let met = self.remembered.contains(&principal) || self.unkept.contains(&principal);
-            if step.takes()
-                && actual.principals.contains_key(&principal)
-                && !met
-                && !inactive.contains(&principal)
-            {
-                // An empty store, or a source that has not pushed yet, is not the news that everybody left.
-                Some(Reason::NeverGiven { principal })
-            } else if self.blocked.holds(step, now) {
-                Some(Reason::Refused)
-            } else {
-                (may == May::Take && step.gives()).then_some(Reason::Unrecorded)
-            }
+            let taken = step.takes() && actual.principals.contains_key(&principal);
+            // An empty store, or a source that has not pushed yet, is not the news that everybody left.
+            let unmet = taken && !met && !inactive.contains(&principal);
+            let reasons = [
+                unmet.then_some(Reason::NeverGiven { principal }),
+                braked.against(step).filter(|_| step.takes()),
+                foreign.contains(&step.to_string()).then_some(Reason::NeverMade),
+                self.blocked.holds(step, now).then_some(Reason::Refused),
+                (may == May::Take && step.gives()).then_some(Reason::Unrecorded),
+            ];
+            let counts = |reason: &Reason| reason.class().is_none_or(|class| !lifted.lifts(step, class));
+            reasons.into_iter().flatten().find(counts)
         };
-        let admitted = admit_but(planned.clone(), &sides, &guards, &self.history, now, &against);
-        let decided = Decided {
+        let admitted = {
+            let released = |step: &Step, class: Class| lifted.lifts(step, class);
+            let announced = lifted.released.announced;
+            let words = Known { against: &against, released: &released, announced };
+            admit_with(planned.clone(), &sides, &guards, &self.history, now, &words)
+        };
+        let mut decided = Decided {
+            lifted,
+            leavers,
             plan: planned,
             admitted,
             pending: desired.pending.iter().map(ToString::to_string).collect(),
@@ -146,10 +202,38 @@ impl Ticker {
         if may == May::Look {
             return Ok(decided);
         }
+        let people = if map.guards.two_release_steps { 2 } else { 1 };
+        self.keep_holds(&mut decided, people, expires, now).await;
+        self.made.keep(self.store.as_ref(), self.name.as_str()).await;
         self.tell_outsiders(&desired.pending);
         self.keep_managed().await;
         self.made_for.keep(self.store.as_ref(), self.name.as_str()).await;
         Ok(decided)
+    }
+
+    /// Opens and ends holds of steps. Where the store does not take them the steps are withheld all the same, and the holds are
+    /// opened by a later look.
+    async fn keep_holds(
+        &self,
+        decided: &mut Decided,
+        people: u8,
+        expires: Option<OffsetDateTime>,
+        now: OffsetDateTime,
+    ) {
+        let act = Act { actor: Actor::Axon, request: None, now, ids: self.ids.clone() };
+        let (plan, withheld) = (&decided.plan, decided.admitted.withheld());
+        let steps = holding::Decided { plan, withheld, people, expires };
+        match self.holding.keep(self.store.as_ref(), self.name.as_str(), steps, &act).await {
+            Ok(next) => {
+                if let Some(next) = next {
+                    sooner(&mut decided.next_change, next);
+                }
+            }
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "steps that wait could not be kept");
+                sooner(&mut decided.next_change, now + time::Duration::seconds(5));
+            }
+        }
     }
 
     /// What the target ought to hold, with the names bound on which it rests. Where these cannot be kept nothing is given, and

@@ -40,6 +40,9 @@ impl Ticker {
         self.actual = None;
         self.remembered_loaded = false;
         self.leaving.forget();
+        self.history_loaded = false;
+        self.made.forget();
+        self.brakes.forget();
         self.made_for.forget();
     }
 
@@ -63,6 +66,9 @@ impl Ticker {
             Some(known) if *known.shape == inspection.shape => known.shape.clone(),
             _ => Arc::new(inspection.shape.clone()),
         };
+        if self.actual.as_ref().is_none_or(|known| known.inspection.graph != inspection.graph) {
+            self.made.look();
+        }
         self.actual = Some(Known { inspection, shape, at: now, generation });
         Ok(())
     }

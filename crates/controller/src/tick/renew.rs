@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use axon_model::SqlName;
+use axon_model::{SourceId, SqlName};
 use axon_reconcile::{Graph, Plan, Planned, Step};
 use axon_store::{Store, StoreError};
 
@@ -40,6 +40,11 @@ impl MadeFor {
             self.loaded = true;
         }
         Ok(())
+    }
+
+    /// The sources of those for whom a principal was made.
+    pub(super) fn sources_of(&self, name: SqlName) -> Vec<SourceId> {
+        self.kept.get(name.folded()).map(|kept| Behind::sources(kept)).unwrap_or_default()
     }
 
     /// Takes in who has names now.

@@ -1,16 +1,15 @@
 //! The work of one tick under the lease: wave after wave, until all is done, something moved, or the target balked.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axon_mapping::RoleMap;
-use axon_model::{Clock, PlanId, RunId, SqlName};
-use axon_reconcile::admit::Past;
+use axon_model::{Clock, PlanId, RunId};
 use axon_reconcile::simulate::apply_step;
-use axon_reconcile::{GrantState, LeaseProof, RefusalKind, Retry, Step, TargetError};
-use axon_store::{Since, Store};
+use axon_reconcile::{LeaseProof, RefusalKind, Retry, Step, TargetError};
+use axon_store::{Removal, Since, Store};
 use time::{Duration, OffsetDateTime};
 
+use super::counted::counted;
 use super::decide::{Decided, May};
 use super::{Tick, Ticker};
 use crate::cause::Causes;
@@ -61,13 +60,6 @@ impl Ticker {
         let steps = decided.admitted.steps();
         self.leaving.note(steps.iter().map(|planned| &planned.step));
         self.leaving.keep(self.store.as_ref(), self.name.as_str(), now).await;
-        let leavers: BTreeSet<SqlName> = decided
-            .plan
-            .steps
-            .iter()
-            .filter(|planned| matches!(planned.step, Step::KillSessions { .. }))
-            .map(|planned| planned.step.subject())
-            .collect();
         let mut ran = Ran::default();
         let mut causes = Causes::default();
         while ran.tried < steps.len() && !ran.stop {
@@ -91,7 +83,7 @@ impl Ticker {
                     return Err(error);
                 }
             };
-            self.take_in(&waved.in_force, &leavers);
+            self.take_in(&waved.in_force, &decided);
             ran.applied += waved.done;
             ran.tried += waved.length;
             self.heed(waved, &mut ran)?;
@@ -160,7 +152,14 @@ impl Ticker {
                 Err(error) if step.gives() => return Err(ControllerError::Unrecorded(error)),
                 other => other.ok().flatten(),
             };
-            placed.push(Placed { step, index: (from + n) as u64, causes: because, request });
+            let index = (from + n) as u64;
+            let counts = counted(step, &decided.leavers, &decided.lifted).map(|(leaver, count)| Removal {
+                key: format!("{run}/{index}"),
+                at: now,
+                leaver,
+                count,
+            });
+            placed.push(Placed { step, index, causes: because, request, counts });
         }
         let recorder = Recorder { ids: &self.ids, target: self.name.as_str(), run, plan };
         let mut executor = Executor {
@@ -169,6 +168,7 @@ impl Ticker {
             clock: self.clock.as_ref(),
             recorder,
             owed: &mut self.owed,
+            notes: &mut self.owed_notes,
         };
         let work = executor.wave(&decided.admitted, lease, from, &placed);
         keep_lease(self.store.as_ref(), self.clock.as_ref(), lease, work).await
@@ -176,8 +176,10 @@ impl Ticker {
 
     /// What a wave's outcomes mean for the steps behind it.
     fn heed(&mut self, waved: Waved, ran: &mut Ran) -> Result<(), ControllerError> {
+        self.made.kept(waved.made.iter().copied());
         if waved.doubt {
             self.actual = None;
+            self.history_loaded = false;
             ran.stop = true;
             ran.again = true;
         }
@@ -213,23 +215,15 @@ impl Ticker {
     }
 
     /// Moves what is known by what the catalog shows, and counts what the budgets count.
-    fn take_in(&mut self, in_force: &[Step], leavers: &BTreeSet<SqlName>) {
+    fn take_in(&mut self, in_force: &[Step], decided: &Decided) {
         let now = self.clock.now();
         for step in in_force {
             self.blocked.done(step);
-            let shut_out = leavers.contains(&step.subject());
-            match step {
-                Step::DenyConnect { .. } if shut_out => self.history.leavers.push(Past { at: now, count: 1 }),
-                Step::KillSessions { principal } => self.leaving.left(*principal),
-                Step::Revoke { was: GrantState::Deny, .. } => {}
-                Step::DropMember { .. } if !shut_out => {
-                    self.history.removals.push(Past { at: now, count: 1 });
-                }
-                Step::Revoke { columns, .. } | Step::Deny { columns, .. } if !shut_out => {
-                    let count = columns.len().max(1) as u64;
-                    self.history.removals.push(Past { at: now, count });
-                }
-                _ => {}
+            if let Step::KillSessions { principal } = step {
+                self.leaving.left(*principal);
+            }
+            if let Some((leaver, count)) = counted(step, &decided.leavers, &decided.lifted) {
+                self.count(leaver, count, now);
             }
             let Some(known) = &mut self.actual else { continue };
             if apply_step(&mut known.inspection.graph, step).is_err() {

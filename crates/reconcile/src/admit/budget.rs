@@ -22,8 +22,13 @@ impl RemovalBudget {
 
     /// How many may still be taken.
     pub fn left(&self, of: u64, past: &[Past], now: OffsetDateTime) -> u64 {
+        self.left_and(of, 0, past, now)
+    }
+
+    /// The same, where so many more were announced.
+    pub fn left_and(&self, of: u64, announced: u64, past: &[Past], now: OffsetDateTime) -> u64 {
         let spent: u64 = past.iter().filter(|p| p.at > now - self.window).map(|p| p.count).sum();
-        self.allowed(of).saturating_sub(spent)
+        self.allowed(of).saturating_add(announced).saturating_sub(spent)
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use axon_model::SqlName;
 use time::OffsetDateTime;
 
-use super::{Guards, History, Mode, Reason};
+use super::{Class, Guards, History, Known, Mode, Reason};
 use crate::diff::names::{Holder, Names};
 use crate::graph::{Connect, GrantState};
 use crate::order::Board;
@@ -22,12 +22,13 @@ pub(super) fn reasons(
     guards: &Guards,
     history: &History,
     now: OffsetDateTime,
-    against: &dyn Fn(&Step) -> Option<Reason>,
+    known: &Known<'_>,
 ) -> Vec<Vec<Reason>> {
-    let mut gate = Gate::new(plan, sides, guards, history, now);
+    let mut gate = Gate::new(plan, sides, guards, history, now, known);
     let mut reasons: Vec<Vec<Reason>> = plan.steps.iter().map(|planned| gate.against(planned)).collect();
     for (planned, reasons) in plan.steps.iter().zip(&mut reasons) {
-        reasons.extend(against(&planned.step));
+        reasons.extend((known.against)(&planned.step));
+        reasons.retain(|reason| reason.class().is_none_or(|class| !(known.released)(&planned.step, class)));
     }
     let some = reasons.iter().any(|r| !r.is_empty());
     let all = reasons.iter().all(|r| !r.is_empty());
@@ -125,7 +126,14 @@ struct Gate<'a> {
 }
 
 impl<'a> Gate<'a> {
-    fn new(plan: &Plan, sides: &Sides, guards: &'a Guards, history: &History, now: OffsetDateTime) -> Self {
+    fn new(
+        plan: &Plan,
+        sides: &Sides,
+        guards: &'a Guards,
+        history: &History,
+        now: OffsetDateTime,
+        known: &Known<'_>,
+    ) -> Self {
         let steps = || plan.steps.iter().map(|planned| &planned.step);
         let of_kind = |kind| steps().filter(move |step| step.kind() == kind).map(Step::subject);
         let mut gate = Self {
@@ -138,16 +146,22 @@ impl<'a> Gate<'a> {
             administrators: guards.administrators.iter().copied().filter(|n| n.folded() != "dbo").collect(),
         };
         if let Some(budget) = &guards.removals {
-            let wanted: u64 = plan.steps.iter().map(|planned| gate.takes(planned)).sum();
+            let counted =
+                plan.steps.iter().filter(|planned| !(known.released)(&planned.step, Class::Removals));
+            let wanted: u64 = counted.map(|planned| gate.takes(planned)).sum();
             let of = possessions(sides);
             let left = budget.left(of, &history.removals, now);
             gate.removals = (wanted > left).then_some(Reason::Removals { wanted, left, of });
         }
         if let Some(budget) = &guards.leavers {
-            let shut: BTreeSet<SqlName> =
-                of_kind(StepKind::DenyConnect).filter(|name| gate.gone.contains(name)).collect();
+            let counted = steps().filter(|step| !(known.released)(step, Class::Leavers));
+            let shut: BTreeSet<SqlName> = counted
+                .filter(|step| step.kind() == StepKind::DenyConnect)
+                .map(Step::subject)
+                .filter(|name| gate.gone.contains(name))
+                .collect();
             let (wanted, of) = (shut.len() as u64, entrants(sides));
-            let left = budget.left(of, &history.leavers, now);
+            let left = budget.left_and(of, known.announced, &history.leavers, now);
             // A single leaver always goes.
             gate.leavers = (wanted > left.max(1)).then_some(Reason::Leavers { wanted, left, of });
         }

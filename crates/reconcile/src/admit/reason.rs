@@ -32,12 +32,81 @@ pub enum Reason {
     Leavers { wanted: u64, left: u64, of: u64 },
     /// It takes from somebody to whom Axon never gave anything, as far as this store knows.
     NeverGiven { principal: SqlName },
+    /// It takes away what Axon never made.
+    NeverMade,
+    /// A source that the map uses has nobody any more who is active.
+    SourceEmpty { source: String },
+    /// An attribute that the map's conditions use is absent from everybody of a source.
+    AttributeGone { source: String, attribute: String },
     /// The target refused it lately.
     Refused,
     /// It gives, and its record cannot be written.
     Unrecorded,
     /// It needs a step that is withheld.
     Needs { step: String },
+}
+
+/// Reasons that a person may lift by a release, the gravest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Class {
+    /// Nobody active is left in a source.
+    SourceEmpty,
+    /// A wave of leavers.
+    Leavers,
+    /// A wave of removals.
+    Removals,
+    /// An attribute vanished.
+    AttributeGone,
+    /// What Axon never made.
+    NeverMade,
+    /// From whom Axon never gave anything to.
+    NeverGiven,
+    /// A kind of step that always waits.
+    HeldKind,
+}
+
+impl Class {
+    /// The word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SourceEmpty => "source-empty",
+            Self::Leavers => "leavers",
+            Self::Removals => "removals",
+            Self::AttributeGone => "attribute-gone",
+            Self::NeverMade => "never-made",
+            Self::NeverGiven => "never-given",
+            Self::HeldKind => "held-kind",
+        }
+    }
+
+    /// Whether it is about many steps together.
+    pub const fn is_wave(self) -> bool {
+        matches!(self, Self::SourceEmpty | Self::Leavers | Self::Removals | Self::AttributeGone)
+    }
+}
+
+impl Reason {
+    /// What a person would lift; none where only the map, the target or the step that it needs can.
+    pub const fn class(&self) -> Option<Class> {
+        match self {
+            Self::HeldKind { .. } => Some(Class::HeldKind),
+            Self::Removals { .. } => Some(Class::Removals),
+            Self::Leavers { .. } => Some(Class::Leavers),
+            Self::NeverGiven { .. } => Some(Class::NeverGiven),
+            Self::NeverMade => Some(Class::NeverMade),
+            Self::SourceEmpty { .. } => Some(Class::SourceEmpty),
+            Self::AttributeGone { .. } => Some(Class::AttributeGone),
+            Self::Observe
+            | Self::Additive
+            | Self::OwnPrincipal { .. }
+            | Self::Dbo
+            | Self::LastAdministrator { .. }
+            | Self::Protected { .. }
+            | Self::Refused
+            | Self::Unrecorded
+            | Self::Needs { .. } => None,
+        }
+    }
 }
 
 impl fmt::Display for Reason {
@@ -59,22 +128,34 @@ impl fmt::Display for Reason {
             }
             Self::HeldKind { kind } => write!(
                 f,
-                "\"{kind}\" waits for a person: do it by hand, or take the kind out of guards.steps.hold"
+                "\"{kind}\" waits for a person: release it (`axon holds`), or take the kind out of guards.steps.hold"
             ),
             Self::Removals { wanted, left, of } => write!(
                 f,
                 "the plan takes away {wanted} of {of} memberships and grants and guards.removals leaves {left}: \
-                 raise it in the role map, or wait until the window has passed"
+                 release it (`axon holds`), raise it in the role map, or wait until the window has passed"
             ),
             Self::Leavers { wanted, left, of } => write!(
                 f,
                 "the plan shuts out {wanted} of {of} principals and guards.leavers leaves {left}: \
-                 raise it in the role map, or wait until the window has passed"
+                 release or announce it (`axon holds`), raise it in the role map, or wait until the window has passed"
             ),
             Self::NeverGiven { principal } => write!(
                 f,
                 "Axon never gave {principal} anything that it knows of (a source that has not pushed yet?): \
-                 take it away by hand, or let the map give it once"
+                 release it (`axon holds`), take it away by hand, or let the map give it once"
+            ),
+            Self::NeverMade => f.write_str(
+                "Axon never made it: it may be what somebody did on purpose. Release it (`axon holds`), or let the map give it",
+            ),
+            Self::SourceEmpty { source } => write!(
+                f,
+                "source {source} has nobody active any more: that everybody left has to be released (`axon holds`)"
+            ),
+            Self::AttributeGone { source, attribute } => write!(
+                f,
+                "nobody of source {source} has `{attribute}` any more, which conditions of the map use: what is lost by it \
+                 has to be released (`axon holds`)"
             ),
             Self::Refused => f.write_str("the target refused it: it is tried again by itself"),
             Self::Unrecorded => f.write_str(

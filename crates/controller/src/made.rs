@@ -1,0 +1,276 @@
+//! What Axon made in a target, or found as the map asks for it. What else is taken away for the first time waits for a person:
+//! somebody may have made it on purpose.
+//!
+//! The store keeps a mark for each row, eight bytes of a hash, so that a million of them are a few megabytes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axon_audit::Digest;
+use axon_model::SqlName;
+use axon_reconcile::{GrantKey, GrantState, Graph, Membership, Permission, Securable, Step};
+use axon_store::{Notes, Store, StoreError};
+
+const DOMAIN: &str = "axon.made.v1";
+/// How many marks are written in one go: no writer is kept waiting for long.
+const SOME: usize = 20_000;
+
+/// A row of a target's catalog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Atom {
+    Role(SqlName),
+    Member(Membership),
+    Grant(GrantKey, bool),
+}
+
+impl Atom {
+    fn mark(&self) -> i64 {
+        let digest = match self {
+            Self::Role(name) => Digest::of(DOMAIN, &[b"role", name.folded().as_bytes()]),
+            Self::Member(Membership { role, member }) => {
+                Digest::of(DOMAIN, &[b"member", role.folded().as_bytes(), member.folded().as_bytes()])
+            }
+            Self::Grant(GrantKey { grantee, securable, permission }, deny) => {
+                let (on, permission) = (folded(securable), permission.to_string());
+                let state: &[u8] = if *deny { b"deny" } else { b"grant" };
+                Digest::of(
+                    DOMAIN,
+                    &[state, grantee.folded().as_bytes(), permission.as_bytes(), on.as_bytes()],
+                )
+            }
+        };
+        let bytes = digest.as_bytes();
+        i64::from_le_bytes(std::array::from_fn(|n| bytes[n]))
+    }
+
+    fn is_in(&self, graph: &Graph) -> bool {
+        match self {
+            Self::Role(name) => graph.roles.contains_key(name),
+            Self::Member(member) => graph.members.contains(member),
+            Self::Grant(key, deny) => {
+                graph.grants.get(key).is_some_and(|grant| (grant.state == GrantState::Deny) == *deny)
+            }
+        }
+    }
+}
+
+fn folded(on: &Securable) -> String {
+    match on {
+        Securable::Database => "database".to_owned(),
+        Securable::Schema(name) => format!("schema\0{}", name.folded()),
+        Securable::Object(object) => format!("object\0{}\0{}", object.schema.folded(), object.name.folded()),
+        Securable::Column(object, column) => {
+            format!("column\0{}\0{}\0{}", object.schema.folded(), object.name.folded(), column.folded())
+        }
+        Securable::Principal(name) => format!("principal\0{}", name.folded()),
+    }
+}
+
+fn grants(
+    grantee: SqlName,
+    permission: Permission,
+    on: Securable,
+    columns: &[SqlName],
+    deny: bool,
+) -> Vec<Atom> {
+    let atom = |securable| Atom::Grant(GrantKey { grantee, securable, permission }, deny);
+    match on {
+        Securable::Object(object) if !columns.is_empty() => {
+            columns.iter().map(|column| atom(Securable::Column(object, *column))).collect()
+        }
+        other => vec![atom(other)],
+    }
+}
+
+/// The rows that a step makes.
+fn makes(step: &Step) -> Vec<Atom> {
+    match step {
+        Step::CreateRole { name } => vec![Atom::Role(*name)],
+        Step::AddMember { role, member } => vec![Atom::Member(Membership { role: *role, member: *member })],
+        Step::Grant { grantee, permission, on, columns } => {
+            grants(*grantee, *permission, *on, columns, false)
+        }
+        Step::Deny { grantee, permission, on, columns } => grants(*grantee, *permission, *on, columns, true),
+        _ => Vec::new(),
+    }
+}
+
+/// The rows that a step takes away. A lifted DENY counts: somebody may have meant it.
+fn takes(step: &Step) -> Vec<Atom> {
+    match step {
+        Step::DropRole { name } => vec![Atom::Role(*name)],
+        Step::DropMember { role, member } => vec![Atom::Member(Membership { role: *role, member: *member })],
+        Step::Revoke { grantee, permission, on, columns, was } => {
+            grants(*grantee, *permission, *on, columns, *was == GrantState::Deny)
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The marks of what a step makes.
+pub(crate) fn marks(step: &Step) -> Vec<i64> {
+    makes(step).iter().map(Atom::mark).collect()
+}
+
+/// The marks of one target.
+#[derive(Debug, Default)]
+pub(crate) struct Made {
+    marks: BTreeSet<i64>,
+    loaded: bool,
+    /// Whether the target was read since the marks were compared with it.
+    look: bool,
+    /// Rows of others that the map does not ask for.
+    foreign: BTreeMap<i64, Atom>,
+    /// Marks that the store does not have yet.
+    unkept: BTreeSet<i64>,
+}
+
+impl Made {
+    /// Somebody else may have written since.
+    pub fn forget(&mut self) {
+        self.loaded = false;
+    }
+
+    /// The target was read, and is another than it was known to be.
+    pub fn look(&mut self) {
+        self.look = true;
+    }
+
+    /// Reads what this or another process kept.
+    pub async fn load(&mut self, store: &dyn Store, target: &str) -> Result<(), StoreError> {
+        if !self.loaded {
+            self.marks = store.made(target).await?.into_iter().collect();
+            self.marks.extend(&self.unkept);
+            self.loaded = true;
+        }
+        Ok(())
+    }
+
+    /// What is there and asked for counts as made, whoever made it.
+    pub fn adopt(&mut self, desired: &Graph, actual: &Graph) {
+        if std::mem::take(&mut self.look) {
+            let roles = actual.roles.keys().map(|name| Atom::Role(*name));
+            let members = actual.members.iter().map(|member| Atom::Member(*member));
+            let grants =
+                actual.grants.iter().map(|(key, grant)| Atom::Grant(*key, grant.state == GrantState::Deny));
+            let wanted = roles.chain(members).chain(grants).filter(|atom| atom.is_in(desired));
+            let new: Vec<i64> =
+                wanted.map(|atom| atom.mark()).filter(|mark| !self.marks.contains(mark)).collect();
+            self.note(new);
+        }
+        let adopted: Vec<i64> = self
+            .foreign
+            .iter()
+            .filter(|(_, atom)| atom.is_in(desired) && atom.is_in(actual))
+            .map(|(mark, _)| *mark)
+            .collect();
+        self.note(adopted);
+        self.foreign.retain(|_, atom| atom.is_in(actual) && !atom.is_in(desired));
+    }
+
+    fn note(&mut self, marks: Vec<i64>) {
+        for mark in marks {
+            if self.marks.insert(mark) {
+                self.unkept.insert(mark);
+            }
+        }
+    }
+
+    /// What these steps made is known; the store has it already.
+    pub fn kept(&mut self, marks: impl IntoIterator<Item = i64>) {
+        self.marks.extend(marks);
+    }
+
+    /// Whether a step takes away what Axon never made.
+    pub fn is_foreign(&mut self, step: &Step) -> bool {
+        let mut foreign = false;
+        for atom in takes(step) {
+            let mark = atom.mark();
+            if !self.marks.contains(&mark) {
+                self.foreign.insert(mark, atom);
+                foreign = true;
+            }
+        }
+        foreign
+    }
+
+    /// Keeps what was found. What the store cannot take is offered again with the next decision.
+    pub async fn keep(&mut self, store: &dyn Store, target: &str) {
+        while !self.unkept.is_empty() {
+            let made: Vec<i64> = self.unkept.iter().take(SOME).copied().collect();
+            let notes = Notes { target: target.to_owned(), made: made.clone(), ..Notes::default() };
+            if let Err(error) = store.append_noting(Vec::new(), None, notes).await {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "what counts as made in a target could not be kept"
+                );
+                return;
+            }
+            for mark in made {
+                self.unkept.remove(&mark);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axon_reconcile::{Grant, Role};
+
+    use super::*;
+
+    fn name(text: &str) -> SqlName {
+        SqlName::parse(text).unwrap()
+    }
+
+    fn graph(members: &[&str]) -> Graph {
+        let mut graph = Graph::default();
+        graph.roles.insert(name("axon_reader"), Role::default());
+        for member in members {
+            graph.members.insert(Membership { role: name("axon_reader"), member: name(member) });
+        }
+        graph
+    }
+
+    fn drop_of(member: &str) -> Step {
+        Step::DropMember { role: name("axon_reader"), member: name(member) }
+    }
+
+    #[test]
+    fn what_the_map_gave_once_is_ours_and_what_it_never_gave_is_not() {
+        let mut made = Made::default();
+        made.look();
+        made.adopt(&graph(&["kim"]), &graph(&["kim", "mallory"]));
+        assert!(!made.is_foreign(&drop_of("KIM")), "names compare as a pool compares them");
+        assert!(made.is_foreign(&drop_of("mallory")));
+        // The map gives it, and then no more: it counts as given.
+        made.adopt(&graph(&["kim", "mallory"]), &graph(&["kim", "mallory"]));
+        assert!(!made.is_foreign(&drop_of("mallory")));
+        made.kept(marks(&Step::AddMember { role: name("axon_reader"), member: name("ana") }));
+        assert!(!made.is_foreign(&drop_of("ana")));
+    }
+
+    #[test]
+    fn a_grant_and_a_deny_and_each_column_are_told_apart() {
+        let object = axon_reconcile::ObjectName { schema: name("sales"), name: name("orders") };
+        let on = Securable::Object(object);
+        let (grantee, permission) = (name("axon_reader"), Permission::Select);
+        let mut actual = graph(&[]);
+        let key = GrantKey { grantee, securable: Securable::Column(object, name("id")), permission };
+        actual.grants.insert(key, Grant::wanted(GrantState::Grant));
+        let mut made = Made::default();
+        made.look();
+        made.adopt(&actual.clone(), &actual);
+        let revoke = |columns: &[&str], was| {
+            let columns = columns.iter().map(|column| name(column)).collect();
+            Step::Revoke { grantee, permission, on, columns, was }
+        };
+        assert!(!made.is_foreign(&revoke(&["ID"], GrantState::Grant)));
+        for (columns, was) in [
+            (&["id", "amount"][..], GrantState::Grant),
+            (&["id"], GrantState::Deny),
+            (&[], GrantState::Grant),
+        ] {
+            assert!(made.is_foreign(&revoke(columns, was)), "{columns:?} {was}");
+        }
+    }
+}
