@@ -1,6 +1,7 @@
 //! The command line.
 
 mod access;
+mod adopt;
 mod map;
 mod token;
 
@@ -11,6 +12,7 @@ use crate::person::Proof;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use access::{GrantAnswer, GrantArgs, GrantAsk, GrantCommand, OffboardArgs};
+pub use adopt::AdoptArgs;
 pub use map::{AnswerArgs, LogArgs, PushArgs, Reach, RevertArgs, ShowArgs};
 pub use token::{ClientCommand, Terms, TokenCommand};
 
@@ -263,6 +265,8 @@ pub enum MapCommand {
     Snapshot,
     /// Print the JSON Schema of the language
     Schema,
+    /// Write a map of a pool as it is, proved to change nothing
+    Adopt(AdoptArgs),
     /// List the versions, and what waits for a second person
     Log(LogArgs),
     /// Print the files of a version

@@ -80,6 +80,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Status> {
         }
         Command::Map { command: MapCommand::Snapshot } => map::snapshot(&existing(config).await?).await,
         Command::Map { command: MapCommand::Schema } => map::print_schema(),
+        Command::Map { command: MapCommand::Adopt(args) } => Box::pin(map::adopt::run(config, &args)).await,
         Command::Map { command: MapCommand::Log(args) } => map::versions::log(config, &args).await,
         Command::Map { command: MapCommand::Show(args) } => map::versions::show(config, &args).await,
         Command::Map { command: MapCommand::Push(args) } => {

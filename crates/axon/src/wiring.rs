@@ -82,6 +82,12 @@ impl Parts {
         Controller::new(self.store.clone(), self.clock.clone(), self.ids.clone(), settings)
     }
 
+    /// One database of a map, whatever else the map asks for.
+    pub fn pool(&self, map: &RoleMap, name: &TargetName) -> anyhow::Result<SynapseTarget> {
+        let spec = map.targets.get(name).with_context(|| format!("the role map names no target {name}"))?;
+        connect(spec, &map_folder(&self.config.role_map), &self.clock).with_context(|| format!("target {name}"))
+    }
+
     /// The targets of a map, or only one of them.
     pub fn targets(
         &self,

@@ -10,6 +10,7 @@ mod reach;
 mod rows;
 #[cfg(test)]
 pub(crate) mod sample;
+mod untold;
 
 use axon_model::SqlName;
 
@@ -19,12 +20,23 @@ use crate::render::{self, NamedMembers};
 
 pub(crate) use assemble::{Known, Picture, assemble};
 pub(crate) use rows::{RawCatalog, number, text};
+pub use untold::Untold;
 
 /// Reads everything.
 pub(crate) async fn read_everything(session: &mut Session<'_>) -> Result<RawCatalog, CallError> {
     let mut raw = RawCatalog::default();
     session.read(&render::everything(), &mut |set, row| raw.take(set, row)).await?;
     Ok(raw)
+}
+
+/// Reads what the graph does not tell of.
+pub(crate) async fn read_untold(
+    session: &mut Session<'_>,
+    dialect: crate::statement::Dialect,
+) -> Result<Vec<Untold>, CallError> {
+    let mut raw = untold::RawUntold::default();
+    session.read(&render::untold(dialect), &mut |set, row| raw.take(set, row)).await?;
+    Ok(raw.into_untold(dialect))
 }
 
 /// Reads what these names hold, at most [`render::MOST_NAMES`] of them.

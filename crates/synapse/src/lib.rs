@@ -47,6 +47,7 @@ pub mod statement;
 mod target;
 pub mod token;
 
+pub use catalog::Untold;
 pub use connect::{Auth, Connection, Tls};
 pub use error::ConfigError;
 pub use render::{Sql, render};

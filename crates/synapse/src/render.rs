@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use crate::statement::{Clause, Dialect, On, SessionId, Statement};
 use quote::{Bracketed, Literal};
 
-pub(crate) use query::{MOST_NAMES, NamedMembers, Query, everything, named, ping, sessions};
+pub(crate) use query::{MOST_NAMES, NamedMembers, Query, everything, named, ping, sessions, untold};
 
 /// The text of one batch.
 #[derive(Debug, Clone, PartialEq, Eq)]

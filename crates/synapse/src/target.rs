@@ -9,7 +9,7 @@ use axon_reconcile::{InspectScope, Inspection, Outcome, Seen, Shape, Step, Targe
 use tracing::Instrument as _;
 
 use crate::apply;
-use crate::catalog::{self, Known, Picture};
+use crate::catalog::{self, Known, Picture, Untold};
 use crate::connect::{Connection, Link};
 use crate::error::{CallError, ConfigError};
 use crate::narrow::narrowed;
@@ -43,6 +43,20 @@ impl SynapseTarget {
     /// The name that it was given.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What the pool holds that no inspection tells of, and Axon neither keeps nor changes.
+    pub async fn untold(&self) -> Result<Vec<Untold>, TargetError> {
+        let look = async || {
+            let mut session = self.link.session().await?;
+            catalog::read_untold(&mut session, self.dialect).await
+        };
+        let read = match look().await {
+            // Reading twice does no harm.
+            Err(CallError::Stale(_)) => look().await,
+            other => other,
+        };
+        read.map_err(|e| e.at(&self.name, "the query for what else it holds"))
     }
 
     fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {

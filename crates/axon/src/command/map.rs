@@ -1,5 +1,6 @@
 //! `axon map test|diff|preview|snapshot|schema`
 
+pub mod adopt;
 pub mod diff;
 pub mod preview;
 pub mod versions;

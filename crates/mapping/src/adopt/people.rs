@@ -163,6 +163,7 @@ fn bare(of: Adopting<'_>, spec: &TargetSpec) -> RoleMap {
             grants: BTreeMap::new(),
             held: [(of.target.clone(), Vec::new())].into(),
             direct: true,
+            define: BTreeMap::new(),
             impersonate: BTreeMap::new(),
             whole: [name.clone()].into(),
         };

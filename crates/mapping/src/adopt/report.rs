@@ -109,7 +109,7 @@ pub enum LeftKind {
     /// A workload classifier.
     Classifier,
     /// Something else that the pool holds and Axon does not keep.
-    Beside,
+    Untold,
 }
 
 /// Something that the map does not say.
@@ -332,7 +332,7 @@ impl fmt::Display for Report {
             (LeftKind::Owner, "owners:"),
             (LeftKind::Grantor, "permissions by the word of others:"),
             (LeftKind::Classifier, "workload classifiers:"),
-            (LeftKind::Beside, "what else the pool holds:"),
+            (LeftKind::Untold, "what else the pool holds:"),
         ];
         for (kind, title) in kinds {
             let of_kind: Vec<&Left> = left.iter().filter(|l| l.kind == kind).collect();

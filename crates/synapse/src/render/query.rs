@@ -136,6 +136,27 @@ pub(crate) fn sessions(principal: SqlName, dialect: Dialect) -> Query {
     batch(&[select], vec![principal])
 }
 
+/// What the graph does not tell of: principals of other kinds, permissions on other classes, classifiers where the pool has
+/// them.
+pub(crate) fn untold(dialect: Dialect) -> Query {
+    let mut selects = vec![
+        "SELECT u.type, u.name FROM sys.database_principals u WHERE u.type NOT IN ('S', 'E', 'X', 'R')".into(),
+        "SELECT p.class_desc, p.permission_name, p.state, g.name FROM sys.database_permissions p \
+         JOIN sys.database_principals g ON g.principal_id = p.grantee_principal_id \
+         WHERE p.class NOT IN (0, 1, 3, 4) OR ((p.state = 'R' OR g.name = 'guest') AND (p.class <> 1 OR p.major_id > 0))"
+            .into(),
+    ];
+    if dialect == Dialect::Dedicated {
+        selects.push(
+            "SELECT c.name, c.group_name, c.importance, d.classifier_type, d.classifier_value \
+             FROM sys.workload_management_workload_classifiers c \
+             LEFT JOIN sys.workload_management_workload_classifier_details d ON d.classifier_id = c.classifier_id"
+                .into(),
+        );
+    }
+    batch(&selects, Vec::new())
+}
+
 /// Asks for nothing but an answer.
 pub(crate) fn ping() -> Query {
     batch(&["SELECT 1 AS one".into()], Vec::new())

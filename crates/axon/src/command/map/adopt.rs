@@ -1,0 +1,176 @@
+//! `axon map adopt`
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use axon_controller::World;
+use axon_mapping::adopt::{Adopted, Adopting, Left, LeftKind, NotAdopted, adopt};
+use axon_mapping::{RoleMap, TargetName};
+use axon_model::SqlName;
+use axon_reconcile::{InspectScope, Inspection, Target as _};
+use axon_synapse::{SynapseTarget, Untold};
+
+use crate::cli::AdoptArgs;
+use crate::command::{Status, print_json};
+use crate::wiring::{Parts, load_config, load_map};
+
+/// How often a long read says that it goes on.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Reads a pool and writes the map that describes it, once it is proved that the map changes nothing.
+pub async fn run(config: &Path, args: &AdoptArgs) -> anyhow::Result<Status> {
+    let config = load_config(config)?;
+    let map = Arc::new(load_map(&config)?);
+    let target = known(&map, &args.target)?;
+    if let Some(out) = &args.out {
+        may_write(out, args.force)?;
+    }
+    let parts = Parts::open_existing(config).await?;
+    let pool = parts.pool(&map, &target)?;
+    let now = parts.clock.now();
+    let mut world = World::of(parts.config.claims());
+    world.follow(parts.store.as_ref(), now).await?;
+    let remembered = parts.store.remembered_principals(target.as_str()).await?;
+    parts.store.close().await;
+    let people = world.directory().users().count();
+    ensure!(
+        people > 0,
+        "the directory holds nobody: adopt after the first push, else everybody in the pool is a stranger"
+    );
+    let told =
+        format!("the directory holds {people} people and {} groups", world.directory().groups().count());
+    eprintln!("{told}; reading {target}");
+    let (inspection, untold) = read(&pool, &target).await?;
+    let Inspection { graph, shape, facts, unseen } = inspection;
+    if !unseen.is_empty() {
+        bail!(
+            "not all of {target} can be seen, so what is left out of a map would be unknown\n\n{}",
+            unseen.join("\n")
+        );
+    }
+    eprintln!(
+        "{target} holds {} principals, {} roles, {} memberships and {} permissions; looking for the map",
+        graph.principals.len(),
+        graph.roles.len(),
+        graph.members.len(),
+        graph.grants.len()
+    );
+    let known: BTreeSet<SqlName> = remembered.into_iter().collect();
+    let owner = args.owner.clone().unwrap_or_else(login);
+    let mut adopted = adopt(Adopting {
+        map: &map,
+        target: &target,
+        actual: &graph,
+        shape: &Arc::new(shape),
+        own: facts.own_principal,
+        known: &known,
+        directory: world.directory(),
+        identity: world.identity(),
+        now,
+        owner: &owner,
+        // To the second, as people write it.
+        until: whole_day(now + time::Duration::days(args.protect_for.into())),
+    })?;
+    adopted.report.left.extend(untold.into_iter().map(left));
+    adopted.report.left.sort();
+    tell(args, &adopted)?;
+    Ok(Status::Done)
+}
+
+fn known(map: &RoleMap, name: &str) -> anyhow::Result<TargetName> {
+    let found = map.targets.keys().find(|target| target.as_str() == name);
+    let names = || map.targets.keys().map(TargetName::as_str).collect::<Vec<_>>().join(", ");
+    let target =
+        found.with_context(|| format!("the role map names no target {name:?}; it names: {}", names()))?;
+    if map.targets[target].sql_server().is_none() {
+        return Err(NotAdopted::NoDatabase(target.clone()).into());
+    }
+    Ok(target.clone())
+}
+
+fn may_write(out: &Path, force: bool) -> anyhow::Result<()> {
+    ensure!(!out.is_dir(), "{} is a folder", out.display());
+    ensure!(force || !out.exists(), "{} is there already: --force writes over it", out.display());
+    Ok(())
+}
+
+fn login() -> String {
+    std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "unknown".into())
+}
+
+fn whole_day(at: time::OffsetDateTime) -> time::OffsetDateTime {
+    at.replace_time(time::Time::MIDNIGHT)
+}
+
+/// Reads all of a pool, and says every now and then that it goes on.
+async fn read(pool: &SynapseTarget, target: &TargetName) -> anyhow::Result<(Inspection, Vec<Untold>)> {
+    let reading = async {
+        let inspection = pool.inspect(InspectScope::Full).await?;
+        let untold = pool.untold().await?;
+        anyhow::Ok((inspection, untold))
+    };
+    let mut reading = std::pin::pin!(reading);
+    let mut waited = Duration::ZERO;
+    loop {
+        match tokio::time::timeout(PATIENCE, &mut reading).await {
+            Ok(read) => return read,
+            Err(_) => {
+                waited += PATIENCE;
+                eprintln!("still reading {target} after {} s", waited.as_secs());
+            }
+        }
+    }
+}
+
+fn left(untold: Untold) -> Left {
+    let Untold { classifier, what } = untold;
+    let (kind, why) = if classifier {
+        (LeftKind::Classifier, "a map says nothing of workload management")
+    } else {
+        (LeftKind::Untold, "a map says nothing of it")
+    };
+    Left { kind, what, why: why.into() }
+}
+
+fn tell(args: &AdoptArgs, adopted: &Adopted) -> anyhow::Result<()> {
+    let Adopted { text, report } = adopted;
+    if let Some(out) = &args.out {
+        save(out, text, args.force)?;
+    }
+    if args.json {
+        let mut value = serde_json::to_value(report)?;
+        value["map"] = text.as_str().into();
+        return print_json(&value);
+    }
+    match &args.out {
+        Some(out) => {
+            print!("{report}");
+            println!("\nwritten to {}", out.display());
+        }
+        // The map alone, so that it can be sent on; the report for whoever sits there.
+        None => {
+            print!("{text}");
+            eprint!("{report}");
+        }
+    }
+    Ok(())
+}
+
+/// Writes the whole file or none of it. Without `force` nothing that is there is written over, whatever came in between.
+fn save(out: &Path, text: &str, force: bool) -> anyhow::Result<()> {
+    let failed = || format!("cannot write {}", out.display());
+    if !force {
+        let mut file = std::fs::File::create_new(out).with_context(failed)?;
+        return file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).with_context(failed);
+    }
+    let mut beside = out.as_os_str().to_owned();
+    beside.push(".new");
+    let beside = PathBuf::from(beside);
+    let mut file = std::fs::File::create(&beside).with_context(failed)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).with_context(failed)?;
+    std::fs::rename(&beside, out).with_context(failed)
+}
