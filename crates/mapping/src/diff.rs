@@ -90,7 +90,11 @@ fn entries(map: &RoleMap) -> Entries {
     }
     for (name, service) in &map.services {
         let sid = service.sid.as_ref().map(|sid| format!(", client id {sid}")).unwrap_or_default();
-        add(format!("service {name}"), format!("principal {}{sid}{}", service.principal, of_token(service)), Some(&service.place));
+        add(
+            format!("service {name}"),
+            format!("principal {}{sid}{}", service.principal, of_token(service)),
+            Some(&service.place),
+        );
     }
     for rule in &map.rules.separate {
         let names: Vec<&str> = rule.roles.iter().map(RoleName::as_str).collect();
@@ -146,6 +150,7 @@ fn target_says(target: &TargetSpec) -> Vec<String> {
         place: _,
         kind,
         endpoint,
+        workspace,
         auth,
         object_id,
         mode,
@@ -166,6 +171,7 @@ fn target_says(target: &TargetSpec) -> Vec<String> {
         format!("manages schemas {}", globs(&manage.schemas)),
         format!("manages {} principals", if manage.every_external { "external" } else { "mapped" }),
     ];
+    said.extend(workspace.as_ref().map(|name| format!("workspace {name}")));
     said.extend(auth.as_ref().map(|auth| format!("auth {}", auth.name())));
     said.extend(object_id.as_ref().map(|template| format!("object_id {template}")));
     said
@@ -176,6 +182,27 @@ fn role_says(role: &RoleSpec, add: &mut impl FnMut(String, String, Option<&Place
     add(of.clone(), "is there".to_owned(), Some(&role.place));
     if role.direct {
         add(of.clone(), "is direct: it is no role of the pool".to_owned(), Some(&role.place));
+    }
+    for (target, defined) in &role.define {
+        let crate::role::DefinedRole {
+            name,
+            description: _,
+            actions,
+            not_actions,
+            data_actions,
+            not_data_actions,
+            place,
+        } = defined;
+        for (word, actions) in [
+            ("allows", actions),
+            ("does not allow", not_actions),
+            ("allows with data", data_actions),
+            ("does not allow with data", not_data_actions),
+        ] {
+            for action in actions {
+                add(of.clone(), format!("defines {name} in {target}: {word} {action}"), Some(place));
+            }
+        }
     }
     for included in &role.includes {
         add(of.clone(), format!("includes {included}"), Some(&role.place));
@@ -288,7 +315,8 @@ fn of_token(service: &crate::service::Service) -> String {
     let Some(crate::service::ServiceToken { issuer, audience, subject, claims }) = &service.token else {
         return String::new();
     };
-    let claims: Vec<String> = claims.iter().map(|(claim, values)| format!("{claim} {}", values.join("|"))).collect();
+    let claims: Vec<String> =
+        claims.iter().map(|(claim, values)| format!("{claim} {}", values.join("|"))).collect();
     format!(
         ", tokens of {issuer} for {}, subject {}, claims {}",
         audience.join("|"),

@@ -69,7 +69,7 @@ pub use names::{RoleName, ServiceName, TargetName};
 pub use pending::{Claimant, Pending};
 pub use place::Place;
 pub use preview::{Compared, Preview, preview};
-pub use role::{HeldGrant, Impersonation, PlacedGrant, RoleSpec};
+pub use role::{DefinedRole, HeldGrant, Impersonation, PlacedGrant, RoleSpec};
 pub use rule::Mapping;
 pub use rules::{Rules, Separation};
 pub use secure_view::SecureView;

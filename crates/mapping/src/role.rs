@@ -1,5 +1,6 @@
 //! `roles`: named bundles of grants, and what each one holds once its includes are put in.
 
+mod define;
 mod impersonate;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -13,6 +14,8 @@ use crate::read::Reader;
 use crate::target::Words;
 use crate::yaml::{Node, Scalar, Value, shown};
 
+pub use define::DefinedRole;
+pub(crate) use define::KEYS as DEFINE_KEYS;
 pub use impersonate::Impersonation;
 pub(crate) use impersonate::KEYS as IMPERSONATE_KEYS;
 
@@ -55,6 +58,8 @@ pub struct RoleSpec {
     pub direct: bool,
     /// The roles that people with this one may act as. Includes take in grants, never this.
     pub impersonate: BTreeMap<TargetName, Impersonation>,
+    /// The roles of Azure that it makes where lines name them.
+    pub define: BTreeMap<TargetName, DefinedRole>,
     /// This role and all that it includes, nested ones put in.
     pub whole: BTreeSet<RoleName>,
 }
@@ -83,7 +88,7 @@ pub(crate) struct TargetNames<'a> {
 }
 
 /// Keys of a role.
-pub(crate) const KEYS: &[&str] = &["description", "includes", "grants", "direct", "impersonate"];
+pub(crate) const KEYS: &[&str] = &["description", "includes", "grants", "direct", "define", "impersonate"];
 
 /// Reads one role; targets may be named directly or by a set.
 pub(crate) fn read(
@@ -117,6 +122,7 @@ pub(crate) fn read(
     let (impersonate, acting) = reader.within(Chapter::Impersonation, || {
         impersonate::read(reader, fields.get("impersonate"), &what, names)
     });
+    let define = define::read(reader, fields.get("define"), &what, names);
     let spec = RoleSpec {
         name: role,
         place: reader.place(name.span),
@@ -125,6 +131,7 @@ pub(crate) fn read(
         grants,
         held: BTreeMap::new(),
         direct,
+        define,
         impersonate,
         whole: BTreeSet::new(),
     };

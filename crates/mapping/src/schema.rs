@@ -260,6 +260,7 @@ fn target_key(key: &str) -> Value {
         }
         "database" => text("The database."),
         "endpoint" => text("The workspace's address, https://NAME.dev.azuresynapse.net."),
+        "workspace" => text("The workspace's name, where its address does not begin with it."),
         "scope" => text("A scope of Azure Resource Manager."),
         "dialect" => word(&["synapse-dedicated", "synapse-serverless"], "Whose statements are written."),
         "out" => text("The file that statements are written to."),
@@ -298,6 +299,17 @@ fn role_key(key: &str) -> Value {
             "type": "boolean",
             "description": "No role of the pool: what its lines say stands on each principal that has it."
         }),
+        "define" => {
+            let defined = keys(role::DEFINE_KEYS, |key| match key {
+                "name" => text("Its name in Azure, which lines of `grants` name."),
+                "description" => text("What it is for."),
+                "actions" => list(&text("An action."), "What it allows."),
+                "not_actions" => list(&text("An action."), "What of that it does not allow."),
+                "data_actions" => list(&text("An action."), "What it allows with data."),
+                _ => list(&text("An action."), "What of that it does not allow with data."),
+            });
+            named(&object(&defined, &["name"]), "Roles of Azure that Axon makes, by target of kind azure-rbac.")
+        }
         _ => {
             let acting = keys(role::IMPERSONATE_KEYS, |key| match key {
                 "roles" => list(&text("A role."), "Whose people may be acted as."),

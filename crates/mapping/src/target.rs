@@ -75,6 +75,8 @@ pub struct TargetSpec {
     pub kind: TargetKind,
     /// Where it is.
     pub endpoint: Endpoint,
+    /// A workspace's name, where its address does not tell it.
+    pub workspace: Option<String>,
     /// How Axon authenticates; a script needs no way in.
     pub auth: Option<Auth>,
     /// Where a person's Entra object id is known from.

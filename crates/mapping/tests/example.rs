@@ -13,9 +13,6 @@ fn the_whole_language_is_read_and_says_what_is_not_carried_out_yet() {
         told,
         [
             "target `by-hand` of kind `script`",
-            "target `factory` of kind `azure-rbac`",
-            "auth `managed-identity` of target `warehouse`",
-            "target `workspace` of kind `synapse-workspace`",
             "`impersonate` of role `support`",
             "secure view secure.orders",
         ]

@@ -38,11 +38,18 @@ pub(crate) const AZURE_ROLES: &[&str] = &[
     "Log Analytics Contributor",
 ];
 
+/// The kinds of item in a workspace that roles are assigned on.
+const ITEMS: [&str; 5] =
+    ["spark-pool", "scope-pool", "integration-runtime", "linked-service", "credential"];
+
 /// Reads the name of a role.
 pub(super) fn parse(line: &str) -> Result<SqlName, GrantError> {
     let text = line.trim();
     let lower = text.to_ascii_lowercase();
-    let sql = lower.contains(" on ") || lower.starts_with("deny ") || lower.starts_with("per person");
+    // A workspace's role may be on one of its items: `Synapse Compute Operator on spark-pool::small`.
+    let item = lower.split_once(" on ").and_then(|(_, item)| item.split_once("::"));
+    let on_item = item.is_some_and(|(kind, name)| ITEMS.contains(&kind.trim()) && !name.trim().is_empty());
+    let sql = (lower.contains(" on ") && !on_item) || lower.starts_with("deny ") || lower.starts_with("per person");
     if sql || lower.starts_with("member of ") {
         return Err(GrantError::at(0, line.len(), "roles are assigned here, and this is a line of T-SQL")
             .with_help("write the role's name, such as `Reader` or `Synapse Artifact User`"));
@@ -67,7 +74,8 @@ mod tests {
     #[test]
     fn a_role_s_name_is_taken_and_t_sql_is_not() {
         assert_eq!(parse(" Synapse Artifact User ").unwrap().as_str(), "Synapse Artifact User");
-        for bad in ["", "select on a.b", "per person: member of x", "member of x", "deny x", "a\u{7}b"] {
+        assert!(parse("Synapse Compute Operator on spark-pool::small").is_ok());
+        for bad in ["Reader on schema::x", "Reader on spark-pool::", "", "select on a.b", "per person: member of x", "member of x", "deny x", "a\u{7}b"] {
             assert!(parse(bad).is_err(), "{bad:?}");
         }
         assert_eq!(known(parse("owner").unwrap(), AZURE_ROLES), Some("Owner"));

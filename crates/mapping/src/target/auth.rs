@@ -70,7 +70,15 @@ impl Auth {
 
     /// Whether this version can get in so. The others are read and checked.
     pub fn is_carried_out(&self) -> bool {
-        matches!(self, Self::Sql { .. } | Self::TokenFile(_) | Self::TokenCommand(_))
+        match self {
+            Self::Sql { .. }
+            | Self::TokenFile(_)
+            | Self::TokenCommand(_)
+            | Self::ManagedIdentity { .. }
+            | Self::WorkloadIdentity { .. }
+            | Self::ClientSecret { .. }
+            | Self::ClientCertificate { .. } => true,
+        }
     }
 }
 

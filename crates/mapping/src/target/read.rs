@@ -29,7 +29,7 @@ pub(crate) const SQL_KEYS: &[&str] = &[
 ];
 /// Keys of a workspace.
 pub(crate) const WORKSPACE_KEYS: &[&str] =
-    &["kind", "endpoint", "auth", "object_id", "mode", "via", "principal", "manage"];
+    &["kind", "endpoint", "workspace", "auth", "object_id", "mode", "via", "principal", "manage"];
 /// Keys of a scope of Azure.
 pub(crate) const AZURE_KEYS: &[&str] =
     &["kind", "scope", "auth", "object_id", "mode", "via", "principal", "manage"];
@@ -80,8 +80,10 @@ pub(crate) fn read(reader: &Reader<'_>, name: &Scalar, node: &Node) -> Option<Ta
     let mode = fields
         .get("mode")
         .map_or(Some(Mode::Observe), |n| reader.word(n, &format!("`mode` of {what}"), &modes));
-    let via =
-        fields.get("via").map_or(Some(Via::Person), |n| read_via(reader, n, &format!("`via` of {what}")));
+    // Role assignments of Azure are counted against a limit of the subscription: groups are the rule there.
+    let usual = if kind == TargetKind::AzureRbac { Via::Group } else { Via::Person };
+    let via = fields.get("via").map_or(Some(usual), |n| read_via(reader, n, &format!("`via` of {what}")));
+    let workspace = fields.get("workspace").map(|n| workspace(reader, n, &what));
     let object_id = fields.get("object_id").map(|n| template(reader, n, "`object_id`", Holes::User));
     let principal = or_default(reader, &fields, "principal", "{userName}", Holes::User);
     let role_name = or_default(reader, &fields, "role_name", "axon_{role}", Holes::Names(&["role"]));
@@ -106,6 +108,10 @@ pub(crate) fn read(reader: &Reader<'_>, name: &Scalar, node: &Node) -> Option<Ta
         }
     }
     let auth = if kind == TargetKind::Script { None } else { Some(auth?) };
+    let workspace = match workspace {
+        Some(read) => Some(read?),
+        None => None,
+    };
     let object_id = match object_id {
         Some(read) => Some(read?),
         None => None,
@@ -115,6 +121,7 @@ pub(crate) fn read(reader: &Reader<'_>, name: &Scalar, node: &Node) -> Option<Ta
         place: reader.place(name.span),
         kind,
         endpoint: endpoint?,
+        workspace,
         auth,
         object_id,
         mode: mode?,
@@ -197,6 +204,19 @@ fn endpoint(reader: &Reader<'_>, fields: &Fields<'_>, what: &str, kind: TargetKi
             Some(Endpoint::Script { dialect: dialect?, out: out?.text })
         }
     }
+}
+
+/// The name of a workspace (letters and digits; hyphens are taken, too).
+fn workspace(reader: &Reader<'_>, node: &Node, what: &str) -> Option<String> {
+    let text = reader.text(node, &format!("`workspace` of {what}"))?;
+    let plain = text.text.len() <= 50
+        && !text.text.is_empty()
+        && text.text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    if !plain {
+        let message = format!("`{}` is no workspace's name", shown(&text.text));
+        reader.fault(Fault::Invalid, text.span, message);
+    }
+    plain.then_some(text.text)
 }
 
 /// A host's name holds nothing that a connection string or an address could take for more.
