@@ -1,0 +1,196 @@
+//! Previews and explanations through the binary: exit statuses, files, past days, requests with their times.
+
+use anyhow::{Context, ensure};
+use axon_tests::{MAP, Place, Said, Stage};
+use rusqlite::Connection;
+use serde_json::Value;
+
+const KIM: &str = "kim@acme.example";
+const ANA: &str = "ana@acme.example";
+
+/// The suites' map with a wider role for writers, and none for those of a region.
+fn wider() -> String {
+    MAP.replace("[insert on sales.orders]", "[\"insert, delete on sales.orders\"]")
+        .replace("  - groups: { any: [Regions] }\n    source: entra\n    roles: [region]\n", "")
+}
+
+fn prints(said: &Said, words: &[&str]) -> anyhow::Result<()> {
+    for word in words {
+        ensure!(said.out.contains(word), "standard output lacks {word:?}: {}", said.out);
+    }
+    Ok(())
+}
+
+/// Kim writes, Ana reads the regions.
+async fn stage() -> anyhow::Result<Stage> {
+    let stage = Stage::set(&[KIM, ANA]).await?;
+    let (kim, ana) = (stage.scim.person(KIM).await?, stage.scim.person(ANA).await?);
+    stage.scim.group("Writers", &[&kim]).await?;
+    stage.scim.group("Regions", &[&ana]).await?;
+    stage.catalog_when("both are in", |c| !c.roles_of(KIM).is_empty() && !c.roles_of(ANA).is_empty()).await?;
+    let port = stage.pool.port()?.to_string();
+    stage.place.write("wider.yaml", &wider().replace("PORT", &port))?;
+    stage.place.write("same.yaml", &MAP.replace("PORT", &port))?;
+    Ok(stage)
+}
+
+#[tokio::test]
+async fn a_preview_shows_people_and_statements_and_asks_for_a_reviewer_where_somebody_gains()
+-> anyhow::Result<()> {
+    let stage = stage().await?;
+    let place = &stage.place;
+    prints(&place.axon(&["map", "preview", "same.yaml"]).await?.exits(0)?, &["nothing changes for anybody"])?;
+    let said = place.axon(&["map", "preview", "wider.yaml", "--markdown", "preview.md"]).await?.exits(3)?;
+    prints(
+        &said,
+        &[
+            "1 person gains and 1 person loses access",
+            "+ delete on sales.orders  (1 person)",
+            "- select on sales.regions  (1 person)",
+            &format!("{KIM}  + delete on sales.orders"),
+            "GRANT DELETE ON OBJECT::[sales].[orders] TO [axon_writer]",
+            &format!("DENY CONNECT ON DATABASE::[dw] TO [{ANA}]"),
+        ],
+    )?;
+    let comment = place.read("preview.md")?;
+    for words in
+        ["## Role map preview", "**1 person gains**", "| `delete on sales.orders` | 1 person |", "DROP"]
+    {
+        ensure!(comment.contains(words) == (words != "DROP"), "{words}: {comment}");
+    }
+    let alone = place.axon(&["map", "preview", "wider.yaml", "--markdown", "-"]).await?.exits(3)?;
+    ensure!(alone.out == comment, "{}", alone.out);
+    let json = place.axon(&["map", "preview", "wider.yaml", "--json"]).await?.exits(3)?.json()?;
+    ensure!(json["people_gaining"] == 1 && json["directory"]["people"] == 2, "{json}");
+    let steps = json["steps"][0]["steps"].as_array().context("steps")?;
+    ensure!(
+        steps.iter().any(|step| step["statements"][0].as_str().is_some_and(|s| s.starts_with("GRANT "))),
+        "{json}"
+    );
+
+    // A snapshot gives the same, also where there is neither store nor configuration: then against another map.
+    let lines = place.axon(&["map", "snapshot"]).await?.exits(0)?.out;
+    let elsewhere = Place::new([""; 0])?;
+    elsewhere.write("directory.jsonl", &lines)?;
+    for name in ["wider.yaml", "same.yaml"] {
+        elsewhere.write(name, &place.read(name)?)?;
+    }
+    let arguments = ["map", "preview", "wider.yaml", "--old", "same.yaml", "--snapshot", "directory.jsonl"];
+    let from_file = elsewhere.axon(&arguments).await?.exits(3)?;
+    ensure!(from_file.out == place.axon(&["map", "preview", "wider.yaml"]).await?.out, "{}", from_file.out);
+    // Without a map in force everything is gained.
+    let first =
+        elsewhere.axon(&["map", "preview", "same.yaml", "--snapshot", "directory.jsonl"]).await?.exits(3)?;
+    prints(&first, &["2 people gain and 0 people lose access"])?;
+    // Who only loses needs no reviewer.
+    let back = ["map", "preview", "same.yaml", "--old", "wider.yaml", "--snapshot", "directory.jsonl"];
+    elsewhere.write("less.yaml", &place.read("same.yaml")?.replace("any: [Writers]", "any: [Nobody]"))?;
+    elsewhere.axon(&back).await?.exits(3)?;
+    let less = ["map", "preview", "less.yaml", "--old", "same.yaml", "--snapshot", "directory.jsonl"];
+    prints(&elsewhere.axon(&less).await?.exits(0)?, &["0 people gain and 1 person loses access"])?;
+
+    // Wrong inputs are told by what is wrong with them.
+    elsewhere.write("bad.jsonl", "{\"delta\":\"user-put\"}\n")?;
+    for (arguments, status, words) in [
+        (["wider.yaml", "--snapshot", "nowhere.jsonl"], 1, "nowhere.jsonl"),
+        (["wider.yaml", "--snapshot", "bad.jsonl"], 1, "line 1 of bad.jsonl"),
+        (["nowhere.yaml", "--snapshot", "directory.jsonl"], 1, "nowhere.yaml"),
+        (["wider.yaml", "--days", "0"], 2, "--days"),
+        (["wider.yaml", "--days", "3661"], 2, "--days"),
+        (["wider.yaml", "--set", "novalue"], 1, "NAME=VALUE"),
+    ] {
+        let arguments = [&["map", "preview"][..], &arguments].concat();
+        elsewhere.axon(&arguments).await?.exits(status)?.says(&[words])?;
+    }
+    elsewhere
+        .axon(&["map", "preview", "wider.yaml", "--days", "2", "--snapshot", "directory.jsonl"])
+        .await?
+        .exits(2)?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn past_days_are_rebuilt_from_the_journal() -> anyhow::Result<()> {
+    let stage = stage().await?;
+    let Stage { serve, place, pool, scim, .. } = stage;
+    if !place.file("axon.db").exists() {
+        return Ok(());
+    }
+    let before = place.head().await?;
+    // Kim writes no more today, and Ana does.
+    let groups = scim.get("/Groups?filter=displayName%20eq%20%22Writers%22").await?.is(200)?;
+    let writers = groups.resources()?[0]["id"].as_str().context("its id")?.to_owned();
+    let people = scim.get("/Users").await?.is(200)?;
+    let id = |name: &str| -> anyhow::Result<String> {
+        let found = people.resources()?.iter().find(|user| user["userName"] == name);
+        Ok(found.and_then(|user| user["id"].as_str()).context("a person")?.to_owned())
+    };
+    scim.part(&writers, &id(KIM)?).await?;
+    scim.join(&writers, &id(ANA)?).await?;
+    serve.stop().await?;
+    pool.stop().await?;
+    // What was done until then was done two days ago: the clock of a machine is no argument of its commands.
+    let store = Connection::open(place.file("axon.db"))?;
+    let triggers: Vec<String> = store
+        .prepare("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'journal'")?
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    for trigger in triggers {
+        store.execute(&format!("DROP TRIGGER {trigger}"), [])?;
+    }
+    let two_days = 2_i64 * 24 * 60 * 60 * 1_000_000;
+    let moved = store
+        .execute("UPDATE journal SET at = at - ?1 WHERE seq <= ?2", (two_days, i64::try_from(before)?))?;
+    ensure!(moved > 0);
+    drop(store);
+    let json =
+        place.axon(&["map", "preview", "wider.yaml", "--days", "5", "--json"]).await?.exits(3)?.json()?;
+    let days = json["days"].as_array().context("days")?;
+    ensure!(days.len() == 3, "the journal is younger than five days: {json}");
+    ensure!(days.iter().all(|day| day["people"] == 2 && day["people_gaining"] == 1), "{json}");
+    let of = |name: &str| -> Vec<&Value> {
+        let all = json["differences"].as_array().map(Vec::as_slice).unwrap_or_default();
+        all.iter().filter(|one| one["principal"] == name && one["gained"] == true).collect()
+    };
+    let (kim, ana) = (of(KIM), of(ANA));
+    ensure!(kim.len() == 1 && kim[0]["item"] == "delete on sales.orders", "{json}");
+    ensure!(kim[0]["days"].as_array().map(Vec::len) == Some(2), "{json}");
+    ensure!(ana.len() == 1 && ana[0]["days"][0] == days[2]["date"], "{json}");
+    let text = place.axon(&["map", "preview", "wider.yaml", "--days", "5"]).await?.exits(3)?;
+    let text = text.says(&["the journal is younger than 5 days"])?;
+    prints(&text, &["at the end of 3 days", &format!("+ {KIM} in warehouse: delete on sales.orders")])?;
+    place.axon(&["map", "preview", "same.yaml", "--days", "5"]).await?.exits(0)?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_explanation_names_the_request_that_brought_each_membership() -> anyhow::Result<()> {
+    let stage = stage().await?;
+    let readers = stage.scim.group("Readers", &[]).await?;
+    let with_id = stage.scim.with_headers(&[("x-request-id", "change-4712")]);
+    let kim = stage.scim.get("/Users?filter=userName%20eq%20%22kim%40acme.example%22").await?.is(200)?;
+    let kim = kim.resources()?[0]["id"].as_str().context("kim's id")?.to_owned();
+    with_id.join(&readers, &kim).await?;
+    let place = &stage.place;
+    prints(
+        &place.axon(&["explain", KIM]).await?.exits(0)?,
+        &["Readers (record ", "Z by source entra, request change-4712) -> mapping role-map.yaml:"],
+    )?;
+    let json = place.axon(&["explain", KIM, "--json"]).await?.exits(0)?.json()?;
+    let roles = json["people"][0]["targets"][0]["roles"].as_array().context("roles")?;
+    let reader = roles.iter().find(|role| role["role"] == "reader").context("reader")?;
+    ensure!(reader["ways"][0]["groups"][0]["brought"]["request"] == "change-4712", "{reader}");
+    let grant = "select on sales.orders";
+    prints(
+        &place.axon(&["explain", "--grant", grant]).await?.exits(0)?,
+        &["1 has `select on sales.orders`", "request change-4712"],
+    )?;
+    prints(
+        &place.axon(&["explain", ANA, "--not", grant]).await?.exits(0)?,
+        &["does not have", "be in Readers (entra)"],
+    )?;
+    place.axon(&["explain", "--grant", "selct on sales.orders"]).await?.exits(1)?.says(&["selct"])?;
+    place.axon(&["explain", "nobody", "--not", grant]).await?.exits(1)?;
+    place.axon(&["explain", KIM, "--grant", grant]).await?.exits(2)?;
+    Ok(())
+}
