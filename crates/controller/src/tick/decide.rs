@@ -5,10 +5,11 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use axon_mapping::{Claimant, Pending, RoleMap, Surroundings};
+use axon_mapping::target::Words;
 use axon_model::{Actor, PlanId, RecordSeq, RunId, SqlName};
 use axon_reconcile::admit::{Admitted, Class, Known, Reason, admit_with};
 use axon_reconcile::builtin::SYSTEM_PRINCIPALS;
-use axon_reconcile::{Connect, Graph, Membership, Plan, Principal, Sides, Step, plan};
+use axon_reconcile::{Connect, Graph, Membership, Plan, Principal, Sides, Step, plan, plan_assigned};
 use axon_store::Act;
 use time::OffsetDateTime;
 
@@ -115,6 +116,14 @@ impl Ticker {
                 unmet.copied().filter(|name| world.says_inactive(&self.name, *name)).collect();
             (wanted, inactive, may)
         };
+        // Where principals are known by another id, names may stand for others than when the target was read.
+        if self.target.introduce(&wanted.desired.graph).await? {
+            self.inspect(now).await?;
+        }
+        let known = self.actual.as_ref().ok_or_else(|| ControllerError::NoSuchTarget(self.name.to_string()))?;
+        let (facts, actual) = (&known.inspection.facts, &known.inspection.graph);
+        // There people are found anew by what they are, and none is made or dropped.
+        let assigned = spec.kind.words() == Words::Roles;
         // Whoever is given something and is there now stays managed, whatever becomes of the person and of this process.
         let there = actual
             .principals
@@ -124,12 +133,16 @@ impl Ticker {
         self.unkept.extend(wanted.gone.into_iter().chain(there).filter(|n| !self.remembered.contains(n)));
         let mut desired = wanted.desired;
         keep_contested(&mut desired.graph, actual, &wanted.contested);
-        self.made_for.look(wanted.behind);
-        let stale = self.made_for.leave_out(&wanted.released, &mut desired.graph, actual);
+        let stale = if assigned {
+            BTreeSet::new()
+        } else {
+            self.made_for.look(wanted.behind);
+            self.made_for.leave_out(&wanted.released, &mut desired.graph, actual)
+        };
         self.blocked.leave_out(&mut desired.graph, actual, now);
         leave_out_impostors(&mut desired.graph, actual);
         let sides = Sides { desired: desired.graph, actual: actual.clone(), scope: desired.scope };
-        let mut planned = plan(&sides);
+        let mut planned = if assigned { plan_assigned(&sides) } else { plan(&sides) };
         self.leaving.put_into(&mut planned, &sides.desired, &sides.actual);
         MadeFor::put_into(&mut planned, &stale);
         let guards = map.guards.for_target(spec.mode, facts, now);
