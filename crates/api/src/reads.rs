@@ -22,8 +22,8 @@ use axon_model::{GroupId, SourceId, UserId};
 use axon_store::StoredUser;
 use axon_store::kept::{Fresh, Keeper, Touched};
 
-use self::kept::GroupName;
 pub use self::kept::KeptUser;
+use self::kept::{Element, element, group_of};
 use self::shelf::Shelf;
 
 /// How many parts are locked each by itself.
@@ -38,7 +38,9 @@ pub struct Reads {
     parts: [Mutex<Part>; PARTS],
     /// From the hash of a source and a folded `userName`; what is found is compared.
     by_name: [Mutex<HashMap<u64, UserId>>; PARTS],
-    groups: Mutex<HashMap<GroupId, Arc<GroupName>>>,
+    groups: Mutex<HashMap<GroupId, Element>>,
+    /// Grows whenever one of them holds no longer, after it was taken out.
+    names: AtomicU64,
     hash: RandomState,
     /// Grows with each forgetting.
     generation: AtomicU64,
@@ -60,6 +62,7 @@ impl Reads {
             parts: std::array::from_fn(|_| Mutex::new(Shelf::new(bytes / PARTS))),
             by_name: std::array::from_fn(|_| Mutex::default()),
             groups: Mutex::default(),
+            names: AtomicU64::new(0),
             hash: RandomState::new(),
             generation: AtomicU64::new(0),
             fresh: OnceLock::new(),
@@ -83,7 +86,7 @@ impl Reads {
         self.hash.hash_one((source.as_str(), key))
     }
 
-    fn names(&self, hash: u64) -> &Mutex<HashMap<u64, UserId>> {
+    fn name_part(&self, hash: u64) -> &Mutex<HashMap<u64, UserId>> {
         &self.by_name[usize::try_from(hash % PARTS as u64).unwrap_or(0)]
     }
 
@@ -97,17 +100,28 @@ impl Reads {
             return None;
         }
         let found = locked(self.part(id)).get(id)?;
-        if !found.holds() {
+        if !self.holds(&found) {
             locked(self.part(id)).remove(id);
             return None;
         }
         (found.source == *source).then_some(found)
     }
 
+    /// Whether the groups that a user shows have their names still.
+    fn holds(&self, user: &KeptUser) -> bool {
+        // First: a name that goes after this is of the next edition.
+        let edition = self.names.load(Ordering::Acquire);
+        user.holds(edition, |shown| {
+            group_of(shown).is_some_and(|id| {
+                locked(&self.groups).get(&id).is_some_and(|element| Arc::ptr_eq(element, shown))
+            })
+        })
+    }
+
     /// The user of a source with this folded `userName`, as [`Reads::user`].
     pub fn named(&self, source: &SourceId, key: &str) -> Option<Arc<KeptUser>> {
         let hash = self.name_hash(source, key);
-        let id = *locked(self.names(hash)).get(&hash)?;
+        let id = *locked(self.name_part(hash)).get(&hash)?;
         self.user(source, id).filter(|found| found.name_key() == key)
     }
 
@@ -126,14 +140,15 @@ impl Reads {
     /// Keeps a user that was read with its groups, unless something was forgotten since the read began.
     pub fn keep(&self, reading: Reading, source: &SourceId, stored: &StoredUser, name_key: &str) {
         let Some(groups) = &stored.groups else { return };
+        let edition = self.names.load(Ordering::Acquire);
         let groups = {
             let mut known = locked(&self.groups);
             if known.len() > MANY_NAMES {
                 known.retain(|_, name| Arc::strong_count(name) > 1);
             }
-            groups.iter().map(|group| shared(&mut known, group.id, &group.display)).collect()
+            groups.iter().map(|group| self.shared(&mut known, group.id, &group.display)).collect()
         };
-        let Some(user) = KeptUser::of(source, stored, name_key, groups) else { return };
+        let Some(user) = KeptUser::of(source, stored, name_key, groups, edition) else { return };
         let (user, hash) = (Arc::new(user), self.name_hash(source, name_key));
         let gone = {
             let mut part = locked(self.part(stored.id));
@@ -142,15 +157,31 @@ impl Reads {
             }
             part.put(stored.id, user.clone(), user.bytes())
         };
-        locked(self.names(hash)).insert(hash, stored.id);
+        locked(self.name_part(hash)).insert(hash, stored.id);
         for other in gone.iter().filter(|other| other.id != stored.id) {
             self.unname(other);
         }
     }
 
+    /// The one element of a group that all its users share.
+    fn shared(&self, known: &mut HashMap<GroupId, Element>, id: GroupId, display: &str) -> Element {
+        let new = element(id, display);
+        match known.get(&id) {
+            Some(old) if *old == new => old.clone(),
+            old => {
+                let was_other = old.is_some();
+                known.insert(id, new.clone());
+                if was_other {
+                    self.names.fetch_add(1, Ordering::AcqRel);
+                }
+                new
+            }
+        }
+    }
+
     fn unname(&self, user: &KeptUser) {
         let hash = self.name_hash(&user.source, user.name_key());
-        let mut names = locked(self.names(hash));
+        let mut names = locked(self.name_part(hash));
         if names.get(&hash) == Some(&user.id) {
             names.remove(&hash);
         }
@@ -167,20 +198,8 @@ impl Reads {
         self.parts.iter().for_each(|part| locked(part).clear());
         self.by_name.iter().for_each(|names| locked(names).clear());
         locked(&self.groups).clear();
+        self.names.fetch_add(1, Ordering::AcqRel);
     }
-}
-
-/// The one name of a group that all its users share.
-fn shared(known: &mut HashMap<GroupId, Arc<GroupName>>, id: GroupId, display: &str) -> Arc<GroupName> {
-    if let Some(old) = known.get(&id) {
-        if old.display() == display {
-            return old.clone();
-        }
-        old.retire();
-    }
-    let name = Arc::new(GroupName::new(id, display));
-    known.insert(id, name.clone());
-    name
 }
 
 impl Keeper for Reads {
@@ -193,8 +212,10 @@ impl Keeper for Reads {
         }
         if !touched.groups.is_empty() {
             let mut known = locked(&self.groups);
-            for name in touched.groups.iter().filter_map(|group| known.remove(group)) {
-                name.retire();
+            let were = known.len();
+            touched.groups.iter().for_each(|group| drop(known.remove(group)));
+            if known.len() != were {
+                self.names.fetch_add(1, Ordering::AcqRel);
             }
         }
         touched.users.iter().for_each(|id| self.forget_user(*id));

@@ -11,6 +11,8 @@ pub struct Door {
     pub authorization: String,
 }
 
+const AND_HOST: &str = " HTTP/1.1\r\nHost: bench\r\nAccept: application/scim+json\r\n";
+
 impl Door {
     /// Axon's own.
     pub fn axon(token: &str) -> Self {
@@ -21,6 +23,13 @@ impl Door {
     pub fn get(&self, out: &mut Vec<u8>, path: &str) {
         self.head(out, "GET", path);
         out.extend_from_slice(b"\r\n");
+    }
+
+    /// GET of a user.
+    pub fn user(&self, out: &mut Vec<u8>, id: &str) {
+        for part in ["GET ", self.base, "/Users/", id, AND_HOST, &self.authorization, "\r\n"] {
+            out.extend_from_slice(part.as_bytes());
+        }
     }
 
     /// A request with a body.
@@ -34,11 +43,7 @@ impl Door {
     }
 
     fn head(&self, out: &mut Vec<u8>, verb: &str, path: &str) {
-        let _ = write!(
-            out,
-            "{verb} {}{path} HTTP/1.1\r\nHost: bench\r\nAccept: application/scim+json\r\n{}",
-            self.base, self.authorization
-        );
+        let _ = write!(out, "{verb} {}{path}{AND_HOST}{}", self.base, self.authorization);
     }
 
     /// `userName eq`.

@@ -131,7 +131,7 @@ impl Stage {
         let (users, door) = (self.seeded.users.clone(), self.door.clone());
         self.measured(|_, host| {
             load(host, CLIENTS, span, move |out, client, n| {
-                door.get(out, &format!("/Users/{}", users[any(client, n) % USERS]));
+                door.user(out, &users[any(client, n) % USERS]);
                 "GET"
             })?
             .expect("GET", &[200])

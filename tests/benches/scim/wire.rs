@@ -58,9 +58,8 @@ impl Client {
     pub async fn ask(&mut self, request: &[u8]) -> anyhow::Result<Answer<'_>> {
         self.stream.write_all(request).await?;
         self.buffer.clear();
-        let (mut head, mut ends) = (0, None);
-        let mut status = 0;
-        let mut is_last = false;
+        let (mut looked, mut ends) = (0, None);
+        let mut head = Head::default();
         loop {
             if let Some(ends) = ends
                 && self.buffer.len() >= ends
@@ -69,44 +68,87 @@ impl Client {
             }
             let read = self.stream.read_buf(&mut self.buffer).await?;
             if read == 0 {
-                if ends == Some(usize::MAX) && is_last {
+                if ends == Some(usize::MAX) && head.is_last {
                     break;
                 }
                 bail!("the server closed the connection");
             }
-            if ends.is_none()
-                && let Some(at) = self.buffer.windows(4).position(|w| w == b"\r\n\r\n")
-            {
-                head = at + 4;
-                let text = std::str::from_utf8(&self.buffer[..at])?;
-                status = text.get(9..12).context("a status")?.parse()?;
-                is_last = text.starts_with("HTTP/1.0") || header(text, "connection") == Some("close");
-                let is_chunked = header(text, "transfer-encoding").is_some();
-                ends = Some(match header(text, "content-length") {
-                    Some(length) => head + length.parse::<usize>()?,
-                    None if is_chunked => usize::MAX,
-                    None if status == 204 || status == 304 => head,
-                    None => usize::MAX,
-                });
+            if ends.is_none() {
+                if let Some(at) = end_of_head(&self.buffer, looked) {
+                    head = Head::of(&self.buffer[..at])?;
+                    ends = Some(head.ends());
+                }
+                looked = self.buffer.len().saturating_sub(3);
             }
-            if ends == Some(usize::MAX) && !is_last && self.buffer.ends_with(b"\r\n0\r\n\r\n") {
+            if ends == Some(usize::MAX) && !head.is_last && self.buffer.ends_with(b"\r\n0\r\n\r\n") {
                 break;
             }
         }
-        if is_last {
+        if head.is_last {
             let stream = TcpStream::connect(&self.host).await?;
             stream.set_nodelay(true)?;
             self.stream = stream;
         }
-        Ok(Answer { status, body: &self.buffer[head..] })
+        Ok(Answer { status: head.status, body: &self.buffer[head.bytes..] })
     }
 }
 
-fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
-    head.split("\r\n").skip(1).find_map(|line| {
-        let (key, value) = line.split_once(':')?;
-        key.eq_ignore_ascii_case(name).then(|| value.trim())
-    })
+/// What the client looks at in the head of an answer.
+#[derive(Default)]
+struct Head {
+    bytes: usize,
+    status: u16,
+    length: Option<usize>,
+    is_chunked: bool,
+    is_last: bool,
+}
+
+/// Behind the empty line, if it came.
+fn end_of_head(buffer: &[u8], from: usize) -> Option<usize> {
+    let text = &buffer[from..];
+    let mut at = 0;
+    while let Some(step) = text[at..].iter().position(|byte| *byte == b'\r') {
+        at += step;
+        if text[at..].starts_with(b"\r\n\r\n") {
+            return Some(from + at + 4);
+        }
+        at += 1;
+    }
+    None
+}
+
+impl Head {
+    /// Reads it, each line once: what the clients spend the server does not have.
+    fn of(text: &[u8]) -> anyhow::Result<Self> {
+        let bytes = text.len();
+        let text = std::str::from_utf8(text)?;
+        let status = text.get(9..12).context("a status")?.parse()?;
+        let mut head =
+            Self { bytes, status, length: None, is_chunked: false, is_last: text.starts_with("HTTP/1.0") };
+        for line in text.lines().skip(1) {
+            // The names that matter, by their lengths.
+            match line.find(':') {
+                Some(10) if line[..10].eq_ignore_ascii_case("connection") => {
+                    head.is_last |= line[11..].trim() == "close";
+                }
+                Some(14) if line[..14].eq_ignore_ascii_case("content-length") => {
+                    head.length = Some(line[15..].trim().parse()?);
+                }
+                Some(17) if line[..17].eq_ignore_ascii_case("transfer-encoding") => head.is_chunked = true,
+                _ => {}
+            }
+        }
+        Ok(head)
+    }
+
+    /// Where the answer ends; nowhere before its last chunk, or the connection's end.
+    fn ends(&self) -> usize {
+        match self.length {
+            Some(length) => self.bytes + length,
+            None if !self.is_chunked && (self.status == 204 || self.status == 304) => self.bytes,
+            None => usize::MAX,
+        }
+    }
 }
 
 /// Lets `clients` ask one request after the other for `span`, on a thread of their own. `render` writes the `n`th request of a

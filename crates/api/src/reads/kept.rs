@@ -1,25 +1,29 @@
 //! A user as it is kept: the text that an answer begins with, and what must be put in for each client.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use axon_model::{GroupId, SourceId, UserId};
 use axon_store::StoredUser;
 use axon_store::stored::{entity_tag, shown_instant};
 
-/// A group as its users show it, shared by all of them.
-#[derive(Debug)]
-pub struct GroupName {
-    /// Its name.
-    display: Box<str>,
-    /// The element of `groups`, without the address of SCIM.
-    element: Box<str>,
-    /// The group has another name now, or is gone: whoever shows it is out of date.
-    gone: AtomicBool,
+/// A group as its users show it: the element of `groups` without the address of SCIM, one text for all of them.
+pub type Element = Arc<str>;
+
+const BEFORE_ID: &str = r#"{"value":""#;
+/// Where the address of SCIM stands in an [`Element`].
+const ADDRESS_AT: usize = BEFORE_ID.len() + 36 + r#"","$ref":""#.len();
+
+/// The element of a group.
+pub fn element(id: GroupId, display: &str) -> Element {
+    let name = serde_json::Value::from(display);
+    format!(r#"{BEFORE_ID}{id}","$ref":"/Groups/{id}","display":{name},"type":"direct"}}"#).into()
 }
 
-/// Where the address of SCIM stands in [`GroupName::element`].
-const ADDRESS_AT: usize = r#"{"value":"00000000-0000-0000-0000-000000000000","$ref":""#.len();
+/// Whose element it is.
+pub fn group_of(element: &str) -> Option<GroupId> {
+    element.get(BEFORE_ID.len()..BEFORE_ID.len() + 36)?.parse().ok()
+}
 
 /// A user.
 #[derive(Debug)]
@@ -36,26 +40,9 @@ pub struct KeptUser {
     json: usize,
     /// Where the address of SCIM stands.
     address: usize,
-    groups: Box<[Arc<GroupName>]>,
-}
-
-impl GroupName {
-    /// A group with a name.
-    pub fn new(id: GroupId, display: &str) -> Self {
-        let name = serde_json::Value::from(display);
-        let element = format!(r#"{{"value":"{id}","$ref":"/Groups/{id}","display":{name},"type":"direct"}}"#);
-        Self { display: display.into(), element: element.into(), gone: AtomicBool::new(false) }
-    }
-
-    /// Its name.
-    pub fn display(&self) -> &str {
-        &self.display
-    }
-
-    /// Says that it holds no longer.
-    pub fn retire(&self) {
-        self.gone.store(true, Ordering::Release);
-    }
+    groups: Box<[Element]>,
+    /// The edition of the groups' names in which they were looked at last.
+    looked: AtomicU64,
 }
 
 impl KeptUser {
@@ -64,7 +51,8 @@ impl KeptUser {
         source: &SourceId,
         stored: &StoredUser,
         name_key: &str,
-        groups: Box<[Arc<GroupName>]>,
+        groups: Box<[Element]>,
+        edition: u64,
     ) -> Option<Self> {
         let map = stored.resource.as_map();
         let document = serde_json::to_string(map).ok()?;
@@ -85,6 +73,7 @@ impl KeptUser {
             address: before.len(),
             text: text.into(),
             groups,
+            looked: AtomicU64::new(edition),
         })
     }
 
@@ -95,17 +84,25 @@ impl KeptUser {
 
     /// What it takes of memory, about.
     pub fn bytes(&self) -> usize {
-        192 + self.text.len() + self.groups.len() * 8
+        224 + self.text.len() + self.groups.len() * 16
     }
 
-    /// Whether the names of its groups still hold.
-    pub fn holds(&self) -> bool {
-        self.groups.iter().all(|name| !name.gone.load(Ordering::Acquire))
+    /// Whether the names of its groups still hold in this edition of them. They are looked at once in each: `is_current` says
+    /// it of one.
+    pub fn holds(&self, edition: u64, is_current: impl Fn(&Element) -> bool) -> bool {
+        if self.looked.load(Ordering::Acquire) == edition {
+            return true;
+        }
+        let holds = self.groups.iter().all(is_current);
+        if holds {
+            self.looked.store(edition, Ordering::Release);
+        }
+        holds
     }
 
     /// How long [`KeptUser::write`] makes the text.
     pub fn length(&self, base: &str) -> usize {
-        let groups = self.groups.iter().map(|name| 1 + name.element.len() + base.len()).sum::<usize>();
+        let groups = self.groups.iter().map(|group| 1 + group.len() + base.len()).sum::<usize>();
         let brackets = if self.groups.is_empty() { 1 } else { r#","groups":[]}"#.len() - 1 };
         self.text.len() - self.json + base.len() + groups + brackets
     }
@@ -117,7 +114,7 @@ impl KeptUser {
         out.extend_from_slice(&self.text.as_bytes()[self.address..]);
         let mut between = r#","groups":["#;
         for group in &self.groups {
-            let (before, after) = group.element.as_bytes().split_at(ADDRESS_AT);
+            let (before, after) = group.as_bytes().split_at(ADDRESS_AT);
             out.extend_from_slice(between.as_bytes());
             out.extend_from_slice(before);
             out.extend_from_slice(base.as_bytes());
@@ -125,5 +122,48 @@ impl KeptUser {
             between = ",";
         }
         out.extend_from_slice(if self.groups.is_empty() { b"}" } else { b"]}" });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "018f3a00-0000-7000-8000-000000000001";
+
+    fn user(groups: Box<[Element]>) -> KeptUser {
+        let text = format!(r#"kim{{"userName":"Kim","id":"{ID}","meta":{{"location":""#);
+        let address = text.len();
+        let text = format!(r#"{text}/Users/{ID}"}}"#).into();
+        let (id, source) = (ID.parse().unwrap(), "entra".parse().unwrap());
+        KeptUser { id, source, version: 1, text, json: 3, address, groups, looked: AtomicU64::new(0) }
+    }
+
+    #[test]
+    fn it_is_written_as_json_of_the_length_that_was_said() {
+        for count in 0..3 {
+            let groups = (0..count).map(|_| element(ID.parse().unwrap(), "Sales \"EU\"")).collect();
+            let user = user(groups);
+            let mut out = Vec::new();
+            user.write("https://axon.test/scim/v2", &mut out);
+            assert_eq!(out.len(), user.length("https://axon.test/scim/v2"));
+            let shown: serde_json::Value = serde_json::from_slice(&out).unwrap();
+            assert_eq!(shown["meta"]["location"], format!("https://axon.test/scim/v2/Users/{ID}"));
+            assert_eq!(shown["groups"].as_array().map_or(0, Vec::len), count);
+            if count > 0 {
+                assert_eq!(shown["groups"][0]["display"], "Sales \"EU\"");
+                assert_eq!(shown["groups"][0]["$ref"], format!("https://axon.test/scim/v2/Groups/{ID}"));
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_looked_at_once_in_each_edition() {
+        let user = user([element(ID.parse().unwrap(), "Sales")].into());
+        let whose = |shown: &Element| group_of(shown) == ID.parse().ok();
+        assert!(user.holds(0, |_| false), "it was read in this one");
+        assert!(!user.holds(1, |_| false), "the name is another one now");
+        assert!(user.holds(1, whose) && user.holds(1, |_| false));
+        assert!(!user.holds(2, |_| false));
     }
 }

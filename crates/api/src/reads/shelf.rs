@@ -6,64 +6,68 @@ use std::hash::Hash;
 /// The map. An entry that is larger than the whole is not taken.
 #[derive(Debug)]
 pub struct Shelf<K, V> {
-    places: HashMap<K, usize>,
-    slots: Vec<Option<Slot<K, V>>>,
-    free: Vec<usize>,
+    /// All that a look-up needs in one place: each place more is a wait for memory.
+    entries: HashMap<K, Entry<V>>,
+    /// The keys in the hand's order.
+    slots: Vec<Option<K>>,
+    free: Vec<u32>,
     hand: usize,
     bytes: usize,
     most: usize,
 }
 
 #[derive(Debug)]
-struct Slot<K, V> {
-    key: K,
+struct Entry<V> {
     value: V,
-    bytes: usize,
+    bytes: u32,
+    slot: u32,
     asked: bool,
 }
 
 impl<K: Copy + Eq + Hash, V: Clone> Shelf<K, V> {
     /// An empty one of at most so many bytes.
     pub fn new(most: usize) -> Self {
-        Self { places: HashMap::new(), slots: Vec::new(), free: Vec::new(), hand: 0, bytes: 0, most }
+        Self { entries: HashMap::new(), slots: Vec::new(), free: Vec::new(), hand: 0, bytes: 0, most }
     }
 
     /// The value of a key.
     pub fn get(&mut self, key: K) -> Option<V> {
-        let slot = self.slots.get_mut(*self.places.get(&key)?)?.as_mut()?;
-        slot.asked = true;
-        Some(slot.value.clone())
+        let entry = self.entries.get_mut(&key)?;
+        entry.asked = true;
+        Some(entry.value.clone())
     }
 
     /// Puts a value in; gives those that made room for it, and the one that was in its place.
     pub fn put(&mut self, key: K, value: V, bytes: usize) -> Vec<V> {
         let mut gone: Vec<V> = self.remove(key).into_iter().collect();
+        let (Ok(size), Ok(next)) = (u32::try_from(bytes), u32::try_from(self.slots.len())) else {
+            return gone;
+        };
         if bytes > self.most {
             return gone;
         }
         while self.bytes + bytes > self.most {
             gone.extend(self.step());
         }
-        let slot = Some(Slot { key, value, bytes, asked: false });
-        let at = if let Some(at) = self.free.pop() {
-            self.slots[at] = slot;
-            at
+        let slot = if let Some(slot) = self.free.pop() {
+            self.slots[slot as usize] = Some(key);
+            slot
         } else {
-            self.slots.push(slot);
-            self.slots.len() - 1
+            self.slots.push(Some(key));
+            next
         };
-        self.places.insert(key, at);
+        self.entries.insert(key, Entry { value, bytes: size, slot, asked: false });
         self.bytes += bytes;
         gone
     }
 
     /// Takes a value out.
     pub fn remove(&mut self, key: K) -> Option<V> {
-        let at = self.places.remove(&key)?;
-        let slot = self.slots.get_mut(at)?.take()?;
-        self.free.push(at);
-        self.bytes -= slot.bytes;
-        Some(slot.value)
+        let entry = self.entries.remove(&key)?;
+        self.slots[entry.slot as usize] = None;
+        self.free.push(entry.slot);
+        self.bytes -= entry.bytes as usize;
+        Some(entry.value)
     }
 
     /// Takes all out.
@@ -74,12 +78,12 @@ impl<K: Copy + Eq + Hash, V: Clone> Shelf<K, V> {
     /// Moves the hand by one place: what was asked for stays for one more round.
     fn step(&mut self) -> Option<V> {
         self.hand = if self.hand + 1 < self.slots.len() { self.hand + 1 } else { 0 };
-        let slot = self.slots.get_mut(self.hand)?.as_mut()?;
-        if slot.asked {
-            slot.asked = false;
+        let key = (*self.slots.get(self.hand)?)?;
+        let entry = self.entries.get_mut(&key)?;
+        if entry.asked {
+            entry.asked = false;
             return None;
         }
-        let key = slot.key;
         self.remove(key)
     }
 }
@@ -115,9 +119,9 @@ mod tests {
                 shelf.get(key / 2);
             }
         }
-        let held: usize = shelf.slots.iter().flatten().map(|slot| slot.bytes).sum();
+        let held: usize = shelf.entries.values().map(|entry| entry.bytes as usize).sum();
         assert_eq!(held, shelf.bytes);
-        assert_eq!(shelf.places.len(), shelf.slots.iter().flatten().count());
+        assert_eq!(shelf.entries.len(), shelf.slots.iter().flatten().count());
         assert!(shelf.slots.len() < 1_100, "{} places", shelf.slots.len());
         shelf.clear();
         assert_eq!((shelf.bytes, shelf.get(9_999)), (0, None));
