@@ -237,7 +237,8 @@ mod tests {
     fn a_map_is_refused_for_its_faults_its_tests_and_what_is_not_there() {
         assert!(judge("axon: 1\n").is_ok());
         assert!(matches!(judge("axon: 1\nrols: {}\n"), Err(Refusal::Faults(_))));
-        let failing = "axon: 1\nroles: { r: {} }\ntests: [{ user: { userName: kim }, roles: [r] }]\n";
+        let failing = "axon: 1\nroles: { r: {} }\nmappings: [{ groups: { any: [G] }, source: entra, roles: [r] }]\n\
+                       tests: [{ user: { userName: kim, groups: [] }, roles: [r] }]\n";
         assert!(matches!(judge(failing), Err(Refusal::Tests(failures)) if failures.len() == 1));
         let target = "axon: 1\ntargets: { dw: { kind: synapse-dedicated, host: h, database: d, auth: { token-file: t } } }\n";
         assert!(matches!(judge(target), Err(Refusal::Unusable(words)) if words == "no way in"));

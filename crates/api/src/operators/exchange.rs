@@ -183,7 +183,7 @@ pub(super) async fn entitlements(State(api): State<Api>, request: Request) -> Re
     };
     match told(&api, request.headers()).await {
         Ok((name, job, held)) => {
-            let map = operators(&api).map(|operators| (operators.map)().version().to_string()).ok();
+            let map = operators(&api).map(|operators| (operators.map)().version().clone()).ok();
             json(StatusCode::OK, &value!({ "service": name, "job": job, "map": map, "entitlements": held }))
         }
         Err(Why::NotNow) => {

@@ -16,7 +16,7 @@ pub enum TokenCommand {
         #[arg(long, conflicts_with_all = ["source", "name", "scope"], requires = "may", value_parser = operator)]
         operator: Option<String>,
         /// What an operator may do, as map.read,map.push: map.read, map.push, map.release, holds.read, holds.release
-        #[arg(long, requires = "operator", value_delimiter = None)]
+        #[arg(long, requires = "operator", conflicts_with = "source", value_delimiter = None)]
         may: Option<Permissions>,
         /// What people call it
         #[arg(long, visible_alias = "label", default_value = "")]

@@ -18,7 +18,7 @@ pub(in crate::operators) async fn handle(
     let map = api.store.current_map().await?;
     let map = map.ok_or_else(|| Problem::not_found("no version of the role map is in force"))?;
     let mut response = json(StatusCode::OK, &shown::stored(&map));
-    if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", map.head.version)) {
+    if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", map.head.version.0)) {
         response.headers_mut().insert(header::ETAG, tag);
     }
     Ok(response)

@@ -123,7 +123,7 @@ impl MapKeeper {
     pub fn standing(&self) -> MapStanding {
         let refused = lock(&self.refused).values().next().map(|refused| refused.way);
         MapStanding {
-            version: self.changes.borrow().map.version().to_string(),
+            version: self.changes.borrow().map.version().0.to_string(),
             state: if refused.is_some() { "refused" } else { "in-force" },
             refused,
         }
@@ -340,6 +340,21 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 fn same_targets(a: &RoleMap, b: &RoleMap) -> bool {
     a.targets.len() == b.targets.len()
         && a.targets.iter().zip(&b.targets).all(|((name, x), (other, y))| {
-            name == other && (x.kind, &x.endpoint, &x.auth) == (y.kind, &y.endpoint, &y.auth)
+            name == other
+                && (x.kind, &x.endpoint, &x.workspace, &x.auth) == (y.kind, &y.endpoint, &y.workspace, &y.auth)
+                && defined(a, name) == defined(b, name)
         })
+}
+
+/// What a map makes in a target, wherever it says so.
+fn defined<'m>(
+    map: &'m RoleMap,
+    target: &TargetName,
+) -> Vec<(axon_model::SqlName, &'m str, [&'m [String]; 4])> {
+    let of_target = map.roles.values().filter_map(|role| role.define.get(target));
+    let said = |one: &'m axon_mapping::DefinedRole| {
+        let lists = [&one.actions, &one.not_actions, &one.data_actions, &one.not_data_actions];
+        (one.name, one.description.as_str(), lists.map(Vec::as_slice))
+    };
+    of_target.map(said).collect()
 }

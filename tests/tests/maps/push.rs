@@ -1,0 +1,116 @@
+//! `axon map push | log | show | revert`, on the store and over a server's API.
+
+use anyhow::{Context, ensure};
+use axon_tests::{SOON, Stage, until};
+use serde_json::Value;
+
+use crate::kit::{Stand, failing, map};
+
+/// The words of the record of the newest version.
+async fn last_record(stand: &Stand) -> anyhow::Result<Value> {
+    let out = stand.place.axon(&["audit", "export"]).await?.exits(0)?.out;
+    let records: Vec<Value> = out.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let of_maps = records.into_iter().filter(|record| record.to_string().contains("\"map-version\""));
+    of_maps.last().context("a record of a version")
+}
+
+#[tokio::test]
+async fn a_push_is_a_version_with_its_comment_and_a_stale_one_is_refused() -> anyhow::Result<()> {
+    let stand = Stand::start("").await?;
+    let first = stand.version().await?;
+    let place = &stand.place;
+    place.write("a.yaml", &map("a"))?;
+    place.write("b.yaml", &map("b"))?;
+    let said =
+        place.axon(&["map", "push", "a.yaml", "--comment", "sales get a role", "--json"]).await?.exits(0)?;
+    let a = said.json()?["version"]["version"].as_str().context("a hash")?.to_owned();
+    ensure!(stand.version_after(&first).await? == a, "a running server takes it up");
+    place
+        .axon(&["map", "push", "b.yaml", "--comment", "stale", "--parent", &first])
+        .await?
+        .exits(1)?
+        .says(&["another version is in force", &a[..12], "sales get a role"])?;
+    let again = place.axon(&["map", "push", "a.yaml", "--comment", "again"]).await?.exits(0)?;
+    ensure!(again.out.contains("in force already"), "{}", again.out);
+    place.axon(&["map", "push", "b.yaml", "--comment", "fresh", "--parent", &a[..10]]).await?.exits(0)?;
+    for (arguments, words) in [
+        (&["map", "push", "b.yaml", "--comment", " "][..], "comment is empty"),
+        (&["map", "push", "b.yaml", "--comment", "x", "--parent", "zz"], "no hash"),
+        (&["map", "push", "b.yaml", "--comment", "x", "--parent", "abc"], "too short"),
+        (&["map", "push", "b.yaml", "--comment", "x", "--parent", "00000000"], "no version"),
+        (&["map", "push", "none.yaml", "--comment", "x"], "none.yaml"),
+        (&["map", "show", "ffffffffffff"], "no version"),
+        (&["map", "revert", "12"], "too short"),
+    ] {
+        place.axon(arguments).await?.exits(1)?.says(&[words])?;
+    }
+    place.write("bad.yaml", &map("b").replace("roles", "rols"))?;
+    place
+        .axon(&["map", "push", "bad.yaml", "--comment", "x"])
+        .await?
+        .exits(1)?
+        .says(&["bad.yaml:2:1", "did you mean"])?;
+    place.write("bad.yaml", &failing("b"))?;
+    place.axon(&["map", "push", "bad.yaml", "--comment", "x"]).await?.exits(1)?.says(&["tests fail"])?;
+    ensure!(stand.log().await?.len() == 3);
+
+    let before = stand.version_after(&a).await?;
+    let said =
+        place.axon(&["map", "revert", &a[..8], "--comment", "b was wrong", "--json"]).await?.exits(0)?;
+    ensure!(said.json()?["version"]["version"] == *a);
+    ensure!(stand.version_after(&before).await? == a);
+    let log = stand.log().await?;
+    ensure!(log.len() == 4 && log[0]["version"] == *a && log[0]["parent"] == *before, "{log:#?}");
+    let comment = log[0]["comment"].as_str().context("a comment")?;
+    ensure!(comment.starts_with("Revert to ") && comment.ends_with("b was wrong"), "{comment}");
+    let record = last_record(&stand).await?.to_string();
+    ensure!(record.contains("b was wrong") && record.contains(&a) && record.contains("login"), "{record}");
+    let people = place.axon(&["map", "log", "--limit", "2"]).await?.exits(0)?.out;
+    ensure!(people.contains("in force") && people.matches(" by login ").count() == 2, "{people}");
+    let shown = place.axon(&["map", "show", "--json"]).await?.exits(0)?.json()?;
+    ensure!(shown["files"][0]["text"] == map("a") && shown["version"] == *a, "{shown}");
+    place.axon(&["audit", "verify"]).await?.exits(0)?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_push_over_the_api_reaches_the_pool() -> anyhow::Result<()> {
+    let stage = Stage::set(&["kim@acme.example"]).await?;
+    let kim = stage.scim.person("kim@acme.example").await?;
+    stage.scim.group("Readers", &[&kim]).await?;
+    stage.catalog_when("kim reads", |c| c.roles_of("kim@acme.example") == ["axon_reader"]).await?;
+    let place = &stage.place;
+    let create = ["token", "create", "--operator", "ana", "--may", "map.read,map.push"];
+    place.write("ana.token", &place.axon(&create).await?.exits(0)?.out)?;
+    let text = place.read("role-map.yaml")?;
+    place.write("new.yaml", &text.replace("any: [Readers]", "any: [Nobody]"))?;
+    let url = stage.serve.address().to_owned();
+    let server = ["--url", &url, "--token-file", "ana.token"];
+    let push =
+        [&["map", "push", "new.yaml", "--comment", "readers are gone", "--json"][..], &server[..]].concat();
+    let said = place.axon(&push).await?.exits(0)?.json()?;
+    ensure!(said["outcome"] == "in-force" && said["version"]["author"]["name"] == "ana", "{said}");
+    stage.catalog_when("kim lost it", |c| c.roles_of("kim@acme.example").is_empty()).await?;
+    let log = [&["map", "log", "--json"][..], &server[..]].concat();
+    let log = place.axon(&log).await?.exits(0)?.json()?;
+    let first = log["versions"][1]["version"].as_str().context("the first version")?.to_owned();
+    let revert = [&["map", "revert", &first[..9]][..], &server[..]].concat();
+    place.axon(&revert).await?.exits(0)?;
+    stage.catalog_when("kim has it again", |c| c.roles_of("kim@acme.example") == ["axon_reader"]).await?;
+    let show = [&["map", "show"][..], &server[..]].concat();
+    ensure!(place.axon(&show).await?.exits(0)?.out == text);
+    let stale =
+        [&["map", "push", "new.yaml", "--comment", "x", "--parent", &first][..], &server[..]].concat();
+    place.axon(&stale).await?.exits(0)?;
+    place.write("new.yaml", &text.replace("any: [Readers]", "any: [Others]"))?;
+    place.axon(&stale).await?.exits(1)?.says(&["409", "another version is in force", "ana"])?;
+    // Where no token would be safe none is sent.
+    let open = ["map", "log", "--url", "http://axon.example", "--token-file", "ana.token"];
+    place.axon(&open).await?.exits(1)?.says(&["not https"])?;
+    until("the server has it", SOON, async || {
+        let ready = stage.serve.ready().await?;
+        Ok((ready["map"]["state"] == "in-force").then_some(()))
+    })
+    .await?;
+    Ok(())
+}
