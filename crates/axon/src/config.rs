@@ -9,6 +9,7 @@ use axon_scim::{Profile, ProfileKind, Switches};
 use serde::{Deserialize, Serialize};
 
 mod auth;
+mod azure;
 mod claims;
 mod environment;
 mod error;
@@ -19,6 +20,7 @@ mod tls;
 
 use crate::store::StorePlace;
 pub use auth::{ForwardedHeader, OAuth, SourceAuth};
+pub use azure::Azure;
 pub use error::ConfigError;
 pub use extensions::Extension;
 pub use operators::Operators;
@@ -73,6 +75,9 @@ pub struct Config {
     /// Logs.
     #[serde(default)]
     pub log: Log,
+    /// Where Azure is.
+    #[serde(default)]
+    pub azure: Azure,
 }
 
 /// One IdP connection.
@@ -301,6 +306,9 @@ impl Config {
             return bad(key, reason);
         }
         if let Err((key, reason)) = self.operator_rules() {
+            return bad(key, reason);
+        }
+        if let Err((key, reason)) = self.azure.cloud() {
             return bad(key, reason);
         }
         if let Err(reason) = StorePlace::check(&self.store) {

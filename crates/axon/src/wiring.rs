@@ -1,5 +1,7 @@
 //! From the configuration to running parts.
 
+mod azure;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,7 +9,8 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use axon_controller::{Controller, Settings};
-use axon_mapping::target::Tls as MapTls;
+use axon_azure::Resource;
+use axon_mapping::target::{Tls as MapTls, Words};
 use axon_mapping::{Auth as MapAuth, RoleMap, SecretRef, TargetName, TargetSpec, map_test};
 use axon_model::{Actor, Clock, IdSource, SystemClock};
 use axon_reconcile::Target;
@@ -85,7 +88,14 @@ impl Parts {
     /// One database of a map, whatever else the map asks for.
     pub fn pool(&self, map: &RoleMap, name: &TargetName) -> anyhow::Result<SynapseTarget> {
         let spec = map.targets.get(name).with_context(|| format!("the role map names no target {name}"))?;
-        connect(spec, &map_folder(&self.config.role_map), &self.clock).with_context(|| format!("target {name}"))
+        connect(spec, &map_folder(&self.config.role_map), &self.clock, &self.ways()?)
+            .with_context(|| format!("target {name}"))
+    }
+
+    /// What leads into Azure, shared by the targets that are made with it.
+    fn ways(&self) -> anyhow::Result<azure::Ways> {
+        let folder = map_folder(&self.config.role_map);
+        azure::Ways::new(&self.config.azure, folder, self.clock.clone(), self.ids.clone())
     }
 
     /// The targets of a map, or only one of them.
@@ -95,12 +105,17 @@ impl Parts {
         only: Option<&str>,
     ) -> anyhow::Result<BTreeMap<TargetName, Arc<dyn Target>>> {
         can_be_carried_out(map)?;
-        let folder = map_folder(&self.config.role_map);
+        let (folder, ways) = (map_folder(&self.config.role_map), self.ways()?);
         let mut targets: BTreeMap<TargetName, Arc<dyn Target>> = BTreeMap::new();
         for (name, spec) in &map.targets {
             if only.is_none_or(|only| only == name.as_str()) {
-                let target = connect(spec, &folder, &self.clock).with_context(|| format!("target {name}"))?;
-                targets.insert(name.clone(), Arc::new(target));
+                let target: anyhow::Result<Arc<dyn Target>> = match spec.kind.words() {
+                    Words::Sql => {
+                        connect(spec, &folder, &self.clock, &ways).map(|t| Arc::new(t) as Arc<dyn Target>)
+                    }
+                    Words::Roles => ways.target(map, spec).map(|t| Arc::new(t) as Arc<dyn Target>),
+                };
+                targets.insert(name.clone(), target.with_context(|| format!("target {name}"))?);
             }
         }
         if let (Some(only), true) = (only, targets.is_empty()) {
@@ -177,7 +192,12 @@ fn map_folder(path: &Path) -> PathBuf {
 }
 
 /// A target from what the map says of it. Relative paths are taken from the map's folder.
-fn connect(spec: &TargetSpec, folder: &Path, clock: &Arc<dyn Clock>) -> anyhow::Result<SynapseTarget> {
+fn connect(
+    spec: &TargetSpec,
+    folder: &Path,
+    clock: &Arc<dyn Clock>,
+    ways: &azure::Ways,
+) -> anyhow::Result<SynapseTarget> {
     let server = spec.sql_server().context("it is no database")?;
     let auth = match spec.auth.as_ref().context("it has no `auth`")? {
         MapAuth::Sql { user, password } => {
@@ -188,7 +208,7 @@ fn connect(spec: &TargetSpec, folder: &Path, clock: &Arc<dyn Clock>) -> anyhow::
             TokenCommand::new(argv.clone(), Duration::from_secs(30), clock.clone())
                 .context("auth.token-command names no program")?,
         )),
-        other => bail!("auth `{}` is not supported yet", other.name()),
+        other => Auth::Token(ways.source(other, Resource::Sql)?),
     };
     let tls = match &server.tls {
         MapTls::System => Tls::Verify,

@@ -1,0 +1,207 @@
+//! From the role map's words to identities and targets of Azure. What several targets share is made once.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use axon_azure::{
+    ArmParts, AssignedTarget, Base, Bearer, Certificate, Cloud, CustomRole, Entra, Identity, Platform, Resource,
+    Tokens, Wire, WorkspaceParts,
+};
+use axon_mapping::target::Endpoint;
+use axon_mapping::{Auth as MapAuth, RoleMap, TargetSpec};
+use axon_model::{Clock, IdSource, SqlName};
+use axon_reconcile::TokenSource;
+use axon_synapse::{TokenCommand, TokenFile};
+use secrecy::ExposeSecret as _;
+
+use super::resolve;
+use crate::config::Azure;
+
+/// What leads into Azure.
+pub struct Ways {
+    cloud: Cloud,
+    wire: Wire,
+    platform: Platform,
+    look_up: bool,
+    folder: PathBuf,
+    clock: Arc<dyn Clock>,
+    ids: Arc<IdSource>,
+    /// One set of tokens per identity, by how the map writes it.
+    tokens: Mutex<BTreeMap<String, Tokens>>,
+    /// Who is who, as each identity may see it.
+    entra: Mutex<BTreeMap<String, Arc<Entra>>>,
+}
+
+impl Ways {
+    /// Reads the configuration and what the platform says of itself. Nothing is asked yet.
+    pub fn new(
+        azure: &Azure,
+        folder: PathBuf,
+        clock: Arc<dyn Clock>,
+        ids: Arc<IdSource>,
+    ) -> anyhow::Result<Self> {
+        let cloud = azure.cloud().map_err(|(key, reason)| anyhow::anyhow!("`{key}`: {reason}"))?;
+        let platform = Platform::read(|name| std::env::var(name).ok()).context("IDENTITY_ENDPOINT")?;
+        let wire = Wire::new().context("no client for https")?;
+        let look_up = azure.look_up;
+        let (tokens, entra) = (Mutex::default(), Mutex::default());
+        Ok(Self { cloud, wire, platform, look_up, folder, clock, ids, tokens, entra })
+    }
+
+    /// Tokens of an identity for one resource. A file and a command give one token for whatever it is.
+    pub fn bearer(&self, auth: &MapAuth, resource: Resource) -> anyhow::Result<Bearer> {
+        if let Some(source) = given(auth, &self.folder, &self.clock)? {
+            return Ok(Bearer::from_source(source));
+        }
+        Ok(self.tokens(auth)?.of(resource).into())
+    }
+
+    /// Tokens of an identity for one resource, as a port.
+    pub fn source(&self, auth: &MapAuth, resource: Resource) -> anyhow::Result<Arc<dyn TokenSource>> {
+        match given(auth, &self.folder, &self.clock)? {
+            Some(source) => Ok(source),
+            None => Ok(Arc::new(self.tokens(auth)?.of(resource))),
+        }
+    }
+
+    fn tokens(&self, auth: &MapAuth) -> anyhow::Result<Tokens> {
+        let key = key_of(auth)?;
+        let mut kept = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(tokens) = kept.get(&key) {
+            return Ok(tokens.clone());
+        }
+        let identity = identity(auth, &self.folder)?;
+        let (clock, ids) = (self.clock.clone(), self.ids.clone());
+        let tokens =
+            Tokens::new(identity, self.platform.clone(), self.cloud.clone(), self.wire.clone(), clock, ids);
+        kept.insert(key, tokens.clone());
+        Ok(tokens)
+    }
+
+    /// Who is who, where the configuration lets Graph be asked and the identity is one of Entra.
+    fn entra(&self, auth: &MapAuth) -> anyhow::Result<Option<Arc<Entra>>> {
+        if !self.look_up || matches!(auth, MapAuth::TokenFile(_) | MapAuth::TokenCommand(_)) {
+            return Ok(None);
+        }
+        let bearer = self.bearer(auth, Resource::Graph)?;
+        let mut kept = self.entra.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = || Arc::new(Entra::new(&self.cloud.graph, self.wire.clone(), bearer, self.clock.clone()));
+        Ok(Some(kept.entry(key_of(auth)?).or_insert_with(made).clone()))
+    }
+
+    /// A target whose roles are assigned.
+    pub fn target(&self, map: &RoleMap, spec: &TargetSpec) -> anyhow::Result<AssignedTarget> {
+        let auth = spec.auth.as_ref().context("it has no `auth`")?;
+        let (wire, clock, entra) = (self.wire.clone(), self.clock.clone(), self.entra(auth)?);
+        match &spec.endpoint {
+            Endpoint::Workspace(address) => Ok(axon_azure::workspace(
+                spec.name.as_str(),
+                WorkspaceParts {
+                    endpoint: Base::parse(address).context("endpoint")?,
+                    name: spec.workspace.clone(),
+                    bearer: self.bearer(auth, Resource::Synapse)?,
+                    wire,
+                    clock,
+                    entra,
+                },
+            )?),
+            Endpoint::Azure(scope) => Ok(axon_azure::azure_rbac(
+                spec.name.as_str(),
+                ArmParts {
+                    arm: self.cloud.arm.clone(),
+                    scope: scope.clone(),
+                    custom: custom(map, spec)?,
+                    bearer: self.bearer(auth, Resource::Arm)?,
+                    wire,
+                    clock,
+                    entra,
+                },
+            )?),
+            Endpoint::Sql(_) | Endpoint::Script { .. } => bail!("it is no place of assigned roles"),
+        }
+    }
+}
+
+/// The roles that the map makes in a target.
+fn custom(map: &RoleMap, spec: &TargetSpec) -> anyhow::Result<BTreeMap<SqlName, CustomRole>> {
+    let defined = map.roles.values().filter_map(|role| role.define.get(&spec.name));
+    let mut custom = BTreeMap::new();
+    for one in defined {
+        let role = CustomRole::new(
+            one.actions.clone(),
+            one.not_actions.clone(),
+            one.data_actions.clone(),
+            one.not_data_actions.clone(),
+            one.description.clone(),
+        )
+        .with_context(|| format!("role {} defined at {}", one.name, one.place))?;
+        if custom.insert(one.name, role).is_some() {
+            bail!("role {} is defined twice for target {}: again at {}", one.name, spec.name, one.place);
+        }
+    }
+    Ok(custom)
+}
+
+/// A token that somebody else makes.
+fn given(
+    auth: &MapAuth,
+    folder: &Path,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Option<Arc<dyn TokenSource>>> {
+    Ok(match auth {
+        MapAuth::TokenFile(file) => Some(Arc::new(TokenFile::new(folder.join(file), clock.clone()))),
+        MapAuth::TokenCommand(argv) => Some(Arc::new(
+            TokenCommand::new(argv.clone(), Duration::from_secs(30), clock.clone())
+                .context("auth.token-command names no program")?,
+        )),
+        _ => None,
+    })
+}
+
+/// What tells one identity from others. Of secrets their references only.
+fn key_of(auth: &MapAuth) -> anyhow::Result<String> {
+    use axon_mapping::SecretRef;
+    let place = |secret: &SecretRef| match secret {
+        SecretRef::Env(name) => format!("env:{name}"),
+        SecretRef::File(path) => format!("file:{path}"),
+    };
+    Ok(match auth {
+        MapAuth::ManagedIdentity { client_id } => format!("managed {client_id:?}"),
+        MapAuth::WorkloadIdentity { tenant_id, client_id, token_file } => {
+            format!("federated {tenant_id:?} {client_id:?} {token_file:?}")
+        }
+        MapAuth::ClientSecret { tenant_id, client_id, secret } => {
+            format!("secret {tenant_id:?} {client_id:?} {}", place(secret))
+        }
+        MapAuth::ClientCertificate { tenant_id, client_id, certificate } => {
+            format!("certificate {tenant_id:?} {client_id:?} {}", place(certificate))
+        }
+        MapAuth::Sql { .. } | MapAuth::TokenFile(_) | MapAuth::TokenCommand(_) => {
+            bail!("auth `{}` is no identity of Entra", auth.name())
+        }
+    })
+}
+
+fn identity(auth: &MapAuth, folder: &Path) -> anyhow::Result<Identity> {
+    Ok(match auth.clone() {
+        MapAuth::ManagedIdentity { client_id } => Identity::Managed { client_id },
+        MapAuth::WorkloadIdentity { tenant_id, client_id, token_file } => {
+            Identity::Federated { tenant: tenant_id, client_id, token_file: folder.join(token_file) }
+        }
+        MapAuth::ClientSecret { tenant_id, client_id, secret } => {
+            Identity::Secret { tenant: tenant_id, client_id, secret: resolve(&secret, folder)? }
+        }
+        MapAuth::ClientCertificate { tenant_id, client_id, certificate } => {
+            let pem = resolve(&certificate, folder)?;
+            let certificate = Certificate::parse(pem.expose_secret().as_bytes())
+                .context("the certificate of auth.client-certificate")?;
+            Identity::Certificate { tenant: tenant_id, client_id, certificate: Box::new(certificate) }
+        }
+        other @ (MapAuth::Sql { .. } | MapAuth::TokenFile(_) | MapAuth::TokenCommand(_)) => {
+            bail!("auth `{}` is no identity of Entra", other.name())
+        }
+    })
+}
