@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use crate::person::Proof;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use access::{GrantAnswer, GrantArgs, GrantAsk, GrantCommand, OffboardArgs};
+pub use access::{GrantAnswer, GrantArgs, GrantCommand, OffboardArgs};
 pub use adopt::AdoptArgs;
 pub use map::{AnswerArgs, LogArgs, PushArgs, Reach, RevertArgs, ShowArgs};
 pub use token::{ClientCommand, Terms, TokenCommand};
@@ -217,6 +217,36 @@ pub enum HoldsCommand {
     Release(HoldAnswer),
     /// Say no: it stays as it is and is not asked again
     Reject(HoldAnswer),
+    /// Show all that one is about
+    Show {
+        /// The hold's id, or eight or more characters of its begin or end
+        id: String,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say beforehand that many people will leave: so many more than guards.leavers lets go at once
+    Announce(Announcement),
+}
+
+/// Leavers that are expected.
+#[derive(Debug, Args)]
+pub struct Announcement {
+    /// The target
+    #[arg(long)]
+    pub target: String,
+    /// How many people
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub leavers: u32,
+    /// For how long it counts, as 2h or 1d; 7d at most
+    #[arg(long = "for", value_name = "TIME", value_parser = access::time, default_value = "24h")]
+    pub length: std::time::Duration,
+    /// Why, for the journal
+    #[arg(long)]
+    pub reason: String,
+    /// Who says so
+    #[command(flatten)]
+    pub proof: Proof,
 }
 
 /// An answer to what waits.

@@ -106,9 +106,9 @@ fn takes(step: &Step) -> Vec<Atom> {
     }
 }
 
-/// The marks of what a step makes.
+/// The marks of what a step makes, and of what it takes away: a release of the first removal is enough.
 pub(crate) fn marks(step: &Step) -> Vec<i64> {
-    makes(step).iter().map(Atom::mark).collect()
+    makes(step).iter().chain(&takes(step)).map(Atom::mark).collect()
 }
 
 /// The marks of one target.

@@ -30,6 +30,7 @@ use crate::world::World;
 use brakes::Brakes;
 use decide::May;
 use holding::Holding;
+pub use holding::announcement;
 use known::Known;
 use leaving::Leaving;
 use renew::MadeFor;

@@ -42,26 +42,18 @@ pub struct GrantArgs {
     /// What to do with those that were asked for
     #[command(subcommand)]
     pub command: Option<GrantCommand>,
-    /// What is asked for
-    #[command(flatten)]
-    pub ask: Option<GrantAsk>,
-}
-
-/// A role for a while, as it is asked for.
-#[derive(Debug, Args)]
-pub struct GrantAsk {
     /// The person's userName
     #[arg(required = true)]
-    pub user: String,
+    pub user: Option<String>,
     /// The role of the map
     #[arg(required = true)]
-    pub role: String,
+    pub role: Option<String>,
     /// For how long, as 30m, 2h or 1d, counted from when it comes into force
     #[arg(long = "for", value_name = "TIME", value_parser = time, required = true)]
-    pub length: Duration,
+    pub length: Option<Duration>,
     /// Why, for the journal
     #[arg(long, required = true)]
-    pub reason: String,
+    pub reason: Option<String>,
     /// Only in this target
     #[arg(long)]
     pub target: Option<String>,
@@ -113,7 +105,7 @@ pub struct GrantAnswer {
 }
 
 /// Reads a length of time: a number and one of s, m, h, d.
-fn time(text: &str) -> Result<Duration, String> {
+pub fn time(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{text:?} is no length of time: write it like 30m, 2h or 1d");
     let unit = text.chars().last().ok_or_else(wrong)?;
     let seconds = match unit {
@@ -151,12 +143,12 @@ mod tests {
     fn a_grant_is_asked_for_or_answered() {
         let asked = "axon grant kim@acme.com reader --for 2h --reason incident --target dw";
         let Command::Grant(args) = Cli::try_parse_from(asked.split(' ')).unwrap().command else { panic!() };
-        assert_eq!(args.ask.map(|ask| (ask.user, ask.role)), Some(("kim@acme.com".into(), "reader".into())));
+        assert_eq!((args.user.as_deref(), args.role.as_deref()), (Some("kim@acme.com"), Some("reader")));
         let answered = "axon grant release 0a0b0c0d --reason seen";
         let Command::Grant(args) = Cli::try_parse_from(answered.split(' ')).unwrap().command else {
             panic!()
         };
-        assert!(matches!(args.command, Some(GrantCommand::Release(_))) && args.ask.is_none());
+        assert!(matches!(args.command, Some(GrantCommand::Release(_))) && args.user.is_none());
         for wrong in [
             "axon grant",
             "axon grant kim@acme.com",

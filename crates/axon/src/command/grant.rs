@@ -18,7 +18,7 @@ use time::Duration;
 
 use super::holds::{self, sentence};
 use super::{Status, people, print_json};
-use crate::cli::{GrantAnswer, GrantArgs, GrantAsk, GrantCommand};
+use crate::cli::{GrantAnswer, GrantArgs, GrantCommand};
 use crate::person;
 use crate::wiring::{Parts, load_map};
 
@@ -38,30 +38,33 @@ pub async fn run(parts: Parts, args: GrantArgs) -> anyhow::Result<Status> {
             end(&parts, answer, HoldEnd::Reject).await
         }
         GrantArgs { command: Some(GrantCommand::Revoke(answer)), .. } => revoke(&parts, answer).await,
-        GrantArgs { ask: Some(ask), .. } => ask_for(&parts, ask).await,
-        GrantArgs { .. } => bail!("say for whom and which role, or list, release, reject, revoke"),
+        ask => ask_for(&parts, ask).await,
     };
     parts.store.close().await;
     status
 }
 
-async fn ask_for(parts: &Parts, ask: GrantAsk) -> anyhow::Result<Status> {
+async fn ask_for(parts: &Parts, ask: GrantArgs) -> anyhow::Result<Status> {
+    let (Some(user), Some(role), Some(time), Some(reason)) = (ask.user, ask.role, ask.length, ask.reason)
+    else {
+        bail!("say for whom, which role, --for and --reason; or list, release, reject, revoke");
+    };
     let map = Arc::new(load_map(&parts.config)?);
-    let user = people::user_name(&ask.user)?;
-    let reason = sentence("--reason", &ask.reason)?;
+    let user = people::user_name(&user)?;
+    let reason = sentence("--reason", &reason)?;
     let source = people::source(parts, ask.source.as_deref())?;
     let act = person::act(parts, &ask.proof, Permission::Grant).await?;
     let mut world = World::of(parts.config.claims());
     world.follow(parts.store.as_ref(), act.now).await?;
     let record = one(&world, user, source.as_ref())?;
     let target = target(&map, ask.target.as_deref())?;
-    let length = Duration::try_from(ask.length).context("--for is too long")?;
-    let role = allowed(&map, &world, record, &ask.role, target.as_ref(), length, &act)?;
+    let length = Duration::try_from(time).context("--for is too long")?;
+    let role = allowed(&map, &world, record, &role, target.as_ref(), length, &act)?;
     let new = NewAccessRequest {
         asked: Asked::Grant {
             role: role.to_string(),
             target: target.map(|target| target.to_string()),
-            seconds: ask.length.as_secs(),
+            seconds: time.as_secs(),
         },
         whom: people::whom(user, Some(record.source.clone()), &[record]),
         reason,

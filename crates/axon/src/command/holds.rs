@@ -4,16 +4,18 @@ use anyhow::bail;
 use axon_model::name::shown;
 use axon_model::{Actor, RecordSeq};
 use axon_store::operators::Permission;
-use axon_store::{Act, Answered, Hold, HoldEnd, HoldKind, HoldState};
+use axon_store::{Act, Answered, Hold, HoldEnd, HoldKind, HoldState, HoldTerms, NewHold};
 use serde_json::{Value, json};
 
 use super::{Status, print_json};
-use crate::cli::{HoldAnswer, HoldsCommand};
+use crate::cli::{Announcement, HoldAnswer, HoldsCommand};
 use crate::person;
-use crate::wiring::Parts;
+use crate::wiring::{Parts, load_map};
 
 /// The longest reason and name, in characters.
 const LONGEST: usize = 1_000;
+/// For how long leavers may be announced at most.
+const LONGEST_ANNOUNCED: std::time::Duration = std::time::Duration::from_hours(7 * 24);
 /// The fewest characters that an id may be shortened to.
 const SHORTEST: usize = 8;
 
@@ -23,6 +25,8 @@ pub async fn run(parts: Parts, command: HoldsCommand) -> anyhow::Result<Status> 
         HoldsCommand::List { all, check, json } => list(&parts, all, check, json).await,
         HoldsCommand::Release(answer) => end(&parts, answer, HoldEnd::Release).await,
         HoldsCommand::Reject(answer) => end(&parts, answer, HoldEnd::Reject).await,
+        HoldsCommand::Show { id, json } => show(&parts, &id, json).await,
+        HoldsCommand::Announce(announcement) => announce(&parts, announcement).await,
     };
     parts.store.close().await;
     status
@@ -121,6 +125,56 @@ async fn end(parts: &Parts, answer: HoldAnswer, end: HoldEnd) -> anyhow::Result<
     let holds = parts.store.holds(RecordSeq(0)).await?;
     let hold = find(&holds, &id)?;
     told(parts.store.answer_hold(hold.id, end, reason, act).await?)
+}
+
+/// Shows all that one hold is about.
+async fn show(parts: &Parts, id: &str, as_json: bool) -> anyhow::Result<Status> {
+    let holds = parts.store.holds(RecordSeq(0)).await?;
+    let hold = find(&holds, id)?;
+    let about = parts.store.hold_parts(hold.id).await?;
+    if as_json {
+        let mut value = value(hold);
+        value["parts"] = about.into();
+        print_json(&value)?;
+        return Ok(Status::Done);
+    }
+    println!("{} ({})", text(hold), hold.state.as_str());
+    about.iter().for_each(|part| println!("    {}", shown(part)));
+    Ok(Status::Done)
+}
+
+/// Lets so many more leavers through for a while: a hold that is released before anybody leaves.
+async fn announce(parts: &Parts, announcement: Announcement) -> anyhow::Result<Status> {
+    let Announcement { target, leavers, length, reason, proof } = announcement;
+    let reason = sentence("--reason", &reason)?;
+    let map = load_map(&parts.config)?;
+    let known: Vec<&str> = map.targets.keys().map(axon_mapping::TargetName::as_str).collect();
+    if !known.contains(&target.as_str()) {
+        bail!("the role map names no target {target:?}; it names: {}", known.join(", "));
+    }
+    if length > LONGEST_ANNOUNCED {
+        bail!("--for is over 7 days: announce it when it comes nearer");
+    }
+    let act = person::act(parts, &proof, Permission::HoldsRelease).await?;
+    let people = if map.guards.two_release_steps { 2 } else { 1 };
+    let hold = NewHold {
+        kind: HoldKind::Step,
+        key: format!("announced {target} {}", act.ids.uuid(act.now)),
+        source: None,
+        target: Some(target),
+        what: format!("up to {leavers} people more than usual are shut out"),
+        why: format!("{} announces it: {reason}", act.actor),
+        binds: None,
+        expires: Some(act.now + length),
+        terms: HoldTerms {
+            people,
+            parts: vec![axon_controller::announcement(leavers)],
+            ..HoldTerms::default()
+        },
+    };
+    let opened = parts.store.open_holds(vec![hold], act.clone()).await?;
+    let Some(hold) = opened.first() else { bail!("it could not be kept: try again") };
+    told(parts.store.answer_hold(hold.id, HoldEnd::Release, reason, act).await?)
 }
 
 /// Tells what came of an answer.

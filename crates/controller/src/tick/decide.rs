@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use axon_mapping::{Claimant, Pending, RoleMap, Surroundings};
 use axon_mapping::target::Words;
+use axon_mapping::{Claimant, Pending, RoleMap, Surroundings};
 use axon_model::{Actor, PlanId, RecordSeq, RunId, SqlName};
 use axon_reconcile::admit::{Admitted, Class, Known, Reason, admit_with};
 use axon_reconcile::builtin::SYSTEM_PRINCIPALS;
@@ -120,7 +120,8 @@ impl Ticker {
         if self.target.introduce(&wanted.desired.graph).await? {
             self.inspect(now).await?;
         }
-        let known = self.actual.as_ref().ok_or_else(|| ControllerError::NoSuchTarget(self.name.to_string()))?;
+        let known =
+            self.actual.as_ref().ok_or_else(|| ControllerError::NoSuchTarget(self.name.to_string()))?;
         let (facts, actual) = (&known.inspection.facts, &known.inspection.graph);
         // There people are found anew by what they are, and none is made or dropped.
         let assigned = spec.kind.words() == Words::Roles;
@@ -132,6 +133,8 @@ impl Ticker {
             .filter(|name| wanted.desired.graph.principals.contains_key(name));
         self.unkept.extend(wanted.gone.into_iter().chain(there).filter(|n| !self.remembered.contains(n)));
         let mut desired = wanted.desired;
+        // Before anything is left out: what the map asks for under a name is no act of others, whoever stands there.
+        self.made.adopt(&desired.graph, actual);
         keep_contested(&mut desired.graph, actual, &wanted.contested);
         let stale = if assigned {
             BTreeSet::new()
@@ -146,7 +149,6 @@ impl Ticker {
         self.leaving.put_into(&mut planned, &sides.desired, &sides.actual);
         MadeFor::put_into(&mut planned, &stale);
         let guards = map.guards.for_target(spec.mode, facts, now);
-        self.made.adopt(&sides.desired, &sides.actual);
         let leavers = shut_out(&planned);
         // Whoever is shut out loses all of it, whoever made it.
         let stays = |step: &&Step| !leavers.contains(&step.subject());

@@ -51,7 +51,7 @@ impl Released {
 }
 
 /// The part of a hold that announces leavers.
-pub(crate) fn announcement(count: u32) -> String {
+pub fn announcement(count: u32) -> String {
     format!("{ANNOUNCED}{count}")
 }
 

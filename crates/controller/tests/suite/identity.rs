@@ -32,7 +32,7 @@ impl Stage {
         self.store.create_group(context, parsed.resource, members).await.unwrap().stored.id
     }
 
-    async fn patch_person(&self, id: UserId, source: &str, operations: Value) {
+    pub async fn patch_person(&self, id: UserId, source: &str, operations: Value) {
         let body = json!({ "Operations": operations });
         let patch =
             PatchRequest::parse(body, &Registry::standard(), ResourceKind::User, &Profile::entra()).unwrap();

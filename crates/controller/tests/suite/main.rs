@@ -10,3 +10,5 @@ mod interrupted;
 mod stage;
 #[cfg(test)]
 mod stories;
+#[cfg(test)]
+mod waiting;
