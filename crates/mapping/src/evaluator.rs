@@ -215,7 +215,9 @@ impl Evaluator {
         self.permissions();
         if stood_on_people || !self.direct.is_empty() {
             let principals: Vec<SqlName> = self.graph.principals.keys().copied().collect();
-            principals.into_iter().for_each(|name| self.settle(name));
+            for name in principals {
+                self.settle(name);
+            }
         }
     }
 

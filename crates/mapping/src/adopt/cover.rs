@@ -88,7 +88,9 @@ fn fewest(fits: &[(u32, Vec<u32>)]) -> Vec<u32> {
 fn greedy(fits: &[(u32, Vec<u32>)]) -> Vec<u32> {
     let mut of: HashMap<u32, Vec<usize>> = HashMap::new();
     for (at, (_, theirs)) in fits.iter().enumerate() {
-        theirs.iter().for_each(|one| of.entry(*one).or_default().push(at));
+        for one in theirs {
+            of.entry(*one).or_default().push(at);
+        }
     }
     let mut gains: Vec<usize> = fits.iter().map(|(_, theirs)| theirs.len()).collect();
     let mut queue: BTreeSet<(usize, std::cmp::Reverse<usize>)> =
@@ -117,9 +119,9 @@ fn greedy(fits: &[(u32, Vec<u32>)]) -> Vec<u32> {
     let mut needed = Vec::new();
     for at in taken {
         if fits[at].1.iter().all(|one| times[one] > 1) {
-            fits[at].1.iter().for_each(|one| {
+            for one in &fits[at].1 {
                 times.entry(*one).and_modify(|seen| *seen -= 1);
-            });
+            }
         } else {
             needed.push(fits[at].0);
         }

@@ -39,13 +39,6 @@ pub(super) fn mine(rows: &BTreeSet<Things>, cost: &dyn Fn(&Things) -> usize) -> 
 fn parts(rows: &BTreeSet<Things>) -> Vec<Vec<&Things>> {
     let rows: Vec<&Things> = rows.iter().filter(|row| !row.is_empty()).collect();
     let mut leader: Vec<usize> = (0..rows.len()).collect();
-    fn find(leader: &mut [usize], mut at: usize) -> usize {
-        while leader[at] != at {
-            leader[at] = leader[leader[at]];
-            at = leader[at];
-        }
-        at
-    }
     let mut first: BTreeMap<u32, usize> = BTreeMap::new();
     for (number, row) in rows.iter().enumerate() {
         for thing in *row {
@@ -60,6 +53,14 @@ fn parts(rows: &BTreeSet<Things>) -> Vec<Vec<&Things>> {
         parts.entry(of).or_default().push(row);
     }
     parts.into_values().collect()
+}
+
+fn find(leader: &mut [usize], mut at: usize) -> usize {
+    while leader[at] != at {
+        leader[at] = leader[leader[at]];
+        at = leader[at];
+    }
+    at
 }
 
 /// One part, its things that always come together taken for one.
@@ -146,7 +147,7 @@ impl Part {
             }
             if all && ones <= EXACT_ONES {
                 let mut search = Search::new(&rectangles, ones, best.len());
-                search.look(Ones::all(ones), &mut Vec::new());
+                search.look(&Ones::all(ones), &mut Vec::new());
                 fewest = search.looks < MOST_LOOKS;
                 if let Some(found) = search.found {
                     best = found.iter().map(|n| rectangles[*n].columns.clone()).collect();
@@ -258,12 +259,12 @@ impl<'r> Search<'r> {
         Self { rectangles, by_one, widest, fewest: known, found: None, looks: 0 }
     }
 
-    fn look(&mut self, left: Ones, taken: &mut Vec<usize>) {
+    fn look(&mut self, left: &Ones, taken: &mut Vec<usize>) {
         if self.looks >= MOST_LOOKS {
             return;
         }
         self.looks += 1;
-        let count = left.common(&left);
+        let count = left.common(left);
         if count == 0 {
             if taken.len() < self.fewest {
                 self.fewest = taken.len();
@@ -280,13 +281,13 @@ impl<'r> Search<'r> {
         let Some(one) = narrow else { return };
         let mut choices = self.by_one[one].clone();
         choices.sort_by_key(|n| {
-            (std::cmp::Reverse(self.rectangles[*n].ones.common(&left)), self.rectangles[*n].cost)
+            (std::cmp::Reverse(self.rectangles[*n].ones.common(left)), self.rectangles[*n].cost)
         });
         for choice in choices {
             let mut rest = left.clone();
             rest.take(&self.rectangles[choice].ones);
             taken.push(choice);
-            self.look(rest, taken);
+            self.look(&rest, taken);
             taken.pop();
         }
     }

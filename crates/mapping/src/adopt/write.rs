@@ -79,7 +79,9 @@ fn head(text: &mut String, of: Adopting<'_>, spec: &TargetSpec, draft: &Draft) {
         put(text, 6, "roles: []");
     } else {
         put(text, 6, "roles:");
-        roles.iter().for_each(|role| put(text, 8, &format!("- {}", scalar(role))));
+        for role in roles {
+            put(text, 8, &format!("- {}", scalar(role)));
+        }
     }
     let principals = if spec.manage.every_external { "external" } else { "mapped" };
     put(text, 6, &format!("principals: {principals}"));

@@ -44,7 +44,9 @@ impl Evaluator {
         }
         if !self.direct.is_empty() && !self.graph.roles.contains_key(&name) {
             let stood: Vec<GrantKey> = self.graph.grants_of(name).map(|(key, _)| *key).collect();
-            stood.iter().for_each(|key| drop(self.graph.grants.remove(key)));
+            for key in &stood {
+                self.graph.grants.remove(key);
+            }
         }
         if !self.claims.has(name) {
             if let ManagedPrincipals::Mapped(names) = &mut self.scope.principals

@@ -57,7 +57,7 @@ impl RawUntold {
             2 => {
                 let name = text(row, 0)?.to_owned();
                 let classifier = self.classifiers.entry(name).or_default();
-                classifier.group = text(row, 1)?.to_owned();
+                text(row, 1)?.clone_into(&mut classifier.group);
                 classifier.importance = optional(row, 2)?;
                 if let (Some(kind), Some(value)) = (optional(row, 3)?, optional(row, 4)?) {
                     classifier.details.push((kind, value));
