@@ -41,6 +41,12 @@ pub const STEPS: &[Step] = &[
         postgres: None,
     },
     Step {
+        version: 7,
+        name: "names_that_are_addresses",
+        sqlite: include_str!("../migrations/0007_names_that_are_addresses.sqlite.sql"),
+        postgres: None,
+    },
+    Step {
         version: 8,
         name: "map_versions",
         sqlite: include_str!("../migrations/0008_map_versions.sqlite.sql"),

@@ -27,7 +27,9 @@ struct Keys {
     external_id: Option<String>,
     display_name: Option<String>,
     active: bool,
-    /// Folded addresses, each once.
+    /// Whether the name is one of the addresses.
+    name_is_address: bool,
+    /// The other addresses, folded, each once.
     emails: Vec<String>,
 }
 
@@ -41,12 +43,15 @@ impl Keys {
         check_key("userName", &name_key)?;
         check_key("externalId", resource.external_id().unwrap_or_default())?;
         addresses.iter().try_for_each(|address| check_key("emails.value", address))?;
+        let all = addresses.len();
+        addresses.retain(|address| *address != name_key);
         Ok(Self {
             name: name.to_owned(),
             name_key,
             external_id: resource.external_id().map(str::to_owned),
             display_name: resource.display_name().map(str::to_owned),
             active: resource.is_active(),
+            name_is_address: addresses.len() < all,
             emails: {
                 addresses.sort_unstable();
                 addresses.dedup();
@@ -57,7 +62,7 @@ impl Keys {
 }
 
 impl Keys {
-    /// The addresses as a JSON list.
+    /// The other addresses as a JSON list.
     fn emails_text(&self) -> String {
         serde_json::Value::from(self.emails.as_slice()).to_string()
     }
@@ -147,7 +152,7 @@ async fn update(
     let document = document_text(&new)?;
     let seq = txn.next_seq();
     let sql = "UPDATE users SET user_name = $2, user_name_key = $3, external_id = $4, display_name = $5, active = $6, \
-                      modified = $7, version = version + 1, record = $8, document = $9 WHERE seq = $1";
+                      modified = $7, version = version + 1, record = $8, document = $9, name_is_address = $10 WHERE seq = $1";
     let args = args![
         row,
         &keys.name,
@@ -158,12 +163,13 @@ async fn update(
         micros(context.act.now),
         signed(seq.0),
         &document,
+        keys.name_is_address,
     ];
     txn.session()?.execute(sql.into(), args).await.map_err(|error| match error {
         SqlError::Taken(_) => in_use(&keys.name),
         error => error.during("write a user").into(),
     })?;
-    if keys.emails != before.emails {
+    if (keys.name_is_address, &keys.emails) != (before.name_is_address, &before.emails) {
         let sql = "DELETE FROM user_emails WHERE \"user\" = $1; INSERT INTO user_emails (value_key, \"user\") \
                    SELECT DISTINCT value, CAST($1 AS BIGINT) FROM json_each($2)";
         let args = args![row, keys.emails_text()];

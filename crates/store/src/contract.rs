@@ -40,7 +40,7 @@ macro_rules! contract_tests {
                 an_unknown_member_waits_and_joins, a_parked_member_can_be_removed, parking_can_be_forbidden,
                 parked_members_are_counted_and_capped, members_of_another_source_stay_unknown, groups_nest,
                 members_that_match_a_filter_are_removed, many_members_go_in_and_out;
-            lists: pages_are_stable_while_others_write, keys_answer_filters, the_rest_is_evaluated,
+            lists: pages_are_stable_while_others_write, keys_answer_filters, a_name_that_is_an_address_is_found_as_one, the_rest_is_evaluated,
                 members_answer_filters, a_count_of_zero_asks_for_the_total;
             journal: records_are_chained_and_read_back, a_refused_write_leaves_no_record,
                 an_erased_clear_part_leaves_the_chain_whole, deltas_lead_from_one_directory_to_the_next,

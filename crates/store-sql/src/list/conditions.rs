@@ -100,7 +100,11 @@ impl<'q> Plan<'q> {
             IndexTerm::Email { value, .. } => select
                 .push("u.seq IN (SELECT \"user\" FROM user_emails WHERE value_key = ")
                 .bind(value.clone())
-                .push(")"),
+                .push(" UNION ALL SELECT seq FROM users WHERE source = ")
+                .bind(self.source.as_str().to_owned())
+                .push(" AND user_name_key = ")
+                .bind(value.clone())
+                .push(" AND name_is_address = 1)"),
             IndexTerm::Member(text) => select
                 .push(
                     "g.seq IN (SELECT m.grp FROM users x JOIN members m ON m.member = x.seq AND m.kind = 0 \

@@ -118,6 +118,7 @@ async fn insert(txn: &mut Txn, new: &NewUser) -> Result<Vec<(i64, String)>, Writ
         now,
         record,
         document,
+        keys.name_is_address,
     ];
     txn.writing();
     if let Err(error) = txn.session()?.execute(INSERT_USER.into(), args).await {
@@ -134,7 +135,7 @@ async fn insert(txn: &mut Txn, new: &NewUser) -> Result<Vec<(i64, String)>, Writ
 
 /// Parameters without names: SQLite looks a name up among all names.
 const INSERT_USER: &str = "INSERT INTO users (id, source, user_name, user_name_key, external_id, display_name, active, created, modified, \
-                    version, record, document) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?)";
+                    version, record, document, name_is_address) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)";
 
 /// A row of a table without rowids does not count as the last one.
 const INSERT_EMAIL: &str = "INSERT INTO user_emails (value_key, user) VALUES (?, last_insert_rowid())";
@@ -155,6 +156,7 @@ async fn insert_in_one(txn: &mut Txn, new: &NewUser) -> Result<Vec<(i64, String)
         micros(context.act.now),
         signed(txn.next_seq().0),
         document,
+        keys.name_is_address,
     ];
     let rows = txn.session()?.query(INSERT_IN_ONE.into(), args).await;
     Ok(crate::session::read("write a user", rows.map_err(|error| refused(error, &keys.name))?)?)
@@ -162,8 +164,8 @@ async fn insert_in_one(txn: &mut Txn, new: &NewUser) -> Result<Vec<(i64, String)
 
 const INSERT_IN_ONE: &str = "WITH made AS ( \
          INSERT INTO users (id, source, user_name, user_name_key, external_id, display_name, active, created, modified, \
-                            version, record, document) \
-         VALUES ($4, $5, $6, $7, $1, $8, $9, $10, $10, 1, $11, $12) RETURNING seq), \
+                            version, record, document, name_is_address) \
+         VALUES ($4, $5, $6, $7, $1, $8, $9, $10, $10, 1, $11, $12, $13) RETURNING seq), \
      addresses AS ( \
          INSERT INTO user_emails (value_key, \"user\") \
          SELECT DISTINCT value, made.seq FROM made, json_each($3)) \

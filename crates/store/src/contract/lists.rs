@@ -63,6 +63,34 @@ pub async fn keys_answer_filters(store: &dyn Store) {
     }
 }
 
+/// An address that is the userName, too, is found as others are, through every change of either.
+pub async fn a_name_that_is_an_address_is_found_as_one(store: &dyn Store) {
+    let found = async |address: &str| users(store, &format!("emails.value eq \"{address}\"")).await;
+    let emails = |list: &[&str]| -> serde_json::Value { list.iter().map(|a| json!({"value": a})).collect() };
+    let body =
+        user_body(json!({"userName": "Kim@ex.test", "emails": emails(&["kim@EX.test", "kim@home.test"])}));
+    let kim = store.create_user(entra(0), body).await.expect("written").stored.id;
+    user(store, "lee@ex.test").await;
+    assert_eq!([found("kim@ex.test").await, found("kim@home.test").await], [[kim], [kim]]);
+    assert_eq!(found("lee@ex.test").await, [], "a name alone is no address");
+    let put = async |name: &str, addresses: &[&str]| {
+        let body = user_body(json!({"userName": name, "emails": emails(addresses)}));
+        store.replace_user(entra(1), kim, body).await.expect("written");
+    };
+    put("kim.new@ex.test", &["kim@ex.test", "kim@home.test"]).await;
+    assert_eq!([found("kim@ex.test").await, found("kim@home.test").await], [[kim], [kim]]);
+    put("kim@home.test", &["kim@ex.test", "kim@home.test"]).await;
+    assert_eq!([found("kim@ex.test").await, found("kim@home.test").await], [[kim], [kim]]);
+    put("kim@home.test", &["kim@ex.test"]).await;
+    assert_eq!((found("kim@ex.test").await, found("kim@home.test").await), (vec![kim], vec![]));
+    let other = Query {
+        filter: filtered(ResourceKind::User, "emails.value eq \"kim@ex.test\"").filter,
+        ..Query::all(None)
+    };
+    let page = store.list_users(&source("okta"), other).await.expect("listed");
+    assert_eq!(page.total, 0, "another source's");
+}
+
 /// What no key answers is evaluated, row by row and page by page.
 pub async fn the_rest_is_evaluated(store: &dyn Store) {
     let mut odd = Vec::new();
