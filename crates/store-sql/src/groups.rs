@@ -167,7 +167,7 @@ pub(crate) async fn put(
     update(txn, &context, old, new, &rows, WriteVerb::ReplaceGroup).await
 }
 
-/// PATCH.
+/// PATCH. One of a single member asks for no savepoint: what it changes is said by [`Txn::writing`] and [`Txn::written`].
 pub(crate) async fn patch(
     txn: &mut Txn,
     context: WriteContext,
@@ -223,6 +223,7 @@ async fn update(
     change.deltas.extend(rows.deltas());
     let changed = !change.deltas.is_empty();
     if !changed && !rows.parked_changed {
+        txn.written();
         let position = txn.head().seq;
         return Ok(Written { stored: old, changed: false, restored: false, parked: 0, position });
     }
@@ -238,6 +239,7 @@ async fn update(
     let waiting = parked::waiting_for(txn, joining.as_deref()).await?;
     parked::join(txn, context, waiting, &mut change).await?;
     change.record(txn, context)?;
+    txn.written();
     let stored = StoredGroup {
         id: old.id,
         created: old.created,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::args;
 use crate::session::Session;
 use axon_model::{Delta, GroupId, MemberKind, SourceId, UserId};
-use axon_scim::{CompareOp, Expr, Filter, Literal, MemberRef, Op};
+use axon_scim::{CompareOp, Expr, Filter, Literal, MemberRef, Op, PatchRequest};
 use axon_store::{StoreError, WriteContext, WriteError};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -64,11 +64,16 @@ async fn by_id(
     if let [value] = values {
         // Most requests name one member.
         let Ok(id) = value.parse::<UserId>() else { return Ok(()) };
-        let sql = "SELECT 0, 0, seq, id FROM users WHERE id = $1 AND source = $2 \
-                   UNION ALL SELECT 0, 1, seq, id FROM groups WHERE id = $1 AND source = $2";
-        let args = args![id.as_uuid().as_bytes(), source.as_str()];
-        for row in session.all("look members up", sql, args).await? {
-            found.push(decode(row, first)?);
+        // Most members are users, and nothing that is a user is a group, too.
+        for sql in [
+            "SELECT 0, 0, seq, id FROM users WHERE id = $1 AND source = $2",
+            "SELECT 0, 1, seq, id FROM groups WHERE id = $1 AND source = $2",
+        ] {
+            let args = args![id.as_uuid().as_bytes(), source.as_str()];
+            if let Some(row) = session.first("look members up", sql, args).await? {
+                found.push(decode(row, first)?);
+                break;
+            }
         }
         return Ok(());
     }
@@ -237,11 +242,13 @@ impl<'a> Members<'a> {
             {
                 let sql = "INSERT INTO members (grp, kind, member, record) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
                 let args = args![self.group, *kind, *seq, record];
+                txn.writing();
                 if txn.session()?.run("add members", sql, args).await? > 0 {
                     self.net.insert((*kind, *seq), (*id, Net::Added));
                 }
                 continue;
             }
+            txn.writing();
             for ((kind, record), seqs) in rows {
                 let sql = "INSERT INTO members (grp, kind, member, record) \
                            SELECT $1, $2, CAST(value AS BIGINT), $3 FROM json_each($4) WHERE true \
@@ -274,20 +281,40 @@ impl<'a> Members<'a> {
     /// Removes those that are named.
     async fn remove(&mut self, txn: &mut Txn, values: Vec<String>) -> Result<(), WriteError> {
         let found = resolve(txn.session()?, &self.context.source, &values).await?;
-        for kind in [0, 1] {
-            let seqs: Vec<Value> = found.iter().filter(|f| f.kind == kind).map(|f| f.seq.into()).collect();
-            self.delete(txn, kind, seqs).await?;
+        if let [one] = &found[..] {
+            self.delete_one(txn, one).await?;
+        } else {
+            for kind in [0, 1] {
+                let seqs: Vec<Value> =
+                    found.iter().filter(|f| f.kind == kind).map(|f| f.seq.into()).collect();
+                self.delete(txn, kind, seqs).await?;
+            }
         }
+        if self.parked == 0 {
+            return Ok(());
+        }
+        txn.writing();
         let forgotten = parked::forget(txn, self.group, &Value::from(values).to_string()).await?;
         self.parked -= forgotten.min(self.parked);
         self.parked_changed |= forgotten > 0;
         Ok(())
     }
 
+    async fn delete_one(&mut self, txn: &mut Txn, one: &Found) -> Result<(), StoreError> {
+        let sql = "DELETE FROM members WHERE grp = $1 AND kind = $2 AND member = $3 RETURNING record";
+        txn.writing();
+        let record: Option<i64> =
+            txn.session()?.value("remove members", sql, args![self.group, one.kind, one.seq]).await?;
+        record.map_or(Ok(()), |record| {
+            self.removed(vec![(one.kind, one.seq, record, one.id.as_bytes().to_vec())])
+        })
+    }
+
     async fn delete(&mut self, txn: &mut Txn, kind: i64, seqs: Vec<Value>) -> Result<(), StoreError> {
         if seqs.is_empty() {
             return Ok(());
         }
+        txn.writing();
         let sql = "DELETE FROM members WHERE grp = $1 AND kind = $2 AND member IN (SELECT CAST(value AS BIGINT) \
                    FROM json_each($3)) RETURNING kind, member, record, CASE kind WHEN 0 THEN (SELECT id FROM users \
                    WHERE seq = member) ELSE (SELECT id FROM groups WHERE seq = member) END";
@@ -342,6 +369,18 @@ impl<'a> Members<'a> {
         self.parked -= forgotten.min(self.parked);
         self.parked_changed |= forgotten > 0;
         self.add(txn, values).await
+    }
+}
+
+/// Whether a PATCH names one member and does nothing else. It is refused before it has changed anything, or not at all.
+pub(crate) fn is_of_one_member(patch: &PatchRequest) -> bool {
+    let mut ops = patch.member_ops();
+    let (Some(op), None, false) = (ops.next(), ops.next(), patch.touches_document()) else { return false };
+    match op {
+        Op::AddMembers(members) => members.len() == 1,
+        Op::RemoveMembers(named) => named.len() == 1,
+        Op::RemoveMembersWhere(filter) => named_by(filter.expr()).is_some_and(|named| named.len() == 1),
+        Op::Attribute(_) | Op::ReplaceMembers(_) | Op::ClearMembers => false,
     }
 }
 

@@ -92,6 +92,8 @@ pub(crate) async fn park(
     }
     unknown.iter().try_for_each(|value| check_key("members.value", value))?;
     txn.parks();
+    // It may be refused after the rows are there.
+    txn.guard().await?;
     let sql = "INSERT INTO parked (grp, value) SELECT $1, value FROM json_each($2) WHERE true ON CONFLICT DO \
                NOTHING";
     let args = args![group, serde_json::Value::from(unknown).to_string()];

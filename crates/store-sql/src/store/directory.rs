@@ -10,6 +10,7 @@ use axon_store::{
 
 use super::SqlStore;
 use crate::database::Database;
+use crate::members::is_of_one_member;
 use crate::pieces::Pieces;
 use crate::{groups, list, load, reader, users};
 
@@ -71,6 +72,13 @@ impl<D: Database> DirectoryStore for SqlStore<D> {
         id: GroupId,
         patch: PatchRequest,
     ) -> Result<Written<StoredGroup>, WriteError> {
+        if is_of_one_member(&patch) {
+            return self
+                .inner
+                .writer
+                .run_bare(move |txn| Box::pin(groups::patch(txn, context, id, patch)))
+                .await;
+        }
         self.write(move |txn| Box::pin(groups::patch(txn, context, id, patch))).await
     }
 
