@@ -259,3 +259,53 @@ async fn one_member_of_a_large_group_costs_a_few_rows() {
     let members = vec![MemberRef::new(sales.to_string())];
     store.create_group(kit::entra(4), body, members).await.unwrap();
 }
+
+/// Migration 7 changes no row: an address that is the name, too, keeps its row until the addresses change.
+#[tokio::test]
+async fn addresses_from_before_are_found_and_leave_with_their_user() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("axon.db");
+    let store = SqliteStore::open(options(&file)).await.unwrap();
+    let body = |more: &[&str]| {
+        let all = std::iter::once("kim@ex.test").chain(more.iter().copied());
+        let emails: Vec<_> = all.map(|address| json!({"value": address})).collect();
+        kit::user_body(json!({"userName": "kim@ex.test", "emails": emails}))
+    };
+    let kim = store.create_user(kit::entra(0), body(&[])).await.unwrap().stored.id;
+    store.close().await;
+    run(&file, "INSERT INTO user_emails (value_key, user) SELECT user_name_key, seq FROM users")
+        .await
+        .unwrap();
+    run(&file, "UPDATE users SET name_is_address = 0").await.unwrap();
+    let store = SqliteStore::open(options(&file)).await.unwrap();
+    let found = async || {
+        let query = kit::filtered(ResourceKind::User, "emails.value eq \"KIM@ex.test\"");
+        let page = store.list_users(&kit::source("entra"), query).await.unwrap();
+        page.items.iter().map(|user| user.id).collect::<Vec<_>>()
+    };
+    assert_eq!(found().await, [kim]);
+    let renamed = kit::user_body(
+        json!({"userName": "kim@ex.test", "title": "x", "emails": [{"value": "kim@ex.test"}]}),
+    );
+    store.replace_user(kit::entra(1), kim, renamed).await.unwrap();
+    assert_eq!(found().await, [kim], "both forms at once are one user");
+    store.replace_user(kit::entra(2), kim, body(&["k@home.test"])).await.unwrap();
+    assert_eq!(found().await, [kim]);
+    store.replace_user(kit::entra(3), kim, kit::user_body(json!({"userName": "kim@ex.test"}))).await.unwrap();
+    assert_eq!(found().await, [], "no row from before is left");
+    store.close().await;
+}
+
+/// The commits of the writer that serves return before the disk has them; what it acknowledges has been waited for.
+#[tokio::test]
+async fn the_disk_is_waited_for_beside_the_writer() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("axon.db");
+    let store = SqliteStore::open(options(&file)).await.unwrap();
+    let disk = axon_store_sql::Database::disk(store.database()).expect("the log can be waited for");
+    let before = disk.settled().counts();
+    kit::user(&store, "kim").await;
+    let (begun, reached) = disk.settled().counts();
+    assert!(begun > before.0 && begun == reached, "{begun} commits, {reached} on the disk");
+    store.close().await;
+}
