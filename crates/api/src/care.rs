@@ -16,11 +16,11 @@ mod turns;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axon_model::{Clock, HealthState, SourceId};
+use axon_model::{Clock, HealthState, RequestId, SourceId};
 use axon_scim::ScimError;
 use time::OffsetDateTime;
 
-pub use failure::{Answered, Sent};
+pub use failure::{Answered, Operation, Sent};
 pub use ledger::Ledger;
 pub use record::{Exchange, Head, RecordSettings, Recorded, Recorder, read as read_recording};
 pub use turns::{Turn, TurnLimits};
@@ -82,6 +82,20 @@ impl Care {
     pub fn enter(&self, answered: &Answered<'_>, clock: &dyn Clock) {
         if let Some(cared) = answered.admission.cared.get() {
             failure::enter(cared, answered, clock.now());
+        }
+    }
+
+    /// Enters one operation of a bulk request of a source.
+    pub fn enter_operation(
+        &self,
+        source: &SourceId,
+        request: &RequestId,
+        operation: Operation,
+        error: Option<&ScimError>,
+        clock: &dyn Clock,
+    ) {
+        if let Some(cared) = self.sources.get(source) {
+            failure::enter_operation(cared, request, operation, error, clock.now());
         }
     }
 

@@ -12,10 +12,14 @@ pub const SCIM_JSON: &str = "application/scim+json; charset=utf-8";
 /// Answers name people: no cache on the way keeps them, the client's own asks each time (an entity tag makes that cheap).
 const PRIVATE: &str = "private, no-cache";
 
+/// What one resource takes, about: it is written without asking for more room on the way.
+const ONE: usize = 1000;
+
 /// An answer with this status and body.
 pub fn scim_json(status: StatusCode, body: &impl Serialize) -> Response {
-    match serde_json::to_vec(body) {
-        Ok(bytes) => typed(status, Body::from(bytes)),
+    let mut bytes = Vec::with_capacity(ONE);
+    match serde_json::to_writer(&mut bytes, body) {
+        Ok(()) => typed(status, Body::from(bytes)),
         Err(error) => unwritable(&error),
     }
 }

@@ -21,9 +21,12 @@ pub enum Refusal {
     /// The issuer shows no such key.
     #[error("its issuer has no such key")]
     UnknownKey,
-    /// The issuer's keys cannot be read now, or were read a moment ago and had not this one: it may be worth another try.
+    /// The issuer's keys cannot be read now: it may be worth another try.
     #[error("its issuer's keys cannot be read now")]
     KeysUnavailable,
+    /// The issuer's keys were read a moment ago and had not this one. It may have come since, or be invented.
+    #[error("its issuer showed no such key a moment ago")]
+    KeyNotSeen,
     /// The signature is not by that key.
     #[error("its signature does not hold")]
     BadSignature,
@@ -52,6 +55,7 @@ impl Refusal {
             Self::WrongAlgorithm => "wrong-algorithm",
             Self::UnknownKey => "unknown-key",
             Self::KeysUnavailable => "keys-unavailable",
+            Self::KeyNotSeen => "key-not-seen",
             Self::BadSignature => "bad-signature",
             Self::Expired => "expired",
             Self::NotYet => "not-yet",
@@ -62,6 +66,11 @@ impl Refusal {
 
     /// Whether the same token may be taken in a moment.
     pub const fn is_passing(self) -> bool {
-        matches!(self, Self::KeysUnavailable)
+        matches!(self, Self::KeysUnavailable | Self::KeyNotSeen)
+    }
+
+    /// Whether whoever showed the token may have made it up: many of those from one address are answered late.
+    pub const fn may_be_a_guess(self) -> bool {
+        !matches!(self, Self::KeysUnavailable)
     }
 }

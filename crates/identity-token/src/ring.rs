@@ -71,7 +71,7 @@ impl KeyRing {
                 found if !found.is_empty() => Ok(found),
                 _ if has_read => Err(Refusal::UnknownKey),
                 // The issuer may have begun to use it since we last looked.
-                _ => Err(Refusal::KeysUnavailable),
+                _ => Err(Refusal::KeyNotSeen),
             },
             None => Err(Refusal::KeysUnavailable),
         }

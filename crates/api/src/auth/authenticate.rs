@@ -26,6 +26,8 @@ enum Why {
     Refused(&'static str),
     /// It cannot be found out now.
     NotNow,
+    /// It cannot be found out now, and what was shown may be made up.
+    NotNowOrNever,
 }
 
 impl From<StoreError> for Why {
@@ -37,7 +39,11 @@ impl From<StoreError> for Why {
 
 impl From<Refusal> for Why {
     fn from(refusal: Refusal) -> Self {
-        if refusal.is_passing() { Self::NotNow } else { Self::Refused(refusal.as_str()) }
+        match (refusal.is_passing(), refusal.may_be_a_guess()) {
+            (false, _) => Self::Refused(refusal.as_str()),
+            (true, false) => Self::NotNow,
+            (true, true) => Self::NotNowOrNever,
+        }
     }
 }
 
@@ -53,17 +59,24 @@ pub(crate) async fn authenticate(
     let why = match identify(headers, api).await {
         Ok((known, profile)) => return Ok((known.caller, profile)),
         Err(Why::Refused(why)) => why,
-        Err(Why::NotNow) => {
+        Err(why) => {
             count("cannot-be-checked");
+            if matches!(why, Why::NotNowOrNever) && !is_answered_after_a_while(admitted, api).await {
+                return Err(too_many());
+            }
             return Err(ScimError::unavailable("tokens cannot be checked now; try again").into());
         }
     };
     count(why);
     // Only what was shown and refused is a guess.
     if why != NO_TOKEN && !is_answered_after_a_while(admitted, api).await {
-        return Err(ScimError::too_many_requests("too many requests without a token that is accepted").into());
+        return Err(too_many());
     }
     Err(ScimError::unauthorized("a valid bearer token of a configured source is needed").into())
+}
+
+fn too_many() -> Refused {
+    ScimError::too_many_requests("too many requests without a token that is accepted").into()
 }
 
 /// Counts a refused request.

@@ -78,6 +78,11 @@ async fn answer(outcome: Result<impl IntoResponse, OAuthError>, admitted: &Admit
             let error = if is_answered { OAuthError::InvalidClient(why) } else { OAuthError::ComeBack };
             error.into_response()
         }
+        Err(OAuthError::UnavailableOrGuessed) => {
+            let is_answered = is_answered_after_a_while(admitted, api).await;
+            let error = if is_answered { OAuthError::Unavailable } else { OAuthError::ComeBack };
+            error.into_response()
+        }
         Err(other) => other.into_response(),
     };
     // RFC 6749 section 5.1: nobody on the way keeps it.

@@ -3,7 +3,7 @@
 //! Of a call that failed the ledger keeps the attribute names and types of its body and no value, and the answer's sentence
 //! without what it quotes: enough to mend a mapping by, nothing that names a person or is a secret.
 
-use axon_model::FailedCall;
+use axon_model::{FailedCall, RequestId};
 use axon_scim::ScimError;
 use axum::body::Bytes;
 use serde_json::Value;
@@ -92,6 +92,47 @@ pub fn enter(cared: &Cared, answered: &Answered<'_>, now: OffsetDateTime) {
         status: answered.status,
         scim_type: answered.error.and_then(|error| error.scim_type).map(|kind| kind.as_str().to_owned()),
         detail: answered.error.map_or_else(String::new, |error| unquoted(&error.detail)),
+        shape,
+    };
+    cared.ledger.failed(failure, about_references);
+}
+
+/// One operation of a bulk request: for the ledger a call like any other.
+pub struct Operation {
+    method: &'static str,
+    route: &'static str,
+    shape: String,
+    about_references: bool,
+}
+
+impl Operation {
+    /// The call that it stands for, before its body is handed on.
+    pub fn of(method: &'static str, route: &'static str, body: &Value) -> Self {
+        Self { method, route, shape: outline::of(body), about_references: is_about_references(body) }
+    }
+}
+
+/// Enters an operation into its source's ledger.
+pub fn enter_operation(
+    cared: &Cared,
+    request: &RequestId,
+    operation: Operation,
+    error: Option<&ScimError>,
+    now: OffsetDateTime,
+) {
+    let Operation { method, route, shape, about_references } = operation;
+    let Some(error) = error.filter(|error| is_failure(method, route, error.status)) else {
+        cared.ledger.went_well(now, error.is_none());
+        return;
+    };
+    let failure = FailedCall {
+        at: now,
+        request: request.clone(),
+        method: method.to_owned(),
+        route: route.to_owned(),
+        status: error.status,
+        scim_type: error.scim_type.map(|kind| kind.as_str().to_owned()),
+        detail: unquoted(&error.detail),
         shape,
     };
     cared.ledger.failed(failure, about_references);

@@ -11,7 +11,9 @@ use super::segment::Segment;
 use super::{groups, users};
 use crate::body::JsonBody;
 use crate::call::{Call, Condition};
+use crate::care::Operation;
 use crate::reply::{Refused, scim_json};
+use crate::routes::Route;
 use crate::state::Api;
 
 /// The most operations of one request.
@@ -34,10 +36,26 @@ pub async fn handle(
 }
 
 async fn carry_out(api: &Api, call: &Call, step: BulkStep) -> Result<Done, ScimError> {
-    call.permits_write(step.kind)?;
     let known = step.id.clone();
-    let response = send(api, call, step).await.map_err(|Refused(error)| error)?;
-    Ok(told(&response, known))
+    let operation = Operation::of(step.method.as_str(), route(&step).name(), &step.data);
+    let outcome = match call.permits_write(step.kind) {
+        Ok(()) => send(api, call, step).await.map_err(|Refused(error)| error),
+        Err(error) => Err(error),
+    };
+    // The answer to the whole is 200 whatever became of its parts.
+    let error = outcome.as_ref().err();
+    api.care.enter_operation(&call.source, &call.request, operation, error, api.clock.as_ref());
+    outcome.map(|response| told(&response, known))
+}
+
+/// The route of the request that a step stands for.
+const fn route(step: &BulkStep) -> Route {
+    match (step.kind, step.method) {
+        (ResourceKind::User, BulkMethod::Post) => Route::Users,
+        (ResourceKind::User, _) => Route::User,
+        (ResourceKind::Group, BulkMethod::Post) => Route::Groups,
+        (ResourceKind::Group, _) => Route::Group,
+    }
 }
 
 /// What came of a step, from its answer. The body is short, since the id alone was asked for, and is dropped.

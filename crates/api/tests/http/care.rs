@@ -215,6 +215,31 @@ async fn the_health_of_a_source_is_counted_kept_and_told_without_values() {
 }
 
 #[tokio::test]
+async fn operations_of_a_bulk_request_count_as_the_calls_that_they_stand_for() {
+    let server = Server::start().await;
+    let kim = json!({"schemas": [crate::kit::USER], "userName": "kim@secret.test"});
+    let join = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+        "Operations": [{"op": "add", "path": "members", "value": [{"value": crate::kit::NOBODY}]}]});
+    let bulk = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": [
+        {"method": "POST", "path": "/Users", "bulkId": "a", "data": kim},
+        {"method": "PATCH", "path": format!("/Groups/{}", crate::kit::NOBODY), "data": join},
+        {"method": "POST", "path": "/Users", "bulkId": "b", "data": kim},
+    ]});
+    server.entra().post("/Bulk", bulk).await.ok(200);
+    server.api.store_ledgers().await;
+    let (_, health) = server.store.health().await.unwrap().remove(0);
+    let counts = health.counts(axon_model::Clock::now(server.clock.as_ref()));
+    assert_eq!((counts.calls, counts.failed, counts.reference_failed), (4, 1, 1), "with the request itself");
+    let failure = health.last_failure.unwrap();
+    assert_eq!((failure.route.as_str(), failure.status), ("/scim/v2/Users", 409));
+    assert!(
+        failure.shape.contains("userName: text") && !failure.shape.contains("secret"),
+        "{}",
+        failure.shape
+    );
+}
+
+#[tokio::test]
 async fn a_refused_token_of_a_source_is_seen_at_once_and_forgotten_when_another_is_accepted() {
     let server = Server::start().await;
     let token = server.give_token("entra", "old", None).await;

@@ -10,7 +10,10 @@ use axon_model::Clock as _;
 use axon_store::Scopes;
 use serde_json::{Value, json};
 
+use tokio::time::Duration;
+
 use crate::kit::{LIMITS, Server};
+use crate::slowed::{from, took};
 
 const TENANT: &str = "11111111-2222-3333-4444-555555555555";
 const AUDIENCE: &str = "8adf8e6e-67b2-4cf2-a259-e3dc5476c621";
@@ -81,6 +84,28 @@ async fn entra_s_own_token_of_either_version_is_the_source_s() {
     server.bearer(&format!("{token}x")).get("/Users").await.refused(401, "");
     server.clock.advance(time::Duration::hours(2));
     server.bearer(&token).get("/Users").await.refused(401, "");
+}
+
+#[tokio::test]
+async fn invented_keys_of_one_address_are_answered_later_and_later() {
+    let (issuer, key) = (FakeIssuer::start().await, SigningKey::p256("k1"));
+    issuer.issue("", issuer.base(), &[&key]);
+    let okta = Issuer::discovered(issuer.base()).unwrap();
+    let server = server(vec![(rule(okta, &[]), grant("okta", Scopes::ALL))]).await;
+    let sign = |key: &SigningKey| key.sign(&claims(&server, issuer.base(), &json!({})));
+    assert_eq!(from(&server, &server.bearer(&sign(&key)), "192.0.2.1", &[]).await.status, 200);
+    let invented = sign(&SigningKey::p256("invented"));
+    for _ in 0..5 {
+        let answer = from(&server, &server.bearer(&invented), "192.0.2.1", &[]).await;
+        assert_eq!(answer.status, 503, "the issuer may have made it since it was asked");
+    }
+    let client = server.bearer(&invented);
+    let (status, waited) = took(from(&server, &client, "192.0.2.1", &[])).await;
+    assert!(status == 503 && waited >= Duration::from_millis(100), "{waited:?}");
+    let (status, waited) = took(from(&server, &client, "192.0.2.1", &[])).await;
+    assert!(status == 503 && waited >= Duration::from_millis(200), "{waited:?}");
+    assert_eq!(issuer.asked("/keys"), 1, "nor is the issuer asked for each");
+    assert_eq!(from(&server, &server.bearer(&sign(&key)), "192.0.2.1", &[]).await.status, 200);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use tokio::time::{Duration, Instant};
 
 use crate::kit::{Answer, Client, LIMITS, Server};
 
-async fn from(server: &Server, client: &Client<'_>, address: &str, headers: &[(&str, &str)]) -> Answer {
+pub async fn from(server: &Server, client: &Client<'_>, address: &str, headers: &[(&str, &str)]) -> Answer {
     let mut request = client.request("GET", "/Users?count=0");
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -23,7 +23,7 @@ async fn from(server: &Server, client: &Client<'_>, address: &str, headers: &[(&
 }
 
 /// How long the answer took, in the clock that sleeps go by.
-async fn took(answer: impl Future<Output = Answer>) -> (u16, Duration) {
+pub async fn took(answer: impl Future<Output = Answer>) -> (u16, Duration) {
     let began = Instant::now();
     let answer = answer.await;
     (answer.status, began.elapsed())

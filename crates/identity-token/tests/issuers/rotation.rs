@@ -20,11 +20,7 @@ async fn a_new_key_is_found_at_once_and_unknown_ones_are_looked_for_once() {
     // A thousand invented keys within ten seconds cost no look at all, and after them one.
     let stranger = |n: u32| token(&SigningKey::p256(&format!("invented-{n}")));
     for n in 0..20 {
-        assert_eq!(
-            stage.refusal(&stranger(n)).await,
-            Some(Refusal::KeysUnavailable),
-            "it may have come just now"
-        );
+        assert_eq!(stage.refusal(&stranger(n)).await, Some(Refusal::KeyNotSeen), "it may have come just now");
     }
     assert_eq!(stage.issuer.asked("/keys"), 2);
     stage.clock.advance(Duration::seconds(11));

@@ -96,10 +96,10 @@ async fn by_secret(id: &str, secret: &str, api: &Api) -> Result<Client, OAuthErr
 
 async fn by_assertion(id: Option<&str>, assertion: &str, api: &Api) -> Result<Client, OAuthError> {
     let verified = api.trusts.federated.verify(assertion).await.map_err(|refusal: Refusal| {
-        if refusal.is_passing() {
-            OAuthError::Unavailable
-        } else {
-            OAuthError::InvalidClient(refusal.as_str())
+        match (refusal.is_passing(), refusal.may_be_a_guess()) {
+            (false, _) => OAuthError::InvalidClient(refusal.as_str()),
+            (true, false) => OAuthError::Unavailable,
+            (true, true) => OAuthError::UnavailableOrGuessed,
         }
     })?;
     let first = verified.gives[0];

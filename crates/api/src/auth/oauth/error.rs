@@ -21,6 +21,8 @@ pub(super) enum OAuthError {
     ComeBack,
     /// The store or an issuer cannot be asked now.
     Unavailable,
+    /// An issuer cannot be asked now, and what was shown may be made up.
+    UnavailableOrGuessed,
     /// The server is at fault.
     ServerError,
 }
@@ -40,7 +42,7 @@ impl OAuthError {
             Self::InvalidClient(_) => "invalid_client",
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::InvalidScope => "invalid_scope",
-            Self::ComeBack | Self::Unavailable => "temporarily_unavailable",
+            Self::ComeBack | Self::Unavailable | Self::UnavailableOrGuessed => "temporarily_unavailable",
             Self::ServerError => "server_error",
         }
     }
@@ -52,7 +54,7 @@ impl OAuthError {
             }
             Self::InvalidClient(_) => StatusCode::UNAUTHORIZED,
             Self::ComeBack => StatusCode::TOO_MANY_REQUESTS,
-            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable | Self::UnavailableOrGuessed => StatusCode::SERVICE_UNAVAILABLE,
             Self::ServerError => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -64,7 +66,7 @@ impl OAuthError {
             Self::UnsupportedGrantType => "the one grant is client_credentials",
             Self::InvalidScope => "the scopes are read, write and users-only, as far as the client has them",
             Self::ComeBack => "too many requests; try again later",
-            Self::Unavailable => "the client cannot be checked now; try again",
+            Self::Unavailable | Self::UnavailableOrGuessed => "the client cannot be checked now; try again",
             Self::ServerError => "internal error; the log has it by the request id",
         }
     }
