@@ -35,7 +35,7 @@ pub(super) struct Told {
 impl Told {
     /// Answers a group that is on the disk.
     pub fn answer(&self, committed: Committed) {
-        let Committed { mut group, head, began } = committed;
+        let Committed { group, head, began } = committed;
         // What another process committed may have been told before.
         self.moved.send_if_modified(|told| {
             let further = head > *told;
@@ -51,7 +51,9 @@ impl Told {
         metrics::counter!("axon_store_writes_total").increment(writes);
         metrics::counter!("axon_store_refused_total").increment(refused);
         metrics::histogram!("axon_store_commit_seconds").record(began.elapsed().as_secs_f64());
-        group.drain(..).for_each(|job| job.answer(None));
+        for job in group {
+            job.answer(None);
+        }
     }
 }
 
@@ -59,7 +61,9 @@ impl Told {
 pub(super) fn refuse(group: Vec<Box<dyn Job>>, why: &str) {
     metrics::counter!("axon_store_failed_commits_total").increment(1);
     tracing::error!(error = %why, writes = group.len(), "a group of writes was not committed");
-    group.into_iter().for_each(|job| job.answer(Some(why)));
+    for job in group {
+        job.answer(Some(why));
+    }
 }
 
 /// What the thread is given: a commit's number, and its writes where it was not undone.
