@@ -190,8 +190,8 @@ pub(crate) fn let_through<'m>(
 }
 
 /// Whether the role is one that a broken rule is about.
-fn breaks(map: &RoleMap, rule: &Separation, role: &RoleName) -> bool {
-    map.roles.get(role).is_some_and(|spec| !spec.whole.is_disjoint(&rule.roles))
+fn breaks(map: &RoleMap, broken: &Separation, role: &RoleName) -> bool {
+    map.roles.get(role).is_some_and(|spec| !spec.whole.is_disjoint(&broken.roles))
 }
 
 /// A request as explanations show it.

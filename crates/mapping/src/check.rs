@@ -16,8 +16,10 @@ use time::OffsetDateTime;
 
 use crate::identity::Identity;
 use crate::map::RoleMap;
+use crate::names::RoleName;
 use crate::place::Place;
 use crate::selection::Selection;
+use crate::together::Together;
 
 pub(crate) use groups::group_problems;
 pub use lint::{Lint, Severity};
@@ -77,7 +79,10 @@ pub fn check(map: &RoleMap, directory: Option<&Directory>, now: OffsetDateTime) 
         powers::lines(map, role, &mut findings);
     }
     powers::mappings(map, &mut findings);
-    views::all(map, &mut findings);
+    let whole = |role: &RoleName| map.roles.get(role).map(|role| &role.whole);
+    let together = Together::of(map.mappings.iter(), &map.rules.separate, whole);
+    powers::credentials(map, &together, &mut findings);
+    views::all(map, &together, &mut findings);
     groups::patterns(map, &mut findings);
     groups::of_tests(map, &mut findings);
     if let Some(directory) = directory {

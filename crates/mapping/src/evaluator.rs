@@ -323,11 +323,6 @@ impl Evaluator {
         self.claims.name_of_user(user)
     }
 
-    /// Every principal with the numbers of its roles of the [`View`].
-    pub(crate) fn roles_of_principals(&self) -> impl Iterator<Item = (SqlName, BTreeSet<usize>)> {
-        self.graph.principals.keys().map(|name| (*name, self.roles_of(*name)))
-    }
-
     /// The numbers of the roles of the [`View`] that a principal has: what a rule of separation withholds is left out.
     pub(crate) fn roles_of(&self, name: SqlName) -> BTreeSet<usize> {
         let known = self.claims.of(name).filter(|(_, standing)| !standing.stranger);
@@ -359,6 +354,19 @@ impl Evaluator {
     /// Numbers among [`role_names`](Self::role_names) of the roles that a principal is in, ascending.
     pub(crate) fn in_roles(&self, name: SqlName) -> &[usize] {
         self.claims.joined(name)
+    }
+
+    /// The direct members of a role of the target.
+    pub(crate) fn members_of(&self, role: SqlName) -> impl Iterator<Item = SqlName> {
+        // Every member is a principal: none comes before the first of them.
+        let first = self
+            .graph
+            .principals
+            .keys()
+            .next()
+            .map(|member| axon_reconcile::Membership { role, member: *member });
+        let from = first.into_iter().flat_map(|first| self.graph.members.range(first..));
+        from.take_while(move |membership| membership.role == role).map(|membership| membership.member)
     }
 
     /// Groups that are one principal of the graph, with its name.

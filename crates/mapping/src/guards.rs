@@ -81,31 +81,31 @@ pub(crate) fn read(
     sections: &[(&str, &Node)],
     roles: &BTreeSet<RoleName>,
 ) -> GuardRules {
-    let mut rules = GuardRules::default();
+    let mut guards = GuardRules::default();
     for (key, node) in sections {
         match *key {
-            "removals" => rules.removals = budget(reader, node, "`guards.removals`"),
-            "leavers" => rules.leavers = budget(reader, node, "`guards.leavers`"),
+            "removals" => guards.removals = budget(reader, node, "`guards.removals`"),
+            "leavers" => guards.leavers = budget(reader, node, "`guards.leavers`"),
             "protect" => {
                 let items = reader.list(node, "`guards.protect`");
-                rules.protect = items.iter().filter_map(|n| protection(reader, n)).collect();
+                guards.protect = items.iter().filter_map(|n| protection(reader, n)).collect();
             }
             "steps" => {
                 let Some(fields) = reader.fields(node, "`guards.steps`", STEPS_KEYS, &[]) else { continue };
                 let words: Vec<(&str, StepKind)> = StepKind::ALL.iter().map(|k| (k.name(), *k)).collect();
                 for item in fields.get("hold").map_or(&[][..], |n| reader.list(n, "`guards.steps.hold`")) {
-                    rules.hold.extend(reader.word(item, "a kind of step", &words));
+                    guards.hold.extend(reader.word(item, "a kind of step", &words));
                 }
                 if let Some(node) = fields.get("second_person") {
                     let words = [("true", true), ("false", false)];
-                    rules.two_release_steps = reader.word(node, "`second_person`", &words).unwrap_or(true);
+                    guards.two_release_steps = reader.word(node, "`second_person`", &words).unwrap_or(true);
                 }
             }
-            "break_glass" => rules.break_glass = break_glass::read(reader, node, roles),
+            "break_glass" => guards.break_glass = break_glass::read(reader, node, roles),
             _ => {}
         }
     }
-    rules
+    guards
 }
 
 fn budget(reader: &Reader<'_>, node: &Node, what: &str) -> Option<RemovalBudget> {

@@ -49,6 +49,7 @@ mod silence;
 mod standing;
 pub mod target;
 pub mod template;
+mod together;
 mod view;
 mod yaml;
 

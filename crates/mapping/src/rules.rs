@@ -1,5 +1,7 @@
 //! `rules`: what nobody may have, however it would come about.
 
+pub(crate) mod together;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use axon_reconcile::GrantState;

@@ -149,6 +149,16 @@ fn cases() -> Vec<(&'static str, String)> {
                 )
             ),
         ),
+        (
+            "what is forbidden by lines of several roles",
+            format!(
+                "{}rules:\n  forbid: [select on hr.people]\n",
+                map(
+                    "  maker: { grants: { dw: [create view on database] } }\n  painter: { grants: { dw: [alter on schema::staging] } }\n  reader: { grants: { dw: [select on schema::staging] } }\n  apart: { grants: { dw: [create procedure on database] } }",
+                    "  - { groups: { any: [m] }, source: entra, roles: [maker] }\n  - { groups: { any: [p] }, source: entra, roles: [painter] }\n  - { groups: { any: [r] }, source: okta, roles: [reader] }"
+                )
+            ),
+        ),
         ("an unknown rule", "axon: 1\nrules: { seperate: [] }\n".into()),
         (
             "secure views",

@@ -348,6 +348,38 @@ proptest! {
     }
 
     #[test]
+    fn who_has_a_grant_is_everybody_whose_explanation_says_so(deltas in prop::collection::vec(delta(), 1..40)) {
+        let (map, directory) = (map(), built(&deltas));
+        let (identity, beside, around) = (Arc::default(), Arc::default(), std::collections::BTreeMap::new());
+        let known = axon_mapping::explain::Known { target: None, identity: &identity, beside: &beside, around: &around };
+        let explainer = axon_mapping::explain::Explainer::new(&map, &directory, known, START);
+        for grant in ["select on database", "insert on database", "update on database"] {
+            let mut told = BTreeSet::new();
+            for holder in explainer.holders(grant).unwrap().holders {
+                let by = |role: &axon_mapping::explain::RoleExplained| holder.roles.contains(&role.role);
+                prop_assert!(holder.whole && holder.ways.iter().all(by));
+                prop_assert!(holder.ways.iter().flat_map(|role| &role.grants).all(|line| line.line.contains(&grant[..6])));
+                if !holder.people.is_empty() || holder.who.iter().any(|who| !matches!(who, axon_mapping::Claimant::User { .. })) {
+                    continue;
+                }
+                told.extend(holder.ways.into_iter().map(|role| (holder.principal, role.role.clone(), format!("{:?}", role.ways))));
+            }
+            let mut said = BTreeSet::new();
+            for user in directory.users() {
+                let explained = explainer.person(&user.id.to_string());
+                for target in explained.people.iter().filter(|p| p.id == user.id).flat_map(|person| &person.targets) {
+                    let gives = |role: &&axon_mapping::explain::RoleExplained| role.grants.iter().any(|line| &*line.line == grant);
+                    let personal = |role: &&axon_mapping::explain::RoleExplained| role.ways.iter().any(|way| !way.as_group);
+                    let Some(name) = target.principal.filter(|_| target.withheld.is_empty()) else { continue };
+                    let roles = target.roles.iter().filter(gives).filter(personal);
+                    said.extend(roles.map(|role| (name, role.role.clone(), format!("{:?}", role.ways))));
+                }
+            }
+            prop_assert_eq!(told, said);
+        }
+    }
+
+    #[test]
     fn a_preview_is_the_difference_of_the_two_desired_states(
         deltas in prop::collection::vec(delta(), 1..40),
         kept in prop::collection::vec(any::<bool>(), 10),

@@ -15,6 +15,7 @@ use crate::names::RoleName;
 use crate::nearest::nearest;
 use crate::role::{HeldGrant, PlacedGrant, RoleSpec};
 use crate::target::{Endpoint, TargetKind, TargetSpec};
+use crate::together::Together;
 
 /// Roles of Azure that reset the SQL administrator, or let their holder give themselves anything.
 const AZURE_ADMINISTRATORS: &[&str] = &[
@@ -45,10 +46,8 @@ pub(super) fn lines(map: &RoleMap, role: &RoleSpec, findings: &mut Findings) {
             misplaced(grant, spec, findings);
         }
     }
-    for (target, held) in &role.held {
-        let Some(spec) = map.targets.get(target) else { continue };
+    for (_, held) in role.held.iter().filter(|(target, _)| map.targets.contains_key(*target)) {
         contradictions(role, held, findings);
-        credentials(role, spec, held, findings);
     }
 }
 
@@ -121,24 +120,45 @@ fn misplaced(grant: &PlacedGrant, target: &TargetSpec, findings: &mut Findings) 
     }
 }
 
-/// Who may write artifacts and use the workspace's credential runs them as the workspace's identity.
-fn credentials(role: &RoleSpec, target: &TargetSpec, held: &[HeldGrant], findings: &mut Findings) {
-    if target.kind != TargetKind::SynapseWorkspace {
-        return;
+/// Roles of a workspace that write artifacts.
+const ARTIFACT_WRITERS: [&str; 2] = ["Synapse Contributor", "Synapse Artifact Publisher"];
+
+/// Who may write artifacts and use the workspace's credential, by one role or by two that the same person can hold, runs them as
+/// the workspace's identity.
+pub(super) fn credentials(map: &RoleMap, together: &Together<'_>, findings: &mut Findings) {
+    for target in map.targets.values().filter(|target| target.kind == TargetKind::SynapseWorkspace) {
+        let holding = |wanted: &[&str]| holding(map, target, wanted);
+        let publishing = holding(&ARTIFACT_WRITERS);
+        for (role, uses) in holding(&["Synapse Credential User"]) {
+            let own = publishing.iter().find(|(writer, _)| writer.name == role.name);
+            let other = || publishing.iter().find(|(writer, _)| together.can(&writer.name, &role.name));
+            let Some((writer, line)) = own.or_else(other) else { continue };
+            let who = if writer.name == role.name {
+                format!("role `{}`", role.name)
+            } else {
+                format!("whoever has roles `{}` and `{}`", writer.name, role.name)
+            };
+            let message = format!(
+                "{who} writes pipelines ({}) and runs them as the workspace's identity, which may have SQL control",
+                line.place
+            );
+            findings.add(Lint::CredentialAroundSql, &uses.place, message, None);
+        }
     }
-    let has = |wanted: &str| {
-        held.iter().find(
-            |h| matches!(&h.grant.line, GrantLine::Assigned(n) if n.as_str().eq_ignore_ascii_case(wanted)),
-        )
+}
+
+/// The roles that hold one of these roles of a workspace, each with a line that says so.
+fn holding<'m>(
+    map: &'m RoleMap,
+    target: &TargetSpec,
+    wanted: &[&str],
+) -> Vec<(&'m RoleSpec, &'m PlacedGrant)> {
+    let says = |line: &GrantLine| matches!(line, GrantLine::Assigned(name) if known(*name, wanted).is_some());
+    let of_role = |role: &'m RoleSpec| {
+        let held = role.held.get(&target.name)?;
+        Some((role, &held.iter().find(|held| says(&held.grant.line))?.grant))
     };
-    let writes = ["Synapse Contributor", "Synapse Artifact Publisher"].into_iter().find_map(has);
-    if let (Some(writes), Some(uses)) = (writes, has("Synapse Credential User")) {
-        let message = format!(
-            "role `{}` writes pipelines ({}) and runs them as the workspace's identity, which may have SQL control",
-            role.name, writes.grant.place
-        );
-        findings.add(Lint::CredentialAroundSql, &uses.grant.place, message, None);
-    }
+    map.roles.values().filter_map(of_role).collect()
 }
 
 type Atoms<'h> = Vec<(&'h PlacedGrant, GrantState, Power)>;

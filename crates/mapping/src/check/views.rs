@@ -1,6 +1,8 @@
 //! The closure around secure views (decision 19): nobody who may read one may read its table, and nobody may change one.
 
-use axon_reconcile::{GrantState, Permission, Securable};
+use std::collections::BTreeMap;
+
+use axon_reconcile::{GrantState, ObjectName, Permission, Securable};
 use axon_scim::schema::ResourceKind;
 
 use super::powers::{is_member_of, writes};
@@ -9,36 +11,89 @@ use crate::condition::near_attribute;
 use crate::effect::{Extent, Holding, contains};
 use crate::grant::GrantLine;
 use crate::map::RoleMap;
+use crate::names::TargetName;
+use crate::role::{HeldGrant, RoleSpec};
 use crate::secure_view::{Operand, RowLine, SecureView};
+use crate::together::Together;
 
 /// All that concerns the views of a map.
-pub(super) fn all(map: &RoleMap, findings: &mut Findings) {
+pub(super) fn all(map: &RoleMap, together: &Together<'_>, findings: &mut Findings) {
+    let mut holders: BTreeMap<&TargetName, Vec<Holder<'_>>> = BTreeMap::new();
     for view in &map.views {
         attributes(map, view, findings);
         for target in &view.targets {
-            for role in map.roles.values() {
-                let Some(held) = role.held.get(target) else { continue };
-                let holding = Holding::of(held.iter().map(|h| &h.grant.line));
-                let reads_view = holding.extent(&(Permission::Select, Securable::Object(view.name)));
-                let from = Securable::Object(view.from);
-                let reads_table = holding.extent(&(Permission::Select, from));
-                for held in held {
-                    let line = &held.grant.line;
-                    let alone = Holding::of([line]);
-                    let by_this = alone.extent(&(Permission::Select, from)) != Extent::None;
-                    if reads_view != Extent::None && reads_table != Extent::None && by_this {
-                        let message = format!(
-                            "role `{}` reads {} past the secure view {}",
-                            role.name, view.from, view.name
-                        );
-                        findings.add(Lint::PastView, &held.grant.place, message, None);
-                    }
-                    if let Some(how) = changes(line, view) {
-                        let message =
-                            format!("role `{}` could change the secure view {}: {how}", role.name, view.name);
-                        findings.add(Lint::WritesView, &held.grant.place, message, None);
-                    }
+            let holders = holders.entry(target).or_insert_with(|| Holder::all(map, target));
+            past(view, holders, together, findings);
+            for Holder { role, lines, .. } in &*holders {
+                for held in *lines {
+                    let Some(how) = changes(&held.grant.line, view) else { continue };
+                    let message =
+                        format!("role `{}` could change the secure view {}: {how}", role.name, view.name);
+                    findings.add(Lint::WritesView, &held.grant.place, message, None);
                 }
+            }
+        }
+    }
+}
+
+/// A role in a target, with what its lines amount to.
+struct Holder<'m> {
+    role: &'m RoleSpec,
+    lines: &'m [HeldGrant],
+    holding: Holding,
+}
+
+impl<'m> Holder<'m> {
+    fn all(map: &'m RoleMap, target: &TargetName) -> Vec<Self> {
+        let of_role = |role: &'m RoleSpec| {
+            let lines = role.held.get(target)?.as_slice();
+            let holding = Holding::of(lines.iter().map(|held| &held.grant.line));
+            Some(Self { role, lines, holding })
+        };
+        map.roles.values().filter_map(of_role).collect()
+    }
+
+    /// Whether somebody with this role, and perhaps with another one, reads something.
+    fn reads(&self, other: Option<&Self>, object: ObjectName) -> bool {
+        let wanted = (Permission::Select, Securable::Object(object));
+        match other {
+            None => self.holding.extent(&wanted) != Extent::None,
+            Some(other) => {
+                let lines = self.lines.iter().chain(other.lines);
+                Holding::of(lines.map(|held| &held.grant.line)).extent(&wanted) != Extent::None
+            }
+        }
+    }
+}
+
+/// Lines by which whoever may read a view reads its table past it: by the same role, or by another one that the same person can
+/// hold.
+fn past(view: &SecureView, holders: &[Holder<'_>], together: &Together<'_>, findings: &mut Findings) {
+    let readers: Vec<&Holder<'_>> = holders.iter().filter(|holder| holder.reads(None, view.name)).collect();
+    for holder in holders.iter().filter(|holder| holder.reads(None, view.from)) {
+        let by_itself = holder.reads(None, view.name);
+        let other = || {
+            readers.iter().find(|reader| {
+                together.can(&reader.role.name, &holder.role.name)
+                    // What the other one denies is denied to whoever has both.
+                    && holder.reads(Some(reader), view.from)
+                    && holder.reads(Some(reader), view.name)
+            })
+        };
+        let message = if by_itself {
+            format!("role `{}` reads {} past the secure view {}", holder.role.name, view.from, view.name)
+        } else if let Some(reader) = other() {
+            format!(
+                "role `{}` reads {}: whoever has role `{}` too reads it past the secure view {}",
+                holder.role.name, view.from, reader.role.name, view.name
+            )
+        } else {
+            continue;
+        };
+        let table = (Permission::Select, Securable::Object(view.from));
+        for held in holder.lines {
+            if Holding::of([&held.grant.line]).extent(&table) != Extent::None {
+                findings.add(Lint::PastView, &held.grant.place, message.clone(), None);
             }
         }
     }

@@ -85,14 +85,37 @@ impl<'a> Asked<'a> {
     /// The roles that come to the person, and the mappings that almost give something.
     pub fn roles(&self) -> (Vec<RoleExplained>, Vec<NotGiven>) {
         let target = self.target;
-        let selection = target.evaluator.selection();
         let all = self.given();
+        let (given, not_given) =
+            self.ways_to(&all, |_, mapping| mapping.possible().any(|role| target.exists(role)));
+        let mut roles: Vec<RoleExplained> =
+            given.into_iter().map(|(role, ways)| target.role(role, ways)).collect();
+        self.extras(&mut roles);
+        let held = all.ways.iter().map(|(_, _, role)| *role).filter(|role| !all.withheld.contains(role));
+        let held: BTreeSet<&RoleName> = held.chain(roles.iter().map(|role| &role.role)).collect();
+        let held: BTreeSet<&RoleName> = held
+            .into_iter()
+            .filter_map(|role| target.map.roles.get_key_value(role))
+            .map(|(n, _)| n)
+            .collect();
+        target.together(&mut roles, &held);
+        (roles, not_given)
+    }
+
+    /// On which ways roles come by the mappings that `wanted` lets through, and which of those almost give something.
+    pub fn ways_to(
+        &self,
+        all: &Given<'_>,
+        wanted: impl Fn(usize, &Mapping) -> bool,
+    ) -> (BTreeMap<&'a RoleName, Vec<Way>>, Vec<NotGiven>) {
+        let target = self.target;
+        let selection = target.evaluator.selection();
         let separated = self.separated_elsewhere();
         let mut given: BTreeMap<&RoleName, Vec<Way>> = BTreeMap::new();
         let mut not_given = Vec::new();
         for number in selection.candidates(&self.groups) {
             let mapping = &target.map.mappings[number];
-            if !mapping.possible().any(|role| target.exists(role)) {
+            if !wanted(number, mapping) {
                 continue;
             }
             // What a whole group gets does not hang on whether its people are active.
@@ -101,7 +124,7 @@ impl<'a> Asked<'a> {
                 Judgement::Gives(roles) if self.user.active || as_group => {
                     for (group, role) in roles.into_iter().filter(|(_, role)| target.exists(role)) {
                         if all.withheld.contains(role) || separated.contains(role) {
-                            not_given.push(self.separated(mapping, role, &all));
+                            not_given.push(self.separated(mapping, role, all));
                             continue;
                         }
                         given.entry(role).or_default().push(Way {
@@ -117,18 +140,7 @@ impl<'a> Asked<'a> {
                 judged => not_given.extend(self.not_given(mapping, &judged)),
             }
         }
-        let mut roles: Vec<RoleExplained> =
-            given.into_iter().map(|(role, ways)| target.role(role, ways)).collect();
-        self.extras(&mut roles);
-        let held = all.ways.iter().map(|(_, _, role)| *role).filter(|role| !all.withheld.contains(role));
-        let held: BTreeSet<&RoleName> = held.chain(roles.iter().map(|role| &role.role)).collect();
-        let held: BTreeSet<&RoleName> = held
-            .into_iter()
-            .filter_map(|role| target.map.roles.get_key_value(role))
-            .map(|(n, _)| n)
-            .collect();
-        target.together(&mut roles, &held);
-        (roles, not_given)
+        (given, not_given)
     }
 
     /// Roles that a rule separates from what the same person holds by another source.

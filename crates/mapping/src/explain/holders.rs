@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use axon_model::name::shown;
-use axon_model::{SqlName, UserId};
+use axon_model::{SqlName, UserEntry, UserId};
 use serde::Serialize;
 
 use super::asked::Asked;
@@ -12,6 +12,7 @@ use super::in_target::InTarget;
 use super::missing::speaks_of;
 use super::{Explainer, RoleExplained, Way};
 use crate::effect::{Extent, Holding};
+use crate::given::Given;
 use crate::grant::{GrantError, GrantLine};
 use crate::names::{RoleName, TargetName};
 use crate::pending::Claimant;
@@ -56,14 +57,90 @@ impl Explainer<'_> {
     }
 }
 
-fn holders_in(target: &InTarget<'_>, line: &GrantLine, into: &mut Vec<HolderExplained>) {
+/// The roles that give a line, or a part of it, by themselves; a DENY of another role may still take it away.
+struct Giving<'t> {
+    target: &'t InTarget<'t>,
+    line: &'t GrantLine,
+    /// By their numbers in the target's view.
+    roles: BTreeMap<usize, RoleExplained>,
+    /// Mappings that may give one of them.
+    mappings: BTreeSet<usize>,
+    /// Roles of the view that deny something.
+    denying: BTreeSet<usize>,
+}
+
+impl<'t> Giving<'t> {
+    fn of(target: &'t InTarget<'t>, line: &'t GrantLine) -> Self {
+        let view = target.evaluator.view();
+        let explained = |name: &RoleName| {
+            let mut role = target.role(name, Vec::new());
+            retain(target, line, &mut role);
+            role
+        };
+        let roles: BTreeMap<usize, RoleExplained> = (0..)
+            .zip(&view.roles)
+            .filter(|(_, role)| gives(target, &role.role, line))
+            .map(|(number, role)| (number, explained(&role.role)))
+            .collect();
+        let names: BTreeSet<&RoleName> = roles.values().map(|role| &role.role).collect();
+        let mappings = (0..).zip(&target.map.mappings);
+        let mappings = mappings.filter(|(_, mapping)| mapping.possible().any(|role| names.contains(role)));
+        let mappings = mappings.map(|(number, _)| number).collect();
+        let denying = (0..).zip(&view.roles).filter(|(_, role)| target.denies(&role.role));
+        let denying = denying.map(|(number, _)| number).collect();
+        Self { target, line, roles, mappings, denying }
+    }
+
+    /// Those who may have one of the roles.
+    fn principals(&self) -> BTreeSet<SqlName> {
+        let evaluator = &self.target.evaluator;
+        let own: Option<Vec<SqlName>> =
+            self.roles.keys().map(|number| evaluator.view().roles[*number].own()).collect();
+        match own {
+            Some(own) => own.into_iter().flat_map(|role| evaluator.members_of(role)).collect(),
+            // What stands on principals themselves shows by no membership.
+            None => evaluator.graph().principals.keys().copied().collect(),
+        }
+    }
+
+    /// The roles of one person among them, with the ways on which they come.
+    fn of_person(&self, user: &UserEntry, all: &BTreeSet<usize>) -> Vec<RoleExplained> {
+        let target = self.target;
+        let asked = Asked::of(target, user);
+        let by_others = !target.map.views.is_empty() || !all.is_disjoint(&self.denying);
+        if by_others || !target.evaluator.beside().is_empty() {
+            // What a person sees and is denied hangs on all of the person's roles.
+            let mut roles = asked.roles().0;
+            for role in &mut roles {
+                retain(target, self.line, role);
+            }
+            return roles;
+        }
+        let separated = if target.map.rules.separate.is_empty() { Given::default() } else { asked.given() };
+        let (given, _) = asked.ways_to(&separated, |number, _| self.mappings.contains(&number));
+        let role = |(name, ways): (&RoleName, Vec<Way>)| {
+            let explained = self.roles.get(&target.evaluator.view().number(name)?)?;
+            Some(RoleExplained { ways, ..explained.clone() })
+        };
+        given.into_iter().filter_map(role).collect()
+    }
+}
+
+/// Keeps of a role the lines that give what was asked for, or a part of it.
+fn retain(target: &InTarget<'_>, line: &GrantLine, role: &mut RoleExplained) {
+    role.grants.retain(|grant| {
+        let said = GrantLine::parse_for(&grant.line, target.spec.kind.words());
+        said.is_ok_and(|said| speaks_of(&said, line))
+    });
+}
+
+fn holders_in<'t>(target: &'t InTarget<'t>, line: &'t GrantLine, into: &mut Vec<HolderExplained>) {
     let view = target.evaluator.view();
-    // Roles that give it, or a part of it, by themselves; a DENY of another role may still take it away.
-    let giving: BTreeSet<usize> =
-        (0..view.roles.len()).filter(|n| gives(target, &view.roles[*n].role, line)).collect();
-    for (principal, roles) in target.evaluator.roles_of_principals() {
+    let giving = Giving::of(target, line);
+    for principal in giving.principals() {
+        let roles = target.evaluator.roles_of(principal);
         let by: Vec<RoleName> =
-            roles.iter().filter(|n| giving.contains(n)).map(|n| view.roles[*n].role.clone()).collect();
+            roles.iter().filter_map(|n| giving.roles.get(n)).map(|role| role.role.clone()).collect();
         if by.is_empty() {
             continue;
         }
@@ -78,26 +155,20 @@ fn holders_in(target: &InTarget<'_>, line: &GrantLine, into: &mut Vec<HolderExpl
             match claimant {
                 Claimant::User { id, .. } => {
                     if let Some(user) = target.directory.user(*id) {
-                        ways.extend(Asked::of(target, user).roles().0);
+                        ways.extend(giving.of_person(user, &roles));
                     }
                 }
                 Claimant::Group { id, .. } => {
-                    ways.extend(roles_of(target, target.ways_of_group(*id)));
+                    ways.extend(roles_of(&giving, target.ways_of_group(*id)));
                     let mut ids: BTreeSet<UserId> = BTreeSet::new();
                     users_under(target.directory, *id, &mut ids);
                     let users = ids.into_iter().filter_map(|id| target.directory.user(id));
                     people.extend(users.map(|user| user.user_name.to_string()));
                 }
-                Claimant::Service { name } => ways.extend(roles_of(target, target.ways_of_service(name))),
+                Claimant::Service { name } => ways.extend(roles_of(&giving, target.ways_of_service(name))),
             }
         }
         ways.retain(|role| by.contains(&role.role));
-        for role in &mut ways {
-            role.grants.retain(|grant| {
-                let said = GrantLine::parse_for(&grant.line, target.spec.kind.words());
-                said.is_ok_and(|said| speaks_of(&said, line))
-            });
-        }
         into.push(HolderExplained {
             target: target.spec.name.clone(),
             principal,
@@ -111,12 +182,17 @@ fn holders_in(target: &InTarget<'_>, line: &GrantLine, into: &mut Vec<HolderExpl
 }
 
 /// Ways as the roles that they lead to.
-fn roles_of(target: &InTarget<'_>, ways: Vec<(RoleName, Way)>) -> Vec<RoleExplained> {
+fn roles_of(giving: &Giving<'_>, ways: Vec<(RoleName, Way)>) -> Vec<RoleExplained> {
     let mut by_role: BTreeMap<RoleName, Vec<Way>> = BTreeMap::new();
     for (role, way) in ways {
         by_role.entry(role).or_default().push(way);
     }
-    by_role.into_iter().map(|(role, ways)| target.role(&role, ways)).collect()
+    let explained = |(role, ways): (RoleName, Vec<Way>)| {
+        let mut role = giving.target.role(&role, ways);
+        retain(giving.target, giving.line, &mut role);
+        role
+    };
+    by_role.into_iter().map(explained).collect()
 }
 
 /// Whether a role gives a line, or a part of it, by itself.

@@ -86,6 +86,11 @@ impl<'a> InTarget<'a> {
         held.map_or(&[], Vec::as_slice)
     }
 
+    /// Whether a role takes something away.
+    pub fn denies(&self, role: &RoleName) -> bool {
+        self.lines(role).iter().any(|held| denies(&held.grant.line))
+    }
+
     /// A role with what it holds. What other roles take away of it is told by [`deny`].
     pub fn role(&self, role: &RoleName, ways: Vec<Way>) -> RoleExplained {
         let grants = self.lines(role).iter().map(|held| GrantExplained {

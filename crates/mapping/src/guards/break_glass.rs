@@ -159,9 +159,9 @@ pub fn may_be_given<'m>(
 ) -> Result<&'m RoleName, NoGrant> {
     let rules = &map.guards.break_glass;
     let Some(spec) = map.roles.get(role) else {
-        let near = crate::nearest::nearest(role, map.roles.keys().map(RoleName::as_str));
-        let help = near.map(|near| format!(": did you mean `{near}`?")).unwrap_or_default();
-        return Err(NoGrant::NoRole { role: shown(role), help });
+        let nearest = crate::nearest::nearest(role, map.roles.keys().map(RoleName::as_str));
+        let meant = nearest.map(|near| format!(": did you mean `{near}`?")).unwrap_or_default();
+        return Err(NoGrant::NoRole { role: shown(role), help: meant });
     };
     let name = &spec.name;
     let there = |wanted: &&TargetName| target.is_none_or(|one| *one == **wanted);
@@ -181,9 +181,8 @@ pub fn may_be_given<'m>(
     if !rules.also.contains(name) {
         for target in &targets {
             let Some(place) = map.targets.get(*target) else { continue };
-            let lines = spec.held.get(*target).into_iter().flatten();
-            if let Some(why) = lines.filter_map(|held| powers::administrator(&held.grant.line, place)).next()
-            {
+            let mut lines = spec.held.get(*target).into_iter().flatten();
+            if let Some(why) = lines.find_map(|held| powers::administrator(&held.grant.line, place)) {
                 return Err(NoGrant::Administrator { role: name.clone(), why });
             }
             let protected = map.guards.protected(now);
@@ -207,8 +206,8 @@ fn not_separated(map: &RoleMap, role: &RoleName, held: &BTreeSet<&RoleName>) -> 
         let wholes = held.iter().filter_map(|role| map.roles.get(*role)).flat_map(|spec| &spec.whole);
         let other = wholes.filter(|role| rule.roles.contains(*role)).find(|role| !mine.contains(role));
         if let Some(other) = other {
-            let (held, rule) = (other.to_string(), rule.place.to_string());
-            return Err(NoGrant::Separated { role: role.clone(), held, rule });
+            let place = rule.place.to_string();
+            return Err(NoGrant::Separated { role: role.clone(), held: other.to_string(), rule: place });
         }
     }
     Ok(())

@@ -134,6 +134,7 @@ pub(super) fn read(
     crate::cross::direct_in_views(reader, &roles, &views);
     reader.turn_to(Chapter::Rules);
     rules::check(reader, &forbidden, &targets, &roles);
+    rules::together::check(reader, &forbidden, &targets, &roles, &mappings);
     let roles = roles.into_values().map(|r| (r.spec.name.clone(), r.spec)).collect();
     let mappings = mappings.into_iter().map(|m| m.spec).collect();
     let registry = reader.registry.clone();
