@@ -122,6 +122,7 @@ impl Gate {
                 Proposed::Already(proposal) => Ok(Outcome::Waits(proposal)),
                 Proposed::Same(head) => Ok(Outcome::Same(head)),
                 Proposed::Moved(head) => Err(Refusal::Moved(head)),
+                Proposed::Crowded => Err(Refusal::Crowded),
             };
         }
         match store.adopt_map(new, act).await? {

@@ -52,9 +52,9 @@ fn map(
 pub(crate) async fn adopt(txn: &mut Txn, new: NewMap, act: Act) -> Result<Adopted, StoreError> {
     let current = newest_head(txn.session()?).await?;
     match current {
-        Some(head) if head.version == new.version => return Ok(Adopted::Same(head)),
+        Some(head) if head.version == new.version => Ok(Adopted::Same(head)),
         current if !new.expected.is(current.as_ref().map(|head| &head.version)) => {
-            return Ok(Adopted::Moved(current));
+            Ok(Adopted::Moved(current))
         }
         current => {
             let parent = current.map(|head| head.version);

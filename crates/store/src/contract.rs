@@ -51,7 +51,7 @@ macro_rules! contract_tests {
                 access_tokens_are_bounded_and_go_when_they_end;
             maps: maps_follow_each_other, the_file_s_last_version_is_known, of_many_pushes_onto_one_parent_one_is_taken,
                 a_proposal_needs_another_person, a_stale_proposal_is_not_released, operators_have_tokens_of_their_own,
-                exchanged_tokens_are_bounded;
+                exchanged_tokens_are_bounded, proposals_are_bounded;
             state: principals_are_remembered, a_summary_is_replaced, a_lease_has_one_holder;
             health: counts_of_sources_add_up, old_counts_of_sources_are_forgotten;
             holds: a_hold_is_opened_once_and_ends_once, a_name_is_bound_to_its_first_holder,

@@ -157,7 +157,12 @@ pub enum Proposed {
     Same(MapHead),
     /// Another one is in force than was expected.
     Moved(Option<MapHead>),
+    /// [`OPEN_PROPOSALS`] wait already.
+    Crowded,
 }
+
+/// How many proposals wait at most: each keeps a whole map.
+pub const OPEN_PROPOSALS: i64 = 20;
 
 /// How a proposal is answered.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -58,7 +58,7 @@ async fn a_token_does_what_it_was_made_for_until_it_is_revoked() -> anyhow::Resu
         (&["token", "create", "--operator", "x"][..], "--may"),
         (&["token", "create", "--operator", "x", "--may", "map.pish"], "map.push"),
         (&["token", "create", "--operator", "x", "--may", "map.read", "--source", "entra"], "--source"),
-        (&["token", "create", "--source", "entra", "--may", "map.read"], "--operator"),
+        (&["token", "create", "--source", "entra", "--may", "map.read"], "--may"),
     ] {
         stand.place.axon(arguments).await?.exits(2)?.says(&[words])?;
     }

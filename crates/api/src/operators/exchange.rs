@@ -37,6 +37,8 @@ enum Refused {
     Token(&'static str),
     /// Ask again later.
     NotNow,
+    /// Too often.
+    Rate,
 }
 
 impl From<Why> for Refused {
@@ -62,6 +64,9 @@ pub(super) async fn handle(State(api): State<Api>, request: Request) -> Response
     let (outcome, mut response) = match exchanged.await {
         Ok(response) => ("issued", response),
         Err(Refused::Request(code, text)) => (code, error(StatusCode::BAD_REQUEST, code, text)),
+        Err(Refused::Rate) => {
+            ("rate", error(StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable", "too many requests"))
+        }
         Err(Refused::NotNow) => (
             "cannot-be-checked",
             error(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", "try again"),
@@ -142,10 +147,11 @@ async fn exchange(api: &Api, admitted: &Admitted, token: &str) -> Result<Respons
     }
     let held = map.entitlements(name, now).unwrap_or_default();
     if !operators.rates.take(&format!("service {name}")) {
-        return Err(Refused::NotNow);
+        return Err(Refused::Rate);
     }
-    // It never outlives what it was given for.
-    let until = verified.until.min(now.saturating_add(operators.exchanged_for));
+    // It never outlives what it was given for, also not by the leeway between clocks.
+    let end = claims.instant("exp").filter(|end| *end > now).ok_or(Refused::Token("expired"))?;
+    let until = end.min(now.saturating_add(operators.exchanged_for));
     let made = Minted::new(PREFIX, &api.ids, now);
     let kind = OperatorTokenKind::Service { job: run::of(claims) };
     let new = NewOperatorToken { name: name.to_string(), hash: made.hash(), kind, expires: Some(until) };
@@ -235,7 +241,7 @@ mod tests {
         subject(&headers, body.as_bytes()).map_err(|refused| match refused {
             Refused::Request(code, _) => code,
             Refused::Token(why) => why,
-            Refused::NotNow => "not-now",
+            Refused::NotNow | Refused::Rate => "not-now",
         })
     }
 

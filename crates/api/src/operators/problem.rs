@@ -89,6 +89,7 @@ pub(super) fn of_refusal(refusal: Refusal, is_condition: bool) -> Problem {
             Problem::new(status, code, detail).with("in_force", head)
         }
         Refusal::Gone => Problem::new(StatusCode::NOT_FOUND, code, detail),
+        Refusal::Crowded => Problem::new(StatusCode::CONFLICT, code, detail),
         Refusal::Expired(proposal) => {
             Problem::new(StatusCode::GONE, code, detail).with("proposal", shown::proposal_end(&proposal))
         }

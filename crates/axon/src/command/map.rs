@@ -42,6 +42,17 @@ fn read(config: &Path, path: Option<&Path>, set: &[String]) -> anyhow::Result<Ro
     parse_map(&files, &variables(set)?, &Arc::new(registry))
 }
 
+/// The map in force: the store's, or that of the configured file where there is no store yet.
+async fn in_force(config: &Path) -> anyhow::Result<RoleMap> {
+    if !Parts::store_exists(&load_config(config)?).await? {
+        return read(config, None, &[]);
+    }
+    let parts = Parts::open(load_config(config)?).await?;
+    let map = crate::maps::in_force(&parts).await;
+    parts.store.close().await;
+    map
+}
+
 /// Runs a map's own tests.
 pub fn test(config: &Path, path: Option<&Path>, set: &[String], json: bool) -> anyhow::Result<Status> {
     let map = read(config, path, set)?;

@@ -2,6 +2,7 @@
 
 mod health;
 
+use axon_api::operators::shown;
 use axon_model::RecordSeq;
 
 use super::{Status, print_json};
@@ -21,6 +22,8 @@ pub async fn run(parts: Parts, json: bool) -> anyhow::Result<Status> {
         };
         all.insert(name.to_string(), value);
     }
+    let version = parts.store.map_head().await?;
+    let proposed = parts.store.map_proposals(50).await?;
     let counts = parts.store.counts().await?;
     let waits = super::holds::open(&parts).await?;
     let asked: Vec<_> = parts.store.access_requests(RecordSeq(0)).await?;
@@ -37,15 +40,24 @@ pub async fn run(parts: Parts, json: bool) -> anyhow::Result<Status> {
             .collect();
         print_json(&serde_json::json!({
             "journal": head.seq,
+            "map": version.as_ref().map(shown::head),
+            "proposals": proposed.iter().filter(|one| one.is_open(now)).map(|one| shown::proposal(one, now)).collect::<Vec<_>>(),
             "sources": sources,
             "health": health::as_json(&calls, now),
             "targets": all,
-            "requests": asked.iter().map(super::grant::value).collect::<Vec<_>>(),
+            "requests": asked.iter().map(axon_api::operators::shown_request).collect::<Vec<_>>(),
             "holds": waits.iter().map(super::holds::value).collect::<Vec<_>>(),
         }))?;
         return Ok(Status::Done);
     }
     println!("journal: {} records", head.seq);
+    if let Some(version) = &version {
+        let author = version.author.as_ref().map_or_else(String::new, |author| format!(" by {author}"));
+        println!("role map: {}{author}", version.version);
+    }
+    for waits in proposed.iter().filter(|one| one.is_open(now)) {
+        println!("role map {} by {} waits for a second person: axon map log", waits.version, waits.author);
+    }
     for c in &counts {
         println!(
             "source {}: {} users, {} groups, {} memberships, {} named members that are not there yet",

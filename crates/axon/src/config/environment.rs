@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// Variables of ours that are not settings.
-const NOT_SETTINGS: &[&str] = &["AXON_CONFIG", "AXON_BIN"];
+const NOT_SETTINGS: &[&str] = &["AXON_CONFIG", "AXON_BIN", "AXON_URL", "AXON_OPERATOR_TOKEN"];
 
 /// The settings among the environment's variables: the variable, its keys from the root, its text.
 pub fn overrides(environment: &[(String, String)]) -> Vec<(String, Vec<String>, &str)> {

@@ -23,6 +23,8 @@ pub enum Refusal {
     Moved(Option<MapHead>),
     /// Nothing of this version waits.
     Gone,
+    /// As many proposals wait as may.
+    Crowded,
     /// It waited too long.
     Expired(Box<Proposal>),
     /// Whoever releases may be whoever proposed.
@@ -42,6 +44,7 @@ impl Refusal {
             Self::Unusable(_) => "unusable",
             Self::Moved(_) => "conflict",
             Self::Gone => "gone",
+            Self::Crowded => "crowded",
             Self::Expired(_) => "expired",
             Self::SamePerson(_) => "same-person",
             Self::Store(_) => "store",
@@ -74,6 +77,9 @@ impl fmt::Display for Refusal {
                 write!(f, "another version is in force by now: {}", described(head))
             }
             Self::Gone => f.write_str("no version with this hash waits for a second person"),
+            Self::Crowded => {
+                f.write_str("too many versions wait for a second person: release or reject some")
+            }
             Self::Expired(proposal) => {
                 write!(f, "the proposal of {} has expired: propose it anew", proposal.version)
             }

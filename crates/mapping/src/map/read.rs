@@ -358,7 +358,7 @@ fn services(
             }
             sid
         });
-        let token = fields.get("token").and_then(|node| crate::service::token(reader, node, &what));
+        let shows = fields.get("token").and_then(|node| crate::service::token(reader, node, &what));
         if let Some(principal) = principal {
             let taken = |t: &&TargetSpec| t.manage.roles.iter().any(|glob| glob.matches(principal));
             if let Some(target) = targets.values().find(taken) {
@@ -369,7 +369,7 @@ fn services(
                 reader.fault(Fault::Invalid, name.span, format!("{principal} is a reserved name"));
             }
             let place = reader.place(name.span);
-            services.insert(service, Service { principal, sid: sid.flatten(), token, place });
+            services.insert(service, Service { principal, sid: sid.flatten(), token: shows, place });
         }
     }
     services

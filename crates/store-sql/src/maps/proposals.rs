@@ -2,7 +2,9 @@
 
 use axon_audit::payload::{MapAuthor, MapClear, MapProposalChange, ProposalVerb};
 use axon_model::{MapVersion, RecordSeq};
-use axon_store::maps::{Answer, Answered, Expected, MapFiles, NewMap, Proposal, ProposalEnd, Proposed};
+use axon_store::maps::{
+    Answer, Answered, Expected, MapFiles, NewMap, OPEN_PROPOSALS, Proposal, ProposalEnd, Proposed,
+};
 use axon_store::{Act, StoreError};
 use time::OffsetDateTime;
 
@@ -83,9 +85,9 @@ pub(crate) async fn propose(
 ) -> Result<Proposed, StoreError> {
     let current = newest_head(txn.session()?).await?;
     match current {
-        Some(head) if head.version == new.version => return Ok(Proposed::Same(head)),
+        Some(head) if head.version == new.version => Ok(Proposed::Same(head)),
         current if !new.expected.is(current.as_ref().map(|head| &head.version)) => {
-            return Ok(Proposed::Moved(current));
+            Ok(Proposed::Moved(current))
         }
         current => {
             let parent = current.map(|head| head.version);
@@ -95,6 +97,12 @@ pub(crate) async fn propose(
                 && waits.author == new.author
             {
                 return Ok(Proposed::Already(waits));
+            }
+            let sql = "SELECT count(*) FROM map_proposals WHERE ended IS NULL AND expires > $1";
+            let open: Option<i64> =
+                txn.session()?.value("count proposed role maps", sql, args![micros(act.now)]).await?;
+            if open.is_some_and(|open| open >= OPEN_PROPOSALS) {
+                return Ok(Proposed::Crowded);
             }
             let NewMap { version, files, author, comment, expected: _ } = new;
             let mut proposal = Proposal {

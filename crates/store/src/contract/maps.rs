@@ -8,7 +8,7 @@ use time::Duration;
 
 use super::kit::{act, journal, minute};
 use crate::Store;
-use crate::maps::{Adopted, Answer, Answered, Expected, MapFiles, NewMap, Proposed};
+use crate::maps::{Adopted, Answer, Answered, Expected, MapFiles, NewMap, OPEN_PROPOSALS, Proposed};
 use crate::operators::{LIVE_SERVICE_TOKENS, NewOperatorToken, OperatorTokenKind, Permission};
 use crate::tokens::TokenHash;
 
@@ -152,6 +152,20 @@ pub async fn a_stale_proposal_is_not_released(store: &dyn Store) {
     assert!(matches!(propose("b", "a").await, Proposed::Moved(Some(_))));
     assert!(matches!(propose("b", "c").await, Proposed::Waits(_)));
     assert!(matches!(answer("b", true).await, Answered::Released(_)));
+}
+
+/// Proposals that nobody answers do not fill the store.
+pub async fn proposals_are_bounded(store: &dyn Store) {
+    take(store, "a", Expected::Anything, 1).await;
+    let propose = async |n: i64, at: i64| {
+        let wanted = new(&format!("v{n}"), operator("kim"), after("a"));
+        store.propose_map(wanted, minute(60), act(at)).await.expect("asked")
+    };
+    for n in 0..OPEN_PROPOSALS {
+        assert!(matches!(propose(n, 2).await, Proposed::Waits(_)));
+    }
+    assert_eq!(propose(OPEN_PROPOSALS, 3).await, Proposed::Crowded);
+    assert!(matches!(propose(OPEN_PROPOSALS, 60).await, Proposed::Waits(_)), "the others have expired");
 }
 
 fn token(name: &str, secret: &str) -> NewOperatorToken {

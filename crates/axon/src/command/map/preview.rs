@@ -14,7 +14,7 @@ use axon_model::{Clock, Directory, SystemClock};
 use serde_json::json;
 use time::OffsetDateTime;
 
-use super::{read, read_snapshot};
+use super::{in_force, read, read_snapshot};
 use crate::cli::PreviewArgs;
 use crate::command::{Status, print_json};
 use crate::wiring::{Parts, load_config};
@@ -29,7 +29,7 @@ struct Maps {
 /// What a new map would change for people.
 pub async fn run(config: &Path, args: &PreviewArgs) -> anyhow::Result<Status> {
     let now = SystemClock.now();
-    let maps = maps(config, args, now)?;
+    let maps = maps(config, args, now).await?;
     if let Some(days) = args.days {
         return days::run(config, args, &maps, days, now).await;
     }
@@ -63,7 +63,7 @@ pub async fn run(config: &Path, args: &PreviewArgs) -> anyhow::Result<Status> {
     Ok(if preview.gives() { Status::Found } else { Status::Done })
 }
 
-fn maps(config: &Path, args: &PreviewArgs, now: OffsetDateTime) -> anyhow::Result<Maps> {
+async fn maps(config: &Path, args: &PreviewArgs, now: OffsetDateTime) -> anyhow::Result<Maps> {
     let new = Arc::new(read(config, Some(&args.new), &args.set)?);
     let failures = map_test::run(&new, now);
     if let Some(failure) = failures.first() {
@@ -73,7 +73,9 @@ fn maps(config: &Path, args: &PreviewArgs, now: OffsetDateTime) -> anyhow::Resul
         (Some(path), _) => Some(Arc::new(read(config, Some(path), &[])?)),
         // Without a configuration there is no map in force: everything is gained.
         (None, Some(_)) if !config.exists() => None,
-        (None, _) => Some(Arc::new(read(config, None, &[])?)),
+        // Beside a snapshot no store is asked for anything.
+        (None, Some(_)) => Some(Arc::new(read(config, None, &[])?)),
+        (None, None) => Some(Arc::new(in_force(config).await?)),
     };
     Ok(Maps { old, new })
 }
