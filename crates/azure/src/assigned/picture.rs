@@ -141,6 +141,19 @@ impl Picture {
         self.graph.principals.insert(name, principal);
     }
 
+    /// A role of which the role map does not speak, by its name; none where that is another role's, too.
+    fn other_role(&mut self, text: &str, at: RoleAt) -> Option<SqlName> {
+        let name = SqlName::parse(text).ok()?;
+        if self.graph.roles.contains_key(&name) && self.roles.get(&name) != Some(&at) {
+            // What cannot be told apart is not touched.
+            self.notes.add(format!("{text} names several roles here: rows of {} are left alone", at.role));
+            return None;
+        }
+        self.graph.roles.insert(name, Role { fixed: true, owner: None });
+        self.roles.insert(name, at);
+        Some(name)
+    }
+
     fn row(
         &mut self,
         seen: &Seen<'_>,
@@ -151,32 +164,25 @@ impl Picture {
         let Some(member) = names.get(&row.principal).copied() else { return };
         let at = RoleAt { role: row.role, scope: row.scope.clone() };
         let text = seen.place.name(row.role, &row.scope, seen.definitions);
-        let roles: Vec<SqlName> = match wanted.get(&at) {
-            // Of several names of one role that by which this member is wanted: the others would take it away.
-            Some(names) => {
-                let meant =
-                    |role: &&SqlName| seen.roster.members.contains(&Membership { role: **role, member });
-                let by_member: Vec<SqlName> = names.iter().filter(meant).copied().collect();
-                if by_member.is_empty() { names.first().copied().into_iter().collect() } else { by_member }
-            }
-            None => {
-                let Ok(name) = SqlName::parse(&text) else { return };
-                if self.graph.roles.contains_key(&name) && self.roles.get(&name) != Some(&at) {
-                    // Two roles of one name: what cannot be told apart is not touched.
-                    self.notes
-                        .add(format!("{text} names several roles here: rows of {} are left alone", row.role));
-                    return;
-                }
-                self.graph.roles.insert(name, Role { fixed: true, owner: None });
-                self.roles.insert(name, at);
-                vec![name]
-            }
+        let roles = match wanted.get(&at) {
+            Some(names) => meant(seen, names, member),
+            None => self.other_role(&text, at).into_iter().collect(),
         };
+        if roles.is_empty() {
+            return;
+        }
         if row.conditional {
             self.notes.add(format!("{member} holds {text} under a condition, which Axon does not judge"));
         }
         self.graph.members.extend(roles.into_iter().map(|role| Membership { role, member }));
     }
+}
+
+/// Of several names of one role those by which this member is wanted: the others would take it away.
+fn meant(seen: &Seen<'_>, names: &[SqlName], member: SqlName) -> Vec<SqlName> {
+    let meant = |role: &&SqlName| seen.roster.members.contains(&Membership { role: **role, member });
+    let by_member: Vec<SqlName> = names.iter().filter(meant).copied().collect();
+    if by_member.is_empty() { names.first().copied().into_iter().collect() } else { by_member }
 }
 
 impl Seen<'_> {

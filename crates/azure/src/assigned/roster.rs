@@ -208,7 +208,7 @@ async fn with_graph(
             found.usable(&clue).cloned()
         }
         Some(id) => match pinned(entra, kind, id).await? {
-            Some(entry) => Ok(entry),
+            Some(object) => Ok(object),
             None => Err(format!(
                 "{name} is said to have the id {id}, which the directory does not have: deleted, or of another tenant"
             )),
@@ -233,7 +233,7 @@ async fn pinned(entra: &Entra, kind: PrincipalKind, id: Guid) -> Result<Option<E
         return Ok(None);
     }
     Ok(match entra.find(&Clue::Client(id)).await?.0 {
-        Found::One(entry) => Some(entry),
+        Found::One(object) => Some(object),
         Found::Nobody | Found::Several(_) => None,
     })
 }

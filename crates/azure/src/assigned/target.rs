@@ -150,7 +150,9 @@ impl AssignedTarget {
         memory.listing = Some(listing);
         drop(memory);
         let mut told = notes;
-        unknown.into_iter().for_each(|why| told.add(why));
+        if let Some(why) = unknown {
+            told.add(why);
+        }
         if picture.own.is_none() {
             told.add(
                 "the token does not say who Axon is here: its own roles are not told from others'".into(),
@@ -267,7 +269,6 @@ impl AssignedTarget {
                     memory.settling.push((row.clone(), step.to_string(), now));
                 }
             }
-            Ok(None) => {}
             Err(fault) if fault.kind() == Some(Kind::NoPrincipal) => {
                 if let (Step::AddMember { member, .. }, Some(entra)) = (step, &self.entra) {
                     if let Some(Ok(who)) = memory.roster.who(*member) {
@@ -276,7 +277,7 @@ impl AssignedTarget {
                     memory.roster.doubt(*member);
                 }
             }
-            Err(_) => {}
+            Ok(None) | Err(_) => {}
         }
     }
 

@@ -47,9 +47,10 @@ pub(super) async fn find(service: &Service, clue: &Clue) -> Result<Found, Servic
 
 async fn person(service: &Service, name: &str) -> Result<Found, ServiceFault> {
     // A name that begins with `$` is an option in a path.
-    let path = match name.starts_with('$') {
-        true => format!("/v1.0/users('{}')?$select={PERSON}", encoded(&name.replace('\'', "''"))),
-        false => format!("/v1.0/users/{}?$select={PERSON}", encoded(name)),
+    let path = if name.starts_with('$') {
+        format!("/v1.0/users('{}')?$select={PERSON}", encoded(&name.replace('\'', "''")))
+    } else {
+        format!("/v1.0/users/{}?$select={PERSON}", encoded(name))
     };
     if let Some(entry) = one(service, &path, EntryKind::User).await? {
         return Ok(Found::One(entry));

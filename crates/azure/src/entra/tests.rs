@@ -26,7 +26,6 @@ fn answers(request: &Request) -> Reply {
         ("GET", "/v1.0/users", "mail eq 'o''neil@partner.com'") => Reply::ok(&format!(
             r#"{{"value":[{{"id":"{KIM}","userPrincipalName":"o_partner.com#EXT#@acme.com","userType":"Guest"}}]}}"#
         )),
-        ("GET", "/v1.0/users", _) => Reply::ok(r#"{"value":[]}"#),
         ("GET", "/v1.0/groups", "displayName eq 'SG-Data'") => {
             Reply::ok(&format!(r#"{{"value":[{}]}}"#, group(TEAM, true)))
         }
@@ -45,7 +44,7 @@ fn answers(request: &Request) -> Reply {
         ("GET", "/v1.0/groups", _) if request.target.contains("skiptoken") => {
             Reply::ok(&format!(r#"{{"value":[{}]}}"#, group(TWIN, true)))
         }
-        ("GET", "/v1.0/groups", _) => Reply::ok(r#"{"value":[]}"#),
+        ("GET", "/v1.0/groups" | "/v1.0/users", _) => Reply::ok(r#"{"value":[]}"#),
         ("GET", path, _) if path == format!("/v1.0/servicePrincipals(appId='{CLIENT}')") => {
             Reply::ok(&format!(
                 r#"{{"id":"{LOADER}","appId":"{CLIENT}","displayName":"loader","accountEnabled":false}}"#
@@ -66,7 +65,7 @@ fn entra(server: &Server, clock: Arc<axon_model::ManualClock>) -> Entra {
 async fn told(entra: &Entra, clue: Clue) -> String {
     match entra.find(&clue).await {
         Ok((found, _)) => match found.usable(&clue) {
-            Ok(entry) => entry.told(),
+            Ok(object) => object.told(),
             Err(why) => why,
         },
         Err(fault) => fault.to_string(),

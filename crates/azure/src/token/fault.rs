@@ -1,6 +1,7 @@
 //! Why there is no token, in a sentence with a remedy.
 
 use std::fmt;
+use std::fmt::Write as _;
 
 use axon_model::name::shown;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -86,10 +87,10 @@ impl TokenFault {
         }
         if let Some(ahead) = answer.ahead(now).filter(|ahead| ahead.abs() > SKEW) {
             let (side, by) = if ahead.is_positive() { ("ahead of", ahead) } else { ("behind", -ahead) };
-            text.push_str(&format!("; this machine's clock is {} s {side} Entra's", by.whole_seconds()));
+            let _ = write!(text, "; this machine's clock is {} s {side} Entra's", by.whole_seconds());
         }
         if let Some(id) = body.correlation_id.as_deref().filter(|id| id.len() == 36) {
-            text.push_str(&format!(" [correlation id {}]", line(id, 36)));
+            let _ = write!(text, " [correlation id {}]", line(id, 36));
         }
         Self::Refused { code, text, passes: status >= 500 || status == 429 || code.is_some_and(passes) }
     }

@@ -20,16 +20,13 @@ pub(super) async fn token(
 ) -> Result<Received, TokenFault> {
     let chosen = client_id.map(|id| format!("&client_id={}", encoded(id))).unwrap_or_default();
     let audience = encoded(cloud.audience(resource));
-    let call = match &platform.service {
-        Some((endpoint, header)) => {
-            Call::get(endpoint.at(&format!("?api-version=2019-08-01&resource={audience}{chosen}")))
-                .secret_header("x-identity-header", header)
-        }
-        None => {
-            let path = "/metadata/identity/oauth2/token";
-            Call::get(cloud.imds.at(&format!("{path}?api-version=2018-02-01&resource={audience}{chosen}")))
-                .header("metadata", "true")
-        }
+    let call = if let Some((endpoint, header)) = &platform.service {
+        Call::get(endpoint.at(&format!("?api-version=2019-08-01&resource={audience}{chosen}")))
+            .secret_header("x-identity-header", header)
+    } else {
+        let path = "/metadata/identity/oauth2/token";
+        Call::get(cloud.imds.at(&format!("{path}?api-version=2018-02-01&resource={audience}{chosen}")))
+            .header("metadata", "true")
     };
     let who = client_id.map_or_else(
         || "its managed identity".to_owned(),

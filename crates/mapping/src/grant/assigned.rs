@@ -39,8 +39,7 @@ pub(crate) const AZURE_ROLES: &[&str] = &[
 ];
 
 /// The kinds of item in a workspace that roles are assigned on.
-const ITEMS: [&str; 5] =
-    ["spark-pool", "scope-pool", "integration-runtime", "linked-service", "credential"];
+const ITEMS: [&str; 5] = ["spark-pool", "scope-pool", "integration-runtime", "linked-service", "credential"];
 
 /// Reads the name of a role.
 pub(super) fn parse(line: &str) -> Result<SqlName, GrantError> {
@@ -49,7 +48,8 @@ pub(super) fn parse(line: &str) -> Result<SqlName, GrantError> {
     // A workspace's role may be on one of its items: `Synapse Compute Operator on spark-pool::small`.
     let item = lower.split_once(" on ").and_then(|(_, item)| item.split_once("::"));
     let on_item = item.is_some_and(|(kind, name)| ITEMS.contains(&kind.trim()) && !name.trim().is_empty());
-    let sql = (lower.contains(" on ") && !on_item) || lower.starts_with("deny ") || lower.starts_with("per person");
+    let sql =
+        (lower.contains(" on ") && !on_item) || lower.starts_with("deny ") || lower.starts_with("per person");
     if sql || lower.starts_with("member of ") {
         return Err(GrantError::at(0, line.len(), "roles are assigned here, and this is a line of T-SQL")
             .with_help("write the role's name, such as `Reader` or `Synapse Artifact User`"));
@@ -62,9 +62,20 @@ pub(super) fn parse(line: &str) -> Result<SqlName, GrantError> {
     SqlName::parse(text).map_err(|e| GrantError::at(from, from + text.len(), e.to_string()))
 }
 
-/// The spelling of a known role, if it is one of these.
+/// Names of a workspace's roles in the portal and in former times.
+const ALIASES: [(&str, &str); 4] = [
+    ("Synapse Apache Spark Administrator", "Apache Spark Administrator"),
+    ("Apache Spark Admin", "Apache Spark Administrator"),
+    ("Workspace Admin", "Synapse Administrator"),
+    ("Sql Admin", "Synapse SQL Administrator"),
+];
+
+/// The spelling of a known role, if it is one of these, on whatever item.
 pub(crate) fn known<'r>(name: SqlName, roles: &[&'r str]) -> Option<&'r str> {
-    roles.iter().copied().find(|role| role.eq_ignore_ascii_case(name.as_str()))
+    let text = name.as_str();
+    let bare = text.split_once(" on ").map_or(text, |(role, _)| role).trim();
+    let other = ALIASES.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(bare)).map(|(_, real)| *real);
+    roles.iter().copied().find(|role| role.eq_ignore_ascii_case(other.unwrap_or(bare)))
 }
 
 #[cfg(test)]
@@ -75,9 +86,20 @@ mod tests {
     fn a_role_s_name_is_taken_and_t_sql_is_not() {
         assert_eq!(parse(" Synapse Artifact User ").unwrap().as_str(), "Synapse Artifact User");
         assert!(parse("Synapse Compute Operator on spark-pool::small").is_ok());
-        for bad in ["Reader on schema::x", "Reader on spark-pool::", "", "select on a.b", "per person: member of x", "member of x", "deny x", "a\u{7}b"] {
+        for bad in [
+            "Reader on schema::x",
+            "Reader on spark-pool::",
+            "",
+            "select on a.b",
+            "per person: member of x",
+            "member of x",
+            "deny x",
+            "a\u{7}b",
+        ] {
             assert!(parse(bad).is_err(), "{bad:?}");
         }
         assert_eq!(known(parse("owner").unwrap(), AZURE_ROLES), Some("Owner"));
+        let spark = parse("Synapse Apache Spark Administrator on spark-pool::small").unwrap();
+        assert_eq!(known(spark, WORKSPACE_ROLES), Some("Apache Spark Administrator"));
     }
 }
