@@ -121,3 +121,26 @@ async fn a_pushed_version_stands_until_the_file_changes_after_it() -> anyhow::Re
     explained["journal"].as_u64().context("status works on the version in force")?;
     Ok(())
 }
+
+#[tokio::test]
+async fn a_folder_is_one_map() -> anyhow::Result<()> {
+    let place = axon_tests::Place::new([""; 0])?;
+    let folder = place.file("role-map.yaml");
+    std::fs::create_dir(&folder)?;
+    std::fs::write(folder.join("a.yaml"), map("a"))?;
+    std::fs::write(folder.join("b.yaml"), "roles: { b: {} }\n")?;
+    place.write("axon.yaml", axon_tests::CONFIG)?;
+    let serve = axon_tests::Serve::start(&place).await?;
+    let stand = Stand { serve, place };
+    let first = stand.version().await?;
+    // Two files that refer to each other are written one after the other: what is between them is not taken.
+    std::fs::write(folder.join("b.yaml"), "roles: { b: {}, c: { includes: [d] } }\n")?;
+    std::fs::write(folder.join("d.yaml"), "roles: { d: {} }\n")?;
+    let second = stand.version_after(&first).await?;
+    let shown = stand.place.axon(&["map", "show", &second]).await?.exits(0)?;
+    for part in ["# --- a.yaml", "# --- b.yaml", "# --- d.yaml", "includes: [d]"] {
+        ensure!(shown.out.contains(part), "{part}: {}", shown.out);
+    }
+    ensure!(stand.log().await?.len() == 2);
+    Ok(())
+}

@@ -109,6 +109,19 @@ async fn a_token_that_is_no_service_s_is_refused_and_counted() -> anyhow::Result
         );
         ensure!(stand.counted("axon_token_exchanges_total", why).await? >= 1.0, "{why} was not counted");
     }
+    // The rules that are shipped speak of metrics that there are, and of ones that operators are told of.
+    let (_, shown) = stand.serve.page("/metrics").await?;
+    let rules = include_str!("../../../deploy/alerts.yaml");
+    ensure!(
+        rules.contains("axon_token_exchanges_total{outcome!=\"issued\"}")
+            && shown.contains("axon_token_exchanges_total{")
+    );
+    let told = include_str!("../../../docs/OPERATIONS.md");
+    for name in
+        rules.split(|c: char| !(c.is_ascii_lowercase() || c == '_')).filter(|word| word.starts_with("axon_"))
+    {
+        ensure!(told.contains(name), "{name} is not told of in docs/OPERATIONS.md");
+    }
     // A server without `exchange` takes none.
     let plain = Stand::start("").await?;
     exchange(&plain, &ci.token(&good)).await?.is(400)?;

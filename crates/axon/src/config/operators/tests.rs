@@ -117,3 +117,15 @@ fn what_a_provider_signs_for_a_source_makes_no_operator() {
     assert!(parse_with(source, exchange).err().unwrap().contains("audience of their own"));
     assert!(parse_with(source, &job.replace("audience: axon", "audience: axon-operators")).is_ok());
 }
+
+#[test]
+fn what_the_page_on_jobs_shows_can_be_configured() {
+    let page = include_str!("../../../../../docs/CI.md");
+    let blocks: Vec<&str> = page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let shown: Vec<&&str> = blocks.iter().filter(|block| block.starts_with("operators:\n")).collect();
+    assert_eq!(shown.len(), 2);
+    for block in shown {
+        let section = block.strip_prefix("operators:\n").unwrap();
+        parse(section).unwrap_or_else(|error| panic!("{error}\n{block}"));
+    }
+}
