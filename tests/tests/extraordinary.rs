@@ -34,7 +34,7 @@ async fn who_is_offboarded_is_out_at_once_and_no_push_brings_them_back() -> anyh
     let place = &stage.place;
     // A mistyped name, no reason, a source that is none: nothing is kept.
     place.axon(&["offboard", "kin@acme.example", "--reason", "x"]).await?.exits(1)?.says(&[KIM])?;
-    place.axon(&["offboard", KIM, "--reason", " "]).await?.exits(1)?.says(&["--reason is empty"])?;
+    place.axon(&["offboard", KIM, "--reason", " "]).await?.exits(1)?.says(&["reason is empty"])?;
     place.axon(&["offboard", KIM, "--reason", "x", "--source", "entr"]).await?.exits(1)?.says(&["entra"])?;
     place
         .axon(&["offboard", KIM, "--release", "--reason", "x"])

@@ -11,8 +11,10 @@
 //! Nothing that opens SCIM opens this, and nothing that opens this opens SCIM: tokens lie in other tables, and signed ones are
 //! taken by other rules. To add an endpoint: a file, a line in [`routes`], [`auth::Operator`] as the handler's first argument.
 
+mod access;
 mod auth;
 mod exchange;
+mod holds;
 mod map;
 mod problem;
 mod rates;
@@ -27,7 +29,9 @@ use serde::Serialize;
 
 use crate::state::Api;
 
+pub use access::shown as shown_request;
 pub use auth::Operator;
+pub use holds::shown as shown_hold;
 pub use map::shown;
 pub use problem::Problem;
 pub use settings::{JobRule, MapInForce, OperatorSettings, Operators};
@@ -43,6 +47,14 @@ pub fn routes() -> Router<Api> {
         .route("/api/v1/map/proposals/{version}", get(map::proposals::one))
         .route("/api/v1/map/proposals/{version}/release", post(map::proposals::release))
         .route("/api/v1/map/proposals/{version}/reject", post(map::proposals::reject))
+        .route("/api/v1/holds", get(holds::list))
+        .route("/api/v1/holds/{id}", get(holds::one))
+        .route("/api/v1/holds/{id}/release", post(holds::release))
+        .route("/api/v1/holds/{id}/reject", post(holds::reject))
+        .route("/api/v1/offboardings", get(access::offboardings).post(access::offboard))
+        .route("/api/v1/offboardings/{id}/release", post(access::lift))
+        .route("/api/v1/grants", get(access::grants).post(access::ask))
+        .route("/api/v1/grants/{id}/revoke", post(access::revoke))
         .route("/api/v1/token", post(exchange::handle))
         .route("/api/v1/entitlements", get(exchange::entitlements))
 }

@@ -11,6 +11,7 @@
 //!
 //! To add a target kind: implement `axon_reconcile::Target`; nothing here changes.
 
+pub mod asking;
 mod behind;
 mod blocked;
 mod cause;

@@ -34,7 +34,7 @@ fn files(body: &Value) -> Result<MapFiles, Problem> {
 }
 
 /// Refuses members that nobody reads: a misspelt one would be lost in silence.
-fn only(body: &Value, known: &[&str]) -> Result<(), Problem> {
+pub(super) fn only(body: &Value, known: &[&str]) -> Result<(), Problem> {
     let members = body.as_object().ok_or_else(|| Problem::bad("the body must be a JSON object"))?;
     match members.keys().find(|key| !known.contains(&key.as_str())) {
         Some(unknown) => {
@@ -46,7 +46,7 @@ fn only(body: &Value, known: &[&str]) -> Result<(), Problem> {
 }
 
 /// A member that is text, null or left out.
-fn text(body: &Value, member: &str) -> Result<Option<String>, Problem> {
+pub(super) fn text(body: &Value, member: &str) -> Result<Option<String>, Problem> {
     match &body[member] {
         Value::Null => Ok(None),
         Value::String(text) => Ok(Some(text.clone())),

@@ -1,14 +1,14 @@
 //! `axon offboard USER`: a kill switch that waits for no provider.
 
 use anyhow::bail;
+use axon_api::operators::shown_request;
 use axon_controller::World;
+use axon_controller::asking::{self, NotAsked, Offboarding};
 use axon_model::name::shown;
 use axon_model::{AccessRequest, AccessState, Asked, RecordSeq};
-use axon_scim::compare::fold;
+use axon_store::AccessEnd;
 use axon_store::operators::Permission;
-use axon_store::{AccessEnd, NewAccessRequest};
 
-use super::holds::sentence;
 use super::{Status, grant, people, print_json};
 use crate::cli::OffboardArgs;
 use crate::person;
@@ -23,55 +23,44 @@ pub async fn run(parts: Parts, args: OffboardArgs) -> anyhow::Result<Status> {
 
 async fn answer(parts: &Parts, args: OffboardArgs) -> anyhow::Result<Status> {
     let Some(user) = &args.user else { return list(parts, args.json).await };
-    let user = people::user_name(user)?;
-    let reason = sentence("--reason", args.reason.as_deref().unwrap_or_default())?;
+    let reason = asking::reason(args.reason.as_deref().unwrap_or_default())?;
     let source = people::source(parts, args.source.as_deref())?;
     let act = person::act(parts, &args.proof, Permission::Offboard).await?;
     let mut world = World::of(parts.config.claims());
     world.follow(parts.store.as_ref(), act.now).await?;
-    let records = people::called(&world, user, source.as_ref());
-    let standing = in_force(parts).await?;
-    let theirs = |request: &&AccessRequest| {
-        let named = fold(&request.whom.user_name) == fold(user);
-        let meant = request.whom.records.iter().any(|of| records.iter().any(|record| record.id == of.id));
-        (named || meant) && (source.is_none() || request.whom.source == source)
-    };
-    let known: Vec<&AccessRequest> = standing.iter().filter(theirs).collect();
     if args.release {
+        let known = asking::offboardings(&world, user, source.as_ref());
         if known.is_empty() {
             bail!("{} is not offboarded; `axon offboard --list` shows who is", shown(user));
         }
         for request in known {
-            let ended =
-                parts.store.end_access(request.id, AccessEnd::Lift, reason.clone(), act.clone()).await?;
-            if ended.is_some() {
-                println!("lifted {}", grant::text(request));
+            let (id, reason) = (request.id, reason.clone());
+            if parts.store.end_access(id, AccessEnd::Lift, reason, act.clone()).await?.is_some() {
+                println!("lifted {}", grant::text(&request));
             }
         }
         eprintln!("a running serve follows at once: the person has what the map gives");
         return Ok(Status::Done);
     }
-    if let Some(request) = known.iter().find(|request| request.whom.source == source) {
-        println!("stands already: {}", grant::text(request));
-        return Ok(Status::Done);
-    }
-    if records.is_empty() && !args.unknown {
-        bail!("{} (--unknown shuts out whoever comes under the name)", people::unknown(&world, user));
-    }
-    let new = NewAccessRequest {
-        asked: Asked::Offboard,
-        whom: people::whom(user, source, &records),
-        reason,
-        second_person: false,
-        waits_until: None,
+    let new = match asking::offboarding(&world, user, source, args.unknown, reason) {
+        Ok(Offboarding::New(new)) => new,
+        Ok(Offboarding::Stands(id)) => {
+            let stands = world.beside().requests().find(|request| request.id == id);
+            println!("stands already: {}", stands.map(grant::text).unwrap_or_default());
+            return Ok(Status::Done);
+        }
+        Err(not @ NotAsked::Unknown { .. }) => {
+            bail!("{not} (--unknown shuts out whoever comes under the name)");
+        }
+        Err(not) => return Err(not.into()),
     };
     let asked = parts.store.ask_access(new, act).await?;
     if args.json {
-        print_json(&grant::value(&asked))?;
+        print_json(&shown_request(&asked))?;
     } else {
         println!("{}", grant::text(&asked));
-        for record in &records {
-            println!("    {} of source {} (id {})", shown(&record.user_name), record.source, record.id);
+        for record in &asked.whom.records {
+            println!("    id {} of source {}", record.id, record.source);
         }
     }
     eprintln!("a running serve follows at once; where none runs, `axon apply` does it");
@@ -89,7 +78,7 @@ async fn in_force(parts: &Parts) -> anyhow::Result<Vec<AccessRequest>> {
 async fn list(parts: &Parts, json: bool) -> anyhow::Result<Status> {
     let all = in_force(parts).await?;
     if json {
-        print_json(&all.iter().map(grant::value).collect::<Vec<_>>())?;
+        print_json(&all.iter().map(shown_request).collect::<Vec<_>>())?;
     } else if all.is_empty() {
         println!("nobody is offboarded");
     } else {
