@@ -1,19 +1,17 @@
 //! What one map says and another does not, entry by entry: the order of files, keys and lines does not matter.
 
+mod says;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use serde::Serialize;
 
-use crate::grant::GrantLine;
-use crate::guards::GuardRules;
 use crate::map::RoleMap;
 use crate::names::RoleName;
 use crate::place::Place;
-use crate::role::RoleSpec;
-use crate::rule::{Gives, GroupName, Mapping, Who};
-use crate::secure_view::{RowLine, SecureView, Shown};
-use crate::target::{TargetSpec, Via};
+
+use says::{guards_say, mapping_says, of_token, role_says, target_says, test_says, view_says};
 
 /// Which map says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -67,6 +65,31 @@ pub fn diff(old: &RoleMap, new: &RoleMap) -> Vec<Difference> {
             out.push(Difference { of: key.0.clone(), said, what: key.1.clone(), place });
         }
     }
+    out.extend(other_ways_in(old, new));
+    // What became of one thing stands together: what it was, then what it is.
+    out.sort_by_cached_key(|one| {
+        let begins = match one.what.split_once(if one.of == "mapping" { " gives " } else { " " }) {
+            Some((begins, _)) => begins.to_owned(),
+            None => one.what.clone(),
+        };
+        (one.of.clone(), begins, one.said, one.what.clone())
+    });
+    out
+}
+
+/// Targets that are entered in the same manner as somebody else. Who, and by which secret, is not told.
+fn other_ways_in(old: &RoleMap, new: &RoleMap) -> Vec<Difference> {
+    let mut out = Vec::new();
+    for (name, is) in &new.targets {
+        let Some(was) = old.targets.get(name) else { continue };
+        let (Some(by), Some(is_by)) = (&was.auth, &is.auth) else { continue };
+        if by != is_by && by.name() == is_by.name() {
+            for (said, place) in [(Said::Removed, &was.place), (Said::Added, &is.place)] {
+                let what = format!("auth {}, with other words", by.name());
+                out.push(Difference { of: format!("target {name}"), said, what, place: Some(place.clone()) });
+            }
+        }
+    }
     out
 }
 
@@ -103,15 +126,8 @@ fn entries(map: &RoleMap) -> Entries {
     for rule in &map.rules.forbid {
         add("rules".to_owned(), format!("forbid {}", rule.line), Some(&rule.place));
     }
-    for what in guards_say(&map.guards) {
-        add("guards".to_owned(), what, None);
-    }
-    for protection in &map.guards.protect {
-        let what = format!(
-            "protect {} until {}, owner {}",
-            protection.principal, protection.until, protection.owner
-        );
-        add("guards".to_owned(), what, Some(&protection.place));
+    for (what, place) in guards_say(&map.guards) {
+        add("guards".to_owned(), what, place);
     }
     for view in &map.views {
         for what in view_says(view) {
@@ -119,210 +135,9 @@ fn entries(map: &RoleMap) -> Entries {
         }
     }
     for test in &map.tests {
-        let lines = |expected: &[crate::map_test::Expected]| {
-            let all: Vec<String> =
-                expected.iter().map(|e| format!("{} in {}", e.grant.line, e.target)).collect();
-            all.join("; ")
-        };
-        let what = format!(
-            "{:?} at {:?}: has {}; lacks {}",
-            test.who,
-            test.at,
-            lines(&test.has),
-            lines(&test.lacks)
-        );
-        add(format!("test of {}", test.who.name()), what, Some(&test.place));
+        add(format!("test of {}", test.who.name()), test_says(test), Some(&test.place));
     }
     out
-}
-
-fn via(via: Via) -> &'static str {
-    match via {
-        Via::Person => "person",
-        Via::Group => "group",
-    }
-}
-
-/// What a target says. Of secrets not even their references.
-fn target_says(target: &TargetSpec) -> Vec<String> {
-    let TargetSpec {
-        name: _,
-        place: _,
-        kind,
-        endpoint,
-        workspace,
-        auth,
-        object_id,
-        mode,
-        via: way,
-        principal,
-        role_name,
-        manage,
-    } = target;
-    let globs = |globs: &[axon_reconcile::Glob]| format!("{globs:?}");
-    let mut said = vec![
-        format!("kind {kind}"),
-        format!("at {endpoint:?}"),
-        format!("mode {mode:?}"),
-        format!("via {}", via(*way)),
-        format!("principal {principal}"),
-        format!("role_name {role_name}"),
-        format!("manages roles {}", globs(&manage.roles)),
-        format!("manages schemas {}", globs(&manage.schemas)),
-        format!("manages {} principals", if manage.every_external { "external" } else { "mapped" }),
-    ];
-    said.extend(workspace.as_ref().map(|name| format!("workspace {name}")));
-    said.extend(auth.as_ref().map(|auth| format!("auth {}", auth.name())));
-    said.extend(object_id.as_ref().map(|template| format!("object_id {template}")));
-    said
-}
-
-fn role_says(role: &RoleSpec, add: &mut impl FnMut(String, String, Option<&Place>)) {
-    let of = format!("role {}", role.name);
-    add(of.clone(), "is there".to_owned(), Some(&role.place));
-    if role.direct {
-        add(of.clone(), "is direct: it is no role of the pool".to_owned(), Some(&role.place));
-    }
-    for (target, defined) in &role.define {
-        let crate::role::DefinedRole {
-            name,
-            description: _,
-            actions,
-            not_actions,
-            data_actions,
-            not_data_actions,
-            place,
-        } = defined;
-        for (word, actions) in [
-            ("allows", actions),
-            ("does not allow", not_actions),
-            ("allows with data", data_actions),
-            ("does not allow with data", not_data_actions),
-        ] {
-            for action in actions {
-                add(of.clone(), format!("defines {name} in {target}: {word} {action}"), Some(place));
-            }
-        }
-    }
-    for included in &role.includes {
-        add(of.clone(), format!("includes {included}"), Some(&role.place));
-    }
-    for (target, grants) in &role.grants {
-        for grant in grants {
-            // One line that lists several permissions is as many lines that list one each.
-            let GrantLine::Permissions { state, .. } = &grant.line else {
-                add(of.clone(), format!("{} in {target}", grant.line), Some(&grant.place));
-                continue;
-            };
-            let word = if *state == axon_reconcile::GrantState::Deny { "deny " } else { "" };
-            for (permission, on) in grant.line.atoms() {
-                let what = format!("{word}{} on {on} in {target}", permission.name().to_lowercase());
-                add(of.clone(), what, Some(&grant.place));
-            }
-        }
-    }
-    for (target, acting) in &role.impersonate {
-        let names: Vec<&str> = acting.roles.iter().map(RoleName::as_str).collect();
-        let reason = if acting.reason_required { "required" } else { "optional" };
-        let what =
-            format!("may act as {} in {target} for {}, reason {reason}", names.join(", "), acting.longest);
-        add(of.clone(), what, Some(&acting.place));
-    }
-}
-
-fn mapping_says(mapping: &Mapping) -> String {
-    let names = |word: &str, names: &[GroupName]| -> String {
-        let mut names: Vec<String> = names.iter().map(ToString::to_string).collect();
-        names.sort();
-        if names.is_empty() { String::new() } else { format!(" {word} of [{}]", names.join(", ")) }
-    };
-    // Writing to a String cannot fail.
-    let mut text = match &mapping.who {
-        Who::Service(name) => format!("service {name}"),
-        Who::Groups { groups, source } => {
-            let fits =
-                groups.matching.as_ref().map(|p| format!(" match {:?}", p.as_str())).unwrap_or_default();
-            format!(
-                "{source}:{}{}{}{fits}",
-                names("any", &groups.any),
-                names("all", &groups.all),
-                names("none", &groups.none)
-            )
-        }
-    };
-    match &mapping.gives {
-        Gives::Roles(roles) => {
-            let mut names: Vec<&str> = roles.iter().map(RoleName::as_str).collect();
-            names.sort_unstable();
-            let _ = write!(text, " gives {}", names.join(", "));
-        }
-        Gives::Captured { template, only } => {
-            let names: Vec<&str> = only.iter().map(RoleName::as_str).collect();
-            let _ = write!(text, " gives {template:?} of [{}]", names.join(", "));
-        }
-    }
-    if let Some(condition) = &mapping.when {
-        let _ = write!(text, " when {}", condition.as_str());
-    }
-    if let Some(until) = mapping.until {
-        let _ = write!(text, " until {until}");
-    }
-    if let Some(way) = mapping.via {
-        let _ = write!(text, " via {}", via(way));
-    }
-    if mapping.trust {
-        text.push_str(" trusting names");
-    }
-    text
-}
-
-fn guards_say(guards: &GuardRules) -> Vec<String> {
-    let mut said = Vec::new();
-    for (name, budget) in [("removals", guards.removals), ("leavers", guards.leavers)] {
-        if let Some(b) = budget {
-            said.push(format!("{name}: at most {}% or {} in {}", b.most_percent, b.floor, b.window));
-        }
-    }
-    said.extend(guards.hold.iter().map(|kind| format!("hold {}", kind.name())));
-    said
-}
-
-fn view_says(view: &SecureView) -> Vec<String> {
-    let mut said = vec![format!("shows {}", view.from)];
-    said.extend(view.targets.iter().map(|target| format!("in {target}")));
-    for column in &view.columns {
-        said.push(match &column.shown {
-            Shown::Clear => format!("column {} clear", column.name),
-            Shown::Hidden => format!("column {} hidden", column.name),
-            Shown::Masked { mask, unless } => {
-                let names: Vec<&str> = unless.iter().map(RoleName::as_str).collect();
-                let but =
-                    if names.is_empty() { String::new() } else { format!(" but for {}", names.join(", ")) };
-                format!("column {} masked {mask}{but}", column.name)
-            }
-        });
-    }
-    for row in &view.rows {
-        said.push(match row {
-            RowLine::Role(role) => format!("every row for {role}"),
-            RowLine::Where { text, .. } => format!("rows where {text}"),
-        });
-    }
-    said
-}
-
-fn of_token(service: &crate::service::Service) -> String {
-    let Some(crate::service::ServiceToken { issuer, audience, subject, claims }) = &service.token else {
-        return String::new();
-    };
-    let claims: Vec<String> =
-        claims.iter().map(|(claim, values)| format!("{claim} {}", values.join("|"))).collect();
-    format!(
-        ", tokens of {issuer} for {}, subject {}, claims {}",
-        audience.join("|"),
-        if subject.is_empty() { "any".to_owned() } else { subject.join("|") },
-        if claims.is_empty() { "any".to_owned() } else { claims.join(", ") }
-    )
 }
 
 #[cfg(test)]
@@ -356,10 +171,35 @@ mod tests {
             told,
             [
                 "- mapping: s: any of [g, h] gives r  (m.yaml:7:7)",
-                "+ mapping: s: any of [g] gives r until 2027-01-01 0:00:00.0 +00:00:00  (m.yaml:7:7)",
+                "+ mapping: s: any of [g] gives r until 2027-01-01T00:00:00Z  (m.yaml:7:7)",
                 "- role r: insert on a.b in dw  (m.yaml:5:23)",
                 "+ role r: update on a.b in dw  (m.yaml:5:23)",
+                "- target dw: auth sql, with other words  (m.yaml:3:3)",
+                "+ target dw: auth sql, with other words  (m.yaml:3:3)",
             ]
         );
+    }
+
+    #[test]
+    fn every_part_is_told_in_words() {
+        let parts = [
+            "guards:\n  removals: { window: 24h, most: 5%, floor: 20 }\n  steps: { hold: [drop role] }\n  protect: [{ principal: dba, owner: sec, until: 2027-01-01T00:00:00Z }]\n",
+            "rules: { separate: [[r, t]], forbid: [control on database] }\n",
+            "services: { ci: { principal: axon-ci } }\n",
+            "tests:\n  - { user: { userName: kim, groups: [g], title: Lead, active: false }, at: 2026-01-01T00:00:00Z, roles: [r], has: { dw: [select on a.b] }, lacks: { dw: [select on a.c] } }\n  - { service: ci, roles: [] }\n",
+            "views:\n  s.v: { targets: dw, from: a.b, columns: { x: show, y: { mask: email, unless: [r] }, z: hide }, rows: [{ role: t }, { where: x eq user.title }] }\n",
+        ]
+        .concat();
+        let base = MAP.replace("roles:\n", "roles:\n  t: {}\n").replace(
+            "password: \"${env:HIDDEN}\" } } }",
+            "password: \"${env:HIDDEN}\" } }, manage: { schemas: [s] } }",
+        );
+        let parts = format!("{base}  - {{ service: ci, roles: [r] }}\n{parts}").replace(
+            "  t: {}\n",
+            "  t: { description: Others, includes: [], impersonate: { dw: { roles: [r], for: 1h } } }\n",
+        );
+        let told = between(&base, &parts).join("\n");
+        insta::assert_snapshot!(told);
+        assert!(!told.contains("{ ") && !told.contains("Some("), "{told}");
     }
 }
