@@ -9,7 +9,7 @@ use axon_mapping::{
     Beside, Claimant, Desired, Evaluator, Identity, Pending, RoleMap, Surroundings, TargetName, Touched,
 };
 use axon_model::{Delta, Directory, GroupId, MemberKind, RecordSeq, SourceId, SqlName, UserId};
-use axon_reconcile::{Shape, Step};
+use axon_reconcile::{Grant, GrantKey, Shape, Step};
 use axon_store::{Act, HoldEnd, Since, Store, StoreError};
 use time::{Duration, OffsetDateTime};
 
@@ -80,6 +80,8 @@ pub struct Wanted {
     pub gone: Vec<SqlName>,
     /// Names that several active people claim, with the roles that these would get together.
     pub contested: BTreeMap<SqlName, BTreeSet<SqlName>>,
+    /// What these would hold themselves.
+    pub contested_grants: BTreeMap<GrantKey, Grant>,
     /// What was found out about groups' names.
     pub sights: Sights,
     /// What people are called here who were released under a name that another one had.
@@ -307,7 +309,20 @@ impl World {
             settled.into_iter().map(|name| (name, Behind::of(evaluator, &self.directory, name))).collect();
         let released = self.names.released().filter_map(|user| evaluator.principal_of(user)).collect();
         let contested = self.contested(target, &desired);
-        Ok(Wanted { desired, position: self.directory.position(), gone, contested, sights, released, behind })
+        let contested_grants = match self.targets.get(target) {
+            Some(watched) => contested.keys().flat_map(|name| watched.evaluator.would_stand(*name)).collect(),
+            None => BTreeMap::new(),
+        };
+        Ok(Wanted {
+            desired,
+            position: self.directory.position(),
+            gone,
+            contested,
+            contested_grants,
+            sights,
+            released,
+            behind,
+        })
     }
 
     fn contested(&self, target: &TargetName, desired: &Desired) -> BTreeMap<SqlName, BTreeSet<SqlName>> {

@@ -12,7 +12,9 @@ use std::sync::Arc;
 use axon_model::{
     AccessRequest, AccessRequestId, Asked, Delta, Directory, GroupId, RecordSeq, SqlName, UserId,
 };
-use axon_reconcile::{GrantState, Graph, ManagedPrincipals, Permission, Role, Scope, Securable, Shape};
+use axon_reconcile::{
+    Grant, GrantKey, GrantState, Graph, ManagedPrincipals, Permission, Role, Scope, Securable, Shape,
+};
 use time::OffsetDateTime;
 
 pub use touched::Touched;
@@ -316,6 +318,15 @@ impl Evaluator {
         let people = request.whom.records.iter().filter_map(|record| self.claims.name_of_user(record.id));
         let people: Vec<SqlName> = people.collect();
         roles.flat_map(|role| people.iter().map(move |member| (role, *member))).collect()
+    }
+
+    /// What the claimants of a name would hold themselves by direct roles, were each of them alone.
+    pub fn would_stand(&self, name: SqlName) -> BTreeMap<GrantKey, Grant> {
+        let known = self.claims.of(name).filter(|(_, standing)| !standing.stranger);
+        let numbers: BTreeSet<usize> =
+            known.flat_map(|(_, standing)| standing.roles.iter().map(|n| usize::from(*n))).collect();
+        let lines = numbers.iter().filter_map(|number| self.direct.get(number)).flatten();
+        view::of_principal(name, lines)
     }
 
     /// What this user is called in this target, if the source may say so.

@@ -9,7 +9,9 @@ use axon_mapping::{Claimant, Pending, RoleMap, Surroundings};
 use axon_model::{Actor, PlanId, RecordSeq, RunId, SqlName};
 use axon_reconcile::admit::{Admitted, Class, Known, Reason, admit_with};
 use axon_reconcile::builtin::SYSTEM_PRINCIPALS;
-use axon_reconcile::{Connect, Graph, Membership, Plan, Principal, Sides, Step, plan, plan_assigned};
+use axon_reconcile::{
+    Connect, Grant, GrantKey, Graph, Membership, Plan, Principal, Sides, Step, plan, plan_assigned,
+};
 use axon_store::Act;
 use time::OffsetDateTime;
 
@@ -39,6 +41,8 @@ pub(super) struct Decided {
     pub(super) lifted: Lifted,
     /// Who is shut out.
     pub(super) leavers: BTreeSet<SqlName>,
+    /// Steps that take away what Axon never made, as people read them.
+    pub(super) foreign: BTreeSet<String>,
     pub(super) plan: Plan,
     pub(super) admitted: Admitted,
     pub(super) pending: Vec<String>,
@@ -51,8 +55,8 @@ pub(super) struct Decided {
 
 /// A name that several active people claim is given nothing new, and keeps of what it has what one of them would get: a second
 /// source that names somebody can neither gain by it nor shut that person out.
-fn keep_contested(desired: &mut Graph, actual: &Graph, contested: &BTreeMap<SqlName, BTreeSet<SqlName>>) {
-    for (name, roles) in contested {
+fn keep_contested(desired: &mut Graph, actual: &Graph, wanted: &Contested<'_>) {
+    for (name, roles) in wanted.roles {
         let Some((spelled, there)) = actual.principals.get_key_value(name) else { continue };
         if there.connect != Connect::Granted {
             continue;
@@ -60,7 +64,17 @@ fn keep_contested(desired: &mut Graph, actual: &Graph, contested: &BTreeMap<SqlN
         desired.principals.insert(*spelled, Principal { created: None, ..there.clone() });
         let kept = roles.iter().map(|role| Membership { role: *role, member: *spelled });
         desired.members.extend(kept.filter(|membership| actual.members.contains(membership)));
+        let stands = wanted.grants.iter().filter(|(key, _)| key.grantee == *name);
+        let there =
+            stands.filter(|(key, grant)| actual.grants.get(key).is_some_and(|g| g.state == grant.state));
+        desired.grants.extend(there.map(|(key, grant)| (*key, grant.clone())));
     }
+}
+
+/// What those who claim contested names would get, were each of them alone.
+struct Contested<'a> {
+    roles: &'a BTreeMap<SqlName, BTreeSet<SqlName>>,
+    grants: &'a BTreeMap<GrantKey, Grant>,
 }
 
 /// Who is shut out by a plan.
@@ -135,7 +149,8 @@ impl Ticker {
         let mut desired = wanted.desired;
         // Before anything is left out: what the map asks for under a name is no act of others, whoever stands there.
         self.made.adopt(&desired.graph, actual);
-        keep_contested(&mut desired.graph, actual, &wanted.contested);
+        let contested = Contested { roles: &wanted.contested, grants: &wanted.contested_grants };
+        keep_contested(&mut desired.graph, actual, &contested);
         let stale = if assigned {
             BTreeSet::new()
         } else {
@@ -206,6 +221,7 @@ impl Ticker {
         let mut decided = Decided {
             lifted,
             leavers,
+            foreign,
             plan: planned,
             admitted,
             pending: desired.pending.iter().map(ToString::to_string).collect(),
