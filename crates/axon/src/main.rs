@@ -15,6 +15,7 @@ mod command;
 mod config;
 mod demo;
 mod listener;
+mod map_file;
 mod maps;
 mod person;
 mod store;

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use axon_controller::{Controller, Settings};
 use axon_azure::Resource;
+use axon_controller::{Controller, Settings};
 use axon_mapping::target::{Tls as MapTls, Words};
 use axon_mapping::{Auth as MapAuth, RoleMap, SecretRef, TargetName, TargetSpec, map_test};
 use axon_model::{Actor, Clock, IdSource, SystemClock};
@@ -129,8 +129,7 @@ impl Parts {
 /// Reads the role map's files: one, or all `.yaml` of a folder. Names are as people would write them.
 pub fn map_files(path: &Path) -> anyhow::Result<Vec<(String, String)>> {
     let read = |file: &Path| -> anyhow::Result<(String, String)> {
-        let text = std::fs::read_to_string(file)
-            .with_context(|| format!("cannot read the role map {}", file.display()))?;
+        let text = crate::map_file::read(file)?;
         let name =
             file.file_name().map_or_else(|| file.display().to_string(), |n| n.to_string_lossy().into_owned());
         Ok((name, text))

@@ -171,7 +171,7 @@ impl RoleMap {
 
 /// A map without any content still needs a place to say so.
 fn nothing(files: &mut Files) -> Diagnostics {
-    let file = files.add("role map", "");
+    let file = if files.names().next().is_some() { 0 } else { files.add("role map", "") };
     let fault =
         Diagnostic::new(files, Fault::Missing, Span { file, start: 0, end: 0 }, "the role map is empty")
             .help("it begins with `axon: 1`");

@@ -129,6 +129,10 @@ fn not_yaml(files: &Files, file: usize, at: usize, info: &str) -> Diagnostic {
             .help("YAML is indented with blanks");
     }
     let span = Span { file, start: at, end: at + 1 };
+    if info.contains("recursion limit") {
+        let message = format!("the file is nested deeper than {MAX_DEPTH}");
+        return Diagnostic::new(files, Fault::Syntax, span, message);
+    }
     Diagnostic::new(files, Fault::Syntax, span, format!("not YAML: {info}"))
 }
 
@@ -160,10 +164,26 @@ impl Loader<'_> {
         Span { file: self.file, start, end: end.max(start) }
     }
 
+    /// The anchor or tag of a value: it stands before it, perhaps on another line.
+    fn mark_before(&self, value: Span, mark: char) -> Span {
+        let at = match self.text.get(value.start..) {
+            Some(text) if text.starts_with(mark) => Some(value.start),
+            _ => self.text.get(..value.start).and_then(|before| before.rfind(mark)),
+        };
+        let Some(start) = at else { return value };
+        let length = self.text[start..].find(|c: char| c.is_whitespace()).unwrap_or(self.text.len() - start);
+        Span { start, end: start + length, ..value }
+    }
+
     fn event(&mut self, event: Event<'_>, at: EventSpan) -> Result<(), Diagnostic> {
         let span = self.span(at);
         let (tagged, anchored) = (event.tag().is_some(), event.anchor_id().is_some_and(|id| id > 0));
         if tagged || anchored || matches!(event, Event::Alias(_) | Event::UnresolvedAlias(_)) {
+            let span = match (anchored, tagged) {
+                (true, _) => self.mark_before(span, '&'),
+                (false, true) => self.mark_before(span, '!'),
+                (false, false) => span,
+            };
             return Err(self.refuse(span, "anchors, aliases and tags of YAML are not part of the language"));
         }
         if event.is_node() {

@@ -66,7 +66,15 @@ pub fn test(config: &Path, path: Option<&Path>, set: &[String], json: bool) -> a
             println!("{failure}");
         }
         let failed: std::collections::BTreeSet<_> = failures.iter().map(|f| &f.place).collect();
-        println!("{} tests, {} lines of them fail", map.tests.len(), failed.len());
+        let tests = match map.tests.len() {
+            1 => "1 test".to_owned(),
+            n => format!("{n} tests"),
+        };
+        match failed.len() {
+            0 => println!("{tests}: what they say is so"),
+            1 => println!("{tests}: one line of them fails"),
+            n => println!("{tests}: {n} lines of them fail"),
+        }
     }
     Ok(if failures.is_empty() { Status::Done } else { Status::Failed })
 }
