@@ -196,7 +196,8 @@ async fn answer(stream: &mut TcpStream, reply: &Reply) -> bool {
     } else {
         format!("content-length: {}\r\n", reply.promised.unwrap_or(reply.body.len()))
     };
-    let extra: String = reply.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let extra =
+        reply.headers.iter().fold(String::new(), |all, (name, value)| all + name + ": " + value + "\r\n");
     let text = format!(
         "HTTP/1.1 {} x\r\ncontent-type: application/json\r\n{length}{extra}\r\n{}",
         reply.status, reply.body

@@ -284,6 +284,10 @@ pub trait Target: Send + Sync {
     async fn introduce(&self, _desired: &Graph) -> Result<bool, TargetError> {
         Ok(false)
     }
+    /// What is configured and had no effect yet at the last look, in sentences: some services take minutes.
+    fn settling(&self) -> Vec<String> {
+        Vec::new()
+    }
     /// Reads what is in force.
     async fn inspect(&self, scope: InspectScope) -> Result<Inspection, TargetError>;
     /// Applies steps in order, each alone. Stops at the first that is not `Done` or already there; one outcome per step.

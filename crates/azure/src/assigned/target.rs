@@ -69,17 +69,6 @@ impl AssignedTarget {
         &self.name
     }
 
-    /// What is assigned and has no effect yet, in sentences. Empty where the place cannot tell.
-    pub fn settling(&self) -> Vec<String> {
-        let now = self.now();
-        let told = |(_, what, since): &(Row, String, OffsetDateTime)| {
-            let minutes = (now - *since).whole_minutes();
-            let late = if now - *since >= LATE { ": later than Azure says it takes" } else { "" };
-            format!("{what} is configured and has no effect yet, for {minutes} min{late}")
-        };
-        self.memory().settling.iter().map(told).collect()
-    }
-
     fn memory(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -360,6 +349,16 @@ impl Target for AssignedTarget {
         let changed = memory.roster.take(desired, wanted, found);
         memory.renamed = changed && memory.listing.is_some();
         Ok(changed)
+    }
+
+    fn settling(&self) -> Vec<String> {
+        let now = self.now();
+        let told = |(_, what, since): &(Row, String, OffsetDateTime)| {
+            let minutes = (now - *since).whole_minutes();
+            let late = if now - *since >= LATE { ": later than Azure says it takes" } else { "" };
+            format!("{what} is configured and has no effect yet, for {minutes} min{late}")
+        };
+        self.memory().settling.iter().map(told).collect()
     }
 
     async fn apply(&self, wave: &Wave) -> Vec<Outcome> {

@@ -103,12 +103,11 @@ impl Answer {
     /// How long the server wants to be left alone (RFC 9110, section 10.2.3), if it says so.
     pub(crate) fn retry_after(&self, now: OffsetDateTime) -> Option<Duration> {
         let text = self.header("retry-after")?.trim();
-        let wait = match text.parse::<u64>() {
-            Ok(seconds) => Duration::from_secs(seconds),
-            Err(_) => {
-                let at = OffsetDateTime::parse(&text.replace("GMT", "+0000"), &Rfc2822).ok()?;
-                Duration::try_from(at - now).unwrap_or_default()
-            }
+        let wait = if let Ok(seconds) = text.parse::<u64>() {
+            Duration::from_secs(seconds)
+        } else {
+            let at = OffsetDateTime::parse(&text.replace("GMT", "+0000"), &Rfc2822).ok()?;
+            Duration::try_from(at - now).unwrap_or_default()
         };
         Some(wait.min(LONGEST))
     }

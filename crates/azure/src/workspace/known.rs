@@ -57,8 +57,9 @@ pub(super) fn find<'a>(name: &str, definitions: &'a Definitions) -> Result<&'a D
         return Ok(found);
     }
     // Either of the two spellings may be the service's.
-    let alias = ALIASES.iter().filter(|(_, real)| real.eq_ignore_ascii_case(other)).map(|(alias, _)| *alias);
-    if let Some(found) = alias.filter_map(|alias| definitions.named(alias).next()).next() {
+    let mut alias =
+        ALIASES.iter().filter(|(_, real)| real.eq_ignore_ascii_case(other)).map(|(alias, _)| *alias);
+    if let Some(found) = alias.find_map(|alias| definitions.named(alias).next()) {
         return Ok(found);
     }
     let id =

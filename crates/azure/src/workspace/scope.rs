@@ -88,6 +88,7 @@ impl ItemScope {
     }
 
     /// The item of a scope of this workspace; `None` inside for the workspace itself; none for other scopes.
+    #[expect(clippy::option_option, reason = "no item and no scope of this workspace are two things")]
     pub(super) fn of_scope(workspace: &str, scope: &str) -> Option<Option<Self>> {
         let rest = scope.strip_prefix(&of_item(workspace, None))?;
         if rest.is_empty() {

@@ -54,7 +54,9 @@ impl Ticker {
         for blocked in self.blocked.waiting(now) {
             waiting.push(Waiting { what: blocked.step.to_string(), why: blocked.refusal.to_string() });
         }
+        let settling = self.target.settling();
         let told = [
+            (&settling, "time: it is configured, and the target lets it have effect by and by"),
             (&decided.pending, "the target or the directory"),
             (&decided.unseen, "a person: what cannot be seen is neither compared nor taken away"),
         ];
