@@ -11,20 +11,38 @@ use crate::graph::Graph;
 
 /// A pattern over names: `*` stands for any run of characters, all else for itself; compares as names do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Glob(String);
+#[serde(from = "String", into = "String")]
+pub struct Glob {
+    text: String,
+    /// As names compare: a map may list hundreds of patterns, and each is held against every name.
+    folded: String,
+}
+
+impl From<String> for Glob {
+    fn from(text: String) -> Self {
+        Self { folded: fold(&text), text }
+    }
+}
+
+impl From<Glob> for String {
+    fn from(glob: Glob) -> Self {
+        glob.text
+    }
+}
 
 impl Glob {
     /// A pattern from its text.
     pub fn new(text: &str) -> Self {
-        Self(text.into())
+        Self::from(text.to_owned())
     }
 
     /// Whether the name fits the pattern. Linear in the name for each star.
     pub fn matches(&self, name: SqlName) -> bool {
-        let pattern = fold(&self.0);
         let mut rest = name.folded();
-        let mut parts = pattern.split('*');
+        if !self.folded.contains('*') {
+            return rest == self.folded;
+        }
+        let mut parts = self.folded.split('*');
         let Some(first) = parts.next() else { return false };
         let Some(after) = rest.strip_prefix(first) else { return false };
         rest = after;
@@ -42,7 +60,7 @@ impl Glob {
 
 impl fmt::Display for Glob {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 

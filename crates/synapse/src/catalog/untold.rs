@@ -126,8 +126,8 @@ mod tests {
     use super::*;
 
     fn row(cells: &[Option<&str>]) -> Row {
-        let cell = |text: &Option<&str>| ColumnData::String(text.map(|t| t.to_owned().into()));
-        cells.iter().fold(Row::builder(), |b, c| b.column("c", ColumnType::NVarchar, cell(c))).build()
+        let cell = |text: Option<&str>| ColumnData::String(text.map(|t| t.to_owned().into()));
+        cells.iter().fold(Row::builder(), |b, c| b.column("c", ColumnType::NVarchar, cell(*c))).build()
     }
 
     #[test]
