@@ -2,7 +2,7 @@
 
 use anyhow::{Context, ensure};
 use axon_tests::{MAP, Place, SOON, Stage, Tds, number, until};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const KIM: &str = "kim@acme.example";
 const ANA: &str = "ana@acme.example";
@@ -218,5 +218,76 @@ async fn a_role_for_a_while_waits_for_somebody_else_than_whoever_asks() -> anyho
     // Who is offboarded loses it with all else.
     place.axon(&["offboard", KIM, "--reason", "x"]).await?.exits(0)?;
     stage.catalog_when("kim is out", |c| c.shut_out.contains(KIM) && c.roles_of(KIM).is_empty()).await?;
+    Ok(())
+}
+
+/// One call of the operators' API: status and body.
+async fn call(stage: &Stage, token: &str, path: &str, body: Option<Value>) -> anyhow::Result<(u16, Value)> {
+    let address = format!("{}/api/v1{path}", stage.serve.address());
+    let client = reqwest::Client::new();
+    let request = match body {
+        Some(body) => client.post(address).json(&body),
+        None => client.get(address),
+    };
+    let answer = request.bearer_auth(token.trim()).send().await?;
+    Ok((answer.status().as_u16(), answer.json().await?))
+}
+
+#[tokio::test]
+async fn operators_do_the_same_over_their_api_and_sources_do_not() -> anyhow::Result<()> {
+    let stage = Stage::set(&[KIM]).await?;
+    let kim = stage.scim.person(KIM).await?;
+    stage.scim.group("Readers", &[&kim]).await?;
+    stage.catalog_when("kim reads", |c| c.roles_of(KIM) == ["axon_reader"]).await?;
+    let operator = async |name: &str, may: &str| -> anyhow::Result<String> {
+        Ok(stage.place.axon(&["token", "create", "--operator", name, "--may", may]).await?.exits(0)?.out)
+    };
+    let ana = operator("ana", "grant,offboard,holds.read,holds.release").await?;
+    let bo = operator("bo", "holds.read,holds.release").await?;
+
+    let wish = json!({ "user": KIM, "role": "region", "seconds": 3_600, "reason": "an incident" });
+    for (token, status) in [(stage.token.as_str(), 401), ("", 401), (&bo, 403)] {
+        let (code, body) = call(&stage, token, "/grants", Some(wish.clone())).await?;
+        ensure!(code == status, "{code} instead of {status}: {body}");
+    }
+    for (member, value, status) in [
+        ("role", json!("regoin"), 422),
+        ("user", json!("nobody@acme.example"), 404),
+        ("seconds", json!("an hour"), 400),
+        ("seconds", json!(864_000), 422),
+        ("reason", json!(""), 400),
+        ("target", json!("dw"), 404),
+        ("until", json!("tomorrow"), 400),
+    ] {
+        let mut wrong = wish.clone();
+        wrong[member] = value;
+        let (code, body) = call(&stage, &ana, "/grants", Some(wrong)).await?;
+        ensure!(code == status, "{member}: {code} instead of {status}: {body}");
+    }
+    let (code, asked) = call(&stage, &ana, "/grants", Some(wish)).await?;
+    ensure!(code == 202 && asked["state"] == "proposed", "{code}: {asked}");
+    let hold = asked["hold"].as_str().context("a hold")?;
+    let (_, holds) = call(&stage, &bo, "/holds", None).await?;
+    ensure!(holds["holds"][0]["id"] == hold, "{holds}");
+    let release = format!("/holds/{hold}/release");
+    let seen = || Some(json!({ "reason": "seen" }));
+    let (code, same) = call(&stage, &ana, &release, seen()).await?;
+    ensure!(code == 403 && same["code"] == "same-person", "{code}: {same}");
+    let (code, released) = call(&stage, &bo, &release, seen()).await?;
+    ensure!(code == 200 && released["state"] == "released", "{code}: {released}");
+    ensure!(call(&stage, &bo, &release, seen()).await?.0 == 409);
+    stage.catalog_when("kim has the role", |c| c.roles_of(KIM) == ["axon_reader", "axon_region"]).await?;
+
+    let out = json!({ "user": KIM, "reason": "a stolen laptop" });
+    ensure!(call(&stage, &bo, "/offboardings", Some(out.clone())).await?.0 == 403);
+    let (code, offboarded) = call(&stage, &ana, "/offboardings", Some(out.clone())).await?;
+    ensure!(code == 201 && offboarded["asked"]["by"] == "operator ana", "{code}: {offboarded}");
+    stage.catalog_when("kim is out", |c| c.shut_out.contains(KIM) && c.roles_of(KIM).is_empty()).await?;
+    let (code, again) = call(&stage, &ana, "/offboardings", Some(out)).await?;
+    ensure!(code == 200 && again["id"] == offboarded["id"], "{code}: {again}");
+    let id = offboarded["id"].as_str().context("an id")?;
+    ensure!(call(&stage, &ana, &format!("/grants/{id}/revoke"), seen()).await?.0 == 404, "another kind");
+    ensure!(call(&stage, &ana, &format!("/offboardings/{id}/release"), seen()).await?.0 == 200);
+    stage.catalog_when("kim is back", |c| !c.shut_out.contains(KIM) && c.roles_of(KIM).len() == 2).await?;
     Ok(())
 }

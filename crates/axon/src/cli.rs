@@ -2,6 +2,7 @@
 
 mod access;
 mod adopt;
+mod drift;
 mod map;
 mod token;
 
@@ -13,6 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use access::{GrantAnswer, GrantArgs, GrantCommand, OffboardArgs};
 pub use adopt::AdoptArgs;
+pub use drift::{DriftAnswer, DriftCommand};
 pub use map::{AnswerArgs, LogArgs, PushArgs, Reach, RevertArgs, ShowArgs};
 pub use token::{ClientCommand, Terms, TokenCommand};
 
@@ -114,6 +116,12 @@ pub enum Command {
     Offboard(OffboardArgs),
     /// Give somebody a role for a while, beside the map
     Grant(GrantArgs),
+    /// What is in a target although nobody asked Axon for it
+    Drift {
+        /// What to do
+        #[command(subcommand)]
+        command: DriftCommand,
+    },
     /// The store: its schema, its soundness, its moving
     Store {
         /// What to do

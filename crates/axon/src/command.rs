@@ -4,6 +4,7 @@ mod apply;
 mod audit;
 mod check_config;
 mod check_map;
+mod drift;
 mod emulator;
 mod explain;
 mod grant;
@@ -103,6 +104,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Status> {
         Command::Holds { command } => holds::run(existing(config).await?, command).await,
         Command::Offboard(args) => offboard::run(existing(config).await?, args).await,
         Command::Grant(args) => Box::pin(grant::run(existing(config).await?, args)).await,
+        Command::Drift { command } => drift::run(mapped(config).await?, command).await,
         Command::Store { command } => store::run(load_config(config)?, command).await,
         Command::Status { json } => status::run(existing(config).await?, json).await,
         Command::Config { command: ConfigCommand::Check { json } } => {

@@ -30,5 +30,5 @@ mod world;
 pub use error::ControllerError;
 pub use run::{Controller, Settings};
 pub use summary::{State, Summary, Waiting};
-pub use tick::{Preview, Tick, Ticker, announcement};
+pub use tick::{Drift, EXCEPTED, Preview, Tick, Ticker, announcement};
 pub use world::World;

@@ -4,6 +4,7 @@ mod brakes;
 mod conclude;
 mod counted;
 mod decide;
+mod drift;
 mod holding;
 mod known;
 mod leaving;
@@ -29,8 +30,9 @@ use crate::summary::{State, Summary};
 use crate::world::World;
 use brakes::Brakes;
 use decide::May;
+pub use drift::Drift;
 use holding::Holding;
-pub use holding::announcement;
+pub use holding::{EXCEPTED, announcement};
 use known::Known;
 use leaving::Leaving;
 use renew::MadeFor;
@@ -47,6 +49,8 @@ pub struct Preview {
     pub pending: Vec<String>,
     /// Why parts of the target could not be seen.
     pub unseen: Vec<String>,
+    /// What is there although nobody asked Axon for it.
+    pub drift: Vec<Drift>,
 }
 
 /// What a tick came to.
@@ -156,7 +160,12 @@ impl Ticker {
         let now = self.clock.now();
         self.inspect(now).await?;
         let decided = self.decide(map, May::Look, now).await?;
+        let drift = match &self.actual {
+            Some(known) => drift::of(&decided, &known.inspection.graph, &self.holding),
+            None => Vec::new(),
+        };
         Ok(Preview {
+            drift,
             plan: decided.plan,
             admitted: decided.admitted,
             pending: decided.pending,
@@ -201,6 +210,10 @@ impl Ticker {
     async fn attempt(&mut self, map: &Arc<RoleMap>, may: May) -> Result<Tick, ControllerError> {
         let now = self.clock.now();
         self.heed_others().await?;
+        self.holding.follow(self.store.as_ref(), self.name.as_str()).await?;
+        if self.actual.as_ref().is_some_and(|known| self.holding.seen_elsewhere_since(known.at)) {
+            self.actual = None;
+        }
         self.refresh(now).await?;
         let decided = self.decide(map, may, now).await?;
         if decided.admitted.steps().is_empty() {

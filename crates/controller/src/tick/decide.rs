@@ -245,7 +245,7 @@ impl Ticker {
     /// Opens and ends holds of steps. Where the store does not take them the steps are withheld all the same, and the holds are
     /// opened by a later look.
     async fn keep_holds(
-        &self,
+        &mut self,
         decided: &mut Decided,
         people: u8,
         expires: Option<OffsetDateTime>,

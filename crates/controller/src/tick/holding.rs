@@ -24,11 +24,16 @@ const LEAVER: &str = "leaver ";
 /// What the part of an announcement begins with.
 const ANNOUNCED: &str = "announced leavers ";
 
+/// What the key of an exception begins with: a no that ends by itself.
+pub const EXCEPTED: &str = "excepted ";
+
 /// The holds of one target's steps.
 #[derive(Debug, Default)]
 pub(super) struct Holding {
     read: RecordSeq,
     known: BTreeMap<HoldId, (Hold, BTreeSet<String>)>,
+    /// Those that were opened here.
+    mine: BTreeSet<HoldId>,
 }
 
 /// What a release lets through.
@@ -65,6 +70,7 @@ impl Holding {
             }
             if !hold.state.stands() && hold.state != HoldState::Released {
                 self.known.remove(&hold.id);
+                self.mine.remove(&hold.id);
             } else if let Some((known, _)) = self.known.get_mut(&hold.id) {
                 *known = hold;
             } else {
@@ -73,6 +79,18 @@ impl Holding {
             }
         }
         Ok(())
+    }
+
+    /// Whether somebody else saw something in the target later than at this instant: what is known here is out of date, and must
+    /// end no hold of theirs.
+    pub fn seen_elsewhere_since(&self, at: OffsetDateTime) -> bool {
+        self.known.iter().any(|(id, (hold, _))| hold.opened >= at && !self.mine.contains(id))
+    }
+
+    /// What waits, or is answered, about a step. An exception comes first.
+    pub fn about(&self, part: &str) -> Option<&Hold> {
+        let holds = self.known.values().filter(|(_, parts)| parts.contains(part)).map(|(hold, _)| hold);
+        holds.min_by_key(|hold| (!hold.held.key.starts_with(EXCEPTED), hold.id))
     }
 
     /// What persons released.
@@ -98,7 +116,7 @@ impl Holding {
     /// Opens holds for what is withheld and has none, and ends those whose steps are not planned any more. Gives when another look
     /// is due.
     pub async fn keep(
-        &self,
+        &mut self,
         store: &dyn Store,
         target: &str,
         decided: Decided<'_>,
@@ -108,7 +126,8 @@ impl Holding {
         let gone = self.known.values().filter(|(hold, parts)| {
             let announces = parts.iter().any(|part| part.starts_with(ANNOUNCED));
             let over = hold.held.expires.is_some_and(|expires| expires <= act.now);
-            if announces { over } else { parts.is_disjoint(&planned) }
+            let ends = announces || hold.held.key.starts_with(EXCEPTED);
+            (ends && over) || (!announces && parts.is_disjoint(&planned))
         });
         for (hold, _) in gone.take(MOST) {
             let (end, words) = match hold.state {
@@ -117,9 +136,15 @@ impl Holding {
             };
             store.end_hold(hold.id, end, words.to_owned(), act.clone()).await?;
         }
-        let (holds, next) = self.wanted(target, decided, act.now);
+        let (holds, mut next) = self.wanted(target, decided, act.now);
+        let ends = self.known.values().filter(|(hold, _)| hold.held.key.starts_with(EXCEPTED));
+        for until in ends.filter_map(|(hold, _)| hold.held.expires) {
+            // At once, if it is over: what was excepted waits again from the next look on.
+            next = Some(next.map_or(until, |next: OffsetDateTime| next.min(until)));
+        }
         if !holds.is_empty() {
             for hold in store.open_holds(holds, act.clone()).await? {
+                self.mine.insert(hold.id);
                 tracing::warn!(hold.id = %hold.id, "steps wait for a person");
                 metrics::counter!("axon_holds_opened_total", "kind" => "step").increment(1);
             }

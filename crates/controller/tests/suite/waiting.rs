@@ -285,7 +285,10 @@ async fn an_attribute_that_vanishes_across_a_source_is_a_hold() {
         stage.say_of(*person, json!([{ "op": "remove", "path": path }])).await;
     }
     assert_eq!(stage.settle().await.state, State::Pending);
-    assert!(stage.is_reader("ana") && stage.is_reader("bob"), "nobody says that they are not of that department");
+    assert!(
+        stage.is_reader("ana") && stage.is_reader("bob"),
+        "nobody says that they are not of that department"
+    );
     let hold = stage.waits().await;
     assert!(hold.held.why.contains("department"), "{hold:#?}");
     stage.say(&hold, HoldEnd::Release, "op").await;
@@ -318,4 +321,24 @@ async fn who_is_offboarded_waits_for_no_budget_and_no_hold() {
     assert!(stage.is_reader("bob"));
     assert!(stage.steps_held(HoldState::Open).await.is_empty());
     stage.proved().await;
+}
+
+#[tokio::test]
+async fn a_process_that_looked_earlier_ends_no_hold_of_one_that_looked_later() {
+    let mut stage = Stage::set().await;
+    stage.people(&["kim", "ana"]).await;
+    let mut early = Stage::ticker(&stage.store, &stage.clock, &stage.ids, &stage.pool, "early");
+    assert_eq!(early.tick(&stage.map).await.summary.state, State::Converged);
+    {
+        let mut graph = stage.pool.graph.lock().unwrap();
+        graph.roles.entry(name("axon_old")).or_default();
+        graph.members.insert(Membership { role: name("axon_old"), member: name("kim") });
+    }
+    stage.clock.advance(Duration::minutes(6));
+    stage.restart("late");
+    assert_eq!(stage.settle().await.state, State::Pending);
+    let open = stage.steps_held(HoldState::Open).await.len();
+    assert!(open > 0);
+    assert_eq!(early.tick(&stage.map).await.summary.state, State::Pending, "it looks again");
+    assert_eq!(stage.steps_held(HoldState::Open).await.len(), open);
 }

@@ -1,0 +1,107 @@
+//! Drift: what somebody did in the pool by hand is named, and is adopted, excepted or reverted by a person's word.
+
+use anyhow::{Context, ensure};
+use axon_tests::{MAP, Place, SOON, Stage, until};
+use serde_json::Value;
+use time::format_description::well_known::Rfc3339;
+use time::{Duration, OffsetDateTime};
+
+const KIM: &str = "kim@acme.example";
+const ANA: &str = "ana@acme.example";
+
+/// What is listed, when it is as many as wanted.
+async fn listed(place: &Place, wanted: usize) -> anyhow::Result<Vec<Value>> {
+    let said = place.axon(&["drift", "list", "--json"]).await?;
+    let drift = said.json()?["warehouse"]["drift"].as_array().context("a list")?.clone();
+    ensure!(drift.len() == wanted, "{drift:#?}");
+    Ok(drift)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the binary under test goes by the system's clock")]
+fn now() -> OffsetDateTime {
+    OffsetDateTime::now_utc()
+}
+
+#[tokio::test]
+async fn what_somebody_did_by_hand_is_named_excepted_reverted_and_never_fought_over() -> anyhow::Result<()> {
+    let stage = Stage::set_with(&[KIM, ANA], MAP).await?;
+    let (kim, ana) = (stage.scim.person(KIM).await?, stage.scim.person(ANA).await?);
+    stage.scim.group("Readers", &[&kim]).await?;
+    stage.scim.group("Regions", &[&ana]).await?;
+    stage
+        .catalog_when("both have a role", |c| c.roles_of(KIM).len() == 1 && c.roles_of(ANA).len() == 1)
+        .await?;
+    let place = &stage.place;
+    place.axon(&["drift", "list"]).await?.exits(0)?;
+
+    let mut admin = stage.pool.admin().await?;
+    admin.run(&format!("EXEC sp_addrolemember 'axon_reader', '{ANA}'")).await?;
+    admin.run("GRANT DELETE ON OBJECT::sales.orders TO axon_region").await?;
+    let drift = listed(place, 2).await?;
+    ensure!(drift.iter().all(|one| one["hold"].is_null()), "nobody looked at it yet: {drift:#?}");
+    let said = place.axon(&["drift", "list"]).await?.exits(3)?.out;
+    for words in [&format!("{ANA} is in role axon_reader"), "axon_region has GRANT DELETE on sales.orders"] {
+        ensure!(said.contains(words), "{said}");
+    }
+
+    // A look of the reconciler lets it wait, and touches nothing.
+    place.axon(&["apply"]).await?.exits(3)?;
+    let drift = listed(place, 2).await?;
+    let find = |drift: &[Value], part: &str| -> anyhow::Result<String> {
+        let one = drift.iter().find(|one| one["what"].as_str().is_some_and(|what| what.contains(part)));
+        let one = one.with_context(|| format!("{part}: {drift:#?}"))?;
+        ensure!(one["since"].is_string(), "{one}");
+        Ok(one["hold"].as_str().context("a hold")?.to_owned())
+    };
+    let (member, grant) = (find(&drift, "is in role")?, find(&drift, "DELETE")?);
+    ensure!(stage.catalog().await?.roles_of(ANA) == ["axon_reader", "axon_region"]);
+
+    let adopted = place.axon(&["drift", "adopt"]).await?.exits(3)?.out;
+    for words in
+        ["roles:", "region:", "\"delete on sales.orders\"", &format!("{ANA} has role reader by hand")]
+    {
+        ensure!(adopted.contains(words), "{words}: {adopted}");
+    }
+
+    // Wrong answers change nothing.
+    place
+        .axon(&["drift", "revert", "00000000-none", "--reason", "x"])
+        .await?
+        .exits(1)?
+        .says(&["no drift"])?;
+    place.axon(&["drift", "except", &grant, "--until", "tomorrow", "--reason", "x"]).await?.exits(2)?;
+    place
+        .axon(&["drift", "except", &grant, "--until", "2020-01-01T00:00:00Z", "--reason", "x"])
+        .await?
+        .exits(1)?;
+
+    let soon = (now() + Duration::seconds(6)).format(&Rfc3339)?;
+    place.axon(&["drift", "except", &grant, "--until", &soon, "--reason", "a migration"]).await?.exits(0)?;
+    let drift = listed(place, 2).await?;
+    ensure!(drift.iter().filter(|one| one["excepted"].is_string()).count() == 1, "{drift:#?}");
+    place.axon(&["drift", "revert", &member, "--reason", "not agreed"]).await?.exits(0)?;
+    stage.catalog_when("the membership goes", |c| c.roles_of(ANA) == ["axon_region"]).await?;
+    let catalog = stage.catalog().await?;
+    let delete = |catalog: &axon_tests::Catalog| catalog.held.iter().any(|held| held.contains("DELETE"));
+    ensure!(delete(&catalog), "what is excepted stays: {catalog:#?}");
+
+    // An exception ends by itself: then it waits again, and can be reverted.
+    let again = until("it is drift again", SOON, async || {
+        place.axon(&["apply"]).await?;
+        let drift = listed(place, 1).await?;
+        let open = drift[0]["excepted"].is_null() && drift[0]["hold"].is_string();
+        Ok(open.then(|| drift[0]["hold"].as_str().unwrap_or_default().to_owned()))
+    })
+    .await?;
+    ensure!(again != grant, "another hold than the one before");
+    place.axon(&["drift", "revert", &again, "--reason", "the migration is over"]).await?.exits(0)?;
+    stage.catalog_when("the permission goes", |c| !delete(c)).await?;
+    place.axon(&["drift", "list"]).await?.exits(0)?;
+
+    // The second time the same thing is done by hand it is reverted without a question.
+    admin.run(&format!("EXEC sp_addrolemember 'axon_reader', '{ANA}'")).await?;
+    place.axon(&["apply"]).await?.exits(0)?;
+    ensure!(stage.catalog().await?.roles_of(ANA) == ["axon_region"]);
+    place.axon(&["audit", "verify"]).await?.exits(0)?;
+    Ok(())
+}
