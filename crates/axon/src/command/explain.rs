@@ -10,7 +10,7 @@ use anyhow::Context;
 use axon_controller::World;
 use axon_mapping::explain::{Question, explain};
 use axon_mapping::{Explanation, Pending, TargetName};
-use axon_store::Hold;
+use axon_store::{Hold, HoldKind};
 
 use super::{Status, holds, print_json};
 use crate::maps;
@@ -40,7 +40,7 @@ pub async fn run(parts: &Parts, user: &str, target: Option<&str>, json: bool) ->
     let known = !explanation.people.is_empty();
     if json {
         let mut value = serde_json::to_value(&explanation)?;
-        value["holds"] = held.iter().map(holds::value).collect();
+        value["holds"] = held.iter().map(holds::shown_hold).collect();
         print_json(&value)?;
     } else {
         print!("{explanation}");
@@ -63,7 +63,18 @@ fn concerning(mut held: Vec<Hold>, explanation: &Explanation) -> Vec<Hold> {
             }
         }
     }
+    let principals: BTreeSet<String> = explanation
+        .people
+        .iter()
+        .flat_map(|person| &person.targets)
+        .filter_map(|target| target.principal.map(|name| name.to_string()))
+        .collect();
     held.retain(|hold| {
+        let named = matches!(hold.held.kind, HoldKind::Step | HoldKind::Grant)
+            && principals.iter().any(|name| hold.held.what.contains(name.as_str()));
+        if named {
+            return true;
+        }
         let holder = hold.held.binds.as_ref().and_then(|pin| pin.holder.as_ref());
         holder.is_some_and(|id| about.contains(id))
     });

@@ -1,11 +1,11 @@
 //! `axon holds list | release | reject`
 
 use anyhow::bail;
+pub use axon_api::operators::shown_hold;
 use axon_model::name::shown;
 use axon_model::{Actor, RecordSeq};
 use axon_store::operators::Permission;
 use axon_store::{Act, Answered, Hold, HoldEnd, HoldKind, HoldState, HoldTerms, NewHold};
-use serde_json::{Value, json};
 
 use super::{Status, print_json};
 use crate::cli::{Announcement, HoldAnswer, HoldsCommand};
@@ -40,27 +40,6 @@ pub async fn open(parts: &Parts) -> anyhow::Result<Vec<Hold>> {
     Ok(holds)
 }
 
-/// A hold for machines.
-pub fn value(hold: &Hold) -> Value {
-    let instant = axon_store::stored::shown_instant;
-    json!({
-        "id": hold.id,
-        "kind": hold.held.kind.as_str(),
-        "state": hold.state.as_str(),
-        "what": hold.held.what,
-        "why": hold.held.why,
-        "source": hold.held.source,
-        "target": hold.held.target,
-        "opened": instant(hold.opened),
-        "people": hold.held.terms.people,
-        "asked_by": hold.held.terms.asked_by,
-        "first": hold.first.as_ref().map(|e| json!({ "at": instant(e.at), "by": e.by, "reason": e.reason })),
-        "expires": hold.held.expires.map(instant),
-        "ended": hold.ended.as_ref().map(|e| json!({ "at": instant(e.at), "by": e.by, "reason": e.reason })),
-        "record": hold.record,
-    })
-}
-
 /// A hold for people.
 pub fn text(hold: &Hold) -> String {
     format!("{}  {}  {}: {}", hold.id, hold.held.kind.as_str(), hold.held.what, hold.held.why)
@@ -71,7 +50,7 @@ async fn list(parts: &Parts, all: bool, check: bool, as_json: bool) -> anyhow::R
     holds.sort_by_key(|hold| (hold.opened, hold.id));
     let waits = holds.iter().any(|hold| hold.state == HoldState::Open);
     if as_json {
-        print_json(&holds.iter().map(value).collect::<Vec<_>>())?;
+        print_json(&holds.iter().map(shown_hold).collect::<Vec<_>>())?;
     } else if holds.is_empty() {
         println!("nothing waits for a person");
     } else {
@@ -133,7 +112,7 @@ async fn show(parts: &Parts, id: &str, as_json: bool) -> anyhow::Result<Status> 
     let hold = find(&holds, id)?;
     let about = parts.store.hold_parts(hold.id).await?;
     if as_json {
-        let mut value = value(hold);
+        let mut value = shown_hold(hold);
         value["parts"] = about.into();
         print_json(&value)?;
         return Ok(Status::Done);

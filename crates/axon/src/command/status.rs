@@ -46,7 +46,7 @@ pub async fn run(parts: Parts, json: bool) -> anyhow::Result<Status> {
             "health": health::as_json(&calls, now),
             "targets": all,
             "requests": asked.iter().map(axon_api::operators::shown_request).collect::<Vec<_>>(),
-            "holds": waits.iter().map(super::holds::value).collect::<Vec<_>>(),
+            "holds": waits.iter().map(super::holds::shown_hold).collect::<Vec<_>>(),
         }))?;
         return Ok(Status::Done);
     }

@@ -205,7 +205,7 @@ impl Ticker {
             let reasons = [
                 unmet.then_some(Reason::NeverGiven { principal }),
                 braked.against(step).filter(|_| step.takes()),
-                foreign.contains(&step.to_string()).then_some(Reason::NeverMade),
+                (!foreign.is_empty() && foreign.contains(&step.to_string())).then_some(Reason::NeverMade),
                 self.blocked.holds(step, now).then_some(Reason::Refused),
                 (may == May::Take && step.gives()).then_some(Reason::Unrecorded),
             ];

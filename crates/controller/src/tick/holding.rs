@@ -51,7 +51,7 @@ impl Released {
     pub fn lifts(&self, step: &Step, class: Class) -> bool {
         let leaves = matches!(class, Class::Leavers | Class::SourceEmpty | Class::AttributeGone)
             && self.leavers.contains(&step.subject());
-        leaves || self.steps.contains(&step.to_string())
+        leaves || (!self.steps.is_empty() && self.steps.contains(&step.to_string()))
     }
 }
 
@@ -122,7 +122,7 @@ impl Holding {
         decided: Decided<'_>,
         act: &Act,
     ) -> Result<Option<OffsetDateTime>, StoreError> {
-        let planned = parts_of(decided.plan);
+        let planned = if self.known.is_empty() { BTreeSet::new() } else { parts_of(decided.plan) };
         let gone = self.known.values().filter(|(hold, parts)| {
             let announces = parts.iter().any(|part| part.starts_with(ANNOUNCED));
             let over = hold.held.expires.is_some_and(|expires| expires <= act.now);

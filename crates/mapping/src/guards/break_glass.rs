@@ -193,6 +193,7 @@ pub fn may_be_given<'m>(
     }
     not_separated(map, name, held)?;
     not_forbidden(map, name, &targets)?;
+    not_forbidden_together(map, name, &targets, held)?;
     Ok(name)
 }
 
@@ -231,6 +232,30 @@ fn not_forbidden(map: &RoleMap, role: &RoleName, targets: &[&TargetName]) -> Res
                     how,
                 });
             }
+        }
+    }
+    Ok(())
+}
+
+/// What the person holds and the role may amount to it only together.
+fn not_forbidden_together(
+    map: &RoleMap,
+    role: &RoleName,
+    targets: &[&TargetName],
+    held: &BTreeSet<&RoleName>,
+) -> Result<(), NoGrant> {
+    for target in targets {
+        let all =
+            held.iter().copied().chain([role]).filter_map(|role| map.roles.get(role)?.held.get(*target));
+        let lines = all.flatten().map(|held| &held.grant);
+        if let Some(rule) = crate::rules::together::forbidden_in_one(&map.rules, lines) {
+            return Err(NoGrant::Forbidden {
+                role: role.clone(),
+                forbidden: shown(&rule.text),
+                rule: rule.place.to_string(),
+                how: "with what the person holds, code that is made in a schema does what the schema's owner may"
+                    .to_owned(),
+            });
         }
     }
     Ok(())
@@ -285,6 +310,17 @@ guards:
             let refused = asked(MAP, role, hours, held).unwrap_err();
             assert!(refused.contains(words), "{role}: {refused}");
         }
+    }
+
+    #[test]
+    fn what_is_forbidden_is_not_reached_by_a_role_that_is_added() {
+        let map = MAP.replace("  empty: {}\n", "  empty: {}\n  author: { grants: { dw: [create procedure on database] } }\n  opener: { grants: { dw: [alter on schema::sales] } }\n  caller: { grants: { dw: [\"execute on schema::sales\"] } }\n")
+            .replace("rules: { separate", "rules: { forbid: [select on hr.people], separate")
+            .replace("  guarded: { grants: { dw: [select on hr.people] } }\n", "")
+            .replace("axon_guarded", "axon_maker");
+        assert!(asked(&map, "caller", 1, &["author"]).is_ok(), "nothing can be put into the schema");
+        let refused = asked(&map, "caller", 1, &["author", "opener"]).unwrap_err();
+        assert!(refused.contains("forbidden") && refused.contains("with what the person holds"), "{refused}");
     }
 
     #[test]

@@ -112,6 +112,21 @@ pub(crate) fn check(
     }
 }
 
+/// The rule that forbids what these lines amount to in one person, by code that runs for its owner.
+pub(crate) fn forbidden_in_one<'m>(
+    said: &'m Rules,
+    lines: impl Iterator<Item = &'m PlacedGrant>,
+) -> Option<&'m PlacedGrant> {
+    let rule = said.forbid.iter().find(|rule| is_of_data(&rule.line))?;
+    let parts = Parts::of(lines);
+    parts.makes?;
+    let used = |schema: &Option<SqlName>| match schema {
+        None => !parts.uses.is_empty(),
+        Some(_) => parts.uses.contains_key(schema) || parts.uses.contains_key(&None),
+    };
+    parts.into.keys().any(used).then_some(rule)
+}
+
 /// Whether code can be made to give what is forbidden: its owner can do all of it but what only administrators do.
 fn is_of_data(line: &GrantLine) -> bool {
     let on_data = |on: &Securable| !matches!(on, Securable::Principal(_));
