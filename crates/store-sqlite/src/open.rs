@@ -66,8 +66,11 @@ pub(crate) async fn open_writer(options: &Options) -> Result<SqliteConnection, S
         writer_options(options).connect().await.map_err(|error| unreadable(file, "open its file", error))?;
     check_owner(file, &mut writer).await?;
     let mut migrated = schema::migrator().run_direct(None, &mut writer, false).await;
-    if matches!(migrated, Err(MigrateError::Execute(_) | MigrateError::ExecuteMigration(..))) {
-        // Another process opened the new file in the same moment and was first: look again at what there is.
+    for _ in 0..schema::steps() {
+        if !matches!(migrated, Err(MigrateError::Execute(_) | MigrateError::ExecuteMigration(..))) {
+            break;
+        }
+        // Another process opened the new file in the same moment and was first with a step: look again at what there is.
         migrated = schema::migrator().run_direct(None, &mut writer, false).await;
     }
     migrated.map_err(|error| match error {

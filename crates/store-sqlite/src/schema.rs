@@ -11,6 +11,11 @@ pub(crate) use axon_store_sql::schema::latest;
 /// `AXON`: what the file's header says it belongs to.
 pub(crate) const APPLICATION_ID: i64 = 0x4158_4f4e;
 
+/// How many there are.
+pub(crate) const fn steps() -> usize {
+    STEPS.len()
+}
+
 /// All migrations, in order.
 pub(crate) fn migrator() -> Migrator {
     let migrations = STEPS.iter().map(|step| {
