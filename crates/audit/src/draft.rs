@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use axon_model::RecordSeq;
 use serde_json::json;
 
-use crate::canonical::{CanonicalError, canonical};
+use crate::canonical::{CanonicalError, canonical, write_text};
 use crate::chain::{Chain, Sealed};
 use crate::clear::{ClearPart, Salt};
 use crate::digest::Digest;
@@ -35,16 +35,26 @@ impl Draft {
         };
         let commitment = clear.as_ref().map(|(salt, body)| ClearPart::commit(salt, body));
         let actor = canonical(&json!(new.actor))?;
-        // The names stand in the order of their bytes, as `Record::digest` sorts them: … kind, prev, request, run, seq.
-        let mut before = canonical(&json!({
-            "actor": new.actor, "at": instant::text(new.at), "commitment": commitment, "id": new.id, "kind": new.kind,
-        }))?;
-        before.pop();
-        before.push_str(",\"prev\":\"");
-        let mut behind = canonical(&json!({ "request": new.request, "run": new.run }))?;
-        behind.replace_range(..1, "\",");
-        behind.pop();
-        behind.push_str(",\"seq\":");
+        // The names stand in the order of their bytes, as `Record::digest` sorts them. All but the actor and the request are
+        // texts of digits and letters, which need no escape.
+        let (at, kind) = (instant::text(new.at), new.kind.as_str());
+        let mut before = String::with_capacity(320 + actor.len());
+        let _ = write!(before, "{{\"actor\":{actor},\"at\":\"{at}\",\"commitment\":");
+        let _ = match &commitment {
+            Some(commitment) => write!(before, "\"{commitment}\""),
+            None => write!(before, "null"),
+        };
+        let _ = write!(before, ",\"id\":\"{}\",\"kind\":\"{kind}\",\"prev\":\"", new.id);
+        let mut behind = String::with_capacity(96);
+        behind.push_str("\",\"request\":");
+        match &new.request {
+            Some(request) => write_text(request.as_str(), &mut behind),
+            None => behind.push_str("null"),
+        }
+        let _ = match &new.run {
+            Some(run) => write!(behind, ",\"run\":\"{run}\",\"seq\":"),
+            None => write!(behind, ",\"run\":null,\"seq\":"),
+        };
         let record = Record {
             id: new.id,
             seq: RecordSeq(0),
@@ -59,6 +69,14 @@ impl Draft {
             hash: Digest::GENESIS,
         };
         Ok(Self { record, actor, facts, clear, before, behind })
+    }
+
+    /// The same with its facts as text alone, for a store that writes texts: a value is many small pieces, and they are best
+    /// given back by the thread that made them.
+    #[must_use]
+    pub fn as_text(mut self) -> Self {
+        self.record.facts = serde_json::Value::Null;
+        self
     }
 
     /// Puts it behind `last`.

@@ -43,7 +43,8 @@ impl Change {
         let record = NewRecord::of(&act.ids, act.now, act.actor.clone(), payload)
             .map_err(|e| StoreError::Seal(e.into()))?
             .with_request(act.request.clone());
-        Draft::of(record).map_err(|e| StoreError::Seal(e.into()))
+        let draft = Draft::of(record).map_err(|e| StoreError::Seal(e.into()))?;
+        Ok(draft.as_text())
     }
 }
 
