@@ -259,7 +259,7 @@ pub(super) fn of_token(service: &crate::service::Service) -> String {
 pub(super) fn test_says(test: &MapTest) -> String {
     let MapTest { place: _, who, at, roles, has, lacks } = test;
     // Writing to a String cannot fail.
-    let mut text = match who {
+    let mut said = match who {
         Subject::Service(name) => format!("service {name}"),
         Subject::Person { user_name: _, source, groups, active, document } => {
             let groups: Vec<String> = groups.iter().map(ToString::to_string).collect();
@@ -273,17 +273,17 @@ pub(super) fn test_says(test: &MapTest) -> String {
         }
     };
     if let Some(at) = at {
-        let _ = write!(text, ", at {}", instant(*at));
+        let _ = write!(said, ", at {}", instant(*at));
     }
     if let Some(roles) = roles {
         let names: Vec<&str> = roles.iter().map(RoleName::as_str).collect();
-        let _ = write!(text, ": roles [{}]", names.join(", "));
+        let _ = write!(said, ": roles [{}]", names.join(", "));
     }
     for (word, expected) in [("has", has), ("lacks", lacks)] {
         let all: Vec<String> = expected.iter().map(|e| format!("{} in {}", e.grant.line, e.target)).collect();
         if !all.is_empty() {
-            let _ = write!(text, "; {word} {}", all.join(", "));
+            let _ = write!(said, "; {word} {}", all.join(", "));
         }
     }
-    text
+    said
 }
