@@ -1,6 +1,7 @@
 //! Jobs push with the token that their system signs for them.
 
 use anyhow::{Context, ensure};
+use axon_tests::Place;
 use serde_json::{Value, json};
 
 use crate::kit::{Ci, Stand, map};
@@ -149,6 +150,47 @@ async fn a_token_of_another_branch_project_or_time_is_refused_and_counted() -> a
         axon_identity_token::testing::SigningKey::rsa("k1").sign(&with(circle(), "iss", json!(ci.name)));
     stand.client(&forged).push(&map("evil"), &first).await?.refuses(401, "unauthorized")?;
     ensure!(stand.version().await? == first && stand.log().await?.len() == 1);
+    Ok(())
+}
+
+/// What docs/CI.md says a job does on a branch: without a configuration, a store or a server.
+#[tokio::test]
+async fn a_branch_is_checked_tested_and_previewed_as_a_comment() -> anyhow::Result<()> {
+    let stand = Stand::start("").await?;
+    let scim = stand.serve.scim(&stand.place.token("entra").await?);
+    let kim = scim.person("kim@acme.example").await?;
+    scim.group("Readers", &[&kim]).await?;
+    let snapshot = stand.place.axon(&["map", "snapshot"]).await?.exits(0)?.out;
+    let job = Place::new([""; 0])?;
+    job.write("directory.jsonl", &snapshot)?;
+    let old = "axon: 1\ntargets:\n  dw: { kind: synapse-dedicated, host: h.sql.azuresynapse.net, database: d, auth: { token-file: t }, \
+               mode: authoritative }\nroles: { r: { grants: { dw: [select on sales.orders] } } }\n\
+               guards: { removals: { window: 24h, most: 5%, floor: 20 }, leavers: { window: 24h, most: 5%, floor: 50 } }\n";
+    let mapping = "mappings: [{ groups: { any: [Readers] }, source: entra, roles: [r] }]\n";
+    let test =
+        "tests: [{ user: { userName: kim, groups: [Readers] }, has: { dw: [select on sales.orders] } }]\n";
+    job.write("old.yaml", old)?;
+    job.write("new.yaml", &format!("{old}{mapping}{test}"))?;
+    job.axon(&["map", "check", "new.yaml"]).await?.exits(0)?;
+    job.axon(&["map", "test", "new.yaml"]).await?.exits(0)?;
+    let preview = [
+        "map",
+        "preview",
+        "new.yaml",
+        "--old",
+        "old.yaml",
+        "--snapshot",
+        "directory.jsonl",
+        "--markdown",
+        "comment.md",
+    ];
+    job.axon(&preview).await?.exits(3)?;
+    let comment = job.read("comment.md")?;
+    ensure!(comment.contains("1 person gains") && comment.contains("kim@acme.example"), "{comment}");
+    let back = ["map", "preview", "old.yaml", "--old", "new.yaml", "--snapshot", "directory.jsonl"];
+    job.axon(&back).await?.exits(0)?;
+    job.write("new.yaml", &format!("{old}{mapping}{}", test.replace("[Readers]", "[]")))?;
+    job.axon(&["map", "test", "new.yaml"]).await?.exits(1)?;
     Ok(())
 }
 
