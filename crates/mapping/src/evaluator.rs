@@ -324,7 +324,7 @@ impl Evaluator {
     pub fn would_stand(&self, name: SqlName) -> BTreeMap<GrantKey, Grant> {
         let known = self.claims.of(name).filter(|(_, standing)| !standing.stranger);
         let numbers: BTreeSet<usize> =
-            known.flat_map(|(_, standing)| standing.roles.iter().map(|n| usize::from(*n))).collect();
+            known.flat_map(|(_, standing)| standing.roles.iter().copied()).collect();
         let lines = numbers.iter().filter_map(|number| self.direct.get(number)).flatten();
         view::of_principal(name, lines)
     }

@@ -16,7 +16,8 @@ use axon_synapse::{SynapseTarget, Untold};
 
 use crate::cli::AdoptArgs;
 use crate::command::{Status, print_json};
-use crate::wiring::{Parts, load_config, load_map};
+use crate::maps;
+use crate::wiring::{Parts, load_config};
 
 /// How often a long read says that it goes on.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -24,12 +25,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Reads a pool and writes the map that describes it, once it is proved that the map changes nothing.
 pub async fn run(config: &Path, args: &AdoptArgs) -> anyhow::Result<Status> {
     let config = load_config(config)?;
-    let map = Arc::new(load_map(&config)?);
-    let target = known(&map, &args.target)?;
     if let Some(out) = &args.out {
         may_write(out, args.force)?;
     }
     let parts = Parts::open_existing(config).await?;
+    let map = Arc::new(maps::in_force(&parts).await?);
+    let target = known(&map, &args.target)?;
     let pool = parts.pool(&map, &target)?;
     let now = parts.clock.now();
     let mut world = World::of(parts.config.claims());
