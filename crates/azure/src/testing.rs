@@ -212,17 +212,21 @@ pub(crate) fn clock(now: OffsetDateTime) -> Arc<ManualClock> {
 
 /// A token that stays.
 #[derive(Debug)]
-pub(crate) struct Static;
+pub(crate) struct Static(String);
 
 impl Static {
     pub(crate) fn bearer() -> crate::service::Bearer {
-        crate::service::Bearer::from_source(Arc::new(Self))
+        Self::bearer_of("TOKEN")
+    }
+
+    pub(crate) fn bearer_of(token: &str) -> crate::service::Bearer {
+        crate::service::Bearer::from_source(Arc::new(Self(token.to_owned())))
     }
 }
 
 #[async_trait::async_trait]
 impl axon_reconcile::TokenSource for Static {
     async fn token(&self) -> Result<secrecy::SecretString, axon_reconcile::target::TokenError> {
-        Ok(secrecy::SecretString::from("TOKEN"))
+        Ok(secrecy::SecretString::from(self.0.as_str()))
     }
 }

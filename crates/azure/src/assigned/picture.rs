@@ -51,7 +51,8 @@ impl Picture {
             .filter(|row| seen.place.administers(row))
             .map(|row| row.principal)
             .chain(seen.listing.inherited_administrators.iter().copied())
-            .filter(|id| !seen.deleted(*id))
+            // Axon is no one who could help when it fails: somebody else must be left.
+            .filter(|id| !seen.deleted(*id) && seen.own != Some(*id))
             .filter_map(|id| names.get(&id).copied())
             .collect();
         picture.administrators = administrators.into_iter().collect();

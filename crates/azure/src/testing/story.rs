@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use axon_model::SqlName;
 use axon_reconcile::{
-    Glob, Graph, InspectScope, ManagedPrincipals, Outcome, Plan, Scope, Seen, Sides, Step, Target as _, Wave,
-    plan_assigned, simulate,
+    Glob, Graph, Guards, History, InspectScope, Inspection, ManagedPrincipals, Mode, Outcome, Plan, Scope,
+    Seen, Sides, Step, Target as _, Wave, admit, plan_assigned, simulate,
 };
 
 use crate::assigned::AssignedTarget;
@@ -16,6 +16,33 @@ pub(crate) async fn planned(
     desired: &Graph,
     manage: &[&str],
 ) -> (Plan, Vec<String>) {
+    let (plan, _, seen) = compared(target, desired, manage).await;
+    (plan, seen.unseen)
+}
+
+/// What the guards let through of that, and what they withhold.
+pub(crate) async fn admitted(target: &AssignedTarget, desired: &Graph, manage: &[&str]) -> String {
+    let (plan, sides, seen) = compared(target, desired, manage).await;
+    let guards = Guards {
+        mode: Mode::Authoritative,
+        removals: None,
+        leavers: None,
+        protect: BTreeSet::new(),
+        hold_steps: Vec::new(),
+        administrators: seen.facts.administrators.into_iter().collect(),
+        own: seen.facts.own_principal,
+    };
+    let now = time::macros::datetime!(2026-11-22 10:00 UTC);
+    let admitted = admit(plan, &sides, &guards, &History::default(), now);
+    let done = admitted.steps().iter().map(ToString::to_string);
+    let withheld = admitted.withheld().iter().map(|w| {
+        let why: Vec<String> = w.reasons.iter().map(ToString::to_string).collect();
+        format!("{} WITHHELD: {}", w.planned, why.join("; "))
+    });
+    done.chain(withheld).collect::<Vec<_>>().join("\n")
+}
+
+async fn compared(target: &AssignedTarget, desired: &Graph, manage: &[&str]) -> (Plan, Sides, Inspection) {
     let first = target.inspect(InspectScope::Full).await.unwrap();
     target.introduce(desired).await.unwrap();
     let seen = target.inspect(InspectScope::Full).await.unwrap();
@@ -30,10 +57,10 @@ pub(crate) async fn planned(
         principals: ManagedPrincipals::Mapped(known),
         untouchable: [seen.facts.own_principal].into(),
     };
-    let sides = Sides { desired: desired.clone(), actual: seen.graph, scope };
+    let sides = Sides { desired: desired.clone(), actual: seen.graph.clone(), scope };
     let plan = plan_assigned(&sides);
     simulate(&sides.actual, &plan).unwrap();
-    (plan, seen.unseen)
+    (plan, sides, seen)
 }
 
 pub(crate) fn steps(plan: &Plan) -> Vec<Step> {

@@ -2,11 +2,13 @@ use std::time::Duration;
 
 use axon_model::ManualClock;
 use axon_reconcile::{InspectScope, Step, Target as _};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
 use super::*;
 use crate::testing::fake::{Fake, State, desired, id, name};
-use crate::testing::story::{applied, planned, steps};
+use crate::testing::story::{admitted, applied, planned, steps};
 use crate::testing::{Reply, Static, clock};
 
 const NOW: time::OffsetDateTime = time::macros::datetime!(2026-11-22 10:00 UTC);
@@ -213,6 +215,21 @@ async fn the_last_administrator_is_told_and_axon_s_own_rows_are_known() {
     fake.state().rows.push(row(7, ADMIN, &id('b', 1), "workspaces/acme/bigDataPools/small"));
     let seen = target(&fake, clock(NOW)).inspect(InspectScope::Full).await.unwrap();
     assert_eq!(seen.facts.administrators.len(), 1, "an administrator of an item administers no workspace");
+}
+
+#[tokio::test]
+async fn the_last_administrator_and_axon_itself_stay() {
+    let fake = Fake::start(state()).await;
+    fake.state().rows.push(row(7, ADMIN, &id('a', 1), "workspaces/acme"));
+    fake.state().rows.push(row(8, ADMIN, &id('c', 1), "workspaces/acme"));
+    let own = format!("e30.{}.s", URL_SAFE_NO_PAD.encode(json!({"oid": id('c', 1)}).to_string()));
+    let bearer = Static::bearer_of(&own);
+    let parts = WorkspaceParts { bearer, ..parts(&fake, clock(NOW), true) };
+    let target = workspace("workspace", parts).unwrap();
+    // The map gives the role to nobody, and may take it from everybody.
+    let wanted = desired(&[("SG-Data", None)], &[]);
+    let admitted = admitted(&target, &wanted, &["Synapse Administrator"]).await;
+    insta::assert_snapshot!("administrators", admitted);
 }
 
 #[tokio::test]
