@@ -121,7 +121,7 @@ impl Gate {
                 }
                 Proposed::Already(proposal) => Ok(Outcome::Waits(proposal)),
                 Proposed::Same(head) => Ok(Outcome::Same(head)),
-                Proposed::Moved(head) => Err(Refusal::Moved(head)),
+                Proposed::Moved(head) => Err(Refusal::Moved(head.map(Box::new))),
                 Proposed::Crowded => Err(Refusal::Crowded),
             };
         }
@@ -131,7 +131,7 @@ impl Gate {
                 Ok(Outcome::Taken(head))
             }
             Adopted::Same(head) => Ok(Outcome::Same(head)),
-            Adopted::Moved(head) => Err(Refusal::Moved(head)),
+            Adopted::Moved(head) => Err(Refusal::Moved(head.map(Box::new))),
         }
     }
 
@@ -158,7 +158,7 @@ impl Gate {
             Answered::Gone => Err(Refusal::Gone),
             Answered::Expired(proposal) => Err(Refusal::Expired(Box::new(proposal))),
             Answered::SamePerson(proposal) => Err(Refusal::SamePerson(Box::new(proposal))),
-            Answered::Stale(stale) => Err(Refusal::Moved(stale.1)),
+            Answered::Stale(stale) => Err(Refusal::Moved(stale.1.map(Box::new))),
         }
     }
 }

@@ -85,7 +85,7 @@ pub(super) fn of_refusal(refusal: Refusal, is_condition: bool) -> Problem {
         }
         Refusal::Moved(head) => {
             let status = if is_condition { StatusCode::PRECONDITION_FAILED } else { StatusCode::CONFLICT };
-            let head = head.as_ref().map_or(Value::Null, shown::head);
+            let head = head.as_deref().map_or(Value::Null, shown::head);
             Problem::new(status, code, detail).with("in_force", head)
         }
         Refusal::Gone => Problem::new(StatusCode::NOT_FOUND, code, detail),

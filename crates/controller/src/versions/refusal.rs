@@ -20,7 +20,7 @@ pub enum Refusal {
     /// It cannot be used on this machine.
     Unusable(String),
     /// Another version is in force than the one that it was made from.
-    Moved(Option<MapHead>),
+    Moved(Option<Box<MapHead>>),
     /// Nothing of this version waits.
     Gone,
     /// As many proposals wait as may.

@@ -57,7 +57,9 @@ impl fmt::Display for Permission {
 
 /// The text names no permission.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no permission: they are map.read, map.push, map.release, holds.read, holds.release, offboard, grant")]
+#[error(
+    "{0:?} is no permission: they are map.read, map.push, map.release, holds.read, holds.release, offboard, grant"
+)]
 pub struct BadPermission(String);
 
 impl FromStr for Permission {

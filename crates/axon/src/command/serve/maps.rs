@@ -341,7 +341,8 @@ fn same_targets(a: &RoleMap, b: &RoleMap) -> bool {
     a.targets.len() == b.targets.len()
         && a.targets.iter().zip(&b.targets).all(|((name, x), (other, y))| {
             name == other
-                && (x.kind, &x.endpoint, &x.workspace, &x.auth) == (y.kind, &y.endpoint, &y.workspace, &y.auth)
+                && (x.kind, &x.endpoint, &x.workspace, &x.auth)
+                    == (y.kind, &y.endpoint, &y.workspace, &y.auth)
                 && defined(a, name) == defined(b, name)
         })
 }

@@ -121,7 +121,8 @@ fn what_a_provider_signs_for_a_source_makes_no_operator() {
 #[test]
 fn what_the_page_on_jobs_shows_can_be_configured() {
     let page = include_str!("../../../../../docs/CI.md");
-    let blocks: Vec<&str> = page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let blocks: Vec<&str> =
+        page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
     let shown: Vec<&&str> = blocks.iter().filter(|block| block.starts_with("operators:\n")).collect();
     assert_eq!(shown.len(), 2);
     for block in shown {
