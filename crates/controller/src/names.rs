@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use axon_mapping::Identity;
-use axon_mapping::identity::{GroupPin, HeldGroup, Holder, NameKey, Sights, SourceClaims};
+use axon_mapping::identity::{Breach, GroupPin, HeldGroup, Holder, NameKey, Sights, SourceClaims};
+use axon_mapping::{Identity, Pending, RoleName, TargetName};
 use axon_model::name::shown;
-use axon_model::{Directory, HoldId, RecordSeq, SourceId, UserEntry, UserId};
+use axon_model::{Directory, HoldId, RecordSeq, SourceId, SqlName, UserEntry, UserId};
 use axon_store::{Hold, HoldKind, HoldState, HoldTerms, NewHold, NewPin, Pin, PinKind, Store, StoreError};
 use time::OffsetDateTime;
 
@@ -47,18 +47,19 @@ impl Names {
     ) -> Result<bool, StoreError> {
         let pins = store.pins(self.pins_read).await?;
         let holds = store.holds(self.holds_read).await?;
+        let news = !holds.is_empty();
         for hold in holds {
             self.holds_read = self.holds_read.max(hold.record);
             let means = hold.state.stands()
                 || (hold.state == HoldState::Released
-                    && matches!(hold.held.kind, HoldKind::NewPerson | HoldKind::Step));
+                    && matches!(hold.held.kind, HoldKind::NewPerson | HoldKind::Separation | HoldKind::Step));
             if means {
                 self.holds.insert(hold.id, hold);
             } else {
                 self.holds.remove(&hold.id);
             }
         }
-        let mut moved = false;
+        let mut moved = news && self.excuse();
         for Pin { pin, record } in pins {
             self.pins_read = self.pins_read.max(record);
             moved |= self.take_pin(pin, record);
@@ -78,6 +79,31 @@ impl Names {
             }
         }
         Ok(moved)
+    }
+
+    /// Takes in which breaches of separation were released. True if others than before.
+    fn excuse(&mut self) -> bool {
+        let released = self.separations().filter(|(hold, _)| hold.state == HoldState::Released);
+        let excused: BTreeSet<Breach> = released.map(|(_, breach)| breach).collect();
+        let moved = excused != self.identity.excused;
+        if moved {
+            Arc::make_mut(&mut self.identity).excused = excused;
+        }
+        moved
+    }
+
+    fn separations(&self) -> impl Iterator<Item = (&Hold, Breach)> {
+        self.holds.values().filter(|hold| hold.held.kind == HoldKind::Separation).filter_map(|hold| {
+            let key = hold.held.key.strip_prefix(HoldKind::Separation.as_str())?.trim_start();
+            Some((hold, Breach::parse(key)?))
+        })
+    }
+
+    /// Released breaches of separation in this target that are none any more.
+    pub fn mended(&self, target: &TargetName, stands: impl Fn(&Breach) -> bool) -> Vec<HoldId> {
+        let released = self.separations().filter(|(hold, _)| hold.state == HoldState::Released);
+        let mended = released.filter(|(_, breach)| breach.target == *target && !stands(breach));
+        mended.map(|(hold, _)| hold.id).collect()
     }
 
     fn take_pin(&mut self, pin: NewPin, record: RecordSeq) -> bool {
@@ -157,10 +183,15 @@ impl Names {
         })
     }
 
-    /// Holds that stand in no way any more for anything that has to wait.
-    pub fn lapsed(&self, wanted: &BTreeMap<String, NewHold>) -> Vec<HoldId> {
+    /// Holds that stand in no way any more for anything that has to wait, as one target sees it.
+    pub fn lapsed(&self, target: &TargetName, wanted: &BTreeMap<String, NewHold>) -> Vec<HoldId> {
         let of_names = |hold: &&Hold| {
-            !matches!(hold.held.kind, HoldKind::Step | HoldKind::Grant) && hold.state == HoldState::Open
+            let here = match hold.held.kind {
+                HoldKind::Step | HoldKind::Grant => false,
+                HoldKind::Separation => hold.held.target.as_deref() == Some(target.as_str()),
+                HoldKind::NewPerson | HoldKind::GroupName | HoldKind::GroupMatch => true,
+            };
+            here && hold.state == HoldState::Open
         };
         let gone = self.holds.values().filter(of_names).filter(|hold| !wanted.contains_key(&hold.held.key));
         gone.map(|hold| hold.id).collect()
@@ -189,6 +220,22 @@ impl Names {
             .map(|hold| hold.held.key.as_str())
             .collect();
         wanted.into_values().filter(|hold| !standing.contains(hold.key.as_str())).collect()
+    }
+}
+
+/// The hold for roles that a rule separates and that come together under a name.
+pub(crate) fn held_breach(name: SqlName, breach: &Breach, told: &Pending) -> NewHold {
+    let roles: Vec<&str> = breach.roles.iter().map(RoleName::as_str).collect();
+    NewHold {
+        kind: HoldKind::Separation,
+        key: format!("{} {}", HoldKind::Separation.as_str(), breach.key()),
+        source: None,
+        target: Some(breach.target.to_string()),
+        what: format!("{name} in {} with roles {}", breach.target, roles.join(", ")),
+        why: told.to_string(),
+        binds: None,
+        expires: None,
+        terms: HoldTerms::default(),
     }
 }
 

@@ -14,7 +14,7 @@ use axon_store::{Act, HoldEnd, Since, Store, StoreError};
 use time::{Duration, OffsetDateTime};
 
 use crate::behind::Behind;
-use crate::names::Names;
+use crate::names::{Names, held_breach};
 use crate::requests::Requests;
 
 /// Records looked at in one go.
@@ -170,6 +170,7 @@ impl World {
     pub(crate) async fn keep_sights(
         &mut self,
         store: &dyn Store,
+        target: &TargetName,
         sights: &Sights,
         act: &Act,
     ) -> Result<Kept, StoreError> {
@@ -178,8 +179,18 @@ impl World {
         if bound {
             store.bind_names(pins, act.clone()).await?;
         }
-        let wanted = self.names.holds_for(sights, &self.directory);
-        let lapsed = self.names.lapsed(&wanted);
+        let mut wanted = self.names.holds_for(sights, &self.directory);
+        let mut mended = Vec::new();
+        if let Some(watched) = self.targets.get(target) {
+            let evaluator = &watched.evaluator;
+            let breaches = evaluator.breaches().map(|(name, breach, told)| held_breach(name, &breach, told));
+            wanted.extend(breaches.map(|hold| (hold.key.clone(), hold)));
+            mended = self.names.mended(target, |seen| {
+                let names = seen.users.iter().filter_map(|user| evaluator.principal_of(*user));
+                names.filter_map(|name| evaluator.breach(name)).any(|breach| seen.covers(&breach))
+            });
+        }
+        let lapsed = self.names.lapsed(target, &wanted);
         let mut unheld = self.names.unheld(wanted);
         let more = lapsed.len() > HOLDS || unheld.len() > HOLDS;
         unheld.truncate(HOLDS);
@@ -187,7 +198,11 @@ impl World {
             hold.expires = self.hold_for.map(|wait| act.now + wait);
         }
         let expired = self.names.expired(act.now);
-        let holds = !lapsed.is_empty() || !unheld.is_empty() || !expired.is_empty();
+        let holds = !lapsed.is_empty() || !unheld.is_empty() || !expired.is_empty() || !mended.is_empty();
+        for id in mended.into_iter().take(HOLDS) {
+            let words = "these roles come together no more".to_owned();
+            store.end_hold(id, HoldEnd::Finish, words, act.clone()).await?;
+        }
         for id in expired.into_iter().take(HOLDS) {
             let words = "nobody answered in time".to_owned();
             store.end_hold(id, HoldEnd::Expire, words, act.clone()).await?;

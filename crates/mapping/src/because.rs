@@ -168,7 +168,9 @@ impl Evaluator {
         if self.map().rules.separate.is_empty() {
             return BTreeSet::new();
         }
-        Given::to(self.map(), self.selection(), person, groups, now, |_, _| true).withheld
+        Given::to(self.map(), self.selection(), person, groups, now, |_, _| true)
+            .excuse(self, person.user.id)
+            .withheld
     }
 
     fn gives(

@@ -171,7 +171,7 @@ impl Evaluator {
         if touched.names || touched.moves(&self.used) {
             self.reselect(directory, &mut users, &mut groups);
         }
-        let mut dirty = BTreeSet::new();
+        let mut dirty = touched.principals.clone();
         for id in users {
             match directory.user(id) {
                 Some(user) => {
@@ -232,6 +232,12 @@ impl Evaluator {
         }
         touched.names = !old.same_groups(identity);
         touched.users.extend(old.strangers.symmetric_difference(&identity.strangers));
+        let excused = old.excused.symmetric_difference(&identity.excused);
+        for name in
+            excused.flat_map(|breach| &breach.users).filter_map(|user| self.claims.name_of_user(*user))
+        {
+            touched.principals.insert(name);
+        }
         touched
     }
 

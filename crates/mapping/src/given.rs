@@ -3,11 +3,13 @@
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
-use axon_model::{GroupId, UserEntry};
+use axon_model::{GroupId, UserEntry, UserId};
 use axon_scim::resource::Resource;
 use time::OffsetDateTime;
 
 use crate::condition;
+use crate::evaluator::Evaluator;
+use crate::identity::Breach;
 use crate::map::RoleMap;
 use crate::names::RoleName;
 use crate::rule::Mapping;
@@ -65,6 +67,19 @@ impl<'m> Given<'m> {
         }
         given.separate(map);
         given
+    }
+
+    /// Takes back what rules of separation withhold, where a person let that be in this target.
+    pub fn excuse(mut self, evaluator: &Evaluator, user: UserId) -> Self {
+        if !self.withheld.is_empty() {
+            let target = evaluator.target().name.clone();
+            let roles = self.withheld.iter().map(|role| (*role).clone()).collect();
+            if evaluator.excuses(&Breach { target, users: BTreeSet::from([user]), roles }) {
+                self.withheld.clear();
+                self.broken.clear();
+            }
+        }
+        self
     }
 
     fn separate(&mut self, map: &'m RoleMap) {

@@ -5,6 +5,7 @@
 //! gives nothing and waits for a person; it never stops what the name gave until then.
 
 mod claim;
+mod excused;
 mod holder;
 mod sight;
 
@@ -15,6 +16,7 @@ use axon_model::{GroupId, RecordSeq, SourceId, SqlName, UserEntry, UserId};
 use axon_scim::compare::fold;
 
 pub use claim::{BadClaim, SourceClaims};
+pub use excused::Breach;
 pub use holder::Holder;
 pub use sight::{GroupDoubt, HeldGroup, Sights};
 pub(crate) use sight::{Seen, Through};
@@ -57,6 +59,8 @@ pub struct Identity {
     pub renamed: BTreeMap<GroupId, RecordSeq>,
     /// Users under whose names somebody else was known: they are given nothing until a person releases them.
     pub strangers: BTreeSet<UserId>,
+    /// Breaches of rules of separation that a person released.
+    pub excused: BTreeSet<Breach>,
 }
 
 impl Identity {

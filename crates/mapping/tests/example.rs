@@ -11,11 +11,7 @@ fn the_whole_language_is_read_and_says_what_is_not_carried_out_yet() {
     let told: Vec<String> = map.not_carried_out().iter().map(|m| m.what.clone()).collect();
     assert_eq!(
         told,
-        [
-            "target `by-hand` of kind `script`",
-            "`impersonate` of role `support`",
-            "secure view secure.orders",
-        ]
+        ["target `by-hand` of kind `script`", "`impersonate` of role `support`", "secure view secure.orders",]
     );
     let now = time::macros::datetime!(2026-11-22 12:00 UTC);
     assert_eq!(axon_mapping::map_test::run(&map, now), []);

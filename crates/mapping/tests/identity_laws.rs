@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use axon_mapping::identity::{GroupPin, Holder, NameKey, SourceClaims};
+use axon_mapping::identity::{Breach, GroupPin, Holder, NameKey, SourceClaims};
 use axon_mapping::{Evaluator, Identity, RoleMap, Surroundings, TargetName, Touched, desired};
 use axon_model::{Delta, Directory, GroupEntry, GroupId, MemberKind, RecordSeq, SqlName, UserEntry, UserId};
 use proptest::prelude::*;
@@ -27,6 +27,7 @@ targets:
 roles:
   a: { grants: { dw: [select on database] } }
   b: { grants: { dw: [insert on database] } }
+rules: { separate: [[a, b]] }
 mappings:
   - { groups: { any: [g0, g1] }, source: s0, roles: [a] }
   - { groups: { all: [g1, g2] }, source: s0, roles: [b] }
@@ -72,6 +73,8 @@ enum Move {
     Pin(usize, Option<(u8, Option<u8>)>, bool),
     Renamed(u8),
     Stranger(u8, bool),
+    /// A breach of separation by this person is let be, or not any more.
+    Excused(u8, bool),
 }
 
 const NAMES: [&str; 6] = ["g0", "g1", "g2", "g3", "t1", "v1"];
@@ -112,6 +115,7 @@ fn moves() -> impl Strategy<Value = Move> {
             .prop_map(|(name, holder, cleared)| Move::Pin(name, holder, cleared)),
         1 => (0..8u8).prop_map(Move::Renamed),
         2 => (0..8u8, any::<bool>()).prop_map(|(n, is)| Move::Stranger(n, is)),
+        2 => (0..8u8, any::<bool>()).prop_map(|(n, is)| Move::Excused(n, is)),
     ]
 }
 
@@ -135,6 +139,15 @@ fn change(identity: &mut Identity, what: &Move, seq: RecordSeq) {
         }
         Move::Renamed(group) => {
             identity.renamed.insert(group_id(*group), seq);
+        }
+        Move::Excused(user, is) => {
+            let roles = ["a", "b"].map(|role| role.parse().unwrap()).into();
+            let breach = Breach { target: dw(), users: BTreeSet::from([user_id(*user)]), roles };
+            if *is {
+                identity.excused.insert(breach);
+            } else {
+                identity.excused.remove(&breach);
+            }
         }
         Move::Stranger(user, true) => {
             identity.strangers.insert(user_id(*user));
@@ -213,6 +226,10 @@ proptest! {
         let may = |user: &UserEntry, name: SqlName| identity.may_name(&user.source, name);
         let nick = |user: &UserEntry| user.document.contains("nickName").then(|| user.document.clone());
         for name in found.graph.principals.keys() {
+            let roles = found.graph.members.iter().filter(|m| m.member == *name).count();
+            let excused = |user: &&UserEntry| identity.excused.iter().any(|breach| breach.users.contains(&user.id));
+            let let_be = directory.users().filter(|u| SqlName::parse(&u.user_name) == Ok(*name)).any(|u| excused(&u));
+            prop_assert!(roles < 2 || let_be, "{} holds what is separate", name);
             let named: Vec<&UserEntry> = directory
                 .users()
                 .filter(|u| SqlName::parse(&u.user_name) == Ok(*name) && may(u, *name))

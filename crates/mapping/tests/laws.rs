@@ -348,6 +348,24 @@ proptest! {
     }
 
     #[test]
+    fn the_clock_is_an_argument(deltas in prop::collection::vec(delta(), 1..40)) {
+        let (map, directory) = (map(), built(&deltas));
+        let at = |seconds: i64| {
+            let now = START + time::Duration::seconds(seconds);
+            desired(&map, &dw(), &directory, &Surroundings::default(), now).unwrap()
+        };
+        // The map ends one mapping at the third second: until then, and from then on, every instant gives the same.
+        let (before, after) = (at(0), at(3));
+        prop_assert_eq!(before.next_change, Some(START + time::Duration::seconds(3)));
+        prop_assert_eq!(after.next_change, None);
+        for seconds in [-100_000_000, 1, 2] {
+            prop_assert_eq!(&at(seconds), &before);
+        }
+        prop_assert_eq!(&at(100_000_000), &after);
+        prop_assert!(after.graph.members.is_subset(&before.graph.members));
+    }
+
+    #[test]
     fn who_has_a_grant_is_everybody_whose_explanation_says_so(deltas in prop::collection::vec(delta(), 1..40)) {
         let (map, directory) = (map(), built(&deltas));
         let (identity, beside, around) = (Arc::default(), Arc::default(), std::collections::BTreeMap::new());

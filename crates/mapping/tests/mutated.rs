@@ -109,13 +109,29 @@ proptest! {
 fn what_is_made_to_exhaust_is_refused_at_once() {
     let bomb = format!("a: &a [{0}]\nb: &b [{1}]\n", ["x"; 9].join(","), ["*a"; 9].join(","));
     let loops = "axon: 1\nroles: &r\n  a: *r\n";
+    let many = format!("axon: 1\nroles: {{{}}}\n", "r: {}, ".repeat(300_000));
+    let deep = format!("axon: 1\nroles: {}", "{a: ".repeat(100_000));
     let huge = format!("axon: 1\nroles:\n{}", "# filler\n".repeat(6_000_000));
     for (text, said) in [
         (bomb.as_str(), "anchors, aliases and tags of YAML are not part of the language"),
         (loops, "anchors, aliases and tags of YAML are not part of the language"),
-        (huge.as_str(), "at most 8388608 are read"),
+        (huge.as_str(), "m.yaml:1:1: the file has 54000015 bytes; at most 8388608 are read"),
+        (many.as_str(), "m.yaml:2:16: key `r` is given twice; first at m.yaml:2:9"),
+        (deep.as_str(), "m.yaml:2:"),
+        (
+            "axon: 1\nroles: {a: {}}\nroles: {b: {}}\n",
+            "m.yaml:3:1: key `roles` is given twice; first at m.yaml:2:1",
+        ),
+        ("axon: 1\nroles:\n\ta: {}\n", "m.yaml:3:1: a tab stands where the line is indented"),
+        ("\u{feff}axon: 1\n", "m.yaml:1:1: a byte order mark stands here"),
+        (
+            "axon: 1\nroles: !!map {}\n",
+            "m.yaml:2:8: anchors, aliases and tags of YAML are not part of the language",
+        ),
     ] {
+        let begun = std::time::Instant::now();
         let faults = RoleMap::parse(&[("m.yaml", text)]).expect_err("it is refused");
         assert!(faults.to_string().contains(said), "{faults}");
+        assert!(begun.elapsed() < std::time::Duration::from_secs(30), "{said}: {:?}", begun.elapsed());
     }
 }

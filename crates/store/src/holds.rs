@@ -81,6 +81,8 @@ pub enum HoldKind {
     GroupName,
     /// A group that a pattern finds for the first time.
     GroupMatch,
+    /// Roles that a rule separates and that come together in one person.
+    Separation,
     /// Steps that a guard withholds.
     Step,
     /// A role for a while, which a second person has to release.
@@ -89,7 +91,8 @@ pub enum HoldKind {
 
 impl HoldKind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [Self::NewPerson, Self::GroupName, Self::GroupMatch, Self::Step, Self::Grant];
+    pub const ALL: [Self; 6] =
+        [Self::NewPerson, Self::GroupName, Self::GroupMatch, Self::Separation, Self::Step, Self::Grant];
 
     /// The word.
     pub const fn as_str(self) -> &'static str {
@@ -97,6 +100,7 @@ impl HoldKind {
             Self::NewPerson => "new-person",
             Self::GroupName => "group-name",
             Self::GroupMatch => "group-match",
+            Self::Separation => "separation",
             Self::Step => "step",
             Self::Grant => "grant",
         }

@@ -89,6 +89,7 @@ fn meaning(kind: HoldKind) -> &'static str {
         HoldKind::NewPerson => "this is the person from now on; the principal is dropped and made anew",
         HoldKind::GroupName => "the name is this group's from now on; whoever has it by another one waits",
         HoldKind::GroupMatch => "the group gives what the mapping says",
+        HoldKind::Separation => "the person has these roles together, until one of them is lost",
         HoldKind::Step => "the steps are done once",
         HoldKind::Grant => "the person has the role, from then on for the time that was asked for",
     }

@@ -294,7 +294,7 @@ impl Ticker {
         }
         // Another replica may have bound a name to another group meanwhile: then what stands there counts.
         for _ in 0..3 {
-            match world.keep_sights(self.store.as_ref(), &found.sights, &act).await {
+            match world.keep_sights(self.store.as_ref(), &self.name, &found.sights, &act).await {
                 Ok(Kept { bound: false, more, expires }) => {
                     if let Some(expires) = expires {
                         sooner(&mut found.desired.next_change, expires);

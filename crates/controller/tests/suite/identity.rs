@@ -570,3 +570,57 @@ async fn a_hold_that_nobody_answers_is_a_no_and_can_be_released_all_the_same() {
     stage.settle().await;
     assert!(stage.reads("kim"));
 }
+
+#[tokio::test]
+async fn roles_that_a_rule_separates_wait_for_a_release_that_ends_with_them() {
+    let separate = MAP.replace(
+        "mappings:\n",
+        "  approver: { grants: { warehouse: [update on sales.orders] } }\nrules: { separate: [[reader, approver]] }\nmappings:\n  - { groups: { any: [Approvers] }, source: entra, roles: [approver] }\n",
+    );
+    let mut stage = Stage::set_with(&separate).await;
+    let (kim, eve) = (stage.user("kim").await, stage.user("eve").await);
+    stage.group("Readers", &[kim, eve]).await;
+    let approvers = stage.group("Approvers", &[kim]).await;
+    let summary = stage.settle().await;
+    assert!(!stage.is_there("kim") && stage.reads("eve"), "both are withheld, from nobody else");
+    assert!(told(&summary, "would hold several of"), "{summary:?}");
+    let hold = stage.only_hold(HoldKind::Separation).await;
+    assert!(hold.held.what.contains("kim in warehouse with roles approver, reader"), "{}", hold.held.what);
+    stage.settle().await;
+    stage.only_hold(HoldKind::Separation).await;
+
+    stage.end(&hold, HoldEnd::Release).await;
+    stage.settle().await;
+    assert!(stage.reads("kim") && stage.pool.in_role("axon_approver", "kim"));
+    assert!(stage.open().await.is_empty());
+    stage.restart("two");
+    stage.settle().await;
+    assert!(
+        stage.reads("kim") && stage.pool.in_role("axon_approver", "kim"),
+        "the release outlives a restart"
+    );
+
+    // What was released is used up when the roles come together no more: the next time somebody looks again.
+    let leaves = json!([{ "op": "remove", "path": "members", "value": [{ "value": kim }] }]);
+    stage.patch(approvers, "leaves", leaves).await;
+    stage.settle().await;
+    assert!(stage.reads("kim") && !stage.pool.in_role("axon_approver", "kim"));
+    let all = stage.store.holds(RecordSeq(0)).await.unwrap();
+    assert!(all.iter().any(|one| one.id == hold.id && one.state == HoldState::Done), "{all:#?}");
+    stage.patch(approvers, "comes", add(&[kim])).await;
+    stage.settle().await;
+    assert!(!stage.reads("kim") && !stage.pool.in_role("axon_approver", "kim"));
+    let again = stage.only_hold(HoldKind::Separation).await;
+    assert_ne!(again.id, hold.id);
+
+    // What nobody answers lapses with the breach.
+    stage
+        .patch(
+            approvers,
+            "leaves-again",
+            json!([{ "op": "remove", "path": "members", "value": [{ "value": kim }] }]),
+        )
+        .await;
+    stage.settle().await;
+    assert!(stage.reads("kim") && stage.open().await.is_empty());
+}

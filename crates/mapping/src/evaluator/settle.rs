@@ -9,6 +9,7 @@ use axon_reconcile::{
 
 use super::Evaluator;
 use crate::beside;
+use crate::identity::Breach;
 use crate::names::RoleName;
 use crate::pending::{Claimant, Pending};
 use crate::standing::Standing;
@@ -210,6 +211,10 @@ impl Evaluator {
         let held: BTreeSet<&RoleName> =
             claims.iter().flat_map(|(_, standing)| self.claims.separable(standing)).collect();
         let (withheld, broken) = map.rules.withheld(&map.roles, &held);
+        if broken.is_empty() || self.breach_of(claims, &withheld).is_some_and(|breach| self.excuses(&breach))
+        {
+            return Vec::new();
+        }
         let withheld: BTreeSet<usize> = withheld.iter().filter_map(|role| self.view.number(role)).collect();
         let before = roles.len();
         roles.retain(|role| !withheld.contains(role));
@@ -226,6 +231,40 @@ impl Evaluator {
                 rule: rule.place.clone(),
             })
             .collect()
+    }
+
+    /// A breach by those who claim one name; none by a service identity, which only a map can mend.
+    fn breach_of(&self, claims: &[(&Claimant, &Standing)], roles: &BTreeSet<&RoleName>) -> Option<Breach> {
+        let user = |who: &Claimant| match who {
+            Claimant::User { id, .. } => Some(*id),
+            Claimant::Group { .. } | Claimant::Service { .. } => None,
+        };
+        let users = claims.iter().map(|(who, _)| user(who)).collect::<Option<_>>()?;
+        let roles = roles.iter().map(|role| (*role).clone()).collect();
+        Some(Breach { target: self.target.name.clone(), users, roles })
+    }
+
+    /// Whether a person let this be.
+    pub(crate) fn excuses(&self, breach: &Breach) -> bool {
+        self.around.identity.excused.iter().any(|seen| seen.covers(breach))
+    }
+
+    /// The rules of separation that the person of this name breaks here, whether or not somebody let it be.
+    pub fn breach(&self, name: SqlName) -> Option<Breach> {
+        let claims: Vec<(&Claimant, &Standing)> =
+            self.claims.of(name).filter(|(_, standing)| !standing.stranger).collect();
+        let held: BTreeSet<&RoleName> =
+            claims.iter().flat_map(|(_, standing)| self.claims.separable(standing)).collect();
+        let (withheld, _) = self.map.rules.withheld(&self.map.roles, &held);
+        if withheld.is_empty() { None } else { self.breach_of(&claims, &withheld) }
+    }
+
+    /// All breaches by which roles are withheld here, with the names of who would hold them and what is told of them.
+    pub fn breaches(&self) -> impl Iterator<Item = (SqlName, Breach, &Pending)> {
+        self.separated.iter().filter_map(|(name, pending)| {
+            let told = pending.iter().find(|pending| matches!(pending, Pending::Separated { .. }))?;
+            Some((*name, self.breach(*name)?, told))
+        })
     }
 
     /// Puts in the roles that requests give, but for those by which a rule of separation would be broken.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
-use axon_model::{Delta, Directory, GroupEntry, GroupId, MemberKind, SourceId, UserId};
+use axon_model::{Delta, Directory, GroupEntry, GroupId, MemberKind, SourceId, SqlName, UserId};
 use axon_scim::compare::fold;
 
 use crate::map::RoleMap;
@@ -15,6 +15,8 @@ use crate::selection::users_under;
 pub struct Touched {
     pub(super) users: BTreeSet<UserId>,
     pub(super) groups: BTreeSet<GroupId>,
+    /// Principals for whom something else is let be.
+    pub(super) principals: BTreeSet<SqlName>,
     /// Whether names may belong to other groups than before.
     pub(super) names: bool,
     /// What groups were called before and are called now, where that changed.
@@ -107,14 +109,19 @@ impl Touched {
 
     /// Whether nothing was noted.
     pub fn is_empty(&self) -> bool {
-        self.users.is_empty() && self.groups.is_empty() && self.renamed.is_empty() && !self.names
+        self.users.is_empty()
+            && self.groups.is_empty()
+            && self.principals.is_empty()
+            && self.renamed.is_empty()
+            && !self.names
     }
 
     /// Takes in what else is to be looked at.
     pub fn merge(&mut self, other: Self) {
-        let Self { users, groups, names, renamed } = other;
+        let Self { users, groups, principals, names, renamed } = other;
         self.users.extend(users);
         self.groups.extend(groups);
+        self.principals.extend(principals);
         self.names |= names;
         self.renamed.extend(renamed);
     }

@@ -13,6 +13,7 @@ use crate::chain::{Ways, instant};
 use crate::given::{Given, Person};
 use crate::names::RoleName;
 use crate::pending::{Claimant, Pending};
+use crate::role::RoleSpec;
 use crate::rule::{Gives, Mapping};
 use crate::rules::Separation;
 use crate::selection::Judgement;
@@ -39,6 +40,7 @@ impl<'a> Asked<'a> {
     pub fn given(&self) -> Given<'_> {
         let InTarget { map, evaluator, now, .. } = self.target;
         Given::to(map, evaluator.selection(), &self.person, &self.groups, *now, |_, _| true)
+            .excuse(evaluator, self.user.id)
     }
 
     /// What keeps everything back that would be given under the person's name, and what keeps back a part.
@@ -151,10 +153,11 @@ impl<'a> Asked<'a> {
             _ => None,
         });
         let broken: BTreeSet<&RoleName> = named.flatten().collect();
-        let roles =
-            self.target.map.roles.iter().filter(|(_, spec)| {
-                !broken.is_empty() && spec.whole.iter().any(|role| broken.contains(role))
-            });
+        if broken.is_empty() {
+            return BTreeSet::new();
+        }
+        let concerned = |spec: &RoleSpec| spec.whole.iter().any(|role| broken.contains(role));
+        let roles = self.target.map.roles.iter().filter(|(_, spec)| concerned(spec));
         roles.map(|(name, _)| name).collect()
     }
 

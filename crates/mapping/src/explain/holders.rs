@@ -1,6 +1,6 @@
 //! Who has a grant, and why: `explain --grant`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
 use axon_model::name::shown;
@@ -137,6 +137,8 @@ fn retain(target: &InTarget<'_>, line: &GrantLine, role: &mut RoleExplained) {
 fn holders_in<'t>(target: &'t InTarget<'t>, line: &'t GrantLine, into: &mut Vec<HolderExplained>) {
     let view = target.evaluator.view();
     let giving = Giving::of(target, line);
+    // What the roles that matter come to: few sets of them stand for many people.
+    let mut extents: HashMap<Vec<usize>, Extent> = HashMap::new();
     for principal in giving.principals() {
         let roles = target.evaluator.roles_of(principal);
         let by: Vec<RoleName> =
@@ -144,8 +146,12 @@ fn holders_in<'t>(target: &'t InTarget<'t>, line: &'t GrantLine, into: &mut Vec<
         if by.is_empty() {
             continue;
         }
-        let held = roles.iter().flat_map(|n| target.lines(&view.roles[*n].role));
-        let extent = Holding::of(held.map(|held| &held.grant.line)).extent_of(line);
+        let matters = |n: &&usize| giving.roles.contains_key(*n) || giving.denying.contains(*n);
+        let extent =
+            *extents.entry(roles.iter().filter(matters).copied().collect()).or_insert_with_key(|roles| {
+                let held = roles.iter().flat_map(|n| target.lines(&view.roles[*n].role));
+                Holding::of(held.map(|held| &held.grant.line)).extent_of(line)
+            });
         if extent == Extent::None {
             continue;
         }

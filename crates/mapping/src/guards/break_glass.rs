@@ -317,6 +317,7 @@ guards:
         let map = MAP.replace("  empty: {}\n", "  empty: {}\n  author: { grants: { dw: [create procedure on database] } }\n  opener: { grants: { dw: [alter on schema::sales] } }\n  caller: { grants: { dw: [\"execute on schema::sales\"] } }\n")
             .replace("rules: { separate", "rules: { forbid: [select on hr.people], separate")
             .replace("  guarded: { grants: { dw: [select on hr.people] } }\n", "")
+            .replace("  owner: { grants: { dw: [\"per person: member of db_owner\"] } }\n", "")
             .replace("axon_guarded", "axon_maker");
         assert!(asked(&map, "caller", 1, &["author"]).is_ok(), "nothing can be put into the schema");
         let refused = asked(&map, "caller", 1, &["author", "opener"]).unwrap_err();
