@@ -310,8 +310,8 @@ pub async fn reconcile(
                     }
                     return;
                 }
-                changed = changes.changed() => {
-                    if changed.is_err() {
+                told = changes.changed() => {
+                    if told.is_err() {
                         return;
                     }
                     let next = changes.borrow_and_update().clone();

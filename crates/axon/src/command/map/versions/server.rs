@@ -14,7 +14,7 @@ use crate::person::{self, Proof};
 /// Where the token may stand, beside a file.
 const TOKEN: &str = "AXON_OPERATOR_TOKEN";
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// The largest answer, bytes.
 const LARGEST: usize = 64 * 1024 * 1024;
 
