@@ -9,6 +9,7 @@ mod holding;
 mod known;
 mod leaving;
 mod renew;
+mod weigh;
 mod work;
 
 use std::collections::BTreeSet;

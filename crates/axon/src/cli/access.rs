@@ -8,6 +8,7 @@ use crate::person::Proof;
 
 /// Who is shut out, and until when.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct OffboardArgs {
     /// The person's userName
     #[arg(required_unless_present = "list", conflicts_with = "list")]

@@ -102,8 +102,12 @@ fn print(target: &str, seen: &Seen) {
             (None, None) => println!("        not held yet: the next tick in mode authoritative asks"),
         }
     }
-    seen.beyond.iter().for_each(|finding| println!("    ! {finding}"));
-    seen.unseen.iter().for_each(|unseen| println!("    ! not all of the target can be seen: {unseen}"));
+    for finding in &seen.beyond {
+        println!("    ! {finding}");
+    }
+    for unseen in &seen.unseen {
+        println!("    ! not all of the target can be seen: {unseen}");
+    }
 }
 
 fn value(seen: &Seen) -> Value {
@@ -192,10 +196,14 @@ async fn adopt(parts: &Parts, only: Option<&str>) -> anyhow::Result<Status> {
                 last = Some(role);
             }
             println!("      {target}:");
-            grants.iter().for_each(|line| println!("        - {line:?}"));
+            for line in grants {
+                println!("        - {line:?}");
+            }
         }
     }
-    others.iter().for_each(|line| println!("# not by a line of a role: {}", shown(line)));
+    for line in &others {
+        println!("# not by a line of a role: {}", shown(line));
+    }
     Ok(Status::Found)
 }
 
@@ -211,7 +219,7 @@ async fn revert(parts: &Parts, answer: DriftAnswer) -> anyhow::Result<Status> {
     let reason = asking::reason(&answer.reason)?;
     let act = person::act(parts, &answer.proof, Permission::HoldsRelease).await?;
     let hold = held(parts, &answer.id).await?;
-    holds::told(parts.store.answer_hold(hold.id, HoldEnd::Release, reason, act).await?)
+    Ok(holds::told(parts.store.answer_hold(hold.id, HoldEnd::Release, reason, act).await?))
 }
 
 /// A no that ends by itself, over the same steps as the hold, which it takes the place of.

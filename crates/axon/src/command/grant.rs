@@ -63,16 +63,12 @@ async fn ask_for(parts: &Parts, ask: GrantArgs) -> anyhow::Result<Status> {
     } else {
         println!("{}", text(&asked));
     }
-    match asked.hold {
-        Some(_) => {
-            eprintln!("it waits for somebody else: axon grant release {} --reason …", asked.id);
-            Ok(Status::Found)
-        }
-        None => {
-            eprintln!("a running serve follows at once");
-            Ok(Status::Done)
-        }
+    if asked.hold.is_some() {
+        eprintln!("it waits for somebody else: axon grant release {} --reason …", asked.id);
+        return Ok(Status::Found);
     }
+    eprintln!("a running serve follows at once");
+    Ok(Status::Done)
 }
 
 async fn list(parts: &Parts, ended: bool, check: bool, as_json: bool) -> anyhow::Result<Status> {
@@ -118,7 +114,7 @@ async fn end(parts: &Parts, answer: GrantAnswer, end: HoldEnd) -> anyhow::Result
         eprintln!("axon: it waits for nobody: {}", text(&request));
         return Ok(Status::Failed);
     };
-    holds::told(parts.store.answer_hold(hold, end, reason, act).await?)
+    Ok(holds::told(parts.store.answer_hold(hold, end, reason, act).await?))
 }
 
 async fn revoke(parts: &Parts, answer: GrantAnswer) -> anyhow::Result<Status> {
@@ -161,7 +157,7 @@ pub fn text(request: &AccessRequest) -> String {
 /// A length of time as it is typed.
 fn length(seconds: u64) -> String {
     let units = [(86_400, 'd'), (3_600, 'h'), (60, 'm')];
-    let fits = units.into_iter().find(|(unit, _)| seconds > 0 && seconds % unit == 0);
+    let fits = units.into_iter().find(|(unit, _)| seconds > 0 && seconds.is_multiple_of(*unit));
     let (unit, letter) = fits.unwrap_or((1, 's'));
     format!("{}{letter}", seconds / unit)
 }

@@ -104,7 +104,7 @@ async fn end(parts: &Parts, answer: HoldAnswer, end: HoldEnd) -> anyhow::Result<
     }
     let holds = parts.store.holds(RecordSeq(0)).await?;
     let hold = find(&holds, &id)?;
-    told(parts.store.answer_hold(hold.id, end, reason, act).await?)
+    Ok(told(parts.store.answer_hold(hold.id, end, reason, act).await?))
 }
 
 /// Shows all that one hold is about.
@@ -119,7 +119,9 @@ async fn show(parts: &Parts, id: &str, as_json: bool) -> anyhow::Result<Status> 
         return Ok(Status::Done);
     }
     println!("{} ({})", text(hold), hold.state.as_str());
-    about.iter().for_each(|part| println!("    {}", shown(part)));
+    for part in &about {
+        println!("    {}", shown(part));
+    }
     Ok(Status::Done)
 }
 
@@ -154,21 +156,21 @@ async fn announce(parts: &Parts, announcement: Announcement) -> anyhow::Result<S
     };
     let opened = parts.store.open_holds(vec![hold], act.clone()).await?;
     let Some(hold) = opened.first() else { bail!("it could not be kept: try again") };
-    told(parts.store.answer_hold(hold.id, HoldEnd::Release, reason, act).await?)
+    Ok(told(parts.store.answer_hold(hold.id, HoldEnd::Release, reason, act).await?))
 }
 
 /// Tells what came of an answer.
-pub fn told(answered: Answered) -> anyhow::Result<Status> {
+pub fn told(answered: Answered) -> Status {
     match answered {
         Answered::Ended(hold) => {
             println!("{} {}", hold.state.as_str(), text(&hold));
             eprintln!("a running serve follows within a second");
-            Ok(Status::Done)
+            Status::Done
         }
         Answered::Seconded(hold) => {
             println!("noted {}", text(&hold));
             eprintln!("it takes two persons: somebody else has to release it too");
-            Ok(Status::Found)
+            Status::Found
         }
         Answered::SamePerson(hold) => {
             eprintln!(
@@ -176,16 +178,16 @@ pub fn told(answered: Answered) -> anyhow::Result<Status> {
                  (an operator's token proves another one: --token-file)",
                 hold.id
             );
-            Ok(Status::Failed)
+            Status::Failed
         }
         Answered::Stands(hold) => {
             let state = hold.state.as_str();
             eprintln!("axon: hold {} is {state}; `axon holds list --all` shows what came of it", hold.id);
-            Ok(Status::Failed)
+            Status::Failed
         }
         Answered::Unknown => {
             eprintln!("axon: there is no such hold any more");
-            Ok(Status::Failed)
+            Status::Failed
         }
     }
 }

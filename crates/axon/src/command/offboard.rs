@@ -82,7 +82,9 @@ async fn list(parts: &Parts, json: bool) -> anyhow::Result<Status> {
     } else if all.is_empty() {
         println!("nobody is offboarded");
     } else {
-        all.iter().for_each(|request| println!("{}", grant::text(request)));
+        for request in &all {
+            println!("{}", grant::text(request));
+        }
     }
     Ok(Status::Done)
 }

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use axon_mapping::condition::Condition;
 use axon_mapping::rule::Who;
 use axon_mapping::{RoleMap, TargetName};
 use axon_model::{Directory, MemberKind, SourceId, SqlName};
@@ -193,7 +194,7 @@ impl Used<'_> {
 fn attributes<'m>(map: &'m RoleMap, target: &TargetName, source: &SourceId) -> Vec<Used<'m>> {
     let mut used: BTreeMap<String, Used<'m>> = BTreeMap::new();
     let mappings = map.mappings.iter().filter(|mapping| source_of(&mapping.who) == Some(source));
-    for (name, present) in mappings.filter_map(|mapping| mapping.when.as_ref()).flat_map(|when| when.uses()) {
+    for (name, present) in mappings.filter_map(|mapping| mapping.when.as_ref()).flat_map(Condition::uses) {
         let has = Box::new(move |user: &axon_model::UserEntry| present.holds(user));
         used.entry(name.clone()).or_insert(Used { name: name.clone(), has });
     }

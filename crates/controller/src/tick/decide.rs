@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axon_mapping::target::Words;
 use axon_mapping::{Claimant, Pending, RoleMap, Surroundings};
 use axon_model::{Actor, PlanId, RecordSeq, RunId, SqlName};
-use axon_reconcile::admit::{Admitted, Class, Known, Reason, admit_with};
+use axon_reconcile::admit::Admitted;
 use axon_reconcile::builtin::SYSTEM_PRINCIPALS;
 use axon_reconcile::{
     Connect, Grant, GrantKey, Graph, Membership, Plan, Principal, Sides, Step, plan, plan_assigned,
@@ -19,6 +19,7 @@ use super::Ticker;
 use super::counted::Lifted;
 use super::holding;
 use super::renew::MadeFor;
+use super::weigh::Weighing;
 use crate::blocked::leave_out_impostors;
 use crate::error::ControllerError;
 use crate::record::{Decision, Recorder};
@@ -77,12 +78,6 @@ struct Contested<'a> {
     grants: &'a BTreeMap<GrantKey, Grant>,
 }
 
-/// Who is shut out by a plan.
-fn shut_out(plan: &Plan) -> BTreeSet<SqlName> {
-    let kills = plan.steps.iter().filter(|planned| matches!(planned.step, Step::KillSessions { .. }));
-    kills.map(|planned| planned.step.subject()).collect()
-}
-
 /// Another look is due at `at` at the latest.
 fn sooner(next: &mut Option<OffsetDateTime>, at: OffsetDateTime) {
     *next = Some(next.map_or(at, |next| next.min(at)));
@@ -95,16 +90,7 @@ impl Ticker {
         may: May,
         now: OffsetDateTime,
     ) -> Result<Decided, ControllerError> {
-        if !self.remembered_loaded {
-            self.remembered.extend(self.store.remembered_principals(self.name.as_str()).await?);
-            self.remembered_loaded = true;
-        }
-        self.leaving.load(self.store.as_ref(), self.name.as_str()).await?;
-        self.made_for.load(self.store.as_ref(), self.name.as_str()).await?;
-        self.made.load(self.store.as_ref(), self.name.as_str()).await?;
-        self.brakes.load(self.store.as_ref(), self.name.as_str()).await?;
-        self.holding.follow(self.store.as_ref(), self.name.as_str()).await?;
-        self.load_history().await?;
+        self.load_kept().await?;
         let no_target = || ControllerError::NoSuchTarget(self.name.to_string());
         let spec = map.targets.get(&self.name).ok_or_else(no_target)?;
         let known = self.actual.as_ref().ok_or_else(no_target)?;
@@ -164,68 +150,18 @@ impl Ticker {
         self.leaving.put_into(&mut planned, &sides.desired, &sides.actual);
         MadeFor::put_into(&mut planned, &stale);
         let guards = map.guards.for_target(spec.mode, facts, now);
-        let leavers = shut_out(&planned);
-        // Whoever is shut out loses all of it, whoever made it.
-        let stays = |step: &&Step| !leavers.contains(&step.subject());
-        let foreign: BTreeSet<String> = planned
-            .steps
-            .iter()
-            .map(|planned| &planned.step)
-            .filter(stays)
-            .filter(|step| self.made.is_foreign(step))
-            .map(ToString::to_string)
-            .collect();
-        let (lifted, braked, expires) = {
-            let world = self.world.lock().await;
-            let subjects = planned.steps.iter().map(|planned| planned.step.subject());
-            let lifted = Lifted {
-                released: self.holding.released(now),
-                ended: world.ended_extras(&self.name, now),
-                offboarded: subjects.filter(|name| world.is_offboarded(&self.name, *name)).collect(),
-            };
-            let behind = |name: SqlName| {
-                let mut sources = world.sources_of(&self.name, name);
-                sources.extend(self.made_for.sources_of(name));
-                sources
-            };
-            let braked = self.brakes.look(&world, map, &self.name, &planned, behind);
-            if may != May::Look {
-                let settled = braked.is_empty();
-                let store = self.store.as_ref();
-                self.brakes.keep(store, &world, map, &self.name, settled, now).await;
-            }
-            (lifted, braked, world.hold_for().map(|wait| now + wait))
-        };
-        let against = |step: &Step| {
-            let principal = step.subject();
-            let met = self.remembered.contains(&principal) || self.unkept.contains(&principal);
-            let taken = step.takes() && actual.principals.contains_key(&principal);
-            // An empty store, or a source that has not pushed yet, is not the news that everybody left.
-            let unmet = taken && !met && !inactive.contains(&principal);
-            let reasons = [
-                unmet.then_some(Reason::NeverGiven { principal }),
-                braked.against(step).filter(|_| step.takes()),
-                (!foreign.is_empty() && foreign.contains(&step.to_string())).then_some(Reason::NeverMade),
-                self.blocked.holds(step, now).then_some(Reason::Refused),
-                (may == May::Take && step.gives()).then_some(Reason::Unrecorded),
-            ];
-            let counts = |reason: &Reason| reason.class().is_none_or(|class| !lifted.lifts(step, class));
-            reasons.into_iter().flatten().find(counts)
-        };
-        let admitted = {
-            let released = |step: &Step, class: Class| lifted.lifts(step, class);
-            let announced = lifted.released.announced;
-            let words = Known { against: &against, released: &released, announced };
-            admit_with(planned.clone(), &sides, &guards, &self.history, now, &words)
-        };
+        let unseen = known.inspection.unseen.clone();
+        let (guards, sides, inactive) = (&guards, &sides, &inactive);
+        let weighed = self.weigh(Weighing { map, may, guards, sides, plan: &planned, inactive, now }).await;
+        let expires = weighed.expires;
         let mut decided = Decided {
-            lifted,
-            leavers,
-            foreign,
+            lifted: weighed.lifted,
+            leavers: weighed.leavers,
+            foreign: weighed.foreign,
             plan: planned,
-            admitted,
+            admitted: weighed.admitted,
             pending: desired.pending.iter().map(ToString::to_string).collect(),
-            unseen: known.inspection.unseen.clone(),
+            unseen,
             position: wanted.position,
             next_change: desired.next_change,
             renews: !stale.is_empty(),
@@ -240,6 +176,21 @@ impl Ticker {
         self.keep_managed().await;
         self.made_for.keep(self.store.as_ref(), self.name.as_str()).await;
         Ok(decided)
+    }
+
+    /// Reads what this or another process kept of the target.
+    async fn load_kept(&mut self) -> Result<(), ControllerError> {
+        if !self.remembered_loaded {
+            self.remembered.extend(self.store.remembered_principals(self.name.as_str()).await?);
+            self.remembered_loaded = true;
+        }
+        self.leaving.load(self.store.as_ref(), self.name.as_str()).await?;
+        self.made_for.load(self.store.as_ref(), self.name.as_str()).await?;
+        self.made.load(self.store.as_ref(), self.name.as_str()).await?;
+        self.brakes.load(self.store.as_ref(), self.name.as_str()).await?;
+        self.holding.follow(self.store.as_ref(), self.name.as_str()).await?;
+        self.load_history().await?;
+        Ok(())
     }
 
     /// Opens and ends holds of steps. Where the store does not take them the steps are withheld all the same, and the holds are

@@ -4,6 +4,7 @@
 //! Nobody else's steps wait for it. What is not planned any more lapses, and a release is used up when its steps are done.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use axon_audit::Digest;
 use axon_model::name::shown;
@@ -241,7 +242,7 @@ impl Group {
         };
         what.push_str(&self.named.join("; "));
         if more > 0 {
-            what.push_str(&format!("; and {more} more"));
+            let _ = write!(what, "; and {more} more");
         }
         let parts: Vec<String> = self.parts.into_iter().collect();
         let bytes: Vec<&[u8]> = parts.iter().map(String::as_bytes).collect();

@@ -1,0 +1,99 @@
+//! What of a plan may be done: guards, brakes, what persons released, and what the target or the journal refuses now.
+
+use std::collections::BTreeSet;
+
+use axon_mapping::RoleMap;
+use axon_model::SqlName;
+use axon_reconcile::admit::{Admitted, Class, Guards, Known, Reason, admit_with};
+use axon_reconcile::{Plan, Sides, Step};
+use time::OffsetDateTime;
+
+use super::Ticker;
+use super::counted::Lifted;
+use super::decide::May;
+
+/// What is weighed.
+#[derive(Clone, Copy)]
+pub(super) struct Weighing<'a> {
+    pub map: &'a RoleMap,
+    pub may: May,
+    pub guards: &'a Guards,
+    pub sides: &'a Sides,
+    pub plan: &'a Plan,
+    /// Whom this store never gave anything, and who a source says is not active.
+    pub inactive: &'a BTreeSet<SqlName>,
+    pub now: OffsetDateTime,
+}
+
+/// What came of it.
+pub(super) struct Weighed {
+    pub admitted: Admitted,
+    /// What guards do not count.
+    pub lifted: Lifted,
+    /// Who is shut out.
+    pub leavers: BTreeSet<SqlName>,
+    /// Steps that take away what Axon never made, as people read them.
+    pub foreign: BTreeSet<String>,
+    /// When holds that nobody answers expire.
+    pub expires: Option<OffsetDateTime>,
+}
+
+/// Who is shut out by a plan.
+fn shut_out(plan: &Plan) -> BTreeSet<SqlName> {
+    let kills = plan.steps.iter().filter(|planned| matches!(planned.step, Step::KillSessions { .. }));
+    kills.map(|planned| planned.step.subject()).collect()
+}
+
+impl Ticker {
+    /// Parts the plan into what may be done now and what is withheld.
+    pub(super) async fn weigh(&mut self, weighing: Weighing<'_>) -> Weighed {
+        let Weighing { map, may, guards, sides, plan, inactive, now } = weighing;
+        let leavers = shut_out(plan);
+        let world = self.world.clone();
+        let world = world.lock().await;
+        // Whoever leaves loses all of it, whoever made it.
+        let goes = |name: SqlName| leavers.contains(&name) || world.says_inactive(&self.name, name);
+        let stays = plan.steps.iter().map(|planned| &planned.step).filter(|step| !goes(step.subject()));
+        let foreign: BTreeSet<String> =
+            stays.filter(|step| self.made.is_foreign(step)).map(ToString::to_string).collect();
+        let subjects = plan.steps.iter().map(|planned| planned.step.subject());
+        let lifted = Lifted {
+            released: self.holding.released(now),
+            ended: world.ended_extras(&self.name, now),
+            offboarded: subjects.filter(|name| world.is_offboarded(&self.name, *name)).collect(),
+        };
+        let behind = |name: SqlName| {
+            let mut sources = world.sources_of(&self.name, name);
+            sources.extend(self.made_for.sources_of(name));
+            sources
+        };
+        let braked = self.brakes.look(&world, map, &self.name, plan, behind);
+        if may != May::Look {
+            let settled = braked.is_empty();
+            self.brakes.keep(self.store.as_ref(), &world, map, &self.name, settled, now).await;
+        }
+        let expires = world.hold_for().map(|wait| now + wait);
+        drop(world);
+        let against = |step: &Step| {
+            let principal = step.subject();
+            let met = self.remembered.contains(&principal) || self.unkept.contains(&principal);
+            let taken = step.takes() && sides.actual.principals.contains_key(&principal);
+            // An empty store, or a source that has not pushed yet, is not the news that everybody left.
+            let unmet = taken && !met && !inactive.contains(&principal);
+            let reasons = [
+                unmet.then_some(Reason::NeverGiven { principal }),
+                braked.against(step).filter(|_| step.takes()),
+                (!foreign.is_empty() && foreign.contains(&step.to_string())).then_some(Reason::NeverMade),
+                self.blocked.holds(step, now).then_some(Reason::Refused),
+                (may == May::Take && step.gives()).then_some(Reason::Unrecorded),
+            ];
+            let counts = |reason: &Reason| reason.class().is_none_or(|class| !lifted.lifts(step, class));
+            reasons.into_iter().flatten().find(counts)
+        };
+        let released = |step: &Step, class: Class| lifted.lifts(step, class);
+        let announced = lifted.released.announced;
+        let known = Known { against: &against, released: &released, announced };
+        let admitted = admit_with(plan.clone(), sides, guards, &self.history, now, &known);
+        Weighed { admitted, lifted, leavers, foreign, expires }
+    }
+}
