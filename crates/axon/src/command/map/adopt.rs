@@ -117,13 +117,11 @@ async fn read(pool: &SynapseTarget, target: &TargetName) -> anyhow::Result<(Insp
     let mut reading = std::pin::pin!(reading);
     let mut waited = Duration::ZERO;
     loop {
-        match tokio::time::timeout(PATIENCE, &mut reading).await {
-            Ok(read) => return read,
-            Err(_) => {
-                waited += PATIENCE;
-                eprintln!("still reading {target} after {} s", waited.as_secs());
-            }
+        if let Ok(read) = tokio::time::timeout(PATIENCE, &mut reading).await {
+            return read;
         }
+        waited += PATIENCE;
+        eprintln!("still reading {target} after {} s", waited.as_secs());
     }
 }
 
@@ -147,16 +145,13 @@ fn tell(args: &AdoptArgs, adopted: &Adopted) -> anyhow::Result<()> {
         value["map"] = text.as_str().into();
         return print_json(&value);
     }
-    match &args.out {
-        Some(out) => {
-            print!("{report}");
-            println!("\nwritten to {}", out.display());
-        }
+    if let Some(out) = &args.out {
+        print!("{report}");
+        println!("\nwritten to {}", out.display());
+    } else {
         // The map alone, so that it can be sent on; the report for whoever sits there.
-        None => {
-            print!("{text}");
-            eprint!("{report}");
-        }
+        print!("{text}");
+        eprint!("{report}");
     }
     Ok(())
 }
