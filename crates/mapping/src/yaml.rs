@@ -168,7 +168,11 @@ impl Loader<'_> {
     fn mark_before(&self, value: Span, mark: char) -> Span {
         let at = match self.text.get(value.start..) {
             Some(text) if text.starts_with(mark) => Some(value.start),
-            _ => self.text.get(..value.start).and_then(|before| before.rfind(mark)),
+            // A tag may begin with two.
+            _ => self
+                .text
+                .get(..value.start)
+                .and_then(|before| before.rfind(mark).map(|at| before[..at].trim_end_matches(mark).len())),
         };
         let Some(start) = at else { return value };
         let length = self.text[start..].find(|c: char| c.is_whitespace()).unwrap_or(self.text.len() - start);

@@ -6,8 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axon_mapping::preview::{Backtester, Report, markdown, preview_of, sides, steps};
-use axon_mapping::{Compared, Identity, RoleMap, TargetSpec, Touched, preview};
-use axon_model::{Delta, Directory, GroupEntry, GroupId, MemberKind, RecordSeq, SqlName, UserEntry, UserId};
+use axon_mapping::{Beside, Compared, Identity, RoleMap, TargetSpec, Touched, preview};
+use axon_model::{
+    AccessRequest, AccessState, Asked, Delta, Directory, GroupEntry, GroupId, MemberKind, RecordSeq, Said,
+    SqlName, UserEntry, UserId, Whom,
+};
 use axon_reconcile::Step;
 use time::OffsetDateTime;
 use time::macros::{date, datetime};
@@ -287,4 +290,36 @@ fn past_days_tell_every_difference_and_when_it_was_one() {
     same.day(date!(2026 - 11 - 22), &directory, &Touched::default(), &identity, NOW);
     let same = same.finish();
     assert!(!same.gives() && same.text(false).ends_with("nothing would have been different for anybody\n"));
+}
+
+#[test]
+fn who_is_offboarded_gains_nothing_by_a_new_map() {
+    let said = |by: &str| Said { at: NOW, by: by.into(), reason: "an incident".into() };
+    let request = AccessRequest {
+        id: "00000000-0000-0000-2222-000000000001".parse().unwrap(),
+        asked: Asked::Offboard,
+        whom: Whom { user_name: "eve".into(), source: None, records: vec![] },
+        asking: said("operator bo"),
+        state: AccessState::InForce,
+        hold: None,
+        released: Some(said("operator cy")),
+        until: None,
+        ended: None,
+        record: RecordSeq(9),
+    };
+    let (old, new, directory) = (with(&[]), with(&[("any: [Readers]", "any: [Readers, Support]")]), people());
+    let identity: Arc<Identity> = Arc::default();
+    let gains = |beside: &Arc<Beside>| {
+        let compared = Compared {
+            old: Some(&old),
+            new: &new,
+            directory: &directory,
+            identity: &identity,
+            beside,
+            now: NOW,
+        };
+        preview(compared).gives()
+    };
+    assert!(gains(&Arc::default()), "eve would read");
+    assert!(!gains(&Arc::new(Beside::of([request].iter()))), "and does not while she is offboarded");
 }
