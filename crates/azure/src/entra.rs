@@ -15,13 +15,17 @@ pub use entry::{Entry, EntryKind};
 
 use crate::cloud::Base;
 use crate::guid::Guid;
-use crate::service::{Bearer, Service, ServiceFault};
+use crate::service::{Bearer, Kind, Service, ServiceFault};
 use crate::wire::Wire;
 
 /// How long what was found is believed.
 const FOUND: Duration = Duration::hours(1);
-/// How long what was not found is not asked for again.
+/// How long what was not found is not asked for again; longer where that is much, or each minute would be full of it.
 const MISSED: Duration = Duration::minutes(1);
+const MANY_MISSED: Duration = Duration::minutes(10);
+const MANY: usize = 200;
+/// How long Graph is not asked for anything after it said that it may not be asked.
+const DENIED: Duration = Duration::minutes(5);
 /// The most that is kept; beyond it what is oldest goes.
 const MOST_KEPT: usize = 200_000;
 
@@ -91,6 +95,34 @@ impl Clue {
 struct Kept {
     clues: BTreeMap<Clue, (Found, OffsetDateTime)>,
     ids: BTreeMap<Guid, (Option<Entry>, OffsetDateTime)>,
+    /// How many of `clues` found nobody.
+    missed: usize,
+    denied: Option<(ServiceFault, OffsetDateTime)>,
+}
+
+impl Kept {
+    fn age(&self, found: bool) -> Duration {
+        match found {
+            true => FOUND,
+            false if self.missed > MANY => MANY_MISSED,
+            false => MISSED,
+        }
+    }
+
+    /// What Graph said of its own permissions a while ago.
+    fn denied(&self, now: OffsetDateTime) -> Result<(), ServiceFault> {
+        let denied = self.denied.as_ref().filter(|(_, at)| now - *at < DENIED);
+        denied.map_or(Ok(()), |(fault, _)| Err(fault.clone()))
+    }
+
+    fn note<T>(&mut self, answer: Result<T, ServiceFault>, now: OffsetDateTime) -> Result<T, ServiceFault> {
+        if let Err(fault) = &answer
+            && fault.kind() == Some(Kind::Forbidden)
+        {
+            self.denied = Some((fault.clone(), now));
+        }
+        answer
+    }
 }
 
 /// The directory as Graph shows it.
@@ -114,20 +146,29 @@ impl Entra {
     /// Looks for somebody, as far as that is not known yet. The instant is that of Graph's word.
     pub(crate) async fn find(&self, clue: &Clue) -> Result<(Found, OffsetDateTime), ServiceFault> {
         let now = self.service.clock.now();
-        if let Some((found, at)) = self.kept().clues.get(clue)
-            && now - *at < age(matches!(found, Found::One(_)))
         {
-            return Ok((found.clone(), *at));
+            let kept = self.kept();
+            if let Some((found, at)) = kept.clues.get(clue)
+                && now - *at < kept.age(matches!(found, Found::One(_)))
+            {
+                return Ok((found.clone(), *at));
+            }
+            kept.denied(now)?;
         }
-        let found = ask::find(&self.service, clue).await?;
+        let asked = ask::find(&self.service, clue).await;
         let mut kept = self.kept();
+        let found = kept.note(asked, now)?;
         if let Found::One(entry) = &found {
             kept.ids.insert(entry.id, (Some(entry.clone()), now));
         }
         if kept.clues.len() >= MOST_KEPT {
             kept.clues.clear();
+            kept.missed = 0;
         }
-        kept.clues.insert(clue.clone(), (found.clone(), now));
+        let missed = |found: &Found| usize::from(!matches!(found, Found::One(_)));
+        let (now_missed, before) = (missed(&found), kept.clues.insert(clue.clone(), (found.clone(), now)));
+        let before = before.map_or(0, |(found, _)| missed(&found));
+        kept.missed = (kept.missed + now_missed).saturating_sub(before);
         Ok((found, now))
     }
 
@@ -143,16 +184,20 @@ impl Entra {
             let kept = self.kept();
             for id in ids {
                 match kept.ids.get(id) {
-                    Some((entry, at)) if now - *at < age(entry.is_some()) => {
+                    Some((entry, at)) if now - *at < kept.age(entry.is_some()) => {
                         known.insert(*id, entry.clone());
                     }
                     _ => open.push(*id),
                 }
             }
+            if !open.is_empty() {
+                kept.denied(now)?;
+            }
         }
         for chunk in open.chunks(ask::MOST_IDS) {
-            let found = ask::by_ids(&self.service, chunk).await?;
+            let asked = ask::by_ids(&self.service, chunk).await;
             let mut kept = self.kept();
+            let found = kept.note(asked, now)?;
             if kept.ids.len() >= MOST_KEPT {
                 kept.ids.clear();
             }
@@ -171,10 +216,6 @@ impl Entra {
         kept.ids.remove(&id);
         kept.clues.retain(|_, (found, _)| !matches!(found, Found::One(entry) if entry.id == id));
     }
-}
-
-fn age(found: bool) -> Duration {
-    if found { FOUND } else { MISSED }
 }
 
 #[cfg(test)]

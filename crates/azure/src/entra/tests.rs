@@ -148,6 +148,14 @@ async fn who_has_an_id_is_asked_for_many_at_once_and_one_by_one_where_that_is_no
 async fn where_graph_is_not_permitted_it_says_what_to_grant() {
     let denied = r#"{"error":{"code":"Authorization_RequestDenied","message":"Insufficient privileges"}}"#;
     let server = Server::start(move |_| Reply::status(403, denied)).await;
-    let text = told(&entra(&server, clock(NOW)), Clue::Group("SG-Data".into())).await;
-    assert!(text.contains("Directory Readers") && text.contains("`object_id`"), "{text}");
+    let clock = clock(NOW);
+    let entra = entra(&server, clock.clone());
+    for n in 0..100 {
+        let text = told(&entra, Clue::Group(format!("SG-{n}"))).await;
+        assert!(text.contains("Directory Readers") && text.contains("`object_id`"), "{text}");
+    }
+    assert_eq!(server.seen().len(), 1, "who may not ask does not ask on");
+    clock.advance(DENIED);
+    told(&entra, Clue::Group("SG-Data".into())).await;
+    assert_eq!(server.seen().len(), 2);
 }

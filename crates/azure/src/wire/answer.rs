@@ -86,7 +86,10 @@ impl Answer {
 
     /// What is wrong: the status says so, or the body does under a status that says all is well.
     pub(crate) fn problem(&self) -> Option<Problem> {
-        let envelope = serde_json::from_slice::<Envelope>(&self.body).ok().and_then(|e| e.error);
+        // A list of one would read as an envelope, too.
+        let object = self.body.trim_ascii_start().first() == Some(&b'{');
+        let parsed = object.then(|| serde_json::from_slice::<Envelope>(&self.body).ok()).flatten();
+        let envelope = parsed.and_then(|e| e.error);
         let fine = (200..300).contains(&self.status);
         if fine && envelope.is_none() {
             return None;
@@ -145,6 +148,7 @@ mod tests {
             "invalid_client"
         );
         assert_eq!(answer(204, &[], "").problem(), None);
+        assert_eq!(answer(200, &[], r#"[{"id":"1"}]"#).problem(), None, "a list of one is a list");
         assert_eq!(answer(200, &[], r#"{"value":[],"error":null}"#).problem(), None);
     }
 
