@@ -318,7 +318,10 @@ fn who_is_offboarded_gains_nothing_by_a_new_map() {
             beside,
             now: NOW,
         };
-        preview(compared).gives()
+        // Under her own name: what a whole group gets in the workspace is the group's.
+        let found = preview(compared);
+        let mut principals = found.targets.iter().flat_map(|target| &target.principals);
+        principals.any(|one| one.principal.as_str() == "eve" && !one.gained.is_empty())
     };
     assert!(gains(&Arc::default()), "eve would read");
     assert!(!gains(&Arc::new(Beside::of([request].iter()))), "and does not while she is offboarded");
