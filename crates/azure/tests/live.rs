@@ -33,7 +33,7 @@ fn entra(wire: &Wire, tokens: &Tokens) -> Arc<Entra> {
 }
 
 async fn look(target: &dyn Target) {
-    let seen = target.inspect(InspectScope::Full).await.unwrap();
+    let seen = target.inspect(InspectScope::Full).await.expect("a look");
     assert!(!seen.graph.members.is_empty(), "somebody administers it: {:?}", seen.unseen);
     assert!(!seen.unseen.iter().any(|line| line.contains("does not say who Axon is")), "{:?}", seen.unseen);
 }

@@ -47,7 +47,11 @@ impl Cloud {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = format!("http://{}", listener.local_addr()?);
         let state: Arc<Mutex<State>> = Arc::default();
-        state.lock().unwrap().workspace.push(json!({"id": "44444444-4444-4444-4444-444444444444",
+        state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .workspace
+            .push(json!({"id": "44444444-4444-4444-4444-444444444444",
             "roleDefinitionId": ADMINISTRATOR, "principalId": OWN, "scope": "workspaces/acme"}));
         let serving = tokio::spawn({
             let state = state.clone();
