@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use axon_azure::{
-    ArmParts, AssignedTarget, Base, Bearer, Certificate, Cloud, CustomRole, Entra, Identity, Platform, Resource,
-    Tokens, Wire, WorkspaceParts,
+    ArmParts, AssignedTarget, Base, Bearer, Certificate, Cloud, CustomRole, Entra, Identity, Platform,
+    Resource, Tokens, Wire, WorkspaceParts,
 };
 use axon_mapping::target::Endpoint;
 use axon_mapping::{Auth as MapAuth, RoleMap, TargetSpec};
