@@ -82,7 +82,7 @@ async fn a_version_with_other_targets_is_taken_up_without_a_restart() -> anyhow:
     stage.place.write("role-map.yaml", "axon: 1\n")?;
     until("no target is left", SOON, async || {
         let ready = stage.serve.ready().await?;
-        Ok(ready["targets"].as_object().is_some_and(|targets| targets.is_empty()).then_some(()))
+        Ok(ready["targets"].as_object().is_some_and(serde_json::Map::is_empty).then_some(()))
     })
     .await?;
     ensure!(stage.catalog().await?.roles_of("kim@acme.example") == ["axon_reader"]);

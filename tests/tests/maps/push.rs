@@ -10,8 +10,10 @@ use crate::kit::{Stand, failing, map};
 async fn last_record(stand: &Stand) -> anyhow::Result<Value> {
     let out = stand.place.axon(&["audit", "export"]).await?.exits(0)?.out;
     let records: Vec<Value> = out.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-    let of_maps = records.into_iter().filter(|record| record.to_string().contains("\"map-version\""));
-    of_maps.last().context("a record of a version")
+    let mut newest_first = records.into_iter().rev();
+    newest_first
+        .find(|record| record.to_string().contains("\"map-version\""))
+        .context("a record of a version")
 }
 
 #[tokio::test]
@@ -99,11 +101,11 @@ async fn a_push_over_the_api_reaches_the_pool() -> anyhow::Result<()> {
     stage.catalog_when("kim has it again", |c| c.roles_of("kim@acme.example") == ["axon_reader"]).await?;
     let show = [&["map", "show"][..], &server[..]].concat();
     ensure!(place.axon(&show).await?.exits(0)?.out == text);
-    let stale =
+    let onto_the_first =
         [&["map", "push", "new.yaml", "--comment", "x", "--parent", &first][..], &server[..]].concat();
-    place.axon(&stale).await?.exits(0)?;
+    place.axon(&onto_the_first).await?.exits(0)?;
     place.write("new.yaml", &text.replace("any: [Readers]", "any: [Others]"))?;
-    place.axon(&stale).await?.exits(1)?.says(&["409", "another version is in force", "ana"])?;
+    place.axon(&onto_the_first).await?.exits(1)?.says(&["409", "another version is in force", "ana"])?;
     // Where no token would be safe none is sent.
     let open = ["map", "log", "--url", "http://axon.example", "--token-file", "ana.token"];
     place.axon(&open).await?.exits(1)?.says(&["not https"])?;

@@ -51,7 +51,7 @@ async fn a_job_gets_what_its_service_holds_for_a_short_time() -> anyhow::Result<
     let life = body["expires_in"].as_i64().context("a life")?;
     ensure!((1..=900).contains(&life), "{life}");
     let held = json!([{ "target": "dw", "principal": "axon-ci", "roles": ["loader"], "grants": ["insert on sales.orders"] }]);
-    ensure!(body["entitlements"].to_string().to_lowercase() == held.to_string(), "{}", body["entitlements"]);
+    ensure!(body["entitlements"] == held, "{}", body["entitlements"]);
     let service = stand.client(body["access_token"].as_str().context("a token")?);
     let told = service.get("/entitlements").await?.is(200)?.body;
     ensure!(told["entitlements"] == body["entitlements"] && told["job"]["triggered_by"] == "kim", "{told}");

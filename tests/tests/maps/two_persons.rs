@@ -65,8 +65,8 @@ async fn what_was_overtaken_rejected_or_changed_in_the_file_is_not_released() ->
     stand.place.write("role-map.yaml", &map("edited"))?;
     let edited = axon_tests::until("it is proposed", axon_tests::SOON, async || {
         let listed = ana.get("/map/proposals").await?;
-        let open = listed.body["proposals"].as_array().into_iter().flatten();
-        let of_file = open.filter(|one| one["state"] == "open" && one["author"]["way"] == "file").last();
+        let mut listed = listed.body["proposals"].as_array().into_iter().flatten();
+        let of_file = listed.find(|one| one["state"] == "open" && one["author"]["way"] == "file");
         Ok(of_file.and_then(|one| one["version"].as_str().map(str::to_owned)))
     })
     .await?;

@@ -1,8 +1,8 @@
-//! No push of an identity provider makes or raises an operator of Axon: operators are whoever runs the command line, and
-//! nothing of the directory is asked for them.
+//! No push of an identity provider makes or raises an operator of Axon: operators are whoever runs the command line or
+//! holds a token of their own, and nothing of the directory is asked for them.
 
 use axon_model::Actor;
-use axon_store::{JournalStore as _, TokenStore as _};
+use axon_store::{JournalStore as _, OperatorStore as _, TokenStore as _};
 use serde_json::json;
 
 use crate::kit::{ENTERPRISE, Server, USER};
@@ -35,6 +35,7 @@ async fn whatever_is_pushed_makes_no_operator_and_no_token() {
         }
     }
     assert_eq!(server.store.tokens().await.unwrap(), before);
+    assert!(server.store.operator_tokens().await.unwrap().is_empty());
     let records = server.store.records(axon_model::RecordSeq(1), 1000).await.unwrap();
     assert!(records.len() >= 21);
     for entry in records {
