@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use axon_azure::Resource;
 use axon_controller::{Controller, Settings};
-use axon_mapping::target::{Tls as MapTls, Words};
+use axon_mapping::target::{TargetKind, Tls as MapTls, Words};
 use axon_mapping::{Auth as MapAuth, RoleMap, SecretRef, TargetName, TargetSpec, map_test};
 use axon_model::{Actor, Clock, IdSource, SystemClock};
 use axon_reconcile::Target;
@@ -226,7 +226,11 @@ fn connect(
         login_timeout: Duration::from_secs(30),
         command_timeout: Duration::from_mins(5),
     };
-    Ok(SynapseTarget::new(spec.name.as_str(), Dialect::Dedicated, connection)?)
+    let dialect = match spec.kind {
+        TargetKind::SynapseServerless => Dialect::Serverless,
+        _ => Dialect::Dedicated,
+    };
+    Ok(SynapseTarget::new(spec.name.as_str(), dialect, connection)?)
 }
 
 fn resolve(secret: &SecretRef, folder: &Path) -> anyhow::Result<SecretString> {

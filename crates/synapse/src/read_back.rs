@@ -91,7 +91,8 @@ fn keys(
     whole.into_iter().chain(parts).map(move |securable| GrantKey { grantee, securable, permission })
 }
 
-fn holds(graph: &Graph, step: &Step) -> bool {
+/// Whether a catalog that was read shows a step's effect. Of sessions it does not tell.
+pub fn holds(graph: &Graph, step: &Step) -> bool {
     let state = |key: &GrantKey| graph.grants.get(key);
     match step {
         Step::CreatePrincipal { name, kind, sid } => graph.principals.get(name).is_some_and(|found| {
@@ -130,7 +131,7 @@ fn holds(graph: &Graph, step: &Step) -> bool {
 }
 
 /// Whether `later` does again or undoes what `earlier` did, so that `earlier`'s effect is no longer to be expected.
-fn supersedes(later: &Step, earlier: &Step) -> bool {
+pub fn supersedes(later: &Step, earlier: &Step) -> bool {
     match (earlier, later) {
         (Step::DropPrincipal { name }, Step::CreatePrincipal { name: again, .. })
         | (Step::DropRole { name }, Step::CreateRole { name: again })

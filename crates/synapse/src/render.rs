@@ -1,5 +1,6 @@
 //! The only place that makes SQL text. What is sent to a pool is a [`Sql`], and only this module can make one.
 
+mod probe;
 mod query;
 mod quote;
 
@@ -8,7 +9,10 @@ use std::fmt::Write as _;
 use crate::statement::{Clause, Dialect, On, SessionId, Statement};
 use quote::{Bracketed, Literal};
 
-pub(crate) use query::{MOST_NAMES, NamedMembers, Query, everything, named, ping, sessions, untold};
+pub(crate) use probe::{ProbeText, probes};
+pub(crate) use query::{
+    MOST_NAMES, NamedMembers, Query, everything, greeting, named, ping, sessions, untold,
+};
 
 /// The text of one batch.
 #[derive(Debug, Clone, PartialEq, Eq)]

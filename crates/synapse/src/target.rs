@@ -59,6 +59,16 @@ impl SynapseTarget {
         read.map_err(|e| e.at(&self.name, "the query for what else it holds"))
     }
 
+    /// Which T-SQL it is spoken to in.
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// Where it is and how it is reached.
+    pub fn connection(&self) -> &Connection {
+        self.link.connection()
+    }
+
     fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -64,7 +64,7 @@ impl TargetKind {
 
     /// Whether this version reads and changes targets of this kind. The others are read, checked and evaluated.
     pub fn is_carried_out(self) -> bool {
-        matches!(self, Self::SynapseDedicated | Self::SynapseWorkspace | Self::AzureRbac)
+        !matches!(self, Self::Script)
     }
 }
 

@@ -157,6 +157,16 @@ pub(crate) fn untold(dialect: Dialect) -> Query {
     batch(&selects, Vec::new())
 }
 
+/// Who is there, as whom we are there, and what time it is there.
+pub(crate) fn greeting() -> Query {
+    batch(
+        &["SELECT @@VERSION AS version, CAST(SERVERPROPERTY('EngineEdition') AS int) AS edition, \
+            USER_NAME() AS own_name, GETUTCDATE() AS utc"
+            .into()],
+        Vec::new(),
+    )
+}
+
 /// Asks for nothing but an answer.
 pub(crate) fn ping() -> Query {
     batch(&["SELECT 1 AS one".into()], Vec::new())
