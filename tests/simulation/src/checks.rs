@@ -1,0 +1,310 @@
+//! What must be true after every step of a story.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axon_audit::RecordKind;
+use axon_controller::State;
+use axon_emulator::catalog::Catalog;
+use axon_emulator::catalog::permission::{Action, Class, Securable, State as Row};
+use axon_emulator::directory::sid_of;
+use axon_emulator::identity::Caller;
+use axon_emulator::permissions::Access;
+use axon_model::RecordSeq;
+
+use crate::people::{Human, Powers, ROLES, Roles, TABLES};
+use crate::world::World;
+
+/// What was wanted since all was as wanted, and what records said.
+#[derive(Debug, Default)]
+pub struct Books {
+    /// What each person may have at most.
+    allowed: Vec<Powers>,
+    /// Which roles each may be in, and what each role may hold, where somebody changed things by hand.
+    roles: Vec<Roles>,
+    grants: [Powers; ROLES],
+    direct: Vec<Powers>,
+    /// Whether somebody did.
+    by_hand: bool,
+    /// How often the pool had been read when they did.
+    unseen: Option<u64>,
+    /// What is nobody's business.
+    pub unmanaged: BTreeSet<String>,
+    /// How far the journal was read.
+    read: RecordSeq,
+    intents: BTreeMap<String, u64>,
+    done: BTreeMap<String, u64>,
+    executed: BTreeMap<String, u64>,
+    seen_of_ledger: usize,
+    /// Statements that ran while no record could be written, by a process that died before it could.
+    pub lost_records: u64,
+}
+
+impl Books {
+    /// Adds what is wanted now.
+    pub fn note(&mut self, now: &[(Roles, Powers)], grants: &[Powers; ROLES]) {
+        self.allowed.resize(now.len(), 0);
+        self.roles.resize(now.len(), 0);
+        self.direct.resize(now.len(), 0);
+        for (who, (roles, powers)) in now.iter().enumerate() {
+            self.allowed[who] |= powers;
+            self.roles[who] |= roles;
+        }
+        for (role, powers) in grants.iter().enumerate() {
+            self.grants[role] |= powers;
+        }
+    }
+
+    /// Forgets what was wanted before.
+    pub fn forget(&mut self) {
+        self.allowed.clear();
+        self.roles.clear();
+        self.direct.clear();
+        self.grants = [0; ROLES];
+        self.by_hand = false;
+        self.unseen = None;
+    }
+
+    /// Somebody gave something by hand.
+    pub fn drift(&mut self, looks: u64) {
+        self.by_hand = true;
+        self.unseen = Some(looks);
+    }
+
+    /// Somebody put a person into a role by hand.
+    pub fn drift_member(&mut self, who: usize, role: usize) {
+        if let Some(roles) = self.roles.get_mut(who) {
+            *roles |= 1 << role;
+        }
+    }
+
+    /// Somebody gave a role something by hand.
+    pub fn drift_grant(&mut self, role: usize, bit: usize) {
+        self.grants[role] |= 1 << bit;
+    }
+
+    /// Somebody gave a person something by hand.
+    pub fn drift_direct(&mut self, who: usize, bit: usize) {
+        if let Some(powers) = self.direct.get_mut(who) {
+            *powers |= 1 << bit;
+        }
+    }
+
+    /// What a person may have at most.
+    pub fn most(&self, who: usize) -> Powers {
+        let allowed = self.allowed.get(who).copied().unwrap_or(0);
+        if !self.by_hand {
+            return allowed;
+        }
+        let roles = self.roles.get(who).copied().unwrap_or(0);
+        let through = (0..ROLES).filter(|r| roles & (1 << r) != 0).fold(0, |all, r| all | self.grants[r]);
+        allowed | through | self.direct.get(who).copied().unwrap_or(0)
+    }
+
+    /// Whether the pool was read since somebody changed it by hand.
+    pub fn fresh(&self, looks: u64) -> bool {
+        self.unseen.is_none_or(|then| looks > then)
+    }
+}
+
+/// What a person can do in the pool: as whom they enter, and what the emulator's own engine allows then.
+pub fn powers(catalog: &Catalog, human: &Human) -> Powers {
+    let Some(user) = sid_of(&human.object).and_then(|sid| catalog.principal_with_sid(&sid)) else { return 0 };
+    let caller = Caller {
+        principal: user.id,
+        user_name: user.name.clone(),
+        login_name: human.upn.clone(),
+        sid: user.sid.clone().unwrap_or_default(),
+        groups: Vec::new(),
+        external: true,
+        application: false,
+        administrator: false,
+    };
+    let access = Access::new(catalog, &caller);
+    let shut = access.grantees().iter().any(|grantee| {
+        catalog.states(*grantee, Securable::DATABASE, Action::Connect).any(|(_, state)| state == Row::Deny)
+    });
+    if shut || !access.allows_database(Action::Connect) {
+        return 0;
+    }
+    let mut powers = 0;
+    for (t, table) in TABLES.iter().enumerate() {
+        let Some((schema, table)) = table.split_once('.') else { continue };
+        let Some(object) = catalog.schema_named(schema).and_then(|s| catalog.object_named(s.id, table))
+        else {
+            continue;
+        };
+        for (a, action) in [Action::Select, Action::Insert, Action::Update].into_iter().enumerate() {
+            if access.allows(action, Securable::object(object.id)) {
+                powers |= 1 << (t * 3 + a);
+            }
+        }
+    }
+    powers
+}
+
+fn managed(name: &str) -> bool {
+    let lower = name.to_lowercase();
+    lower.starts_with("axon_") || (lower.starts_with('p') && lower.ends_with("@acme.com"))
+}
+
+/// All that is outside the managed scope, one line each.
+pub fn unmanaged(catalog: &Catalog) -> BTreeSet<String> {
+    let called = |id: i32| catalog.principal(id).map(|p| p.name.as_str()).unwrap_or_default();
+    let mut lines = BTreeSet::new();
+    for principal in catalog.principals().filter(|p| !managed(&p.name)) {
+        lines.insert(format!("{} {:?}", principal.name, principal.kind));
+    }
+    for (role, member) in catalog.members() {
+        if !managed(called(role)) && !managed(called(member)) {
+            lines.insert(format!("{} in {}", called(member), called(role)));
+        }
+    }
+    for row in catalog.permissions().filter(|row| !managed(called(row.key.grantee))) {
+        if row.key.securable.class == Class::Principal && managed(called(row.key.securable.major)) {
+            continue;
+        }
+        lines.insert(format!(
+            "{} {} {:?} by {}: {:?}",
+            called(row.key.grantee),
+            row.key.action.name(),
+            row.key.securable,
+            called(row.key.grantor),
+            row.state
+        ));
+    }
+    for object in catalog.objects() {
+        lines.insert(format!("object {}", object.name));
+    }
+    lines
+}
+
+/// What was broken, in words.
+pub type Broken = String;
+
+impl World {
+    /// Nobody has what neither the old nor the new desired state has.
+    pub fn check_powers(&self) -> Result<(), Broken> {
+        let catalog = self.pool.snapshot();
+        for (who, human) in self.people.iter().enumerate() {
+            let has = powers(&catalog, human);
+            let most = self.books.most(who);
+            if has & !most != 0 {
+                return Err(format!(
+                    "{} ({who}) can do {has:09b}, and neither the old nor the new desired state has more than {most:09b}",
+                    human.upn
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Outside the managed scope nothing changed.
+    pub fn check_scope(&self) -> Result<(), Broken> {
+        let now = unmanaged(&self.pool.snapshot());
+        if now == self.books.unmanaged {
+            return Ok(());
+        }
+        let came: Vec<_> = now.difference(&self.books.unmanaged).collect();
+        let went: Vec<_> = self.books.unmanaged.difference(&now).collect();
+        Err(format!("outside the managed scope came {came:?} and went {went:?}"))
+    }
+
+    /// Nobody who left has anything, or a session. `waits` tells of what a finished run said that it waits.
+    pub fn check_leavers(&self, waits: &[String]) -> Result<(), Broken> {
+        let catalog = self.pool.snapshot();
+        for human in self.people.iter().filter(|h| h.scim.is_none() || !h.active) {
+            let Some(user) = sid_of(&human.object).and_then(|sid| catalog.principal_with_sid(&sid)) else {
+                if human.session.as_ref().is_some_and(|session| !session.closed()) {
+                    return Err(format!("{} left, has no principal and still has a session", human.upn));
+                }
+                continue;
+            };
+            if waits.iter().any(|what| what.contains(&user.name)) {
+                continue;
+            }
+            let has = powers(&catalog, human);
+            if has != 0 {
+                return Err(format!("{} left and can still do {has:09b}", human.upn));
+            }
+            if human.session.as_ref().is_some_and(|session| !session.closed()) {
+                return Err(format!("{} left and still has a session", human.upn));
+            }
+        }
+        Ok(())
+    }
+
+    /// Everybody can do what is wanted, no less and no more.
+    pub fn check_wanted(&self) -> Result<(), Broken> {
+        let catalog = self.pool.snapshot();
+        for (who, human) in self.people.iter().enumerate() {
+            let (has, wanted) = (powers(&catalog, human), self.wanted(who));
+            if has != wanted {
+                return Err(format!(
+                    "{} ({who}) can do {has:09b} where {wanted:09b} is wanted, and Axon says that all is as wanted",
+                    human.upn
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Every effect has its record and every record its effect. Only where nothing is owed to the journal.
+    pub async fn check_records(&mut self) -> Result<(), Broken> {
+        loop {
+            let from = RecordSeq(self.books.read.0 + 1);
+            let entries = self.store.records(from, 500).await.map_err(|e| format!("the journal: {e}"))?;
+            let Some(last) = entries.last() else { break };
+            self.books.read = last.record.seq;
+            for entry in &entries {
+                let text = entry.clear.as_ref().and_then(|clear| clear.body.get("text")?.as_str());
+                let text = text.unwrap_or_default().to_owned();
+                match entry.record.kind {
+                    RecordKind::StepIntent => *self.books.intents.entry(text).or_default() += 1,
+                    RecordKind::StepOutcome if entry.record.facts["result"] == "done" => {
+                        *self.books.done.entry(text).or_default() += 1;
+                    }
+                    _ => {}
+                }
+            }
+        }
+        let ledger = self.ledger.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for ran in &ledger[self.books.seen_of_ledger..] {
+            *self.books.executed.entry(ran.step.clone()).or_default() += 1;
+        }
+        self.books.seen_of_ledger = ledger.len();
+        drop(ledger);
+        let mut missing = 0;
+        for (step, times) in &self.books.executed {
+            let intents = self.books.intents.get(step).copied().unwrap_or(0);
+            // One step ends several sessions.
+            if step.starts_with("kill") && intents > 0 {
+                continue;
+            }
+            if *times > intents {
+                missing += times - intents;
+                if missing > self.books.lost_records {
+                    return Err(format!("{step}: ran {times} times, and has {intents} records"));
+                }
+            }
+        }
+        for (step, times) in &self.books.done {
+            let executed = self.books.executed.get(step).copied().unwrap_or(0);
+            if *times > executed && !step.starts_with("kill") {
+                return Err(format!("{step}: recorded as done {times} times, and ran {executed} times"));
+            }
+        }
+        Ok(())
+    }
+
+    /// A process died while the store took no writes: what it did meanwhile has no record, and never will.
+    pub fn records_may_be_lost(&mut self) {
+        let ledger = self.ledger.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let unrecorded = ledger.iter().filter(|ran| ran.unrecorded).count();
+        self.books.lost_records = unrecorded as u64;
+    }
+}
+
+/// Whether a tick in this state has finished its run.
+pub fn finished(state: State) -> bool {
+    matches!(state, State::Converged | State::Pending)
+}

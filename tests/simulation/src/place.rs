@@ -1,0 +1,336 @@
+//! The emulator's engine as a target, in process: steps are worded and rendered by `axon-synapse` and run in a session of the
+//! pool, without TDS between. Every statement is written down beside what it did.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use axon_emulator::session::{Session, first_error};
+use axon_emulator::{Answer, Credentials, LoginRequest, Pool, Value};
+use axon_model::{ManualClock, SqlName};
+use axon_reconcile::{
+    InspectScope, Inspection, Outcome, Refusal, RefusalKind, Seen, Step, Target, TargetError, Wave,
+};
+use axon_synapse::{Dialect, Wording, Work, holds, render, server_error, supersedes};
+
+use crate::picture::{inspection, name};
+use crate::trouble::{Kind, Troubles};
+
+/// A statement that the pool ran.
+#[derive(Debug, Clone)]
+pub struct Ran {
+    /// The step as people read it.
+    pub step: String,
+    /// Whether it gives.
+    pub gives: bool,
+    /// Whether the catalog was changed by it.
+    pub changed: bool,
+    /// Whether the store took no writes then.
+    pub unrecorded: bool,
+}
+
+/// The pool as a target.
+pub struct Place {
+    pool: Arc<Pool>,
+    clock: Arc<ManualClock>,
+    troubles: Arc<Troubles>,
+    session: Mutex<Option<Session>>,
+    ledger: Arc<Mutex<Vec<Ran>>>,
+    looks: std::sync::atomic::AtomicU64,
+    full: crate::memory::Levers,
+}
+
+/// How a session of somebody begins.
+pub fn login(credentials: Credentials) -> LoginRequest {
+    LoginRequest {
+        credentials,
+        database: Some("dw".to_owned()),
+        app_name: "axon".to_owned(),
+        host_name: "simulation".to_owned(),
+        client_addr: "127.0.0.1:1".to_owned(),
+        language: None,
+    }
+}
+
+/// The token of a person.
+pub fn token_of(upn: &str) -> Credentials {
+    use base64::Engine as _;
+    let payload = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(format!(r#"{{"upn":"{upn}"}}"#));
+    Credentials::Token { jwt: format!("e30.{payload}.x") }
+}
+
+/// Gives others a turn: here a process can die, or something else can happen.
+pub async fn breathe() {
+    tokio::task::yield_now().await;
+}
+
+enum Entered {
+    Broken(String),
+    Refused(Refusal),
+}
+
+impl Place {
+    /// The pool, reached by this process.
+    pub fn new(
+        pool: Arc<Pool>,
+        clock: Arc<ManualClock>,
+        troubles: Arc<Troubles>,
+        ledger: Arc<Mutex<Vec<Ran>>>,
+        full: crate::memory::Levers,
+    ) -> Self {
+        let looks = std::sync::atomic::AtomicU64::new(0);
+        Self { pool, clock, troubles, session: Mutex::default(), ledger, looks, full }
+    }
+
+    /// How often everything was read.
+    pub fn looks(&self) -> u64 {
+        self.looks.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    fn session(&self) -> MutexGuard<'_, Option<Session>> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The connection ends.
+    pub fn cut(&self) {
+        *self.session() = None;
+    }
+
+    fn enter(&self) -> Result<(), Entered> {
+        if let Some(kind) = self.troubles.strike(Kind::at_login) {
+            self.cut();
+            return Err(match kind.number() {
+                Some(number) => Entered::Refused(server_error::refusal(number, kind.word())),
+                None => Entered::Broken("the token has expired".to_owned()),
+            });
+        }
+        let mut held = self.session();
+        if held.as_ref().is_none_or(Session::closed) {
+            match self.pool.login(login(token_of("axon@acme.com"))) {
+                Ok(session) => *held = Some(session),
+                Err(error) => {
+                    return Err(Entered::Refused(server_error::refusal(error.number.into(), &error.message)));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs a batch, and writes it down.
+    fn run(&self, step: &Step, sql: &str) -> Result<(), Refusal> {
+        let mut held = self.session();
+        let Some(session) = held.as_mut() else {
+            return Err(Refusal { kind: RefusalKind::Other, number: 0, message: "no session".to_owned() });
+        };
+        let before = self.pool.snapshot().revision();
+        let answers = session.batch(sql);
+        let changed = self.pool.snapshot().revision() != before;
+        self.write_down(step, changed);
+        match first_error(&answers) {
+            None => Ok(()),
+            Some(error) => Err(server_error::refusal(error.number.into(), &error.message)),
+        }
+    }
+
+    fn write_down(&self, step: &Step, changed: bool) {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner).push(Ran {
+            step: step.to_string(),
+            gives: step.gives(),
+            changed,
+            unrecorded: self.full.is_full(),
+        });
+    }
+
+    fn perform(&self, step: &Step, wording: &Wording<'_>) -> (Vec<String>, Result<(), Refusal>) {
+        match wording.work(step) {
+            Err(reason) => {
+                let refusal =
+                    Refusal { kind: RefusalKind::Unsupported, number: 0, message: reason.to_string() };
+                (Vec::new(), Err(refusal))
+            }
+            Ok(Work::One(statement)) => {
+                let sql = render(&statement, wording.dialect).into_string();
+                let done = self.run(step, &sql);
+                (vec![sql], done)
+            }
+            Ok(Work::KillSessions { principal }) => self.kill(step, principal),
+        }
+    }
+
+    fn sessions_of(&self, principal: SqlName) -> Vec<String> {
+        // Axon's own session is one.
+        if self.pool.live_sessions() <= 1 {
+            return Vec::new();
+        }
+        let mut held = self.session();
+        let Some(session) = held.as_mut() else { return Vec::new() };
+        let who = principal.as_str().replace('\'', "''");
+        let answers = session.batch(&format!(
+            "SELECT session_id FROM sys.dm_pdw_exec_sessions WHERE login_name = N'{who}' AND status IN ('ACTIVE', 'IDLE')"
+        ));
+        let rows = answers.into_iter().filter_map(|answer| match answer {
+            Answer::Row(values) => values.into_iter().next(),
+            _ => None,
+        });
+        rows.filter_map(|value| if let Value::Text(id) = value { Some(id) } else { None }).collect()
+    }
+
+    fn kill(&self, step: &Step, principal: SqlName) -> (Vec<String>, Result<(), Refusal>) {
+        let mut sent = vec!["SELECT session_id FROM sys.dm_pdw_exec_sessions".to_owned()];
+        for id in self.sessions_of(principal) {
+            let sql = format!("KILL '{id}'");
+            let done = self.run(step, &sql);
+            sent.push(sql);
+            if done.is_err() {
+                return (sent, done);
+            }
+        }
+        (sent, Ok(()))
+    }
+
+    fn see(&self, steps: &[Step]) -> Vec<Seen> {
+        let graph = inspection(&self.pool.snapshot()).graph;
+        let mut seen: Vec<Seen> = steps
+            .iter()
+            .map(|step| {
+                let there = match step {
+                    Step::KillSessions { principal } => self.sessions_of(*principal).is_empty(),
+                    other => holds(&graph, other),
+                };
+                if there { Seen::InForce } else { Seen::NotInForce }
+            })
+            .collect();
+        for i in (0..steps.len()).rev() {
+            if let Some(later) = (i + 1..steps.len()).find(|j| supersedes(&steps[*j], &steps[i])) {
+                seen[i] = seen[later];
+            }
+        }
+        seen
+    }
+
+    async fn one(&self, step: &Step, wording: &Wording<'_>) -> Outcome {
+        breathe().await;
+        match self.enter() {
+            Ok(()) => {}
+            Err(Entered::Refused(refusal)) => return Outcome::Refused { statements: Vec::new(), refusal },
+            Err(Entered::Broken(reason)) => {
+                return Outcome::Unknown {
+                    statements: Vec::new(),
+                    reason: format!("nothing was sent: {reason}"),
+                };
+            }
+        }
+        let creates = matches!(step, Step::CreatePrincipal { .. });
+        let met = self.troubles.strike(|kind| match kind {
+            Kind::Directory33134 | Kind::Directory33136 => creates,
+            Kind::LostBefore | Kind::LostDuring | Kind::LostAfter | Kind::Hang | Kind::NeverShown => true,
+            other => other.number().is_some() && !other.at_login(),
+        });
+        let said = vec![step.to_string()];
+        let lost = |reason: &str| Outcome::Unknown { statements: said.clone(), reason: reason.to_owned() };
+        let outcome = match met {
+            Some(Kind::LostBefore) => {
+                self.cut();
+                lost("the connection was lost before the statement")
+            }
+            Some(kind @ (Kind::LostDuring | Kind::Hang)) => {
+                // Half of them took effect: whether the journal's clock is even decides, which a seed replays.
+                if self.ledger.lock().unwrap_or_else(PoisonError::into_inner).len().is_multiple_of(2) {
+                    let _ = self.perform(step, wording);
+                }
+                if kind == Kind::Hang {
+                    self.clock.advance(time::Duration::seconds(61));
+                }
+                self.cut();
+                lost("the connection was lost during the statement")
+            }
+            Some(Kind::LostAfter) => {
+                let _ = self.perform(step, wording);
+                self.cut();
+                lost("the connection was lost after the statement")
+            }
+            // It is taken, and nothing comes of it.
+            Some(Kind::NeverShown) => {
+                self.write_down(step, false);
+                Outcome::Done { statements: said, micros: 0 }
+            }
+            Some(kind) => {
+                let number = kind.number().unwrap_or(0);
+                Outcome::Refused { statements: said, refusal: server_error::refusal(number, kind.word()) }
+            }
+            None => match self.perform(step, wording) {
+                (statements, Ok(())) => Outcome::Done { statements, micros: 0 },
+                (statements, Err(refusal)) => {
+                    let kind = match (self.see(std::slice::from_ref(step)).first(), refusal.kind) {
+                        (Some(Seen::InForce), RefusalKind::AlreadyThere | RefusalKind::Missing) => {
+                            RefusalKind::AlreadyThere
+                        }
+                        (_, RefusalKind::AlreadyThere) => RefusalKind::Blocked,
+                        (_, other) => other,
+                    };
+                    Outcome::Refused { statements, refusal: Refusal { kind, ..refusal } }
+                }
+            },
+        };
+        breathe().await;
+        outcome
+    }
+
+    fn reach(&self, attempt: &'static str, lost: Kind) -> Result<(), TargetError> {
+        let target = "warehouse".to_owned();
+        match self.enter() {
+            Ok(()) => {}
+            Err(Entered::Broken(reason)) => return Err(TargetError::NoToken { target, reason }),
+            Err(Entered::Refused(refusal)) => {
+                let retry = server_error::meaning(refusal.number).1;
+                return Err(TargetError::Refused { target, attempt, refusal, retry });
+            }
+        }
+        if self.troubles.strike(|kind| kind == lost).is_some() {
+            self.cut();
+            return Err(TargetError::Unreachable { target, reason: "the connection was lost".to_owned() });
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Target for Place {
+    async fn inspect(&self, _: InspectScope) -> Result<Inspection, TargetError> {
+        breathe().await;
+        self.reach("the catalog query", Kind::InspectLost)?;
+        self.looks.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let seen = inspection(&self.pool.snapshot());
+        breathe().await;
+        Ok(seen)
+    }
+
+    async fn apply(&self, wave: &Wave) -> Vec<Outcome> {
+        let catalog = self.pool.snapshot();
+        let roles: BTreeSet<SqlName> =
+            catalog.principals().filter(|p| p.is_role()).map(|p| name(&p.name)).collect();
+        drop(catalog);
+        let wording = Wording { dialect: Dialect::Dedicated, database: name("dw"), roles: &roles };
+        let mut outcomes = Vec::with_capacity(wave.steps().len());
+        for step in wave.steps() {
+            let outcome = self.one(step, &wording).await;
+            let go_on = match &outcome {
+                Outcome::Done { .. } => true,
+                Outcome::Refused { refusal, .. } => refusal.kind == RefusalKind::AlreadyThere,
+                Outcome::Unknown { .. } | Outcome::NotTried => false,
+            };
+            outcomes.push(outcome);
+            if !go_on {
+                break;
+            }
+        }
+        outcomes.resize(wave.steps().len(), Outcome::NotTried);
+        outcomes
+    }
+
+    async fn read_back(&self, wave: &Wave) -> Result<Vec<Seen>, TargetError> {
+        breathe().await;
+        self.reach("the read-back", Kind::ReadBackLost)?;
+        Ok(self.see(wave.steps()))
+    }
+}

@@ -1,0 +1,363 @@
+//! The stage of one story: store, pool, tenant, processes and clock, all in memory and all of one seed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+use axon_controller::{Controller, Settings, Ticker};
+use axon_emulator::directory::DirectoryUser;
+use axon_emulator::session::{Session, first_error};
+use axon_emulator::{Directory, Pool, PoolConfig};
+use axon_mapping::RoleMap;
+use axon_model::{Actor, Clock, GroupId, IdSource, ManualClock, RecordSeq, SourceId, UserId};
+use axon_scim::{PatchRequest, Profile, Registry, ResourceKind, parse_new};
+use axon_store::{Act, HoldEnd, Store, Unless, WriteContext, WriteError};
+use serde_json::{Value, json};
+use time::macros::datetime;
+
+use crate::checks::Books;
+use crate::memory::{Levers, MemoryStore};
+use crate::people::{GROUPS, Group, Human, Map, NAMES, Powers, ROLES, Roles, roles_of};
+use crate::place::{Place, Ran, login, token_of};
+use crate::trouble::Troubles;
+
+/// What the pool holds that nobody gave to Axon, and what permissions are on.
+const SETUP: [&str; 12] = [
+    "CREATE SCHEMA sales",
+    "CREATE SCHEMA hr",
+    "CREATE TABLE sales.orders (id int, region int)",
+    "CREATE TABLE sales.regions (id int)",
+    "CREATE TABLE hr.people (id int)",
+    "CREATE TABLE hr.notes (id int)",
+    "CREATE ROLE legacy",
+    "CREATE ROLE reports",
+    "CREATE USER loader WITHOUT LOGIN",
+    "CREATE USER [guest9@acme.com] FROM EXTERNAL PROVIDER",
+    "GRANT SELECT ON hr.notes TO legacy",
+    "EXEC sp_addrolemember 'legacy', 'loader'",
+];
+
+struct PoolClock(Arc<ManualClock>);
+
+impl axon_emulator::clock::Clock for PoolClock {
+    fn now(&self) -> time::OffsetDateTime {
+        self.0.now()
+    }
+}
+
+/// One process of Axon.
+pub struct Process {
+    /// Its ticker.
+    pub ticker: Ticker,
+    /// Its way to the pool.
+    pub place: Arc<Place>,
+}
+
+/// Everything.
+pub struct World {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// What is done to it.
+    pub levers: Levers,
+    /// The pool.
+    pub pool: Arc<Pool>,
+    /// Somebody with a session of their own, who administers by hand.
+    pub by_hand: Session,
+    /// The clock of all.
+    pub clock: Arc<ManualClock>,
+    ids: Arc<IdSource>,
+    source: SourceId,
+    registry: Arc<Registry>,
+    /// The map in force, and its text's meaning.
+    pub map: (Map, Arc<RoleMap>),
+    /// The processes.
+    pub processes: Vec<Process>,
+    started: u32,
+    /// The troubles.
+    pub troubles: Arc<Troubles>,
+    /// Every statement that ran.
+    pub ledger: Arc<Mutex<Vec<Ran>>>,
+    /// People, those who left too.
+    pub people: Vec<Human>,
+    /// Groups.
+    pub groups: Vec<Group>,
+    /// What has to be true.
+    pub books: Books,
+    objects: u32,
+}
+
+fn tenant_user(upn: &str, object: &str) -> DirectoryUser {
+    serde_json::from_value(json!({ "upn": upn, "objectId": object })).expect("a person of the tenant")
+}
+
+/// A map as a value.
+pub fn parsed(map: &Map) -> Arc<RoleMap> {
+    let text = map.text();
+    Arc::new(RoleMap::parse(&[("role-map.yaml", &text)]).unwrap_or_else(|faults| panic!("{faults}\n{text}")))
+}
+
+impl World {
+    /// A new stage with groups and nobody in them. With a store of its own where one is given.
+    pub async fn set(map: Map, given: Option<Arc<dyn Store>>) -> Self {
+        let clock = Arc::new(ManualClock::at(datetime!(2026-11-22 00:00 UTC)));
+        let levers = Levers::default();
+        let store = match given {
+            Some(store) => store,
+            None => Arc::new(MemoryStore::open(levers.clone()).await.expect("a store in memory")),
+        };
+        let mut config = PoolConfig::new("sa", "secret");
+        config.entra_admin = Some("axon@acme.com".to_owned());
+        config.clock = Arc::new(PoolClock(clock.clone()));
+        config.directory = Directory {
+            users: vec![
+                tenant_user("axon@acme.com", &object(900)),
+                tenant_user("guest9@acme.com", &object(909)),
+            ],
+            ..Directory::default()
+        };
+        let pool = Pool::new(config);
+        let by_hand = pool.login(login(token_of("axon@acme.com"))).expect("the administrator enters");
+        let mut world = Self {
+            store,
+            levers,
+            pool,
+            by_hand,
+            clock,
+            ids: Arc::new(IdSource::counting()),
+            source: "entra".parse().expect("a source's name"),
+            registry: Arc::new(Registry::standard()),
+            map: (map, parsed(&map)),
+            processes: Vec::new(),
+            started: 0,
+            troubles: Arc::default(),
+            ledger: Arc::default(),
+            people: Vec::new(),
+            groups: Vec::new(),
+            books: Books::default(),
+            objects: 0,
+        };
+        for batch in SETUP {
+            assert!(world.hand(batch), "{batch}");
+        }
+        for n in 0..GROUPS {
+            let body = json!({ "displayName": format!("G{n}"), "externalId": format!("group {n}") });
+            let parsed = parse_new(&world.registry, ResourceKind::Group, body, &Profile::entra());
+            let resource = parsed.expect("a group").resource;
+            let made = world.store.create_group(world.context(), resource, Vec::new()).await;
+            let scim = made.expect("a new group").stored.id;
+            world.groups.push(Group { scim, named: true, members: Vec::new() });
+        }
+        world.start();
+        world.books.unmanaged = crate::checks::unmanaged(&world.pool.snapshot());
+        world
+    }
+
+    /// Runs a batch by hand; whether it was taken.
+    pub fn hand(&mut self, batch: &str) -> bool {
+        if self.by_hand.closed() {
+            self.by_hand =
+                self.pool.login(login(token_of("axon@acme.com"))).expect("the administrator enters");
+        }
+        first_error(&self.by_hand.batch(batch)).is_none()
+    }
+
+    /// Another process begins.
+    pub fn start(&mut self) {
+        self.started += 1;
+        let settings = Settings {
+            inspect_every: time::Duration::minutes(5),
+            retry: std::time::Duration::from_millis(5),
+            holder: format!("process {}", self.started),
+            claims: BTreeMap::new(),
+            hold_for: Some(time::Duration::days(30)),
+        };
+        let clock: Arc<dyn Clock> = self.clock.clone();
+        let controller = Controller::new(self.store.clone(), clock, self.ids.clone(), settings);
+        let place = Arc::new(Place::new(
+            self.pool.clone(),
+            self.clock.clone(),
+            self.troubles.clone(),
+            self.ledger.clone(),
+            self.levers.clone(),
+        ));
+        let ticker = controller.ticker("warehouse".parse().expect("a target's name"), place.clone());
+        self.processes.push(Process { ticker, place });
+    }
+
+    fn act(&self, actor: Actor) -> Act {
+        Act { actor, request: None, now: self.clock.now(), ids: self.ids.clone() }
+    }
+
+    fn context(&self) -> WriteContext {
+        WriteContext {
+            source: self.source.clone(),
+            profile: Profile::entra(),
+            registry: self.registry.clone(),
+            act: self.act(Actor::Source { source: self.source.clone() }),
+            if_match: None,
+            unless: Unless::Never,
+        }
+    }
+
+    fn patch(&self, kind: ResourceKind, operations: &Value) -> PatchRequest {
+        let body = json!({ "Operations": operations });
+        PatchRequest::parse(body, &self.registry, kind, &Profile::entra()).expect("a PATCH")
+    }
+
+    async fn patch_user(&self, id: UserId, operations: Value) -> Result<(), WriteError> {
+        let patch = self.patch(ResourceKind::User, &operations);
+        self.store.patch_user(self.context(), id, patch).await.map(|_| ())
+    }
+
+    async fn patch_group(&self, id: GroupId, operations: Value) -> Result<(), WriteError> {
+        let patch = self.patch(ResourceKind::Group, &operations);
+        self.store.patch_group(self.context(), id, patch).await.map(|_| ())
+    }
+
+    /// Names that nobody who is pushed bears.
+    pub fn free_names(&self) -> Vec<String> {
+        let taken: BTreeSet<&str> =
+            self.people.iter().filter(|h| h.scim.is_some()).map(|h| h.upn.as_str()).collect();
+        (0..NAMES).map(|n| format!("p{n}@acme.com")).filter(|upn| !taken.contains(upn.as_str())).collect()
+    }
+
+    fn tenant(&self, upn: &str, object: Option<&str>) {
+        self.pool.change_directory(|directory| {
+            directory.users.retain(|user| user.upn != upn);
+            let user = object.map(|id| tenant_user(upn, id));
+            directory.users.extend(user);
+        });
+    }
+
+    /// Somebody arrives under this name, who may have been another's.
+    pub async fn hire(&mut self, upn: &str) -> Result<(), WriteError> {
+        self.objects += 1;
+        let id = object(self.objects);
+        let body = json!({ "userName": upn, "externalId": id });
+        let parsed = parse_new(&self.registry, ResourceKind::User, body, &Profile::entra());
+        let made = self.store.create_user(self.context(), parsed.expect("a user").resource).await?;
+        self.tenant(upn, Some(&id));
+        self.people.push(Human {
+            object: id,
+            upn: upn.to_owned(),
+            scim: Some(made.stored.id),
+            active: true,
+            session: None,
+        });
+        Ok(())
+    }
+
+    /// Somebody is active, or no longer.
+    pub async fn set_active(&mut self, who: usize, active: bool) -> Result<(), WriteError> {
+        let Some(id) = self.people[who].scim else { return Ok(()) };
+        self.patch_user(id, json!([{ "op": "replace", "path": "active", "value": active }])).await?;
+        self.people[who].active = active;
+        Ok(())
+    }
+
+    /// Somebody is deleted in the tenant.
+    pub async fn delete(&mut self, who: usize) -> Result<(), WriteError> {
+        let Some(id) = self.people[who].scim else { return Ok(()) };
+        self.store.delete_user(self.context(), id).await?;
+        self.tenant(&self.people[who].upn.clone(), None);
+        self.people[who].scim = None;
+        for group in &mut self.groups {
+            group.members.retain(|member| *member != who);
+        }
+        Ok(())
+    }
+
+    /// Somebody gets another name.
+    pub async fn rename(&mut self, who: usize, upn: &str) -> Result<(), WriteError> {
+        let Some(id) = self.people[who].scim else { return Ok(()) };
+        self.patch_user(id, json!([{ "op": "replace", "path": "userName", "value": upn }])).await?;
+        self.tenant(&self.people[who].upn.clone(), None);
+        upn.clone_into(&mut self.people[who].upn);
+        let object = self.people[who].object.clone();
+        self.tenant(upn, Some(&object));
+        Ok(())
+    }
+
+    /// Somebody joins a group or leaves it.
+    pub async fn turn_member(&mut self, group: usize, who: usize) -> Result<(), WriteError> {
+        let Some(id) = self.people[who].scim else { return Ok(()) };
+        let joins = !self.groups[group].members.contains(&who);
+        let word = if joins { "add" } else { "remove" };
+        let operations = json!([{ "op": word, "path": "members", "value": [{ "value": id }] }]);
+        self.patch_group(self.groups[group].scim, operations).await?;
+        if joins {
+            self.groups[group].members.push(who);
+        } else {
+            self.groups[group].members.retain(|member| *member != who);
+        }
+        Ok(())
+    }
+
+    /// A group gets another name, or its own again.
+    pub async fn turn_name(&mut self, group: usize) -> Result<(), WriteError> {
+        let named = !self.groups[group].named;
+        let called = if named { format!("G{group}") } else { format!("G{group} of old") };
+        let operations = json!([{ "op": "replace", "path": "displayName", "value": called }]);
+        self.patch_group(self.groups[group].scim, operations).await?;
+        self.groups[group].named = named;
+        Ok(())
+    }
+
+    /// Another map counts.
+    pub fn edit(&mut self, map: Map) {
+        self.map = (map, parsed(&map));
+    }
+
+    /// Who waits for a person's answer gets it. True: something was answered.
+    pub async fn release(&mut self, most: usize) -> bool {
+        let holds = self.store.holds(RecordSeq(0)).await.unwrap_or_default();
+        let mut answered = false;
+        for hold in holds.into_iter().filter(|hold| hold.state.stands()).take(most) {
+            let act = self.act(Actor::Operator { name: "olga".to_owned() });
+            let done = self.store.answer_hold(hold.id, HoldEnd::Release, "seen".to_owned(), act).await;
+            answered |= done.is_ok();
+        }
+        answered
+    }
+
+    /// The roles that somebody ought to have now.
+    pub fn roles(&self, who: usize) -> Roles {
+        roles_of(&self.map.0, &self.groups, who, &self.people[who])
+    }
+
+    /// What somebody ought to be able to do now.
+    pub fn wanted(&self, who: usize) -> Powers {
+        self.map.0.powers_of(self.roles(who))
+    }
+
+    /// Writes down what is wanted now beside what was wanted before.
+    pub fn note_wanted(&mut self) {
+        let now: Vec<(Roles, Powers)> =
+            (0..self.people.len()).map(|who| (self.roles(who), self.wanted(who))).collect();
+        self.books.note(&now, &self.map.0.grants);
+    }
+
+    /// What is wanted now is all that may be there from now on.
+    pub fn settle_books(&mut self) {
+        self.books.forget();
+        self.note_wanted();
+    }
+
+    /// Who bears a name in the pool, by the id of the object that the principal was made for.
+    pub fn bearer(&self, principal: &str) -> Option<usize> {
+        let catalog = self.pool.snapshot();
+        let sid = catalog.principal_named(principal)?.sid.clone()?;
+        self.people
+            .iter()
+            .position(|human| axon_emulator::directory::sid_of(&human.object).is_some_and(|own| own == sid))
+    }
+
+    /// All bits of roles.
+    pub const fn every_role() -> Roles {
+        (1 << ROLES) - 1
+    }
+}
+
+/// The id of an object in the tenant.
+pub fn object(number: u32) -> String {
+    format!("aaaaaaaa-0000-4000-8000-{number:012}")
+}
