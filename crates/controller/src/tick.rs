@@ -19,7 +19,7 @@ use axon_audit::NewRecord;
 use axon_mapping::{Claimant, RoleMap, TargetName};
 use axon_model::{Clock, IdSource, PlanId, SqlName};
 use axon_reconcile::admit::{Admitted, History};
-use axon_reconcile::{Plan, Target};
+use axon_reconcile::{LeaseProof, Plan, Target};
 use axon_store::{Notes, Store};
 use time::{Duration, OffsetDateTime};
 use tokio::sync::Mutex;
@@ -222,7 +222,7 @@ impl Ticker {
             self.record_decision(&decided, map, now).await?;
             return Ok(self.conclude(&decided, &Ran::default()));
         }
-        let Some(lease) = self.store.try_lease(self.name.as_str(), &self.holder, LEASE, now).await? else {
+        let Some(lease) = self.lease(may, now).await? else {
             // Whoever holds it changes the target: what is known here is out of date.
             self.actual = None;
             self.summary.state = State::Elsewhere;
@@ -239,6 +239,31 @@ impl Ticker {
             tracing::warn!(error = &error as &dyn std::error::Error, "the lease could not be given back");
         }
         ticked
+    }
+
+    /// The lease, to work under. A store that takes no writes keeps no lease either: what takes away then goes on where nobody
+    /// else is seen to hold it, since to take twice is to take once.
+    async fn lease(
+        &self,
+        may: May,
+        now: OffsetDateTime,
+    ) -> Result<Option<LeaseProof>, ControllerError> {
+        let failed = match self.store.try_lease(self.name.as_str(), &self.holder, LEASE, now).await {
+            Ok(lease) => return Ok(lease),
+            Err(error) if may == May::Take => error,
+            Err(error) => return Err(ControllerError::Unrecorded(error)),
+        };
+        let last = self.store.lease(self.name.as_str()).await?;
+        if last.as_ref().is_some_and(|lease| lease.holder != self.holder && now < lease.until) {
+            return Ok(None);
+        }
+        tracing::warn!(
+            error = &failed as &dyn std::error::Error,
+            "the lease cannot be written: what takes away goes on without it"
+        );
+        let generation = last.map_or(0, |lease| lease.generation);
+        let (target, holder) = (self.name.to_string(), self.holder.clone());
+        Ok(Some(LeaseProof::taken(target, holder, generation, now + LEASE)))
     }
 
     /// Records that an earlier tick could not write. While the journal does not take them, what takes away goes on.
