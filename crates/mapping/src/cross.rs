@@ -77,7 +77,7 @@ pub(crate) fn direct_in_views(
     for view in views {
         let rows = view.rows.iter().filter_map(|line| match line {
             RowLine::Role(role) => Some(role),
-            RowLine::Where { .. } => None,
+            RowLine::Group(_) | RowLine::Where { .. } => None,
         });
         let columns = view.columns.iter().flat_map(|column| match &column.shown {
             Shown::Masked { unless, .. } => unless.as_slice(),

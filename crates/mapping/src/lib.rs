@@ -51,6 +51,7 @@ pub mod target;
 pub mod template;
 mod together;
 mod view;
+pub mod views;
 mod yaml;
 
 pub use because::Cause;

@@ -308,7 +308,10 @@ fn role_key(key: &str) -> Value {
                 "data_actions" => list(&text("An action."), "What it allows with data."),
                 _ => list(&text("An action."), "What of that it does not allow with data."),
             });
-            named(&object(&defined, &["name"]), "Roles of Azure that Axon makes, by target of kind azure-rbac.")
+            named(
+                &object(&defined, &["name"]),
+                "Roles of Azure that Axon makes, by target of kind azure-rbac.",
+            )
         }
         _ => {
             let acting = keys(role::IMPERSONATE_KEYS, |key| match key {
@@ -358,7 +361,7 @@ fn view_key(key: &str) -> Value {
             &json!({ "oneOf": [
             word(&["show", "hide"], "Clear, or not in the view."),
             object(&keys(secure_view::COLUMN_KEYS, |key| match key {
-                "mask" => json!({ "type": ["string", "null"], "description": "null, redact, hash, email, last(4), round(100), year, constant('x')" }),
+                "mask" => json!({ "type": ["string", "null"], "description": "null, redact, hash, email, last(4), first(2), round(100), bucket(10), year, month, digits, constant('x')" }),
                 _ => list(&text("A role."), "Roles that see it clear."),
             }), &["mask"])
         ] }),
@@ -367,7 +370,8 @@ fn view_key(key: &str) -> Value {
         _ => list(
             &json!({ "oneOf": keys(secure_view::ROW_KEYS, |key| match key {
             "role" => text("People with this role see every row."),
-            _ => text("A condition over columns and user.PATH."),
+            "group" => text("People in this group see every row."),
+            _ => text("A condition over columns and user.PATH; `column last 90 days`."),
         }).into_iter().map(|(key, of)| object(&[(key, of)], &[key])).collect::<Vec<_>>() }),
             "A row is seen if any line lets it through.",
         ),

@@ -63,6 +63,8 @@ pub enum Shown {
 pub enum RowLine {
     /// People with this role see every row.
     Role(RoleName),
+    /// People in the group of this display name see every row.
+    Group(String),
     /// A row is seen if all of these hold.
     Where {
         /// As it was written.

@@ -14,6 +14,7 @@
 pub mod admit;
 mod assigned;
 pub mod builtin;
+pub mod column_type;
 pub mod diff;
 mod effect;
 pub mod finding;
@@ -28,10 +29,12 @@ pub mod simulate;
 pub mod step;
 pub mod target;
 pub mod ties;
+pub mod view_body;
 pub mod wave;
 
 pub use admit::{Admitted, Class, Guards, History, Mode, Past, Reason, RemovalBudget, Withheld, admit};
 pub use assigned::plan_assigned;
+pub use column_type::ColumnType;
 pub use diff::{Needed, diff};
 pub use finding::{Finding, Obstacle};
 pub use focus::{Tied, focus};
@@ -49,4 +52,5 @@ pub use target::{
     TargetFacts, TokenSource,
 };
 pub use ties::Ties;
+pub use view_body::ViewBody;
 pub use wave::{LeaseProof, Wave};

@@ -3,6 +3,7 @@
 mod probe;
 mod query;
 mod quote;
+mod view;
 
 use std::fmt::Write as _;
 
@@ -13,6 +14,8 @@ pub(crate) use probe::{ProbeText, probes};
 pub(crate) use query::{
     MOST_NAMES, NamedMembers, Query, everything, greeting, named, ping, sessions, untold,
 };
+
+pub use view::{Managed, RoleTest, ViewVerb, secure_view};
 
 /// The text of one batch.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -236,6 +236,7 @@ pub(super) fn view_says(view: &SecureView) -> Vec<String> {
     for row in &view.rows {
         said.push(match row {
             RowLine::Role(role) => format!("every row for {role}"),
+            RowLine::Group(name) => format!("every row for group {}", crate::yaml::shown(name)),
             RowLine::Where { text, .. } => format!("rows where {text}"),
         });
     }

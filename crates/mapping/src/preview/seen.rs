@@ -53,6 +53,9 @@ fn sight(view: &SecureView, roles: &[&RoleName], map: &RoleMap) -> Sight {
         match row {
             RowLine::Role(role) if holds(role) => return Sight { columns, rows: None },
             RowLine::Role(_) => {}
+            RowLine::Group(name) => {
+                lines.insert(format!("the reader is in group {}", crate::yaml::shown(name)));
+            }
             RowLine::Where { text, .. } => {
                 lines.insert(text.clone());
             }

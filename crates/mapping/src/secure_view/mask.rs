@@ -15,23 +15,43 @@ pub enum Mask {
     Email,
     /// The last characters.
     Last(u32),
-    /// The number rounded to a multiple of this.
+    /// The first characters.
+    First(u32),
+    /// The number rounded towards zero to a multiple of this.
     Round(u32),
+    /// The lower end of the range of this width that the number is in.
+    Bucket(u32),
     /// The year of a date.
     Year,
+    /// The month of a date.
+    Month,
+    /// The text with each digit written 0.
+    Digits,
     /// This text.
     Constant(String),
 }
 
 /// The words of the language, as help says them.
-pub(super) const WORDS: &[&str] =
-    &["null", "redact", "hash", "email", "last(4)", "round(100)", "year", "constant('x')"];
+pub(super) const WORDS: &[&str] = &[
+    "null",
+    "redact",
+    "hash",
+    "email",
+    "last(4)",
+    "first(2)",
+    "round(100)",
+    "bucket(10)",
+    "year",
+    "month",
+    "digits",
+    "constant('x')",
+];
 /// The longest constant, in characters.
 const LONGEST: usize = 200;
 
 impl Mask {
     /// Reads one mask.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         let plain = match text {
             "null" => Some(Self::Null),
@@ -39,6 +59,8 @@ impl Mask {
             "hash" => Some(Self::Hash),
             "email" => Some(Self::Email),
             "year" => Some(Self::Year),
+            "month" => Some(Self::Month),
+            "digits" => Some(Self::Digits),
             _ => None,
         };
         if let Some(mask) = plain {
@@ -54,7 +76,9 @@ impl Mask {
         };
         match name.trim_end() {
             "last" => Ok(Self::Last(number(1, 100)?)),
+            "first" => Ok(Self::First(number(1, 100)?)),
             "round" => Ok(Self::Round(number(1, 1_000_000_000)?)),
+            "bucket" => Ok(Self::Bucket(number(1, 1_000_000_000)?)),
             "constant" => {
                 let inner = argument.strip_prefix('\'').and_then(|a| a.strip_suffix('\''));
                 // A quote inside is written twice, as in T-SQL.
@@ -82,7 +106,11 @@ impl fmt::Display for Mask {
             Self::Email => f.write_str("email"),
             Self::Last(n) => write!(f, "last({n})"),
             Self::Round(n) => write!(f, "round({n})"),
+            Self::First(n) => write!(f, "first({n})"),
+            Self::Bucket(n) => write!(f, "bucket({n})"),
             Self::Year => f.write_str("year"),
+            Self::Month => f.write_str("month"),
+            Self::Digits => f.write_str("digits"),
             Self::Constant(text) => write!(f, "constant('{}')", text.replace('\'', "''")),
         }
     }

@@ -17,7 +17,7 @@ pub(crate) const KEYS: &[&str] = &["targets", "from", "columns", "rows"];
 /// Keys of a column that is not plain.
 pub(crate) const COLUMN_KEYS: &[&str] = &["mask", "unless"];
 /// Keys of a line of `rows`.
-pub(crate) const ROW_KEYS: &[&str] = &["role", "where"];
+pub(crate) const ROW_KEYS: &[&str] = &["role", "group", "where"];
 
 /// Reads one view.
 pub(crate) fn read(
@@ -164,9 +164,17 @@ fn role(reader: &Reader<'_>, node: &Node, roles: &BTreeSet<RoleName>) -> Option<
 
 fn row(reader: &Reader<'_>, node: &Node, roles: &BTreeSet<RoleName>) -> Option<RowLine> {
     let fields = reader.fields(node, "a line of `rows`", ROW_KEYS, &[])?;
-    match (fields.get("role"), fields.get("where")) {
-        (Some(node), None) => Some(RowLine::Role(role(reader, node, roles)?)),
-        (None, Some(node)) => {
+    match (fields.get("role"), fields.get("group"), fields.get("where")) {
+        (Some(node), None, None) => Some(RowLine::Role(role(reader, node, roles)?)),
+        (None, Some(node), None) => {
+            let text = reader.text(node, "a group's display name")?;
+            if text.text.is_empty() || text.text.encode_utf16().count() > 1_024 {
+                reader.fault(Fault::Invalid, text.span, "a group's name has 1 to 1,024 characters");
+                return None;
+            }
+            Some(RowLine::Group(text.text.clone()))
+        }
+        (None, None, Some(node)) => {
             let text = reader.text(node, "`where`")?;
             match rows::parse(&text.text) {
                 Ok(all) => {
@@ -179,7 +187,7 @@ fn row(reader: &Reader<'_>, node: &Node, roles: &BTreeSet<RoleName>) -> Option<R
             }
         }
         _ => {
-            reader.fault(Fault::Invalid, node.span, "a line of `rows` has either `role` or `where`");
+            reader.fault(Fault::Invalid, node.span, "a line of `rows` has either `role`, `group` or `where`");
             None
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! where      = comparison {"and" comparison}
-//! comparison = column ("eq" | "ne" | "gt" | "ge" | "lt" | "le") operand | column "in" (operand | "(" value {"," value} ")")
+//! comparison = column "last" number "days" | column ("eq" | "ne" | "gt" | "ge" | "lt" | "le") operand | column "in" (operand | "(" value {"," value} ")")
 //! operand    = "user." PATH | value           value = 'text' | number | true | false
 //! ```
 
@@ -19,6 +19,8 @@ pub enum RowOp {
     Lt,
     Le,
     In,
+    /// Not older than so many days.
+    Last,
 }
 
 /// What a column is compared with.
@@ -58,6 +60,8 @@ pub(super) struct RowError {
 /// The longest condition, in bytes, and the most comparisons.
 const LONGEST: usize = 8_192;
 const MOST: usize = 100;
+/// The longest time that `last` looks back.
+const MOST_DAYS: u32 = 36_500;
 const OPS: [(&str, RowOp); 7] = [
     ("eq", RowOp::Eq),
     ("ne", RowOp::Ne),
@@ -207,11 +211,14 @@ impl<'t> Reader<'t> {
         }
         let column = SqlName::parse(&token.text).map_err(|e| error(token.from, token.to, e.to_string()))?;
         self.at += 1;
+        if self.word("last") {
+            return self.days(column);
+        }
         let found = OPS
             .iter()
             .find(|(word, _)| self.peek().kind == Kind::Word && self.peek().text.eq_ignore_ascii_case(word));
         let Some((_, op)) = found else {
-            return self.refuse("expected one of: eq, ne, gt, ge, lt, le, in");
+            return self.refuse("expected one of: eq, ne, gt, ge, lt, le, in, last");
         };
         self.at += 1;
         let operand = if *op == RowOp::In && self.peek().kind == Kind::Mark('(') {
@@ -225,6 +232,18 @@ impl<'t> Reader<'t> {
             return self.refuse("`in` takes `user.PATH` or values in brackets: (1, 2)");
         }
         Ok(Comparison { column, op: *op, operand })
+    }
+
+    fn days(&mut self, column: SqlName) -> Result<Comparison, RowError> {
+        let token = self.peek();
+        if token.kind != Kind::Word || !matches!(token.text.parse::<u32>(), Ok(1..=MOST_DAYS)) {
+            return self.refuse("`last` takes a whole number of days, at most 36500");
+        }
+        self.at += 1;
+        if !self.word("days") {
+            return self.refuse("expected `days`");
+        }
+        Ok(Comparison { column, op: RowOp::Last, operand: Operand::Number(token.text.clone()) })
     }
 
     fn list(&mut self) -> Result<Operand, RowError> {
@@ -296,6 +315,7 @@ mod tests {
         assert_eq!(all[1].column.as_str(), "the year");
         let values = vec![Operand::Text("a".into()), Operand::Text("b'c".into())];
         assert_eq!(all[2].operand, Operand::List(values));
+        assert_eq!(parse("placed last 90 days").unwrap()[0].op, RowOp::Last);
         assert_eq!(parse("x eq -1.5").unwrap()[0].operand, Operand::Number("-1.5".into()));
     }
 
@@ -313,6 +333,8 @@ mod tests {
             ("x eq 1; drop table y", 6),
             ("x in (user.region)", 6),
             ("x in (1", 7),
+            ("x last 0 days", 7),
+            ("x last 90 weeks", 10),
         ] {
             assert_eq!(parse(text).unwrap_err().from, from, "{text}: {:?}", parse(text));
         }

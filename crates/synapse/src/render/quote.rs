@@ -1,4 +1,4 @@
-//! The two ways in which a name enters SQL text.
+//! The ways in which a name, or a value of a view, enters SQL text.
 
 use std::fmt;
 
@@ -22,6 +22,17 @@ impl fmt::Display for Literal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("N'")?;
         doubled(self.0.as_str(), '\'', f)?;
+        f.write_str("'")
+    }
+}
+
+/// `N'value'`, each `'` doubled.
+pub(super) struct Value<'a>(pub(super) &'a str);
+
+impl fmt::Display for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("N'")?;
+        doubled(self.0, '\'', f)?;
         f.write_str("'")
     }
 }

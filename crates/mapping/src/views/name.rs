@@ -1,0 +1,103 @@
+//! Names of views that are made from tables: readable, never over 128 units, never two tables under one name.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use axon_model::SqlName;
+use axon_model::name::MAX_UNITS;
+use axon_reconcile::ObjectName;
+use sha2::{Digest, Sha256};
+
+/// Units of a digest at the end of a name that was cut: an underscore and twelve digits.
+const TAIL: usize = 13;
+
+/// Two tables whose views would have one name in the pool.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct NamesCollide {
+    /// The name.
+    pub name: SqlName,
+    /// The tables.
+    pub tables: (ObjectName, ObjectName),
+}
+
+impl fmt::Display for NamesCollide {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, tables: (one, other) } = self;
+        write!(f, "the views of {one} and {other} would both be named {name}: name one of them yourself")
+    }
+}
+
+/// The name of a table's view: its schema and its name, and a digest of both where that is too long.
+fn of_table(table: ObjectName) -> Option<SqlName> {
+    let whole = format!("{}_{}", table.schema.as_str(), table.name.as_str());
+    if whole.encode_utf16().count() <= MAX_UNITS {
+        return SqlName::parse(&whole).ok();
+    }
+    // The digest is of what a pool compares: one table has one name, however it is spelled. NUL stands in no name.
+    let digest = Sha256::digest(format!("{}\0{}", table.schema.folded(), table.name.folded()));
+    let mut cut = String::new();
+    let mut room = MAX_UNITS - TAIL;
+    for c in whole.chars() {
+        let Some(left) = room.checked_sub(c.len_utf16()) else { break };
+        room = left;
+        cut.push(c);
+    }
+    let digits: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    SqlName::parse(&format!("{cut}_{digits}")).ok()
+}
+
+/// The names of the views of these tables, or the first two tables that would share one.
+pub fn of_tables(
+    tables: impl IntoIterator<Item = ObjectName>,
+) -> Result<BTreeMap<SqlName, ObjectName>, NamesCollide> {
+    let mut names: BTreeMap<SqlName, ObjectName> = BTreeMap::new();
+    for table in tables {
+        let Some(name) = of_table(table) else { continue };
+        if let Some(other) = names.insert(name, table)
+            && other != table
+        {
+            return Err(NamesCollide { name, tables: (other, table) });
+        }
+    }
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(schema: &str, name: &str) -> ObjectName {
+        ObjectName { schema: SqlName::parse(schema).unwrap(), name: SqlName::parse(name).unwrap() }
+    }
+
+    #[test]
+    fn a_long_name_is_cut_and_told_apart_by_its_digest() {
+        let (a, b) = ("a".repeat(128), format!("{}b", "a".repeat(127)));
+        let names = of_tables([table("sales", &a), table("sales", &b), table("sales", "orders")]).unwrap();
+        assert_eq!(names.len(), 3);
+        assert!(names.contains_key(&SqlName::parse("sales_orders").unwrap()));
+        for name in names.keys() {
+            assert!(name.as_str().starts_with("sales_") && name.as_str().len() <= 128, "{name}");
+        }
+        assert_eq!(
+            names,
+            of_tables([table("SALES", &a), table("sales", &b), table("sales", "orders")]).unwrap()
+        );
+    }
+
+    #[test]
+    fn two_tables_under_one_name_are_both_named() {
+        let found = of_tables([table("a_b", "c"), table("A", "B_c")]).unwrap_err().to_string();
+        assert!(found.contains("a_b.c") && found.contains("A.B_c"), "{found}");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_table_has_a_name_that_a_pool_takes(schema in "\\PC{1,128}", name in "\\PC{1,128}") {
+            if let (Ok(schema), Ok(name)) = (SqlName::parse(&schema), SqlName::parse(&name)) {
+                let table = ObjectName { schema, name };
+                proptest::prop_assert!(of_table(table).is_some(), "{table}");
+            }
+        }
+    }
+}

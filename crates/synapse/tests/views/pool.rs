@@ -1,0 +1,122 @@
+//! A pool with the table, the managed schema and the readers.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axon_emulator::clock::FixedClock;
+use axon_emulator::session::Session;
+use axon_emulator::{Answer, Credentials, LoginRequest, Pool, PoolConfig, Value};
+use axon_mapping::views::ProfileRow;
+use time::OffsetDateTime;
+use time::macros::datetime;
+
+use crate::policy::{Datum, Reader, Row};
+
+pub const NOW: OffsetDateTime = datetime!(2024-05-17 09:30 UTC);
+pub const KEY: &str = "6a09e667f3bcc908b2fb1366ea957d3e3adec17512775099da2f590b0667322a";
+
+pub struct Running {
+    session: Session,
+    _pool: Arc<Pool>,
+}
+
+fn quoted(text: &str) -> String {
+    format!("N'{}'", text.replace('\'', "''"))
+}
+
+fn literal(value: &Datum) -> String {
+    match value {
+        Datum::Null => "NULL".into(),
+        Datum::Int(n) => n.to_string(),
+        Datum::Cents(n) => crate::interpreter::cents(*n),
+        Datum::Text(text) => quoted(text),
+        Datum::Day(day) => format!("'{:04}{:02}{:02}'", day.year(), u8::from(day.month()), day.day()),
+    }
+}
+
+impl Running {
+    pub fn start(rows: &[Row], people: &[Reader]) -> Self {
+        let mut config = PoolConfig::new("sa", "secret");
+        config.clock = Arc::new(FixedClock(NOW));
+        let pool = Pool::new(config);
+        let session = pool
+            .login(LoginRequest {
+                credentials: Credentials::Sql { user: "sa".into(), password: "secret".into() },
+                database: Some("dw".into()),
+                app_name: "tests".into(),
+                host_name: "station".into(),
+                client_addr: "127.0.0.1:50000".into(),
+                language: None,
+            })
+            .unwrap();
+        let mut running = Self { session, _pool: pool };
+        for batch in [
+            "CREATE USER axon_owner WITHOUT LOGIN",
+            "CREATE ROLE axon_finance",
+            "CREATE ROLE axon_global",
+            "CREATE SCHEMA sales AUTHORIZATION axon_owner",
+            "CREATE SCHEMA secure AUTHORIZATION axon_owner",
+            "CREATE SCHEMA axon AUTHORIZATION axon_owner",
+            "CREATE TABLE axon.profile (principal nvarchar(128) NOT NULL, attribute nvarchar(256) NOT NULL, \
+             value nvarchar(1024) NOT NULL) WITH (DISTRIBUTION = REPLICATE)",
+            "CREATE TABLE axon.mask_keys (id nvarchar(450) NOT NULL, mask_key nvarchar(64) NOT NULL) \
+             WITH (DISTRIBUTION = REPLICATE)",
+            "CREATE TABLE sales.orders (qty smallint, amount decimal(6, 2), region nvarchar(20), \
+             email varchar(30), [co]]de] char(6), placed date)",
+        ] {
+            running.run(batch);
+        }
+        for column in ["region", "email"] {
+            running.run(&format!("INSERT INTO axon.mask_keys VALUES (N'sales.orders.{column}', N'{KEY}')"));
+        }
+        for row in rows {
+            let values: Vec<String> = row.iter().map(literal).collect();
+            running.run(&format!("INSERT INTO sales.orders VALUES ({})", values.join(", ")));
+        }
+        for reader in people {
+            let name = reader.person.principal;
+            running.run(&format!("CREATE USER [{name}] WITHOUT LOGIN"));
+            for role in reader.roles.iter().filter(|role| **role != "audit") {
+                running.run(&format!("EXEC sp_addrolemember N'axon_{role}', N'{name}'"));
+            }
+        }
+        running
+    }
+
+    pub fn write_profile(&mut self, rows: &BTreeSet<ProfileRow>) {
+        for ProfileRow { principal, attribute, value } in rows {
+            let values = [quoted(principal.as_str()), quoted(attribute), quoted(value)].join(", ");
+            self.run(&format!("INSERT INTO axon.profile VALUES ({values})"));
+        }
+    }
+
+    pub fn run(&mut self, batch: &str) -> Vec<Vec<Value>> {
+        let mut rows = Vec::new();
+        for answer in self.session.batch(batch) {
+            match answer {
+                Answer::Error(error) => panic!("{error}\n{batch}"),
+                Answer::Row(row) => rows.push(row),
+                _ => {}
+            }
+        }
+        rows
+    }
+
+    /// What a person reads through the view.
+    pub fn read(&mut self, reader: &Reader) -> Vec<Vec<Option<String>>> {
+        self.run(&format!("EXECUTE AS USER = '{}'", reader.person.principal));
+        let rows = self.run("SELECT * FROM secure.orders");
+        self.run("REVERT");
+        rows.iter().map(|row| row.iter().map(shown).collect()).collect()
+    }
+}
+
+fn shown(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::Int(number) => Some(number.to_string()),
+        Value::Decimal(text) | Value::Text(text) => Some(text.clone()),
+        Value::DateTime(moment) => Some(moment.date().to_string()),
+        other => panic!("{other:?} is of no column's type"),
+    }
+}
