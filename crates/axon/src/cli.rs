@@ -2,6 +2,7 @@
 
 mod access;
 mod adopt;
+mod doctor;
 mod drift;
 mod map;
 mod token;
@@ -14,6 +15,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use access::{GrantAnswer, GrantArgs, GrantCommand, OffboardArgs};
 pub use adopt::AdoptArgs;
+pub use doctor::DoctorArgs;
 pub use drift::{DriftAnswer, DriftCommand};
 pub use map::{AnswerArgs, LogArgs, PushArgs, Reach, RevertArgs, ShowArgs};
 pub use token::{ClientCommand, Terms, TokenCommand};
@@ -128,6 +130,8 @@ pub enum Command {
         #[command(subcommand)]
         command: StoreCommand,
     },
+    /// Look at everything that Axon needs, and say what helps; exit with 3 if something is wrong
+    Doctor(DoctorArgs),
     /// Show where each target stands
     Status {
         /// As JSON
@@ -192,9 +196,18 @@ pub struct EmulatorArgs {
     /// Offer TLS with a certificate made at start-up
     #[arg(long)]
     pub tls: bool,
-    /// A loopback address that takes faults: one command a line, `help` lists them
+    /// A loopback address of levers: HTTP (GET / lists them), or one command a line
     #[arg(long)]
     pub control: Option<SocketAddr>,
+    /// A loopback address of the pool's neighbours in Azure: tokens, Graph, Synapse roles, Resource Manager, log ingestion
+    #[arg(long)]
+    pub rest_listen: Option<SocketAddr>,
+    /// A JSON file of what the neighbours hold
+    #[arg(long, requires = "rest_listen")]
+    pub cloud: Option<PathBuf>,
+    /// A JSON file that the state is loaded from, if it is there, and saved to at the end
+    #[arg(long)]
+    pub state: Option<PathBuf>,
 }
 
 /// Which kind of pool.

@@ -4,6 +4,7 @@ mod apply;
 mod audit;
 mod check_config;
 mod check_map;
+mod doctor;
 mod drift;
 mod emulator;
 mod explain;
@@ -106,6 +107,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Status> {
         Command::Grant(args) => Box::pin(grant::run(existing(config).await?, args)).await,
         Command::Drift { command } => drift::run(mapped(config).await?, command).await,
         Command::Store { command } => store::run(load_config(config)?, command).await,
+        Command::Doctor(args) => Box::pin(doctor::run(config, args)).await,
         Command::Status { json } => status::run(existing(config).await?, json).await,
         Command::Config { command: ConfigCommand::Check { json } } => {
             check_config::run(&load_config(config)?, json)

@@ -126,6 +126,22 @@ impl Parts {
     }
 }
 
+/// One database of a map, without a store.
+pub fn pool_of(config: &Config, map: &RoleMap, name: &TargetName) -> anyhow::Result<SynapseTarget> {
+    let spec = map.targets.get(name).with_context(|| format!("the role map names no target {name}"))?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let folder = map_folder(&config.role_map);
+    let ways = azure::Ways::new(&config.azure, folder.clone(), clock.clone(), Arc::new(IdSource::Random))?;
+    connect(spec, &folder, &clock, &ways)
+}
+
+/// One target of a map whose roles are only assigned, without a store.
+pub fn assigned_of(config: &Config, map: &RoleMap, spec: &TargetSpec) -> anyhow::Result<impl Target> {
+    let folder = map_folder(&config.role_map);
+    let ways = azure::Ways::new(&config.azure, folder, Arc::new(SystemClock), Arc::new(IdSource::Random))?;
+    ways.target(map, spec)
+}
+
 /// Reads the role map's files: one, or all `.yaml` of a folder. Names are as people would write them.
 pub fn map_files(path: &Path) -> anyhow::Result<Vec<(String, String)>> {
     let read = |file: &Path| -> anyhow::Result<(String, String)> {

@@ -201,7 +201,8 @@ impl Loop {
                     return;
                 }
             } else {
-                let wait = pause(self.retry, failures);
+                let asked = tick.next.map_or(time::Duration::ZERO, |at| at - self.clock.now());
+                let wait = pause(self.retry, failures).max(asked.try_into().unwrap_or_default());
                 failures = failures.saturating_add(1);
                 if !self.wait_for_time(wait).await {
                     return;

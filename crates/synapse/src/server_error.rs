@@ -51,6 +51,29 @@ pub fn meaning(number: i64) -> (RefusalKind, Retry) {
     }
 }
 
+/// When a refusal with this number and text may be tried again: a server that is busy may say by itself after how many seconds.
+pub fn retry(number: i64, message: &str) -> Retry {
+    /// What a server asks for beyond this is not waited for without asking again.
+    const LONGEST: Duration = Duration::from_mins(5);
+    let (kind, usual) = meaning(number);
+    match (kind, usual, asked_for(message)) {
+        (RefusalKind::Busy, Retry::After(least), Some(asked)) => {
+            Retry::After(asked.clamp(least, LONGEST.max(least)))
+        }
+        _ => usual,
+    }
+}
+
+/// The seconds of "retry … after 20 seconds".
+fn asked_for(message: &str) -> Option<Duration> {
+    let lower = message.to_ascii_lowercase();
+    let (_, behind) = lower.split_once("retry")?;
+    let (_, behind) = behind.split_once("after ")?;
+    let digits: String = behind.chars().take_while(char::is_ascii_digit).collect();
+    behind[digits.len()..].trim_start().starts_with("second").then_some(())?;
+    digits.parse().ok().map(Duration::from_secs)
+}
+
 /// A refusal in the server's words, cut to a length that a record can hold.
 pub fn refusal(number: i64, message: &str) -> Refusal {
     const MOST_CHARS: usize = 2000;
@@ -96,6 +119,26 @@ mod tests {
         for number in [33130, 33159, 103_010, 15138, 15151, 229] {
             assert_eq!(meaning(number).1, Retry::Never, "{number}");
         }
+    }
+
+    #[test]
+    fn a_throttling_server_s_own_delay_is_kept_within_reason() {
+        let after = |number, message| match retry(number, message) {
+            Retry::After(wait) => wait.as_secs(),
+            other => panic!("{other:?}"),
+        };
+        let busy =
+            "The service is currently busy. Retry the request after 40 seconds. Incident ID: 7. Code: 1";
+        assert_eq!(after(40501, busy), 40);
+        assert_eq!(after(49918, "Please retry after 20 seconds"), 20);
+        assert_eq!(after(40501, "Retry the request after 1 seconds"), 15, "less than is good for it");
+        assert_eq!(after(40501, "Retry the request after 99999999 seconds"), 300);
+        assert_eq!(after(40501, "Retry the request after 99999999999999999999999 seconds"), 15);
+        for message in ["", "retry", "Retry after x seconds", "retry after 30 sheep", "after 30 seconds"] {
+            assert_eq!(after(10928, message), 15, "{message}");
+        }
+        assert_eq!(after(42108, "retry after 1 second"), 60, "a pause is no throttling");
+        assert_eq!(retry(229, "retry after 40 seconds"), Retry::Never);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What a tick came to: the summary, when the next one is due, and what is said of trouble.
 
 use axon_reconcile::admit::{Reason, Withheld};
-use axon_reconcile::{RefusalKind, TargetError};
+use axon_reconcile::{RefusalKind, Retry, TargetError};
 use time::OffsetDateTime;
 
 use super::decide::Decided;
@@ -105,7 +105,7 @@ impl Ticker {
         self.summary.state = state;
         self.summary.trouble = Some(error.to_string());
         self.save(now).await;
-        Tick { summary: self.summary.clone(), next: None, again: false }
+        Tick { summary: self.summary.clone(), next: throttled(error).map(|wait| now + wait), again: false }
     }
 
     pub(super) async fn save(&self, now: OffsetDateTime) {
@@ -133,5 +133,42 @@ fn target_state(error: &TargetError) -> State {
             RefusalKind::Login => State::LoginRefused,
             _ => State::Refused,
         },
+    }
+}
+
+/// For how long a server that is throttling asks to be left alone. Other troubles are tried again at the loop's own pace.
+fn throttled(error: &ControllerError) -> Option<std::time::Duration> {
+    /// No server throttles for less.
+    const LEAST: std::time::Duration = std::time::Duration::from_secs(10);
+    match error {
+        ControllerError::Target(TargetError::Refused { refusal, retry: Retry::After(wait), .. })
+            if refusal.kind == RefusalKind::Busy && *wait >= LEAST =>
+        {
+            Some(*wait)
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use axon_reconcile::Refusal;
+
+    use super::*;
+
+    #[test]
+    fn only_a_server_that_throttles_is_left_alone_as_long_as_it_asks() {
+        let wait = |kind, seconds| {
+            let refusal = Refusal { kind, number: 0, message: String::new() };
+            let retry = Retry::After(Duration::from_secs(seconds));
+            let error = TargetError::Refused { target: "dw".into(), attempt: "it", refusal, retry };
+            throttled(&error.into()).map(|wait| wait.as_secs())
+        };
+        assert_eq!(wait(RefusalKind::Busy, 40), Some(40));
+        assert_eq!(wait(RefusalKind::Busy, 2), None, "warming up");
+        assert_eq!(wait(RefusalKind::Paused, 60), None);
+        assert_eq!(wait(RefusalKind::Login, 300), None);
     }
 }

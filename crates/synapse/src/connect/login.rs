@@ -96,7 +96,7 @@ fn refused_login(error: &TdsError, host: &str, port: u16) -> CallError {
             let number = i64::from(token.code());
             CallError::Refused {
                 refusal: server_error::refusal(number, token.message()),
-                retry: server_error::meaning(number).1,
+                retry: server_error::retry(number, token.message()),
             }
         }
         TdsError::Tls(text) => {

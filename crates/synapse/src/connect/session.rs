@@ -126,7 +126,7 @@ impl Session<'_> {
                 let number = i64::from(token.code());
                 Err(CallError::Refused {
                     refusal: server_error::refusal(number, token.message()),
-                    retry: server_error::meaning(number).1,
+                    retry: server_error::retry(number, token.message()),
                 })
             }
             Err(Trouble::Tds(error)) if self.proven => Err(CallError::Broken(error.to_string())),

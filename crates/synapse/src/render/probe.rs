@@ -41,6 +41,8 @@ pub(crate) fn probes(dialect: Dialect) -> Vec<ProbeText> {
         view("masked-columns-view", "sys.masked_columns"),
         view("extended-properties-view", "sys.extended_properties"),
         view("server-principals-view", "sys.server_principals"),
+        // A name that no directory has: whether it could be looked up at all is told by the refusal.
+        probe("external-user", format!("CREATE USER {NOWHERE} FROM EXTERNAL PROVIDER")),
         probe(
             "user-by-object-id",
             format!(

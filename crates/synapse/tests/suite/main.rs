@@ -1,6 +1,7 @@
 //! The crate from outside: what it renders, how it behaves on a wire, and a story against the emulator.
 #![expect(clippy::unwrap_used, reason = "test support fails like a test")]
 
+mod faults;
 mod probing;
 mod redirect;
 mod rendering;

@@ -1,0 +1,85 @@
+//! `axon doctor`: looks at everything that Axon needs, changes nothing, and says what helps where something is wrong.
+
+mod pool;
+mod remedy;
+mod report;
+mod setup;
+
+use std::path::Path;
+
+use axon_mapping::target::Words;
+use axon_mapping::{RoleMap, TargetName, TargetSpec};
+use axon_reconcile::{InspectScope, Target as _};
+
+use super::{Status, print_json};
+use crate::cli::DoctorArgs;
+use crate::config::Config;
+use crate::wiring::{self, Parts};
+use report::Report;
+
+/// Looks, reports, and ends with 3 where something was found.
+pub async fn run(path: &Path, args: DoctorArgs) -> anyhow::Result<Status> {
+    let mut report = Report::default();
+    if let Some(config) = setup::configuration(path, &mut report) {
+        let parts = setup::store(&config, &mut report).await;
+        if let Some(parts) = &parts {
+            setup::sources(parts, &mut report).await?;
+        }
+        if let Some(map) = setup::role_map(&config, parts.as_ref(), &mut report).await {
+            targets(&config, parts.as_ref(), &map, &args, &mut report).await?;
+        }
+        if let Some(parts) = parts {
+            parts.store.close().await;
+        }
+    }
+    if args.json {
+        print_json(&report.as_json())?;
+    } else {
+        print!("{report}");
+    }
+    Ok(if report.is_sound() { Status::Done } else { Status::Found })
+}
+
+async fn targets(
+    config: &Config,
+    parts: Option<&Parts>,
+    map: &RoleMap,
+    args: &DoctorArgs,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let is_meant = |name: &TargetName| args.target.as_deref().is_none_or(|only| only == name.as_str());
+    if !map.targets.keys().any(is_meant) {
+        let known: Vec<&str> = map.targets.keys().map(TargetName::as_str).collect();
+        let only = args.target.as_deref().unwrap_or_default();
+        anyhow::bail!("the role map names no target {only:?}; it names: {}", known.join(", "));
+    }
+    for (name, spec) in map.targets.iter().filter(|(name, _)| is_meant(name)) {
+        if !spec.kind.is_carried_out() {
+            continue;
+        }
+        match spec.kind.words() {
+            Words::Sql => pool::look(config, parts, map, spec, args, report).await,
+            Words::Roles => assigned(config, map, name, spec, report).await,
+        }
+    }
+    Ok(())
+}
+
+/// A target whose roles are only assigned: one look at everything tells.
+async fn assigned(config: &Config, map: &RoleMap, name: &TargetName, spec: &TargetSpec, report: &mut Report) {
+    let area = format!("target {name}");
+    let target = match wiring::assigned_of(config, map, spec) {
+        Ok(target) => target,
+        Err(error) => return report.found(&area, format!("{error:#}"), remedy::WIRING),
+    };
+    match target.inspect(InspectScope::Full).await {
+        Ok(seen) => {
+            let (people, held) = (seen.graph.principals.len(), seen.graph.members.len());
+            report.well(&area, format!("{held} assignments of {people} principals were read"));
+            for unseen in seen.unseen {
+                report.found(&area, unseen, remedy::UNSEEN_THERE);
+            }
+        }
+        Err(error) => report.found(&area, error.to_string(), remedy::AZURE),
+    }
+}

@@ -1,0 +1,244 @@
+//! A SQL pool: reach, login, clock, permissions, probes, figures.
+
+use std::time::{Duration, Instant};
+
+use axon_mapping::target::{TargetKind, Tls};
+use axon_mapping::{RoleMap, TargetSpec};
+use axon_model::{Clock as _, SystemClock};
+use axon_reconcile::{InspectScope, Inspection, Target as _};
+use axon_synapse::{Answer, Greeting, Probes, SynapseTarget, lacking};
+use serde_json::json;
+
+use super::remedy;
+use super::report::Report;
+use crate::cli::DoctorArgs;
+use crate::config::Config;
+use crate::wiring::{self, Parts};
+
+/// Clocks that differ by more make tokens look expired or not yet valid.
+const MOST_SKEW: Duration = Duration::from_mins(5);
+/// How often each call is measured.
+const TRIES: usize = 15;
+
+/// Looks at one pool.
+pub async fn look(
+    config: &Config,
+    parts: Option<&Parts>,
+    map: &RoleMap,
+    spec: &TargetSpec,
+    args: &DoctorArgs,
+    report: &mut Report,
+) {
+    let area = format!("target {}", spec.name);
+    let pool = match wiring::pool_of(config, map, &spec.name) {
+        Ok(pool) => pool,
+        Err(error) => return report.found(&area, format!("{error:#}"), remedy::WIRING),
+    };
+    let greeting = match pool.greet().await {
+        Ok(greeting) => greeting,
+        Err(error) => return report.found(&area, error.to_string(), remedy::against(&error, spec)),
+    };
+    if !at_the_door(&pool, spec, &greeting, &area, report) {
+        return;
+    }
+    let started = Instant::now();
+    match pool.inspect(InspectScope::Full).await {
+        Ok(seen) => catalog(&pool, &seen, started.elapsed(), &area, report),
+        Err(error) => report.found(&area, error.to_string(), remedy::against(&error, spec)),
+    }
+    probes(&pool, parts, spec, &greeting, args.probe, report).await;
+    if args.calibrate {
+        calibrate(&pool, spec, &area, report).await;
+    }
+}
+
+/// What the login alone tells. False where it is another kind of server.
+fn at_the_door(
+    pool: &SynapseTarget,
+    spec: &TargetSpec,
+    greeting: &Greeting,
+    area: &str,
+    report: &mut Report,
+) -> bool {
+    report.detail(area, "version", json!(greeting.version));
+    report.detail(area, "edition", json!(greeting.edition));
+    report.detail(area, "principal", json!(greeting.own));
+    report.detail(area, "login_ms", json!(greeting.login.as_millis()));
+    let tls = match spec.sql_server().map(|server| &server.tls) {
+        Some(Tls::Off) => "without TLS, on this machine only",
+        _ => "over TLS, the server's certificate verified",
+    };
+    report.well(
+        area,
+        format!(
+            "logged in as {} in {} ms, {tls}; {}",
+            greeting.own,
+            greeting.login.as_millis(),
+            greeting.version
+        ),
+    );
+    match greeting.dialect() {
+        Some(found) if found != pool.dialect() => {
+            let kind = match spec.kind {
+                TargetKind::SynapseServerless => TargetKind::SynapseDedicated,
+                _ => TargetKind::SynapseServerless,
+            };
+            let says = format!(
+                "EngineEdition {} is {}, and the role map says {}",
+                greeting.edition,
+                found.name(),
+                spec.kind
+            );
+            report.found(
+                area,
+                says,
+                format!(
+                    "write kind: {kind}, or the host of the other pool (serverless ones end in -ondemand)"
+                ),
+            );
+            return false;
+        }
+        None => {
+            let says = format!("EngineEdition {} is no kind of pool that Axon knows", greeting.edition);
+            report.found(area, says, "check `host`: Axon was made for dedicated (6) and serverless (11) pools; on others try mode: observe first");
+        }
+        Some(_) => {}
+    }
+    let skew = (SystemClock.now() - greeting.clock.assume_utc()).unsigned_abs();
+    report.detail(area, "clock_skew_seconds", json!(skew.as_secs()));
+    if skew > MOST_SKEW {
+        let says = format!("its clock and this machine's are {} s apart", skew.as_secs());
+        report.found(area, says, "set this machine's clock by NTP: tokens are checked by it");
+    } else {
+        report.well(area, "its clock and this machine's agree");
+    }
+    if !pool.connection().auth.is_entra() {
+        report.found(
+            area,
+            "the login is a SQL one: it cannot create principals of the directory (33159)",
+            "write `auth` with an Entra identity (token-file, token-command, managed-identity, …) in the role map",
+        );
+    }
+    true
+}
+
+fn catalog(pool: &SynapseTarget, seen: &Inspection, took: Duration, area: &str, report: &mut Report) {
+    let graph = &seen.graph;
+    let figures = json!({ "principals": graph.principals.len(), "roles": graph.roles.len(),
+        "memberships": graph.members.len(), "grants": graph.grants.len(),
+        "objects": seen.shape.objects.len(), "inspect_ms": took.as_millis() });
+    report.well(
+        area,
+        format!(
+            "the catalog holds {} principals, {} roles, {} memberships, {} grants; read in {} ms",
+            graph.principals.len(),
+            graph.roles.len(),
+            graph.members.len(),
+            graph.grants.len(),
+            took.as_millis()
+        ),
+    );
+    report.detail(area, "statistics", figures);
+    let lacks = lacking(seen, pool.connection().database, pool.dialect());
+    for lack in &lacks {
+        let says = format!("{} lacks {}: {}", seen.facts.own_principal, lack.what, lack.so);
+        report.found(
+            area,
+            says,
+            format!("let an administrator of the database run: {}", lack.remedy.as_str()),
+        );
+    }
+    if lacks.is_empty() {
+        report.well(area, format!("{} has the permissions that Axon needs", seen.facts.own_principal));
+    }
+    // What a lack explains is told already.
+    for unseen in seen.unseen.iter().filter(|line| lacks.is_empty() || !line.contains("VIEW DEFINITION")) {
+        report.found(area, unseen.clone(), remedy::UNSEEN);
+    }
+}
+
+/// Under which name the store keeps what a pool can do; no target has a colon in its name.
+fn key(spec: &TargetSpec) -> String {
+    format!("probes:{}", spec.name)
+}
+
+async fn probes(
+    pool: &SynapseTarget,
+    parts: Option<&Parts>,
+    spec: &TargetSpec,
+    greeting: &Greeting,
+    again: bool,
+    report: &mut Report,
+) {
+    let area = format!("target {}", spec.name);
+    let kept = match parts {
+        Some(parts) if !again => parts.store.summary(&key(spec)).await.ok().flatten(),
+        _ => None,
+    };
+    let kept = kept
+        .and_then(|(value, _)| serde_json::from_value::<Probes>(value).ok())
+        .filter(|kept| kept.version == greeting.version && kept.edition == greeting.edition);
+    let (probes, from) = if let Some(kept) = kept {
+        (kept, "remembered")
+    } else {
+        let probes = match pool.probe().await {
+            Ok(probes) => probes,
+            Err(error) => return report.found(&area, error.to_string(), remedy::against(&error, spec)),
+        };
+        if let (Some(parts), Ok(value)) = (parts, serde_json::to_value(&probes)) {
+            let now = parts.clock.now();
+            if let Err(error) = parts.store.save_summary(&key(spec), value, now).await {
+                report.found(&area, format!("what it can do is not remembered: {error}"), "axon store check");
+            }
+        }
+        (probes, "asked now")
+    };
+    let of = |answer: Answer| {
+        let names: Vec<&str> =
+            probes.probes.iter().filter(|p| p.answer == answer).map(|p| p.name.as_str()).collect();
+        if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
+    };
+    let mut says = format!("probes ({from})\nyes: {}\nno: {}", of(Answer::Yes), of(Answer::No));
+    for (answer, word) in [(Answer::Forbidden, "forbidden"), (Answer::Unclear, "unclear")] {
+        if probes.probes.iter().any(|p| p.answer == answer) {
+            says.push_str(&format!("\n{word}: {}", of(answer)));
+        }
+    }
+    report.well(&area, says);
+    let blind = probes.probes.iter().any(|p| p.name == "external-user" && matches!(p.number, 33134 | 33136));
+    if blind {
+        report.found(
+            &area,
+            "the server cannot look names up in the directory (33134): no principal can be created",
+            "give the identity of the server or workspace the role Directory Readers in Entra; if it has it, the directory \
+             may be slow: look again with --probe",
+        );
+    }
+    if let Ok(value) = serde_json::to_value(&probes.probes) {
+        report.detail(&area, "probes", value);
+    }
+}
+
+async fn calibrate(pool: &SynapseTarget, spec: &TargetSpec, area: &str, report: &mut Report) {
+    match pool.calibrate(TRIES).await {
+        Ok(measured) => {
+            let micros = |d: Duration| u64::try_from(d.as_micros()).unwrap_or(u64::MAX);
+            let mut figures = serde_json::Map::new();
+            for latency in &measured {
+                let (median, longest) = (micros(latency.median()), micros(latency.longest()));
+                let says = format!(
+                    "{} takes {} µs, at most {} µs in {} tries",
+                    latency.what,
+                    median,
+                    longest,
+                    latency.took.len()
+                );
+                report.well(area, says);
+                figures
+                    .insert(latency.what.to_owned(), json!({ "median_us": median, "longest_us": longest }));
+            }
+            report.detail(area, "latencies", figures.into());
+        }
+        Err(error) => report.found(area, error.to_string(), remedy::against(&error, spec)),
+    }
+}
