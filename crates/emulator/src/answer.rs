@@ -3,6 +3,7 @@
 //! The engine speaks in these values and knows nothing of TDS; the wire layer
 //! turns them into tokens and knows nothing of SQL.
 
+use serde::{Deserialize, Serialize};
 use time::PrimitiveDateTime;
 
 /// One piece of an answer. Pieces are sent in the order given.
@@ -108,7 +109,7 @@ impl Column {
 }
 
 /// A SQL type. Lengths are characters (bytes for binary); 0 stands for `max`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum SqlType {
     /// `bit`
     Bit,
@@ -162,7 +163,7 @@ pub enum SqlType {
 }
 
 /// A value. Which variant a type uses is stated at [`SqlType`] where it is not plain.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Value {
     /// NULL of any type
     Null,

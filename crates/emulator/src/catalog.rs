@@ -7,6 +7,7 @@ pub mod name;
 pub mod object;
 pub mod permission;
 pub mod principal;
+pub mod saved;
 pub mod seed;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

@@ -1,22 +1,37 @@
 //! The fake Entra tenant that `FROM EXTERNAL PROVIDER` and tokens are looked up in.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::catalog::name::same;
 
 /// A person.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct DirectoryUser {
     /// userPrincipalName
     pub upn: String,
     /// Object id, a UUID: the SID of the user.
     pub object_id: String,
+    /// displayName; the UPN where it is left out.
+    #[serde(default)]
+    pub display_name: Option<String>,
+    /// accountEnabled
+    #[serde(default = "yes")]
+    pub account_enabled: bool,
+    /// userType: `Member` or `Guest`.
+    #[serde(default)]
+    pub user_type: Option<String>,
+    /// mail
+    #[serde(default)]
+    pub mail: Option<String>,
+    /// onPremisesImmutableId
+    #[serde(default)]
+    pub on_premises_immutable_id: Option<String>,
 }
 
 /// A security group.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct DirectoryGroup {
     /// Not unique.
@@ -26,22 +41,96 @@ pub struct DirectoryGroup {
     /// UPNs of people, display names or application ids of applications, display names of groups.
     #[serde(default)]
     pub members: Vec<String>,
+    /// securityEnabled
+    #[serde(default = "yes")]
+    pub security_enabled: bool,
 }
 
 /// An application or managed identity.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct DirectoryApp {
     /// Not unique.
     pub display_name: String,
     /// Client id, a UUID: the SID of the application.
     pub app_id: String,
-    /// Object id.
+    /// Object id of the service principal.
     pub object_id: String,
+    /// Object id of the registration, which is another object.
+    #[serde(default)]
+    pub registration_id: Option<String>,
+    /// accountEnabled of the service principal.
+    #[serde(default = "yes")]
+    pub account_enabled: bool,
+    /// Whether Graph lets it read.
+    #[serde(default = "yes")]
+    pub reads_directory: bool,
+    /// Client secrets.
+    #[serde(default)]
+    pub secrets: Vec<AppSecret>,
+    /// Certificates as PEM.
+    #[serde(default)]
+    pub certificates: Vec<String>,
+    /// Federated identity credentials.
+    #[serde(default)]
+    pub federated: Vec<FederatedCredential>,
+}
+
+/// A client secret of an application.
+#[derive(Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct AppSecret {
+    /// The secret.
+    pub value: String,
+    /// Seconds since 1970 from which it holds no more.
+    #[serde(default)]
+    pub expires: Option<i64>,
+}
+
+impl std::fmt::Debug for AppSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AppSecret").field("expires", &self.expires).finish_non_exhaustive()
+    }
+}
+
+/// Whose tokens an application takes for its own.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct FederatedCredential {
+    /// Its id; a new one gets one.
+    #[serde(default)]
+    pub id: String,
+    /// Its name, unique in the application.
+    pub name: String,
+    /// `iss` of the tokens.
+    pub issuer: String,
+    /// `sub` of the tokens.
+    pub subject: String,
+    /// `aud` of the tokens, one.
+    pub audiences: Vec<String>,
+    /// Seconds since 1970 from which it works.
+    #[serde(default)]
+    pub works_from: i64,
+}
+
+/// Objects that were deleted and can be restored for 30 days.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Deleted {
+    /// People.
+    pub users: Vec<DirectoryUser>,
+    /// Groups.
+    pub groups: Vec<DirectoryGroup>,
+    /// Applications.
+    pub apps: Vec<DirectoryApp>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// What the tenant holds. Names may occur twice.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Directory {
     /// People.
@@ -52,6 +141,8 @@ pub struct Directory {
     pub apps: Vec<DirectoryApp>,
     /// Whether the server's own identity may not read the directory, so that applications get 33134.
     pub server_identity_blind: bool,
+    /// Deleted items.
+    pub deleted: Deleted,
     /// Names that look-ups do not find before an instant (replication in the tenant takes its time).
     #[serde(skip)]
     pub hidden_until: Vec<(String, OffsetDateTime)>,
@@ -123,6 +214,7 @@ impl Directory {
                 if !reached[index] && group.members.iter().any(|member| same(member, name)) {
                     reached[index] = true;
                     open.push(&group.display_name);
+                    open.push(&group.object_id);
                 }
             }
         }

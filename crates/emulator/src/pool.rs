@@ -8,11 +8,16 @@ pub(crate) mod token;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
 use crate::answer::ServerError;
 use crate::catalog::Catalog;
 use crate::catalog::principal::{Login, PrincipalKind};
+use crate::catalog::saved::Unfit;
 use crate::directory::Directory;
 use crate::faults::{Armed, Fault, Faults};
+use crate::saved::SavedPool;
 use crate::session::Session;
 use crate::session_port::{Engine, LoginRequest, SessionPort};
 
@@ -20,7 +25,8 @@ use config::PoolConfig;
 use sessions::{Arrival, Sessions};
 
 /// Whether the pool runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Power {
     /// It runs.
     Online,
@@ -172,9 +178,14 @@ impl Pool {
         self.lock().sessions.live()
     }
 
-    /// Changes the tenant.
-    pub fn change_directory(&self, change: impl FnOnce(&mut Directory)) {
-        change(&mut self.lock().directory);
+    /// Whether the pool runs.
+    pub fn power(&self) -> Power {
+        self.lock().power
+    }
+
+    /// Changes the tenant, or looks at it.
+    pub fn change_directory<T>(&self, change: impl FnOnce(&mut Directory) -> T) -> T {
+        change(&mut self.lock().directory)
     }
 
     /// The pool's catalog as it is now; it does not change any more.
@@ -188,6 +199,39 @@ impl Pool {
         state.sessions.kill_all();
         state.locks.clear();
         state.own = Arc::clone(snapshot);
+    }
+
+    /// Everything that a state file keeps of the pool.
+    pub fn save(&self) -> SavedPool {
+        let state = self.lock();
+        SavedPool {
+            power: state.power,
+            own: state.own.save(),
+            master: state.master.save(),
+            directory: state.directory.clone(),
+            hidden_until: state
+                .directory
+                .hidden_until
+                .iter()
+                .map(|(n, t)| (n.clone(), t.unix_timestamp()))
+                .collect(),
+        }
+    }
+
+    /// Puts what a state file kept in place. Every session is cut. Nothing changes if it does not fit together.
+    pub fn load(&self, saved: SavedPool) -> Result<(), Unfit> {
+        let (own, master) = (Catalog::load(saved.own)?, Catalog::load(saved.master)?);
+        let mut state = self.lock();
+        state.sessions.kill_all();
+        state.locks.clear();
+        state.power = saved.power;
+        state.own = Arc::new(own);
+        state.master = Arc::new(master);
+        state.directory = saved.directory;
+        let instant = |at| OffsetDateTime::from_unix_timestamp(at).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        state.directory.hidden_until =
+            saved.hidden_until.into_iter().map(|(name, at)| (name, instant(at))).collect();
+        Ok(())
     }
 
     /// The state. A panic in one session does not take the pool from the others: statements check before they change.

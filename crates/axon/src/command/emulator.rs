@@ -1,10 +1,17 @@
 //! `axon emulator`
 
-mod control;
+use std::net::SocketAddr;
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
+use axon_emulator::clock::MovableClock;
+use axon_emulator::cloud::Cloud;
+use axon_emulator::cloud::state::CloudState;
+use axon_emulator::control::{Control, Levers};
 use axon_emulator::directory::Directory;
+use axon_emulator::http::Neighbours;
 use axon_emulator::pool::config::{PoolConfig, PoolKind};
+use axon_emulator::saved::SavedState;
 use axon_emulator::server::config::{Encryption, Identity, WireConfig};
 use axon_emulator::{Emulator, EmulatorConfig};
 use tokio::signal::unix::{SignalKind, signal};
@@ -18,18 +25,19 @@ pub async fn run(args: EmulatorArgs) -> anyhow::Result<Status> {
     else {
         bail!("--admin is NAME:PASSWORD");
     };
-    if !args.listen.ip().is_loopback() {
-        bail!(
-            "--listen {} is not on loopback: the emulator checks no signatures and is for this machine only",
-            args.listen
-        );
+    let addresses =
+        [("--listen", Some(args.listen)), ("--control", args.control), ("--rest-listen", args.rest_listen)];
+    for (option, address) in addresses.iter().filter_map(|(option, address)| Some((option, (*address)?))) {
+        only_here(option, address)?;
     }
     let mut pool = PoolConfig::new(admin, password);
     pool.kind = match args.kind {
         Kind::Dedicated => PoolKind::Dedicated,
         Kind::Serverless => PoolKind::Serverless,
     };
-    pool.entra_admin = args.entra_admin;
+    pool.entra_admin = args.entra_admin.clone();
+    let clock = Arc::new(MovableClock::default());
+    pool.clock = clock.clone();
     if let Some(file) = &args.directory {
         let text = std::fs::read_to_string(file)
             .with_context(|| format!("cannot read --directory {}", file.display()))?;
@@ -45,8 +53,39 @@ pub async fn run(args: EmulatorArgs) -> anyhow::Result<Status> {
     let emulator = Emulator::bind(args.listen, EmulatorConfig { pool, wire })
         .await
         .with_context(|| format!("cannot listen on {}", args.listen))?;
-    if let Some(control) = args.control {
-        control::listen(control, emulator.pool().clone()).await?;
+    let cloud = match args.rest_listen {
+        Some(_) => Some(Cloud::new(emulator.pool().clone(), seed(&args)?)),
+        None => None,
+    };
+    let pool = emulator.pool().clone();
+    if let Some(file) = &args.state
+        && let Some(saved) = SavedState::read(file)?
+    {
+        saved.restore(&pool, cloud.as_deref()).with_context(|| format!("--state {}", file.display()))?;
+    }
+    let levers =
+        Levers { pool: pool.clone(), cloud: cloud.clone(), clock: Some(clock), file: args.state.clone() };
+    let control = match args.control {
+        Some(address) => Some(
+            Control::start(address, levers)
+                .await
+                .with_context(|| format!("cannot listen on --control {address}"))?,
+        ),
+        None => None,
+    };
+    let neighbours = match (args.rest_listen, &cloud) {
+        (Some(address), Some(cloud)) => Some(
+            Neighbours::start(address, cloud.clone())
+                .await
+                .with_context(|| format!("cannot listen on --rest-listen {address}"))?,
+        ),
+        _ => None,
+    };
+    if let Some(control) = &control {
+        println!("control on {}", control.address());
+    }
+    if let Some(neighbours) = &neighbours {
+        println!("rest on {}", neighbours.address());
     }
     println!("listening on {}", emulator.local_addr());
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
@@ -58,5 +97,27 @@ pub async fn run(args: EmulatorArgs) -> anyhow::Result<Status> {
             }
         })
         .await;
+    drop((control, neighbours));
+    if let Some(file) = &args.state {
+        SavedState::of(&pool, cloud.as_deref()).write(file)?;
+    }
     Ok(Status::Done)
+}
+
+fn only_here(option: &str, address: SocketAddr) -> anyhow::Result<()> {
+    if !address.ip().is_loopback() {
+        bail!(
+            "{option} {address} is not on loopback: the emulator checks no signatures and is for this machine only"
+        );
+    }
+    Ok(())
+}
+
+/// What the neighbours begin with.
+fn seed(args: &EmulatorArgs) -> anyhow::Result<CloudState> {
+    let Some(file) = &args.cloud else { return Ok(CloudState::default()) };
+    let text =
+        std::fs::read_to_string(file).with_context(|| format!("cannot read --cloud {}", file.display()))?;
+    serde_json::from_str(&text)
+        .with_context(|| format!("--cloud {} is not what docs/EMULATOR.md describes", file.display()))
 }

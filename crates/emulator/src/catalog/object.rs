@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use time::PrimitiveDateTime;
 
 use crate::answer::{SqlType, Value};
 
 /// A row of `sys.schemas`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Schema {
     /// `schema_id`
     pub id: i32,
@@ -18,7 +19,7 @@ pub struct Schema {
 }
 
 /// What an object is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ObjectKind {
     /// `U`
     Table,
@@ -57,7 +58,7 @@ impl ObjectKind {
 }
 
 /// A column of a table or view.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TableColumn {
     /// `column_id`, from 1; never used again after a drop.
     pub id: i32,
@@ -74,7 +75,7 @@ pub struct TableColumn {
 }
 
 /// How a table is spread over the distributions.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Distribution {
     /// `ROUND_ROBIN`
     RoundRobin,
@@ -85,7 +86,7 @@ pub enum Distribution {
 }
 
 /// A row of `sys.objects`, with what belongs to it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Object {
     /// `object_id`
     pub id: i32,
@@ -104,11 +105,28 @@ pub struct Object {
     /// How it is spread (tables).
     pub distribution: Option<Distribution>,
     /// Rows of a table, each as long as `columns`. Shared, so that a transaction can keep the old ones.
+    #[serde(with = "shared")]
     pub rows: Arc<Vec<Vec<Value>>>,
     /// When it was made.
     pub created: PrimitiveDateTime,
     /// When it was changed last.
     pub modified: PrimitiveDateTime,
+}
+
+mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    use crate::answer::Value;
+
+    pub(super) fn serialize<S: Serializer>(rows: &Arc<Vec<Vec<Value>>>, s: S) -> Result<S::Ok, S::Error> {
+        rows.as_ref().serialize(s)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Arc<Vec<Vec<Value>>>, D::Error> {
+        Vec::deserialize(d).map(Arc::new)
+    }
 }
 
 impl Object {
@@ -119,7 +137,7 @@ impl Object {
 }
 
 /// A workload classifier.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Classifier {
     /// `classifier_id`
     pub id: i32,

@@ -1,7 +1,9 @@
 //! Permissions: what can be granted, on what, and the rows that say so.
 
+use serde::{Deserialize, Serialize};
+
 /// Kinds of securables; the number is `sys.database_permissions.class`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Class {
     /// 0: the database itself.
     Database,
@@ -36,7 +38,7 @@ impl Class {
 }
 
 /// One thing on which permissions are given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Securable {
     /// What kind of thing.
     pub class: Class,
@@ -74,7 +76,7 @@ impl Securable {
 macro_rules! actions {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, $code:literal, $scope:ident;)+) => {
         /// A permission by name.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum Action { $(#[doc = $name] $variant,)+ }
 
         impl Action {
@@ -177,7 +179,7 @@ impl Action {
 }
 
 /// What a row says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum State {
     /// `D`
     Deny,
@@ -217,7 +219,7 @@ impl State {
 }
 
 /// What identifies a row of `sys.database_permissions`; ordered so that one grantee's rows stand together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PermissionKey {
     /// Who has it.
     pub grantee: i32,

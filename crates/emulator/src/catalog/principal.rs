@@ -1,5 +1,6 @@
 //! Users and roles of the database, and the logins of the server.
 
+use serde::{Deserialize, Serialize};
 use time::PrimitiveDateTime;
 
 /// The `public` role.
@@ -16,7 +17,7 @@ pub const SYS: i32 = 4;
 pub const DB_OWNER: i32 = 16384;
 
 /// What a principal is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum PrincipalKind {
     /// `S`: a SQL user, with or without login.
     SqlUser,
@@ -51,7 +52,7 @@ impl PrincipalKind {
 }
 
 /// How a principal signs in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Authentication {
     /// 0: not at all.
     None,
@@ -82,7 +83,7 @@ impl Authentication {
 }
 
 /// A row of `sys.database_principals`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Principal {
     /// `principal_id`
     pub id: i32,
@@ -114,7 +115,7 @@ impl Principal {
 }
 
 /// A login of the server.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Login {
     /// `principal_id` at the server.
     pub id: i32,

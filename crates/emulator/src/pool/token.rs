@@ -11,6 +11,13 @@ use crate::errors;
 /// Longest token that is looked at.
 const MAX_TOKEN: usize = 128 * 1024;
 
+/// Audiences of tokens for SQL, in the three clouds.
+const SQL: [&str; 3] = [
+    "https://database.windows.net",
+    "https://database.usgovcloudapi.net",
+    "https://database.chinacloudapi.cn",
+];
+
 /// What a token says about who holds it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
@@ -25,6 +32,7 @@ pub(crate) struct Claims {
     pub(crate) tid: Option<String>,
     pub(crate) groups: Vec<String>,
     exp: Option<i64>,
+    aud: Option<String>,
 }
 
 impl Claims {
@@ -38,6 +46,10 @@ impl Claims {
         let payload = parts.nth(1).filter(|_| parts.clone().count() == 1).ok_or_else(refused)?;
         let bytes = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).map_err(|_| refused())?;
         let claims: Self = serde_json::from_slice(&bytes).map_err(|_| refused())?;
+        // A token for another service is not taken; one that names none is, for short tests.
+        if claims.aud.as_deref().is_some_and(|aud| !SQL.contains(&aud.trim_end_matches('/'))) {
+            return Err(refused());
+        }
         if claims.exp.is_some_and(|exp| exp <= now.unix_timestamp()) {
             return Err(errors::token_expired());
         }

@@ -1,40 +1,31 @@
-//! The emulator's levers: one command a line over a loopback socket, one answer a line.
+//! One command a line, one answer a line.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
-use axon_emulator::ServerError;
-use axon_emulator::faults::{Armed, Fault};
-use axon_emulator::pool::{Pool, Power};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpStream;
 
+use super::Levers;
+use crate::answer::ServerError;
+use crate::faults::{Armed, Fault};
+use crate::pool::{Pool, Power};
+
+/// The longest line.
+const MOST: u64 = 64 * 1024;
 const HELP: &str = "power online|paused|resuming|scaling; cut; clear; directory-down TIMES; latency MILLIS TIMES [TEXT]; \
                     login NUMBER MESSAGE; statement NUMBER before|after [TEXT]; hangup before|after [TEXT]";
 
-/// Listens for commands, and says where.
-pub async fn listen(address: SocketAddr, pool: Arc<Pool>) -> anyhow::Result<()> {
-    if !address.ip().is_loopback() {
-        bail!("--control {address} is not on loopback");
-    }
-    let listener =
-        TcpListener::bind(address).await.with_context(|| format!("cannot listen on --control {address}"))?;
-    println!("control on {}", listener.local_addr()?);
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(converse(stream, pool.clone()));
-        }
-    });
-    Ok(())
-}
-
-async fn converse(stream: TcpStream, pool: Arc<Pool>) {
+/// Takes commands until the end.
+pub(super) async fn converse(stream: TcpStream, levers: &Levers) {
     let (read, mut write) = stream.into_split();
-    let mut lines = BufReader::new(read).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
-        let answer = match obey(&line, &pool) {
+    let mut read = BufReader::new(read);
+    loop {
+        let mut line = String::new();
+        match (&mut read).take(MOST).read_line(&mut line).await {
+            Ok(length) if length > 0 && line.ends_with('\n') => {}
+            _ => return,
+        }
+        let answer = match obey(&line, &levers.pool) {
             Some(()) => "ok\n".to_owned(),
             None => format!("not a command; {HELP}\n"),
         };
@@ -105,4 +96,22 @@ fn after(word: &str) -> Option<bool> {
 fn rest<'a>(words: impl Iterator<Item = &'a str>) -> Option<String> {
     let text = words.collect::<Vec<_>>().join(" ");
     (!text.is_empty()).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::pool;
+
+    #[test]
+    fn a_line_moves_a_lever_or_says_nothing_was_done() {
+        let pool = pool();
+        assert_eq!(obey("power paused", &pool), Some(()));
+        assert_eq!(pool.power(), Power::Paused);
+        assert_eq!(obey("hangup after GRANT SELECT", &pool), Some(()));
+        assert_eq!(pool.faults_waiting(), 1);
+        for bad in ["", "power", "power on", "latency x 1", "hangup sometimes", "statement 1"] {
+            assert_eq!(obey(bad, &pool), None, "{bad}");
+        }
+    }
 }
