@@ -62,17 +62,17 @@ pub(in crate::cloud) fn check(
 ) -> Result<Caller, Box<Reply>> {
     let Some(wanted) = service.audience() else { return Ok(Caller::default()) };
     if request.header("authorization").is_none() {
-        return Err(Box::new(refusal(service, Cause::Missing));
+        return Err(Box::new(refusal(service, Cause::Missing)));
     }
     let claims = claims(request).ok_or_else(|| Box::new(refusal(service, Cause::Broken)))?;
     if claims.aud.trim_end_matches('/') != wanted {
-        return Err(Box::new(refusal(service, Cause::Audience));
+        return Err(Box::new(refusal(service, Cause::Audience)));
     }
     if claims.tid.as_deref().is_some_and(|own| !own.eq_ignore_ascii_case(tenant)) {
-        return Err(Box::new(refusal(service, Cause::Tenant));
+        return Err(Box::new(refusal(service, Cause::Tenant)));
     }
     if claims.exp <= now {
-        return Err(Box::new(refusal(service, Cause::Expired));
+        return Err(Box::new(refusal(service, Cause::Expired)));
     }
     let groups = groups_of(directory, &claims.oid);
     Ok(Caller { id: claims.oid, client: claims.appid, groups })
