@@ -1,6 +1,6 @@
 # `make` lists the recipes.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust lint fmt bench docs dev deps fuzz
+.PHONY: help demo test test-rust lint fmt bench docs dev deps fuzz soak planted
 
 help: ## Lists the recipes
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,13 @@ lint: ## Formatting, clippy, and which crates stay pure
 
 fmt: ## Formats all code
 	@cargo fmt --all
+
+soak: ## Ten thousand random stories, each fault 500 times or more (docs/SIMULATION.md)
+	@cargo build --release --quiet -p axon-simulation --bin soak
+	@cargo run --release --quiet -p axon-simulation --bin soak -- --seeds 10000 --at-least 500 $(ARGS)
+
+planted: ## Plants twenty bugs one by one, and looks whether the simulation finds each
+	@./tests/simulation/planted.sh
 
 fuzz: ## Ten minutes for each fuzz target (nightly toolchain, cargo-fuzz)
 	@./fuzz/run.sh 600

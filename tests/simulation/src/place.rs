@@ -36,7 +36,7 @@ pub struct Place {
     troubles: Arc<Troubles>,
     session: Mutex<Option<Session>>,
     ledger: Arc<Mutex<Vec<Ran>>>,
-    looks: std::sync::atomic::AtomicU64,
+    looks: Arc<std::sync::atomic::AtomicU64>,
     full: crate::memory::Levers,
 }
 
@@ -77,14 +77,9 @@ impl Place {
         troubles: Arc<Troubles>,
         ledger: Arc<Mutex<Vec<Ran>>>,
         full: crate::memory::Levers,
+        looks: Arc<std::sync::atomic::AtomicU64>,
     ) -> Self {
-        let looks = std::sync::atomic::AtomicU64::new(0);
         Self { pool, clock, troubles, session: Mutex::default(), ledger, looks, full }
-    }
-
-    /// How often everything was read.
-    pub fn looks(&self) -> u64 {
-        self.looks.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     fn session(&self) -> MutexGuard<'_, Option<Session>> {
@@ -164,9 +159,13 @@ impl Place {
         }
         let mut held = self.session();
         let Some(session) = held.as_mut() else { return Vec::new() };
+        let catalog = self.pool.snapshot();
+        let sid = catalog.principal_named(principal.as_str()).and_then(|p| p.sid.as_deref()).unwrap_or(&[0]);
+        let sid: String = sid.iter().map(|byte| format!("{byte:02X}")).collect();
         let who = principal.as_str().replace('\'', "''");
         let answers = session.batch(&format!(
-            "SELECT session_id FROM sys.dm_pdw_exec_sessions WHERE login_name = N'{who}' AND status IN ('ACTIVE', 'IDLE')"
+            "SELECT session_id FROM sys.dm_pdw_exec_sessions \
+             WHERE (login_name = N'{who}' OR security_id = 0x{sid}) AND status IN ('ACTIVE', 'IDLE')"
         ));
         let rows = answers.into_iter().filter_map(|answer| match answer {
             Answer::Row(values) => values.into_iter().next(),

@@ -215,7 +215,7 @@ impl Story {
         let bit = self.chance.below(9);
         let what = power(bit);
         let upn = format!("p{}@acme.com", self.chance.below(crate::people::NAMES));
-        let looks: u64 = self.world.processes.iter().map(|p| p.place.looks()).sum();
+        let looks = self.world.looks();
         let bearer = self.world.bearer(&upn);
         let sql = match self.chance.below(10) {
             0 => format!("GRANT {what} TO axon_r{role}"),
@@ -235,6 +235,10 @@ impl Story {
                 self.world.books.drift_grant(role, bit);
             }
             if let Some(who) = bearer {
+                if sql.starts_with("DROP USER") {
+                    // Whoever drops a user by hand ends its sessions: nothing in the catalog tells of them afterwards.
+                    self.world.people[who].session = None;
+                }
                 if sql.contains("addrolemember 'axon") {
                     self.world.books.drift_member(who, role);
                 }
@@ -331,7 +335,7 @@ impl Story {
         ));
         self.world.check_powers()?;
         self.world.check_scope()?;
-        if finished(summary.state) && !tick.again && self.seen(process) {
+        if finished(summary.state) && !tick.again && self.seen() {
             let waits: Vec<String> = summary.waiting.iter().map(|w| w.what.clone()).collect();
             self.world.check_leavers(&waits)?;
             if summary.state == State::Converged {
@@ -342,9 +346,9 @@ impl Story {
         Ok(())
     }
 
-    /// Whether this process read the pool since somebody changed it by hand.
-    fn seen(&self, _process: usize) -> bool {
-        let looks: u64 = self.world.processes.iter().map(|p| p.place.looks()).sum();
+    /// Whether the pool was read since somebody changed it by hand, by the one process that there is.
+    fn seen(&self) -> bool {
+        let looks = self.world.looks();
         self.world.processes.len() == 1 && self.world.books.fresh(looks)
     }
 
@@ -445,6 +449,7 @@ impl Story {
 
     /// The disk under the store is full for a while: what gives stops, what takes away goes on.
     async fn full_disk(&mut self) -> Result<(), String> {
+        self.world.troubles.clear();
         self.world.levers.set_full(true);
         self.owing = true;
         let before = self.world.levers.refused();
@@ -454,7 +459,7 @@ impl Story {
             if self.given() > gave {
                 return Err("something was given while no record of it could be written".to_owned());
             }
-            if summary.state == State::StoreFailed && self.seen(process) && !self.world.troubles.waits() {
+            if summary.state == State::StoreFailed && self.seen() && !self.world.troubles.waits() {
                 let waits: Vec<String> = summary.waiting.iter().map(|w| w.what.clone()).collect();
                 self.world.check_leavers(&waits)?;
             }
@@ -490,7 +495,7 @@ impl Story {
             self.world.clock.advance(wait);
             last = self.run(0).await?;
             self.owing = false;
-            if last.state == State::Converged && self.seen(0) {
+            if last.state == State::Converged && self.seen() {
                 self.records().await?;
                 return self.world.check_wanted();
             }

@@ -48,8 +48,6 @@ impl axon_emulator::clock::Clock for PoolClock {
 pub struct Process {
     /// Its ticker.
     pub ticker: Ticker,
-    /// Its way to the pool.
-    pub place: Arc<Place>,
 }
 
 /// Everything.
@@ -72,6 +70,7 @@ pub struct World {
     /// The processes.
     pub processes: Vec<Process>,
     started: u32,
+    looks: Arc<std::sync::atomic::AtomicU64>,
     /// The troubles.
     pub troubles: Arc<Troubles>,
     /// Every statement that ran.
@@ -128,6 +127,7 @@ impl World {
             map: (map, parsed(&map)),
             processes: Vec::new(),
             started: 0,
+            looks: Arc::default(),
             troubles: Arc::default(),
             ledger: Arc::default(),
             people: Vec::new(),
@@ -178,9 +178,10 @@ impl World {
             self.troubles.clone(),
             self.ledger.clone(),
             self.levers.clone(),
+            self.looks.clone(),
         ));
-        let ticker = controller.ticker("warehouse".parse().expect("a target's name"), place.clone());
-        self.processes.push(Process { ticker, place });
+        let ticker = controller.ticker("warehouse".parse().expect("a target's name"), place);
+        self.processes.push(Process { ticker });
     }
 
     fn act(&self, actor: Actor) -> Act {
@@ -349,6 +350,11 @@ impl World {
         self.people
             .iter()
             .position(|human| axon_emulator::directory::sid_of(&human.object).is_some_and(|own| own == sid))
+    }
+
+    /// How often all of the pool was read.
+    pub fn looks(&self) -> u64 {
+        self.looks.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     /// All bits of roles.
