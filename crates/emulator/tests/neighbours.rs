@@ -1,4 +1,5 @@
 //! The pool's neighbours over HTTP: shapes, pages, refusals, delays, faults, and the levers beside them.
+#![expect(clippy::unwrap_used, reason = "test support fails like a test")]
 
 #[path = "neighbours/stage.rs"]
 mod stage;

@@ -163,8 +163,8 @@ async fn rights_subscriptions_and_the_last_owner() {
         stage.call(ARM, "GET", &assignments(FACTORY), None).await.is(400).code(),
         "MissingApiVersionParameter"
     );
-    let last = format!("{}/55555555-5555-5555-5555-555555555555?{V}", assignments("/subscriptions/s"));
-    let kept = stage.call(ARM, "DELETE", &last, None).await.is(400);
+    let owner = format!("{}/55555555-5555-5555-5555-555555555555?{V}", assignments("/subscriptions/s"));
+    let kept = stage.call(ARM, "DELETE", &owner, None).await.is(400);
     assert_eq!(kept.body["error"]["message"], "Cannot delete the last RBAC admin assignment.");
     // A principal that is gone leaves its row, which counts and can be removed.
     put(&stage, 1, FACTORY, READER, ANN, None).await.is(201);

@@ -1,5 +1,4 @@
 //! A small tenant, its services and levers, and a client.
-#![expect(clippy::unwrap_used, reason = "test support fails like a test")]
 
 use std::sync::Arc;
 
