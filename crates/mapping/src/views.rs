@@ -124,3 +124,140 @@ pub fn compile_all<'v>(
     }
     (bodies, faults)
 }
+
+#[cfg(test)]
+mod tests {
+    use axon_reconcile::view_body::{Cell, Rows, TypedMask};
+
+    use super::*;
+    use crate::place::Place;
+    use crate::secure_view::{Comparison, Mask, Operand, RowLine, RowOp, Shown, ViewColumn};
+
+    fn name(text: &str) -> SqlName {
+        SqlName::parse(text).unwrap()
+    }
+
+    fn object(schema: &str, table: &str) -> ObjectName {
+        ObjectName { schema: name(schema), name: name(table) }
+    }
+
+    fn place() -> Place {
+        Place { file: "map.yaml".into(), line: 7, column: 3 }
+    }
+
+    fn view(columns: &[(&str, Shown)]) -> SecureView {
+        let column = |(text, shown): &(&str, Shown)| ViewColumn {
+            name: name(text),
+            shown: shown.clone(),
+            place: place(),
+        };
+        SecureView {
+            name: object("secure", "orders"),
+            place: place(),
+            targets: Vec::new(),
+            from: object("sales", "orders"),
+            columns: columns.iter().map(column).collect(),
+            rows: Vec::new(),
+        }
+    }
+
+    fn masked(mask: Mask) -> Shown {
+        Shown::Masked { mask, unless: Vec::new() }
+    }
+
+    /// Compiles beside a table whose owner is this, with columns `id int, mail, phone_home, phone_work nvarchar(40)`.
+    fn with<T>(owner: &str, of: impl FnOnce(&Surroundings<'_>) -> T) -> T {
+        let text = ColumnType::Text { national: true, fixed: false, length: Some(40) };
+        let texts = ["mail", "phone_home", "phone_work"].map(|column| (name(column), text));
+        let columns = [(name("id"), ColumnType::Int)].into_iter().chain(texts).collect();
+        let table = BaseTable { owner: Some(name(owner)), columns };
+        let from = object("sales", "orders");
+        of(&Surroundings {
+            tables: &BTreeMap::from([(from, table)]),
+            schemas: &BTreeMap::from([(name("secure"), Some(name("axon_owner")))]),
+            roles: &BTreeMap::new(),
+            tags: &BTreeMap::from([("pii".to_owned(), BTreeSet::from([(from, name("mail"))]))]),
+        })
+    }
+
+    fn compiled(view: &SecureView) -> Result<ViewBody, String> {
+        with("axon_owner", |within| compile(view, within))
+            .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+    }
+
+    #[test]
+    fn a_pattern_and_a_tag_mask_what_they_fit_and_nothing_unknown_is_shown() {
+        let body = compiled(&view(&[
+            ("tag:pii", masked(Mask::Email)),
+            ("PHONE_*", masked(Mask::Digits)),
+            ("phone_work", Shown::Clear),
+            ("gone", Shown::Hidden),
+        ]));
+        let found: Vec<(&str, bool)> =
+            body.unwrap().columns.iter().map(|c| (c.name.as_str(), c.cell == Cell::Clear)).collect();
+        // `id` is named by nothing: it is not there.
+        assert_eq!(found, [("phone_work", true), ("mail", false), ("phone_home", false)]);
+        let body = compiled(&view(&[("id", Shown::Clear), ("*", Shown::Hidden)])).unwrap();
+        assert_eq!(body.columns.len(), 1);
+        let body = compiled(&view(&[("*", masked(Mask::Null)), ("tag:pii", Shown::Hidden)])).unwrap();
+        assert_eq!(body.columns.len(), 3);
+        assert!(body.columns.iter().all(|c| matches!(c.cell, Cell::Masked { mask: TypedMask::Null, .. })));
+    }
+
+    #[test]
+    fn what_cannot_be_carried_out_is_said_with_place_and_remedy() {
+        for (columns, says) in [
+            (vec![("*", Shown::Clear)], "nobody has named"),
+            (vec![("tag:secret", masked(Mask::Null))], "no tag is named"),
+            (vec![("gone", Shown::Clear)], "has no column gone"),
+            (vec![("id", masked(Mask::Email))], "mask email cannot stand in column id of type int"),
+            (vec![("mail*", masked(Mask::Null)), ("tag:pii", masked(Mask::Email))], "masked in two ways"),
+            (vec![("id", Shown::Hidden)], "shows no column"),
+        ] {
+            let found = compiled(&view(&columns)).unwrap_err();
+            assert!(found.starts_with("map.yaml:7:3: view secure.orders shows nothing"), "{found}");
+            assert!(found.contains(says) && found.contains("\n    = "), "{found}");
+        }
+        let of_dbo = with("dbo", |within| compile(&view(&[("id", Shown::Clear)]), within));
+        assert!(of_dbo.unwrap_err()[0].message.contains("different owners"));
+    }
+
+    #[test]
+    fn a_comparison_that_its_column_cannot_bear_is_refused() {
+        for (column, op, operand) in [
+            ("gone", RowOp::Eq, Operand::Number("1".into())),
+            ("id", RowOp::Eq, Operand::Text("x".into())),
+            ("id", RowOp::Eq, Operand::Number("1.5".into())),
+            ("id", RowOp::Eq, Operand::Number("99999999999".into())),
+            ("id", RowOp::Ne, Operand::User("level".into())),
+            ("id", RowOp::Last, Operand::Number("90".into())),
+            ("mail", RowOp::Gt, Operand::Text("m".into())),
+            ("mail", RowOp::Eq, Operand::Text("a\0b".into())),
+        ] {
+            let mut view = view(&[("id", Shown::Clear)]);
+            let all = vec![Comparison { column: name(column), op, operand }];
+            view.rows = vec![RowLine::Where { text: String::new(), all: all.clone(), place: place() }];
+            assert!(compiled(&view).is_err(), "{all:?}");
+        }
+        let mut view = view(&[("id", Shown::Clear)]);
+        assert_eq!(compiled(&view).unwrap().rows, Rows::All);
+        view.rows = vec![RowLine::Role("finance".parse().unwrap())];
+        // A role without a role in the pool is looked up in the profile.
+        let needs = Needs::of([&compiled(&view).unwrap()]);
+        assert_eq!(needs.values, BTreeSet::from([(ROLES.to_owned(), "finance".to_owned())]));
+    }
+
+    #[test]
+    fn one_name_twice_and_a_view_of_a_view_have_no_body() {
+        let one = view(&[("id", Shown::Clear)]);
+        let mut other = one.clone();
+        other.name = object("SECURE", "Orders");
+        let mut nested = one.clone();
+        (nested.name, nested.from) = (object("secure", "more"), one.name);
+        let (bodies, faults) = with("axon_owner", |within| compile_all([&one, &other, &nested], within));
+        assert_eq!(bodies, []);
+        let said: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        assert!(said[0].contains("it has the name of secure.orders"), "{said:?}");
+        assert!(said[1].contains("is a secure view itself"), "{said:?}");
+    }
+}
