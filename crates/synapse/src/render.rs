@@ -15,7 +15,7 @@ pub(crate) use query::{
     MOST_NAMES, NamedMembers, Query, everything, greeting, named, ping, sessions, untold,
 };
 
-pub use view::{Managed, RoleTest, ViewVerb, secure_view};
+pub use view::{Managed, RoleTest, ViewVerb, managed_schema, secure_view};
 
 /// The text of one batch.
 #[derive(Debug, Clone, PartialEq, Eq)]

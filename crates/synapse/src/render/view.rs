@@ -41,6 +41,24 @@ pub enum ViewVerb {
     Alter,
 }
 
+/// What makes the managed schema and its tables, one statement a batch, in order. The owner has no login and owns the views' schemas too.
+pub fn managed_schema(schema: SqlName, owner: SqlName) -> [Sql; 3] {
+    let (schema, owner) = (Bracketed(schema), Bracketed(owner));
+    [
+        format!("CREATE SCHEMA {schema} AUTHORIZATION {owner}"),
+        format!(
+            "CREATE TABLE {schema}.[profile] ([principal] nvarchar(128) NOT NULL, \
+             [attribute] nvarchar(256) NOT NULL, [value] nvarchar(1024) NOT NULL) \
+             WITH (DISTRIBUTION = REPLICATE, HEAP)"
+        ),
+        format!(
+            "CREATE TABLE {schema}.[mask_keys] ([id] nvarchar(450) NOT NULL, [mask_key] nvarchar(64) NOT NULL) \
+             WITH (DISTRIBUTION = REPLICATE, HEAP)"
+        ),
+    ]
+    .map(Sql)
+}
+
 const EXACTLY: &str = "COLLATE Latin1_General_100_BIN2";
 
 /// The statement that makes or changes a view.

@@ -7,10 +7,11 @@ use axon_emulator::clock::FixedClock;
 use axon_emulator::session::Session;
 use axon_emulator::{Answer, Credentials, LoginRequest, Pool, PoolConfig, Value};
 use axon_mapping::views::ProfileRow;
+use axon_synapse::render::managed_schema;
 use time::OffsetDateTime;
 use time::macros::datetime;
 
-use crate::policy::{Datum, Reader, Row};
+use crate::policy::{Datum, OWNER, Reader, Row, name};
 
 pub const NOW: OffsetDateTime = datetime!(2024-05-17 09:30 UTC);
 pub const KEY: &str = "6a09e667f3bcc908b2fb1366ea957d3e3adec17512775099da2f590b0667322a";
@@ -56,15 +57,13 @@ impl Running {
             "CREATE ROLE axon_global",
             "CREATE SCHEMA sales AUTHORIZATION axon_owner",
             "CREATE SCHEMA secure AUTHORIZATION axon_owner",
-            "CREATE SCHEMA axon AUTHORIZATION axon_owner",
-            "CREATE TABLE axon.profile (principal nvarchar(128) NOT NULL, attribute nvarchar(256) NOT NULL, \
-             value nvarchar(1024) NOT NULL) WITH (DISTRIBUTION = REPLICATE)",
-            "CREATE TABLE axon.mask_keys (id nvarchar(450) NOT NULL, mask_key nvarchar(64) NOT NULL) \
-             WITH (DISTRIBUTION = REPLICATE)",
             "CREATE TABLE sales.orders (qty smallint, amount decimal(6, 2), region nvarchar(20), \
              email varchar(30), [co]]de] char(6), placed date)",
         ] {
             running.run(batch);
+        }
+        for statement in managed_schema(name("axon"), name(OWNER)) {
+            running.run(statement.as_str());
         }
         for column in ["region", "email"] {
             running.run(&format!("INSERT INTO axon.mask_keys VALUES (N'sales.orders.{column}', N'{KEY}')"));
