@@ -1,7 +1,7 @@
 //! Names of views that are made from tables: readable, never over 128 units, never two tables under one name.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use axon_model::SqlName;
 use axon_model::name::MAX_UNITS;
@@ -42,8 +42,12 @@ fn of_table(table: ObjectName) -> Option<SqlName> {
         room = left;
         cut.push(c);
     }
-    let digits: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-    SqlName::parse(&format!("{cut}_{digits}")).ok()
+    cut.push('_');
+    for byte in digest.iter().take(6) {
+        // Writing to a String cannot fail.
+        let _ = write!(cut, "{byte:02x}");
+    }
+    SqlName::parse(&cut).ok()
 }
 
 /// The names of the views of these tables, or the first two tables that would share one.

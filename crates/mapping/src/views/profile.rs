@@ -27,7 +27,9 @@ impl Needs {
         for body in bodies {
             for column in &body.columns {
                 if let Cell::Masked { unless, .. } = &column.cell {
-                    unless.iter().for_each(|who| needs.who(who));
+                    for who in unless {
+                        needs.who(who);
+                    }
                 }
             }
             let Rows::Any(rules) = &body.rows else { continue };

@@ -48,13 +48,12 @@ fn test(comparison: &Comparison, view: &SecureView, table: &BaseTable) -> Result
         return Err((message, "compare a column that is there"));
     };
     let order = match comparison.op {
-        RowOp::Eq => Order::Eq,
         RowOp::Ne => Order::Ne,
         RowOp::Gt => Order::Gt,
         RowOp::Ge => Order::Ge,
         RowOp::Lt => Order::Lt,
         RowOp::Le => Order::Le,
-        RowOp::In | RowOp::Last => Order::Eq,
+        RowOp::Eq | RowOp::In | RowOp::Last => Order::Eq,
     };
     if comparison.op == RowOp::Last {
         let Operand::Number(days) = &comparison.operand else {
