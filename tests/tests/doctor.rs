@@ -37,7 +37,8 @@ fn steady(line: &str) -> String {
 
 /// A pool, its map, and a store with a token for both sources.
 async fn sound() -> anyhow::Result<(Place, Pool, String)> {
-    let place = Place::new([ANA])?;
+    // Always a file: the transcripts name it.
+    let place = Place::with_store([ANA], None)?;
     let pool = Pool::start(&place, 0).await?;
     place.furnish(MAP, pool.port()?)?;
     place.write(

@@ -6,7 +6,7 @@ use axon_mapping::target::{TargetKind, Tls};
 use axon_mapping::{RoleMap, TargetSpec};
 use axon_model::{Clock as _, SystemClock};
 use axon_reconcile::{InspectScope, Inspection, Target as _};
-use axon_synapse::{Answer, Greeting, Probes, SynapseTarget, lacking};
+use axon_synapse::{Answer, Greeting, Probe, Probes, SynapseTarget, lacking};
 use serde_json::json;
 
 use super::remedy;
@@ -185,7 +185,9 @@ async fn probes(
             Ok(probes) => probes,
             Err(error) => return report.found(&area, error.to_string(), remedy::against(&error, spec)),
         };
-        if let (Some(parts), Ok(value)) = (parts, serde_json::to_value(&probes)) {
+        // What passes by itself is not remembered.
+        let lasts = probes.probes.iter().all(|p| p.answer != Answer::Unclear && !is_directory_trouble(p));
+        if let (true, Some(parts), Ok(value)) = (lasts, parts, serde_json::to_value(&probes)) {
             let now = parts.clock.now();
             if let Err(error) = parts.store.save_summary(&key(spec), value, now).await {
                 report.found(&area, format!("what it can do is not remembered: {error}"), "axon store check");
@@ -205,18 +207,22 @@ async fn probes(
         }
     }
     report.well(&area, says);
-    let blind = probes.probes.iter().any(|p| p.name == "external-user" && matches!(p.number, 33134 | 33136));
-    if blind {
+    if probes.probes.iter().any(|p| p.name == "external-user" && is_directory_trouble(p)) {
         report.found(
             &area,
             "the server cannot look names up in the directory (33134): no principal can be created",
             "give the identity of the server or workspace the role Directory Readers in Entra; if it has it, the directory \
-             may be slow: look again with --probe",
+             may be slow: look again in some minutes",
         );
     }
     if let Ok(value) = serde_json::to_value(&probes.probes) {
         report.detail(&area, "probes", value);
     }
+}
+
+/// The server could not ask the directory: for want of a right, or for a while.
+fn is_directory_trouble(probe: &Probe) -> bool {
+    matches!(probe.number, 33134 | 33136)
 }
 
 async fn calibrate(pool: &SynapseTarget, spec: &TargetSpec, area: &str, report: &mut Report) {

@@ -72,6 +72,11 @@ impl fmt::Display for Report {
     }
 }
 
+/// So many of a thing, in words.
+pub fn count(n: usize, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}
+
 /// Further lines of a text under its first one.
 fn indented(text: &str) -> String {
     let lines: Vec<&str> = text.trim_end().lines().filter(|line| !line.trim().is_empty()).collect();

@@ -7,7 +7,7 @@ use axon_store::TokenKind;
 use axon_store_sql::schema::STEPS;
 use time::Duration;
 
-use super::report::Report;
+use super::report::{Report, count};
 use crate::config::Config;
 use crate::maps;
 use crate::store::StorePlace;
@@ -69,7 +69,7 @@ pub async fn store(config: &Config, report: &mut Report) -> Option<Parts> {
     }
     let pending = STEPS.iter().filter(|step| !applied.contains(&step.version)).count();
     if pending > 0 {
-        let says = format!("{} lacks {pending} steps of the schema", place.shown());
+        let says = format!("{} lacks {} of the schema", place.shown(), count(pending, "step"));
         report.found(AREA, says, "back it up, then: axon store migrate");
         return None;
     }
@@ -113,7 +113,8 @@ pub async fn sources(parts: &Parts, report: &mut Report) -> anyhow::Result<()> {
                 );
             }
             _ => {
-                report.well(&area, format!("{} tokens and {signed} trusted issuers are accepted", good.len()))
+                let (tokens, issuers) = (count(good.len(), "token"), count(signed, "trusted issuer"));
+                report.well(&area, format!("accepted: {tokens}, {issuers}"));
             }
         }
     }
@@ -140,8 +141,9 @@ pub async fn role_map(config: &Config, parts: Option<&Parts>, report: &mut Repor
     }?;
     match can_be_carried_out(&map) {
         Ok(()) => {
-            let (targets, roles) = (map.targets.len(), map.roles.len());
-            report.well(AREA, format!("{targets} targets, {roles} roles, {} tests hold", map.tests.len()));
+            let (targets, roles) = (count(map.targets.len(), "target"), count(map.roles.len(), "role"));
+            let tests = count(map.tests.len(), "test");
+            report.well(AREA, format!("{targets}, {roles}, {tests} of its own passed"));
         }
         Err(error) => {
             report.found(
