@@ -216,8 +216,8 @@ fn row(rule: &RowRule, managed: Managed) -> String {
     }
 }
 
-fn test(test: &Test, managed: Managed) -> String {
-    match test {
+fn test(one: &Test, managed: Managed) -> String {
+    match one {
         Test::Compare { column, ty, order, value } => {
             let order = match order {
                 Order::Eq => "=",
@@ -237,11 +237,11 @@ fn test(test: &Test, managed: Managed) -> String {
             text
         }
         Test::Attribute { column, ty, attribute } => {
-            let own = match ty {
+            let text = match ty {
                 ColumnType::Text { .. } => Own(*column).to_string(),
                 _ => format!("CAST({} AS nvarchar(40))", Own(*column)),
             };
-            profile(attribute, &format!("p.[value] {EXACTLY} = {own} {EXACTLY}"), managed)
+            profile(attribute, &format!("p.[value] {EXACTLY} = {text} {EXACTLY}"), managed)
         }
         Test::LastDays { column, days } => {
             // A date before 1753 is no `datetime`: as `datetime2` it is only old.
