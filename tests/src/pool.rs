@@ -66,7 +66,17 @@ impl Pool {
         &self.address
     }
 
-    /// The port of that.
+    /// Where its neighbours in Azure listen, if it was started with `--rest-listen`.
+    pub fn rest(&self) -> anyhow::Result<String> {
+        Ok(format!("http://{}", self.child.said("rest on ")?))
+    }
+
+    /// Where its levers are.
+    pub fn control(&self) -> String {
+        format!("http://{}", self.control)
+    }
+
+    /// The port of the pool.
     pub fn port(&self) -> anyhow::Result<u16> {
         Ok(self.address.rsplit_once(':').context("an address has a port")?.1.parse()?)
     }
