@@ -1,5 +1,6 @@
 //! A SQL pool: reach, login, clock, permissions, probes, figures.
 
+use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use axon_mapping::target::{TargetKind, Tls};
@@ -203,7 +204,8 @@ async fn probes(
     let mut says = format!("probes ({from})\nyes: {}\nno: {}", of(Answer::Yes), of(Answer::No));
     for (answer, word) in [(Answer::Forbidden, "forbidden"), (Answer::Unclear, "unclear")] {
         if probes.probes.iter().any(|p| p.answer == answer) {
-            says.push_str(&format!("\n{word}: {}", of(answer)));
+            // Writing to a String cannot fail.
+            let _ = write!(says, "\n{word}: {}", of(answer));
         }
     }
     report.well(&area, says);
