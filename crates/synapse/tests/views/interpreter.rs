@@ -145,7 +145,7 @@ fn number(mask: &Mask, n: i64, unit: i64, lowest: i64) -> i64 {
 
 fn sha256(text: &str) -> String {
     let bytes: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02X}")).collect()
+    Sha256::digest(bytes).iter().fold(String::new(), |text, byte| text + &format!("{byte:02X}"))
 }
 
 fn characters(mask: &Mask, text: &str, length: usize) -> String {

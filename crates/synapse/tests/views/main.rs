@@ -1,9 +1,13 @@
 //! Secure views against an independent reading of the policy: what a person gets from the emulator's SQL engine is exactly what the
 //! interpreter says, for random policies, tables and people.
 
+#[cfg(test)]
 mod interpreter;
+#[cfg(test)]
 mod policy;
+#[cfg(test)]
 mod pool;
+#[cfg(test)]
 mod texts;
 
 use std::collections::{BTreeMap, BTreeSet};
