@@ -1,7 +1,9 @@
 use axon_emulator::{Credentials, LoginRequest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rcgen::SigningKey as _;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use super::stage::*;
 
@@ -92,6 +94,46 @@ async fn a_foreign_token_must_match_its_credential_exactly() {
         let got = stage.exchange(&form).await;
         let told = got.body["error_codes"][0].as_i64().unwrap_or(0);
         assert_eq!((told, got.status == 200), (code, code == 0), "{claims}");
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_proves_the_application_by_its_signature() {
+    let stage = Stage::start().await;
+    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap();
+    let certificate = rcgen::CertificateParams::new(vec!["axon".into()]).unwrap().self_signed(&key).unwrap();
+    let pem = certificate.pem();
+    stage.pool.change_directory(|directory| directory.apps[0].certificates.push(pem));
+    let header = json!({"alg": "RS256", "typ": "JWT", "x5t#S256": URL_SAFE_NO_PAD.encode(Sha256::digest(certificate.der()))});
+    let endpoint = format!("{}/{TENANT}/oauth2/v2.0/token", stage.base);
+    let sign = |claims: &Value| {
+        let signed = format!(
+            "{}.{}",
+            URL_SAFE_NO_PAD.encode(header.to_string()),
+            URL_SAFE_NO_PAD.encode(claims.to_string())
+        );
+        let signature = key.sign(signed.as_bytes()).unwrap();
+        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+    };
+    let right = json!({"iss": AXON, "sub": AXON, "aud": endpoint, "exp": 4_102_444_800_i64, "jti": "1"});
+    let good = sign(&right);
+    let mut other = right.clone();
+    other["aud"] = "https://elsewhere.example".into();
+    let (head, _) = good.rsplit_once('.').unwrap();
+    for (token, code) in [
+        (good.clone(), None),
+        (format!("{head}.{}", URL_SAFE_NO_PAD.encode([7_u8; 256])), Some(700_027)),
+        (sign(&other), Some(700_023)),
+    ] {
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("client_id", AXON),
+            ("scope", "https://graph.microsoft.com/.default"),
+            ("client_assertion_type", ASSERTION),
+            ("client_assertion", &token),
+        ];
+        let got = stage.exchange(&form).await;
+        assert_eq!(got.body["error_codes"][0].as_i64(), code, "{}", got.body);
     }
 }
 
