@@ -149,7 +149,8 @@ pub(crate) fn near_attribute(word: &str, registry: &Registry) -> Option<String> 
         names.push(attribute.name.clone());
         names.extend(attribute.sub_attributes.iter().map(|sub| format!("{}.{}", attribute.name, sub.name)));
     }
-    let near = nearest(short, names.iter().map(String::as_str))?;
+    // A name that is there is not mistyped: what is wrong with it is said otherwise.
+    let near = nearest(short, names.iter().map(String::as_str)).filter(|n| !n.eq_ignore_ascii_case(short))?;
     Some(format!("did you mean `{urn}{near}`?"))
 }
 

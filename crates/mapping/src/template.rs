@@ -243,7 +243,9 @@ fn user_path(name: &str, registry: &Registry) -> Result<AttrPath, String> {
         return Err(format!("`{path}` may have several values; a template takes paths with one"));
     }
     if path.leaf().is_complex() {
-        return Err(format!("`{path}` has parts; name one of them"));
+        let parts = &path.attribute.sub_attributes;
+        let parts: Vec<String> = parts.iter().map(|sub| format!("{path}.{}", sub.name)).collect();
+        return Err(format!("`{path}` has parts; name one of them: {}", parts.join(", ")));
     }
     if path.extension.is_none()
         && matches!(path.attribute.name.as_str(), "id" | "meta" | "schemas" | "password")
