@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use axon_mapping::RoleMap;
+use axon_mapping::{RoleMap, check};
 
 const TARGETS: &str = "
   dw: { kind: synapse-dedicated, host: 127.0.0.1, database: dw, auth: { token-file: t }, manage: { schemas: [secure] } }
@@ -135,7 +135,10 @@ fn of_roles_and_grants() {
     insta::assert_snapshot!(
         "of_roles_and_grants",
         told(vec![
-            ("a line that is too long", line(&format!("select on a.{}", "b".repeat(10_000)))),
+            ("a name that is too long", line(&format!("select on a.{}", "b".repeat(10_000)))),
+            ("a line that is too long", line(&format!("select on a.b ({}c)", "c, ".repeat(70_000)))),
+            ("a comma that YAML took", map("  reader: { grants: { dw: [select, insert on a.b] } }", RULE)),
+            ("actions without end", define(&format!("name: Starter, actions: [{}]", "a/b, ".repeat(5_000)))),
             ("the right to give", line("select on a.b with grant option")),
             ("a word too many", line("select on a.b now")),
             ("a permission per person", line("\"per person: select on a.b\"")),
@@ -243,6 +246,8 @@ fn of_guards_views_and_tests() {
                 "a view where roles are assigned",
                 view("columns: { a: show }").replace("targets: dw", "targets: rg")
             ),
+            ("a table with columns", view("columns: { a: show }").replace("from: x.y", "from: x.y (z)")),
+            ("rows of a group with a long name", row(&format!("group: {}", "g".repeat(1_100)))),
             ("a constant without quotes", mask("constant(x)")),
             ("a constant without end", mask(&format!("constant('{}')", "x".repeat(5_000)))),
             ("rows of two kinds", row("role: reader, group: g")),
@@ -262,4 +267,29 @@ fn of_guards_views_and_tests() {
             ("a test of a value of another type", test("user: { userName: k, emails.primary: maybe }")),
         ])
     );
+}
+
+#[test]
+fn lints_in_their_other_words() {
+    let text = r#"axon: 1
+targets:
+  dw: { kind: synapse-dedicated, host: h, database: d, auth: { token-file: t }, manage: { schemas: [secure] } }
+  ws: { kind: synapse-workspace, endpoint: "https://acme.dev.azuresynapse.net", auth: managed-identity }
+roles:
+  writes: { grants: { ws: [Synapse Artifact Publisher] } }
+  uses: { grants: { ws: [Synapse Credential User] } }
+  views: { grants: { dw: [select on secure.orders] } }
+  table: { grants: { dw: [select on base.orders] } }
+mappings:
+  - { groups: { any: [a] }, source: entra, roles: [writes, views] }
+  - { groups: { any: [b] }, source: entra, roles: [uses, table] }
+guards:
+  protect: [{ principal: dba@acme.com, owner: security@acme.com, until: 2026-01-01T00:00:00Z }]
+views:
+  secure.orders: { targets: dw, from: base.orders, columns: { id: show } }
+"#;
+    let map = RoleMap::parse(&[("role-map.yaml", text)]).unwrap_or_else(|e| panic!("{e}"));
+    let now = time::macros::datetime!(2026-11-22 12:00 UTC);
+    let found: Vec<String> = check(&map, None, now).iter().map(ToString::to_string).collect();
+    insta::assert_snapshot!("lints_in_their_other_words", found.join("\n"));
 }

@@ -449,3 +449,26 @@ fn denials_masks_whole_groups_and_services_are_told_where_they_hold() {
     });
     insta::assert_snapshot!("holders_and_lacks_as_json", json);
 }
+
+#[test]
+fn what_several_sources_and_groups_say_of_one_name_is_told() {
+    let trusting = MAP.replace("only: [finance, maker] }", "only: [finance, maker], trust: true }");
+    assert_ne!(trusting, MAP);
+    let mut town = Town::of(&trusting);
+    town.person("noname@acme.com", "{}", &["team-none"]);
+    town.person("elsewhere@acme.com", "{}", &["Readers"]);
+    town.person_of("okta", "elsewhere@acme.com", false, "{}", &[]);
+    town.person("twin@acme.com", "{}", &["Leads"]);
+    town.put_group("00000000-0000-0000-2222-000000000001".parse().unwrap(), "Leads");
+    town.person("pair@acme.com", "{}", &["Approvers"]);
+    let people = ["noname@acme.com", "elsewhere@acme.com", "twin@acme.com", "pair@acme.com"];
+    let told = town.told(&people);
+    for said in ["captures no role that `only` allows", "several groups are named", "is not known"] {
+        assert!(told.contains(said), "{said}:\n{told}");
+    }
+    insta::assert_snapshot!("sources_and_names", told);
+    insta::assert_snapshot!(
+        "sources_and_names_lacks",
+        town.lacks(&[("noname@acme.com", "insert on pay.orders")])
+    );
+}

@@ -41,9 +41,12 @@ impl Waiting {
                 Pending::RequestSeparated { request, .. } => {
                     waiting.requests.insert(*request, pending);
                 }
-                Pending::MissingSecurable { .. }
-                | Pending::GroupAmbiguous { .. }
-                | Pending::ExclusionUnknown { .. } => {}
+                Pending::GroupAmbiguous { groups, .. } => {
+                    for group in groups {
+                        waiting.held.entry(*group).or_default().push(pending.clone());
+                    }
+                }
+                Pending::MissingSecurable { .. } | Pending::ExclusionUnknown { .. } => {}
             }
         }
         waiting
@@ -69,6 +72,9 @@ impl Waiting {
 pub(super) fn keeps_all(pending: &Pending) -> bool {
     !matches!(
         pending,
-        Pending::GroupHeld { .. } | Pending::Separated { .. } | Pending::RequestSeparated { .. }
+        Pending::GroupHeld { .. }
+            | Pending::GroupAmbiguous { .. }
+            | Pending::Separated { .. }
+            | Pending::RequestSeparated { .. }
     )
 }
