@@ -243,11 +243,7 @@ impl Ticker {
 
     /// The lease, to work under. A store that takes no writes keeps no lease either: what takes away then goes on where nobody
     /// else is seen to hold it, since to take twice is to take once.
-    async fn lease(
-        &self,
-        may: May,
-        now: OffsetDateTime,
-    ) -> Result<Option<LeaseProof>, ControllerError> {
+    async fn lease(&self, may: May, now: OffsetDateTime) -> Result<Option<LeaseProof>, ControllerError> {
         let failed = match self.store.try_lease(self.name.as_str(), &self.holder, LEASE, now).await {
             Ok(lease) => return Ok(lease),
             Err(error) if may == May::Take => error,
