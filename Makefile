@@ -16,8 +16,8 @@ deps: ## Installs what the tests need beside Rust and a C compiler
 	@./tests/install.sh
 
 # The end-to-end suites that run again with PostgreSQL as the store; the others look at SQLite's files.
-ON_POSTGRES = acceptance attack authentication bad_input extensions identity isolation leaver replay restart story \
-	target_trouble wrong_requests
+ON_POSTGRES = acceptance adopt attack authentication bad_input drift extensions extraordinary identity isolation leaver maps replay \
+	restart story target_trouble wrong_requests
 
 test: deps ## All tests, the end-to-end suites against the real binary among them, on both stores
 	@cargo build --workspace --all-targets

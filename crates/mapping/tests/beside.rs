@@ -201,7 +201,7 @@ fn a_role_for_a_while_takes_nothing_away_by_a_rule_of_separation() {
     let asked = [grant(1, "approver", None, &ana), grant(2, "reader", None, &ana)];
     let found = desired(&map(), &"dw".parse().unwrap(), &directory, &around(&asked), NOW).unwrap();
     let name = SqlName::parse("ana@acme.com").unwrap();
-    let held: Vec<&str> = found.graph.roles_of(name).map(|role| role.as_str()).collect();
+    let held: Vec<&str> = found.graph.roles_of(name).map(SqlName::as_str).collect();
     assert_eq!(held, ["axon_maker", "axon_reader"], "the map's role and the harmless one stay");
     let told: Vec<&Pending> =
         found.pending.iter().filter(|p| matches!(p, Pending::RequestSeparated { .. })).collect();
@@ -211,7 +211,7 @@ fn a_role_for_a_while_takes_nothing_away_by_a_rule_of_separation() {
     let both = [grant(1, "approver", None, &kim), grant(2, "maker", None, &kim)];
     let found = desired(&map(), &"dw".parse().unwrap(), &directory, &around(&both), NOW).unwrap();
     let name = SqlName::parse("kim@acme.com").unwrap();
-    let held: Vec<&str> = found.graph.roles_of(name).map(|role| role.as_str()).collect();
+    let held: Vec<&str> = found.graph.roles_of(name).map(SqlName::as_str).collect();
     assert_eq!(held, ["axon_approver", "axon_reader"]);
 }
 
@@ -276,10 +276,10 @@ fn a_step_s_cause_is_the_request() {
     let mut evaluator = Evaluator::new(map(), &"dw".parse().unwrap(), around(&requests)).unwrap();
     evaluator.full(&directory, NOW);
     let name = |text: &str| SqlName::parse(text).unwrap();
-    let gives = Step::AddMember { role: name("axon_reader"), member: name("ana@acme.com") };
-    let takes = Step::DropMember { role: name("axon_reader"), member: name("kim@acme.com") };
+    let joins = Step::AddMember { role: name("axon_reader"), member: name("ana@acme.com") };
+    let leaves = Step::DropMember { role: name("axon_reader"), member: name("kim@acme.com") };
     let cause = |step: &Step| serde_json::to_value(evaluator.because(&directory, step, NOW)).unwrap();
-    let (given, taken) = (cause(&gives), cause(&takes));
+    let (given, taken) = (cause(&joins), cause(&leaves));
     let words: BTreeSet<&str> =
         [&given, &taken].iter().filter_map(|causes| causes[0]["cause"].as_str()).collect();
     assert_eq!(words, BTreeSet::from(["offboarded", "request"]), "{given} {taken}");

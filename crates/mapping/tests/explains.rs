@@ -159,7 +159,9 @@ impl Town {
             document: document.into(),
         };
         self.apply(&Delta::UserPut { user: user.clone() });
-        groups.iter().for_each(|group| self.joins(group, MemberKind::User(user.id)));
+        for group in groups {
+            self.joins(group, MemberKind::User(user.id));
+        }
         user
     }
 
@@ -202,7 +204,7 @@ impl Town {
     /// What is said of people, one after the other.
     fn told(&self, people: &[&str]) -> String {
         self.asked(&BTreeMap::new(), |explainer| {
-            people.iter().map(|who| format!("{}\n", explainer.person(who))).collect()
+            people.iter().map(|who| format!("{}\n", explainer.person(who))).collect::<Vec<_>>().concat()
         })
     }
 

@@ -291,7 +291,9 @@ fn each_lint_is_silenced_in_place_with_a_reason() {
         for (number, line) in (1..).zip(text.lines()) {
             if lines.contains(&number) {
                 let indent = &line[..line.len() - line.trim_start().len()];
-                silenced.push_str(&format!("{indent}{comment}\n"));
+                silenced.push_str(indent);
+                silenced.push_str(&comment);
+                silenced.push('\n');
             }
             silenced.push_str(line);
             silenced.push('\n');

@@ -9,12 +9,12 @@ impl Chance {
     pub fn of(seed: u64) -> Self {
         // Seeds that follow each other must not give streams that look alike.
         let mut chance = Self(seed ^ 0x5851_f42d_4c95_7f2d);
-        chance.next();
+        chance.draw();
         chance
     }
 
     /// 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -25,7 +25,7 @@ impl Chance {
     /// A number under `bound`; 0 where that is 0.
     pub fn below(&mut self, bound: usize) -> usize {
         let bound = bound.max(1) as u64;
-        usize::try_from(self.next() % bound).unwrap_or(0)
+        usize::try_from(self.draw() % bound).unwrap_or(0)
     }
 
     /// True so many times of a hundred.

@@ -83,7 +83,7 @@ fn permissions(catalog: &Catalog, who: &HashMap<i32, SqlName>, graph: &mut Graph
             State::Grant => GrantState::Grant,
             State::GrantWithGrantOption => GrantState::GrantWithOption,
             State::Deny => GrantState::Deny,
-            _ => continue,
+            State::Revoke => continue,
         };
         if row.key.action == Action::Connect
             && on == Securable::Database

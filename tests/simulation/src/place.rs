@@ -9,7 +9,7 @@ use axon_emulator::session::{Session, first_error};
 use axon_emulator::{Answer, Credentials, LoginRequest, Pool, Value};
 use axon_model::{ManualClock, SqlName};
 use axon_reconcile::{
-    InspectScope, Inspection, Outcome, Refusal, RefusalKind, Seen, Step, Target, TargetError, Wave,
+    InspectScope, Inspection, Outcome, Refusal, RefusalKind, Seen, Sid, Step, Target, TargetError, Wave,
 };
 use axon_synapse::{Dialect, Wording, Work, holds, render, server_error, supersedes};
 
@@ -161,11 +161,11 @@ impl Place {
         let Some(session) = held.as_mut() else { return Vec::new() };
         let catalog = self.pool.snapshot();
         let sid = catalog.principal_named(principal.as_str()).and_then(|p| p.sid.as_deref()).unwrap_or(&[0]);
-        let sid: String = sid.iter().map(|byte| format!("{byte:02X}")).collect();
+        let sid = Sid::from_bytes(sid);
         let who = principal.as_str().replace('\'', "''");
         let answers = session.batch(&format!(
             "SELECT session_id FROM sys.dm_pdw_exec_sessions \
-             WHERE (login_name = N'{who}' OR security_id = 0x{sid}) AND status IN ('ACTIVE', 'IDLE')"
+             WHERE (login_name = N'{who}' OR security_id = {sid}) AND status IN ('ACTIVE', 'IDLE')"
         ));
         let rows = answers.into_iter().filter_map(|answer| match answer {
             Answer::Row(values) => values.into_iter().next(),

@@ -84,22 +84,22 @@ struct Story {
 }
 
 /// Tells the story of a seed on a store in memory, or on one that is given.
-pub async fn tell(seed: u64, steps: usize, store: Option<Arc<dyn Store>>) -> Result<Told, Failure> {
+pub async fn tell(seed: u64, steps: usize, given: Option<Arc<dyn Store>>) -> Result<Told, Failure> {
     let mut chance = Chance::of(seed);
     let first = map(&mut chance);
-    let world = World::set(first, store).await;
+    let world = World::set(first, given).await;
     let mut story = Story { world, chance, log: Vec::new(), ticks: 0, owing: false };
-    let mut step = 0;
-    let told = loop {
-        if step == steps {
-            break story.rest().await;
+    let mut number = 0;
+    let end = loop {
+        if number == steps {
+            break Box::pin(story.rest()).await;
         }
-        if let Err(what) = story.step(step).await {
+        if let Err(what) = Box::pin(story.step(number)).await {
             break Err(what);
         }
-        step += 1;
+        number += 1;
     };
-    match told {
+    match end {
         Ok(()) => {
             let head = story.world.store.head().await.map(|head| head.hash.to_string()).unwrap_or_default();
             let statements = story.world.ledger.lock().map_or(0, |ledger| ledger.len() as u64);
@@ -113,7 +113,7 @@ pub async fn tell(seed: u64, steps: usize, store: Option<Arc<dyn Store>>) -> Res
         }
         Err(what) => {
             let from = story.log.len().saturating_sub(60);
-            Err(Failure { seed, step, what, log: story.log.split_off(from) })
+            Err(Failure { seed, step: number, what, log: story.log.split_off(from) })
         }
     }
 }
@@ -137,7 +137,7 @@ impl Story {
             _ => Duration::minutes(6),
         };
         self.world.clock.advance(wait);
-        self.trouble(number).await
+        Box::pin(self.trouble(number)).await
     }
 
     /// Something happens in the directory, in the map or in the pool.
@@ -268,10 +268,10 @@ impl Story {
                 }
                 Ok(())
             }
-            72..81 => self.crash().await,
+            72..81 => Box::pin(self.crash()).await,
             81..88 => self.meanwhile(Kind::PushMidRun).await,
             88..91 => self.meanwhile(Kind::MapMidRun).await,
-            91..94 => self.together().await,
+            91..94 => Box::pin(self.together()).await,
             94..97 => {
                 let by = match self.chance.below(3) {
                     0 => Duration::hours(3),
@@ -329,7 +329,7 @@ impl Story {
             "    process {process}: {} applied {} waits {} again {} {}",
             summary.state.as_str(),
             summary.applied,
-            summary.waiting.iter().map(|w| format!("[{}: {}]", w.what, w.why)).collect::<String>(),
+            summary.waiting.iter().map(|w| format!("[{}: {}]", w.what, w.why)).collect::<Vec<_>>().concat(),
             tick.again,
             summary.trouble.as_deref().unwrap_or("")
         ));
@@ -357,7 +357,7 @@ impl Story {
         let looks = 1 + self.chance.below(160);
         let mut process = self.world.processes.swap_remove(0);
         let map = self.world.map.1.clone();
-        let died = for_a_while(looks, process.ticker.tick(&map)).await.is_none();
+        let died = for_a_while(looks, Box::pin(process.ticker.tick(&map))).await.is_none();
         drop(process);
         if died {
             self.world.troubles.note(Kind::Crash);

@@ -58,7 +58,7 @@ mod tests {
             rates.take(&format!("n{n}"));
         }
         assert!(rates.0.lock().unwrap().len() <= MOST);
-        tokio::time::advance(Duration::from_secs(60)).await;
+        tokio::time::advance(Duration::from_mins(1)).await;
         assert!(rates.take("new"), "who was quiet is forgotten");
     }
 }

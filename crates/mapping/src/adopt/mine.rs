@@ -328,6 +328,24 @@ mod tests {
         assert_eq!(mined.roles.len(), 3);
     }
 
+    fn choose(
+        from: usize,
+        most: usize,
+        left: usize,
+        chosen: &mut Vec<usize>,
+        covers: &dyn Fn(&[usize]) -> bool,
+    ) -> bool {
+        if left == 0 {
+            return covers(chosen);
+        }
+        (from..most).any(|n| {
+            chosen.push(n);
+            let found = choose(n + 1, most, left - 1, chosen, covers);
+            chosen.pop();
+            found
+        })
+    }
+
     /// The smallest number of sets of things that cover the rows exactly, by trying all.
     fn fewest(rows: &BTreeSet<Things>) -> usize {
         let all: Things = rows.iter().flatten().copied().collect();
@@ -350,24 +368,7 @@ mod tests {
                 held == *row
             })
         };
-        fn choose(
-            from: usize,
-            most: usize,
-            left: usize,
-            chosen: &mut Vec<usize>,
-            covers: &dyn Fn(&[usize]) -> bool,
-        ) -> bool {
-            if left == 0 {
-                return covers(chosen);
-            }
-            (from..most).any(|n| {
-                chosen.push(n);
-                let found = choose(n + 1, most, left - 1, chosen, covers);
-                chosen.pop();
-                found
-            })
-        }
-        (0..).find(|count| choose(0, sets.len(), *count, &mut Vec::new(), &covers)).unwrap()
+        (0..=sets.len()).find(|count| choose(0, sets.len(), *count, &mut Vec::new(), &covers)).unwrap()
     }
 
     proptest! {

@@ -9,11 +9,11 @@ use serde_json::{Map, Value as Json};
 use super::{Expected, MapTest, Subject};
 use crate::condition::near_attribute;
 use crate::diagnostic::Fault;
-use crate::service::Service;
 use crate::names::{RoleName, ServiceName};
 use crate::read::{Fields, Reader};
 use crate::role::{PlacedGrant, TargetNames, grant, targets_of};
 use crate::rule::{GroupName, group_name};
+use crate::service::Service;
 use crate::yaml::{Node, Scalar, Value, shown};
 
 /// Keys of a test.

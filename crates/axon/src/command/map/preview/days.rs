@@ -134,7 +134,9 @@ impl Walk<'_> {
                     return Err(error).with_context(|| format!("record {}", record.seq));
                 }
             };
-            deltas.iter().for_each(|delta| self.apply(delta, record.seq));
+            for delta in &deltas {
+                self.apply(delta, record.seq);
+            }
         }
         self.directory.advance(record.seq);
         Ok(())
