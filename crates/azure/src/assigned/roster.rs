@@ -17,6 +17,8 @@ const AT_ONCE: usize = 8;
 /// When a name that was found is looked for again, and one that was not.
 const AGAIN: Duration = Duration::hours(1);
 const SOON: Duration = Duration::minutes(1);
+/// The same where Graph gave no answer and did not say when it will.
+const RETRY: Duration = Duration::seconds(5);
 
 /// Somebody whom the directory has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -174,15 +176,24 @@ async fn look_up_one(
         (Some(entra), None) => with_graph(&entra, name, kind, pin.as_ref()).await,
         (None, _) => Ok(without_graph(name, kind, pin.as_ref(), "the configuration turns Graph off")),
     };
-    let mut unanswered = false;
+    let (mut unanswered, mut at) = (false, now);
     let who = looked.unwrap_or_else(|fault| {
         if fault.kind() == Some(Kind::Forbidden) {
             return without_graph(name, kind, pin.as_ref(), &fault.to_string());
         }
         unanswered = true;
+        at -= SOON - pause(&fault);
         Err(format!("{name} could not be looked for: {fault}"))
     });
-    (name, Person { kind, pin, who, at: now, unanswered })
+    (name, Person { kind, pin, who, at, unanswered })
+}
+
+/// How long Graph is left alone about a name that it gave no answer to.
+fn pause(fault: &ServiceFault) -> Duration {
+    match fault {
+        ServiceFault::Hasty { wait, .. } => Duration::try_from(*wait).unwrap_or(SOON).clamp(RETRY / 5, SOON),
+        _ => RETRY,
+    }
 }
 
 fn clue(name: SqlName, kind: PrincipalKind) -> Clue {
@@ -252,5 +263,39 @@ fn without_graph(name: SqlName, kind: PrincipalKind, pin: Option<&Sid>, reason: 
             "of {name} only the client id is known and role assignments want the object id, which Graph would tell: {reason}"
         )),
         _ => Ok(Who { id, kind: EntryKind::User }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axon_reconcile::Connect;
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn a_name_without_an_answer_is_looked_for_when_graph_may_be_asked_again() {
+        let hasty = |seconds| ServiceFault::Hasty {
+            service: "Microsoft Graph",
+            wait: std::time::Duration::from_secs(seconds),
+        };
+        assert_eq!(pause(&hasty(0)), Duration::SECOND);
+        assert_eq!(pause(&hasty(7)), Duration::seconds(7));
+        assert_eq!(pause(&hasty(600)), SOON, "the pace itself keeps the rest");
+        assert_eq!(pause(&ServiceFault::Unreadable("half a page".into())), RETRY);
+
+        let now = datetime!(2026-11-22 12:00 UTC);
+        let kim = SqlName::parse("kim@acme.com").unwrap();
+        let kind = PrincipalKind::External;
+        let mut desired = Graph::default();
+        let principal = Principal { kind, sid: None, connect: Connect::Granted, created: None };
+        desired.principals.insert(kim, principal);
+        let mut roster = Roster::default();
+        let wanted = roster.lacks(&desired, now).unwrap();
+        let who = Err("kim@acme.com could not be looked for".into());
+        let unanswered = Person { kind, pin: None, who, at: now - (SOON - pause(&hasty(7))), unanswered: true };
+        roster.take(&desired, wanted, vec![(kim, unanswered)]);
+        assert!(roster.lacks(&desired, now + Duration::seconds(6)).is_none());
+        assert!(roster.lacks(&desired, now + Duration::seconds(7)).is_some());
     }
 }
