@@ -83,15 +83,17 @@ pub enum NoGrant {
         help: String,
     },
     /// The role has no lines there.
-    #[error("role `{role}` has no lines for {place}: it would give nothing")]
+    #[error("role `{role}` has no lines for {place}: it would give nothing there")]
     NothingThere {
         /// The role.
         role: RoleName,
         /// Where.
         place: String,
     },
-    /// It is longer than the map lets it be.
-    #[error("{asked} is longer than guards.break_glass.longest lets it be ({longest})")]
+    /// It is longer than the map lets it be, or no time at all.
+    #[error(
+        "a role is not given for {asked}: ask for more than nothing and at most {longest} (guards.break_glass.longest)"
+    )]
     TooLong {
         /// As it was asked for.
         asked: Duration,
@@ -99,7 +101,10 @@ pub enum NoGrant {
         longest: Duration,
     },
     /// Nothing is taken away there, so it would never end.
-    #[error("target {target} is not in mode authoritative: what is given there would not end by itself")]
+    #[error(
+        "target {target} is not in mode authoritative: what is given there would not end by itself; ask for another target, \
+         or set its `mode`"
+    )]
     WouldNotEnd {
         /// The target.
         target: TargetName,

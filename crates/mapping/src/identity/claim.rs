@@ -6,12 +6,15 @@ use axon_model::name::fold;
 use axon_model::{SqlName, UserEntry};
 use axon_reconcile::Glob;
 
-use crate::template::{Holes, Template};
+use crate::template::{Holes, Template, TemplateError};
 
 /// The most patterns of one source.
 const MOST: usize = 1_000;
 /// The longest pattern, in bytes.
 const LONGEST: usize = 512;
+
+/// What is said where no attribute is named.
+const NO_ATTRIBUTE: &str = "names no attribute: write one such as externalId";
 
 /// What one source may say.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,7 +49,10 @@ impl SourceClaims {
                 ));
             }
             Some(patterns) if patterns.len() > MOST => {
-                return Err(bad("may_name", "has over 1000 patterns"));
+                return Err(bad(
+                    "may_name",
+                    "has over 1000 patterns: put those that are alike into one with `*`",
+                ));
             }
             Some(patterns) => {
                 let mut globs = Vec::with_capacity(patterns.len());
@@ -56,7 +62,8 @@ impl SourceClaims {
                         pattern.split('*').all(|part| fold(part).is_empty()) && !pattern.contains('*');
                     if blank || pattern.len() > LONGEST || pattern.chars().any(char::is_control) {
                         let reason = format!(
-                            "{:?} is no pattern: write a name with `*` for any run of characters, such as '*@acme.com'",
+                            "{:?} is no pattern: write a name with `*` for any run of characters, such as '*@acme.com', of at most \
+                             {LONGEST} bytes and without control characters",
                             pattern.chars().take(80).collect::<String>()
                         );
                         return Err(BadClaim { key: "may_name", reason });
@@ -69,11 +76,14 @@ impl SourceClaims {
         let join = match join {
             None => None,
             Some(text) => {
+                if text.trim().is_empty() {
+                    return Err(bad("join", NO_ATTRIBUTE));
+                }
                 let template = if text.contains('{') { text.to_owned() } else { format!("{{{text}}}") };
                 let read = Template::parse(&template, Holes::User)
-                    .map_err(|e| BadClaim { key: "join", reason: e.message })?;
+                    .map_err(|e| BadClaim { key: "join", reason: with_help(e) })?;
                 if read.holes().next().is_none() {
-                    return Err(bad("join", "names no attribute: write one such as externalId"));
+                    return Err(bad("join", NO_ATTRIBUTE));
                 }
                 Some(read)
             }
@@ -96,6 +106,10 @@ impl SourceClaims {
         let value = self.join.as_ref()?.over_user(user).ok()?;
         (!value.trim().is_empty()).then(|| value.into())
     }
+}
+
+fn with_help(TemplateError { message, help, .. }: TemplateError) -> String {
+    format!("{message}; {}", help.as_deref().unwrap_or("for example: externalId.lower()"))
 }
 
 #[cfg(test)]
