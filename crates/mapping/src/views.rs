@@ -114,7 +114,7 @@ pub fn compile_all<'v>(
     for view in views {
         if first.contains_key(&view.from) {
             let message = format!("{} is a secure view itself", view.from);
-            faults.push(ViewFault::new(view, &view.place, message, "show the table"));
+            faults.push(ViewFault::new(view, &view.place, message, "name the table itself under `from`"));
         } else if !twice.contains(&view.name) {
             match compile(view, within) {
                 Ok(body) => bodies.push(body),

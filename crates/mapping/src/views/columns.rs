@@ -7,7 +7,7 @@ use axon_model::SqlName;
 use axon_reconcile::view_body::{Cell, ShownColumn};
 use axon_reconcile::{ColumnType, Glob};
 
-use super::fault::ViewFault;
+use super::fault::{ViewFault, of_type};
 use super::{BaseTable, Surroundings, mask};
 use crate::secure_view::{SecureView, Shown, ViewColumn};
 
@@ -91,7 +91,7 @@ pub(super) fn of(
     }
     if out.len() > MOST {
         let message = format!("it has {} columns; a view has at most {MOST}", out.len());
-        faults.push(ViewFault::new(view, &view.place, message, "hide some"));
+        faults.push(ViewFault::new(view, &view.place, message, "hide some of them"));
     }
     out
 }
@@ -109,7 +109,7 @@ fn shown(
         Shown::Masked { mask, unless } => match mask::typed(mask, ty, &format!("{}.{name}", view.from)) {
             Ok(mask) => Cell::Masked { mask, unless: unless.iter().map(|role| within.who(role)).collect() },
             Err((why, help)) => {
-                let message = format!("mask {mask} cannot stand in column {name} of type {ty}: {why}");
+                let message = format!("mask {mask} cannot stand in column {name}{}: {why}", of_type(ty));
                 faults.push(ViewFault::new(view, &column.place, message, help));
                 return None;
             }

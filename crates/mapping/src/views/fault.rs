@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use axon_reconcile::ObjectName;
+use axon_reconcile::{ColumnType, ObjectName};
 
 use crate::place::Place;
 use crate::secure_view::SecureView;
@@ -28,6 +28,14 @@ impl ViewFault {
         help: impl Into<String>,
     ) -> Self {
         Self { view: view.name, place: place.clone(), message: message.into(), help: help.into() }
+    }
+}
+
+/// The type of a column, as it is said behind the column's name.
+pub(super) fn of_type(ty: ColumnType) -> String {
+    match ty {
+        ColumnType::Other => ", whose type Axon does not know".to_owned(),
+        ty => format!(" of type {ty}"),
     }
 }
 

@@ -16,6 +16,9 @@ const ALL_DIGITS: u16 = 64;
 /// The longest text that is masked by its parts; longer columns are `max`.
 const LONGEST: u16 = 8_000;
 
+/// How dates are written.
+pub(super) const DATE: &str = "write a date from 1900 to 2078 as 2020-12-31";
+
 fn no<T>(why: impl Into<String>, help: impl Into<String>) -> Result<T, Refused> {
     Err((why.into(), help.into()))
 }
@@ -38,7 +41,7 @@ fn dated(ty: ColumnType) -> bool {
 /// The mask for a column of this type, whose key in the managed schema would be `key`.
 pub(super) fn typed(mask: &Mask, ty: ColumnType, key: &str) -> Result<TypedMask, Refused> {
     if ty == ColumnType::Other {
-        return no("nothing is known of the type", "hide the column");
+        return no("a mask gives values of the column's type", "hide the column");
     }
     Ok(match mask {
         Mask::Null => TypedMask::Null,
@@ -51,21 +54,29 @@ pub(super) fn typed(mask: &Mask, ty: ColumnType, key: &str) -> Result<TypedMask,
             let digits = length(ty)?.min(ALL_DIGITS);
             if digits < FEWEST_DIGITS {
                 let help = format!("a hash needs {FEWEST_DIGITS} characters: use null, redact or digits");
-                return no("it is too short", help);
+                return no("the column is too short", help);
             }
             TypedMask::Hash { key: key.to_owned(), digits }
         }
         Mask::Email => {
             if length(ty)? < 12 {
-                return no("it is too short", "an email mask needs 12 characters: use null or redact");
+                return no(
+                    "the column is too short",
+                    "an email mask needs 12 characters: use null or redact",
+                );
             }
             TypedMask::Email
         }
         Mask::Last(n) | Mask::First(n) => {
             let room = length(ty)?.saturating_sub(3);
             let Some(n) = u16::try_from(*n).ok().filter(|n| *n <= room) else {
-                let help = format!("at most {room} characters can stand beside ***");
-                return no("it is too short", help);
+                let help = match room {
+                    0 => "`***` leaves no room: use null or redact".to_owned(),
+                    _ => {
+                        format!("beside `***` there is room for {room}: show no more, or use null or redact")
+                    }
+                };
+                return no("the column is too short", help);
             };
             if matches!(mask, Mask::Last(_)) { TypedMask::Last(n) } else { TypedMask::First(n) }
         }
@@ -81,7 +92,7 @@ pub(super) fn typed(mask: &Mask, ty: ColumnType, key: &str) -> Result<TypedMask,
             let (lowest, scale) = lowest(ty)?;
             let width = i128::from(*n).checked_mul(10_i128.pow(scale));
             let Some(safe) = width.and_then(|width| lowest.checked_add(width)) else {
-                return no("the range is wider than the type", "use a smaller one");
+                return no("a bucket is wider than all values of the type", "use a smaller number");
             };
             TypedMask::Bucket { width: *n, lowest: units(lowest, scale), safe: units(safe, scale) }
         }
@@ -126,7 +137,7 @@ fn redacted(ty: ColumnType) -> Result<Literal, Refused> {
         ColumnType::UniqueIdentifier => Literal::Text("00000000-0000-0000-0000-000000000000".into()),
         _ if dated(ty) => Literal::Text("19000101".into()),
         ColumnType::Time(_) | ColumnType::DateTimeOffset(_) | ColumnType::Other => {
-            return no("there is no mark of this type", "use null");
+            return no("no value of this type stands for what is hidden", "use null");
         }
         _ => Literal::Number("0".into()),
     })
@@ -145,7 +156,7 @@ fn constant(text: &str, ty: ColumnType) -> Result<Literal, Refused> {
     if dated(ty) {
         return match date(text) {
             Some(date) => Ok(Literal::Text(date)),
-            None => no("the constant is no date", "write it as 2020-12-31"),
+            None => no("the constant is no date", DATE),
         };
     }
     let wrong = || ("the constant is no value of that type".to_owned(), "use null or redact".to_owned());

@@ -143,7 +143,9 @@ pub enum Unwritable {
     #[error("the delimiters must be three texts, none empty and none inside another")]
     Delimiters,
     /// An attribute or value would be read as two. The value itself is not said: it is a person's.
-    #[error("a value of attribute `{attribute}` of {principal} holds a delimiter")]
+    #[error(
+        "a value of attribute `{attribute}` of {principal} holds a delimiter: choose delimiters that stand in no value"
+    )]
     HoldsDelimiter {
         /// Whose.
         principal: SqlName,

@@ -1,5 +1,6 @@
 //! Which rows a view shows: each comparison held against its column's type.
 
+use axon_model::SqlName;
 use axon_reconcile::ColumnType;
 use axon_reconcile::view_body::{Literal, Order, RowRule, Rows, Test, Who};
 
@@ -47,6 +48,10 @@ fn test(comparison: &Comparison, view: &SecureView, table: &BaseTable) -> Result
         let message = format!("{} has no column {}", view.from, comparison.column);
         return Err((message, "compare a column that is there"));
     };
+    if ty == ColumnType::Other {
+        let message = format!("column {column} cannot be compared: Axon does not know its type");
+        return Err((message, "compare another column"));
+    }
     let order = match comparison.op {
         RowOp::Ne => Order::Ne,
         RowOp::Gt => Order::Gt,
@@ -86,11 +91,11 @@ fn test(comparison: &Comparison, view: &SecureView, table: &BaseTable) -> Result
             Ok(Test::Attribute { column, ty, attribute: attribute.clone() })
         }
         Operand::List(values) => {
-            let values = values.iter().map(|value| literal(value, ty)).collect::<Result<_, _>>()?;
+            let values = values.iter().map(|value| literal(value, column, ty)).collect::<Result<_, _>>()?;
             Ok(Test::In { column, ty, values })
         }
         value => {
-            let value = literal(value, ty)?;
+            let value = literal(value, column, ty)?;
             let equality = matches!(order, Order::Eq | Order::Ne);
             if !equality && matches!(ty, ColumnType::Text { .. } | ColumnType::UniqueIdentifier) {
                 let message = format!("column {column} of type {ty} has an order that depends on the pool");
@@ -118,10 +123,11 @@ pub(super) fn date(text: &str) -> Option<String> {
         .then(|| format!("{:04}{:02}{:02}", date.year(), u8::from(date.month()), date.day()))
 }
 
-fn literal(value: &Operand, ty: ColumnType) -> Result<Literal, Refused> {
+fn literal(value: &Operand, column: SqlName, ty: ColumnType) -> Result<Literal, Refused> {
     let wrong = |shown: &str| {
         let shown = crate::yaml::shown(shown);
-        (format!("`{shown}` is no value of type {ty}"), "write a value of the column's type")
+        let help = if dated(ty) { mask::DATE } else { "write a value of the column's type" };
+        (format!("column {column} of type {ty} cannot hold `{shown}`"), help)
     };
     match (value, ty) {
         (Operand::Text(text), ColumnType::Text { .. }) if !text.contains(char::is_control) => {
