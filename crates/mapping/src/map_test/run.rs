@@ -6,6 +6,7 @@ use axon_model::{Delta, Directory, GroupEntry, GroupId, MemberKind, RecordSeq, U
 use time::OffsetDateTime;
 
 use super::{Expected, Failure, MapTest, Subject};
+use crate::chain::instant;
 use crate::effect::{Extent, Holding};
 use crate::given::{Given, Person};
 use crate::identity::{GroupPin, Holder, Identity, NameKey};
@@ -13,7 +14,7 @@ use crate::map::{RoleMap, is_service};
 use crate::names::{RoleName, TargetName};
 use crate::place::Place;
 use crate::rule::{GroupName, Mapping, Who};
-use crate::selection::{Judgement, Selection, closure};
+use crate::selection::{Judgement, Selection, closure, group_name};
 
 /// Every test that does not hold. `now` is the instant of those that say none.
 pub fn run(map: &RoleMap, now: OffsetDateTime) -> Vec<Failure> {
@@ -76,7 +77,7 @@ impl<'m> Trial<'m> {
         for number in selection.candidates(&groups) {
             let mapping = &map.mappings[number];
             let judged = selection.judge(mapping, number, &person, &groups, now);
-            trial.missing.extend(refusal(mapping, &judged, &person));
+            trial.missing.extend(refusal(mapping, &judged, &person, &directory));
         }
         trial
     }
@@ -89,12 +90,16 @@ impl<'m> Trial<'m> {
             if wanted != found {
                 let list = |roles: &BTreeSet<&RoleName>| {
                     let names: Vec<&str> = roles.iter().map(|r| r.as_str()).collect();
-                    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+                    match names[..] {
+                        [] => "no role".to_owned(),
+                        [one] => format!("the role {one}"),
+                        _ => format!("the roles {}", names.join(", ")),
+                    }
                 };
                 failures.push(Failure {
                     place: test.place.clone(),
                     message: format!(
-                        "{} should have the roles {}, but has {}",
+                        "{} should have {}, but has {}",
                         test.who.name(),
                         list(&wanted),
                         list(&found)
@@ -169,12 +174,19 @@ fn separated(rule: &Place) -> String {
 }
 
 /// Why a mapping whose groups the person is in gives nothing.
-fn refusal(mapping: &Mapping, judged: &Judgement<'_>, person: &Person<'_>) -> Option<String> {
+fn refusal(
+    mapping: &Mapping,
+    judged: &Judgement<'_>,
+    person: &Person<'_>,
+    directory: &Directory,
+) -> Option<String> {
     let why = match judged {
         Judgement::Gives(_) | Judgement::NotIn => return None,
-        Judgement::LeftOut(_) => "the person is in a group that it leaves out".to_owned(),
+        Judgement::LeftOut(group) => {
+            format!("the person is in {}, which it leaves out", called(directory, *group))
+        }
         Judgement::UnknownExclusion => "a group that it leaves out is not known".to_owned(),
-        Judgement::Ended(until) => format!("it ended at {until}"),
+        Judgement::Ended(until) => format!("it ended at {}", instant(*until)),
         Judgement::NothingNamed => "the group's name captures no role that `only` allows".to_owned(),
         Judgement::Condition(truth) => {
             let seen = mapping.when.as_ref().map(|when| when.over_resource(person.resource()).seen);
@@ -238,6 +250,14 @@ fn stage(map: &RoleMap, who: &Subject) -> (Directory, Identity, UserId) {
         }
     }
     (directory, identity, id)
+}
+
+/// A group as the map names it.
+fn called(directory: &Directory, group: GroupId) -> String {
+    match directory.group(group).and_then(|entry| entry.external_id.as_deref()) {
+        Some(id) => GroupName::External(id.to_owned()).to_string(),
+        None => group_name(directory, group),
+    }
 }
 
 fn uuid(n: u128) -> uuid::Uuid {
