@@ -199,7 +199,12 @@ impl fmt::Display for Pending {
                 write!(f, "{name} is claimed by several: withheld from {}", list(who))
             }
             Self::IdentityShared { name, sid, who } => {
-                write!(f, "{name} has an object id that others have too ({sid}): withheld from {}", list(who))
+                write!(
+                    f,
+                    "{name} has an object id that others have too ({sid}), and a database holds one principal for it: correct \
+                     the object ids; withheld from {}",
+                    list(who)
+                )
             }
             Self::GroupAmbiguous { mapping, name, groups } => {
                 write!(
@@ -234,7 +239,7 @@ impl fmt::Display for Pending {
             Self::InactiveElsewhere { name, who } => {
                 write!(
                     f,
-                    "{name} gets nothing: another source says that this person is not active ({})",
+                    "{name} gets nothing: another source says that this person is not active: activate or delete them there ({})",
                     list(who)
                 )
             }

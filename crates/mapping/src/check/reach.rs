@@ -6,6 +6,7 @@ use axon_reconcile::Mode;
 use time::OffsetDateTime;
 
 use super::{Findings, Lint};
+use crate::chain::instant;
 use crate::map::RoleMap;
 use crate::names::RoleName;
 use crate::rule::Mapping;
@@ -46,12 +47,13 @@ pub(super) fn roles(map: &RoleMap, findings: &mut Findings) {
 pub(super) fn ends(map: &RoleMap, now: OffsetDateTime, findings: &mut Findings) {
     for mapping in &map.mappings {
         if let Some(until) = mapping.until.filter(|until| *until <= now) {
-            let message = format!("this mapping ended at {until}: it gives nothing");
+            let message = format!("this mapping ended at {}: it gives nothing", instant(until));
             findings.add(Lint::PastUntil, &mapping.place, message, None);
         }
     }
     for protection in map.guards.protect.iter().filter(|p| p.until <= now) {
-        let message = format!("the protection of {} ended at {}", protection.principal, protection.until);
+        let message =
+            format!("the protection of {} ended at {}", protection.principal, instant(protection.until));
         findings.add(Lint::PastUntil, &protection.place, message, None);
     }
 }
