@@ -61,12 +61,6 @@ pub trait Database: std::fmt::Debug + Send + Sync + Sized + 'static {
         None
     }
 
-    /// Where a commit is visible before it is on the disk: what waits for that. The writer answers behind it and goes on
-    /// meanwhile, so its session must [block](Self::BLOCKS) a thread of its own.
-    fn disk(&self) -> Option<std::sync::Arc<dyn crate::settled::Disk>> {
-        None
-    }
-
     /// Follows commits of other processes and moves the position, where the database tells of them; and the count of commits
     /// that changed a token.
     fn follow(&self, _moved: &watch::Sender<RecordSeq>, _tokens: &watch::Sender<u64>) {}

@@ -1,6 +1,5 @@
 //! The one task that writes: it folds the writes that wait into one transaction.
 
-mod answers;
 mod job;
 pub(crate) mod records;
 mod txn;
@@ -14,7 +13,6 @@ use axon_model::RecordSeq;
 use axon_store::{StoreError, WriterCounts};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use self::answers::{Answers, Committed, Told, refuse};
 pub(crate) use self::job::BoxFuture;
 use self::job::{Job, Task};
 pub(crate) use self::txn::Txn;
@@ -56,8 +54,7 @@ impl Writer {
         let counts = Arc::new(Counts::default());
         let tokens = watch::Sender::new(0);
         database.follow(&moved, &tokens);
-        let answers = Answers::start(database.disk(), Told { moved, counts: counts.clone() })?;
-        let run = Run { database, terms, txn, waiting, answers, kept, before: None };
+        let run = Run { database, terms, txn, waiting, moved, kept, before: None, counts: counts.clone() };
         let ended = if D::BLOCKS { on_a_thread(run)? } else { on_a_task(run) };
         Ok(Self {
             queue: std::sync::Mutex::new(Some(queue)),
@@ -152,7 +149,7 @@ fn on_a_task<D: Database>(run: Run<D>) -> oneshot::Receiver<()> {
 fn on_a_thread<D: Database>(run: Run<D>) -> Result<oneshot::Receiver<()>, StoreError> {
     let failed = |error| StoreError::unavailable("start the writer", error);
     let (tell, ended) = oneshot::channel();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(failed)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let thread = std::thread::Builder::new().name("axon-writer".into());
     thread
         .spawn(move || {
@@ -168,10 +165,11 @@ struct Run<D> {
     terms: Terms,
     txn: Txn,
     waiting: mpsc::Receiver<Box<dyn Job>>,
-    answers: Answers,
+    moved: watch::Sender<RecordSeq>,
     kept: Arc<Kept>,
     /// The end of the database's log before the group that is being written.
     before: Option<Stamp>,
+    counts: Arc<Counts>,
 }
 
 impl<D: Database> Run<D> {
@@ -180,34 +178,49 @@ impl<D: Database> Run<D> {
         while self.waiting.recv_many(&mut group, self.terms.group.max(1)).await > 0 {
             self.commit(&mut group).await;
         }
-        self.answers.end();
         self.txn.close().await;
     }
 
     /// One group: all of it is on the disk, or none.
     async fn commit(&mut self, group: &mut Vec<Box<dyn Job>>) {
         let began = Instant::now();
-        let committed = match self.answers.failed() {
-            Some(failed) => Err(StoreError::unavailable("write", failed)),
-            None => self.transaction(group).await,
-        };
-        let group = std::mem::replace(group, Vec::with_capacity(group.capacity()));
-        match committed {
+        match self.transaction(group).await {
             Ok(()) => {
-                let head = self.txn.head().seq;
-                self.kept.after(&*self.database, self.before, self.txn.touched(), head);
-                self.answers.committed(Committed { group, head, began });
+                let seq = self.txn.head().seq;
+                self.kept.after(&*self.database, self.before, self.txn.touched(), seq);
+                // What another process committed may have been told before.
+                self.moved.send_if_modified(|told| {
+                    let further = seq > *told;
+                    *told = seq.max(*told);
+                    further
+                });
+                let refused = group.iter().filter(|job| job.refused()).count() as u64;
+                let writes = group.len() as u64 - refused;
+                self.counts.groups.fetch_add(1, Ordering::Relaxed);
+                self.counts.writes.fetch_add(writes, Ordering::Relaxed);
+                self.counts.refused.fetch_add(refused, Ordering::Relaxed);
+                metrics::counter!("axon_store_commits_total").increment(1);
+                metrics::counter!("axon_store_writes_total").increment(writes);
+                metrics::counter!("axon_store_refused_total").increment(refused);
+                metrics::histogram!("axon_store_commit_seconds").record(began.elapsed().as_secs_f64());
+                for job in group.drain(..) {
+                    job.answer(None);
+                }
             }
             Err(error) => {
+                metrics::counter!("axon_store_failed_commits_total").increment(1);
+                let text = chain(&error);
+                tracing::error!(error = %text, writes = group.len(), "a group of writes was not committed");
                 self.recover().await;
-                self.answers.undone();
                 self.kept.in_doubt();
-                refuse(group, &chain(&error));
+                for job in group.drain(..) {
+                    job.answer(Some(&text));
+                }
             }
         }
     }
 
-    async fn transaction(&mut self, group: &mut Vec<Box<dyn Job>>) -> Result<(), StoreError> {
+    async fn transaction(&mut self, group: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
         let first = group.first().is_some_and(|job| job.wants_savepoint());
         if let Err(error) = self.txn.begin(first).await {
             // Nothing of the group has run yet: a connection that was lost while nobody wrote is not the writes' concern.
@@ -218,36 +231,19 @@ impl<D: Database> Run<D> {
             self.txn.begin(first).await?;
         }
         self.before = self.kept.before(&*self.database, self.txn.head().seq);
-        let done = self.run_from(group, 0).await?;
-        // While the disk was busy with the group before, more have come: one commit costs less than two.
-        if self.answers.wait() {
-            while group.len() < self.terms.group
-                && let Ok(job) = self.waiting.try_recv()
-            {
-                group.push(job);
-            }
-            self.run_from(group, done).await?;
-        }
-        self.answers.begin();
-        self.txn.commit().await
-    }
-
-    /// Runs the writes of a group from this one on, and says how many it has.
-    async fn run_from(&mut self, group: &mut [Box<dyn Job>], from: usize) -> Result<usize, StoreError> {
-        for n in from..group.len() {
-            // The one before: an undone one has made room already.
-            if n > 0 && !group[n - 1].refused() {
-                self.txn.keep().await?;
-            }
+        let last = group.len().saturating_sub(1);
+        for (n, job) in group.iter_mut().enumerate() {
             let mark = self.txn.mark();
-            if group[n].wants_savepoint() {
+            if job.wants_savepoint() {
                 self.txn.guard().await?;
             }
-            if !group[n].run(&mut self.txn).await {
+            if !job.run(&mut self.txn).await {
                 self.txn.undo(mark).await?;
+            } else if n < last {
+                self.txn.keep().await?;
             }
         }
-        Ok(group.len())
+        self.txn.commit().await
     }
 
     /// Rolls back what is open; a connection that cannot even do that is replaced.

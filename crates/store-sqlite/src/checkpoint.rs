@@ -13,8 +13,8 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::stamp::WalIndex;
 
-/// From so many pages on the log is folded back: 16 MiB. A page that many writes change is folded once for all of them.
-const PAGES: u32 = 4_000;
+/// From so many pages on the log is folded back: 4 MiB.
+const PAGES: u32 = 1_000;
 
 /// The thread, as the writer sees it. It ends when this is dropped.
 #[derive(Debug)]

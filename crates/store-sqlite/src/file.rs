@@ -4,11 +4,10 @@ use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use axon_store::{Durability, StoreError};
-use axon_store_sql::{Database, Disk, Session, SqlError, Stamp, Tally, Terms};
+use axon_store_sql::{Database, Session, SqlError, Stamp, Tally, Terms};
 use sqlx::{Connection as _, SqliteConnection, SqlitePool};
 
 use crate::inline::InlineSession;
-use crate::log::Log;
 use crate::open::{Options, open_readers, open_writer};
 use crate::session::{Held, SqliteSession, error};
 use crate::stamp::WalIndex;
@@ -25,26 +24,24 @@ pub struct SqliteFile {
     long: SqlitePool,
     tally: Arc<Tally>,
     index: OnceLock<Option<WalIndex>>,
-    /// What the writer's commits wait for elsewhere; none where they wait themselves.
-    log: OnceLock<Arc<Log>>,
 }
 
 impl SqliteFile {
     fn session(&self, held: Held) -> Box<dyn Session> {
-        Box::new(SqliteSession::new(held, self.tally.clone(), self.log.get().cloned()))
+        Box::new(SqliteSession::new(held, self.tally.clone()))
     }
 }
 
 impl SqliteFile {
     /// The connection that writes, in the place of the one that brought the schema up to date.
-    async fn inline(&self, first: SqliteConnection) -> Result<InlineSession, StoreError> {
+    async fn inline(&self, first: SqliteConnection) -> Result<Box<dyn Session>, StoreError> {
         let writer = InlineSession::open(&self.options, self.tally.clone())
             .map_err(|error| error.during("open the connection that writes"))?;
         // Not before: the last connection of a process takes the log's index away with it.
         if let Err(error) = first.close().await {
             tracing::warn!(%error, "the connection of the migration did not close cleanly");
         }
-        Ok(writer)
+        Ok(Box::new(writer))
     }
 }
 
@@ -72,21 +69,9 @@ impl Database for SqliteFile {
             clock: None,
         };
         let (readers, long) = (open_readers(&options, options.readers), open_readers(&options, LONG_READS));
-        let file = Self {
-            options,
-            terms,
-            readers,
-            long,
-            tally: Arc::default(),
-            index: OnceLock::new(),
-            log: OnceLock::new(),
-        };
+        let file = Self { options, terms, readers, long, tally: Arc::default(), index: OnceLock::new() };
         let writer = file.inline(first).await?;
-        if let Some(log) = Log::of(file.options.address.file()) {
-            writer.answer_later().map_err(|error| error.during("open the connection that writes"))?;
-            file.log.get_or_init(|| Arc::new(log));
-        }
-        Ok((file, Box::new(writer)))
+        Ok((file, writer))
     }
 
     fn terms(&self) -> &Terms {
@@ -94,7 +79,7 @@ impl Database for SqliteFile {
     }
 
     async fn writer(&self) -> Result<Box<dyn Session>, StoreError> {
-        Ok(Box::new(self.inline(open_writer(&self.options).await?).await?))
+        self.inline(open_writer(&self.options).await?).await
     }
 
     async fn reader(&self) -> Result<Box<dyn Session>, StoreError> {
@@ -115,18 +100,12 @@ impl Database for SqliteFile {
         let (journal_mode, synchronous) = row.unwrap_or_default();
         let synchronous = match synchronous {
             0 => "off",
-            // Then each write waits for the disk itself, before it is answered.
-            1 if self.log.get().is_some() => "full",
             1 => "normal",
             2 => "full",
             3 => "extra",
             _ => "unknown",
         };
         Ok(Durability { journal_mode, synchronous: synchronous.to_owned() })
-    }
-
-    fn disk(&self) -> Option<Arc<dyn Disk>> {
-        self.log.get().map(|log| log.clone() as Arc<dyn Disk>)
     }
 
     fn tally(&self) -> &Tally {

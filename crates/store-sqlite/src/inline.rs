@@ -67,11 +67,6 @@ impl InlineSession {
         Ok(Self { connection, tally, checkpointer })
     }
 
-    /// Lets commits return before the disk has them: for the writer whose writes wait for [`crate::log::Log`].
-    pub fn answer_later(&self) -> Result<(), SqlError> {
-        self.connection.execute_batch("PRAGMA synchronous = NORMAL").map_err(failed)
-    }
-
     /// Runs what is parted by `;`, each with the parameters that it names. Our statements have no `;` inside a text.
     fn run(&self, sql: &str, args: &[Arg<'_>], mut each: impl FnMut(Row)) -> Result<u64, SqlError> {
         self.tally.note(sql);

@@ -1,4 +1,4 @@
-//! The embedded store: one SQLite file in WAL mode; a write is answered after an `fdatasync` of the log that covers it.
+//! The embedded store: one SQLite file in WAL mode with `synchronous=FULL`.
 //!
 //! What a store says and decides is in `axon_store_sql`; here is how the file is opened and kept ([`SqliteFile`]) and how
 //! statements reach it. Positions and hashes of records are given inside `BEGIN IMMEDIATE`: a second process on the same
@@ -8,7 +8,6 @@ mod address;
 mod checkpoint;
 mod file;
 mod inline;
-mod log;
 mod open;
 mod schema;
 mod session;

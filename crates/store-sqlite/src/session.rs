@@ -3,11 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use axon_store_sql::{Arg, Dialect, Disk as _, Row, Session, Sql, SqlError, Tally, Value};
+use axon_store_sql::{Arg, Dialect, Row, Session, Sql, SqlError, Tally, Value};
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{AssertSqlSafe, Row as _, Sqlite, SqliteConnection, Transaction, ValueRef as _};
-
-use crate::log::Log;
 
 /// Where a session's connection comes from, and so what ending it means.
 pub(crate) enum Held {
@@ -21,20 +19,11 @@ pub(crate) enum Held {
 pub(crate) struct SqliteSession {
     held: Held,
     tally: Arc<Tally>,
-    log: Option<Arc<Log>>,
 }
 
 impl SqliteSession {
-    pub fn new(held: Held, tally: Arc<Tally>, log: Option<Arc<Log>>) -> Self {
-        Self { held, tally, log }
-    }
-
-    /// Shows nothing that is not on the disk yet.
-    async fn settle(&self) -> Result<(), SqlError> {
-        match &self.log {
-            Some(log) => log.settled().wait().await,
-            None => Ok(()),
-        }
+    pub fn new(held: Held, tally: Arc<Tally>) -> Self {
+        Self { held, tally }
     }
 
     fn connection(&mut self) -> &mut SqliteConnection {
@@ -94,7 +83,6 @@ impl Session for SqliteSession {
     async fn query(&mut self, sql: Sql, args: &[Arg<'_>]) -> Result<Vec<Row>, SqlError> {
         self.tally.note(&sql);
         let rows = bound(sql, args).fetch_all(self.connection()).await.map_err(error)?;
-        self.settle().await?;
         rows.iter().map(|row| decoded(row).map_err(error)).collect()
     }
 

@@ -293,7 +293,8 @@ mod tests {
         let mut roster = Roster::default();
         let wanted = roster.lacks(&desired, now).unwrap();
         let who = Err("kim@acme.com could not be looked for".into());
-        let unanswered = Person { kind, pin: None, who, at: now - (SOON - pause(&hasty(7))), unanswered: true };
+        let unanswered =
+            Person { kind, pin: None, who, at: now - (SOON - pause(&hasty(7))), unanswered: true };
         roster.take(&desired, wanted, vec![(kim, unanswered)]);
         assert!(roster.lacks(&desired, now + Duration::seconds(6)).is_none());
         assert!(roster.lacks(&desired, now + Duration::seconds(7)).is_some());

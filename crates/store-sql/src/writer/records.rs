@@ -57,7 +57,7 @@ fn push_record<'a>(args: &mut Vec<Arg<'a>>, sealed: &'a Sealed) {
 }
 
 /// The INSERTs of many rows, for a few sizes, so that each stays prepared.
-struct Inserts([(usize, InsertSql); 7]);
+struct Inserts([(usize, InsertSql); 3]);
 
 struct InsertSql {
     journal: String,
@@ -69,12 +69,12 @@ static POSTGRES: LazyLock<Inserts> = LazyLock::new(|| Inserts::of(Dialect::Postg
 
 impl Inserts {
     fn of(dialect: Dialect) -> Self {
-        Self([64, 32, 16, 8, 4, 2, 1].map(|rows| (rows, InsertSql::of(dialect, rows))))
+        Self([32, 8, 1].map(|rows| (rows, InsertSql::of(dialect, rows))))
     }
 
     /// The largest that does not exceed `rows`, which is not 0.
     fn fitting(&self, rows: usize) -> (usize, &InsertSql) {
-        let (size, sql) = self.0.iter().find(|(size, _)| *size <= rows).unwrap_or(&self.0[6]);
+        let (size, sql) = self.0.iter().find(|(size, _)| *size <= rows).unwrap_or(&self.0[2]);
         (*size, sql)
     }
 }
@@ -111,6 +111,6 @@ mod tests {
     #[test]
     fn parameters_are_numbered_through() {
         assert_eq!(tuples(Dialect::Postgres, "V ", 2, 3), "V ($1, $2, $3), ($4, $5, $6)");
-        assert_eq!([1, 7, 8, 31, 32, 99].map(|n| SQLITE.fitting(n).0), [1, 4, 8, 16, 32, 64]);
+        assert_eq!([1, 7, 8, 31, 32, 99].map(|n| SQLITE.fitting(n).0), [1, 1, 8, 8, 32, 32]);
     }
 }
