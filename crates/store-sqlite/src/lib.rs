@@ -12,6 +12,7 @@ mod open;
 mod schema;
 mod session;
 mod stamp;
+pub mod statements;
 
 pub use address::Address;
 pub use file::SqliteFile;

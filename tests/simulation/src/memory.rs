@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use axon_store::{Durability, StoreError};
 use axon_store_sql::schema::STEPS;
-use axon_store_sql::{Arg, Database, Dialect, Row, Session, Sql, SqlError, SqlStore, Tally, Terms, Value};
-use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OpenFlags, ffi};
+use axon_store_sql::{Arg, Database, Dialect, Row, Session, Sql, SqlError, SqlStore, Tally, Terms};
+use axon_store_sqlite::statements::{self, failed};
+use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// A store that is gone with the process.
@@ -66,31 +66,10 @@ impl Shared {
     }
 }
 
+/// The disk has no room.
 #[derive(Debug, thiserror::Error)]
-enum Unfit {
-    #[error("a statement asks for parameter {0}, which is not given")]
-    Parameter(usize),
-    #[error("column {0} holds what the port does not know")]
-    Value(usize),
-    #[error("database or disk is full")]
-    Full,
-}
-
-impl From<Unfit> for SqlError {
-    fn from(unfit: Unfit) -> Self {
-        Self::Other(unfit.into())
-    }
-}
-
-fn failed(error: rusqlite::Error) -> SqlError {
-    let taken = |code| matches!(code, ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY);
-    match &error {
-        rusqlite::Error::SqliteFailure(failure, _) if taken(failure.extended_code) => {
-            SqlError::Taken(error.into())
-        }
-        _ => SqlError::Other(error.into()),
-    }
-}
+#[error("database or disk is full")]
+struct Full;
 
 fn opened(name: &str) -> Result<Connection, rusqlite::Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
@@ -202,51 +181,9 @@ impl MemorySession {
     }
 }
 
-/// Runs what is parted by `;`, each with the parameters that it names. The store's statements have no `;` inside a text.
 fn run(shared: &Shared, sql: &str, args: &[Arg<'_>], found: &mut Vec<Row>) -> Result<u64, SqlError> {
     shared.tally.note(sql);
-    let connection = shared.lock();
-    let mut changed = 0;
-    for statement in sql.split(';').filter(|part| !part.trim().is_empty()) {
-        let mut statement = connection.prepare_cached(statement).map_err(failed)?;
-        let mut next: usize = 0;
-        for index in 1..=statement.parameter_count() {
-            let number = statement.parameter_name(index).and_then(|name| name.get(1..)?.parse().ok());
-            next = number.unwrap_or(next + 1);
-            let arg = next.checked_sub(1).and_then(|at| args.get(at)).ok_or(Unfit::Parameter(next))?;
-            match arg {
-                Arg::Int(n) => statement.raw_bind_parameter(index, n),
-                Arg::Text(text) => statement.raw_bind_parameter(index, text.as_deref()),
-                Arg::Blob(bytes) => statement.raw_bind_parameter(index, bytes.as_deref()),
-            }
-            .map_err(failed)?;
-        }
-        let (columns, writes) = (statement.column_count(), !statement.readonly());
-        let mut rows = statement.raw_query();
-        while let Some(row) = rows.next().map_err(failed)? {
-            found.push(decoded(row, columns)?);
-        }
-        if writes {
-            changed += connection.changes();
-        }
-    }
-    Ok(changed)
-}
-
-fn decoded(row: &rusqlite::Row<'_>, columns: usize) -> Result<Row, SqlError> {
-    let mut values = Vec::with_capacity(columns);
-    for column in 0..columns {
-        values.push(match row.get_ref(column).map_err(failed)? {
-            ValueRef::Null => Value::Null,
-            ValueRef::Integer(n) => Value::Int(n),
-            ValueRef::Real(_) => return Err(Unfit::Value(column).into()),
-            ValueRef::Text(text) => {
-                Value::Text(std::str::from_utf8(text).map_err(|_| Unfit::Value(column))?.to_owned())
-            }
-            ValueRef::Blob(bytes) => Value::Blob(bytes.to_owned()),
-        });
-    }
-    Ok(Row(values))
+    statements::run(&shared.lock(), sql, args, |row| found.push(row))
 }
 
 #[async_trait]
@@ -273,7 +210,7 @@ impl Session for MemorySession {
         if self.kind == Kind::Writer && self.held.is_none() {
             if self.shared.levers.is_full() {
                 self.shared.levers.refused.fetch_add(1, Ordering::Relaxed);
-                return Err(Unfit::Full.into());
+                return Err(SqlError::Other(Full.into()));
             }
             self.held = Some(self.shared.turn().await?);
         }

@@ -67,28 +67,7 @@ impl Kind {
     ];
 
     /// Those that are armed and meet the next login, statement or look.
-    pub const ARMED: [Self; 20] = [
-        Self::LostBefore,
-        Self::LostDuring,
-        Self::LostAfter,
-        Self::Busy40501,
-        Self::Limit10928,
-        Self::Limit10929,
-        Self::Resources49918,
-        Self::Failover40613,
-        Self::Paused42108,
-        Self::Warming42109,
-        Self::Directory33134,
-        Self::Directory33136,
-        Self::Login18456,
-        Self::Deadlock1205,
-        Self::LockWait1222,
-        Self::Hang,
-        Self::TokenExpired,
-        Self::NeverShown,
-        Self::ReadBackLost,
-        Self::InspectLost,
-    ];
+    pub const ARMED: &'static [Self] = Self::ALL.split_at(20).0;
 
     /// The word.
     pub const fn word(self) -> &'static str {
