@@ -53,7 +53,7 @@ impl Side {
     }
 
     /// Groups that are one principal, with its name.
-    pub(super) fn groups(&self) -> impl Iterator<Item = (GroupId, SqlName)> {
+    pub fn groups(&self) -> impl Iterator<Item = (GroupId, SqlName)> {
         self.0.iter().flat_map(Evaluator::groups)
     }
 
@@ -62,11 +62,12 @@ impl Side {
     }
 
     /// What this user is called there.
-    pub(super) fn principal_of(&self, user: UserId) -> Option<SqlName> {
+    pub fn principal_of(&self, user: UserId) -> Option<SqlName> {
         self.0.as_ref()?.principal_of(user)
     }
 
-    pub(super) fn is_withheld(&self, principal: SqlName) -> bool {
+    /// Whether the name is given nothing, whoever it stands for.
+    pub fn is_withheld(&self, principal: SqlName) -> bool {
         self.0.as_ref().is_some_and(|evaluator| evaluator.is_withheld(principal))
     }
 
