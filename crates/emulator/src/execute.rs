@@ -158,6 +158,13 @@ impl Run<'_> {
     /// A statement that is no control flow, with the faults that strike it.
     fn leaf(&mut self, kind: &Kind) -> Outcome {
         let struck = if faults_strike(kind) { self.strike() } else { None };
+        // A late statement that was given up meanwhile, or whose session was cut, has no effect.
+        if self.session.closed() {
+            return Ok(Flow::Stop);
+        }
+        if self.session.cancel.asked() {
+            return Err(crate::errors::cancelled());
+        }
         match struck {
             Some(Fault::Statement { error, applied: false }) => return Err(error),
             Some(Fault::Hangup { applied: false }) => return Ok(Flow::Stop),

@@ -198,6 +198,15 @@ impl Wording<'_> {
         Ok(Work::One(statement))
     }
 
+    /// The text of what a step is made of, for people to read: none where it hangs on which sessions there are.
+    pub fn told(&self, step: &Step) -> Vec<String> {
+        match self.work(step) {
+            Ok(Work::One(statement)) => vec![crate::render(&statement, self.dialect).into_string()],
+            Ok(Work::KillSessions { .. }) => Vec::new(),
+            Err(refused) => vec![format!("-- refused: {refused}")],
+        }
+    }
+
     fn connect(&self, principal: SqlName) -> Result<Clause, NotExpressible> {
         self.clause(principal, Permission::Connect, Securable::Database, &[])
     }

@@ -76,7 +76,8 @@ fn config(to: &Connection, host: &str, port: u16, auth: AuthMethod) -> Config {
     config.application_name("axon");
     config.authentication(auth);
     config.handshake_timeout(Some(to.login_timeout));
-    config.command_timeout(Some(to.command_timeout));
+    // Watched by the session, which can then tell the server to stop; the driver's own ends the connection without a word.
+    config.command_timeout(None);
     // Names with lone surrogates are possible in a catalog; one of them must not make the whole of it unreadable.
     config.lossy_utf16_decoding(true);
     match &to.tls {

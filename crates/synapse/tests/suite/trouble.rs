@@ -1,17 +1,19 @@
 //! Against the emulator: what it refuses, what it hides, what breaks, and what others did.
 
+use std::time::Duration;
+
 use axon_emulator::faults::{Armed, Fault};
 use axon_emulator::pool::Power;
 use axon_reconcile::{
     GrantKey, GrantState, InspectScope, Outcome, Permission, PrincipalKind, RefusalKind, Securable, Seen,
     Step, Target as _, TargetError, Wave,
 };
-use axon_synapse::Auth;
+use axon_synapse::{Auth, Dialect, SynapseTarget};
 use secrecy::SecretString;
 use tiberius::AuthMethod;
 
 use crate::stage::{
-    KIM, LEE, PASSWORD, Stage, apply, grant, inspect, joiner, name, orders, outcomes, run, token,
+    ADMIN, KIM, LEE, PASSWORD, Stage, apply, grant, inspect, joiner, name, orders, outcomes, run, token,
 };
 
 fn refusal(outcome: &Outcome) -> (RefusalKind, i64) {
@@ -250,4 +252,48 @@ async fn a_column_taken_out_of_a_grant_leaves_the_grant() {
     let graph = inspect(&target).await.graph;
     let keys: Vec<Securable> = graph.grants_of(role).map(|(key, _)| key.securable).collect();
     assert_eq!(keys, [Securable::Object(orders())]);
+}
+
+/// A connection to the pool that gives up soon.
+fn impatient(stage: &Stage) -> SynapseTarget {
+    let mut connection = stage.connection(token(ADMIN));
+    connection.command_timeout = Duration::from_millis(300);
+    SynapseTarget::new("warehouse", Dialect::Dedicated, connection).unwrap()
+}
+
+fn hang(stage: &Stage, text: &str) {
+    stage.emulator.pool().arm_for(Armed {
+        fault: Fault::Latency(Duration::from_mins(10)),
+        times: 1,
+        matching: Some(text.to_owned()),
+    });
+}
+
+#[tokio::test]
+async fn a_hanging_statement_is_given_up_by_an_attention_and_the_catalog_tells_what_became_of_it() {
+    let stage = Stage::dedicated().await;
+    let target = impatient(&stage);
+    hang(&stage, "CREATE ROLE [axon_slow]");
+    let steps = [Step::CreateRole { name: name("axon_slow") }, Step::CreateRole { name: name("axon_next") }];
+    let got = outcomes(&target, &steps).await;
+    let Outcome::Unknown { reason, statements } = &got[0] else { panic!("{got:?}") };
+    // Only a DONE with the attention's bit says so: the server stopped, it did not lose a client.
+    assert!(reason.contains("told to stop, the server did;"), "{reason}");
+    assert_eq!(statements.len(), 1, "it was sent, so it may have been done");
+    assert_eq!(got[1], Outcome::NotTried);
+    let seen = target.read_back(&Wave::for_test(steps.to_vec())).await.unwrap();
+    assert_eq!(seen, [Seen::NotInForce, Seen::NotInForce]);
+    apply(&target, &steps).await;
+}
+
+#[tokio::test]
+async fn a_hanging_read_is_given_up_and_the_next_call_has_a_connection_of_its_own() {
+    let stage = Stage::dedicated().await;
+    let target = impatient(&stage);
+    inspect(&target).await;
+    hang(&stage, "sys.database_permissions");
+    let error = target.inspect(InspectScope::Full).await.unwrap_err();
+    let TargetError::Unreachable { reason, .. } = &error else { panic!("{error:?}") };
+    assert!(reason.contains("no answer within 0.3 s; told to stop, the server did;"), "{reason}");
+    inspect(&target).await;
 }
