@@ -17,7 +17,9 @@ mod assigned;
 mod cloud;
 mod entra;
 mod guid;
+mod logs;
 mod pace;
+pub mod parity;
 mod service;
 mod token;
 mod wire;
@@ -31,6 +33,9 @@ pub use assigned::AssignedTarget;
 pub use cloud::{BadBase, Base, Cloud, CloudName, Resource};
 pub use entra::{Clue, Entra, Entry, EntryKind, Found};
 pub use guid::{BadGuid, Guid};
+pub use logs::{
+    BadStream, Batch, Ingestion, LogFault, LogFaultKind, LogParts, MOST_CALL, MOST_FIELD, check_stream,
+};
 pub use service::Bearer;
 pub use token::{Certificate, CertificateError, Identity, Platform, ResourceToken, TokenFault, Tokens};
 pub use wire::{Wire, WireError};

@@ -167,11 +167,12 @@ async fn serve(mut stream: TcpStream, answers: Arc<Answers>, seen: Arc<Mutex<Vec
                 headers.iter().find(|(n, _)| n == "content-length").and_then(|(_, v)| v.parse().ok());
             let end = head + 4 + length.unwrap_or(0);
             if bytes.len() >= end {
+                let packed = headers.iter().any(|(n, v)| n == "content-encoding" && v == "gzip");
                 let request = Request {
                     method: first.next().unwrap_or_default().to_owned(),
                     target: first.next().unwrap_or_default().to_owned(),
                     headers,
-                    body: String::from_utf8_lossy(&bytes[head + 4..end]).into_owned(),
+                    body: text_of(&bytes[head + 4..end], packed),
                 };
                 bytes.drain(..end);
                 let reply = answers(&request);
@@ -187,6 +188,16 @@ async fn serve(mut stream: TcpStream, answers: Arc<Answers>, seen: Arc<Mutex<Vec
             _ => return,
         }
     }
+}
+
+/// A body as people read it.
+fn text_of(body: &[u8], packed: bool) -> String {
+    use std::io::Read as _;
+    let mut text = String::new();
+    if packed && flate2::read::GzDecoder::new(body).read_to_string(&mut text).is_ok() {
+        return text;
+    }
+    String::from_utf8_lossy(body).into_owned()
 }
 
 /// False: the connection is done.

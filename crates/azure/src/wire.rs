@@ -4,7 +4,7 @@ mod answer;
 
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Method, Url};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -59,6 +59,8 @@ pub(crate) enum Content {
     Form(SecretString),
     /// JSON.
     Json(String),
+    /// JSON as gzip.
+    Packed(Vec<u8>),
 }
 
 /// One request.
@@ -182,6 +184,11 @@ async fn send(client: &reqwest::Client, call: Call<'_>) -> Result<Answer, WireEr
         Content::Json(text) => {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             request.body(text)
+        }
+        Content::Packed(bytes) => {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            request.body(bytes)
         }
     };
     let lost = |error: reqwest::Error| {

@@ -43,6 +43,7 @@ mod reader;
 mod removals;
 pub mod schema;
 mod session;
+mod shipping;
 mod state;
 mod store;
 mod tables;

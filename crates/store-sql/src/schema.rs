@@ -70,6 +70,12 @@ pub const STEPS: &[Step] = &[
         sqlite: include_str!("../migrations/0011_removals.sqlite.sql"),
         postgres: None,
     },
+    Step {
+        version: 12,
+        name: "shipping",
+        sqlite: include_str!("../migrations/0012_shipping.sqlite.sql"),
+        postgres: None,
+    },
 ];
 
 /// The highest version that this build knows.

@@ -7,6 +7,7 @@ mod holds;
 mod maps;
 mod removals;
 mod rest;
+mod shipping;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -21,6 +21,7 @@ pub mod pages;
 pub mod race;
 pub mod removals;
 pub mod retry;
+pub mod shipping;
 pub mod state;
 pub mod tokens;
 
@@ -61,6 +62,7 @@ macro_rules! contract_tests {
                 a_grant_that_is_refused_or_taken_back_gives_nothing;
             removals: removals_are_counted_and_forgotten, marks_of_what_was_made_come_back,
                 a_lost_lease_notes_nothing;
+            shipping: a_sink_s_cursor_goes_forward_only, a_lost_lease_ships_nothing;
             retry: a_post_that_is_sent_again_makes_nothing;
             pages: a_list_is_sorted_by_any_attribute, cursors_survive_writes, a_cursor_opens_its_own_list_only,
                 a_place_that_cannot_be_is_refused, groups_are_sorted_and_paged;

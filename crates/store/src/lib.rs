@@ -30,6 +30,7 @@ pub mod members;
 pub mod operators;
 pub mod query;
 pub mod removals;
+pub mod shipping;
 pub mod state;
 pub mod stored;
 pub mod tokens;
@@ -51,6 +52,7 @@ pub use members::MemberReader;
 pub use operators::OperatorStore;
 pub use query::{Cursor, Page, Query};
 pub use removals::{Notes, Removal, RemovalStore};
+pub use shipping::{Shipped, ShippingStore};
 pub use state::{Lease, StateStore};
 pub use stored::{GroupRef, Member, StoredGroup, StoredUser, Written};
 pub use tokens::{ClientId, Minted, NewToken, Scopes, Token, TokenHash, TokenId, TokenKind, TokenStore};
@@ -97,6 +99,7 @@ pub trait Store:
     + HoldStore
     + AccessStore
     + RemovalStore
+    + ShippingStore
     + MapStore
     + OperatorStore
 {
