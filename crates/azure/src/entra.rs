@@ -139,6 +139,11 @@ impl Entra {
         Self { service, kept: Mutex::default() }
     }
 
+    /// The service behind it, for those who read more of it.
+    pub(crate) fn service(&self) -> &Service {
+        &self.service
+    }
+
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -70,6 +70,13 @@ impl Answer {
         self.headers.get(name)?.to_str().ok()
     }
 
+    /// Each link of the `Link` headers (RFC 8288): its address, `>`, its parameters.
+    pub(crate) fn links(&self) -> impl Iterator<Item = &str> {
+        let lines = self.headers.get_all("link").iter().filter_map(|line| line.to_str().ok());
+        // A comma may stand in an address, but not before the next `<`.
+        lines.flat_map(|line| line.split(", <")).map(|link| link.trim_start_matches('<'))
+    }
+
     /// The body as this type, or why it is none. Nothing of the body is told.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, String> {
         serde_json::from_slice(&self.body).map_err(|e| {
