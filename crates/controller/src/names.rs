@@ -187,7 +187,7 @@ impl Names {
     pub fn lapsed(&self, target: &TargetName, wanted: &BTreeMap<String, NewHold>) -> Vec<HoldId> {
         let of_names = |hold: &&Hold| {
             let here = match hold.held.kind {
-                HoldKind::Step | HoldKind::Grant => false,
+                HoldKind::Step | HoldKind::Grant | HoldKind::Parity => false,
                 HoldKind::Separation => hold.held.target.as_deref() == Some(target.as_str()),
                 HoldKind::NewPerson | HoldKind::GroupName | HoldKind::GroupMatch => true,
             };

@@ -87,12 +87,21 @@ pub enum HoldKind {
     Step,
     /// A role for a while, which a second person has to release.
     Grant,
+    /// A removal that the identity provider shows and did not push.
+    Parity,
 }
 
 impl HoldKind {
     /// Every kind.
-    pub const ALL: [Self; 6] =
-        [Self::NewPerson, Self::GroupName, Self::GroupMatch, Self::Separation, Self::Step, Self::Grant];
+    pub const ALL: [Self; 7] = [
+        Self::NewPerson,
+        Self::GroupName,
+        Self::GroupMatch,
+        Self::Separation,
+        Self::Step,
+        Self::Grant,
+        Self::Parity,
+    ];
 
     /// The word.
     pub const fn as_str(self) -> &'static str {
@@ -103,6 +112,7 @@ impl HoldKind {
             Self::Separation => "separation",
             Self::Step => "step",
             Self::Grant => "grant",
+            Self::Parity => "parity",
         }
     }
 

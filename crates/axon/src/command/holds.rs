@@ -92,6 +92,7 @@ fn meaning(kind: HoldKind) -> &'static str {
         HoldKind::Separation => "the person has these roles together, until one of them is lost",
         HoldKind::Step => "the steps are done once",
         HoldKind::Grant => "the person has the role, from then on for the time that was asked for",
+        HoldKind::Parity => "the directory is changed as the lost request would have changed it",
     }
 }
 
