@@ -147,10 +147,7 @@ impl RoleMap {
     pub fn not_carried_out(&self) -> Vec<NotCarriedOut> {
         let mut found = Vec::new();
         for target in self.targets.values() {
-            if !target.kind.is_carried_out() {
-                let what = format!("target `{}` of kind `{}`", target.name, target.kind);
-                found.push(NotCarriedOut { place: target.place.clone(), what });
-            } else if let Some(auth) = target.auth.as_ref().filter(|auth| !auth.is_carried_out()) {
+            if let Some(auth) = target.auth.as_ref().filter(|auth| !auth.is_carried_out()) {
                 let what = format!("auth `{}` of target `{}`", auth.name(), target.name);
                 found.push(NotCarriedOut { place: target.place.clone(), what });
             }

@@ -248,7 +248,7 @@ fn target() -> Value {
         of(TargetKind::SynapseServerless, target::SQL_KEYS, &["kind", "host", "database", "auth"]),
         of(TargetKind::SynapseWorkspace, target::WORKSPACE_KEYS, &["kind", "endpoint", "auth"]),
         of(TargetKind::AzureRbac, target::AZURE_KEYS, &["kind", "scope", "auth"]),
-        of(TargetKind::Script, target::SCRIPT_KEYS, &["kind", "dialect", "out"]),
+        of(TargetKind::Script, target::SCRIPT_KEYS, &["kind", "dialect", "database", "out"]),
     ] })
 }
 
@@ -262,8 +262,12 @@ fn target_key(key: &str) -> Value {
         "endpoint" => text("The workspace's address, https://NAME.dev.azuresynapse.net."),
         "workspace" => text("The workspace's name, where its address does not begin with it."),
         "scope" => text("A scope of Azure Resource Manager."),
-        "dialect" => word(&["synapse-dedicated", "synapse-serverless"], "Whose statements are written."),
-        "out" => text("The file that statements are written to."),
+        "dialect" => word(
+            &["synapse-dedicated", "synapse-serverless", "dedicated", "serverless"],
+            "Whose statements are written.",
+        ),
+        "out" => text("The folder that statements are written to, one file for each run."),
+        "catalog" => text("A file with the catalog as `axon script catalog` exports it."),
         "auth" => reference("auth"),
         "tls" => json!({ "description": "off (loopback only), or the authority.", "oneOf": [
             { "enum": ["off", false] }, object(&[("ca", text("A file of certificates."))], &["ca"])
@@ -362,17 +366,22 @@ fn view_key(key: &str) -> Value {
             word(&["show", "hide"], "Clear, or not in the view."),
             object(&keys(secure_view::COLUMN_KEYS, |key| match key {
                 "mask" => json!({ "type": ["string", "null"], "description": "null, redact, hash, email, last(4), first(2), round(100), bucket(10), year, month, digits, constant('x')" }),
+                "for" => list(&text("A role."), "Roles that see the mask; people with none of `for` and `unless` see null."),
                 _ => list(&text("A role."), "Roles that see it clear."),
             }), &["mask"])
         ] }),
             "What is seen of each column.",
         ),
+        "readers" => list(&text("A role."), "Roles that may read it: each is granted SELECT on it."),
         _ => list(
-            &json!({ "oneOf": keys(secure_view::ROW_KEYS, |key| match key {
-            "role" => text("People with this role see every row."),
-            "group" => text("People in this group see every row."),
-            _ => text("A condition over columns and user.PATH; `column last 90 days`."),
-        }).into_iter().map(|(key, of)| object(&[(key, of)], &[key])).collect::<Vec<_>>() }),
+            &json!({ "oneOf": [
+                object(&[("role", text("People with this role see every row."))], &["role"]),
+                object(&[("group", text("People in this group see every row."))], &["group"]),
+                object(&[
+                    ("where", text("A condition over columns and user.PATH; `column last 90 days`.")),
+                    ("for", list(&text("A role."), "Only people with one of these roles see rows by this line.")),
+                ], &["where"]),
+            ] }),
             "A row is seen if any line lets it through.",
         ),
     }

@@ -14,7 +14,7 @@ use crate::place::Place;
 use crate::template::Template;
 
 pub use auth::Auth;
-pub use kind::{Endpoint, SqlServer, TargetKind, Words};
+pub use kind::{Endpoint, ScriptPlace, ScriptSeen, SqlServer, TargetKind, Words};
 pub(crate) use read::{AZURE_KEYS, MANAGE_KEYS, SCRIPT_KEYS, SQL_KEYS, WORKSPACE_KEYS};
 pub(crate) use read::{read, read_via, template};
 
@@ -77,7 +77,7 @@ pub struct TargetSpec {
     pub endpoint: Endpoint,
     /// A workspace's name, where its address does not tell it.
     pub workspace: Option<String>,
-    /// How Axon authenticates; a script needs no way in.
+    /// How Axon authenticates; a script needs no way in where nothing is read.
     pub auth: Option<Auth>,
     /// Where a person's Entra object id is known from.
     pub object_id: Option<Template>,
@@ -108,7 +108,7 @@ impl TargetSpec {
     pub fn sql_server(&self) -> Option<&SqlServer> {
         match &self.endpoint {
             Endpoint::Sql(server) => Some(server),
-            Endpoint::Workspace(_) | Endpoint::Azure(_) | Endpoint::Script { .. } => None,
+            Endpoint::Workspace(_) | Endpoint::Azure(_) | Endpoint::Script(_) => None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The catalog as it is read: rows with ids first, then the graph that they mean.
 
 mod assemble;
+pub(crate) mod exported;
 mod grants;
 mod notes;
 mod places;

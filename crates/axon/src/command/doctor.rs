@@ -8,7 +8,7 @@ mod setup;
 use std::path::Path;
 
 use axon_mapping::target::Words;
-use axon_mapping::{RoleMap, TargetName, TargetSpec};
+use axon_mapping::{RoleMap, TargetKind, TargetName, TargetSpec};
 use axon_reconcile::{InspectScope, Target as _};
 
 use super::{Status, print_json};
@@ -54,10 +54,9 @@ async fn targets(
         anyhow::bail!("the role map names no target {only:?}; it names: {}", known.join(", "));
     }
     for (name, spec) in map.targets.iter().filter(|(name, _)| is_meant(name)) {
-        if !spec.kind.is_carried_out() {
-            continue;
-        }
         match spec.kind.words() {
+            // Nothing is sent there: `axon script` tells what waits.
+            Words::Sql if spec.kind == TargetKind::Script => {}
             Words::Sql => pool::look(config, parts, map, spec, args, report).await,
             Words::Roles => assigned(config, map, name, spec, report).await,
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use axon_azure::{
-    ArmParts, AssignedTarget, Base, Bearer, Certificate, Cloud, CustomRole, Entra, Identity, Platform,
+    ArmParts, AssignedTarget, Base, Bearer, Certificate, Cloud, CustomRole, Entra, Identity, Ingestion, LogParts, Platform,
     Resource, Tokens, Wire, WorkspaceParts,
 };
 use axon_mapping::target::Endpoint;
@@ -18,7 +18,7 @@ use axon_synapse::{TokenCommand, TokenFile};
 use secrecy::ExposeSecret as _;
 
 use super::resolve;
-use crate::config::Azure;
+use crate::config::{Azure, Ship};
 
 /// What leads into Azure.
 pub struct Ways {
@@ -81,6 +81,20 @@ impl Ways {
         Ok(tokens)
     }
 
+    /// Where the journal is sent.
+    pub fn log_sink(&self, ship: &Ship) -> anyhow::Result<Ingestion> {
+        let told = |(key, reason): (&str, String)| anyhow::anyhow!("`{key}` {reason}");
+        let auth = ship.auth().map_err(told)?;
+        Ok(Ingestion::new(LogParts {
+            endpoint: ship.base().map_err(told)?,
+            rule: ship.rule_id.clone(),
+            stream: ship.stream.clone(),
+            bearer: self.bearer(&auth, Resource::Monitor)?,
+            wire: self.wire.clone(),
+            clock: self.clock.clone(),
+        })?)
+    }
+
     /// Who is who, where the configuration lets Graph be asked and the identity is one of Entra.
     fn entra(&self, auth: &MapAuth) -> anyhow::Result<Option<Arc<Entra>>> {
         if !self.look_up || matches!(auth, MapAuth::TokenFile(_) | MapAuth::TokenCommand(_)) {
@@ -120,7 +134,7 @@ impl Ways {
                     entra,
                 },
             )?),
-            Endpoint::Sql(_) | Endpoint::Script { .. } => bail!("it is no place of assigned roles"),
+            Endpoint::Sql(_) | Endpoint::Script(_) => bail!("it is no place of assigned roles"),
         }
     }
 }

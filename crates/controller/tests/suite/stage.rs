@@ -59,6 +59,8 @@ pub enum Mischief {
     /// The connection breaks under steps of this kind on this principal, until it is forgiven.
     BreakStep(StepKind, SqlName),
     Down,
+    /// The same, until it is forgiven.
+    Away,
     Panic,
 }
 
@@ -77,8 +79,10 @@ impl FakePool {
     pub fn take(&self, pick: impl Fn(&Mischief) -> bool) -> Option<Mischief> {
         let mut plots = self.mischief.lock().unwrap();
         let at = plots.iter().position(pick)?;
-        let lasts =
-            matches!(plots[at], Mischief::Refuse(..) | Mischief::RefuseStep(..) | Mischief::BreakStep(..));
+        let lasts = matches!(
+            plots[at],
+            Mischief::Refuse(..) | Mischief::RefuseStep(..) | Mischief::BreakStep(..) | Mischief::Away
+        );
         Some(if lasts { plots[at].clone() } else { plots.remove(at) })
     }
 
@@ -118,17 +122,25 @@ impl FakePool {
 
 #[async_trait]
 impl Target for FakePool {
+    fn asks_for(&self, refusal: &Refusal) -> Option<std::time::Duration> {
+        (refusal.number == 40501).then_some(std::time::Duration::from_secs(77))
+    }
+
     async fn inspect(&self, _: InspectScope) -> Result<Inspection, TargetError> {
         assert!(
             self.take(|m| matches!(m, Mischief::Panic)).is_none(),
             "the target panics, as it was asked to"
         );
-        if self.take(|m| matches!(m, Mischief::Down)).is_some() {
+        if self.take(|m| matches!(m, Mischief::Down | Mischief::Away)).is_some() {
             return Err(TargetError::Unreachable { target: "warehouse".into(), reason: "down".into() });
         }
         let orders = ObjectName { schema: name("sales"), name: name("orders") };
         let facts = ObjectFacts { kind: ObjectKind::Table, owner: None, columns: vec![name("id")] };
-        let shape = Shape { schemas: [(name("sales"), None)].into(), objects: [(orders, facts)].into() };
+        let shape = Shape {
+            schemas: [(name("sales"), None)].into(),
+            objects: [(orders, facts)].into(),
+            ..Shape::default()
+        };
         let facts = TargetFacts {
             version: "fake".into(),
             engine_edition: 6,
@@ -154,7 +166,7 @@ impl Target for FakePool {
                 Mischief::BecomesGroup(who) => *who == whose && step.kind() == StepKind::CreatePrincipal,
                 Mischief::RefuseStep(kind, _) => *kind == step.kind(),
                 Mischief::BreakStep(kind, who) => *kind == step.kind() && *who == whose,
-                Mischief::Down | Mischief::Panic => false,
+                Mischief::Down | Mischief::Away | Mischief::Panic => false,
             });
             let statements = vec![step.to_string()];
             outcomes.push(match plot {

@@ -14,7 +14,7 @@ use crate::place::Place;
 use crate::role::{DefinedRole, RoleSpec};
 use crate::rule::{Gives, GroupName, Mapping, Who};
 use crate::secure_view::{RowLine, SecureView, Shown};
-use crate::target::{Endpoint, SqlServer, TargetSpec, Tls, Via};
+use crate::target::{Endpoint, ScriptPlace, ScriptSeen, SqlServer, TargetSpec, Tls, Via};
 
 fn via(via: Via) -> &'static str {
     match via {
@@ -77,7 +77,15 @@ fn endpoint_says(endpoint: &Endpoint) -> String {
         }
         Endpoint::Workspace(address) => shown(address),
         Endpoint::Azure(scope) => shown(scope),
-        Endpoint::Script { dialect, out } => format!("{}, in the words of {dialect}", shown(out)),
+        Endpoint::Script(ScriptPlace { dialect, database, out, seen }) => {
+            let seen = match seen {
+                ScriptSeen::Confirmed => "by what is confirmed".to_owned(),
+                ScriptSeen::Catalog(file) => format!("in {}", shown(file)),
+                ScriptSeen::Pool(server) => format!("at {}:{}", shown(&server.host), server.port),
+            };
+            let (out, database) = (shown(out), shown(database));
+            format!("{out}, in the words of {dialect}, database {database}, seen {seen}")
+        }
     }
 }
 
@@ -225,11 +233,10 @@ pub(super) fn view_says(view: &SecureView) -> Vec<String> {
         said.push(match &column.shown {
             Shown::Clear => format!("column {} clear", column.name),
             Shown::Hidden => format!("column {} hidden", column.name),
-            Shown::Masked { mask, unless } => {
-                let names: Vec<&str> = unless.iter().map(RoleName::as_str).collect();
-                let but =
-                    if names.is_empty() { String::new() } else { format!(" but for {}", names.join(", ")) };
-                format!("column {} masked {mask}{but}", column.name)
+            Shown::Masked { mask, unless, to } => {
+                let only = named(" for ", to);
+                let but = named(if to.is_empty() { " but for " } else { ", clear for " }, unless);
+                format!("column {} masked {mask}{only}{but}", column.name)
             }
         });
     }
@@ -237,10 +244,17 @@ pub(super) fn view_says(view: &SecureView) -> Vec<String> {
         said.push(match row {
             RowLine::Role(role) => format!("every row for {role}"),
             RowLine::Group(name) => format!("every row for group {}", crate::yaml::shown(name)),
-            RowLine::Where { text, .. } => format!("rows where {text}"),
+            RowLine::Where { text, to, .. } => format!("rows where {text}{}", named(" for ", to)),
         });
     }
+    said.extend(view.readers.iter().map(|role| format!("read by {role}")));
     said
+}
+
+/// Roles behind a word; nothing, if there are none.
+fn named(word: &str, roles: &[RoleName]) -> String {
+    let names: Vec<&str> = roles.iter().map(RoleName::as_str).collect();
+    if names.is_empty() { String::new() } else { format!("{word}{}", names.join(", ")) }
 }
 
 pub(super) fn of_token(service: &crate::service::Service) -> String {

@@ -62,10 +62,6 @@ impl TargetKind {
         }
     }
 
-    /// Whether this version reads and changes targets of this kind. The others are read, checked and evaluated.
-    pub fn is_carried_out(self) -> bool {
-        !matches!(self, Self::Script)
-    }
 }
 
 impl fmt::Display for TargetKind {
@@ -83,13 +79,32 @@ pub enum Endpoint {
     Workspace(String),
     /// A scope of Azure Resource Manager, beginning with `/`.
     Azure(String),
-    /// A file that statements are written to.
-    Script {
-        /// Whose statements.
-        dialect: TargetKind,
-        /// The file.
-        out: String,
-    },
+    /// A folder that statements are written to, for somebody else to run.
+    Script(ScriptPlace),
+}
+
+/// Where statements are written, for which database, and where what came of them is seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScriptPlace {
+    /// Whose statements.
+    pub dialect: TargetKind,
+    /// The database that they are for.
+    pub database: String,
+    /// The folder, one file for each run.
+    pub out: String,
+    /// Where its catalog is seen.
+    pub seen: ScriptSeen,
+}
+
+/// Where the catalog of a database is seen that Axon changes nothing in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ScriptSeen {
+    /// Nowhere: what people confirmed counts.
+    Confirmed,
+    /// In a file that somebody exports.
+    Catalog(String),
+    /// In the database itself, which is only read.
+    Pool(SqlServer),
 }
 
 /// A database on a server.

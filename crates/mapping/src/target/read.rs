@@ -4,7 +4,9 @@ use axon_model::SqlName;
 use axon_reconcile::{Glob, Mode};
 
 use super::auth::{self, Auth, is_loopback};
-use super::{Endpoint, Manage, SqlServer, TargetKind, TargetSpec, Tls, Via, Words};
+use super::{
+    Endpoint, Manage, ScriptPlace, ScriptSeen, SqlServer, TargetKind, TargetSpec, Tls, Via, Words,
+};
 use crate::diagnostic::Fault;
 use crate::names::TargetName;
 use crate::place::Span;
@@ -35,7 +37,23 @@ pub(crate) const AZURE_KEYS: &[&str] =
     &["kind", "scope", "auth", "object_id", "mode", "via", "principal", "manage"];
 /// Keys of a script.
 pub(crate) const SCRIPT_KEYS: &[&str] =
-    &["kind", "dialect", "out", "object_id", "via", "principal", "role_name", "manage"];
+    &[
+        "kind",
+        "dialect",
+        "database",
+        "out",
+        "catalog",
+        "host",
+        "port",
+        "tls",
+        "auth",
+        "object_id",
+        "mode",
+        "via",
+        "principal",
+        "role_name",
+        "manage",
+    ];
 /// Keys of `manage`.
 pub(crate) const MANAGE_KEYS: &[&str] = &["roles", "schemas", "principals"];
 
@@ -73,7 +91,14 @@ pub(crate) fn read(reader: &Reader<'_>, name: &Scalar, node: &Node) -> Option<Ta
     fields.need(reader, "kind");
     let kind = kind?;
     let endpoint = endpoint(reader, &fields, &what, kind);
-    let auth_node = if kind == TargetKind::Script { None } else { fields.need(reader, "auth") };
+    // A script needs a way in only where it says which server is read.
+    let enters = kind != TargetKind::Script || fields.get("host").is_some();
+    let auth_node = if enters { fields.need(reader, "auth") } else { fields.get("auth") };
+    let idle = if enters { &[][..] } else { &["auth", "port", "tls"] };
+    for (key, node) in idle.iter().filter_map(|key| Some((key, fields.get(key)?))) {
+        let message = format!("`{key}` of {what} says nothing without a `host`");
+        reader.fault_help(Fault::Invalid, node.span, message, "say which server is read, or leave it out");
+    }
     let auth = auth_node.and_then(|n| auth::auth(reader, n));
     let modes =
         [("observe", Mode::Observe), ("additive", Mode::Additive), ("authoritative", Mode::Authoritative)];
@@ -103,11 +128,11 @@ pub(crate) fn read(reader: &Reader<'_>, name: &Scalar, node: &Node) -> Option<Ta
             let message = format!("{what} is no database: a SQL login opens nothing there");
             let fault = crate::diagnostic::Diagnostic::new(reader.files, Fault::Invalid, node.span, message);
             reader.push(fault.unquoted().help("use `managed-identity`, or another identity of Entra"));
-        } else if matches!(mode, Some(Mode::Additive | Mode::Authoritative)) {
+        } else if kind != TargetKind::Script && matches!(mode, Some(Mode::Additive | Mode::Authoritative)) {
             needs_entra(reader, node.span, &what);
         }
     }
-    let auth = if kind == TargetKind::Script { None } else { Some(auth?) };
+    let auth = if enters { Some(auth?) } else { None };
     let workspace = match workspace {
         Some(read) => Some(read?),
         None => None,
@@ -137,26 +162,8 @@ fn endpoint(reader: &Reader<'_>, fields: &Fields<'_>, what: &str, kind: TargetKi
         |key: &str| fields.need(reader, key).and_then(|n| reader.text(n, &format!("`{key}` of {what}")));
     match kind {
         TargetKind::SynapseDedicated | TargetKind::SynapseServerless => {
-            let (host, database) = (need("host"), need("database"));
-            let host_text = host.as_ref().map(|t| t.text.clone()).unwrap_or_default();
-            if let Some(host) = &host {
-                plain_host(reader, host);
-            }
-            if let Some(database) = &database
-                && let Err(e) = SqlName::parse(&database.text)
-            {
-                reader.fault(Fault::Invalid, database.span, format!("`database` of {what}: {e}"));
-            }
-            let port = fields
-                .get("port")
-                .map_or(Some(1433), |n| reader.number(n, &format!("`port` of {what}"), 1..=65_535));
-            let tls = fields.get("tls").map_or(Some(Tls::System), |n| auth::tls(reader, n, &host_text));
-            Some(Endpoint::Sql(SqlServer {
-                host: host?.text,
-                port: u16::try_from(port?).unwrap_or(1433),
-                database: database?.text,
-                tls: tls?,
-            }))
+            let (host, database) = (need("host"), database(reader, fields, what));
+            server(reader, fields, what, host, database).map(Endpoint::Sql)
         }
         TargetKind::SynapseWorkspace => {
             let text = need("endpoint")?;
@@ -196,14 +203,61 @@ fn endpoint(reader: &Reader<'_>, fields: &Fields<'_>, what: &str, kind: TargetKi
             let dialects = [
                 ("synapse-dedicated", TargetKind::SynapseDedicated),
                 ("synapse-serverless", TargetKind::SynapseServerless),
+                ("dedicated", TargetKind::SynapseDedicated),
+                ("serverless", TargetKind::SynapseServerless),
             ];
             let dialect = fields
                 .need(reader, "dialect")
                 .and_then(|n| reader.word(n, &format!("`dialect` of {what}"), &dialects));
-            let out = need("out");
-            Some(Endpoint::Script { dialect: dialect?, out: out?.text })
+            let (out, database) = (need("out"), database(reader, fields, what));
+            let catalog = fields.get("catalog").map(|n| reader.text(n, &format!("`catalog` of {what}")));
+            let seen = match (catalog, fields.get("host")) {
+                (Some(_), Some(host)) => {
+                    let message = format!("{what} is seen in a file or on a server, not in both");
+                    reader.fault_help(Fault::Invalid, host.span, message, "leave out `catalog` or `host`");
+                    None
+                }
+                (Some(file), None) => Some(ScriptSeen::Catalog(file?.text)),
+                (None, Some(_)) => {
+                    server(reader, fields, what, need("host"), database.clone()).map(ScriptSeen::Pool)
+                }
+                (None, None) => Some(ScriptSeen::Confirmed),
+            };
+            let (dialect, database) = (dialect?, database?);
+            Some(Endpoint::Script(ScriptPlace { dialect, database, out: out?.text, seen: seen? }))
         }
     }
+}
+
+fn database(reader: &Reader<'_>, fields: &Fields<'_>, what: &str) -> Option<String> {
+    let database = reader.text(fields.need(reader, "database")?, &format!("`database` of {what}"))?;
+    if let Err(e) = SqlName::parse(&database.text) {
+        reader.fault(Fault::Invalid, database.span, format!("`database` of {what}: {e}"));
+    }
+    Some(database.text)
+}
+
+fn server(
+    reader: &Reader<'_>,
+    fields: &Fields<'_>,
+    what: &str,
+    host: Option<Scalar>,
+    database: Option<String>,
+) -> Option<SqlServer> {
+    let host_text = host.as_ref().map(|t| t.text.clone()).unwrap_or_default();
+    if let Some(host) = &host {
+        plain_host(reader, host);
+    }
+    let port = fields
+        .get("port")
+        .map_or(Some(1433), |n| reader.number(n, &format!("`port` of {what}"), 1..=65_535));
+    let tls = fields.get("tls").map_or(Some(Tls::System), |n| auth::tls(reader, n, &host_text));
+    Some(SqlServer {
+        host: host?.text,
+        port: u16::try_from(port?).unwrap_or(1433),
+        database: database?,
+        tls: tls?,
+    })
 }
 
 /// The name of a workspace (letters and digits; hyphens are taken, too).
