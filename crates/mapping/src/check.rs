@@ -1,6 +1,7 @@
 //! Lints: what a map that parses may still have wrong. Each has a name, a severity and a remedy, and a comment in place can
 //! silence it with a reason.
 
+mod contradictions;
 mod groups;
 mod lint;
 mod names;
@@ -81,6 +82,7 @@ pub fn check(map: &RoleMap, directory: Option<&Directory>, now: OffsetDateTime) 
     powers::mappings(map, &mut findings);
     let whole = |role: &RoleName| map.roles.get(role).map(|role| &role.whole);
     let together = Together::of(map.mappings.iter(), &map.rules.separate, whole);
+    contradictions::all(map, &together, &mut findings);
     powers::credentials(map, &together, &mut findings);
     views::all(map, &together, &mut findings);
     groups::patterns(map, &mut findings);

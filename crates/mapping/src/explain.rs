@@ -5,6 +5,7 @@ mod holders;
 mod in_target;
 mod missing;
 mod records;
+mod service;
 mod shown;
 mod waiting;
 
@@ -32,14 +33,25 @@ use asked::Asked;
 pub use holders::{HolderExplained, Holders};
 use in_target::InTarget;
 pub use missing::{Change, Missing, MissingIn};
+pub use service::ServiceExplained;
 
-/// Everything that is to be said of the people with one user name.
+/// Everything that is to be said of the people with one user name, and of a service identity that is called so.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Explanation {
     /// What was asked for.
     pub who: String,
     /// Those who have that name: one in each source at most.
     pub people: Vec<PersonExplained>,
+    /// Service identities of the map of that name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<ServiceExplained>,
+}
+
+impl Explanation {
+    /// Whether anybody is called so.
+    pub fn is_empty(&self) -> bool {
+        self.people.is_empty() && self.services.is_empty()
+    }
 }
 
 /// One person of one source.
@@ -210,6 +222,7 @@ pub struct Known<'a> {
 /// Answers questions about one map and one directory. Making it costs a whole evaluation, an answer costs little.
 #[derive(Debug)]
 pub struct Explainer<'a> {
+    map: &'a RoleMap,
     directory: &'a Directory,
     beside: &'a Beside,
     targets: Vec<InTarget<'a>>,
@@ -244,7 +257,7 @@ impl<'a> Explainer<'a> {
         for user in directory.users() {
             by_name.entry(fold(&user.user_name)).or_default().push(user.id);
         }
-        Self { directory, beside, targets, by_name }
+        Self { map, directory, beside, targets, by_name }
     }
 
     /// The people with this user name or SCIM id.
@@ -259,7 +272,7 @@ impl<'a> Explainer<'a> {
         ids.into_iter().filter_map(|id| self.directory.user(id)).collect()
     }
 
-    /// Everything that the people with one user name have, and why.
+    /// Everything that the people with one user name have, and a service identity of that name, and why.
     pub fn person(&self, who: &str) -> Explanation {
         let people = self
             .people(who)
@@ -275,7 +288,7 @@ impl<'a> Explainer<'a> {
                 targets: self.targets.iter().map(|target| Asked::of(target, user).explain()).collect(),
             })
             .collect();
-        Explanation { who: who.to_owned(), people }
+        Explanation { who: who.to_owned(), people, services: self.services(who) }
     }
 
     /// The line as each target reads it; the first refusal, if none can.

@@ -193,10 +193,19 @@ impl fmt::Display for Pending {
                 )
             }
             Self::NameReserved { name, who } => {
-                write!(f, "{name} is a reserved name: withheld from {}", list(who))
+                write!(
+                    f,
+                    "{name} is a reserved name: give them another name, or another `principal` in the target; withheld from {}",
+                    list(who)
+                )
             }
             Self::NameShared { name, who } => {
-                write!(f, "{name} is claimed by several: withheld from {}", list(who))
+                write!(
+                    f,
+                    "{name} is claimed by several: leave the name to one of them, by `may_name` of the sources or by another \
+                     `principal` of the target; withheld from {}",
+                    list(who)
+                )
             }
             Self::IdentityShared { name, sid, who } => {
                 write!(

@@ -1,5 +1,6 @@
 //! `rules`: what nobody may have, however it would come about.
 
+pub(crate) mod around;
 pub(crate) mod together;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -106,6 +107,7 @@ pub(crate) fn check(
     targets: &BTreeMap<TargetName, TargetSpec>,
     roles: &BTreeMap<RoleName, ReadRole>,
 ) {
+    around::check(reader, forbidden, targets, roles);
     for role in roles.values() {
         for separation in &forbidden.separate {
             let both: Vec<&str> =

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use axon_mapping::adopt::{Adopting, adopt};
+use axon_mapping::adopt::{Adopted, Adopting, Left, LeftKind, NotAdopted, adopt};
 use axon_mapping::{Identity, RoleMap, TargetName};
 use axon_model::{Delta, Directory, GroupEntry, GroupId, MemberKind, RecordSeq, SqlName, UserEntry, UserId};
 use axon_reconcile::{
@@ -211,9 +211,13 @@ fn rights(world: &mut World) {
 }
 
 fn adopted(world: &World, target: &str) -> String {
-    let map = Arc::new(RoleMap::parse(&[("m.yaml", MAP)]).unwrap_or_else(|faults| panic!("{faults}")));
+    made(world, target, MAP).map_or_else(|refused| refused.to_string(), |adopted| adopted.report.to_string())
+}
+
+fn made(world: &World, target: &str, text: &str) -> Result<Adopted, NotAdopted> {
+    let map = Arc::new(RoleMap::parse(&[("m.yaml", text)]).unwrap_or_else(|faults| panic!("{faults}")));
     let target: TargetName = target.parse().unwrap();
-    let adopted = adopt(Adopting {
+    adopt(Adopting {
         map: &map,
         target: &target,
         actual: &world.actual,
@@ -225,8 +229,7 @@ fn adopted(world: &World, target: &str) -> String {
         now: NOW,
         owner: "dba@acme.com",
         until: datetime!(2027-05-22 12:00 UTC),
-    });
-    adopted.map_or_else(|refused| refused.to_string(), |adopted| adopted.report.to_string())
+    })
 }
 
 #[test]
@@ -242,4 +245,45 @@ fn what_is_not_adopted_says_what_can_be() {
     let world = World::default();
     let told = format!("{}\n{}", adopted(&world, "dww"), adopted(&world, "ws"));
     insta::assert_snapshot!("not_adopted", told);
+}
+
+#[test]
+fn the_text_says_who_is_left_as_they_are_and_why() {
+    let mut world = World::default();
+    principals(&mut world);
+    rights(&mut world);
+    // Two groups of one name are told apart by their ids.
+    let (ana, ben) =
+        (world.user("entra", "cy@acme.com", true, 60), world.user("entra", "dee@acme.com", true, 61));
+    world.person("cy@acme.com", 60);
+    world.person("dee@acme.com", 61);
+    world.group("Twins", 62, &[ana, ben]);
+    world.group("twins", 63, &[]);
+    world.role("twinned", "dbo", &["cy@acme.com", "dee@acme.com"]);
+    let map = MAP.replacen("    auth:", "    tls: { ca: ca.pem }\n    auth:", 1);
+    let adopted = made(&world, "dw", &map).unwrap();
+    insta::assert_snapshot!("adopted_text", adopted.text);
+    let who: Vec<&str> = adopted.report.mappings.iter().map(|mapping| mapping.who.as_str()).collect();
+    insta::assert_snapshot!("adopted_mappings", who.join("\n"));
+}
+
+#[test]
+fn a_long_report_says_what_it_leaves_out() {
+    let mut world = World::default();
+    principals(&mut world);
+    let mut report = made(&world, "dw", MAP).unwrap().report;
+    report.fewest = false;
+    report.left = (0..50)
+        .map(|n| Left {
+            kind: LeftKind::Untold,
+            what: format!("certificate {n}"),
+            why: "it is no permission".into(),
+        })
+        .collect();
+    let told = report.to_string();
+    let lines: Vec<&str> = told
+        .lines()
+        .filter(|line| !line.contains("certificate") || line.ends_with(" 0: it is no permission"))
+        .collect();
+    insta::assert_snapshot!("a_long_report", lines.join("\n"));
 }

@@ -289,6 +289,7 @@ fn past_days_tell_every_difference_and_when_it_was_one() {
     let mut same = Backtester::new(Some(&old), &old);
     same.day(date!(2026 - 11 - 22), &directory, &Touched::default(), &identity, NOW);
     let same = same.finish();
+    insta::assert_snapshot!("past_days_without_a_difference", same.text(false));
     assert!(!same.gives() && same.text(false).ends_with("nothing would have been different for anybody\n"));
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use axon_controller::World;
 use axon_mapping::explain::{Question, explain};
-use axon_mapping::{Explanation, Pending, TargetName};
+use axon_mapping::{Explanation, Pending, RoleMap, TargetName};
 use axon_store::{Hold, HoldKind};
 
 use super::{Status, holds, print_json};
@@ -21,13 +21,7 @@ pub async fn run(parts: &Parts, user: &str, target: Option<&str>, json: bool) ->
     let map = Arc::new(maps::in_force(parts).await?);
     let target: Option<&TargetName> = match target {
         None => None,
-        Some(wanted) => {
-            let known: Vec<&str> = map.targets.keys().map(TargetName::as_str).collect();
-            let found = map.targets.keys().find(|name| name.as_str() == wanted);
-            Some(found.with_context(|| {
-                format!("the role map names no target {wanted:?}; it names: {}", known.join(", "))
-            })?)
-        }
+        Some(wanted) => Some(self::target(&map, wanted)?),
     };
     let now = parts.clock.now();
     let mut world = World::of(parts.config.claims());
@@ -37,7 +31,7 @@ pub async fn run(parts: &Parts, user: &str, target: Option<&str>, json: bool) ->
     let mut explanation = explain(&map, world.directory(), question, now);
     let held = concerning(holds::open(parts).await?, &explanation);
     explanation.tell(&records::of(parts, explanation.records()).await?);
-    let known = !explanation.people.is_empty();
+    let known = !explanation.is_empty();
     if json {
         let mut value = serde_json::to_value(&explanation)?;
         value["holds"] = held.iter().map(holds::shown_hold).collect();
@@ -52,6 +46,13 @@ pub async fn run(parts: &Parts, user: &str, target: Option<&str>, json: bool) ->
     Ok(if known { Status::Done } else { Status::Failed })
 }
 
+/// A target of the map by its name.
+fn target<'m>(map: &'m RoleMap, wanted: &str) -> anyhow::Result<&'m TargetName> {
+    let known: Vec<&str> = map.targets.keys().map(TargetName::as_str).collect();
+    let found = map.targets.keys().find(|name| name.as_str() == wanted);
+    found.with_context(|| format!("the role map names no target {wanted:?}; it names: {}", known.join(", ")))
+}
+
 /// Of what waits, what keeps something from these people.
 fn concerning(mut held: Vec<Hold>, explanation: &Explanation) -> Vec<Hold> {
     let mut about: BTreeSet<String> = BTreeSet::new();
@@ -63,10 +64,10 @@ fn concerning(mut held: Vec<Hold>, explanation: &Explanation) -> Vec<Hold> {
             }
         }
     }
-    let principals: BTreeSet<String> = explanation
-        .people
-        .iter()
-        .flat_map(|person| &person.targets)
+    let of_people = explanation.people.iter().flat_map(|person| &person.targets);
+    let of_services = explanation.services.iter().flat_map(|service| &service.targets);
+    let principals: BTreeSet<String> = of_people
+        .chain(of_services)
         .filter_map(|target| target.principal.map(|name| name.to_string()))
         .collect();
     held.retain(|hold| {

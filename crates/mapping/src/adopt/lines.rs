@@ -30,8 +30,10 @@ pub(super) fn line_of(actual: &Graph, shape: &Shape, key: &GrantKey, grant: &Gra
     let said = said((key.securable, key.permission, grant.state));
     match GrantLine::parse(&said.to_string()) {
         Ok(read) if read == said => Ok((key.securable, key.permission, grant.state)),
-        Ok(_) => Err("no line of a map says it".to_owned()),
-        Err(e) => Err(format!("no line of a map says it: {}", e.message)),
+        read => {
+            let why = read.err().map(|error| format!(": {}", error.message)).unwrap_or_default();
+            Err(format!("no line of a map says it{why}"))
+        }
     }
 }
 

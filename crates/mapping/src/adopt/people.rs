@@ -198,7 +198,7 @@ impl Looking<'_> {
     fn person(&self, survey: &Survey, place: u32, name: SqlName) -> Result<Stands, String> {
         let Self { of, evaluator, .. } = self;
         let Some(wanted) = evaluator.graph().principals.get(&name) else {
-            return Err(self.why_not(survey, place, name));
+            return Err(self.why_not(name));
         };
         if let (Some(known), Some(there)) = (&wanted.sid, &of.actual.principals[&name].sid)
             && known != there
@@ -220,16 +220,12 @@ impl Looking<'_> {
         if reached { Ok(Stands::Person(records)) } else { Err(NO_GROUP.into()) }
     }
 
-    fn why_not(&self, survey: &Survey, place: u32, name: SqlName) -> String {
+    fn why_not(&self, name: SqlName) -> String {
         if self.evaluator.says_inactive(name) {
             return "the directory says that this person is not active".into();
         }
         let about = self.pending.iter().find(|pending| withholds(pending) == Some(name));
-        match about {
-            Some(pending) => pending.to_string(),
-            None if survey.within.get(place as usize).is_none_or(Vec::is_empty) => NO_GROUP.into(),
-            None => "nothing can be given to this name".into(),
-        }
+        about.map_or_else(|| NO_GROUP.into(), ToString::to_string)
     }
 
     /// A group of the directory that the principal is, by its display name.

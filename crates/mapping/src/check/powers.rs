@@ -1,19 +1,18 @@
-//! Lines that give away the keys, that say nothing, or that contradict each other; roles of workspaces and of Azure that open
-//! a way around SQL.
+//! Lines that give away the keys; roles of workspaces and of Azure that open a way around SQL.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use axon_model::SqlName;
 use axon_reconcile::{GrantState, Permission, Securable};
 
 use super::{Findings, Lint};
-use crate::effect::{Power, covers, fixed_role, leads_to_control};
+use crate::effect::{fixed_role, leads_to_control};
 use crate::grant::GrantLine;
 use crate::grant::assigned::{AZURE_ROLES, WORKSPACE_ROLES, known};
 use crate::map::RoleMap;
 use crate::names::RoleName;
 use crate::nearest::nearest;
-use crate::role::{HeldGrant, PlacedGrant, RoleSpec};
+use crate::role::{PlacedGrant, RoleSpec};
 use crate::target::{Endpoint, TargetKind, TargetSpec};
 use crate::together::Together;
 
@@ -45,9 +44,6 @@ pub(super) fn lines(map: &RoleMap, role: &RoleSpec, findings: &mut Findings) {
             }
             misplaced(grant, spec, findings);
         }
-    }
-    for (_, held) in role.held.iter().filter(|(target, _)| map.targets.contains_key(*target)) {
-        contradictions(role, held, findings);
     }
 }
 
@@ -159,75 +155,6 @@ fn holding<'m>(
         Some((role, &held.iter().find(|held| says(&held.grant.line))?.grant))
     };
     map.roles.values().filter_map(of_role).collect()
-}
-
-type Atoms<'h> = Vec<(&'h PlacedGrant, GrantState, Power)>;
-
-/// Grants that a DENY makes void or that a wider grant covers; DENYs that a column grant defeats.
-fn contradictions(role: &RoleSpec, held: &[HeldGrant], findings: &mut Findings) {
-    let mut atoms: Atoms<'_> = Vec::new();
-    for held in held {
-        if let GrantLine::Permissions { state, .. } = &held.grant.line {
-            atoms.extend(held.grant.line.atoms().into_iter().map(|power| (&held.grant, *state, power)));
-        }
-    }
-    let denied: Vec<&(&PlacedGrant, GrantState, Power)> =
-        atoms.iter().filter(|(_, state, _)| *state == GrantState::Deny).collect();
-    // Wider lines are few: those on the whole database or on a schema, by what they are on.
-    let mut wide: BTreeMap<Securable, Vec<&(&PlacedGrant, GrantState, Power)>> = BTreeMap::new();
-    for atom in atoms.iter().filter(|(_, state, _)| *state != GrantState::Deny) {
-        wide.entry(atom.2.1).or_default().push(atom);
-    }
-    for (grant, state, power) in atoms.iter().filter(|(_, state, _)| *state != GrantState::Deny) {
-        let column = matches!(power.1, Securable::Column(..));
-        let void = denied.iter().find(|(_, _, denies)| {
-            let beaten = column && denies.0 == power.0 && matches!(denies.1, Securable::Object(_));
-            covers(denies, power) && !beaten
-        });
-        if let Some((by, _, _)) = void {
-            let message = format!(
-                "role `{}` gets nothing by {} on {}: {} denies it",
-                role.name, power.0, power.1, by.place
-            );
-            findings.add(Lint::VoidGrant, &grant.place, message, None);
-            continue;
-        }
-        let covered = around(&power.1).into_iter().filter_map(|on| wide.get(&on)).flatten().find(|wider| {
-            wider.0.place != grant.place && wider.2 != *power && covers(&wider.2, power) && wider.1 == *state
-        });
-        if let Some((by, _, _)) = covered {
-            let message =
-                format!("role `{}` has {} on {} already by {}", role.name, power.0, power.1, by.place);
-            findings.add(Lint::CoveredGrant, &grant.place, message, None);
-        }
-    }
-    for (deny, _, power) in &denied {
-        let Securable::Object(object) = power.1 else { continue };
-        let defeating = atoms.iter().find(|(_, state, granted)| {
-            *state != GrantState::Deny
-                && granted.0 == power.0
-                && matches!(granted.1, Securable::Column(of, _) if of == object)
-        });
-        if let Some((by, _, granted)) = defeating {
-            let message = format!(
-                "role `{}` denies {} on {}, but {} on a column ({}) beats it",
-                role.name, power.0, power.1, granted.0, by.place
-            );
-            findings.add(Lint::DefeatedDeny, &deny.place, message, None);
-        }
-    }
-}
-
-/// A securable and all that it is in.
-fn around(on: &Securable) -> Vec<Securable> {
-    match on {
-        Securable::Database => vec![*on],
-        Securable::Schema(_) | Securable::Principal(_) => vec![*on, Securable::Database],
-        Securable::Object(object) => vec![*on, Securable::Schema(object.schema), Securable::Database],
-        Securable::Column(object, _) => {
-            vec![*on, Securable::Object(*object), Securable::Schema(object.schema), Securable::Database]
-        }
-    }
 }
 
 /// Mappings of groups that give an administrator's role to whoever is in them.

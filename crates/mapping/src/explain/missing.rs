@@ -32,6 +32,9 @@ pub struct Missing {
     pub grant: String,
     /// By person and target.
     pub targets: Vec<MissingIn>,
+    /// Where a service identity of that name is declared, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<Place>,
 }
 
 /// What one person lacks in one target.
@@ -79,7 +82,10 @@ impl Explainer<'_> {
         for user in self.people(who) {
             targets.extend(lines.iter().map(|(target, line)| Lack::of(target, user, line).missing()));
         }
-        Ok(Missing { who: who.to_owned(), grant: grant.to_owned(), targets })
+        let service = super::service::called(self.map, who).next();
+        let service =
+            service.and_then(|name| self.map.services.get(name)).map(|service| service.place.clone());
+        Ok(Missing { who: who.to_owned(), grant: grant.to_owned(), targets, service })
     }
 }
 

@@ -13,11 +13,12 @@ use super::{
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { who, people } = self;
-        if people.is_empty() {
+        let Self { who, people, services } = self;
+        if self.is_empty() {
             return writeln!(f, "no source knows {}: nothing is given", shown(who));
         }
-        people.iter().try_for_each(|person| person.fmt(f))
+        people.iter().try_for_each(|person| person.fmt(f))?;
+        services.iter().try_for_each(|service| service.fmt(f))
     }
 }
 
@@ -146,8 +147,15 @@ impl fmt::Display for NotGiven {
 
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { who, grant, targets } = self;
-        if targets.is_empty() {
+        let Self { who, grant, targets, service } = self;
+        if let Some(service) = service {
+            writeln!(
+                f,
+                "{} is a service identity ({service}): a mapping with `service:` gives it roles; see `axon explain {}`",
+                shown(who),
+                shown(who)
+            )?;
+        } else if targets.is_empty() {
             return writeln!(f, "no source knows {}: nothing is given", shown(who));
         }
         for one in targets {

@@ -12,7 +12,7 @@ use crate::grant::GrantLine;
 use crate::map::RoleMap;
 use crate::names::{RoleName, TargetName};
 use crate::read::Reader;
-use crate::rules::amounts_to;
+use crate::rules::{amounts_to, around};
 use crate::yaml::{Node, shown};
 
 /// The longest time that may be asked for where the map says nothing.
@@ -130,7 +130,10 @@ pub enum NoGrant {
         name: SqlName,
     },
     /// A rule separates it from what the person holds.
-    #[error("{rule}: the person holds {held}, which that rule separates from `{role}`")]
+    #[error(
+        "{rule}: the person holds {held}, which that rule separates from `{role}`: take that role away first, or give `{role}` to \
+         somebody who does not hold it"
+    )]
     Separated {
         /// The role.
         role: RoleName,
@@ -140,7 +143,10 @@ pub enum NoGrant {
         rule: String,
     },
     /// Together with what the person holds it would amount to what is forbidden.
-    #[error("{rule}: role `{role}` would give `{forbidden}`, which is forbidden: {how}")]
+    #[error(
+        "{rule}: role `{role}` would give `{forbidden}`, which is forbidden: {how}; give a narrower role, or change the rule in the \
+         role map"
+    )]
     Forbidden {
         /// The role.
         role: RoleName,
@@ -223,10 +229,13 @@ fn not_separated(map: &RoleMap, role: &RoleName, held: &BTreeSet<&RoleName>) -> 
 /// into the map after the role.
 fn not_forbidden(map: &RoleMap, role: &RoleName, targets: &[&TargetName]) -> Result<(), NoGrant> {
     let Some(spec) = map.roles.get(role) else { return Ok(()) };
-    for held in targets.iter().filter_map(|target| spec.held.get(*target)).flatten() {
-        for forbidden in &map.rules.forbid {
+    let there = |target: &&&TargetName| Some((map.targets.get(**target)?, spec.held.get(**target)?));
+    for (target, held) in targets.iter().filter_map(|target| there(&target)) {
+        for (held, forbidden) in
+            held.iter().flat_map(|held| map.rules.forbid.iter().map(move |rule| (held, rule)))
+        {
             let how = match &held.grant.line {
-                GrantLine::Assigned(_) => None,
+                line @ GrantLine::Assigned(_) => around::gives(line, target, &map.targets, forbidden),
                 line => amounts_to(line, &forbidden.line),
             };
             if let Some(how) = how {

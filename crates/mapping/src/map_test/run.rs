@@ -181,11 +181,11 @@ fn refusal(
     directory: &Directory,
 ) -> Option<String> {
     let why = match judged {
-        Judgement::Gives(_) | Judgement::NotIn => return None,
+        // Every group that a mapping leaves out is known on a test's stage.
+        Judgement::Gives(_) | Judgement::NotIn | Judgement::UnknownExclusion => return None,
         Judgement::LeftOut(group) => {
             format!("the person is in {}, which it leaves out", called(directory, *group))
         }
-        Judgement::UnknownExclusion => "a group that it leaves out is not known".to_owned(),
         Judgement::Ended(until) => format!("it ended at {}", instant(*until)),
         Judgement::NothingNamed => "the group's name captures no role that `only` allows".to_owned(),
         Judgement::Condition(truth) => {

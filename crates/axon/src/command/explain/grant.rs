@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use axon_controller::World;
 use axon_mapping::TargetName;
 use axon_mapping::explain::{Explainer, Known};
@@ -23,12 +23,7 @@ pub async fn run(
     let map = Arc::new(maps::in_force(parts).await?);
     let target: Option<&TargetName> = match target {
         None => None,
-        Some(wanted) => Some(
-            map.targets
-                .keys()
-                .find(|name| name.as_str() == wanted)
-                .with_context(|| format!("the role map names no target {wanted:?}"))?,
-        ),
+        Some(wanted) => Some(super::target(&map, wanted)?),
     };
     let now = parts.clock.now();
     let mut world = World::of(parts.config.claims());
@@ -47,7 +42,7 @@ pub async fn run(
         } else {
             print!("{missing}");
         }
-        !missing.targets.is_empty()
+        !missing.targets.is_empty() || missing.service.is_some()
     } else {
         let mut holders = explainer.holders(grant).map_err(refused)?;
         holders.tell(&records::of(parts, holders.records()).await?);
