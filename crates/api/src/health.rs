@@ -30,11 +30,12 @@ pub async fn ready(State(api): State<Api>) -> Response {
         }
     };
     let status = if store == "ok" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let targets = api.readiness.targets();
+    let (targets, breakers) = (api.readiness.targets(), api.readiness.breakers());
     let sources: BTreeMap<&str, &str> =
         api.care.states(api.clock.now()).map(|(source, state)| (source.as_str(), state.as_str())).collect();
     let mut told = serde_json::json!({
-        "store": store, "durability": durability, "targets": targets, "sources": sources
+        "store": store, "durability": durability, "targets": targets, "breakers": breakers,
+        "sources": sources
     });
     if let Some(map) = api.readiness.map() {
         told["map"] =

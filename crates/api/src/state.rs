@@ -19,6 +19,11 @@ pub trait Readiness: Send + Sync {
     /// The targets' states by name: a word each, from a closed set.
     fn targets(&self) -> BTreeMap<String, &'static str>;
 
+    /// The targets' circuit breakers by name: `closed`, `open` or `half-open`.
+    fn breakers(&self) -> BTreeMap<String, &'static str> {
+        BTreeMap::new()
+    }
+
     /// The role map: its version, and how it stands.
     fn map(&self) -> Option<MapStanding> {
         None

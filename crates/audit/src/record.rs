@@ -43,6 +43,8 @@ pub enum RecordKind {
     StepOutcome,
     /// What the catalog showed afterwards.
     ReadBack,
+    /// A file of statements was written for people, or waits no longer.
+    ScriptChange,
     /// A target could not be read or reached.
     TargetTrouble,
     /// An operator did something.
@@ -53,7 +55,7 @@ pub enum RecordKind {
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::DirectoryChange,
         Self::TokenChange,
         Self::MapVersion,
@@ -67,6 +69,7 @@ impl RecordKind {
         Self::StepIntent,
         Self::StepOutcome,
         Self::ReadBack,
+        Self::ScriptChange,
         Self::TargetTrouble,
         Self::OperatorAct,
         Self::Erasure,
@@ -88,6 +91,7 @@ impl RecordKind {
             Self::StepIntent => "step-intent",
             Self::StepOutcome => "step-outcome",
             Self::ReadBack => "read-back",
+            Self::ScriptChange => "script-change",
             Self::TargetTrouble => "target-trouble",
             Self::OperatorAct => "operator-act",
             Self::Erasure => "erasure",
@@ -107,11 +111,13 @@ impl fmt::Display for RecordKind {
 }
 
 /// A record before it has a position.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct NewRecord {
     /// Its id, known to the writer before the position is.
     pub id: RecordId,
     /// When it happened.
+    #[serde(with = "instant")]
     pub at: OffsetDateTime,
     /// Who caused it.
     pub actor: Actor,

@@ -15,7 +15,9 @@ mod environment;
 mod error;
 mod extensions;
 mod operators;
+mod parity;
 mod record;
+mod ship;
 mod tls;
 
 use crate::store::StorePlace;
@@ -24,7 +26,9 @@ pub use azure::Azure;
 pub use error::ConfigError;
 pub use extensions::Extension;
 pub use operators::Operators;
+pub use parity::{Parity, ParitySource};
 pub use record::Record;
+pub use ship::{Audit, Ship};
 pub use tls::Tls;
 
 /// All settings, with their defaults.
@@ -78,6 +82,12 @@ pub struct Config {
     /// Where Azure is.
     #[serde(default)]
     pub azure: Azure,
+    /// How identity providers are compared with what they pushed.
+    #[serde(default)]
+    pub parity: Parity,
+    /// What becomes of the journal beside the store.
+    #[serde(default)]
+    pub audit: Audit,
 }
 
 /// One IdP connection.
@@ -201,11 +211,14 @@ pub struct Reconcile {
     /// After how many days a hold that nobody answers is a no; never, if left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub holds_expire_days: Option<u16>,
+    /// A folder for records of what is taken away while the store takes none; beside a store that is a file, if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spool: Option<PathBuf>,
 }
 
 impl Default for Reconcile {
     fn default() -> Self {
-        Self { inspect_every_seconds: 300, retry_seconds: 2, holds_expire_days: None }
+        Self { inspect_every_seconds: 300, retry_seconds: 2, holds_expire_days: None, spool: None }
     }
 }
 
@@ -277,13 +290,20 @@ impl Config {
     /// Takes relative paths from the file's own folder.
     fn anchor(&mut self, folder: &Path) {
         self.role_map = folder.join(&self.role_map);
+        if let Some(spool) = &mut self.reconcile.spool {
+            *spool = folder.join(&*spool);
+        }
         if let Some(tls) = &mut self.tls {
             tls.anchor(folder);
         }
         if let Some(record) = &mut self.record {
             record.file = folder.join(&record.file);
         }
+        if let Some(ship) = &mut self.audit.ship {
+            ship.anchor(folder);
+        }
         self.anchor_extensions(folder);
+        self.parity.anchor(folder);
         if let Some(file) = self.store.strip_prefix("sqlite:") {
             let file = file.trim_start_matches("//");
             self.store = format!("sqlite:{}", folder.join(file).display());
@@ -310,6 +330,12 @@ impl Config {
         }
         if let Err((key, reason)) = self.azure.cloud() {
             return bad(key, reason);
+        }
+        if let Some(Err((key, reason))) = self.audit.ship.as_ref().map(Ship::check) {
+            return bad(key, reason);
+        }
+        if let Err(reason) = self.parity.check(&self.sources) {
+            return bad("parity", reason);
         }
         if let Err(reason) = StorePlace::check(&self.store) {
             return bad("store", reason);

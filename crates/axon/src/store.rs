@@ -41,6 +41,14 @@ impl StorePlace {
         Ok(Self::Sqlite(axon_store_sqlite::Address::parse(text, Path::new("."))?))
     }
 
+    /// A folder for what is kept beside a store that is a file.
+    pub fn beside(text: &str) -> Option<PathBuf> {
+        let Ok(Self::Sqlite(address)) = Self::parse(text) else { return None };
+        let mut folder = address.file().as_os_str().to_owned();
+        folder.push("-spool");
+        Some(folder.into())
+    }
+
     /// What is wrong with a text, without looking at the secrets that it names.
     pub fn check(text: &str) -> Result<(), String> {
         let plain =

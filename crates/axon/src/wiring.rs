@@ -2,6 +2,8 @@
 
 mod azure;
 
+pub use azure::ids_of;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,16 +12,21 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use axon_azure::Resource;
 use axon_controller::{Controller, Settings};
-use axon_mapping::target::{TargetKind, Tls as MapTls, Words};
+use axon_mapping::target::{
+    Endpoint, ScriptPlace, ScriptSeen, SqlServer, TargetKind, Tls as MapTls, Words,
+};
 use axon_mapping::{Auth as MapAuth, RoleMap, SecretRef, TargetName, TargetSpec, map_test};
 use axon_model::{Actor, Clock, IdSource, SystemClock};
 use axon_reconcile::Target;
 use axon_scim::Registry;
 use axon_store::{Act, Store};
-use axon_synapse::{Auth, Connection, Dialect, SynapseTarget, Tls, TokenCommand, TokenFile};
+use axon_synapse::{
+    Auth, Connection, Dialect, ScriptSource, ScriptTarget, SynapseTarget, Tls, TokenCommand, TokenFile,
+};
 use secrecy::SecretString;
 
 use crate::config::Config;
+use crate::ship::{Metrics, Shipper, ShipperParts, Targets};
 use crate::store::StorePlace;
 
 /// What every command that works on a store has.
@@ -81,6 +88,7 @@ impl Parts {
             holder,
             claims: self.config.claims(),
             hold_for: self.config.reconcile.holds_expire_days.map(|days| time::Duration::days(days.into())),
+            spool: self.config.reconcile.spool.clone().or_else(|| StorePlace::beside(&self.config.store)),
         };
         Controller::new(self.store.clone(), self.clock.clone(), self.ids.clone(), settings)
     }
@@ -92,10 +100,32 @@ impl Parts {
             .with_context(|| format!("target {name}"))
     }
 
+    /// A path of the role map: from its folder, where it is relative.
+    pub fn beside_map(&self, path: &str) -> PathBuf {
+        map_folder(&self.config.role_map).join(path)
+    }
+
     /// What leads into Azure, shared by the targets that are made with it.
-    fn ways(&self) -> anyhow::Result<azure::Ways> {
+    pub fn ways(&self) -> anyhow::Result<azure::Ways> {
         let folder = map_folder(&self.config.role_map);
         azure::Ways::new(&self.config.azure, folder, self.clock.clone(), self.ids.clone())
+    }
+
+    /// What sends the journal away, where the configuration says so. Its paths are taken from the configuration's folder.
+    pub fn shipper(&self, targets: Targets, metrics: Metrics) -> anyhow::Result<Option<Shipper>> {
+        let Some(ship) = &self.config.audit.ship else { return Ok(None) };
+        let (clock, ids) = (self.clock.clone(), self.ids.clone());
+        let ways = azure::Ways::new(&self.config.azure, PathBuf::from("."), clock.clone(), ids.clone())?;
+        Ok(Some(Shipper::new(ShipperParts {
+            store: self.store.clone(),
+            holder: format!("serve-{}", ids.uuid(clock.now())),
+            clock,
+            ids,
+            sink: ways.log_sink(ship).context("audit.ship")?,
+            names: ship.names,
+            targets,
+            metrics,
+        })))
     }
 
     /// The targets of a map, or only one of them.
@@ -110,6 +140,9 @@ impl Parts {
         for (name, spec) in &map.targets {
             if only.is_none_or(|only| only == name.as_str()) {
                 let target: anyhow::Result<Arc<dyn Target>> = match spec.kind.words() {
+                    Words::Sql if spec.kind == TargetKind::Script => {
+                        script(spec, &folder, &self.clock, &ways).map(|t| Arc::new(t) as Arc<dyn Target>)
+                    }
                     Words::Sql => {
                         connect(spec, &folder, &self.clock, &ways).map(|t| Arc::new(t) as Arc<dyn Target>)
                     }
@@ -213,7 +246,7 @@ fn connect(
     clock: &Arc<dyn Clock>,
     ways: &azure::Ways,
 ) -> anyhow::Result<SynapseTarget> {
-    let server = spec.sql_server().context("it is no database")?;
+    let (server, kind) = database(spec).context("it is no database that Axon may enter")?;
     let auth = match spec.auth.as_ref().context("it has no `auth`")? {
         MapAuth::Sql { user, password } => {
             Auth::Sql { user: user.clone(), password: resolve(password, folder)? }
@@ -242,11 +275,44 @@ fn connect(
         login_timeout: Duration::from_secs(30),
         command_timeout: Duration::from_mins(5),
     };
-    let dialect = match spec.kind {
+    let dialect = dialect(kind);
+    Ok(SynapseTarget::new(spec.name.as_str(), dialect, connection)?)
+}
+
+fn dialect(kind: TargetKind) -> Dialect {
+    match kind {
         TargetKind::SynapseServerless => Dialect::Serverless,
         _ => Dialect::Dedicated,
+    }
+}
+
+/// The server that a target's catalog is read from, and what kind of pool it is.
+fn database(spec: &TargetSpec) -> Option<(&SqlServer, TargetKind)> {
+    match &spec.endpoint {
+        Endpoint::Sql(server) => Some((server, spec.kind)),
+        Endpoint::Script(ScriptPlace { dialect, seen: ScriptSeen::Pool(server), .. }) => {
+            Some((server, *dialect))
+        }
+        Endpoint::Script(_) | Endpoint::Workspace(_) | Endpoint::Azure(_) => None,
+    }
+}
+
+/// A target whose steps are written into files.
+fn script(
+    spec: &TargetSpec,
+    folder: &Path,
+    clock: &Arc<dyn Clock>,
+    ways: &azure::Ways,
+) -> anyhow::Result<ScriptTarget> {
+    let Endpoint::Script(place) = &spec.endpoint else { bail!("it is no script") };
+    let source = match &place.seen {
+        ScriptSeen::Confirmed => ScriptSource::Confirmed,
+        ScriptSeen::Catalog(file) => ScriptSource::Catalog(folder.join(file)),
+        ScriptSeen::Pool(_) => ScriptSource::Pool(Box::new(connect(spec, folder, clock, ways)?)),
     };
-    Ok(SynapseTarget::new(spec.name.as_str(), dialect, connection)?)
+    let database = place.database.parse().context("database")?;
+    let out = folder.join(&place.out);
+    Ok(ScriptTarget::new(spec.name.as_str(), dialect(place.dialect), database, out, source))
 }
 
 fn resolve(secret: &SecretRef, folder: &Path) -> anyhow::Result<SecretString> {

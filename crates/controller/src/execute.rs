@@ -13,6 +13,7 @@ use time::Duration;
 use crate::error::ControllerError;
 use crate::made;
 use crate::record::{Placed, Recorder};
+use crate::spool::{Frame, Spool};
 
 /// Older removals are forgotten; no window of a budget is longer.
 pub const KEPT: Duration = Duration::days(62);
@@ -54,6 +55,8 @@ pub struct Executor<'a> {
     pub owed: &'a mut Vec<NewRecord>,
     /// What is noted as soon as it can.
     pub notes: &'a mut Notes,
+    /// Where they survive this process meanwhile.
+    pub spool: &'a mut Spool,
 }
 
 /// How many steps from `from` on go in one wave: all giving, or all taking, since the journal must come first only for what
@@ -105,13 +108,16 @@ impl Executor<'_> {
                 error = &error as &dyn std::error::Error,
                 "the journal is not writable: taking steps go on, their records are owed"
             );
+            let counted = Notes { target: notes.target, counted: notes.counted, ..Notes::default() };
+            self.put_aside(Frame { records: intents.clone(), notes: counted.clone() });
             self.owed.extend(intents);
-            self.notes.counted.extend(notes.counted);
+            self.notes.counted.extend(counted.counted);
         }
         let outcomes = self.target.apply(&wave).await;
         let seen = self.target.read_back(&wave).await;
         let now = self.clock.now();
         let mut records = std::mem::take(self.owed);
+        let (before, noted) = (records.len(), self.notes.clone());
         let mut notes = Notes { target: lease.target().to_owned(), ..std::mem::take(self.notes) };
         let mut waved = Waved { length: placed.len(), ..Waved::default() };
         for (n, p) in placed.iter().enumerate() {
@@ -137,11 +143,31 @@ impl Executor<'_> {
             tracing::warn!(error = error as &dyn std::error::Error, "a wave's effect could not be read back");
         }
         waved.made.clone_from(&notes.made);
-        if let Err(error) = self.store.append_noting(records.clone(), None, notes.clone()).await {
-            *self.owed = records;
-            *self.notes = notes;
-            if gives {
-                return Err(error.into());
+        match self.store.append_noting(records.clone(), None, notes.clone()).await {
+            Ok(_) if before > 0 => {
+                if let Err(error) = self.spool.clear() {
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "the spool could not be emptied"
+                    );
+                }
+            }
+            Ok(_) => {}
+            Err(error) => {
+                let new = records.get(before..).unwrap_or_default().to_vec();
+                let (made, uncounted) = (noted.made.len(), noted.uncounted.len());
+                let notes_now = Notes {
+                    target: notes.target.clone(),
+                    made: notes.made.get(made..).unwrap_or_default().to_vec(),
+                    uncounted: notes.uncounted.get(uncounted..).unwrap_or_default().to_vec(),
+                    ..Notes::default()
+                };
+                self.put_aside(Frame { records: new, notes: notes_now });
+                *self.owed = records;
+                *self.notes = notes;
+                if gives {
+                    return Err(error.into());
+                }
             }
         }
         // A target that stops without a word has not done it all.
@@ -157,6 +183,19 @@ impl Executor<'_> {
             "a wave of steps was applied"
         );
         Ok(waved)
+    }
+}
+
+impl Executor<'_> {
+    /// Keeps records where they survive this process. What takes away goes on all the same.
+    fn put_aside(&mut self, frame: Frame) {
+        match self.spool.keep(&frame) {
+            Ok(true) => {}
+            Ok(false) => tracing::error!("there is no room in the spool: records are owed in memory only"),
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "the spool cannot be written");
+            }
+        }
     }
 }
 

@@ -14,6 +14,7 @@
 pub mod asking;
 mod behind;
 mod blocked;
+mod breaker;
 mod cause;
 mod error;
 mod execute;
@@ -22,13 +23,15 @@ mod names;
 mod record;
 mod requests;
 mod run;
+mod spool;
 mod summary;
 mod tick;
 pub mod versions;
 mod world;
 
+pub use breaker::{Breaking, Standing};
 pub use error::ControllerError;
 pub use run::{Controller, Settings};
 pub use summary::{State, Summary, Waiting};
-pub use tick::{Drift, EXCEPTED, Preview, Tick, Ticker, announcement};
+pub use tick::{Drift, EXCEPTED, Preview, Tick, Ticker, announcement, script_notes, script_record};
 pub use world::World;

@@ -1,6 +1,7 @@
 //! The loops: one per target, woken by writes, a timer, a new map and the start.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use axon_mapping::identity::SourceClaims;
@@ -12,8 +13,9 @@ use time::OffsetDateTime;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
+use crate::breaker::{Breaker, Standing, pause};
 use crate::summary::{State, Summary};
-use crate::tick::{Ticker, TickerParts};
+use crate::tick::{Tick, Ticker, TickerParts};
 use crate::world::World;
 
 /// How the controller behaves.
@@ -29,6 +31,8 @@ pub struct Settings {
     pub claims: BTreeMap<SourceId, SourceClaims>,
     /// For how long a hold waits for an answer; for ever, if there is no such time.
     pub hold_for: Option<time::Duration>,
+    /// A folder for records of taking steps that the journal cannot take; in memory only, if there is none.
+    pub spool: Option<PathBuf>,
 }
 
 impl Settings {
@@ -39,9 +43,8 @@ impl Settings {
 
 /// Another process may write to the same store; its commits wake nobody here.
 const LOOK: std::time::Duration = std::time::Duration::from_secs(1);
-const SLOWEST: std::time::Duration = std::time::Duration::from_mins(1);
 
-type States = Arc<RwLock<BTreeMap<String, State>>>;
+type States = Arc<RwLock<BTreeMap<String, (State, Standing)>>>;
 
 /// The controller of all targets.
 pub struct Controller {
@@ -71,12 +74,20 @@ impl Controller {
             ids: self.ids.clone(),
             holder: self.settings.holder.clone(),
             inspect_every: self.settings.inspect_every,
+            spool: self.settings.spool.clone(),
         })
     }
 
     /// Where each target stands.
     pub fn states(&self) -> BTreeMap<String, State> {
-        self.states.read().unwrap_or_else(PoisonError::into_inner).clone()
+        let states = self.states.read().unwrap_or_else(PoisonError::into_inner);
+        states.iter().map(|(name, (state, _))| (name.clone(), *state)).collect()
+    }
+
+    /// How the circuit breaker of each target stands.
+    pub fn breakers(&self) -> BTreeMap<String, Standing> {
+        let states = self.states.read().unwrap_or_else(PoisonError::into_inner);
+        states.iter().map(|(name, (_, standing))| (name.clone(), *standing)).collect()
     }
 
     /// Forgets where targets stand that are not among these: the map does not name them any more.
@@ -136,7 +147,8 @@ impl Controller {
             stop: stop.clone(),
             store: self.store.clone(),
             clock: self.clock.clone(),
-            retry: self.settings.retry,
+            breaker: Breaker::new(self.settings.retry),
+            store_pause: StorePause { first: self.settings.retry, failures: 0 },
             states: self.states.clone(),
         }
     }
@@ -147,11 +159,14 @@ impl Controller {
 }
 
 fn note(states: &States, name: &str, summary: &Summary) {
-    states.write().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), summary.state);
+    let standing = summary.breaker.as_ref().map_or(Standing::Closed, |breaking| breaking.standing);
+    states.write().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), (summary.state, standing));
     let target = name.to_owned();
     metrics::gauge!("axon_target_waiting_steps", "target" => target.clone())
         .set(count(summary.waiting_total));
     metrics::gauge!("axon_target_settled_position", "target" => target.clone()).set(count(summary.settled.0));
+    let open = if standing == Standing::Closed { 0.0 } else { 1.0 };
+    metrics::gauge!("axon_target_breaker_open_bool", "target" => target.clone()).set(open);
     let converged = if summary.state == State::Converged { 1.0 } else { 0.0 };
     metrics::gauge!("axon_target_converged_bool", "target" => target).set(converged);
 }
@@ -159,11 +174,6 @@ fn note(states: &States, name: &str, summary: &Summary) {
 #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
 fn count(n: u64) -> f64 {
     n as f64
-}
-
-/// How long it is waited after so many failures in a row.
-fn pause(first: std::time::Duration, failures: u32) -> std::time::Duration {
-    first.saturating_mul(1 << failures.min(5)).min(SLOWEST)
 }
 
 struct Loop {
@@ -174,13 +184,19 @@ struct Loop {
     stop: watch::Receiver<bool>,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    retry: std::time::Duration,
+    breaker: Breaker,
+    store_pause: StorePause,
     states: States,
+}
+
+/// The store's own failures say nothing of the target.
+struct StorePause {
+    first: std::time::Duration,
+    failures: u32,
 }
 
 impl Loop {
     async fn run(mut self) {
-        let mut failures = 0_u32;
         loop {
             if *self.stop.borrow() {
                 return;
@@ -188,12 +204,15 @@ impl Loop {
             self.moved.borrow_and_update();
             let map = self.map.borrow_and_update().clone();
             let tick = self.ticker.tick(&map).await;
+            if tick.summary.trouble.is_none() {
+                self.breaker.succeeded();
+                self.store_pause.failures = 0;
+            }
             note(&self.states, &self.name, &tick.summary);
             if tick.again {
                 continue;
             }
             if tick.summary.trouble.is_none() {
-                failures = 0;
                 self.ticker.settled().await;
                 // The records that the tick itself wrote wake nobody.
                 let seen = self.wait_for_change(tick.summary.position, tick.next).await;
@@ -201,14 +220,42 @@ impl Loop {
                     return;
                 }
             } else {
-                let asked = tick.next.map_or(time::Duration::ZERO, |at| at - self.clock.now());
-                let wait = pause(self.retry, failures).max(asked.try_into().unwrap_or_default());
-                failures = failures.saturating_add(1);
+                let wait = self.failed(&tick).await;
                 if !self.wait_for_time(wait).await {
                     return;
                 }
+                self.breaker.try_again();
+                self.show_breaker().await;
             }
         }
+    }
+
+    /// Takes note of a failure, and tells how long it is waited.
+    async fn failed(&mut self, tick: &Tick) -> std::time::Duration {
+        let now = self.clock.now();
+        let chance = self.ticker.chance(now);
+        if tick.summary.state == State::StoreFailed {
+            let wait = pause(self.store_pause.first, self.store_pause.failures);
+            self.store_pause.failures = self.store_pause.failures.saturating_add(1);
+            return wait;
+        }
+        let asked = tick.next.map_or(time::Duration::ZERO, |at| at - now);
+        let was = self.breaker.standing();
+        let wait = self.breaker.failed(tick.summary.state, asked.try_into().unwrap_or_default(), chance, now);
+        let (target, state) = (self.name.clone(), tick.summary.state.as_str());
+        metrics::counter!("axon_target_failures_total", "target" => target.clone(), "state" => state)
+            .increment(1);
+        if was == Standing::Closed && self.breaker.standing() == Standing::Open {
+            metrics::counter!("axon_target_breaker_opened_total", "target" => target).increment(1);
+            tracing::warn!(target.name = %self.name, state, "the target is asked seldom from now on, until it answers");
+        }
+        self.show_breaker().await;
+        wait
+    }
+
+    async fn show_breaker(&mut self) {
+        let summary = self.ticker.show_breaker(self.breaker.shown(), self.clock.now()).await;
+        note(&self.states, &self.name, &summary);
     }
 
     /// Waits until the directory or the map moved, or the time has come. False: stop.
@@ -248,11 +295,19 @@ impl Loop {
         }
     }
 
+    /// Waits until the time has come, the map is another, or somebody left who must not wait for a breaker. False: stop.
     async fn wait_for_time(&mut self, wait: std::time::Duration) -> bool {
-        tokio::select! {
-            changed = self.stop.changed() => changed.is_ok() && !*self.stop.borrow(),
-            changed = self.map.changed() => changed.is_ok(),
-            () = tokio::time::sleep(wait) => true,
+        let mut over = std::pin::pin!(tokio::time::sleep(wait));
+        loop {
+            tokio::select! {
+                changed = self.stop.changed() => { if changed.is_err() || *self.stop.borrow() { return false } }
+                changed = self.map.changed() => { return changed.is_ok() }
+                () = &mut over => { return true }
+                () = tokio::time::sleep(LOOK) => {}
+            }
+            if self.breaker.may_try_early(self.clock.now()) && self.ticker.somebody_left().await {
+                return true;
+            }
         }
     }
 }

@@ -3,6 +3,8 @@
 use axon_model::RecordSeq;
 use serde::{Deserialize, Serialize};
 
+use crate::breaker::Breaking;
+
 /// Where a target stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -76,6 +78,9 @@ pub struct Summary {
     pub waiting_total: u64,
     /// The trouble, where there is any.
     pub trouble: Option<String>,
+    /// The circuit breaker, while it is not closed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<Breaking>,
 }
 
 impl Summary {
@@ -89,6 +94,7 @@ impl Summary {
             waiting: Vec::new(),
             waiting_total: 0,
             trouble: None,
+            breaker: None,
         }
     }
 }

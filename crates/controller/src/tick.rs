@@ -1,14 +1,18 @@
 //! One tick on one target: from what is, and what ought to be, to the steps between.
 
 mod brakes;
+mod breaking;
 mod conclude;
 mod counted;
 mod decide;
+mod draft;
 mod drift;
 mod holding;
 mod known;
 mod leaving;
+mod owed;
 mod renew;
+mod scripted;
 mod weigh;
 mod work;
 
@@ -27,6 +31,7 @@ use tokio::sync::Mutex;
 use crate::blocked::BlockedSteps;
 use crate::error::ControllerError;
 use crate::made::Made;
+use crate::spool::Spool;
 use crate::summary::{State, Summary};
 use crate::world::World;
 use brakes::Brakes;
@@ -37,6 +42,7 @@ pub use holding::{EXCEPTED, announcement};
 use known::Known;
 use leaving::Leaving;
 use renew::MadeFor;
+pub use scripted::{script_notes, script_record};
 use work::{LEASE, Ran};
 
 /// What was decided, for people, before anything is applied.
@@ -97,6 +103,10 @@ pub struct Ticker {
     owed: Vec<NewRecord>,
     /// What is to be noted with them.
     owed_notes: Notes,
+    /// Where they survive this process.
+    spool: Spool,
+    /// Whether it was told that there is none.
+    spool_told: bool,
     /// How often in a row a connection broke under a statement.
     broken: u32,
     summary: Summary,
@@ -120,11 +130,14 @@ pub struct TickerParts {
     pub holder: String,
     /// How old what is known may be.
     pub inspect_every: Duration,
+    /// A folder for records that the journal cannot take.
+    pub spool: Option<std::path::PathBuf>,
 }
 
 impl Ticker {
     /// A ticker that knows nothing yet.
     pub fn new(parts: TickerParts) -> Self {
+        let spool = Spool::of(parts.spool.as_deref(), parts.name.as_str());
         Self {
             name: parts.name,
             target: parts.target,
@@ -151,6 +164,8 @@ impl Ticker {
             last_trouble: None,
             owed: Vec::new(),
             owed_notes: Notes::default(),
+            spool,
+            spool_told: false,
             broken: 0,
             summary: Summary::starting(),
         }
@@ -215,6 +230,9 @@ impl Ticker {
         if self.actual.as_ref().is_some_and(|known| self.holding.seen_elsewhere_since(known.at)) {
             self.actual = None;
         }
+        if self.target.script().is_some() {
+            return self.attempt_script(map, may, now).await;
+        }
         self.refresh(now).await?;
         let decided = self.decide(map, may, now).await?;
         if decided.admitted.steps().is_empty() {
@@ -260,27 +278,6 @@ impl Ticker {
         let generation = last.map_or(0, |lease| lease.generation);
         let (target, holder) = (self.name.to_string(), self.holder.clone());
         Ok(Some(LeaseProof::taken(target, holder, generation, now + LEASE)))
-    }
-
-    /// Records that an earlier tick could not write. While the journal does not take them, what takes away goes on.
-    async fn pay_owed(&mut self) {
-        if self.owed.is_empty() {
-            return;
-        }
-        let notes = Notes { target: self.name.to_string(), ..self.owed_notes.clone() };
-        match self.store.append_noting(self.owed.clone(), None, notes).await {
-            Ok(_) => {
-                self.owed.clear();
-                self.owed_notes = Notes::default();
-            }
-            Err(error) => {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    records = self.owed.len(),
-                    "records of taking steps are still owed to the journal"
-                );
-            }
-        }
     }
 
     /// Whether somebody released or rejected something, or names were bound, since the last look. A store that does not answer

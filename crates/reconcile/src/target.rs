@@ -9,6 +9,7 @@ use axon_model::SqlName;
 use serde::{Deserialize, Serialize};
 
 use crate::graph::Graph;
+use crate::secure::{Metadata, ViewText, ViewsAsked, ViewsThere};
 use crate::shape::Shape;
 use crate::wave::Wave;
 
@@ -287,6 +288,22 @@ pub trait Target: Send + Sync {
     /// What is configured and had no effect yet at the last look, in sentences: some services take minutes.
     fn settling(&self) -> Vec<String> {
         Vec::new()
+    }
+    /// For how long a server that refused a step wants to be left alone, where it says so itself.
+    fn asks_for(&self, _refusal: &Refusal) -> Option<std::time::Duration> {
+        None
+    }
+    /// Reads what stands there of secure views; none where targets of its kind hold none.
+    async fn inspect_views(&self, _asked: &ViewsAsked) -> Result<Option<ViewsThere>, TargetError> {
+        Ok(None)
+    }
+    /// The digest that [`ViewsThere`] has of a view with this text.
+    fn view_digest(&self, _text: ViewText<'_>, _metadata: &Metadata) -> Option<String> {
+        None
+    }
+    /// The place as a folder of files that somebody else runs, if it is one: then nothing is ever applied.
+    fn script(&self) -> Option<&dyn crate::script::Script> {
+        None
     }
     /// Reads what is in force.
     async fn inspect(&self, scope: InspectScope) -> Result<Inspection, TargetError>;

@@ -2,18 +2,22 @@
 //! grants from others'.
 
 use async_trait::async_trait;
+use axon_audit::record::instant;
 use axon_audit::{NewRecord, Record};
 use axon_reconcile::LeaseProof;
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::error::StoreError;
 
 /// Something that is taken away.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Removal {
     /// What tells it from others of the target.
     pub key: String,
     /// When.
+    #[serde(with = "instant")]
     pub at: OffsetDateTime,
     /// Whether it is a principal that is shut out; a membership or permission of somebody who stays, if not.
     pub leaver: bool,
@@ -22,7 +26,8 @@ pub struct Removal {
 }
 
 /// What is kept together with records.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Notes {
     /// The target.
     pub target: String,
@@ -32,7 +37,8 @@ pub struct Notes {
     pub uncounted: Vec<String>,
     /// What Axon made, as marks.
     pub made: Vec<i64>,
-    /// Removals before this instant are forgotten.
+    /// Removals before this instant are forgotten. It is a matter of the moment, and not kept elsewhere.
+    #[serde(skip)]
     pub forget: Option<OffsetDateTime>,
 }
 

@@ -2,10 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use axon_model::SqlName;
-use axon_reconcile::{InspectScope, Inspection, Outcome, Seen, Shape, Step, Target, TargetError, Wave};
+use axon_reconcile::{
+    InspectScope, Inspection, Outcome, Refusal, Retry, Seen, Shape, Step, Target, TargetError, Wave,
+};
+use axon_reconcile::{Metadata, ViewText, ViewsAsked, ViewsThere};
 use tracing::Instrument as _;
 
 use crate::apply;
@@ -15,6 +19,8 @@ use crate::error::{CallError, ConfigError};
 use crate::narrow::narrowed;
 use crate::read_back;
 use crate::render::{MOST_NAMES, NamedMembers};
+use crate::secure;
+use crate::server_error;
 use crate::statement::{Dialect, Wording};
 
 /// One pool. Keeps one connection; calls that come at the same time wait for one another, as DDL in a pool is serial anyway.
@@ -163,6 +169,13 @@ impl SynapseTarget {
 
 #[async_trait]
 impl Target for SynapseTarget {
+    fn asks_for(&self, refusal: &Refusal) -> Option<Duration> {
+        match server_error::retry(refusal.number, &refusal.message) {
+            Retry::After(wait) => Some(wait),
+            Retry::Now | Retry::Never => None,
+        }
+    }
+
     /// With names: the principals and roles of these names, the memberships of which one side is named, and the
     /// permissions of which the grantee is. Administrators are those of the last read of everything.
     async fn inspect(&self, scope: InspectScope) -> Result<Inspection, TargetError> {
@@ -175,6 +188,26 @@ impl Target for SynapseTarget {
             }
         };
         look.instrument(span).await.map_err(|e| e.at(&self.name, "the catalog query"))
+    }
+
+    async fn inspect_views(&self, asked: &ViewsAsked) -> Result<Option<ViewsThere>, TargetError> {
+        if self.dialect == Dialect::Serverless {
+            return Ok(None);
+        }
+        let look = async || {
+            let mut session = self.link.session().await?;
+            secure::inspect(&mut session, asked).await
+        };
+        let read = match look().await {
+            // Reading twice does no harm.
+            Err(CallError::Stale(_)) => look().await,
+            other => other,
+        };
+        read.map(Some).map_err(|e| e.at(&self.name, "the query for views"))
+    }
+
+    fn view_digest(&self, text: ViewText<'_>, metadata: &Metadata) -> Option<String> {
+        Some(secure::digest(text, metadata))
     }
 
     async fn apply(&self, wave: &Wave) -> Vec<Outcome> {

@@ -169,6 +169,7 @@ impl World {
             holder: format!("process {}", self.started),
             claims: BTreeMap::new(),
             hold_for: Some(time::Duration::days(30)),
+            spool: None,
         };
         let clock: Arc<dyn Clock> = self.clock.clone();
         let controller = Controller::new(self.store.clone(), clock, self.ids.clone(), settings);

@@ -11,13 +11,17 @@ use anyhow::Context;
 use axon_api::auth::Trusts;
 use axon_api::operators::{OperatorSettings, Operators};
 use axon_api::{Api, ApiParts, Limits, MapStanding, Readiness};
+use axon_azure::Presented;
 use axon_controller::Controller;
+use axon_mapping::{RoleMap, ServiceName};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::Status;
 use crate::config::Config;
+use crate::parity::{self, Exchanged};
 use crate::listener::{Certificates, ConnectionLimits, Listener, Places};
+use crate::ship::Metrics;
 use crate::telemetry;
 use crate::wiring::{Parts, load_map};
 use maps::MapKeeper;
@@ -33,6 +37,10 @@ struct Stands {
 impl Readiness for Stands {
     fn targets(&self) -> BTreeMap<String, &'static str> {
         self.controller.states().into_iter().map(|(name, state)| (name, state.as_str())).collect()
+    }
+
+    fn breakers(&self) -> BTreeMap<String, &'static str> {
+        self.controller.breakers().into_iter().map(|(name, standing)| (name, standing.as_str())).collect()
     }
 
     fn map(&self) -> Option<MapStanding> {
@@ -65,6 +73,7 @@ pub async fn run(config: Config) -> anyhow::Result<Status> {
     let (stop, stopped) = watch::channel(false);
     let reconciling = tokio::spawn(maps::reconcile(controller.clone(), keeper.subscribe(), stopped.clone()));
     tokio::spawn(keeper.clone().follow(stopped.clone()));
+    let shipping = shipping(&parts, &keeper, render_metrics.clone(), &stopped)?;
 
     let registry = Arc::new(parts.config.registry()?);
     let care = care::settings(&parts.config, &registry)?;
@@ -76,7 +85,7 @@ pub async fn run(config: Config) -> anyhow::Result<Status> {
         clock: parts.clock.clone(),
         ids: parts.ids.clone(),
         public_url: parts.config.public_url.clone(),
-        operators: Some(Arc::new(operators(&parts, &keeper)?)),
+        operators: Some(Arc::new(operators(&parts, &keeper, &stopped)?)),
         readiness: Arc::new(Stands { controller, keeper: keeper.clone() }),
         care,
         render_metrics,
@@ -91,6 +100,7 @@ pub async fn run(config: Config) -> anyhow::Result<Status> {
     tokio::spawn(api.clone().keep_ledgers(stopped.clone()));
     tokio::spawn(api.clone().forget_changed_tokens(stopped.clone()));
     let remembering = tokio::spawn(api.clone().keep_last_uses(stopped.clone()));
+    tokio::spawn(parity::keep(parts.clone(), map_of(&keeper), stopped.clone()));
     announce(&url, &parts);
 
     let (hangups, hung_up) = watch::channel(0);
@@ -103,7 +113,15 @@ pub async fn run(config: Config) -> anyhow::Result<Status> {
     tracing::info!("stopping: no new connections, requests in flight are finished");
     stop.send_replace(true);
     let ended =
-        tokio::time::timeout(GRACE, async { (serving.await, reconciling.await, remembering.await) }).await;
+        tokio::time::timeout(GRACE, async {
+        let ended = (serving.await, reconciling.await, remembering.await);
+        if let Some(shipping) = shipping {
+            // What was not sent is sent after the next start.
+            drop(shipping.await);
+        }
+        ended
+    })
+    .await;
     if let Ok((served, reconciled, remembered)) = ended {
         served.context("the server ended")?;
         reconciled.context("the controller ended")?;
@@ -117,17 +135,47 @@ pub async fn run(config: Config) -> anyhow::Result<Status> {
     Ok(Status::Done)
 }
 
-/// The operators' API on the version in force.
-fn operators(parts: &Parts, keeper: &Arc<MapKeeper>) -> anyhow::Result<Operators> {
-    let rules = parts.config.operator_rules().map_err(|(key, reason)| anyhow::anyhow!("`{key}` {reason}"))?;
+/// Sends the journal away, where the configuration says so. Nothing waits for it.
+fn shipping(
+    parts: &Parts,
+    keeper: &Arc<MapKeeper>,
+    metrics: Metrics,
+    stopped: &watch::Receiver<bool>,
+) -> anyhow::Result<Option<tokio::task::JoinHandle<()>>> {
     let keeper = keeper.clone();
+    let targets = move || keeper.map().targets.keys().map(ToString::to_string).collect();
+    let shipper = parts.shipper(Arc::new(targets), metrics)?;
+    Ok(shipper.map(|shipper| tokio::spawn(shipper.run(stopped.clone()))))
+}
+
+/// Gives the map in force.
+fn map_of(keeper: &Arc<MapKeeper>) -> Arc<dyn Fn() -> Arc<RoleMap> + Send + Sync> {
+    let keeper = keeper.clone();
+    Arc::new(move || keeper.map())
+}
+
+/// The operators' API on the version in force.
+fn operators(
+    parts: &Parts,
+    keeper: &Arc<MapKeeper>,
+    stopped: &watch::Receiver<bool>,
+) -> anyhow::Result<Operators> {
+    let rules = parts.config.operator_rules().map_err(|(key, reason)| anyhow::anyhow!("`{key}` {reason}"))?;
+    let map = map_of(keeper);
+    let told = parity::watch_exchanges(parts.clone(), map.clone(), stopped.clone());
+    let presented = move |service: &ServiceName, issuer: &str, subject: &str| {
+        let presented = Presented { issuer: issuer.to_owned(), subject: subject.to_owned() };
+        // Where too many wait, this one is not compared: no job waits for it.
+        let _ = told.try_send(Exchanged { service: service.clone(), presented });
+    };
     let settings = OperatorSettings {
         gate: crate::maps::gate(parts)?,
         jobs: rules.jobs,
         exchange: rules.exchange,
         exchanged_for: rules.exchanged_for,
         claims: parts.config.claims(),
-        map: Arc::new(move || keeper.map()),
+        map,
+        presented: Arc::new(presented),
     };
     Ok(Operators::new(settings, parts.clock.clone())?)
 }

@@ -3,10 +3,13 @@
 mod health;
 
 use axon_api::operators::shown;
+use axon_controller::{Breaking, Standing};
 use axon_model::RecordSeq;
+use axon_store::stored::shown_instant;
 
 use super::{Status, print_json};
 use crate::maps;
+use crate::ship;
 use crate::wiring::Parts;
 
 /// Where each target stands, as the last tick of any process left it.
@@ -29,6 +32,10 @@ pub async fn run(parts: Parts, json: bool) -> anyhow::Result<Status> {
     let asked: Vec<_> = parts.store.access_requests(RecordSeq(0)).await?;
     let asked: Vec<_> = asked.into_iter().filter(|request| request.state.stands()).collect();
     let (calls, now) = (parts.store.health().await?, parts.clock.now());
+    let shipped = match &parts.config.audit.ship {
+        Some(_) => Some(ship::Standing::read(parts.store.as_ref()).await?),
+        None => None,
+    };
     parts.store.close().await;
     if json {
         let sources: Vec<serde_json::Value> = counts
@@ -45,6 +52,7 @@ pub async fn run(parts: Parts, json: bool) -> anyhow::Result<Status> {
             "sources": sources,
             "health": health::as_json(&calls, now),
             "targets": all,
+            "ship": shipped.as_ref().map(|standing| standing.as_json(now)),
             "requests": asked.iter().map(axon_api::operators::shown_request).collect::<Vec<_>>(),
             "holds": waits.iter().map(super::holds::shown_hold).collect::<Vec<_>>(),
         }))?;
@@ -63,6 +71,9 @@ pub async fn run(parts: Parts, json: bool) -> anyhow::Result<Status> {
             "source {}: {} users, {} groups, {} memberships, {} named members that are not there yet",
             c.source, c.users, c.groups, c.memberships, c.parked
         );
+    }
+    for line in shipped.iter().flat_map(|standing| standing.lines(now)) {
+        println!("{line}");
     }
     for (source, health) in &calls {
         println!("source {source}:");
@@ -87,6 +98,9 @@ pub async fn run(parts: Parts, json: bool) -> anyhow::Result<Status> {
         if let Some(trouble) = summary["trouble"].as_str() {
             println!("    trouble: {trouble}");
         }
+        if let Ok(breaking) = serde_json::from_value::<Breaking>(summary["breaker"].clone()) {
+            println!("    breaker: {}", told(&breaking));
+        }
     }
     for request in &asked {
         println!("asked beside the map: {}", super::grant::text(request));
@@ -95,6 +109,20 @@ pub async fn run(parts: Parts, json: bool) -> anyhow::Result<Status> {
         println!("held: {}", super::holds::text(hold));
     }
     Ok(Status::Done)
+}
+
+/// How a breaker stands that is not closed.
+fn told(breaking: &Breaking) -> String {
+    let next = match breaking.standing {
+        Standing::HalfOpen => "it is being tried".to_owned(),
+        _ => format!("tried again at {}, or as soon as somebody leaves", shown_instant(breaking.until)),
+    };
+    format!(
+        "{} since {}, after {} failures in a row; {next}",
+        breaking.standing.as_str(),
+        shown_instant(breaking.since),
+        breaking.failures
+    )
 }
 
 fn text(value: &serde_json::Value) -> &str {

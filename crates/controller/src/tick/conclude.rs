@@ -38,6 +38,7 @@ impl Ticker {
             waiting: waiting.into_iter().take(SHOWN).collect(),
             waiting_total: total,
             trouble: None,
+            breaker: None,
         };
         let next = [Some(self.next_look(now)), decided.next_change, self.blocked.next(now)];
         Tick { summary: self.summary.clone(), next: next.into_iter().flatten().min(), again }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axon_mapping::RoleMap;
 use axon_model::{Clock, PlanId, RunId};
-use axon_reconcile::simulate::apply_step;
 use axon_reconcile::{LeaseProof, RefusalKind, Retry, Step, TargetError};
 use axon_store::{Removal, Since, Store};
 use time::{Duration, OffsetDateTime};
@@ -169,6 +168,7 @@ impl Ticker {
             recorder,
             owed: &mut self.owed,
             notes: &mut self.owed_notes,
+            spool: &mut self.spool,
         };
         let work = executor.wave(&decided.admitted, lease, from, &placed);
         keep_lease(self.store.as_ref(), self.clock.as_ref(), lease, work).await
@@ -203,8 +203,9 @@ impl Ticker {
             // Sessions that outlive their KILL are busy, not the target.
             if whole && !matches!(step, Step::KillSessions { .. }) {
                 // It is the target that refuses, not this step that is wrong.
-                let (target, retry) =
-                    (self.name.to_string(), Retry::After(std::time::Duration::from_secs(5)));
+                let soon = std::time::Duration::from_secs(5);
+                let retry = Retry::After(self.target.asks_for(&refusal).unwrap_or(soon));
+                let target = self.name.to_string();
                 return Err(TargetError::Refused { target, attempt: "a step", refusal, retry }.into());
             }
             ran.stop = true;
@@ -226,7 +227,7 @@ impl Ticker {
                 self.count(leaver, count, now);
             }
             let Some(known) = &mut self.actual else { continue };
-            if apply_step(&mut known.inspection.graph, step).is_err() {
+            if !known.take_in(step) {
                 tracing::warn!("what the catalog shows is not what was expected: it is read anew");
                 self.actual = None;
             }

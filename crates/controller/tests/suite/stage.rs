@@ -274,6 +274,7 @@ impl Stage {
             holder: holder.into(),
             claims,
             hold_for: Some(time::Duration::days(30)),
+            spool: None,
         };
         let (store, clock): (Arc<dyn Store>, Arc<dyn Clock>) = (store.clone(), clock.clone());
         Controller::new(store, clock, ids.clone(), settings)

@@ -1,0 +1,92 @@
+//! Records of what was taken away while the journal could not take them.
+
+use std::collections::BTreeSet;
+
+use axon_model::{RecordId, RecordSeq};
+use axon_store::Notes;
+
+use super::Ticker;
+use crate::error::ControllerError;
+use crate::spool::Frame;
+
+/// How far back it is looked whether the journal has a record already: the process before died between the journal and the spool.
+const BACK: u32 = 5_000;
+
+impl Ticker {
+    /// Records that an earlier tick, or an earlier process, could not write. While the journal does not take them, what takes away
+    /// goes on.
+    pub(super) async fn pay_owed(&mut self) {
+        match self.spool.begin() {
+            Ok(frames) if frames.is_empty() => {}
+            Ok(frames) => match self.unwritten(frames).await {
+                Ok(()) => tracing::warn!(
+                    records = self.owed.len(),
+                    "an earlier process could not write what it took away: the spool has it"
+                ),
+                Err(error) => {
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "the spool could not be compared with the journal"
+                    );
+                }
+            },
+            // Told once: what follows is the same.
+            Err(error) if !self.spool_told => {
+                self.spool_told = true;
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "there is no spool: with a full disk, records of what is taken away are kept in memory only"
+                );
+            }
+            Err(_) => {}
+        }
+        if self.owed.is_empty() {
+            return;
+        }
+        let notes = Notes { target: self.name.to_string(), ..self.owed_notes.clone() };
+        match self.store.append_noting(self.owed.clone(), None, notes).await {
+            Ok(_) => {
+                self.owed.clear();
+                self.owed_notes = Notes::default();
+                self.history_loaded = false;
+                self.made.forget();
+                if let Err(error) = self.spool.clear() {
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "the spool could not be emptied"
+                    );
+                }
+            }
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    records = self.owed.len(),
+                    "records of taking steps are still owed to the journal"
+                );
+            }
+        }
+    }
+
+    /// Owes what the journal does not have.
+    async fn unwritten(&mut self, frames: Vec<Frame>) -> Result<(), ControllerError> {
+        let wanted: BTreeSet<RecordId> =
+            frames.iter().flat_map(|frame| &frame.records).map(|r| r.id).collect();
+        let head = self.store.head().await?.seq.0;
+        let from = RecordSeq(head.saturating_sub(u64::from(BACK)));
+        let there: BTreeSet<RecordId> = self
+            .store
+            .records(from, BACK)
+            .await?
+            .into_iter()
+            .map(|entry| entry.record.id)
+            .filter(|id| wanted.contains(id))
+            .collect();
+        for frame in frames {
+            self.owed.extend(frame.records.into_iter().filter(|record| !there.contains(&record.id)));
+            self.owed_notes.counted.extend(frame.notes.counted);
+            self.owed_notes.uncounted.extend(frame.notes.uncounted);
+            self.owed_notes.made.extend(frame.notes.made);
+        }
+        Ok(())
+    }
+}
