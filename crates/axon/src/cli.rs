@@ -5,6 +5,8 @@ mod adopt;
 mod doctor;
 mod drift;
 mod map;
+mod script;
+mod parity;
 mod token;
 
 use std::net::SocketAddr;
@@ -17,7 +19,9 @@ pub use access::{GrantAnswer, GrantArgs, GrantCommand, OffboardArgs};
 pub use adopt::AdoptArgs;
 pub use doctor::DoctorArgs;
 pub use drift::{DriftAnswer, DriftCommand};
+pub use script::ScriptCommand;
 pub use map::{AnswerArgs, LogArgs, PushArgs, Reach, RevertArgs, ShowArgs};
+pub use parity::ParityArgs;
 pub use token::{ClientCommand, Terms, TokenCommand};
 
 /// Carries identity to Azure Synapse: SCIM in, exactly the permissions of the role map out, every one of them traceable.
@@ -74,7 +78,7 @@ pub enum Command {
     },
     /// Show why somebody has what they have
     Explain {
-        /// The person's userName
+        /// The person's userName, or the name of a service identity
         #[arg(required_unless_present = "grant")]
         user: Option<String>,
         /// Show what the person lacks for this grant, and the smallest change that would give it
@@ -124,6 +128,14 @@ pub enum Command {
         #[command(subcommand)]
         command: DriftCommand,
     },
+    /// Files of statements that people run, for targets of kind `script`
+    Script {
+        /// What to do
+        #[command(subcommand)]
+        command: ScriptCommand,
+    },
+    /// Compare what identity providers hold with what they pushed; exit with 3 if something differs
+    Parity(ParityArgs),
     /// The store: its schema, its soundness, its moving
     Store {
         /// What to do

@@ -12,9 +12,11 @@ mod grant;
 mod holds;
 mod map;
 mod offboard;
+mod parity;
 mod people;
 mod plan;
 mod replay;
+mod script;
 mod serve;
 mod status;
 mod store;
@@ -106,6 +108,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<Status> {
         Command::Offboard(args) => offboard::run(existing(config).await?, args).await,
         Command::Grant(args) => Box::pin(grant::run(existing(config).await?, args)).await,
         Command::Drift { command } => drift::run(mapped(config).await?, command).await,
+        Command::Script { command } => script::run(mapped(config).await?, command).await,
+        Command::Parity(args) => Box::pin(parity::run(existing(config).await?, &args)).await,
         Command::Store { command } => store::run(load_config(config)?, command).await,
         Command::Doctor(args) => Box::pin(doctor::run(config, args)).await,
         Command::Status { json } => status::run(existing(config).await?, json).await,

@@ -17,7 +17,9 @@ mod demo;
 mod listener;
 mod map_file;
 mod maps;
+mod parity;
 mod person;
+mod ship;
 mod store;
 mod telemetry;
 mod wiring;
@@ -27,6 +29,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
+    leave_when_nobody_reads();
     let cli = cli::Cli::parse();
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         eprintln!("axon: another crypto provider is installed already");
@@ -51,6 +54,18 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Printing into a pipe whose reader left, as `head` does, panics: here it ends the command as if all had been read.
+fn leave_when_nobody_reads() {
+    let told = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let text = panic.payload().downcast_ref::<String>();
+        if text.is_some_and(|text| text.starts_with("failed printing to stdout: Broken pipe")) {
+            std::process::exit(0);
+        }
+        told(panic);
+    }));
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

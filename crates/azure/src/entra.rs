@@ -2,6 +2,8 @@
 
 mod ask;
 mod entry;
+mod federation;
+mod ids;
 mod meaning;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,6 +14,8 @@ use axon_model::name::shown;
 use time::{Duration, OffsetDateTime};
 
 pub use entry::{Entry, EntryKind};
+pub use federation::{Credential, Federation, Presented};
+pub use ids::ServiceIds;
 
 use crate::cloud::Base;
 use crate::guid::Guid;
@@ -49,8 +53,30 @@ pub enum Found {
     One(Entry),
     /// Nobody.
     Nobody,
+    /// Nobody any more: somebody of that name was deleted.
+    Deleted(Deleted),
     /// Several of the same name: which one is meant must be said.
     Several(Vec<Entry>),
+}
+
+/// Somebody who was deleted, and can be restored for thirty days.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deleted {
+    /// Its object id.
+    pub id: Guid,
+    /// When, where that is told.
+    pub at: Option<String>,
+}
+
+/// What is to be said of an object id that the directory does not have.
+pub(crate) fn gone(deleted: Option<&Deleted>) -> String {
+    match deleted {
+        Some(Deleted { at, .. }) => {
+            let at = at.as_ref().map_or_else(String::new, |at| format!(" at {}", shown(at)));
+            format!("which was deleted{at}: it can be restored for 30 days, and a new one of that name is another one")
+        }
+        None => "which the directory does not have: deleted for good, or of another tenant".to_owned(),
+    }
 }
 
 impl Found {
@@ -65,6 +91,9 @@ impl Found {
                 "{} is not in the directory: check the name, and that Axon asks the right tenant",
                 clue.words()
             )),
+            Self::Deleted(deleted) => {
+                Err(format!("{} has the object id {}, {}", clue.words(), deleted.id, gone(Some(deleted))))
+            }
             Self::Several(entries) => {
                 let list: Vec<String> = entries.iter().take(10).map(Entry::told).collect();
                 let more = entries.len().saturating_sub(list.len());
@@ -213,6 +242,11 @@ impl Entra {
             }
         }
         Ok(known)
+    }
+
+    /// The deleted object of an id, if there is one that can be restored. Where Axon may not look there, none.
+    pub(crate) async fn deleted(&self, id: Guid) -> Result<Option<Deleted>, ServiceFault> {
+        ask::deleted(&self.service, id).await
     }
 
     /// Forgets what was found, so that the next look asks again: somebody was said not to exist.

@@ -31,7 +31,7 @@ mod testing;
 pub use arm::{ArmParts, BadRole, BadScope, CustomRole, Forecast, azure_rbac};
 pub use assigned::AssignedTarget;
 pub use cloud::{BadBase, Base, Cloud, CloudName, Resource};
-pub use entra::{Clue, Entra, Entry, EntryKind, Found};
+pub use entra::{Clue, Credential, Entra, Entry, EntryKind, Federation, Found, Presented, ServiceIds};
 pub use guid::{BadGuid, Guid};
 pub use logs::{
     BadStream, Batch, Ingestion, LogFault, LogFaultKind, LogParts, MOST_CALL, MOST_FIELD, check_stream,

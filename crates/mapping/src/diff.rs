@@ -112,7 +112,10 @@ fn entries(map: &RoleMap) -> Entries {
         add("mapping".to_owned(), mapping_says(mapping), Some(&mapping.place));
     }
     for (name, service) in &map.services {
-        let sid = service.sid.as_ref().map(|sid| format!(", client id {sid}")).unwrap_or_default();
+        let id = |what: &str, id: Option<&axon_reconcile::Sid>| {
+            id.map(|id| format!(", {what} {id}")).unwrap_or_default()
+        };
+        let sid = id("client id", service.sid.as_ref()) + &id("object id", service.object_id.as_ref());
         add(
             format!("service {name}"),
             format!("principal {}{sid}{}", service.principal, of_token(service)),

@@ -186,7 +186,8 @@ fn definitions() -> Value {
             &keys(map::SERVICE_KEYS, |key| match key {
                 "principal" => text("Its name in the targets."),
                 "token" => reference("service-token"),
-                _ => text("Its client id, pinned: a GUID."),
+                "client_id" => text("Its client id, pinned: a GUID. A pool knows it by that."),
+                _ => text("The object id of its service principal: a GUID. Role assignments take that."),
             }),
             &["principal"],
         ),

@@ -29,6 +29,8 @@ pub struct Service {
     pub principal: SqlName,
     /// Its client id as a pool shows it, where it is pinned.
     pub sid: Option<Sid>,
+    /// The object id of its service principal, which role assignments take, in the same form.
+    pub object_id: Option<Sid>,
     /// Which signed token of a job is its own, where one may be exchanged for what it holds.
     pub token: Option<ServiceToken>,
     /// Where it is declared.

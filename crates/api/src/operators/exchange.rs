@@ -5,6 +5,7 @@ use axon_audit::payload::JobRun;
 use axon_identity_token::{Claims, Condition};
 use axon_mapping::{Entitlement, ServiceName, ServiceToken};
 use axon_model::Actor;
+use axon_model::name::shown;
 use axon_store::operators::{NewOperatorToken, OperatorTokenKind};
 use axon_store::{Act, Minted, TokenHash};
 use axum::body::to_bytes;
@@ -140,7 +141,12 @@ async fn exchange(api: &Api, admitted: &Admitted, token: &str) -> Result<Respons
         .services
         .iter()
         .filter(|(_, service)| service.token.as_ref().is_some_and(|token| is_of(token, claims)));
-    let (name, _) = services.next().ok_or(Refused::Token("no-service"))?;
+    let Some((name, _)) = services.next() else {
+        if let Some((near, why)) = nearest(&map.services, claims) {
+            tracing::warn!(service = %near, why, "a job's token is nearly that of a service identity");
+        }
+        return Err(Refused::Token("no-service"));
+    };
     if let Some((other, _)) = services.next() {
         tracing::error!(service = %name, %other, "a job's token is that of two service identities: make them differ");
         return Err(Refused::Token("several-services"));
@@ -159,6 +165,7 @@ async fn exchange(api: &Api, admitted: &Admitted, token: &str) -> Result<Respons
     let act = Act { actor, request: Some(admitted.id.clone()), now, ids: api.ids.clone() };
     let kept = api.store.add_operator_token(new, act).await.map_err(Why::from)?;
     tracing::info!(service = %name, token.id = %kept.id, "a job's token was exchanged");
+    (operators.presented)(name, claims.issuer().unwrap_or_default(), claims.subject().unwrap_or_default());
     Ok(json(
         StatusCode::OK,
         &value!({
@@ -180,6 +187,34 @@ fn is_of(wanted: &ServiceToken, claims: &Claims) -> bool {
         && claims.is_for(audience)
         && (subject.is_empty() || claims.subject().is_some_and(|sub| subject.iter().any(|one| one == sub)))
         && Condition::all(conditions).iter().all(|condition| condition.holds(claims))
+}
+
+/// The service identity that a job's token would be of but for one thing, and that thing. The token was verified: what it says is
+/// its issuer's word, and no secret.
+fn nearest<'m>(
+    services: &'m std::collections::BTreeMap<ServiceName, axon_mapping::Service>,
+    claims: &Claims,
+) -> Option<(&'m ServiceName, String)> {
+    let subject = claims.subject().unwrap_or_default();
+    let said = |texts: &[String]| {
+        texts.iter().take(3).map(|text| shown(text)).collect::<Vec<_>>().join(" or ")
+    };
+    services.iter().find_map(|(name, service)| {
+        let wanted = service.token.as_ref().filter(|token| claims.issuer() == Some(token.issuer.as_str()))?;
+        let fits = wanted.subject.is_empty() || wanted.subject.iter().any(|own| own == subject);
+        let why = if !claims.is_for(&wanted.audience) {
+            format!("its audience is none of {}", said(&wanted.audience))
+        } else if wanted.subject.iter().any(|own| own != subject && own.eq_ignore_ascii_case(subject)) {
+            format!("it presents subject {} and the map has it in other letter case", shown(subject))
+        } else if !fits {
+            format!("it presents subject {} and the map wants {}", shown(subject), said(&wanted.subject))
+        } else {
+            let conditions = Condition::all(&wanted.claims);
+            let unmet = conditions.iter().find(|condition| !condition.holds(claims))?;
+            format!("its claim {} is not as the map wants it", shown(&unmet.claim))
+        };
+        Some((name, why))
+    })
 }
 
 /// What the service identity of a token holds now.

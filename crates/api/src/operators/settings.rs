@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axon_controller::versions::Gate;
 use axon_identity_token::verifier::NoClient;
 use axon_identity_token::{Rule, Verifier};
-use axon_mapping::RoleMap;
+use axon_mapping::{RoleMap, ServiceName};
 use axon_mapping::identity::SourceClaims;
 use axon_model::{Clock, SourceId};
 use axon_store::operators::Permissions;
@@ -29,6 +29,9 @@ pub struct JobRule {
 /// Gives the map that is in force in this process.
 pub type MapInForce = dyn Fn() -> Arc<RoleMap> + Send + Sync;
 
+/// Told of what a job presents when it exchanges its token: the service identity, `iss` and `sub`. It must not wait for anything.
+pub type Presented = dyn Fn(&ServiceName, &str, &str) + Send + Sync;
+
 /// What the operators' API is set up with.
 pub struct OperatorSettings {
     /// What every version goes through.
@@ -43,6 +46,8 @@ pub struct OperatorSettings {
     pub claims: BTreeMap<SourceId, SourceClaims>,
     /// The map in force.
     pub map: Arc<MapInForce>,
+    /// Who is told of what jobs present.
+    pub presented: Arc<Presented>,
 }
 
 /// The settings, ready for use.
@@ -53,6 +58,7 @@ pub struct Operators {
     pub(super) exchanged_for: Duration,
     pub(super) claims: BTreeMap<SourceId, SourceClaims>,
     pub(super) map: Arc<MapInForce>,
+    pub(super) presented: Arc<Presented>,
     pub(super) rates: Rates,
     /// A preview loads the directory: one at a time.
     pub(super) previews: Semaphore,
@@ -61,7 +67,7 @@ pub struct Operators {
 impl Operators {
     /// Makes the settings ready. No issuer is asked for anything before its first token.
     pub fn new(settings: OperatorSettings, clock: Arc<dyn Clock>) -> Result<Self, NoClient> {
-        let OperatorSettings { gate, jobs, exchange, exchanged_for, claims, map } = settings;
+        let OperatorSettings { gate, jobs, exchange, exchanged_for, claims, map, presented } = settings;
         Ok(Self {
             gate,
             jobs: Verifier::new(jobs, clock.clone())?,
@@ -69,6 +75,7 @@ impl Operators {
             exchanged_for,
             claims,
             map,
+            presented,
             rates: Rates::default(),
             previews: Semaphore::new(1),
         })

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use axon_azure::{
-    ArmParts, AssignedTarget, Base, Bearer, Certificate, Cloud, CustomRole, Entra, Identity, Ingestion, LogParts, Platform,
-    Resource, Tokens, Wire, WorkspaceParts,
+    ArmParts, AssignedTarget, Base, Bearer, Certificate, Cloud, CustomRole, Entra, Guid, Identity, Ingestion,
+    LogParts, Platform, Resource, ServiceIds, Tokens, Wire, WorkspaceParts,
 };
 use axon_mapping::target::Endpoint;
 use axon_mapping::{Auth as MapAuth, RoleMap, TargetSpec};
@@ -49,6 +49,11 @@ impl Ways {
         let look_up = azure.look_up;
         let (tokens, entra) = (Mutex::default(), Mutex::default());
         Ok(Self { cloud, wire, platform, look_up, folder, clock, ids, tokens, entra })
+    }
+
+    /// The client.
+    pub fn wire(&self) -> Wire {
+        self.wire.clone()
     }
 
     /// Tokens of an identity for one resource. A file and a command give one token for whatever it is.
@@ -96,7 +101,7 @@ impl Ways {
     }
 
     /// Who is who, where the configuration lets Graph be asked and the identity is one of Entra.
-    fn entra(&self, auth: &MapAuth) -> anyhow::Result<Option<Arc<Entra>>> {
+    pub fn entra(&self, auth: &MapAuth) -> anyhow::Result<Option<Arc<Entra>>> {
         if !self.look_up || matches!(auth, MapAuth::TokenFile(_) | MapAuth::TokenCommand(_)) {
             return Ok(None);
         }
@@ -110,8 +115,8 @@ impl Ways {
     pub fn target(&self, map: &RoleMap, spec: &TargetSpec) -> anyhow::Result<AssignedTarget> {
         let auth = spec.auth.as_ref().context("it has no `auth`")?;
         let (wire, clock, entra) = (self.wire.clone(), self.clock.clone(), self.entra(auth)?);
-        match &spec.endpoint {
-            Endpoint::Workspace(address) => Ok(axon_azure::workspace(
+        let target = match &spec.endpoint {
+            Endpoint::Workspace(address) => axon_azure::workspace(
                 spec.name.as_str(),
                 WorkspaceParts {
                     endpoint: Base::parse(address).context("endpoint")?,
@@ -121,8 +126,8 @@ impl Ways {
                     clock,
                     entra,
                 },
-            )?),
-            Endpoint::Azure(scope) => Ok(axon_azure::azure_rbac(
+            )?,
+            Endpoint::Azure(scope) => axon_azure::azure_rbac(
                 spec.name.as_str(),
                 ArmParts {
                     arm: self.cloud.arm.clone(),
@@ -133,9 +138,19 @@ impl Ways {
                     clock,
                     entra,
                 },
-            )?),
+            )?,
             Endpoint::Sql(_) | Endpoint::Script(_) => bail!("it is no place of assigned roles"),
-        }
+        };
+        Ok(target.with_services(map.services.values().map(|service| (service.principal, ids_of(service)))))
+    }
+}
+
+/// What the map says of a service identity's ids.
+pub fn ids_of(service: &axon_mapping::Service) -> ServiceIds {
+    ServiceIds {
+        name: service.principal.to_string(),
+        client_id: service.sid.as_ref().and_then(Guid::of_sid),
+        object_id: service.object_id.as_ref().and_then(Guid::of_sid),
     }
 }
 

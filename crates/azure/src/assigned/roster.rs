@@ -8,7 +8,7 @@ use axon_reconcile::{Graph, Membership, Principal, PrincipalKind, Sid};
 use futures_util::StreamExt as _;
 use time::{Duration, OffsetDateTime};
 
-use crate::entra::{Clue, Entra, Entry, EntryKind, Found};
+use crate::entra::{Clue, Entra, Entry, EntryKind, Found, ServiceIds, gone};
 use crate::guid::Guid;
 use crate::service::{Kind, ServiceFault};
 
@@ -135,6 +135,7 @@ impl Roster {
 /// Looks up whom names mean.
 pub(super) async fn look_up(
     entra: Option<&Arc<Entra>>,
+    services: &BTreeMap<SqlName, ServiceIds>,
     wanted: &Wanted,
     now: OffsetDateTime,
 ) -> Vec<(SqlName, Person)> {
@@ -155,7 +156,9 @@ pub(super) async fn look_up(
         if looks.len() >= AT_ONCE {
             found.extend(looks.next().await);
         }
-        looks.push(look_up_one(entra.cloned(), denied.clone(), name, kind, pin, now));
+        let service = services.get(&name).filter(|_| kind == PrincipalKind::External).cloned();
+        let whom = Whom { name, kind, pin, service };
+        looks.push(look_up_one(entra.cloned(), denied.clone(), whom, now));
     }
     while let Some(one) = looks.next().await {
         found.push(one);
@@ -163,28 +166,36 @@ pub(super) async fn look_up(
     found
 }
 
-async fn look_up_one(
-    entra: Option<Arc<Entra>>,
-    denied: Option<ServiceFault>,
+/// Whom it is looked for.
+struct Whom {
     name: SqlName,
     kind: PrincipalKind,
     pin: Option<Sid>,
+    /// What the role map says of it, where it is a service identity.
+    service: Option<ServiceIds>,
+}
+
+async fn look_up_one(
+    entra: Option<Arc<Entra>>,
+    denied: Option<ServiceFault>,
+    whom: Whom,
     now: OffsetDateTime,
 ) -> (SqlName, Person) {
     let looked = match (entra, denied) {
         (Some(_), Some(fault)) => Err(fault),
-        (Some(entra), None) => with_graph(&entra, name, kind, pin.as_ref()).await,
-        (None, _) => Ok(without_graph(name, kind, pin.as_ref(), "the configuration turns Graph off")),
+        (Some(entra), None) => with_graph(&entra, &whom).await,
+        (None, _) => Ok(without_graph(&whom, "the configuration turns Graph off")),
     };
     let (mut unanswered, mut at) = (false, now);
     let who = looked.unwrap_or_else(|fault| {
         if fault.kind() == Some(Kind::Forbidden) {
-            return without_graph(name, kind, pin.as_ref(), &fault.to_string());
+            return without_graph(&whom, &fault.to_string());
         }
         unanswered = true;
         at -= SOON - pause(&fault);
-        Err(format!("{name} could not be looked for: {fault}"))
+        Err(format!("{} could not be looked for: {fault}", whom.name))
     });
+    let Whom { name, kind, pin, .. } = whom;
     (name, Person { kind, pin, who, at, unanswered })
 }
 
@@ -206,23 +217,25 @@ fn clue(name: SqlName, kind: PrincipalKind) -> Clue {
 }
 
 /// Whom Graph says a name means, or why nobody; an error is that it said nothing.
-async fn with_graph(
-    entra: &Entra,
-    name: SqlName,
-    kind: PrincipalKind,
-    pin: Option<&Sid>,
-) -> Result<Result<Who, String>, ServiceFault> {
-    let found = match pin.and_then(Guid::of_sid) {
+async fn with_graph(entra: &Entra, whom: &Whom) -> Result<Result<Who, String>, ServiceFault> {
+    let Whom { name, kind, pin, service } = whom;
+    let (name, kind) = (*name, *kind);
+    if let Some(ids) = service {
+        let found = entra.identify(ids).await?;
+        return Ok(found.map(|entry| Who { id: entry.id, kind: entry.kind }));
+    }
+    let found = match pin.as_ref().and_then(Guid::of_sid) {
         None => {
             let clue = clue(name, kind);
             let (found, _) = entra.find(&clue).await?;
             found.usable(&clue).cloned()
         }
         Some(id) => match pinned(entra, kind, id).await? {
-            Some(object) => Ok(object),
-            None => Err(format!(
-                "{name} is said to have the id {id}, which the directory does not have: deleted, or of another tenant"
-            )),
+            Some(object) => object.usable(name).map(|()| object),
+            None => {
+                let deleted = entra.deleted(id).await?;
+                Err(format!("{name} is said to have the id {id}, {}", gone(deleted.as_ref())))
+            }
         },
     };
     Ok(found.and_then(|entry| {
@@ -245,13 +258,17 @@ async fn pinned(entra: &Entra, kind: PrincipalKind, id: Guid) -> Result<Option<E
     }
     Ok(match entra.find(&Clue::Client(id)).await?.0 {
         Found::One(object) => Some(object),
-        Found::Nobody | Found::Several(_) => None,
+        Found::Nobody | Found::Deleted(_) | Found::Several(_) => None,
     })
 }
 
 /// What the role map alone tells.
-fn without_graph(name: SqlName, kind: PrincipalKind, pin: Option<&Sid>, reason: &str) -> Result<Who, String> {
-    let Some(id) = pin.and_then(Guid::of_sid) else {
+fn without_graph(whom: &Whom, reason: &str) -> Result<Who, String> {
+    let Whom { name, kind, pin, service } = whom;
+    if let Some(id) = service.as_ref().and_then(|ids| ids.object_id) {
+        return Ok(Who { id, kind: EntryKind::ServicePrincipal });
+    }
+    let Some(id) = pin.as_ref().and_then(Guid::of_sid) else {
         return Err(format!(
             "the object id of {name} is not known, since {reason}; say `object_id` in the role map"
         ));
@@ -259,8 +276,8 @@ fn without_graph(name: SqlName, kind: PrincipalKind, pin: Option<&Sid>, reason: 
     match kind {
         PrincipalKind::ExternalGroup => Ok(Who { id, kind: EntryKind::Group }),
         // Of a service identity the role map knows the client id, which is not the object id.
-        _ if !name.as_str().contains('@') => Err(format!(
-            "of {name} only the client id is known and role assignments want the object id, which Graph would tell: {reason}"
+        _ if service.is_some() || !name.as_str().contains('@') => Err(format!(
+            "of {name} only the client id is known and role assignments want the object id: say `object_id` in the role map, or let Axon ask Graph: {reason}"
         )),
         _ => Ok(Who { id, kind: EntryKind::User }),
     }

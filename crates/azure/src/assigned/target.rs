@@ -16,7 +16,7 @@ use super::Notes;
 use super::picture::{Picture, Seen};
 use super::place::{Definitions, Listing, Place, RoleAt, Row, Sent};
 use super::roster::{Roster, Who, look_up};
-use crate::entra::{Entra, Entry};
+use crate::entra::{Entra, Entry, ServiceIds};
 use crate::guid::Guid;
 use crate::service::{Kind, ServiceFault};
 use crate::wire::WireError;
@@ -35,6 +35,8 @@ pub struct AssignedTarget {
     name: String,
     place: Box<dyn Place>,
     entra: Option<Arc<Entra>>,
+    /// What the role map says of service identities, by their names.
+    services: BTreeMap<SqlName, ServiceIds>,
     memory: Mutex<Memory>,
     /// One call at a time: what a look learns is what the next step needs.
     turn: tokio::sync::Mutex<()>,
@@ -59,9 +61,17 @@ impl AssignedTarget {
             name: name.to_owned(),
             place,
             entra,
+            services: BTreeMap::new(),
             memory: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
         }
+    }
+
+    /// The same, with what the role map says of service identities: their names, client ids and object ids.
+    #[must_use]
+    pub fn with_services(mut self, services: impl IntoIterator<Item = (SqlName, ServiceIds)>) -> Self {
+        self.services = services.into_iter().collect();
+        self
     }
 
     /// The name that it was given.
@@ -344,7 +354,7 @@ impl Target for AssignedTarget {
         let _turn = self.turn.lock().await;
         let now = self.now();
         let Some(wanted) = self.memory().roster.lacks(desired, now) else { return Ok(false) };
-        let found = look_up(self.entra.as_ref(), &wanted, now).await;
+        let found = look_up(self.entra.as_ref(), &self.services, &wanted, now).await;
         let mut memory = self.memory();
         let changed = memory.roster.take(desired, wanted, found);
         memory.renamed = changed && memory.listing.is_some();

@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde::Deserialize;
 
 use super::entry::{Entry, EntryKind, Raw};
-use super::{Clue, Found};
+use super::{Clue, Deleted, Found};
 use crate::guid::Guid;
 use crate::service::{Kind, Service, ServiceFault};
 use crate::wire::{Call, Content, encoded};
@@ -27,8 +27,15 @@ struct Page {
     next: Option<String>,
 }
 
-/// Looks for somebody.
+/// Looks for somebody; of whom there is nobody, whether there was somebody until lately.
 pub(super) async fn find(service: &Service, clue: &Clue) -> Result<Found, ServiceFault> {
+    match living(service, clue).await? {
+        Found::Nobody => Ok(lately(service, clue).await.map_or(Found::Nobody, Found::Deleted)),
+        found => Ok(found),
+    }
+}
+
+async fn living(service: &Service, clue: &Clue) -> Result<Found, ServiceFault> {
     match clue {
         Clue::Person(name) => person(service, name).await,
         Clue::Group(name) => {
@@ -42,6 +49,65 @@ pub(super) async fn find(service: &Service, clue: &Clue) -> Result<Found, Servic
             let path = format!("/v1.0/servicePrincipals(appId='{id}')?$select={SERVICE}");
             Ok(one(service, &path, EntryKind::ServicePrincipal).await?.map_or(Found::Nobody, Found::One))
         }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Gone {
+    id: Guid,
+    user_principal_name: Option<String>,
+    deleted_date_time: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct GonePage {
+    value: Vec<Gone>,
+}
+
+/// The one deleted object of a name. It only words a reason, so whatever cannot be asked is none.
+async fn lately(service: &Service, clue: &Clue) -> Option<Deleted> {
+    let (kind, filter) = match clue {
+        // A deleted person's name has the object id before it.
+        Clue::Person(name) => {
+            let ends = format!("endsWith(userPrincipalName,'{}')", name.replace('\'', "''"));
+            ("user", format!("{}&$count=true", encoded(&ends)))
+        }
+        Clue::Group(name) => ("group", equal("displayName", name)),
+        Clue::Service(name) => ("servicePrincipal", equal("displayName", name)),
+        Clue::Client(_) => return None,
+    };
+    let select = "id,userPrincipalName,deletedDateTime";
+    let path =
+        format!("/v1.0/directory/deletedItems/microsoft.graph.{kind}?$filter={filter}&$select={select}");
+    let mut call = Call::get(service.base.at(&path));
+    if kind == "user" {
+        call = call.header("consistencylevel", "eventual");
+    }
+    let page: GonePage = service.call(call).await.ok()?.json().ok()?;
+    let of_name = |gone: &Gone| match (clue, &gone.user_principal_name) {
+        (Clue::Person(name), Some(own)) => {
+            let head = own.len().checked_sub(name.len()).and_then(|at| own.get(..at));
+            head.is_some_and(|head| head.is_empty() || head == gone.id.to_string().replace('-', ""))
+        }
+        (Clue::Person(_), None) => false,
+        _ => true,
+    };
+    let mut found = page.value.into_iter().filter(of_name);
+    let one = found.next()?;
+    found.next().is_none().then_some(Deleted { id: one.id, at: one.deleted_date_time })
+}
+
+/// The deleted object of an id.
+pub(super) async fn deleted(service: &Service, id: Guid) -> Result<Option<Deleted>, ServiceFault> {
+    let path = format!("/v1.0/directory/deletedItems/{id}?$select=id,deletedDateTime");
+    match service.call(Call::get(service.base.at(&path))).await {
+        Ok(answer) => {
+            let gone: Gone = answer.json().map_err(ServiceFault::Unreadable)?;
+            Ok(Some(Deleted { id: gone.id, at: gone.deleted_date_time }))
+        }
+        Err(fault) if matches!(fault.kind(), Some(Kind::Missing | Kind::Forbidden | Kind::Other)) => Ok(None),
+        Err(fault) => Err(fault),
     }
 }
 
@@ -69,7 +135,7 @@ async fn person(service: &Service, name: &str) -> Result<Found, ServiceFault> {
                 _ => Found::Several(entries),
             }
         }
-        Found::One(_) | Found::Nobody => Found::Nobody,
+        Found::One(_) | Found::Nobody | Found::Deleted(_) => Found::Nobody,
     })
 }
 

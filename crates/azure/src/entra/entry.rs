@@ -59,6 +59,11 @@ impl Entry {
         format!("{kind} {} ({}{client})", shown(&self.name), self.id)
     }
 
+    /// Whether it can be given something, else why not.
+    pub(crate) fn usable(&self, name: impl std::fmt::Display) -> Result<(), String> {
+        self.unusable().map_or(Ok(()), |why| Err(format!("{name} {why}")))
+    }
+
     /// Why it cannot be given anything.
     pub(super) fn unusable(&self) -> Option<&'static str> {
         match self.kind {

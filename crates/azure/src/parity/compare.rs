@@ -33,6 +33,19 @@ pub enum DifferenceKind {
 }
 
 impl DifferenceKind {
+    /// Every kind.
+    pub const ALL: [Self; 9] = [
+        Self::GroupGone,
+        Self::GroupRenamed,
+        Self::MemberGone,
+        Self::MemberMissing,
+        Self::PersonMissing,
+        Self::PersonGone,
+        Self::PersonDisabled,
+        Self::PersonInactive,
+        Self::PersonRenamed,
+    ];
+
     /// The word.
     pub const fn as_str(self) -> &'static str {
         match self {

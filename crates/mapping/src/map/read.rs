@@ -39,7 +39,7 @@ pub(crate) const KEYS: &[&str] = &[
     "tests",
 ];
 /// Keys of a service identity.
-pub(crate) const SERVICE_KEYS: &[&str] = &["principal", "client_id", "token"];
+pub(crate) const SERVICE_KEYS: &[&str] = &["principal", "client_id", "object_id", "token"];
 
 /// The entries of one section, from all files.
 type Section<'n> = Vec<(&'n Scalar, &'n Node)>;
@@ -351,13 +351,21 @@ fn services(
         let Some(fields) = reader.fields(node, &what, SERVICE_KEYS, &[]) else { continue };
         let Some(principal) = fields.need(reader, "principal") else { continue };
         let principal = guards::sql_name(reader, principal, "`principal`");
-        let sid = fields.get("client_id").and_then(|n| reader.text(n, "`client_id`")).map(|text| {
-            let sid = Sid::from_object_id(&text.text);
-            if sid.is_none() {
-                reader.fault(Fault::Invalid, text.span, "`client_id` must be a GUID");
-            }
-            sid
-        });
+        let id = |key: &str| {
+            fields.get(key).and_then(|n| reader.text(n, &format!("`{key}`"))).and_then(|text| {
+                let sid = Sid::from_object_id(&text.text);
+                if sid.is_none() {
+                    reader.fault(Fault::Invalid, text.span, format!("`{key}` must be a GUID"));
+                }
+                sid
+            })
+        };
+        let (sid, object_id) = (id("client_id"), id("object_id"));
+        if sid.is_some() && sid == object_id {
+            let message = format!("`client_id` and `object_id` of {what} are one id");
+            let help = "an application has both: `client_id` is the one of its registration, `object_id` that of its service principal";
+            reader.fault_help(Fault::Invalid, name.span, message, help);
+        }
         let shows = fields.get("token").and_then(|node| crate::service::token(reader, node, &what));
         if let Some(principal) = principal {
             let taken = |t: &&TargetSpec| t.manage.roles.iter().any(|glob| glob.matches(principal));
@@ -369,7 +377,7 @@ fn services(
                 reader.fault(Fault::Invalid, name.span, format!("{principal} is a reserved name"));
             }
             let place = reader.place(name.span);
-            services.insert(service, Service { principal, sid: sid.flatten(), token: shows, place });
+            services.insert(service, Service { principal, sid, object_id, token: shows, place });
         }
     }
     services
