@@ -43,7 +43,9 @@ pub struct LogParts {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadStream {
     /// The rule's id.
-    #[error("{0:?} is not the immutable id of a data collection rule: it looks like dcr-0123456789abcdef0123456789abcdef")]
+    #[error(
+        "{0:?} is not the immutable id of a data collection rule: it looks like dcr-0123456789abcdef0123456789abcdef"
+    )]
     Rule(String),
     /// The stream.
     #[error("{0:?} is not a stream of an own table: it looks like Custom-Axon_CL")]
@@ -103,7 +105,10 @@ impl Ingestion {
             return Ok(bytes);
         }
         let status = answer.status();
-        Err(ServiceFault::Unreadable(format!("Azure Monitor answers {status}, and says 204 when it takes rows")).into())
+        Err(ServiceFault::Unreadable(format!(
+            "Azure Monitor answers {status}, and says 204 when it takes rows"
+        ))
+        .into())
     }
 }
 

@@ -111,18 +111,20 @@ pub(super) fn told_apart(problem: &Problem) -> (Kind, &'static str) {
             "give Axon's identity the role Monitoring Metrics Publisher on the data collection rule itself; it counts after up to \
              30 minutes",
         ),
-        404 if says(&["stream"]) => {
-            (Kind::Missing, "the rule declares no such stream: check `audit.ship.stream` against its streamDeclarations")
-        }
+        404 if says(&["stream"]) => (
+            Kind::Missing,
+            "the rule declares no such stream: check `audit.ship.stream` against its streamDeclarations",
+        ),
         404 => (
             Kind::Missing,
             "there is no such rule at this address: check `audit.ship.rule_id` (the immutable id, not the name) and that \
              `audit.ship.endpoint` is the rule's own",
         ),
         413 => (Kind::Other, "the call is too large: it is sent again in smaller ones"),
-        400 | 415 => {
-            (Kind::Other, "the stream does not take these rows: deploy the table and rule of deploy/azure as this version has them")
-        }
+        400 | 415 => (
+            Kind::Other,
+            "the stream does not take these rows: deploy the table and rule of deploy/azure as this version has them",
+        ),
         500.. => (Kind::Busy, ""),
         _ => (Kind::Other, ""),
     }

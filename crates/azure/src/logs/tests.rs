@@ -92,7 +92,10 @@ async fn a_service_that_says_too_many_is_asked_again_when_it_said() {
     let ingestion = ingestion(&server);
     for _ in 0..3 {
         let fault = ingestion.send(&rows(1), "r1").await.unwrap_err();
-        assert_eq!((fault.kind, fault.wait), (LogFaultKind::Throttled, Some(std::time::Duration::from_mins(10))));
+        assert_eq!(
+            (fault.kind, fault.wait),
+            (LogFaultKind::Throttled, Some(std::time::Duration::from_mins(10)))
+        );
     }
     assert_eq!(*counted.lock().unwrap(), 1, "it is not asked while it wants to be left alone");
 }

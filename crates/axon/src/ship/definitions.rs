@@ -1,0 +1,220 @@
+//! What `deploy/azure` defines is what is sent: table, stream, queries, alert rules and workbook.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use axon_audit::payload::{HoldChange, HoldClear, HoldVerb, StepClear, StepRef, StepWithheld};
+use axon_audit::payload::{DirectoryChange, WriteVerb};
+use axon_audit::Payload;
+use axon_controller::Summary;
+use axon_model::{Delta, HoldId, IdSource, PlanId, SourceHealth, UserId};
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+
+use super::health::{source_facts, target_facts};
+use super::row::COLUMNS;
+
+fn folder() -> PathBuf {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/azure")).to_owned()
+}
+
+fn files(folder: &Path, ending: &str) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|e| e == ending) {
+            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            found.insert(name, std::fs::read_to_string(&path).unwrap());
+        }
+    }
+    found
+}
+
+fn queries() -> BTreeMap<String, String> {
+    files(&folder().join("queries"), "kql")
+}
+
+fn json_of(name: &str) -> Value {
+    serde_json::from_str(&files(&folder(), "json")[name]).unwrap()
+}
+
+fn columns(list: &Value) -> Vec<(String, String)> {
+    let column = |c: &Value| (text(&c["name"]), text(&c["type"]).to_lowercase());
+    list.as_array().unwrap().iter().map(column).collect()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
+}
+
+#[test]
+fn table_and_stream_have_exactly_the_columns_that_are_sent() {
+    let log = json_of("log");
+    let resource = |kind: &str| {
+        let all = log["resources"].as_array().unwrap();
+        all.iter().find(|r| text(&r["type"]).ends_with(kind)).unwrap_or_else(|| panic!("{kind}"))
+    };
+    let expected: Vec<_> = COLUMNS.iter().map(|(name, kind)| ((*name).to_owned(), (*kind).to_owned())).collect();
+    let table = &resource("workspaces/tables")["properties"]["schema"];
+    assert_eq!(columns(&table["columns"]), expected);
+    let rule = &resource("dataCollectionRules")["properties"];
+    let stream = format!("Custom-{}", text(&table["name"]));
+    assert_eq!(columns(&rule["streamDeclarations"][&stream]["columns"]), expected);
+    let flow = &rule["dataFlows"][0];
+    assert_eq!((&flow["streams"], &flow["outputStream"]), (&json!([stream]), &json!(stream)));
+    assert_eq!(log["outputs"]["stream"]["value"], stream);
+    // The service's own rules for names (reference, section 8.6).
+    for (name, _) in COLUMNS {
+        assert!(name.len() <= 45 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'), "{name}");
+        assert!(!["Type", "TenantId", "Resource", "ResourceId", "SubscriptionId"].contains(&name), "{name}");
+    }
+}
+
+#[test]
+fn every_file_is_json_of_its_kind() {
+    let files = files(&folder(), "json");
+    assert_eq!(files.keys().collect::<Vec<_>>(), ["alerts", "log", "workbook", "workbook-template"]);
+    for (name, text) in &files {
+        let value: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{name}: {error}"));
+        if name == "workbook" {
+            assert_eq!(value["version"], "Notebook/1.0");
+            continue;
+        }
+        assert!(self::text(&value["$schema"]).ends_with("deploymentTemplate.json#"), "{name}");
+        for resource in value["resources"].as_array().unwrap() {
+            assert!(resource["type"].is_string() && resource["apiVersion"].is_string(), "{name}: {resource}");
+        }
+    }
+}
+
+#[test]
+fn alert_rules_and_workbook_ask_what_the_query_files_say() {
+    let queries = queries();
+    let is_a_file = |query: &Value| queries.values().any(|file| file.trim() == query.as_str().unwrap());
+    let alerts = json_of("alerts");
+    let alerts = alerts["resources"].as_array().unwrap();
+    for alert in alerts {
+        let query = &alert["properties"]["criteria"]["allOf"][0]["query"];
+        let name = text(&alert["name"]);
+        assert_eq!(queries[name.strip_prefix("axon-").unwrap()].trim(), query.as_str().unwrap(), "{name}");
+    }
+    let names: BTreeSet<String> = alerts.iter().map(|alert| text(&alert["name"])).collect();
+    for wanted in
+        ["failed-tokens", "refused-authentications", "holds", "late-leavers", "drift", "quarantine-near"]
+    {
+        assert!(names.contains(&format!("axon-{wanted}")), "{wanted}");
+    }
+    let workbook = json_of("workbook");
+    let asked: Vec<&Value> =
+        workbook["items"].as_array().unwrap().iter().filter(|item| item["type"] == 3).collect();
+    assert_eq!(asked.len(), queries.len(), "each query is in the workbook");
+    assert!(asked.iter().all(|item| is_a_file(&item["content"]["query"])));
+    let readme = std::fs::read_to_string(folder().join("README.md")).unwrap();
+    for name in queries.keys() {
+        assert!(readme.contains(&format!("`{name}.kql`")), "{name} is not told of");
+    }
+}
+
+/// The words of a query, without comments and texts, each with the character before and what follows.
+fn words(query: &str) -> Vec<(char, String, String)> {
+    let mut bare = String::new();
+    for line in query.lines() {
+        let mut in_text = false;
+        for (at, c) in line.char_indices() {
+            if !in_text && line[at..].starts_with("//") {
+                break;
+            }
+            if c == '"' {
+                in_text = !in_text;
+            }
+            bare.push(if in_text || c == '"' { '\u{1}' } else { c });
+        }
+        bare.push('\n');
+    }
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let mut found = Vec::new();
+    let mut begin = None;
+    for (at, c) in bare.char_indices() {
+        match (begin, is_word(c)) {
+            (None, true) => begin = Some(at),
+            (Some(from), false) => {
+                let before = bare[..from].chars().next_back().unwrap_or(' ');
+                found.push((before, bare[from..at].to_owned(), bare[at..].trim_start().chars().take(2).collect()));
+                begin = None;
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// The names that begin with a capital: columns, tables, and what the query itself names.
+fn unknown(query: &str) -> Vec<String> {
+    let words = words(query);
+    let named: BTreeSet<&str> = words
+        .iter()
+        .filter(|(_, _, after)| after.starts_with('=') && after != "==" && after != "=~")
+        .map(|(_, word, _)| word.as_str())
+        .collect();
+    let known = |word: &str| {
+        word == "Axon_CL" || named.contains(word) || COLUMNS.iter().any(|(name, _)| *name == word)
+    };
+    let capital = |word: &str| word.starts_with(|c: char| c.is_ascii_uppercase());
+    words.iter().filter(|(_, w, _)| capital(w) && !known(w)).map(|(_, w, _)| w.clone()).collect()
+}
+
+#[test]
+fn every_column_that_a_query_names_is_in_the_table() {
+    for (name, query) in queries() {
+        assert!(query.starts_with("// ") && query.contains("Axon_CL"), "{name}");
+        assert_eq!(unknown(&query), Vec::<String>::new(), "{name}");
+    }
+    let wrong = "Axon_CL // Nothing\n| where Kind == \"Sort\" and Hue > 1\n| extend Own = Position\n| project Own, Hues\n";
+    assert_eq!(unknown(wrong), ["Hue", "Hues"]);
+}
+
+fn facts_of<P: Payload>(payload: P) -> Value {
+    serde_json::to_value(payload.split().0).unwrap()
+}
+
+#[test]
+fn every_fact_that_a_query_names_is_one_that_is_sent() {
+    let now = OffsetDateTime::UNIX_EPOCH;
+    let id = IdSource::counting().uuid(now);
+    let plan = PlanId::from_uuid(id);
+    let sent = [
+        facts_of(HoldChange {
+            verb: HoldVerb::Opened,
+            hold: HoldId::from_uuid(id),
+            about: "step".into(),
+            source: None,
+            target: None,
+            clear: HoldClear::default(),
+        }),
+        facts_of(StepWithheld {
+            step: StepRef { target: "t".into(), plan, index: 0, action: "grant".into() },
+            guards: vec!["never-made".into()],
+            clear: StepClear::default(),
+        }),
+        facts_of(DirectoryChange {
+            verb: WriteVerb::DeleteUser,
+            source: "entra".parse().unwrap(),
+            deltas: vec![Delta::UserRemoved { id: UserId::from_uuid(id) }],
+            external_id_changed: false,
+            parked: 0,
+            joined: 0,
+        }),
+        source_facts(&SourceHealth::default(), now),
+        target_facts(&Summary::starting(), now),
+        json!({ "total": 1, "counts": {} }),
+    ];
+    assert_eq!(sent[2]["deltas"][0]["delta"], "user-removed", "what late-leavers.kql looks for");
+    let known: BTreeSet<&String> = sent.iter().flat_map(|facts| facts.as_object().unwrap().keys()).collect();
+    for (name, query) in queries() {
+        let words = words(&query);
+        let pairs = words.windows(2).filter(|pair| pair[0].1 == "Facts" && pair[1].0 == '.');
+        for pair in pairs {
+            assert!(known.contains(&pair[1].1), "{name}: Facts.{}", pair[1].1);
+        }
+    }
+}
