@@ -51,10 +51,14 @@ pub fn upstreams(
                 let wanted = said.and_then(|one| one.identity_of.as_deref());
                 match identity(map, wanted) {
                     // What is no source of Entra is compared with Graph only where somebody says so.
-                    Ok(Some(auth)) if source.kind == Kind::Entra || wanted.is_some() => match ways.entra(auth) {
-                        Ok(entra) => entra.map(|entra| Ok(Arc::new(GraphRoll::new(entra)) as Arc<dyn Upstream>)),
-                        Err(error) => Some(Err(format!("{error:#}"))),
-                    },
+                    Ok(Some(auth)) if source.kind == Kind::Entra || wanted.is_some() => {
+                        match ways.entra(auth) {
+                            Ok(entra) => {
+                                entra.map(|entra| Ok(Arc::new(GraphRoll::new(entra)) as Arc<dyn Upstream>))
+                            }
+                            Err(error) => Some(Err(format!("{error:#}"))),
+                        }
+                    }
                     Ok(_) => None,
                     Err(why) => Some(Err(why)),
                 }
@@ -69,9 +73,8 @@ pub fn upstreams(
 
 /// The identity by which Graph is asked: that of a target, else the first one of Entra that a target has.
 fn identity<'m>(map: &'m RoleMap, wanted: Option<&str>) -> Result<Option<&'m Auth>, String> {
-    let of_entra = |auth: &&Auth| {
-        !matches!(auth, Auth::Sql { .. } | Auth::TokenFile(_) | Auth::TokenCommand(_))
-    };
+    let of_entra =
+        |auth: &&Auth| !matches!(auth, Auth::Sql { .. } | Auth::TokenFile(_) | Auth::TokenCommand(_));
     let Some(wanted) = wanted else {
         return Ok(map.targets.values().filter_map(|spec| spec.auth.as_ref()).find(of_entra));
     };

@@ -63,8 +63,13 @@ pub async fn look(
     };
     kept.found.retain(|_, known| there(&known.difference.subject));
     (kept.notes, kept.more, kept.trouble) = (Vec::new(), 0, None);
-    let differed: BTreeSet<Subject> =
-        kept.found.values().map(|known| known.difference.subject).take(AGAIN).chain(also.iter().copied()).collect();
+    let differed: BTreeSet<Subject> = kept
+        .found
+        .values()
+        .map(|known| known.difference.subject)
+        .take(AGAIN)
+        .chain(also.iter().copied())
+        .collect();
     let (some_groups, some_people) = match extent {
         Extent::Some { groups, people } => (groups, people),
         Extent::Full => (usize::MAX, usize::MAX),
@@ -76,7 +81,8 @@ pub async fn look(
     let turn_groups = turn(&all_groups, kept.after_group.filter(|_| !full), some_groups);
     let turn_people = turn(&active, kept.after_person.filter(|_| !full), some_people);
 
-    let mut reading = Reading { index, upstream, slow, read: BTreeSet::new(), found: Vec::new(), notes: Vec::new() };
+    let mut reading =
+        Reading { index, upstream, slow, read: BTreeSet::new(), found: Vec::new(), notes: Vec::new() };
     let again = differed.iter().copied().filter(&there);
     let (mut first_groups, mut first_people) = (Vec::new(), Vec::new());
     for subject in again {
