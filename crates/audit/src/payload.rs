@@ -6,6 +6,7 @@ mod hold;
 mod map;
 mod operation;
 mod operator;
+mod script;
 mod step;
 
 use axon_model::{Actor, IdSource, RecordId, RequestId, RunId};
@@ -24,6 +25,7 @@ pub use self::operation::{
     ActClear, Erasure, OperatorAct, TargetTrouble, TokenChange, TokenVerb, TroubleClear,
 };
 pub use self::operator::{OperatorTokenChange, OperatorTokenClear, OperatorTokenVerb};
+pub use self::script::{ScriptChange, ScriptClear, ScriptVerb};
 pub use self::step::{
     Cause, PlanClear, PlanMade, ReadBack, StepClear, StepIntent, StepOutcome, StepRef, StepResult,
     StepWithheld,

@@ -10,6 +10,7 @@ mod drift;
 mod holding;
 mod known;
 mod leaving;
+mod lingering;
 mod owed;
 mod renew;
 mod scripted;

@@ -24,6 +24,8 @@ mod order;
 pub mod permission;
 pub mod plan;
 pub mod scope;
+pub mod script;
+pub mod secure;
 pub mod shape;
 pub mod simulate;
 pub mod step;
@@ -37,13 +39,15 @@ pub use assigned::plan_assigned;
 pub use column_type::ColumnType;
 pub use diff::{Needed, diff};
 pub use finding::{Finding, Obstacle};
-pub use focus::{Tied, focus};
+pub use focus::{Concerned, Tied, focus, focus_on};
 pub use graph::{
     Connect, Grant, GrantKey, GrantState, Graph, Membership, Principal, PrincipalKind, Role, View,
 };
 pub use permission::Permission;
 pub use plan::{Plan, Planned, plan, plan_among_all};
 pub use scope::{Glob, ManagedPrincipals, Scope, Sides};
+pub use script::{Script, ScriptEnd, ScriptFile, ScriptRun, ScriptStep};
+pub use secure::{Metadata, ProfileRow, SecureStep, ViewText, ViewsAsked, ViewsThere};
 pub use shape::{ObjectFacts, ObjectKind, ObjectName, Securable, Shape};
 pub use simulate::{Obstruction, StepRefused, apply_step, simulate};
 pub use step::{Step, StepKind};

@@ -1,5 +1,6 @@
 //! The ports: a place where access is enforced, and where its tokens come from.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -307,6 +308,11 @@ pub trait Target: Send + Sync {
     }
     /// Reads what is in force.
     async fn inspect(&self, scope: InspectScope) -> Result<Inspection, TargetError>;
+    /// Who has a session in the place and is no principal of it: somebody may have dropped the user of one who is in. Asked after a full
+    /// look; nobody, where that cannot be seen.
+    async fn lingering(&self) -> Result<BTreeSet<SqlName>, TargetError> {
+        Ok(BTreeSet::new())
+    }
     /// Applies steps in order, each alone. Stops at the first that is not `Done` or already there; one outcome per step.
     async fn apply(&self, wave: &Wave) -> Vec<Outcome>;
     /// Reads from the catalog whether the steps' effects are there, one answer per step.

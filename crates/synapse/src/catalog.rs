@@ -20,7 +20,7 @@ use crate::error::CallError;
 use crate::render::{self, NamedMembers};
 
 pub(crate) use assemble::{Known, Picture, assemble};
-pub(crate) use rows::{RawCatalog, number, text};
+pub(crate) use rows::{RawCatalog, number, small, text};
 pub use untold::Untold;
 
 /// Reads everything.

@@ -1,9 +1,12 @@
 //! The only place that makes SQL text. What is sent to a pool is a [`Sql`], and only this module can make one.
 
+mod metadata;
 mod probe;
 mod query;
 mod quote;
+mod script;
 mod view;
+pub(crate) mod view_query;
 
 use std::fmt::Write as _;
 
@@ -12,10 +15,17 @@ use quote::{Bracketed, Literal};
 
 pub(crate) use probe::{ProbeText, probes};
 pub(crate) use query::{
-    MOST_NAMES, NamedMembers, Query, everything, greeting, named, ping, sessions, untold,
+    MOST_NAMES, NamedMembers, Query, everything, greeting, lingering, named, ping, sessions, untold,
 };
+pub(crate) use script::{Remade, batch as script_batch, can_be_written};
 
-pub use view::{Managed, RoleTest, ViewVerb, managed_schema, secure_view};
+pub use metadata::Discreet;
+pub(crate) use metadata::{
+    create_key, create_owner, create_schema, create_table, delete_rows, insert_rows, key_recorded,
+};
+pub use view::{
+    LINE, Managed, RoleTest, ShownText, ViewVerb, closed_view, managed_schema, secure_view, shown_text,
+};
 
 /// The text of one batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -215,6 +225,8 @@ mod tests {
             named(&names[..1], NamedMembers::Both),
             sessions(names[0], Dialect::Dedicated),
             sessions(names[0], Dialect::Serverless),
+            lingering(Dialect::Dedicated),
+            lingering(Dialect::Serverless),
             ping(),
         ];
         for query in &queries {

@@ -19,15 +19,15 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 use axon_model::SqlName;
 use axon_reconcile::{
-    Graph, InspectScope, Inspection, Outcome, Refusal, RefusalKind, Script, ScriptEnd, ScriptFile, ScriptRun,
-    Seen, Shape, Step, Target, TargetError, TargetFacts, Wave, LeaseProof,
+    Graph, InspectScope, Inspection, LeaseProof, Outcome, Refusal, RefusalKind, Script, ScriptEnd,
+    ScriptFile, ScriptRun, Seen, Shape, Step, Target, TargetError, TargetFacts, Wave,
 };
 use time::OffsetDateTime;
 
 use crate::catalog;
 use crate::narrow::narrowed;
 use crate::read_back::holds;
-use crate::render::can_be_written;
+use crate::render::{can_be_written, script_batch};
 use crate::statement::Dialect;
 use crate::target::SynapseTarget;
 pub use folder::{Folder, NotFound, OpenScript};
@@ -55,7 +55,13 @@ pub struct ScriptTarget {
 
 impl ScriptTarget {
     /// A target by this name whose files go into this folder. Nothing is read or made before it is needed.
-    pub fn new(name: &str, dialect: Dialect, database: SqlName, folder: PathBuf, source: ScriptSource) -> Self {
+    pub fn new(
+        name: &str,
+        dialect: Dialect,
+        database: SqlName,
+        folder: PathBuf,
+        source: ScriptSource,
+    ) -> Self {
         let folder = Folder::new(name, folder);
         Self { name: name.to_owned(), dialect, database, folder, source, roles: Mutex::default() }
     }
@@ -162,7 +168,9 @@ fn names(step: &Step) -> Vec<SqlName> {
             names.push(*role);
             return names;
         }
-        Step::Grant { on, columns, .. } | Step::Deny { on, columns, .. } | Step::Revoke { on, columns, .. } => {
+        Step::Grant { on, columns, .. }
+        | Step::Deny { on, columns, .. }
+        | Step::Revoke { on, columns, .. } => {
             names.extend(columns);
             on
         }
@@ -184,10 +192,12 @@ impl Script for ScriptTarget {
 
     fn unwritable(&self, step: &Step) -> Option<String> {
         if let Some(name) = names(step).into_iter().find(|name| !can_be_written(*name)) {
-            return Some(format!("{name} has a character beyond the basic plane, which no file of T-SQL says safely"));
+            return Some(format!(
+                "{name} has a character beyond the basic plane, which no file of T-SQL says safely"
+            ));
         }
         let roles = BTreeSet::new();
-        text::wording(self.dialect, self.database, &roles).work(step).err().map(|refused| refused.to_string())
+        script_batch(step, &text::wording(self.dialect, self.database, &roles), None).err()
     }
 
     fn draft(&self, run: &ScriptRun<'_>) -> (ScriptFile, String) {

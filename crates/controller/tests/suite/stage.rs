@@ -1,6 +1,6 @@
 //! The stage: a real store, and a target that keeps its catalog in memory and can refuse, break and lie.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -69,6 +69,8 @@ pub struct FakePool {
     pub graph: Mutex<Graph>,
     pub mischief: Mutex<Vec<Mischief>>,
     pub applied: Mutex<Vec<String>>,
+    /// Who has a session.
+    pub sessions: Mutex<BTreeSet<SqlName>>,
 }
 
 impl FakePool {
@@ -92,6 +94,11 @@ impl FakePool {
 
     fn perform(&self, step: &Step, plot: Option<&Mischief>, statements: Vec<String>) -> Outcome {
         let mut graph = self.graph.lock().unwrap();
+        if let Step::KillSessions { principal } = step {
+            self.sessions.lock().unwrap().remove(principal);
+            self.applied.lock().unwrap().push(step.to_string());
+            return Outcome::Done { statements, micros: 1 };
+        }
         if let Err(refused) = apply_step(&mut graph, step) {
             let refusal = Refusal { kind: RefusalKind::Missing, number: 15151, message: refused.to_string() };
             return Outcome::Refused { statements, refusal };
@@ -124,6 +131,12 @@ impl FakePool {
 impl Target for FakePool {
     fn asks_for(&self, refusal: &Refusal) -> Option<std::time::Duration> {
         (refusal.number == 40501).then_some(std::time::Duration::from_secs(77))
+    }
+
+    async fn lingering(&self) -> Result<BTreeSet<SqlName>, TargetError> {
+        let graph = self.graph.lock().unwrap();
+        let sessions = self.sessions.lock().unwrap();
+        Ok(sessions.iter().copied().filter(|name| !graph.principals.contains_key(name)).collect())
     }
 
     async fn inspect(&self, _: InspectScope) -> Result<Inspection, TargetError> {
@@ -196,7 +209,9 @@ impl Target for FakePool {
                     Step::CreatePrincipal { name, kind, .. } => {
                         graph.principals.get(name).is_some_and(|p| p.kind == *kind)
                     }
-                    Step::KillSessions { .. } => self.did(&step.to_string()) > 0,
+                    Step::KillSessions { principal } => {
+                        self.did(&step.to_string()) > 0 && !self.sessions.lock().unwrap().contains(principal)
+                    }
                     Step::CreateRole { name } => graph.roles.contains_key(name),
                     _ => same,
                 };

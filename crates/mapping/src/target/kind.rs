@@ -61,7 +61,6 @@ impl TargetKind {
             Self::SynapseWorkspace | Self::AzureRbac => Words::Roles,
         }
     }
-
 }
 
 impl fmt::Display for TargetKind {

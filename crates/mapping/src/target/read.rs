@@ -4,9 +4,7 @@ use axon_model::SqlName;
 use axon_reconcile::{Glob, Mode};
 
 use super::auth::{self, Auth, is_loopback};
-use super::{
-    Endpoint, Manage, ScriptPlace, ScriptSeen, SqlServer, TargetKind, TargetSpec, Tls, Via, Words,
-};
+use super::{Endpoint, Manage, ScriptPlace, ScriptSeen, SqlServer, TargetKind, TargetSpec, Tls, Via, Words};
 use crate::diagnostic::Fault;
 use crate::names::TargetName;
 use crate::place::Span;
@@ -36,24 +34,23 @@ pub(crate) const WORKSPACE_KEYS: &[&str] =
 pub(crate) const AZURE_KEYS: &[&str] =
     &["kind", "scope", "auth", "object_id", "mode", "via", "principal", "manage"];
 /// Keys of a script.
-pub(crate) const SCRIPT_KEYS: &[&str] =
-    &[
-        "kind",
-        "dialect",
-        "database",
-        "out",
-        "catalog",
-        "host",
-        "port",
-        "tls",
-        "auth",
-        "object_id",
-        "mode",
-        "via",
-        "principal",
-        "role_name",
-        "manage",
-    ];
+pub(crate) const SCRIPT_KEYS: &[&str] = &[
+    "kind",
+    "dialect",
+    "database",
+    "out",
+    "catalog",
+    "host",
+    "port",
+    "tls",
+    "auth",
+    "object_id",
+    "mode",
+    "via",
+    "principal",
+    "role_name",
+    "manage",
+];
 /// Keys of `manage`.
 pub(crate) const MANAGE_KEYS: &[&str] = &["roles", "schemas", "principals"];
 
@@ -248,9 +245,8 @@ fn server(
     if let Some(host) = &host {
         plain_host(reader, host);
     }
-    let port = fields
-        .get("port")
-        .map_or(Some(1433), |n| reader.number(n, &format!("`port` of {what}"), 1..=65_535));
+    let port =
+        fields.get("port").map_or(Some(1433), |n| reader.number(n, &format!("`port` of {what}"), 1..=65_535));
     let tls = fields.get("tls").map_or(Some(Tls::System), |n| auth::tls(reader, n, &host_text));
     Some(SqlServer {
         host: host?.text,

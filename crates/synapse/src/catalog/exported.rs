@@ -31,7 +31,11 @@ struct Exported {
 }
 
 /// The text of a file.
-pub(crate) fn write(inspection: Inspection, database: SqlName, read: OffsetDateTime) -> Result<String, String> {
+pub(crate) fn write(
+    inspection: Inspection,
+    database: SqlName,
+    read: OffsetDateTime,
+) -> Result<String, String> {
     let Inspection { graph, shape, facts, unseen } = inspection;
     let Graph { principals, roles, members, grants, views } = graph;
     let exported = Exported {

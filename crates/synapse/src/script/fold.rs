@@ -21,7 +21,10 @@ pub(super) fn fold(graph: &mut Graph, files: &[ScriptFile]) -> Result<(), String
                 continue;
             }
             apply_step(graph, step).map_err(|why| {
-                format!("{}, which was confirmed, cannot have been run after the ones before it: {why}", file.name)
+                format!(
+                    "{}, which was confirmed, cannot have been run after the ones before it: {why}",
+                    file.name
+                )
             })?;
         }
     }

@@ -169,7 +169,9 @@ impl Folder {
             .all()?
             .into_iter()
             .filter_map(|beside| match beside.ended {
-                Some(Ended { how: ScriptEnd::Confirmed | ScriptEnd::Inspected, at }) => Some((at, beside.into())),
+                Some(Ended { how: ScriptEnd::Confirmed | ScriptEnd::Inspected, at }) => {
+                    Some((at, beside.into()))
+                }
                 _ => None,
             })
             .filter(|(at, _)| after.is_none_or(|after| *at > after))
@@ -199,7 +201,9 @@ impl Folder {
                 "no file of target {} waits under this name: `axon script list` shows those that do",
                 self.target
             ))),
-            (Some(_), Some(_)) => Err(NotFound::Named("several files are meant: write more of the id".into())),
+            (Some(_), Some(_)) => {
+                Err(NotFound::Named("several files are meant: write more of the id".into()))
+            }
         }
     }
 

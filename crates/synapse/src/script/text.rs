@@ -92,7 +92,7 @@ fn heading(text: &mut String, target: &str, file: &str, run: &ScriptRun<'_>, wor
         format!("run        {}", run.run),
         format!("plan       {}", run.plan),
         format!("written    {}", instant(run.at)),
-        format!("role map   {}", run.map),
+        format!("role map   {}", run.map.0),
         format!("directory  record {}", run.directory),
         format!("steps      {steps}: {gives} give, {} take away", steps - gives),
         format!("withheld   {}", run.withheld.len()),

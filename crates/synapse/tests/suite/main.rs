@@ -5,6 +5,7 @@ mod faults;
 mod probing;
 mod redirect;
 mod rendering;
+mod script;
 mod scripted;
 mod stage;
 mod story;

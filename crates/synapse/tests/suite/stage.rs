@@ -127,6 +127,17 @@ impl Stage {
         stage
     }
 
+    /// A serverless pool with what it can hold of the warehouse.
+    pub async fn serverless() -> Self {
+        let stage = Self::of(PoolKind::Serverless).await;
+        let mut raw = stage.raw(AuthMethod::sql_server("sa", PASSWORD)).await.unwrap();
+        let views = "CREATE VIEW [sales].[orders] AS SELECT 1 AS id, N'north' AS region, 100 AS amount";
+        for statement in [WAREHOUSE[0], WAREHOUSE[1], views] {
+            run(&mut raw, statement).await.unwrap();
+        }
+        stage
+    }
+
     pub fn connection(&self, auth: Auth) -> Connection {
         Connection {
             host: "127.0.0.1".into(),
