@@ -132,6 +132,8 @@ impl Evaluator {
                 lines.extend(self.direct_lines(directory, &keys(*grantee, *permission, *on, columns), now));
                 if lines.is_empty() { vec![Cause::NoLine] } else { lines }
             }
+            // Its line is the view's own, which the plan's text names.
+            Step::Secure(_) => Vec::new(),
             Step::CreateRole { name } => self.role(*name).into_iter().collect(),
             Step::DropRole { name } => vec![self.role(*name).unwrap_or(Cause::NoLine)],
         }

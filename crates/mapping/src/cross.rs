@@ -12,7 +12,7 @@ use crate::read::Reader;
 use crate::reserved::is_reserved;
 use crate::role::ReadRole;
 use crate::rule::ReadMapping;
-use crate::secure_view::{RowLine, SecureView, Shown};
+use crate::secure_view::SecureView;
 use crate::target::{TargetSpec, Via, Words};
 
 pub(crate) fn check(
@@ -75,16 +75,11 @@ pub(crate) fn direct_in_views(
     views: &[SecureView],
 ) {
     for view in views {
-        let rows = view.rows.iter().filter_map(|line| match line {
-            RowLine::Role(role) => Some(role),
-            RowLine::Group(_) | RowLine::Where { .. } => None,
-        });
-        let columns = view.columns.iter().flat_map(|column| match &column.shown {
-            Shown::Masked { unless, .. } => unless.as_slice(),
-            Shown::Clear | Shown::Hidden => &[],
-        });
-        let named: BTreeSet<&RoleName> = rows.chain(columns).collect();
-        for role in named.into_iter().filter_map(|name| roles.get(name)).filter(|role| role.spec.direct) {
+        let named: BTreeSet<&RoleName> = view.roles().collect();
+        // Whoever has a role that includes it has it too.
+        let concerned =
+            roles.values().filter(|role| named.iter().any(|named| role.spec.whole.contains(*named)));
+        for role in concerned.filter(|role| role.spec.direct) {
             let message = format!(
                 "role `{}` is direct, so that view {} cannot tell who has it",
                 role.spec.name, view.name

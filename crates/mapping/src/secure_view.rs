@@ -11,7 +11,7 @@ use crate::names::{RoleName, TargetName};
 use crate::place::Place;
 
 pub use mask::Mask;
-pub(crate) use read::{COLUMN_KEYS, KEYS, ROW_KEYS, read};
+pub(crate) use read::{COLUMN_KEYS, KEYS, read};
 pub use rows::{Comparison, Operand, RowOp};
 
 /// A view that shows a part of a table.
@@ -29,6 +29,8 @@ pub struct SecureView {
     pub columns: Vec<ViewColumn>,
     /// Which rows are seen: those that any line lets through. Empty: all.
     pub rows: Vec<RowLine>,
+    /// Roles that may read it.
+    pub readers: Vec<RoleName>,
 }
 
 /// One column of the table.
@@ -55,6 +57,8 @@ pub enum Shown {
         mask: Mask,
         /// Roles that see it clear.
         unless: Vec<RoleName>,
+        /// Roles that see the mask, if not everybody else does: people with none of both see NULL.
+        to: Vec<RoleName>,
     },
 }
 
@@ -71,7 +75,28 @@ pub enum RowLine {
         text: String,
         /// The comparisons.
         all: Vec<Comparison>,
+        /// Only people with one of these roles see it so; empty: everybody.
+        to: Vec<RoleName>,
         /// Where it stands.
         place: Place,
     },
+}
+
+impl SecureView {
+    /// The roles that it tells people apart by.
+    pub fn roles(&self) -> impl Iterator<Item = &RoleName> {
+        let rows = self.rows.iter().flat_map(|line| match line {
+            RowLine::Role(role) => std::slice::from_ref(role),
+            RowLine::Where { to, .. } => to.as_slice(),
+            RowLine::Group(_) => &[],
+        });
+        let columns = self.columns.iter().flat_map(|column| {
+            let (unless, to) = match &column.shown {
+                Shown::Masked { unless, to, .. } => (unless.as_slice(), to.as_slice()),
+                Shown::Clear | Shown::Hidden => (&[][..], &[][..]),
+            };
+            unless.iter().chain(to)
+        });
+        rows.chain(columns)
+    }
 }

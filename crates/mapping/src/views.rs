@@ -20,31 +20,23 @@ mod rows;
 use std::collections::{BTreeMap, BTreeSet};
 
 use axon_model::SqlName;
+use axon_reconcile::ObjectName;
 use axon_reconcile::view_body::{ViewBody, Who};
-use axon_reconcile::{ColumnType, ObjectName};
 
 use crate::names::RoleName;
 use crate::secure_view::SecureView;
 
+pub use axon_reconcile::secure::{BaseTable, Delimiters, ProfileRow};
 pub use fault::ViewFault;
 pub use name::{NamesCollide, of_tables};
-pub use profile::{
-    Delimiters, Needs, Person, ProfileDelta, ProfileRow, Unwritable, delimited, delta, rows_of,
-};
+pub use profile::{Needs, Person, ProfileDelta, Unwritable, delta, in_one_line, rows_of};
 
-/// The attribute under which a profile holds roles of the map.
-pub const ROLES: &str = "axon:role";
+/// The attribute under which a profile holds roles of the map. No SCIM attribute begins so.
+pub const ROLES: &str = "@role";
 /// The attribute under which a profile holds the names of groups.
-pub const GROUPS: &str = "axon:group";
-
-/// A table as the catalog shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BaseTable {
-    /// Who owns it: its own owner, else its schema's.
-    pub owner: Option<SqlName>,
-    /// Its columns in order.
-    pub columns: Vec<(SqlName, ColumnType)>,
-}
+pub const GROUPS: &str = "@group";
+/// The attribute under which the whole profile stands, where it is one string.
+pub const LINE: &str = "@line";
 
 /// What views are compiled against.
 #[derive(Debug, Clone, Copy)]
@@ -53,17 +45,20 @@ pub struct Surroundings<'a> {
     pub tables: &'a BTreeMap<ObjectName, BaseTable>,
     /// Owners of the schemas of the target.
     pub schemas: &'a BTreeMap<SqlName, Option<SqlName>>,
-    /// The roles of the pool that stand for roles of the map. A role that is not here is looked up in the profile.
-    pub roles: &'a BTreeMap<RoleName, SqlName>,
+    /// The roles of the pool of which one is had by whoever has a role of the map: its own, and those that include it. A role that
+    /// is not here is looked up in the profile.
+    pub roles: &'a BTreeMap<RoleName, BTreeSet<SqlName>>,
     /// Columns by tag.
     pub tags: &'a BTreeMap<String, BTreeSet<(ObjectName, SqlName)>>,
 }
 
 impl Surroundings<'_> {
-    fn who(&self, role: &RoleName) -> Who {
+    fn who(&self, role: &RoleName) -> BTreeSet<Who> {
         match self.roles.get(role) {
-            Some(name) => Who::Role(*name),
-            None => Who::Has { attribute: ROLES.to_owned(), value: role.as_str().to_owned() },
+            Some(names) => names.iter().copied().map(Who::Role).collect(),
+            None => {
+                BTreeSet::from([Who::Has { attribute: ROLES.to_owned(), value: role.as_str().to_owned() }])
+            }
         }
     }
 }
@@ -127,6 +122,7 @@ pub fn compile_all<'v>(
 
 #[cfg(test)]
 mod tests {
+    use axon_reconcile::ColumnType;
     use axon_reconcile::view_body::{Cell, Rows, TypedMask};
 
     use super::*;
@@ -158,11 +154,12 @@ mod tests {
             from: object("sales", "orders"),
             columns: columns.iter().map(column).collect(),
             rows: Vec::new(),
+            readers: Vec::new(),
         }
     }
 
     fn masked(mask: Mask) -> Shown {
-        Shown::Masked { mask, unless: Vec::new() }
+        Shown::Masked { mask, unless: Vec::new(), to: Vec::new() }
     }
 
     /// Compiles beside a table whose owner is this, with columns `id int, mail, phone_home, phone_work nvarchar(40)`.
@@ -236,7 +233,12 @@ mod tests {
         ] {
             let mut view = view(&[("id", Shown::Clear)]);
             let all = vec![Comparison { column: name(column), op, operand }];
-            view.rows = vec![RowLine::Where { text: String::new(), all: all.clone(), place: place() }];
+            view.rows = vec![RowLine::Where {
+                text: String::new(),
+                all: all.clone(),
+                to: Vec::new(),
+                place: place(),
+            }];
             assert!(compiled(&view).is_err(), "{all:?}");
         }
         let mut view = view(&[("id", Shown::Clear)]);

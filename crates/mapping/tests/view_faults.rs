@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use axon_mapping::secure_view::{Operand, RowLine};
 use axon_mapping::views::{
-    BaseTable, Delimiters, ProfileRow, Surroundings, ViewFault, compile_all, delimited, of_tables,
+    BaseTable, Delimiters, ProfileRow, Surroundings, ViewFault, compile_all, in_one_line, of_tables,
 };
 use axon_mapping::{RoleMap, SecureView};
 use axon_model::SqlName;
@@ -180,9 +180,11 @@ fn of_rows() {
 #[test]
 fn of_names_and_profiles() {
     let collide = of_tables([object("a", "b_c"), object("a_b", "c")]).unwrap_err();
-    let by = Delimiters { hash: "|".into(), hash_key: ":".into(), array: ",".into() };
-    let row = ProfileRow { principal: name("kim"), attribute: "region".into(), value: "a,b".into() };
-    let holds = delimited(&BTreeSet::from([row]), &by).unwrap_err();
-    let same = delimited(&BTreeSet::new(), &Delimiters { array: "|".into(), ..by }).unwrap_err();
-    insta::assert_snapshot!("of_names_and_profiles", format!("{collide}\n{holds}\n{same}"));
+    let by = Delimiters::new('|', ':', ',').unwrap();
+    let row =
+        |value: &str| ProfileRow { principal: name("kim"), attribute: "region".into(), value: value.into() };
+    let holds = in_one_line(&BTreeSet::from([row("a,b")]), by).unwrap_err();
+    let rows = (0..4).map(|n| row(&format!("{n}{}", "x".repeat(1_000)))).collect();
+    let long = in_one_line(&rows, by).unwrap_err();
+    insta::assert_snapshot!("of_names_and_profiles", format!("{collide}\n{holds}\n{long}"));
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::graph::{GrantState, Membership, PrincipalKind};
 use crate::permission::Permission;
-use crate::shape::Securable;
+use crate::shape::{ObjectName, Securable};
 
 /// A difference between desired and actual that no step can or may remove.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -48,6 +48,14 @@ pub enum Finding {
     OutOfScope { name: SqlName },
     /// The desired memberships of roles run in a circle.
     Circle { membership: Membership },
+    /// A view cannot be what the map says: it shows nothing, or is not made.
+    ViewShowsNothing { view: ObjectName, because: String },
+    /// Somebody altered a view of Axon's own by hand.
+    ViewAltered { view: ObjectName },
+    /// A view that the map does not name, in a schema of Axon's own, that Axon did not make.
+    ViewNotMade { view: ObjectName },
+    /// Something about the target keeps its views from being safe: none is made, all are closed.
+    ViewsUnsafe { because: String },
 }
 
 /// What stands in the way of dropping a principal or role.
@@ -65,6 +73,47 @@ pub enum Obstacle {
     Member { member: SqlName },
     /// Somebody outside the scope holds a permission on it, which would go with it.
     HeldBy { grantee: SqlName },
+}
+
+impl Obstacle {
+    /// The names that it speaks of, beside the one that it stands in the way of.
+    fn name(&self) -> SqlName {
+        match self {
+            Self::Owns { role: name }
+            | Self::Granted { to: name }
+            | Self::MemberOf { role: name }
+            | Self::Member { member: name }
+            | Self::HeldBy { grantee: name } => *name,
+        }
+    }
+}
+
+impl Finding {
+    /// Whom it is about; none where a look at some names would not find it again.
+    pub fn names(&self) -> Option<Vec<SqlName>> {
+        Some(match self {
+            Self::ForeignGrant { grantee, on, .. }
+            | Self::PassedOn { grantee, on, .. }
+            | Self::GrantOption { grantee, on, .. }
+            | Self::NotGrantable { grantee, on, .. } => match on {
+                Securable::Principal(name) => vec![*grantee, *name],
+                _ => vec![*grantee],
+            },
+            Self::KindDiffers { principal, .. } => vec![*principal],
+            Self::NameTaken { name } | Self::OutOfScope { name } => vec![*name],
+            Self::Missing { name, needed_for } => vec![*name, *needed_for],
+            Self::SidTaken { name, holder } => vec![*name, *holder],
+            Self::CannotRecreate { principal, because } => vec![*principal, because.name()],
+            Self::CannotDropRole { role, because } => vec![*role, because.name()],
+            Self::UntouchableMember { membership: Membership { role, member } }
+            | Self::Circle { membership: Membership { role, member } } => vec![*role, *member],
+            Self::NoSafeOrder { .. }
+            | Self::ViewShowsNothing { .. }
+            | Self::ViewAltered { .. }
+            | Self::ViewNotMade { .. }
+            | Self::ViewsUnsafe { .. } => return None,
+        })
+    }
 }
 
 impl fmt::Display for Obstacle {
@@ -146,6 +195,15 @@ impl fmt::Display for Finding {
             Self::Circle { membership: Membership { role, member } } => {
                 write!(f, "{member} cannot join role {role}: that would make the role a member of itself")
             }
+            Self::ViewShowsNothing { view, because } => write!(f, "view {view} shows nothing: {because}"),
+            Self::ViewAltered { view } => {
+                write!(f, "somebody altered view {view} by hand: its text is put back")
+            }
+            Self::ViewNotMade { view } => write!(
+                f,
+                "view {view} stands in a schema of Axon's own and is neither in the map nor Axon's: drop it, or move it"
+            ),
+            Self::ViewsUnsafe { because } => write!(f, "no secure view is in force: {because}"),
         }
     }
 }

@@ -36,6 +36,11 @@ impl Glob {
         Self::from(text.to_owned())
     }
 
+    /// The one name that it stands for, if it has no star.
+    pub fn as_name(&self) -> Option<SqlName> {
+        if self.text.contains('*') { None } else { SqlName::parse(&self.text).ok() }
+    }
+
     /// Whether the name fits the pattern. Linear in the name for each star.
     pub fn matches(&self, name: SqlName) -> bool {
         let mut rest = name.folded();

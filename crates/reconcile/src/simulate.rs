@@ -7,6 +7,8 @@ use crate::permission::{GrantableOn, Permission};
 use crate::plan::Plan;
 use crate::shape::{ObjectName, Securable};
 use crate::step::Step;
+use crate::target::Sid;
+use crate::ties::Ties;
 
 /// Why a catalog would refuse a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -64,19 +66,32 @@ pub fn simulate(actual: &Graph, plan: &Plan) -> Result<Graph, StepRefused> {
 
 /// Changes the graph as the catalog would change. A refused step changes nothing.
 pub fn apply_step(graph: &mut Graph, step: &Step) -> Result<(), StepRefused> {
-    apply(graph, step).map_err(|why| StepRefused { step: step.clone(), why })
+    apply(graph, None, step).map_err(|why| StepRefused { step: step.clone(), why })
 }
 
-fn apply(graph: &mut Graph, step: &Step) -> Result<(), Obstruction> {
+/// The same, without a look at all principals for each one that is made.
+pub fn apply_step_tied(graph: &mut Graph, ties: &Ties, step: &Step) -> Result<(), StepRefused> {
+    apply(graph, Some(ties), step).map_err(|why| StepRefused { step: step.clone(), why })
+}
+
+/// Who has this security id.
+fn holder(graph: &Graph, ties: Option<&Ties>, sid: &Sid) -> Option<SqlName> {
+    let has = |name: &SqlName| graph.principals.get(name).is_some_and(|p| p.sid.as_ref() == Some(sid));
+    match ties {
+        Some(ties) => ties.holders_of(sid).find(has),
+        None => graph.principals.keys().copied().find(has),
+    }
+}
+
+fn apply(graph: &mut Graph, ties: Option<&Ties>, step: &Step) -> Result<(), Obstruction> {
     match step {
         Step::CreatePrincipal { name, kind, sid } => {
             free(graph, *name)?;
             if *kind == PrincipalKind::Sql {
                 return Err(Obstruction::WrongKind(*name));
             }
-            let same = |p: &Principal| sid.is_some() && p.sid == *sid;
-            if let Some((other, _)) = graph.principals.iter().find(|(_, p)| same(p)) {
-                return Err(Obstruction::SidTaken(*other));
+            if let Some(other) = sid.as_ref().and_then(|sid| holder(graph, ties, sid)) {
+                return Err(Obstruction::SidTaken(other));
             }
             let made = Principal { kind: *kind, sid: sid.clone(), connect: Connect::Granted, created: None };
             graph.principals.insert(*name, made);
@@ -114,6 +129,8 @@ fn apply(graph: &mut Graph, step: &Step) -> Result<(), Obstruction> {
         Step::KillSessions { principal } => {
             graph.principals.get(principal).ok_or(Obstruction::Missing(*principal))?;
         }
+        // Views are no part of the graph: what they take to be there is read with them.
+        Step::Secure(_) => {}
         Step::DropRole { name } => {
             let role = graph.roles.get(name).ok_or(Obstruction::Missing(*name))?;
             if role.fixed {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::graph::{GrantState, PrincipalKind};
 use crate::permission::Permission;
+use crate::secure::SecureStep;
 use crate::shape::Securable;
 use crate::target::Sid;
 
@@ -40,6 +41,8 @@ pub enum Step {
     DropRole { name: SqlName },
     /// `DROP USER`
     DropPrincipal { name: SqlName },
+    /// A step about secure views: none of them changes a permission.
+    Secure(SecureStep),
 }
 
 /// What kind of step it is, as the role map and people name it.
@@ -59,11 +62,20 @@ pub enum StepKind {
     KillSessions,
     DropRole,
     DropPrincipal,
+    CreateOwner,
+    CreateSchema,
+    CreateTable,
+    CreateKey,
+    WriteProfile,
+    CreateView,
+    AlterView,
+    CloseView,
+    DropView,
 }
 
 impl StepKind {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 21] = [
         Self::CreatePrincipal,
         Self::CreateRole,
         Self::AddMember,
@@ -76,6 +88,15 @@ impl StepKind {
         Self::KillSessions,
         Self::DropRole,
         Self::DropPrincipal,
+        Self::CreateOwner,
+        Self::CreateSchema,
+        Self::CreateTable,
+        Self::CreateKey,
+        Self::WriteProfile,
+        Self::CreateView,
+        Self::AlterView,
+        Self::CloseView,
+        Self::DropView,
     ];
 
     /// The words for it in `guards.steps.hold` of the role map.
@@ -93,6 +114,15 @@ impl StepKind {
             Self::KillSessions => "kill sessions",
             Self::DropRole => "drop role",
             Self::DropPrincipal => "drop user",
+            Self::CreateOwner => "create owner",
+            Self::CreateSchema => "create schema",
+            Self::CreateTable => "create table",
+            Self::CreateKey => "create key",
+            Self::WriteProfile => "write profile",
+            Self::CreateView => "create view",
+            Self::AlterView => "alter view",
+            Self::CloseView => "close view",
+            Self::DropView => "drop view",
         }
     }
 }
@@ -137,6 +167,7 @@ impl Step {
             Self::KillSessions { .. } => StepKind::KillSessions,
             Self::DropRole { .. } => StepKind::DropRole,
             Self::DropPrincipal { .. } => StepKind::DropPrincipal,
+            Self::Secure(step) => step.kind(),
         }
     }
 
@@ -154,6 +185,7 @@ impl Step {
             Self::DenyConnect { principal }
             | Self::GrantConnect { principal }
             | Self::KillSessions { principal } => *principal,
+            Self::Secure(step) => step.subject(),
         }
     }
 
@@ -166,6 +198,7 @@ impl Step {
             | Self::Grant { .. }
             | Self::GrantConnect { .. }
             | Self::Revoke { was: GrantState::Deny, .. } => true,
+            Self::Secure(step) => step.gives(),
             Self::DropMember { .. }
             | Self::Deny { .. }
             | Self::Revoke { .. }
@@ -224,6 +257,7 @@ impl fmt::Display for Step {
             Self::KillSessions { principal } => write!(f, "kill the sessions of {principal}"),
             Self::DropRole { name } => write!(f, "drop role {name}"),
             Self::DropPrincipal { name } => write!(f, "drop user {name}"),
+            Self::Secure(step) => step.fmt(f),
         }
     }
 }

@@ -10,6 +10,7 @@ use axon_model::name::{NameMap, NameSet};
 
 use crate::graph::{GrantKey, Graph, Membership};
 use crate::shape::Securable;
+use crate::step::Step;
 use crate::target::Sid;
 
 /// An index over one graph.
@@ -82,6 +83,45 @@ impl Ties {
                 keys.push(key);
             }
         }
+    }
+
+    /// The step took effect in the graph.
+    pub fn done(&mut self, step: &Step) {
+        match step {
+            Step::AddMember { role, member } => self.joined(Membership { role: *role, member: *member }),
+            Step::CreatePrincipal { name, sid: Some(sid), .. } => self.identified(*name, sid),
+            Step::CreateRole { name } => {
+                // As it is made: `AUTHORIZATION dbo`.
+                if let Ok(dbo) = SqlName::parse("dbo") {
+                    self.owned.entry(dbo).or_default().push(*name);
+                }
+            }
+            Step::Grant { grantee, permission, on, .. } | Step::Deny { grantee, permission, on, .. } => {
+                self.given(GrantKey { grantee: *grantee, securable: *on, permission: *permission });
+            }
+            Step::CreatePrincipal { sid: None, .. }
+            | Step::DropMember { .. }
+            | Step::Revoke { .. }
+            | Step::DenyConnect { .. }
+            | Step::GrantConnect { .. }
+            | Step::KillSessions { .. }
+            | Step::DropRole { .. }
+            | Step::Secure(_)
+            | Step::DropPrincipal { .. } => {}
+        }
+    }
+
+    /// Whose part of the graph a step changes: asked before it takes effect.
+    pub fn changed_by(&self, graph: &Graph, step: &Step) -> Vec<SqlName> {
+        let mut names = vec![step.subject()];
+        match step {
+            Step::DropRole { name } | Step::DropPrincipal { name } => {
+                names.extend(graph.members_of(*name));
+                names.extend(self.rows_about(*name).map(|key| key.grantee));
+            }
+            _ => {}
+        }
+        names
     }
 
     /// The roles that the name is directly in.

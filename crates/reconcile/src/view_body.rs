@@ -3,15 +3,19 @@
 //! Everything that compares with the person who looks is one of [`Who`]; everything that compares with the row is one of
 //! [`Test`]. A test of which a side is NULL is unknown, and what is unknown shows nothing.
 
+mod shown;
+
 use std::collections::BTreeSet;
 
 use axon_model::SqlName;
+use serde::{Deserialize, Serialize};
 
 use crate::column_type::ColumnType;
 use crate::shape::ObjectName;
 
 /// The body of a secure view.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct ViewBody {
     /// The view.
     pub name: ObjectName,
@@ -33,7 +37,8 @@ impl ViewBody {
 }
 
 /// One column of a view.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct ShownColumn {
     /// Its name, in the table and in the view.
     pub name: SqlName,
@@ -44,7 +49,8 @@ pub struct ShownColumn {
 }
 
 /// What stands in a column.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Cell {
     /// The table's value.
     Clear,
@@ -54,11 +60,14 @@ pub enum Cell {
         mask: TypedMask,
         /// Who sees the value.
         unless: BTreeSet<Who>,
+        /// Who sees the mask, if not everybody else does: whoever is among neither sees NULL.
+        to: BTreeSet<Who>,
     },
 }
 
 /// A mask that fits its column's type.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum TypedMask {
     /// NULL.
     Null,
@@ -97,7 +106,8 @@ pub enum TypedMask {
 }
 
 /// A value in a view's text.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Literal {
     /// A text, or a date or id in the form that its type is written in.
     Text(String),
@@ -108,7 +118,8 @@ pub enum Literal {
 }
 
 /// Something that is true or false of the person who looks.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Who {
     /// Is a member of this role of the pool.
     Role(SqlName),
@@ -122,7 +133,8 @@ pub enum Who {
 }
 
 /// The rows that are seen.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Rows {
     /// All.
     All,
@@ -133,7 +145,8 @@ pub enum Rows {
 }
 
 /// One line of `rows`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum RowRule {
     /// Every row, to these people.
     To(Who),
@@ -142,7 +155,8 @@ pub enum RowRule {
 }
 
 /// How a column compares with a literal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "each variant is its word")]
 pub enum Order {
     Eq,
@@ -154,7 +168,8 @@ pub enum Order {
 }
 
 /// A condition over a row.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Test {
     /// Against a value.
     Compare {
@@ -192,4 +207,6 @@ pub enum Test {
         /// How many days.
         days: u32,
     },
+    /// The person is one of these, whatever the row holds.
+    Is(BTreeSet<Who>),
 }

@@ -9,6 +9,7 @@ use crate::error::CallError;
 use crate::kill;
 use crate::read_back;
 use crate::render::render;
+use crate::secure;
 use crate::statement::{Wording, Work};
 
 /// Applies steps in order and stops at the first that is neither done nor already so. One outcome per step.
@@ -71,6 +72,8 @@ async fn perform(
             sent.push(sql.into_string());
             result
         }
+        Work::Secure(statements) => secure::perform(session, step, statements, &mut sent).await,
+        Work::Key { schema, id } => secure::make_key(session, schema, &id, &mut sent).await,
         Work::KillSessions { principal } => match &place.known.blind_to_sessions {
             None => kill::kill_all(session, principal, wording.dialect, &mut sent).await,
             Some(reason) => {

@@ -12,6 +12,7 @@ use crate::connect::Session;
 use crate::error::CallError;
 use crate::kill;
 use crate::render::{MOST_NAMES, NamedMembers};
+use crate::secure;
 use crate::statement::Dialect;
 
 /// Where the reading takes place.
@@ -45,6 +46,7 @@ pub(crate) async fn read_back(
                     place.known.blind_to_sessions.is_none()
                         && kill::sessions_of(session, *principal, place.dialect).await?.is_empty()
                 }
+                Step::Secure(step) => secure::in_force(session, step).await?,
                 other => holds(&graph, other),
             };
             seen.push(if in_force { Seen::InForce } else { Seen::NotInForce });
@@ -65,7 +67,7 @@ fn chunk(steps: &[Step]) -> (&[Step], BTreeSet<SqlName>) {
     for (i, step) in steps.iter().enumerate() {
         let more: Vec<SqlName> = match step {
             Step::AddMember { role, member } | Step::DropMember { role, member } => vec![*role, *member],
-            Step::KillSessions { .. } => vec![],
+            Step::KillSessions { .. } | Step::Secure(_) => vec![],
             other => vec![other.subject()],
         };
         let new = more.iter().filter(|name| !names.contains(*name)).count();
@@ -127,6 +129,8 @@ pub fn holds(graph: &Graph, step: &Step) -> bool {
         Step::DropPrincipal { name } => !graph.principals.contains_key(name),
         // Asked of the sessions, not of the graph.
         Step::KillSessions { .. } => false,
+        // Asked of its own tables.
+        Step::Secure(_) => false,
     }
 }
 

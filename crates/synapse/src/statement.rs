@@ -6,6 +6,9 @@ use axon_model::SqlName;
 use axon_reconcile::permission::GrantableOn;
 use axon_reconcile::{GrantState, ObjectName, Permission, PrincipalKind, Securable, Step};
 
+use crate::render::Discreet;
+use crate::secure;
+
 /// Which T-SQL a pool takes. Role membership is mutually exclusive between the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
@@ -124,6 +127,15 @@ pub enum Statement {
 pub enum Work {
     /// One statement.
     One(Statement),
+    /// Statements about secure views, in order.
+    Secure(Vec<Discreet>),
+    /// A key that is made for a mask.
+    Key {
+        /// The managed schema.
+        schema: SqlName,
+        /// Which key.
+        id: String,
+    },
     /// A look for sessions, a KILL for each, and another look.
     KillSessions {
         /// Whose sessions.
@@ -151,6 +163,9 @@ pub enum NotExpressible {
     /// The engine runs procedures on compute nodes as the user, so a dedicated pool refuses it.
     #[error("a dedicated pool takes no DENY EXECUTE on the database: deny it on schemas or objects")]
     DenyExecuteOnDatabase,
+    /// A serverless pool reads files, which its readers can reach past any view.
+    #[error("a serverless pool holds no secure views: its readers reach the files past them")]
+    ViewsOfServerless,
 }
 
 /// What must be known to put a step into words.
@@ -194,6 +209,10 @@ impl Wording<'_> {
             Step::KillSessions { principal } => return Ok(Work::KillSessions { principal: *principal }),
             Step::DropRole { name } => Statement::DropRole { name: *name },
             Step::DropPrincipal { name } => Statement::DropUser { name: *name },
+            Step::Secure(_) if self.dialect == Dialect::Serverless => {
+                return Err(NotExpressible::ViewsOfServerless);
+            }
+            Step::Secure(step) => return Ok(secure::work(step)),
         };
         Ok(Work::One(statement))
     }
@@ -203,6 +222,8 @@ impl Wording<'_> {
         match self.work(step) {
             Ok(Work::One(statement)) => vec![crate::render(&statement, self.dialect).into_string()],
             Ok(Work::KillSessions { .. }) => Vec::new(),
+            Ok(Work::Secure(all)) => all.iter().map(|one| one.recorded().to_owned()).collect(),
+            Ok(Work::Key { schema, id }) => vec![crate::render::key_recorded(schema, &id)],
             Err(refused) => vec![format!("-- refused: {refused}")],
         }
     }

@@ -16,6 +16,7 @@ use crate::apply;
 use crate::catalog::{self, Known, Picture, Untold};
 use crate::connect::{Connection, Link};
 use crate::error::{CallError, ConfigError};
+use crate::kill;
 use crate::narrow::narrowed;
 use crate::read_back;
 use crate::render::{MOST_NAMES, NamedMembers};
@@ -208,6 +209,22 @@ impl Target for SynapseTarget {
 
     fn view_digest(&self, text: ViewText<'_>, metadata: &Metadata) -> Option<String> {
         Some(secure::digest(text, metadata))
+    }
+
+    async fn lingering(&self) -> Result<BTreeSet<SqlName>, TargetError> {
+        let blind = self.memory().known.as_ref().is_none_or(|known| known.blind_to_sessions.is_some());
+        if blind {
+            return Ok(BTreeSet::new());
+        }
+        let look = async || {
+            let mut session = self.link.session().await?;
+            kill::lingering(&mut session, self.dialect).await
+        };
+        let found = match look().await {
+            Err(CallError::Stale(_)) => look().await,
+            other => other,
+        };
+        found.map_err(|e| e.at(&self.name, "the query for sessions without a user"))
     }
 
     async fn apply(&self, wave: &Wave) -> Vec<Outcome> {

@@ -18,16 +18,7 @@ pub(super) fn roles(map: &RoleMap, findings: &mut Findings) {
     let mut used: BTreeSet<_> = map.roles.values().flat_map(|r| &r.includes).collect();
     // A view names roles by what people see, whatever they may do.
     for view in &map.views {
-        for row in &view.rows {
-            if let crate::secure_view::RowLine::Role(role) = row {
-                used.insert(role);
-            }
-        }
-        for column in &view.columns {
-            if let crate::secure_view::Shown::Masked { unless, .. } = &column.shown {
-                used.extend(unless);
-            }
-        }
+        used.extend(view.roles());
     }
     for role in map.roles.values() {
         let is_given = given.contains(&role.name);

@@ -42,8 +42,14 @@ fn sight(view: &SecureView, roles: &[&RoleName], map: &RoleMap) -> Sight {
             Shown::Clear => {
                 columns.insert(column.name, CLEAR.to_owned());
             }
-            Shown::Masked { mask, unless } => {
-                let text = if unless.iter().any(holds) { CLEAR.to_owned() } else { mask.to_string() };
+            Shown::Masked { mask, unless, to } => {
+                let text = if unless.iter().any(holds) {
+                    CLEAR.to_owned()
+                } else if to.is_empty() || to.iter().any(holds) {
+                    mask.to_string()
+                } else {
+                    "null".to_owned()
+                };
                 columns.insert(column.name, text);
             }
         }
@@ -56,6 +62,7 @@ fn sight(view: &SecureView, roles: &[&RoleName], map: &RoleMap) -> Sight {
             RowLine::Group(name) => {
                 lines.insert(format!("the reader is in group {}", crate::yaml::shown(name)));
             }
+            RowLine::Where { to, .. } if !to.is_empty() && !to.iter().any(holds) => {}
             RowLine::Where { text, .. } => {
                 lines.insert(text.clone());
             }

@@ -7,17 +7,17 @@ use axon_model::SqlName;
 use super::{Mask, RowLine, SecureView, Shown, ViewColumn, mask, rows};
 use crate::diagnostic::Fault;
 use crate::names::{RoleName, TargetName};
-use crate::read::Reader;
+use crate::read::{Fields, Reader};
 use crate::role::{TargetNames, targets_of};
 use crate::target::{TargetSpec, Words};
 use crate::yaml::{Node, Scalar, Value, shown};
 
 /// Keys of a view.
-pub(crate) const KEYS: &[&str] = &["targets", "from", "columns", "rows"];
+pub(crate) const KEYS: &[&str] = &["targets", "from", "columns", "rows", "readers"];
 /// Keys of a column that is not plain.
-pub(crate) const COLUMN_KEYS: &[&str] = &["mask", "unless"];
+pub(crate) const COLUMN_KEYS: &[&str] = &["mask", "unless", "for"];
 /// Keys of a line of `rows`.
-pub(crate) const ROW_KEYS: &[&str] = &["role", "group", "where"];
+pub(crate) const ROW_KEYS: &[&str] = &["role", "group", "where", "for"];
 
 /// Reads one view.
 pub(crate) fn read(
@@ -43,6 +43,7 @@ pub(crate) fn read(
         .iter()
         .filter_map(|n| row(reader, n, roles))
         .collect();
+    let readers = role_list(reader, &fields, "readers", roles);
     if let (Some(view), Some(held_in)) = (view, &held_in) {
         for target in held_in {
             let Some(spec) = targets.get(target) else { continue };
@@ -69,6 +70,7 @@ pub(crate) fn read(
         from: from?.0,
         columns: columns?,
         rows,
+        readers,
     })
 }
 
@@ -143,13 +145,25 @@ fn column(reader: &Reader<'_>, node: &Node, name: &str, roles: &BTreeSet<RoleNam
             None
         }
     });
-    let unless: Vec<RoleName> = fields
-        .get("unless")
-        .map_or(&[][..], |n| reader.list(n, "`unless`"))
-        .iter()
-        .filter_map(|n| role(reader, n, roles))
-        .collect();
-    Some(Shown::Masked { mask: mask?, unless })
+    let (unless, to) =
+        (role_list(reader, &fields, "unless", roles), role_list(reader, &fields, "for", roles));
+    Some(Shown::Masked { mask: mask?, unless, to })
+}
+
+fn role_list(
+    reader: &Reader<'_>,
+    fields: &Fields<'_>,
+    key: &str,
+    roles: &BTreeSet<RoleName>,
+) -> Vec<RoleName> {
+    let nodes = fields.get(key).map_or(&[][..], |n| reader.list(n, &format!("`{key}`")));
+    if nodes.is_empty()
+        && let Some(node) = fields.get(key)
+    {
+        // An empty list reads like nobody, and would mean everybody.
+        reader.fault(Fault::Invalid, node.span, format!("`{key}` names no role: leave the key out"));
+    }
+    nodes.iter().filter_map(|n| role(reader, n, roles)).collect()
 }
 
 fn role(reader: &Reader<'_>, node: &Node, roles: &BTreeSet<RoleName>) -> Option<RoleName> {
@@ -164,6 +178,10 @@ fn role(reader: &Reader<'_>, node: &Node, roles: &BTreeSet<RoleName>) -> Option<
 
 fn row(reader: &Reader<'_>, node: &Node, roles: &BTreeSet<RoleName>) -> Option<RowLine> {
     let fields = reader.fields(node, "a line of `rows`", ROW_KEYS, &[])?;
+    let to = role_list(reader, &fields, "for", roles);
+    if let (false, None, Some(node)) = (to.is_empty(), fields.get("where"), fields.get("for")) {
+        reader.fault(Fault::Invalid, node.span, "`for` stands beside `where`");
+    }
     match (fields.get("role"), fields.get("group"), fields.get("where")) {
         (Some(node), None, None) => Some(RowLine::Role(role(reader, node, roles)?)),
         (None, Some(node), None) => {
@@ -178,7 +196,7 @@ fn row(reader: &Reader<'_>, node: &Node, roles: &BTreeSet<RoleName>) -> Option<R
             let text = reader.text(node, "`where`")?;
             match rows::parse(&text.text) {
                 Ok(all) => {
-                    Some(RowLine::Where { text: text.text.clone(), all, place: reader.place(text.span) })
+                    Some(RowLine::Where { text: text.text.clone(), all, to, place: reader.place(text.span) })
                 }
                 Err(e) => {
                     reader.fault(Fault::Invalid, text.part(e.from, e.to), format!("`where`: {}", e.message));

@@ -9,6 +9,7 @@ use axon_reconcile::{ColumnType, Glob};
 
 use super::fault::{ViewFault, of_type};
 use super::{BaseTable, Surroundings, mask};
+use crate::names::RoleName;
 use crate::secure_view::{SecureView, Shown, ViewColumn};
 
 /// The most columns of a view (capacity limits of dedicated pools).
@@ -106,8 +107,11 @@ fn shown(
     let cell = match &column.shown {
         Shown::Hidden => return None,
         Shown::Clear => Cell::Clear,
-        Shown::Masked { mask, unless } => match mask::typed(mask, ty, &format!("{}.{name}", view.from)) {
-            Ok(mask) => Cell::Masked { mask, unless: unless.iter().map(|role| within.who(role)).collect() },
+        Shown::Masked { mask, unless, to } => match mask::typed(mask, ty, &format!("{}.{name}", view.from)) {
+            Ok(mask) => {
+                let all = |roles: &[RoleName]| roles.iter().flat_map(|role| within.who(role)).collect();
+                Cell::Masked { mask, unless: all(unless), to: all(to) }
+            }
             Err((why, help)) => {
                 let message = format!("mask {mask} cannot stand in column {name}{}: {why}", of_type(ty));
                 faults.push(ViewFault::new(view, &column.place, message, help));

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use axon_model::SqlName;
 use axon_reconcile::view_body::{Cell, RowRule, Rows, Test, ViewBody, Who};
 
-use super::{GROUPS, ROLES};
+use axon_reconcile::secure::{Delimiters, ProfileRow};
+
+use super::{GROUPS, LINE, ROLES};
 
 /// The longest value, in UTF-16 units, and the most values of one attribute. More of either shows nothing by it.
 const LONGEST: usize = 1_024;
@@ -26,10 +28,8 @@ impl Needs {
         let mut needs = Self::default();
         for body in bodies {
             for column in &body.columns {
-                if let Cell::Masked { unless, .. } = &column.cell {
-                    for who in unless {
-                        needs.who(who);
-                    }
+                if let Cell::Masked { unless, to, .. } = &column.cell {
+                    unless.iter().chain(to).for_each(|who| needs.who(who));
                 }
             }
             let Rows::Any(rules) = &body.rows else { continue };
@@ -37,10 +37,15 @@ impl Needs {
                 match rule {
                     RowRule::To(who) => needs.who(who),
                     RowRule::All(tests) => {
-                        needs.attributes.extend(tests.iter().filter_map(|test| match test {
-                            Test::Attribute { attribute, .. } => Some(attribute.clone()),
-                            Test::Compare { .. } | Test::In { .. } | Test::LastDays { .. } => None,
-                        }));
+                        for test in tests {
+                            match test {
+                                Test::Attribute { attribute, .. } => {
+                                    needs.attributes.insert(attribute.clone());
+                                }
+                                Test::Is(whom) => whom.iter().for_each(|who| needs.who(who)),
+                                Test::Compare { .. } | Test::In { .. } | Test::LastDays { .. } => {}
+                            }
+                        }
                     }
                 }
             }
@@ -68,17 +73,6 @@ pub struct Person {
     pub roles: BTreeSet<String>,
 }
 
-/// One row of the profile.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ProfileRow {
-    /// Whose.
-    pub principal: SqlName,
-    /// Which attribute.
-    pub attribute: String,
-    /// One value of it.
-    pub value: String,
-}
-
 /// The rows of one person's profile. A value that is too long, and an attribute with too many values, is left out: who has it is
 /// shown nothing by it.
 pub fn rows_of(person: &Person, needs: &Needs) -> BTreeSet<ProfileRow> {
@@ -87,7 +81,9 @@ pub fn rows_of(person: &Person, needs: &Needs) -> BTreeSet<ProfileRow> {
         attribute: attribute.to_owned(),
         value: value.to_owned(),
     };
-    let fits = |value: &str| !value.is_empty() && value.encode_utf16().count() <= LONGEST;
+    // Blanks alone are equal to nothing, which is what most rows of others hold.
+    let fits =
+        |value: &str| !value.trim_end_matches(' ').is_empty() && value.encode_utf16().count() <= LONGEST;
     let mut rows = BTreeSet::new();
     for attribute in &needs.attributes {
         let values = person.attributes.get(attribute).map_or(&[][..], Vec::as_slice);
@@ -125,23 +121,9 @@ pub fn delta(actual: &BTreeSet<ProfileRow>, desired: &BTreeSet<ProfileRow>) -> P
     }
 }
 
-/// What stands between the parts of a profile that is one string.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Delimiters {
-    /// Between attributes.
-    pub hash: String,
-    /// Between an attribute and its values.
-    pub hash_key: String,
-    /// Between values.
-    pub array: String,
-}
-
 /// Why a profile cannot be one string.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unwritable {
-    /// The three are not three different, non-empty texts of which none holds another.
-    #[error("the delimiters must be three texts, none empty and none inside another")]
-    Delimiters,
     /// An attribute or value would be read as two. The value itself is not said: it is a person's.
     #[error(
         "a value of attribute `{attribute}` of {principal} holds a delimiter: choose delimiters that stand in no value"
@@ -152,41 +134,50 @@ pub enum Unwritable {
         /// Which attribute.
         attribute: String,
     },
+    /// There are too many values.
+    #[error("the profile of {principal} has over {LONGEST_LINE} characters: use the layout of rows")]
+    TooLong {
+        /// Whose.
+        principal: SqlName,
+    },
 }
 
-/// One person's rows as one string. What holds a delimiter is refused.
-pub fn delimited(rows: &BTreeSet<ProfileRow>, by: &Delimiters) -> Result<String, Unwritable> {
-    let all = [&by.hash, &by.hash_key, &by.array];
-    for (i, one) in all.iter().enumerate() {
-        let inside = |other: &&String| other.contains(one.as_str());
-        if one.is_empty() || all.iter().enumerate().any(|(j, other)| i != j && inside(other)) {
-            return Err(Unwritable::Delimiters);
+/// The longest profile that is one string, in UTF-16 units.
+const LONGEST_LINE: usize = 3_000;
+
+/// One person's rows as the one row that holds them all. What holds a delimiter is refused: a profile that says something else
+/// than it was given shows rows to people whom nobody meant.
+pub fn in_one_line(rows: &BTreeSet<ProfileRow>, by: Delimiters) -> Result<Option<ProfileRow>, Unwritable> {
+    let Some(principal) = rows.first().map(|row| row.principal) else { return Ok(None) };
+    let mut by_attribute: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for row in rows {
+        if by.part(&row.attribute) || by.part(&row.value) {
+            return Err(Unwritable::HoldsDelimiter { principal, attribute: row.attribute.clone() });
+        }
+        // As everywhere in T-SQL, blanks at the end of a value say nothing. A role or group is named to the letter.
+        let value = if row.attribute.starts_with('@') { &row.value } else { row.value.trim_end_matches(' ') };
+        if !value.is_empty() {
+            by_attribute.entry(&row.attribute).or_default().insert(value);
         }
     }
-    let mut by_attribute: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for row in rows {
-        by_attribute.entry(&row.attribute).or_default().push(&row.value);
+    let mut value = String::new();
+    for (attribute, values) in by_attribute {
+        if !value.is_empty() {
+            value.push(by.hash);
+        }
+        value.push_str(attribute);
+        value.push(by.hash_key);
+        for (i, one) in values.into_iter().enumerate() {
+            if i > 0 {
+                value.push(by.array);
+            }
+            value.push_str(one);
+        }
     }
-    let parts: Vec<String> = by_attribute
-        .iter()
-        .map(|(attribute, values)| format!("{attribute}{}{}", by.hash_key, values.join(&by.array)))
-        .collect();
-    let text = parts.join(&by.hash);
-    // Reading it back must give what went in: a delimiter can also arise where two parts meet.
-    let mut read: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for part in text.split(by.hash.as_str()).filter(|_| !rows.is_empty()) {
-        let (attribute, values) = part.split_once(by.hash_key.as_str()).unwrap_or((part, ""));
-        read.insert(attribute, values.split(by.array.as_str()).collect());
+    if value.encode_utf16().count() > LONGEST_LINE {
+        return Err(Unwritable::TooLong { principal });
     }
-    if read == by_attribute {
-        return Ok(text);
-    }
-    let holds = |text: &str| all.iter().any(|d| text.contains(d.as_str()));
-    let culprit = rows.iter().find(|row| holds(&row.attribute) || holds(&row.value)).or_else(|| rows.first());
-    Err(culprit.map_or(Unwritable::Delimiters, |row| Unwritable::HoldsDelimiter {
-        principal: row.principal,
-        attribute: row.attribute.clone(),
-    }))
+    Ok((!value.is_empty()).then(|| ProfileRow { principal, attribute: LINE.to_owned(), value }))
 }
 
 #[cfg(test)]
@@ -199,7 +190,7 @@ mod tests {
     }
 
     fn marks() -> Delimiters {
-        Delimiters { hash: "|".into(), hash_key: ":".into(), array: ",".into() }
+        Delimiters::new('|', ':', ',').unwrap()
     }
 
     #[test]
@@ -227,28 +218,29 @@ mod tests {
 
     #[test]
     fn a_value_with_a_delimiter_is_refused() {
-        let text = delimited(&[row("region", "EU"), row("region", "US"), row("x", "1")].into(), &marks());
-        assert_eq!(text.unwrap(), "region:EU,US|x:1");
-        assert_eq!(delimited(&BTreeSet::new(), &marks()).unwrap(), "");
-        for bad in ["a,b", "a|b", ","] {
-            let found = delimited(&[row("region", bad), row("x", "1")].into(), &marks()).unwrap_err();
+        let line = |rows: &[ProfileRow]| in_one_line(&rows.iter().cloned().collect(), marks());
+        let found = line(&[row("region", "EU"), row("region", "US "), row("x", "1"), row(GROUPS, "S ")]);
+        assert_eq!(found.unwrap().unwrap().value, "@group:S |region:EU,US|x:1");
+        assert_eq!(line(&[]), Ok(None));
+        assert_eq!(line(&[row("region", " ")]), Ok(None));
+        for bad in ["a,b", "a|b", ",", "urn:x"] {
+            let found = line(&[row("region", bad), row("x", "1")]).unwrap_err();
             assert!(
                 matches!(found, Unwritable::HoldsDelimiter { ref attribute, .. } if attribute == "region")
             );
             assert!(!found.to_string().contains(bad) || bad == ",", "{found}");
         }
-        let same = Delimiters { array: "|".into(), ..marks() };
-        assert_eq!(delimited(&BTreeSet::new(), &same), Err(Unwritable::Delimiters));
+        let long = line(&[row("region", &"x".repeat(1_024)), row("a", &"y".repeat(2_000))]);
+        assert!(matches!(long, Err(Unwritable::TooLong { .. })));
     }
 
     proptest::proptest! {
         #[test]
         fn what_is_written_reads_back(values in proptest::collection::btree_set("[ab,|:<>]{1,4}", 1..4)) {
-            let by = Delimiters { hash: "<>".into(), hash_key: ":".into(), array: "|,".into() };
             let rows: BTreeSet<ProfileRow> = values.iter().map(|v| row("k", v)).collect();
-            if let Ok(text) = delimited(&rows, &by) {
-                let (_, list) = text.split_once(':').unwrap();
-                let read: BTreeSet<String> = list.split("|,").map(str::to_owned).collect();
+            if let Ok(Some(line)) = in_one_line(&rows, marks()) {
+                let (_, list) = line.value.split_once(':').unwrap();
+                let read: BTreeSet<String> = list.split(',').map(str::to_owned).collect();
                 proptest::prop_assert_eq!(read, values);
             }
         }

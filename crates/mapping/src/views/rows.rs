@@ -23,12 +23,15 @@ pub(super) fn of(
     let mut rules = Vec::new();
     for line in &view.rows {
         match line {
-            RowLine::Role(role) => rules.push(RowRule::To(within.who(role))),
+            RowLine::Role(role) => rules.extend(within.who(role).into_iter().map(RowRule::To)),
             RowLine::Group(name) => {
                 rules.push(RowRule::To(Who::Has { attribute: GROUPS.to_owned(), value: name.clone() }));
             }
-            RowLine::Where { all, place, .. } => {
+            RowLine::Where { all, to, place, .. } => {
                 let mut tests = Vec::new();
+                if !to.is_empty() {
+                    tests.push(Test::Is(to.iter().flat_map(|role| within.who(role)).collect()));
+                }
                 for comparison in all {
                     match test(comparison, view, table) {
                         Ok(test) => tests.push(test),

@@ -6,9 +6,8 @@ use std::collections::BTreeSet;
 use axon_model::SqlName;
 use time::OffsetDateTime;
 
-use super::{Class, Guards, History, Known, Mode, Reason};
-use crate::diff::names::{Holder, Names};
-use crate::graph::{Connect, GrantState};
+use super::{Class, Guards, History, Known, Mode, Reason, Tally};
+use crate::graph::GrantState;
 use crate::order::Board;
 use crate::plan::{Plan, Planned};
 use crate::scope::Sides;
@@ -69,6 +68,12 @@ fn follow(plan: &Plan, sides: &Sides, reasons: &mut [Vec<Reason>]) -> Option<usi
             reasons[at].clear();
         }
         if reasons[at].is_empty() {
+            let earlier = || withheld.iter().map(|other| &plan.steps[*other].step);
+            if let Some(other) = earlier().find(|other| stands_on(step, other, sides)) {
+                reasons[at].push(Reason::Needs { step: other.to_string() });
+                withheld.push(at);
+                continue;
+            }
             let fits = board.ready(step) && board.attempt(step, interrupts.is_some(), false).is_ok();
             if fits {
                 continue;
@@ -82,6 +87,27 @@ fn follow(plan: &Plan, sides: &Sides, reasons: &mut [Vec<Reason>]) -> Option<usi
         }
     }
     unlifted
+}
+
+/// Whether a step about views, or one that lets somebody read a view, must not be done without the other, which is about views.
+fn stands_on(step: &Step, other: &Step, sides: &Sides) -> bool {
+    let Step::Secure(other) = other else { return false };
+    if let Step::Secure(step) = step {
+        return step.needs(other);
+    }
+    // A text that is wider than the map's gets no new readers.
+    let Some(view) = other.view().filter(|_| other.kind() != StepKind::DropView) else { return false };
+    let about = |on: &Securable| match on {
+        Securable::Object(object) | Securable::Column(object, _) => *object == view,
+        Securable::Schema(schema) => *schema == view.schema,
+        Securable::Database => true,
+        Securable::Principal(_) => false,
+    };
+    match step {
+        Step::Grant { on, .. } => about(on),
+        Step::AddMember { role, .. } => sides.actual.grants_of(*role).any(|(key, _)| about(&key.securable)),
+        _ => false,
+    }
 }
 
 /// The withheld step that this one most likely needs: of those that speak of the same names one that has a reason of
@@ -145,11 +171,12 @@ impl<'a> Gate<'a> {
             // Whoever enters as dbo is not in the catalog: what is there beside it is counted.
             administrators: guards.administrators.iter().copied().filter(|n| n.folded() != "dbo").collect(),
         };
+        let totals = || known.totals.unwrap_or_else(|| Tally::of(sides).totals());
         if let Some(budget) = &guards.removals {
             let counted =
                 plan.steps.iter().filter(|planned| !(known.released)(&planned.step, Class::Removals));
             let wanted: u64 = counted.map(|planned| gate.takes(planned)).sum();
-            let of = possessions(sides);
+            let of = totals().possessions;
             let left = budget.left(of, &history.removals, now);
             gate.removals = (wanted > left).then_some(Reason::Removals { wanted, left, of });
         }
@@ -160,7 +187,7 @@ impl<'a> Gate<'a> {
                 .map(Step::subject)
                 .filter(|name| gate.gone.contains(name))
                 .collect();
-            let (wanted, of) = (shut.len() as u64, entrants(sides));
+            let (wanted, of) = (shut.len() as u64, totals().entrants);
             let left = budget.left_and(of, known.announced, &history.leavers, now);
             // A single leaver always goes.
             gate.leavers = (wanted > left.max(1)).then_some(Reason::Leavers { wanted, left, of });
@@ -187,6 +214,8 @@ impl<'a> Gate<'a> {
             | Step::DropRole { .. }
             | Step::DropPrincipal { .. }
             | Step::KillSessions { .. } => 0,
+            // A view that goes takes the permissions on it along; a profile goes with its owner.
+            Step::Secure(step) => u64::from(step.kind() == StepKind::DropView),
             Step::Deny { columns, .. } | Step::Revoke { columns, .. } => columns.len().max(1) as u64,
             Step::DenyConnect { .. } => u64::from(interrupts.is_none()),
         }
@@ -248,21 +277,4 @@ fn strips(step: &Step) -> bool {
         Step::DropMember { role, .. } => ADMINISTER.contains(&role.folded()),
         _ => false,
     }
-}
-
-/// Memberships and permissions in scope.
-fn possessions(sides: &Sides) -> u64 {
-    let names = Names::new(sides);
-    let members = sides.actual.members.iter().filter(|m| names.manages_membership(**m)).count();
-    let grants = sides.actual.grants.keys().filter(|key| names.manages(key.grantee)).count();
-    (members + grants) as u64
-}
-
-/// Managed principals that may enter.
-fn entrants(sides: &Sides) -> u64 {
-    let names = Names::new(sides);
-    let may_enter = sides.actual.principals.iter().filter(|(name, principal)| {
-        principal.connect != Connect::Denied && names.holder(**name) == Holder::ManagedPrincipal
-    });
-    may_enter.count() as u64
 }

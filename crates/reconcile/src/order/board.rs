@@ -240,6 +240,7 @@ impl<'a> Board<'a> {
                     && !members.iter().any(|m| self.now.in_role(*m, role))
             }
             Step::DropPrincipal { name } => self.now.access[at(name) as usize] == Access::Shut,
+            Step::Secure(_) => true,
         }
     }
 
@@ -371,6 +372,7 @@ impl<'a> Board<'a> {
             Step::CreatePrincipal { .. }
             | Step::CreateRole { .. }
             | Step::KillSessions { .. }
+            | Step::Secure(_)
             | Step::DropRole { .. } => Vec::new(),
             Step::DropPrincipal { .. } | Step::DenyConnect { .. } | Step::GrantConnect { .. } => vec![node],
             Step::AddMember { .. }

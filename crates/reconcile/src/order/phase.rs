@@ -69,6 +69,8 @@ impl Phases {
             Step::AddMember { .. } => 8,
             Step::GrantConnect { .. } => 12,
             Step::DropRole { .. } => 13,
+            // They are put in when the order of the others is found.
+            Step::Secure(_) => 14,
         };
         (phase, None, 0)
     }

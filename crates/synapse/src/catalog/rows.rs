@@ -189,6 +189,11 @@ pub(crate) fn text(row: &Row, at: usize) -> Result<&str, String> {
     value.ok_or_else(|| format!("column {at} is NULL"))
 }
 
+/// A length of `sys.columns`: -1 is `max`.
+pub(crate) fn small(row: &Row, at: usize) -> Result<i16, String> {
+    narrow(row, at)
+}
+
 pub(crate) fn number(row: &Row, at: usize) -> Result<u32, String> {
     narrow(row, at)
 }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures_util::TryStreamExt as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use tiberius::error::Error as TdsError;
 use tiberius::{QueryItem, QueryStream, Row};
 use tokio::sync::{Mutex, MutexGuard};
@@ -105,6 +106,25 @@ impl Session<'_> {
             let stream = live.tds.simple_query(sql.as_str()).await?;
             stream.into_results().await
         };
+        let result = match tokio::time::timeout(wait, answer).await {
+            Ok(answer) => answer.map(drop).map_err(Trouble::Tds),
+            Err(_) => Err(Trouble::Silent(wait)),
+        };
+        self.settle(live, result).await
+    }
+
+    /// Runs one statement with an id and a secret as its parameters.
+    pub(crate) async fn run_with(
+        &mut self,
+        sql: &Sql,
+        id: &str,
+        secret: &SecretString,
+    ) -> Result<(), CallError> {
+        let mut live = self.take()?;
+        let wait = self.patience.min(MOST_STATEMENT);
+        let secret = secret.expose_secret();
+        let parameters: [&dyn tiberius::ToSql; 2] = [&id, &secret];
+        let answer = live.tds.execute(sql.as_str(), &parameters);
         let result = match tokio::time::timeout(wait, answer).await {
             Ok(answer) => answer.map(drop).map_err(Trouble::Tds),
             Err(_) => Err(Trouble::Silent(wait)),

@@ -58,7 +58,7 @@ const PRINCIPALS: &str = "SELECT u.principal_id, u.name, u.type, u.sid, u.create
 const FACTS: &str = "SELECT @@VERSION AS version, CAST(SERVERPROPERTY('EngineEdition') AS int) AS edition, \
     USER_NAME() AS own_name, DB_NAME() AS database_name";
 
-fn batch(selects: &[String], binds: Vec<SqlName>) -> Query {
+pub(super) fn batch(selects: &[String], binds: Vec<SqlName>) -> Query {
     Query { text: Sql(selects.join(";\n")), binds, sets: selects.len() }
 }
 
@@ -134,6 +134,23 @@ pub(crate) fn sessions(principal: SqlName, dialect: Dialect) -> Query {
         ),
     };
     batch(&[select], vec![principal])
+}
+
+/// Who has a living session and is no principal of the database: whoever enters through a group, an administrator of the server, and
+/// those whose user was dropped while they were in.
+pub(crate) fn lingering(dialect: Dialect) -> Query {
+    let nobody = "s.login_name NOT IN (SELECT u.name FROM sys.database_principals u)";
+    let select = match dialect {
+        Dialect::Dedicated => format!(
+            "SELECT DISTINCT s.login_name FROM sys.dm_pdw_exec_sessions s \
+             WHERE s.status IN ('ACTIVE', 'IDLE') AND s.session_id <> SESSION_ID() AND {nobody}"
+        ),
+        Dialect::Serverless => format!(
+            "SELECT DISTINCT s.login_name FROM sys.dm_exec_sessions s \
+             WHERE s.is_user_process = 1 AND s.session_id <> @@SPID AND {nobody}"
+        ),
+    };
+    batch(&[select], Vec::new())
 }
 
 /// What the graph does not tell of: principals of other kinds, permissions on other classes, classifiers where the pool has

@@ -8,12 +8,16 @@ use std::fmt::{self, Write as _};
 
 use axon_model::SqlName;
 use axon_reconcile::ColumnType;
+use axon_reconcile::ObjectName;
+use axon_reconcile::secure::{Delimiters, ManagedTable};
 use axon_reconcile::view_body::{
     Cell, Literal as Plain, Order, RowRule, Rows, ShownColumn, Test, TypedMask, ViewBody, Who,
 };
 
-use super::Sql;
+use sha2::{Digest as _, Sha256};
+
 use super::quote::{Bracketed, Literal, Value};
+use super::{Sql, metadata};
 
 /// Where people's profiles and the keys of masks are.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +26,8 @@ pub struct Managed {
     pub schema: SqlName,
     /// How a view asks for membership of a role.
     pub roles: RoleTest,
+    /// What parts a profile that is one string.
+    pub delimiters: Option<Delimiters>,
 }
 
 /// The function by which a view asks for membership of a role: which one a pool has, a probe tells.
@@ -42,34 +48,22 @@ pub enum ViewVerb {
 }
 
 /// What makes the managed schema and its tables, one statement a batch, in order. The owner has no login and owns the views' schemas too.
-pub fn managed_schema(schema: SqlName, owner: SqlName) -> [Sql; 3] {
-    let (schema, owner) = (Bracketed(schema), Bracketed(owner));
-    [
-        format!("CREATE SCHEMA {schema} AUTHORIZATION {owner}"),
-        format!(
-            "CREATE TABLE {schema}.[profile] ([principal] nvarchar(128) NOT NULL, \
-             [attribute] nvarchar(256) NOT NULL, [value] nvarchar(1024) NOT NULL) \
-             WITH (DISTRIBUTION = REPLICATE, HEAP)"
-        ),
-        format!(
-            "CREATE TABLE {schema}.[mask_keys] ([id] nvarchar(450) NOT NULL, [mask_key] nvarchar(64) NOT NULL) \
-             WITH (DISTRIBUTION = REPLICATE, HEAP)"
-        ),
-    ]
-    .map(Sql)
+pub fn managed_schema(schema: SqlName, owner: SqlName) -> Vec<Sql> {
+    let tables = ManagedTable::ALL.iter().map(|table| metadata::create_table(schema, *table));
+    std::iter::once(metadata::create_schema(schema, owner)).chain(tables).collect()
 }
 
-const EXACTLY: &str = "COLLATE Latin1_General_100_BIN2";
+/// By code point: a pool's collation takes many texts for one.
+pub(super) const EXACTLY: &str = "COLLATE Latin1_General_100_BIN2";
+
+/// What a view's text says of who wrote it. The digest of all the rest stands behind it.
+const MARK: &str = "/* secure view of Axon, do not edit: ";
 
 /// The statement that makes or changes a view.
 pub fn secure_view(body: &ViewBody, verb: ViewVerb, managed: Managed) -> Sql {
-    let verb = match verb {
-        ViewVerb::Create => "CREATE",
-        ViewVerb::Alter => "ALTER",
-    };
-    let mut text = format!("{verb} VIEW {}.{} (", Bracketed(body.name.schema), Bracketed(body.name.name));
-    list(&mut text, &body.columns, ", ", |column| Bracketed(column.name).to_string());
-    text.push_str(") AS\nSELECT\n    ");
+    let mut head = String::new();
+    list(&mut head, &body.columns, ", ", |column| Bracketed(column.name).to_string());
+    let mut text = "SELECT\n    ".to_owned();
     list(&mut text, &body.columns, ",\n    ", |column| {
         format!("{} AS {}", value(column, managed), Bracketed(column.name))
     });
@@ -83,7 +77,55 @@ pub fn secure_view(body: &ViewBody, verb: ViewVerb, managed: Managed) -> Sql {
         }
         Rows::Any(_) | Rows::Nothing => text.push_str("\nWHERE 1 = 0"),
     }
-    Sql(text)
+    statement(body.name, &head, &text, verb)
+}
+
+/// The statement that makes a view show nothing, whatever became of its table.
+pub fn closed_view(name: ObjectName, verb: ViewVerb) -> Sql {
+    let column = "[closed_by_axon]";
+    let text = format!("SELECT\n    CAST(NULL AS nvarchar(1)) AS {column}\nWHERE 1 = 0");
+    statement(name, column, &text, verb)
+}
+
+fn statement(name: ObjectName, head: &str, select: &str, verb: ViewVerb) -> Sql {
+    let verb = match verb {
+        ViewVerb::Create => "CREATE",
+        ViewVerb::Alter => "ALTER",
+    };
+    let view = format!("VIEW {}.{} ({head}) AS\n", Bracketed(name.schema), Bracketed(name.name));
+    let digest = sha256(&format!("{view}{select}"));
+    Sql(format!("{verb} {view}{MARK}{digest} */\n{select}"))
+}
+
+fn sha256(text: &str) -> String {
+    Sha256::digest(text).iter().fold(String::new(), |mut hex, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+/// A view's text as a catalog shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShownText {
+    /// The digest of it, whatever verb it begins with.
+    pub digest: String,
+    /// Whether it says that Axon wrote it.
+    pub made: bool,
+    /// Whether it still is what Axon wrote.
+    pub intact: bool,
+}
+
+/// What the text of a view tells. A catalog may end its lines otherwise, and shows an altered view as if it was created so.
+pub fn shown_text(definition: &str) -> ShownText {
+    let text = definition.replace("\r\n", "\n");
+    let text = text.trim();
+    let rest = text.find(char::is_whitespace).map_or("", |at| text[at..].trim_start());
+    let marked = rest.split_once(MARK).and_then(|(head, tail)| {
+        let (digest, select) = tail.split_once(" */\n")?;
+        Some(digest == sha256(&format!("{head}{select}")))
+    });
+    ShownText { digest: sha256(rest), made: marked.is_some(), intact: marked == Some(true) }
 }
 
 fn list<T>(text: &mut String, items: impl IntoIterator<Item = T>, between: &str, of: impl Fn(T) -> String) {
@@ -106,14 +148,23 @@ fn value(column: &ShownColumn, managed: Managed) -> String {
     let own = Own(column.name);
     match &column.cell {
         Cell::Clear => own.to_string(),
-        Cell::Masked { mask, unless } => {
+        Cell::Masked { mask, unless, to } => {
             let masked = format!("CAST({} AS {})", masked(mask, &own, column.ty, managed), column.ty);
-            if unless.is_empty() {
+            if unless.is_empty() && to.is_empty() {
                 return masked;
             }
-            let mut text = "CASE WHEN ".to_owned();
-            list(&mut text, unless, " OR ", |is| who(is, managed));
-            let _ = write!(text, " THEN {own} ELSE {masked} END");
+            let mut text = "CASE".to_owned();
+            for (whom, sees) in [(unless, own.to_string()), (to, masked.clone())] {
+                if !whom.is_empty() {
+                    text.push_str(" WHEN ");
+                    list(&mut text, whom, " OR ", |is| who(is, managed));
+                    let _ = write!(text, " THEN {sees}");
+                }
+            }
+            if to.is_empty() {
+                let _ = write!(text, " ELSE {masked}");
+            }
+            text.push_str(" END");
             text
         }
     }
@@ -185,12 +236,39 @@ fn who(who: &Who, managed: Managed) -> String {
             format!("{function}({}) = 1", Literal(*name))
         }
         Who::Has { attribute, value } => {
+            if let Some(by) = managed.delimiters {
+                return in_line(attribute, &Value(value).to_string(), "", by, managed);
+            }
             // Comparisons ignore blanks at the end; the length tells them apart.
             let bytes = value.encode_utf16().count() * 2;
             let is = format!("p.[value] {EXACTLY} = {} AND DATALENGTH(p.[value]) = {bytes}", Value(value));
             profile(attribute, &is, managed)
         }
     }
+}
+
+/// Under this attribute stands the whole profile of a person, where it is one string.
+pub const LINE: &str = "@line";
+
+/// The same semi-join where a profile is one string, `attribute:value,value|attribute:value`: the values of the attribute are cut out,
+/// and the value is looked for between two marks. `also` has more to ask of the value.
+fn in_line(attribute: &str, value: &str, also: &str, by: Delimiters, managed: Managed) -> String {
+    let Delimiters { hash, hash_key, array } = by;
+    let quoted = |text: String| Value(&text).to_string();
+    let (hash, array, key) =
+        (quoted(hash.to_string()), quoted(array.to_string()), format!("{hash}{attribute}{hash_key}"));
+    let units = key.encode_utf16().count();
+    let key = quoted(key);
+    let line = format!("({hash} + p.[value] + {hash}) {EXACTLY}");
+    let from = format!("CHARINDEX({key}, {line})");
+    // Without the CASE a person who lacks the attribute would make the length negative, which is an error.
+    let values = format!(
+        "CASE WHEN {from} > 0 THEN SUBSTRING({line}, {from} + {units}, \
+         CHARINDEX({hash}, {line}, {from} + {units}) - {from} - {units}) ELSE N'' END"
+    );
+    let is =
+        format!("CHARINDEX({array} + {value} + {array}, ({array} + {values} + {array}) {EXACTLY}) > 0{also}");
+    profile(LINE, &is, managed)
 }
 
 /// A semi-join with the rows that the reader's profile has of an attribute.
@@ -241,7 +319,20 @@ fn test(one: &Test, managed: Managed) -> String {
                 ColumnType::Text { .. } => Own(*column).to_string(),
                 _ => format!("CAST({} AS nvarchar(40))", Own(*column)),
             };
-            profile(attribute, &format!("p.[value] {EXACTLY} = {text} {EXACTLY}"), managed)
+            let Some(by) = managed.delimiters else {
+                return profile(attribute, &format!("p.[value] {EXACTLY} = {text} {EXACTLY}"), managed);
+            };
+            // A value that holds the mark between values would be found across two of them; an empty one between any two.
+            let array = by.array.to_string();
+            let also = format!(" AND LEN({text}) > 0 AND CHARINDEX({}, {text} {EXACTLY}) = 0", Value(&array));
+            in_line(attribute, &format!("RTRIM({text})"), &also, by, managed)
+        }
+        Test::Is(whom) if whom.is_empty() => "1 = 0".to_owned(),
+        Test::Is(whom) => {
+            let mut text = "(".to_owned();
+            list(&mut text, whom, " OR ", |is| who(is, managed));
+            text.push(')');
+            text
         }
         Test::LastDays { column, days } => {
             // A date before 1753 is no `datetime`: as `datetime2` it is only old.

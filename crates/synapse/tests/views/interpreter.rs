@@ -1,5 +1,6 @@
 //! What a policy means, said a second time and without SQL.
 
+use axon_mapping::RoleName;
 use axon_mapping::secure_view::{Comparison, Mask, Operand, RowLine, RowOp, SecureView, Shown};
 use sha2::{Digest, Sha256};
 use std::cmp::Ordering;
@@ -24,8 +25,14 @@ fn lets(line: &RowLine, row: &Row, reader: &Reader) -> bool {
     match line {
         RowLine::Role(role) => reader.roles.contains(role.as_str()),
         RowLine::Group(group) => reader.person.groups.contains(group),
-        RowLine::Where { all, .. } => all.iter().all(|one| holds(one, row, reader)),
+        RowLine::Where { all, to, .. } => {
+            (to.is_empty() || has_one(to, reader)) && all.iter().all(|one| holds(one, row, reader))
+        }
     }
+}
+
+fn has_one(roles: &[RoleName], reader: &Reader) -> bool {
+    roles.iter().any(|role| reader.roles.contains(role.as_str()))
 }
 
 fn trimmed(text: &str) -> &str {
@@ -45,7 +52,7 @@ fn holds(one: &Comparison, row: &Row, reader: &Reader) -> bool {
         }
         (Operand::User(path), _) => {
             let has = &reader.person.attributes[path];
-            has.iter().filter(|v| !v.is_empty()).any(|v| match value {
+            has.iter().filter(|v| !trimmed(v).is_empty()).any(|v| match value {
                 Datum::Text(text) => trimmed(text) == trimmed(v),
                 Datum::Int(n) => n.to_string() == *v,
                 _ => false,
@@ -88,9 +95,8 @@ fn shown(view: &SecureView, row: &Row, reader: &Reader) -> Vec<Option<String>> {
         let text = match &column.shown {
             Shown::Hidden => continue,
             Shown::Clear => plain(&row[number]),
-            Shown::Masked { unless, .. } if unless.iter().any(|r| reader.roles.contains(r.as_str())) => {
-                plain(&row[number])
-            }
+            Shown::Masked { unless, .. } if has_one(unless, reader) => plain(&row[number]),
+            Shown::Masked { to, .. } if !to.is_empty() && !has_one(to, reader) => None,
             Shown::Masked { mask, .. } => masked(mask, &row[number], number),
         };
         // The fifth column is of fixed length.

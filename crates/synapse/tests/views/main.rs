@@ -12,11 +12,11 @@ mod texts;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use axon_mapping::views::{BaseTable, Needs, Surroundings, compile, rows_of};
+use axon_mapping::views::{BaseTable, Needs, Surroundings, compile, in_one_line, rows_of};
 use axon_synapse::render::{Managed, RoleTest, ViewVerb, secure_view};
 use proptest::prelude::*;
 
-use policy::{Case, OWNER, name};
+use policy::{Case, OWNER, Reader, name};
 use pool::Running;
 
 fn check(case: &Case) -> Result<(), TestCaseError> {
@@ -36,11 +36,19 @@ fn check(case: &Case) -> Result<(), TestCaseError> {
             return Ok(());
         }
     };
-    let managed = Managed { schema: name("axon"), roles: RoleTest::IsRoleMember };
+    let managed =
+        Managed { schema: name("axon"), roles: RoleTest::IsRoleMember, delimiters: case.delimiters };
     let mut pool = Running::start(&case.rows, &case.people);
     let needs = Needs::of([&body]);
-    for person in &case.people {
-        pool.write_profile(&rows_of(&person.person, &needs));
+    let mut known: Vec<Reader> = case.people.clone();
+    for reader in &mut known {
+        let rows = rows_of(&reader.person, &needs);
+        match case.delimiters.map(|by| in_one_line(&rows, by)) {
+            None => pool.write_profile(&rows),
+            Some(Ok(line)) => pool.write_profile(&line.into_iter().collect()),
+            // Nothing is known of whoever has a value that cannot be written.
+            Some(Err(_)) => reader.forget(),
+        }
     }
     // Closed first, then altered: readers keep what they were granted.
     pool.run(secure_view(&body.clone().closed(), ViewVerb::Create, managed).as_str());
@@ -50,7 +58,7 @@ fn check(case: &Case) -> Result<(), TestCaseError> {
     }
     let text = secure_view(&body, ViewVerb::Alter, managed);
     pool.run(text.as_str());
-    for person in &case.people {
+    for person in &known {
         let mut found = pool.read(person);
         let mut expected = interpreter::seen(&case.view, &case.rows, person);
         found.sort();

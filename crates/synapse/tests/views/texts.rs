@@ -3,7 +3,7 @@
 use axon_model::SqlName;
 use axon_reconcile::view_body::{Cell, Literal, RowRule, Rows, ShownColumn, Test, TypedMask, ViewBody, Who};
 use axon_reconcile::{ColumnType, ObjectName};
-use axon_synapse::render::{Managed, RoleTest, ViewVerb, secure_view};
+use axon_synapse::render::{Managed, RoleTest, ViewVerb, closed_view, secure_view, shown_text};
 
 use crate::policy::name;
 
@@ -26,6 +26,7 @@ fn body(hostile: &str) -> ViewBody {
                 Cell::Masked {
                     mask: TypedMask::Hash { key: "k'".into(), digits: 50 },
                     unless: unless.into(),
+                    to: [].into(),
                 },
             ),
         ],
@@ -46,14 +47,37 @@ fn body(hostile: &str) -> ViewBody {
 
 #[test]
 fn a_view_is_one_statement_with_every_name_and_value_quoted() {
-    let managed = Managed { schema: SqlName::parse("ax]on").unwrap(), roles: RoleTest::IsMember };
+    let managed =
+        Managed { schema: SqlName::parse("ax]on").unwrap(), roles: RoleTest::IsMember, delimiters: None };
     let text = secure_view(&body("x]; DROP '--"), ViewVerb::Create, managed);
     insta::assert_snapshot!(text.as_str());
     let mut closed = body("orders").closed();
     closed.columns.truncate(1);
     let text = secure_view(&closed, ViewVerb::Alter, managed);
-    assert_eq!(
-        text.as_str(),
-        "ALTER VIEW [secure].[orders] ([id]) AS\nSELECT\n    t.[id] AS [id]\nFROM [sales].[orders] AS t\nWHERE 1 = 0"
-    );
+    let lines: Vec<&str> = text.as_str().lines().collect();
+    assert_eq!(lines[0], "ALTER VIEW [secure].[orders] ([id]) AS");
+    assert_eq!(lines[2..], ["SELECT", "    t.[id] AS [id]", "FROM [sales].[orders] AS t", "WHERE 1 = 0"]);
+}
+
+#[test]
+fn a_text_is_known_by_its_digest_and_a_hand_in_it_is_seen() {
+    let managed = Managed { schema: name("axon"), roles: RoleTest::IsRoleMember, delimiters: None };
+    let text = |verb| secure_view(&body("orders"), verb, managed).into_string();
+    let (made, altered) = (shown_text(&text(ViewVerb::Create)), shown_text(&text(ViewVerb::Alter)));
+    assert_eq!(made, altered, "a catalog shows both as CREATE, and some with other line ends");
+    assert_eq!(made, shown_text(&format!("{}\r\n", text(ViewVerb::Create).replace('\n', "\r\n"))));
+    assert!(made.made && made.intact);
+    let by_hand = shown_text(&text(ViewVerb::Create).replace(" = 1", " = 0"));
+    assert!(by_hand.made && !by_hand.intact && by_hand.digest != made.digest);
+    let other = shown_text("CREATE VIEW [secure].[orders] AS SELECT 1 AS x");
+    assert!(!other.made && !other.intact);
+    let closed = closed_view(body("orders").name, ViewVerb::Alter);
+    assert!(shown_text(closed.as_str()).intact && !closed.as_str().contains("FROM"));
+}
+
+#[test]
+fn a_profile_in_one_string_is_still_one_semi_join() {
+    let delimiters = axon_mapping::views::Delimiters::new('|', ':', ',');
+    let managed = Managed { schema: name("axon"), roles: RoleTest::IsRoleMember, delimiters };
+    insta::assert_snapshot!(secure_view(&body("orders"), ViewVerb::Create, managed).as_str());
 }

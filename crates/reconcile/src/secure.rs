@@ -1,0 +1,14 @@
+//! Secure views as a target holds them: the steps that make them, the metadata that they read, and what was seen of both.
+//!
+//! A plan about permissions knows nothing of views, since a view gives nobody anything by itself: grants on it do. Its steps
+//! stand in the same plan, in an order of their own: what closes first, then what views stand on, then views.
+
+mod metadata;
+mod seen;
+mod step;
+mod when;
+
+pub use metadata::{Delimiters, ManagedTable, Metadata, ProfileRow};
+pub use seen::{BaseTable, FoundView, ViewText, ViewsAsked, ViewsThere};
+pub use step::SecureStep;
+pub use when::put_into;

@@ -1,0 +1,103 @@
+//! What views know of their readers, and where it stands.
+
+use std::fmt;
+
+use axon_model::SqlName;
+use serde::{Deserialize, Serialize};
+
+/// The managed schema of a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Metadata {
+    /// The schema that holds profiles and keys.
+    pub schema: SqlName,
+    /// A user without a login: owns this schema, the schemas of views, and those of the tables that they show.
+    pub owner: SqlName,
+    /// One string for each person, parted by these; one row for each value without them.
+    pub delimiters: Option<Delimiters>,
+}
+
+/// What stands between the parts of a profile that is one string.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delimiters {
+    /// Between attributes.
+    pub hash: char,
+    /// Between an attribute and its values.
+    pub hash_key: char,
+    /// Between values.
+    pub array: char,
+}
+
+impl Delimiters {
+    /// Three different characters that people can see. Letters and digits would stand in too many values.
+    pub fn new(hash: char, hash_key: char, array: char) -> Option<Self> {
+        let plain = [hash, hash_key, array].iter().all(char::is_ascii_punctuation);
+        let different = hash != hash_key && hash != array && hash_key != array;
+        (plain && different).then_some(Self { hash, hash_key, array })
+    }
+
+    /// Whether a text would be read as more than one.
+    pub fn part(&self, text: &str) -> bool {
+        text.contains([self.hash, self.hash_key, self.array])
+    }
+}
+
+/// A table of the managed schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ManagedTable {
+    /// What people are, as far as some view asks for it.
+    Profile,
+    /// Keys of hashing masks.
+    MaskKeys,
+}
+
+impl ManagedTable {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Profile, Self::MaskKeys];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Profile => "profile",
+            Self::MaskKeys => "mask_keys",
+        }
+    }
+}
+
+impl fmt::Display for ManagedTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// One row of the profile.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ProfileRow {
+    /// Whose.
+    pub principal: SqlName,
+    /// Which attribute.
+    pub attribute: String,
+    /// One value of it, a person's: it stands in no plan that people read, in no log and no record.
+    pub value: String,
+}
+
+impl fmt::Debug for ProfileRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}", self.attribute, self.principal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delimiters_are_three_marks() {
+        assert!(Delimiters::new('|', ':', ',').is_some_and(|by| by.part("a,b") && !by.part("a b")));
+        for (a, b, c) in
+            [('|', '|', ','), ('a', ':', ','), (' ', ':', ','), ('|', '\u{7f}', ','), ('|', ':', 'é')]
+        {
+            assert_eq!(Delimiters::new(a, b, c), None);
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! One step about secure views: one statement, or the two that move one person's profile.
+
+use std::fmt;
+
+use axon_model::SqlName;
+use serde::{Deserialize, Serialize};
+
+use super::{ManagedTable, Metadata, ProfileRow};
+use crate::shape::ObjectName;
+use crate::step::StepKind;
+use crate::view_body::ViewBody;
+
+/// One change of what secure views are made of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "secure")]
+#[expect(missing_docs, reason = "the fields are the words of the statement")]
+pub enum SecureStep {
+    /// `CREATE USER [name] WITHOUT LOGIN`
+    CreateOwner { name: SqlName },
+    /// `CREATE SCHEMA [name] AUTHORIZATION [owner]`
+    CreateSchema { name: SqlName, owner: SqlName },
+    /// `CREATE TABLE` in the managed schema
+    CreateTable { schema: SqlName, table: ManagedTable },
+    /// A random key, which nobody reads but the views.
+    CreateKey { schema: SqlName, id: String },
+    /// One person's rows: what goes, then what comes. The rows are people's own and do not leave this process with a plan.
+    WriteProfile {
+        schema: SqlName,
+        principal: SqlName,
+        #[serde(skip)]
+        remove: Vec<ProfileRow>,
+        #[serde(skip)]
+        add: Vec<ProfileRow>,
+    },
+    /// Rows of many people who have none.
+    FillProfiles {
+        schema: SqlName,
+        people: usize,
+        #[serde(skip)]
+        rows: Vec<ProfileRow>,
+    },
+    /// `CREATE VIEW`
+    CreateView { view: Box<ViewBody>, metadata: Metadata },
+    /// `ALTER VIEW`: grants stay.
+    AlterView { view: Box<ViewBody>, metadata: Metadata },
+    /// `ALTER VIEW` to one that shows nobody anything.
+    CloseView { view: ObjectName, because: String },
+    /// `DROP VIEW`
+    DropView { view: ObjectName },
+}
+
+impl SecureStep {
+    /// Its kind.
+    pub fn kind(&self) -> StepKind {
+        match self {
+            Self::CreateOwner { .. } => StepKind::CreateOwner,
+            Self::CreateSchema { .. } => StepKind::CreateSchema,
+            Self::CreateTable { .. } => StepKind::CreateTable,
+            Self::CreateKey { .. } => StepKind::CreateKey,
+            Self::WriteProfile { .. } | Self::FillProfiles { .. } => StepKind::WriteProfile,
+            Self::CreateView { .. } => StepKind::CreateView,
+            Self::AlterView { .. } => StepKind::AlterView,
+            Self::CloseView { .. } => StepKind::CloseView,
+            Self::DropView { .. } => StepKind::DropView,
+        }
+    }
+
+    /// Whose it is: the person of a profile, else the name of what is made, changed or dropped.
+    pub fn subject(&self) -> SqlName {
+        match self {
+            Self::CreateOwner { name } | Self::CreateSchema { name, .. } => *name,
+            Self::CreateTable { schema, .. }
+            | Self::CreateKey { schema, .. }
+            | Self::FillProfiles { schema, .. } => *schema,
+            Self::WriteProfile { principal, .. } => *principal,
+            Self::CreateView { view, .. } | Self::AlterView { view, .. } => view.name.name,
+            Self::CloseView { view, .. } | Self::DropView { view } => view.name,
+        }
+    }
+
+    /// Whether somebody may see more after it.
+    pub fn gives(&self) -> bool {
+        match self {
+            Self::CreateOwner { .. }
+            | Self::CreateSchema { .. }
+            | Self::CreateTable { .. }
+            | Self::CreateKey { .. }
+            | Self::FillProfiles { .. }
+            | Self::CreateView { .. }
+            // What the text was before is not known to show less.
+            | Self::AlterView { .. } => true,
+            Self::WriteProfile { add, .. } => !add.is_empty(),
+            Self::CloseView { .. } | Self::DropView { .. } => false,
+        }
+    }
+
+    /// The view that it is about.
+    pub fn view(&self) -> Option<ObjectName> {
+        match self {
+            Self::CreateView { view, .. } | Self::AlterView { view, .. } => Some(view.name),
+            Self::CloseView { view, .. } | Self::DropView { view } => Some(*view),
+            Self::CreateOwner { .. }
+            | Self::CreateSchema { .. }
+            | Self::CreateTable { .. }
+            | Self::CreateKey { .. }
+            | Self::WriteProfile { .. }
+            | Self::FillProfiles { .. } => None,
+        }
+    }
+
+    /// Whether it cannot be done before the other one was.
+    pub fn needs(&self, other: &Self) -> bool {
+        let in_schema = |schema: SqlName, owner: Option<SqlName>| match other {
+            Self::CreateSchema { name, .. } => *name == schema,
+            Self::CreateOwner { name } => owner == Some(*name),
+            _ => false,
+        };
+        match self {
+            Self::CreateSchema { owner, .. } => matches!(other, Self::CreateOwner { name } if name == owner),
+            Self::CreateTable { schema, .. } => in_schema(*schema, None),
+            Self::CreateKey { schema, .. } => {
+                in_schema(*schema, None)
+                    || matches!(other, Self::CreateTable { table: ManagedTable::MaskKeys, .. })
+            }
+            Self::WriteProfile { schema, .. } | Self::FillProfiles { schema, .. } => {
+                in_schema(*schema, None)
+                    || matches!(other, Self::CreateTable { table: ManagedTable::Profile, .. })
+            }
+            Self::CreateView { view, metadata } | Self::AlterView { view, metadata } => {
+                in_schema(view.name.schema, Some(metadata.owner))
+                    || matches!(other, Self::CreateTable { .. })
+                    || in_schema(metadata.schema, None)
+            }
+            Self::CreateOwner { .. } | Self::CloseView { .. } | Self::DropView { .. } => false,
+        }
+    }
+}
+
+/// The attributes of some rows and how many of each, without their values.
+struct Attributes<'a>(&'a [ProfileRow]);
+
+impl fmt::Display for Attributes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut counts: std::collections::BTreeMap<&str, usize> = std::collections::BTreeMap::new();
+        for row in self.0 {
+            *counts.entry(&row.attribute).or_default() += 1;
+        }
+        for (i, (attribute, count)) in counts.iter().enumerate() {
+            let comma = if i == 0 { "" } else { ", " };
+            write!(f, "{comma}{count} of {}", axon_model::name::shown(attribute))?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for SecureStep {
+    /// As people read it, everywhere the same, and without a value that is a person's.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CreateOwner { name } => write!(f, "create user {name} without login, the owner of views"),
+            Self::CreateSchema { name, owner } => write!(f, "create schema {name} owned by {owner}"),
+            Self::CreateTable { schema, table } => write!(f, "create table {schema}.{table}"),
+            Self::CreateKey { schema, id } => {
+                write!(f, "create a key in schema {schema} for {}", axon_model::name::shown(id))
+            }
+            Self::WriteProfile { schema, principal, remove, add } => {
+                write!(f, "write the profile of {principal} in schema {schema}")?;
+                if !remove.is_empty() {
+                    write!(f, ", without {}", Attributes(remove))?;
+                }
+                if add.is_empty() { Ok(()) } else { write!(f, ", with {}", Attributes(add)) }
+            }
+            Self::FillProfiles { schema, people, rows } => {
+                write!(f, "write the profiles of {people} people in schema {schema}, {} rows", rows.len())
+            }
+            Self::CreateView { view, metadata: _ } => write!(f, "create view {view}"),
+            Self::AlterView { view, metadata: _ } => write!(f, "alter view {view}"),
+            Self::CloseView { view, because } => write!(f, "close view {view}: {because}"),
+            Self::DropView { view } => write!(f, "drop view {view}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> SqlName {
+        SqlName::parse(text).unwrap()
+    }
+
+    #[test]
+    fn no_text_and_no_json_of_a_profile_step_holds_a_value() {
+        let row = |attribute: &str, value: &str| ProfileRow {
+            principal: name("kim"),
+            attribute: attribute.into(),
+            value: value.into(),
+        };
+        let step = SecureStep::WriteProfile {
+            schema: name("axon"),
+            principal: name("kim"),
+            remove: vec![row("region", "secret-1")],
+            add: vec![row("region", "secret-2"), row("@group", "secret-3")],
+        };
+        assert_eq!(
+            step.to_string(),
+            "write the profile of kim in schema axon, without 1 of region, with 1 of @group, 1 of region"
+        );
+        let fill = SecureStep::FillProfiles {
+            schema: name("axon"),
+            people: 1,
+            rows: vec![row("region", "secret-4")],
+        };
+        for step in [step, fill] {
+            let json = serde_json::to_string(&step).unwrap();
+            assert!(!format!("{step} {step:?} {json}").contains("secret"), "{step:?} {json}");
+        }
+    }
+
+    #[test]
+    fn a_table_waits_for_its_schema_and_a_schema_for_its_owner() {
+        let owner = SecureStep::CreateOwner { name: name("o") };
+        let schema = SecureStep::CreateSchema { name: name("axon"), owner: name("o") };
+        let table = SecureStep::CreateTable { schema: name("axon"), table: ManagedTable::Profile };
+        assert!(schema.needs(&owner) && table.needs(&schema) && !owner.needs(&schema));
+        let drop = SecureStep::DropView { view: ObjectName { schema: name("s"), name: name("v") } };
+        assert!(!drop.needs(&schema) && !drop.gives());
+    }
+}

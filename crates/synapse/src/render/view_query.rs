@@ -1,0 +1,150 @@
+//! The texts that ask for views, for the tables that they show, and for what they read.
+
+use std::fmt::Write as _;
+
+use axon_model::SqlName;
+use axon_reconcile::ObjectName;
+
+use super::Sql;
+use super::query::{Query, batch};
+use super::quote::{Bracketed, Value};
+
+/// ` AND s.name IN (…)`; nothing, where all schemas are meant. Names are bound from the given number on.
+fn among(schemas: Option<&[SqlName]>, binds: &mut Vec<SqlName>) -> String {
+    let Some(schemas) = schemas else { return String::new() };
+    if schemas.is_empty() {
+        return " AND 1 = 0".to_owned();
+    }
+    let mut text = " AND s.name IN (".to_owned();
+    for (i, name) in schemas.iter().enumerate() {
+        binds.push(*name);
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{}@P{}", if i == 0 { "" } else { ", " }, binds.len());
+    }
+    text.push(')');
+    text
+}
+
+/// Columns of tables with their types, and their owners.
+const TABLE_COLUMNS: &str = "SELECT s.name, o.name, p.name, c.name, y.name, c.max_length, c.precision, c.scale \
+    FROM sys.objects o JOIN sys.schemas s ON s.schema_id = o.schema_id JOIN sys.columns c ON c.object_id = o.object_id \
+    JOIN sys.types y ON y.user_type_id = c.user_type_id \
+    LEFT JOIN sys.database_principals p ON p.principal_id = COALESCE(o.principal_id, s.principal_id)";
+
+/// Tables, views, the owner, and the tables of the managed schema.
+pub(crate) fn views(
+    bases: Option<&[SqlName]>,
+    schemas: Option<&[SqlName]>,
+    owner: SqlName,
+    managed: SqlName,
+) -> Query {
+    let mut binds = vec![owner, managed];
+    let tables = format!(
+        "{TABLE_COLUMNS} WHERE o.type = 'U'{} ORDER BY o.object_id, c.column_id",
+        among(bases, &mut binds)
+    );
+    let views = format!(
+        "SELECT s.name, o.name, m.definition, p.name FROM sys.objects o JOIN sys.schemas s ON s.schema_id = o.schema_id \
+         LEFT JOIN sys.sql_modules m ON m.object_id = o.object_id \
+         LEFT JOIN sys.database_principals p ON p.principal_id = o.principal_id WHERE o.type = 'V'{}",
+        among(schemas, &mut binds)
+    );
+    batch(
+        &[
+            tables,
+            views,
+            "SELECT u.type, u.authentication_type FROM sys.database_principals u WHERE u.name = @P1".into(),
+            "SELECT o.name FROM sys.objects o JOIN sys.schemas s ON s.schema_id = o.schema_id \
+             WHERE s.name = @P2 AND o.type = 'U'"
+                .into(),
+        ],
+        binds,
+    )
+}
+
+/// Whether the pool keeps results to give them out again.
+pub(crate) fn result_set_caching() -> Query {
+    batch(
+        &["SELECT d.is_result_set_caching_on FROM sys.databases d WHERE d.name = DB_NAME()".into()],
+        Vec::new(),
+    )
+}
+
+/// Ids of keys, and all profiles.
+pub(crate) fn metadata(schema: SqlName) -> Query {
+    let schema = Bracketed(schema);
+    batch(
+        &[
+            format!("SELECT k.[id] FROM {schema}.[mask_keys] AS k"),
+            format!("SELECT p.[principal], p.[attribute], p.[value] FROM {schema}.[profile] AS p"),
+        ],
+        Vec::new(),
+    )
+}
+
+/// Columns of one table with their types.
+pub(crate) fn table(name: ObjectName) -> Query {
+    batch(
+        &[format!(
+            "{TABLE_COLUMNS} WHERE o.type = 'U' AND s.name = @P1 AND o.name = @P2 ORDER BY c.column_id"
+        )],
+        vec![name.schema, name.name],
+    )
+}
+
+/// The text of one view.
+pub(crate) fn view_text(name: ObjectName) -> Query {
+    batch(
+        &["SELECT m.definition FROM sys.objects o JOIN sys.schemas s ON s.schema_id = o.schema_id \
+           LEFT JOIN sys.sql_modules m ON m.object_id = o.object_id \
+           WHERE o.type = 'V' AND s.name = @P1 AND o.name = @P2"
+            .into()],
+        vec![name.schema, name.name],
+    )
+}
+
+/// Whether a user without a login is there, by this name.
+pub(crate) fn owner(name: SqlName) -> Query {
+    batch(&["SELECT u.type FROM sys.database_principals u WHERE u.name = @P1".into()], vec![name])
+}
+
+/// The owner of a schema.
+pub(crate) fn schema_owner(name: SqlName) -> Query {
+    batch(
+        &["SELECT p.name FROM sys.schemas s LEFT JOIN sys.database_principals p ON p.principal_id = s.principal_id \
+           WHERE s.name = @P1"
+            .into()],
+        vec![name],
+    )
+}
+
+/// Whether a key is there.
+pub(crate) fn key(schema: SqlName, id: &str) -> Query {
+    batch(
+        &[format!(
+            "SELECT k.[id] FROM {}.[mask_keys] AS k WHERE k.[id] {} = {}",
+            Bracketed(schema),
+            super::view::EXACTLY,
+            Value(id)
+        )],
+        Vec::new(),
+    )
+}
+
+/// The profiles of some people.
+pub(crate) fn profiles(schema: SqlName, people: &[SqlName]) -> Query {
+    let mut text = format!(
+        "SELECT p.[principal], p.[attribute], p.[value] FROM {}.[profile] AS p WHERE p.[principal] IN (",
+        Bracketed(schema)
+    );
+    for (i, name) in people.iter().enumerate() {
+        let _ = write!(text, "{}{}", if i == 0 { "" } else { ", " }, Value(name.as_str()));
+    }
+    text.push(')');
+    batch(&[text], Vec::new())
+}
+
+/// A batch that gives no rows.
+pub(crate) fn drop_view(name: ObjectName) -> Sql {
+    Sql(format!("DROP VIEW {}.{}", Bracketed(name.schema), Bracketed(name.name)))
+}

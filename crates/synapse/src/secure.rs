@@ -1,0 +1,45 @@
+//! Secure views in a pool: their statements, how they are applied, and what is read of them.
+
+mod inspect;
+mod perform;
+mod seen;
+
+use axon_reconcile::SecureStep;
+use axon_reconcile::secure::Metadata;
+
+use crate::render::{self, Discreet, Managed, RoleTest, ViewVerb};
+use crate::statement::Work;
+
+pub(crate) use inspect::inspect;
+pub(crate) use perform::{make_key, perform};
+pub(crate) use seen::{digest, in_force};
+
+/// How a view's text reads the metadata.
+pub(crate) fn managed(metadata: &Metadata) -> Managed {
+    Managed { schema: metadata.schema, roles: RoleTest::IsRoleMember, delimiters: metadata.delimiters }
+}
+
+/// The statements of one step.
+pub(crate) fn work(step: &SecureStep) -> Work {
+    let plain = |sql| vec![Discreet::plain(sql)];
+    Work::Secure(match step {
+        SecureStep::CreateOwner { name } => plain(render::create_owner(*name)),
+        SecureStep::CreateSchema { name, owner } => plain(render::create_schema(*name, *owner)),
+        SecureStep::CreateTable { schema, table } => plain(render::create_table(*schema, *table)),
+        SecureStep::CreateKey { schema, id } => return Work::Key { schema: *schema, id: id.clone() },
+        SecureStep::WriteProfile { schema, principal, remove, add } => {
+            let mut all = render::delete_rows(*schema, *principal, remove);
+            all.extend(render::insert_rows(*schema, add));
+            all
+        }
+        SecureStep::FillProfiles { schema, people: _, rows } => render::insert_rows(*schema, rows),
+        SecureStep::CreateView { view, metadata } => {
+            plain(render::secure_view(view, ViewVerb::Create, managed(metadata)))
+        }
+        SecureStep::AlterView { view, metadata } => {
+            plain(render::secure_view(view, ViewVerb::Alter, managed(metadata)))
+        }
+        SecureStep::CloseView { view, because: _ } => plain(render::closed_view(*view, ViewVerb::Alter)),
+        SecureStep::DropView { view } => plain(render::view_query::drop_view(*view)),
+    })
+}

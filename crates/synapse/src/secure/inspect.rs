@@ -1,0 +1,134 @@
+//! Reading what stands there of secure views.
+
+use std::collections::BTreeSet;
+
+use axon_model::SqlName;
+use axon_reconcile::secure::{BaseTable, FoundView, ManagedTable, ProfileRow};
+use axon_reconcile::{ColumnType, Glob, ObjectName, ViewsAsked, ViewsThere};
+use tiberius::Row;
+
+use crate::catalog::{number, text};
+use crate::connect::Session;
+use crate::error::CallError;
+use crate::render::{shown_text, view_query as ask};
+
+/// Reads all that is asked for, in three round trips at most.
+pub(crate) async fn inspect(session: &mut Session<'_>, asked: &ViewsAsked) -> Result<ViewsThere, CallError> {
+    let mut there = ViewsThere::default();
+    let (bases, schemas) = (plain(&asked.bases), plain(&asked.schemas));
+    let metadata = asked.metadata;
+    let query = ask::views(bases.as_deref(), schemas.as_deref(), metadata.owner, metadata.schema);
+    let mut take = |set: usize, row: &Row| match set {
+        0 => take_column(&mut there, asked, row),
+        1 => take_view(&mut there, asked, row),
+        2 => {
+            // A user without a login authenticates by nothing: 0.
+            there.owner = Some(text(row, 0)?.trim() == "S" && number(row, 1)? == 0);
+            Ok(())
+        }
+        _ => {
+            let name = text(row, 0)?.to_lowercase();
+            there.managed.extend(ManagedTable::ALL.into_iter().filter(|table| table.name() == name));
+            Ok(())
+        }
+    };
+    session.read(&query, &mut take).await?;
+    there.result_set_caching = caching(session).await?;
+    if ManagedTable::ALL.iter().all(|table| there.managed.contains(table)) {
+        let mut take = |set: usize, row: &Row| match set {
+            0 => {
+                there.keys.insert(text(row, 0)?.to_owned());
+                Ok(())
+            }
+            _ => {
+                there.profile.insert(profile_row(row)?);
+                Ok(())
+            }
+        };
+        session.read(&ask::metadata(metadata.schema), &mut take).await?;
+    }
+    Ok(there)
+}
+
+/// Columns of one table; none where it is not there.
+pub(super) async fn columns_of(
+    session: &mut Session<'_>,
+    table: ObjectName,
+) -> Result<Vec<(SqlName, ColumnType)>, CallError> {
+    let mut columns = Vec::new();
+    let mut take = |_: usize, row: &Row| {
+        columns.push(column(row)?);
+        Ok(())
+    };
+    session.read(&ask::table(table), &mut take).await?;
+    Ok(columns)
+}
+
+/// A row of `profile`.
+pub(super) fn profile_row(row: &Row) -> Result<ProfileRow, String> {
+    let principal = SqlName::parse(text(row, 0)?).map_err(|e| format!("a principal of a profile: {e}"))?;
+    Ok(ProfileRow { principal, attribute: text(row, 1)?.to_owned(), value: text(row, 2)?.to_owned() })
+}
+
+/// A pool that does not know the word keeps no results.
+async fn caching(session: &mut Session<'_>) -> Result<Option<bool>, CallError> {
+    let mut on = None;
+    let mut take = |_: usize, row: &Row| {
+        on = Some(number(row, 0)? != 0);
+        Ok(())
+    };
+    match session.read(&ask::result_set_caching(), &mut take).await {
+        Ok(()) => Ok(on),
+        Err(CallError::Refused { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The patterns as names, if none of them has a star.
+fn plain(globs: &[Glob]) -> Option<Vec<SqlName>> {
+    let names: BTreeSet<SqlName> = globs.iter().filter_map(Glob::as_name).collect();
+    globs.iter().all(|glob| glob.as_name().is_some()).then(|| names.into_iter().collect())
+}
+
+fn object(row: &Row) -> Option<ObjectName> {
+    let part = |at| text(row, at).ok().and_then(|text| SqlName::parse(text).ok());
+    Some(ObjectName { schema: part(0)?, name: part(1)? })
+}
+
+fn column(row: &Row) -> Result<(SqlName, ColumnType), String> {
+    let name = SqlName::parse(text(row, 3)?).map_err(|e| e.to_string())?;
+    let byte = |at| u8::try_from(number(row, at)?).map_err(|_| format!("column {at} is out of range"));
+    let length: i16 = crate::catalog::small(row, 5)?;
+    Ok((name, ColumnType::from_catalog(text(row, 4)?, length, byte(6)?, byte(7)?)))
+}
+
+fn take_column(there: &mut ViewsThere, asked: &ViewsAsked, row: &Row) -> Result<(), String> {
+    // What no map can name is no table of a view.
+    let Some(table) = object(row) else { return Ok(()) };
+    if !asked.bases.iter().any(|glob| glob.matches(table.schema)) {
+        return Ok(());
+    }
+    let owner = text(row, 2).ok().and_then(|text| SqlName::parse(text).ok());
+    let found = there.tables.entry(table).or_insert(BaseTable { owner, columns: Vec::new() });
+    // A column that no map can name is shown to nobody.
+    if let Ok(column) = column(row) {
+        found.columns.push(column);
+    }
+    Ok(())
+}
+
+fn take_view(there: &mut ViewsThere, asked: &ViewsAsked, row: &Row) -> Result<(), String> {
+    let Some(view) = object(row) else { return Ok(()) };
+    if !asked.schemas.iter().any(|glob| glob.matches(view.schema)) {
+        return Ok(());
+    }
+    let shown = text(row, 2).ok().map(shown_text);
+    let found = FoundView {
+        made: shown.as_ref().is_some_and(|shown| shown.made),
+        intact: shown.as_ref().is_some_and(|shown| shown.intact),
+        digest: shown.map(|shown| shown.digest),
+        owner: text(row, 3).ok().and_then(|text| SqlName::parse(text).ok()),
+    };
+    there.views.insert(view, found);
+    Ok(())
+}
