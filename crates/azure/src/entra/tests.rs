@@ -8,6 +8,9 @@ const TWIN: &str = "bbbbbbbb-0000-0000-0000-000000000002";
 const LOADER: &str = "cccccccc-0000-0000-0000-000000000001";
 const CLIENT: &str = "dddddddd-0000-0000-0000-000000000001";
 
+const RUNNER: &str = "cccccccc-0000-0000-0000-000000000002";
+const ACTIVE: &str = "dddddddd-0000-0000-0000-000000000002";
+
 fn missing() -> Reply {
     Reply::status(404, r#"{"error":{"code":"Request_ResourceNotFound","message":"Resource does not exist"}}"#)
 }
@@ -45,6 +48,25 @@ fn answers(request: &Request) -> Reply {
             Reply::ok(&format!(r#"{{"value":[{}]}}"#, group(TWIN, true)))
         }
         ("GET", "/v1.0/groups" | "/v1.0/users", _) => Reply::ok(r#"{"value":[]}"#),
+        ("GET", "/v1.0/directory/deletedItems/microsoft.graph.user", "endsWith(userPrincipalName,'gone@acme.com')") => {
+            let own = KIM.replace('-', "");
+            Reply::ok(&format!(
+                r#"{{"value":[{{"id":"{KIM}","userPrincipalName":"{own}gone@acme.com","deletedDateTime":"2026-11-20T08:00:00Z"}},
+                   {{"id":"{TWIN}","userPrincipalName":"not.gone@acme.com"}}]}}"#
+            ))
+        }
+        ("GET", "/v1.0/directory/deletedItems/microsoft.graph.group", "displayName eq 'SG-Old'") => {
+            Reply::ok(&format!(r#"{{"value":[{{"id":"{TEAM}","deletedDateTime":"2026-11-21T08:00:00Z"}}]}}"#))
+        }
+        ("GET", path, _) if path == format!("/v1.0/directory/deletedItems/{TWIN}") => {
+            Reply::ok(&format!(r#"{{"id":"{TWIN}","deletedDateTime":"2026-11-19T08:00:00Z"}}"#))
+        }
+        ("GET", path, _) if path == format!("/v1.0/servicePrincipals(appId='{ACTIVE}')") => {
+            Reply::ok(&format!(r#"{{"id":"{RUNNER}","appId":"{ACTIVE}","displayName":"runner"}}"#))
+        }
+        ("POST", "/v1.0/directoryObjects/getByIds", _) if request.body.contains(RUNNER) => Reply::ok(&format!(
+            r##"{{"value":[{{"@odata.type":"#microsoft.graph.servicePrincipal","id":"{RUNNER}","appId":"{ACTIVE}","displayName":"runner"}}]}}"##
+        )),
         ("GET", path, _) if path == format!("/v1.0/servicePrincipals(appId='{CLIENT}')") => {
             Reply::ok(&format!(
                 r#"{{"id":"{LOADER}","appId":"{CLIENT}","displayName":"loader","accountEnabled":false}}"#
@@ -87,6 +109,8 @@ async fn people_groups_and_service_identities_are_found_and_doubts_are_sentences
         Clue::Group("List".into()),
         Clue::Group("None\u{202e}".into()),
         Clue::Group("Half".into()),
+        Clue::Person("gone@acme.com".into()),
+        Clue::Group("SG-Old".into()),
         Clue::Client(CLIENT.parse().unwrap()),
     ] {
         lines.push(told(&entra, clue).await);
@@ -112,18 +136,18 @@ async fn what_was_found_is_kept_for_an_hour_and_what_was_not_for_a_minute() {
         entra.find(&kim).await.unwrap();
         entra.find(&nobody).await.unwrap();
     }
-    assert_eq!(server.seen().len(), 2);
+    assert_eq!(server.seen().len(), 3, "of whom there is nobody it is asked whether somebody was deleted");
     clock.advance(time::Duration::minutes(2));
     let (_, at) = entra.find(&kim).await.unwrap();
     assert_eq!(at, NOW, "the answer has its age");
     entra.find(&nobody).await.unwrap();
-    assert_eq!(server.seen().len(), 3);
+    assert_eq!(server.seen().len(), 5);
     clock.advance(time::Duration::hours(1));
     entra.find(&kim).await.unwrap();
-    assert_eq!(server.seen().len(), 4);
+    assert_eq!(server.seen().len(), 6);
     entra.forget(KIM.parse().unwrap());
     entra.find(&kim).await.unwrap();
-    assert_eq!(server.seen().len(), 5);
+    assert_eq!(server.seen().len(), 7);
 }
 
 #[tokio::test]
@@ -158,4 +182,36 @@ async fn where_graph_is_not_permitted_it_says_what_to_grant() {
     clock.advance(DENIED);
     told(&entra, Clue::Group("SG-Data".into())).await;
     assert_eq!(server.seen().len(), 2);
+}
+
+#[tokio::test]
+async fn client_ids_and_object_ids_are_told_apart() {
+    let server = Server::start(answers).await;
+    let entra = entra(&server, clock(NOW));
+    let ids = |client: Option<&str>, object: Option<&str>| ServiceIds {
+        name: "runner".into(),
+        client_id: client.map(|id| id.parse().unwrap()),
+        object_id: object.map(|id| id.parse().unwrap()),
+    };
+    let mut told = Vec::new();
+    for ids in [
+        ids(Some(ACTIVE), None),
+        ids(None, Some(RUNNER)),
+        ids(Some(ACTIVE), Some(RUNNER)),
+        // The one where the other belongs.
+        ids(Some(RUNNER), None),
+        ids(None, Some(ACTIVE)),
+        ids(Some(CLIENT), Some(RUNNER)),
+        // Disabled, of another kind, deleted, never there.
+        ids(Some(CLIENT), None),
+        ids(None, Some(KIM)),
+        ids(None, Some(TWIN)),
+        ids(None, Some(TEAM)),
+    ] {
+        told.push(match entra.service_identity(&ids).await.unwrap() {
+            Ok(entry) => entry.told(),
+            Err(why) => why,
+        });
+    }
+    insta::assert_snapshot!("service_ids", told.join("\n"));
 }
