@@ -3,6 +3,7 @@
 mod claims;
 mod few;
 mod joins;
+mod moved;
 mod settle;
 mod touched;
 
@@ -13,10 +14,11 @@ use axon_model::{
     AccessRequest, AccessRequestId, Asked, Delta, Directory, GroupId, RecordSeq, SqlName, UserId,
 };
 use axon_reconcile::{
-    Grant, GrantKey, GrantState, Graph, ManagedPrincipals, Permission, Role, Scope, Securable, Shape,
+    Grant, GrantKey, GrantState, Graph, ManagedPrincipals, Permission, Role, Scope, Securable, Shape, Ties,
 };
 use time::OffsetDateTime;
 
+pub use moved::Moved;
 pub use touched::Touched;
 
 use crate::beside::Beside;
@@ -60,6 +62,9 @@ pub struct Evaluator {
     /// Names that do not get some roles, since a rule separates them.
     separated: BTreeMap<SqlName, Vec<Pending>>,
     next_change: Option<OffsetDateTime>,
+    moved: Moved,
+    /// The index of the graph, once somebody asked for it.
+    ties: Option<Ties>,
 }
 
 impl Evaluator {
@@ -93,6 +98,8 @@ impl Evaluator {
             settled: BTreeSet::new(),
             separated: BTreeMap::new(),
             next_change: None,
+            moved: Moved::default(),
+            ties: None,
         })
     }
 
@@ -103,6 +110,7 @@ impl Evaluator {
         self.withheld.clear();
         self.separated.clear();
         self.graph = Graph::default();
+        self.all_moved();
         self.scope.untouchable =
             reserved::untouchable().chain(self.around.untouchable.iter().copied()).collect();
         self.scope.principals = if self.target.manage.every_external {
@@ -501,6 +509,7 @@ impl Evaluator {
         self.graph.grants = all.grants;
         self.direct = all.direct;
         self.waiting = all.waiting;
+        self.all_moved();
     }
 
     fn holding_at(&self, now: OffsetDateTime) -> Vec<bool> {
@@ -527,6 +536,7 @@ impl Evaluator {
         for name in &gone {
             self.around.known.insert(*name);
             self.manage(*name);
+            self.name_moved(*name);
         }
         gone
     }

@@ -60,7 +60,7 @@ pub use chain::Link;
 pub use check::{Finding, Lint, Severity, check};
 pub use desired::{Desired, Surroundings, UnknownTarget, desired};
 pub use diagnostic::{Chapter, Diagnostic, Diagnostics, Fault};
-pub use evaluator::{Evaluator, Touched};
+pub use evaluator::{Evaluator, Moved, Touched};
 pub use explain::{Explanation, Question, explain};
 pub use grant::GrantLine;
 pub use guards::GuardRules;

@@ -14,9 +14,11 @@ use crate::wave::{LeaseProof, Wave};
 pub mod budget;
 mod gate;
 pub mod reason;
+mod tally;
 
 pub use budget::{History, Past, RemovalBudget};
 pub use reason::{Class, Reason};
+pub use tally::{Tally, Totals};
 
 /// How far Axon may go in a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -101,7 +103,14 @@ pub fn admit_but(
     now: OffsetDateTime,
     against: &dyn Fn(&Step) -> Option<Reason>,
 ) -> Admitted {
-    admit_with(plan, sides, guards, history, now, &Known { against, released: &|_, _| false, announced: 0 })
+    admit_with(
+        plan,
+        sides,
+        guards,
+        history,
+        now,
+        &Known { against, released: &|_, _| false, announced: 0, totals: None },
+    )
 }
 
 /// What is known of steps besides the guards.
@@ -112,6 +121,8 @@ pub struct Known<'a> {
     pub released: &'a dyn Fn(&Step, Class) -> bool,
     /// How many more leavers were announced for this window.
     pub announced: u64,
+    /// What budgets are percentages of, where the sides are only a part of all.
+    pub totals: Option<Totals>,
 }
 
 /// The same, where persons released some steps.

@@ -22,20 +22,51 @@ pub struct Tied<'a> {
     pub ties: &'a Ties,
 }
 
+/// The names that a part is asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Concerned {
+    /// Whoever may differ: whoever is below a role among them belongs to the part too.
+    pub differ: BTreeSet<SqlName>,
+    /// Whoever differs in what no step can or may change: only they themselves are looked at.
+    pub told: BTreeSet<SqlName>,
+}
+
 /// The part of both sides that concerns these names.
 pub fn focus(desired: Tied, actual: Tied, scope: &Scope, names: &BTreeSet<SqlName>) -> Sides {
-    let around = Around::new(desired, actual, names);
-    let mut sides = Sides {
-        desired: around.part(desired),
-        actual: around.part(actual),
-        scope: Scope { principals: ManagedPrincipals::External, ..scope.clone() },
+    part(desired, actual, scope, names, &BTreeSet::new())
+}
+
+/// The same, where some of the names differ only in what no step changes.
+pub fn focus_on(desired: Tied, actual: Tied, scope: &Scope, concerned: &Concerned) -> Sides {
+    part(desired, actual, scope, &concerned.differ, &concerned.told)
+}
+
+fn part(
+    desired: Tied,
+    actual: Tied,
+    scope: &Scope,
+    names: &BTreeSet<SqlName>,
+    told: &BTreeSet<SqlName>,
+) -> Sides {
+    let around = Around::new(desired, actual, names, told);
+    let Scope { roles, named_roles, schemas, principals, untouchable } = scope;
+    let (wanted, there) = (around.part(desired), around.part(actual));
+    // Of a hundred thousand managed names only those are copied that occur.
+    let principals = match principals {
+        ManagedPrincipals::External => ManagedPrincipals::External,
+        ManagedPrincipals::Mapped(managed) => {
+            let among = wanted.principals.keys().chain(there.principals.keys()).chain(names).chain(told);
+            ManagedPrincipals::Mapped(among.filter(|name| managed.contains(name)).copied().collect())
+        }
     };
-    if let ManagedPrincipals::Mapped(managed) = &scope.principals {
-        let among = sides.desired.principals.keys().chain(sides.actual.principals.keys()).chain(names);
-        let managed = among.filter(|name| managed.contains(name)).copied().collect();
-        sides.scope.principals = ManagedPrincipals::Mapped(managed);
-    }
-    sides
+    let scope = Scope {
+        roles: roles.clone(),
+        named_roles: named_roles.clone(),
+        schemas: schemas.clone(),
+        principals,
+        untouchable: untouchable.clone(),
+    };
+    Sides { desired: wanted, actual: there, scope }
 }
 
 /// Whoever belongs to the part.
@@ -49,9 +80,10 @@ struct Around {
 }
 
 impl Around {
-    fn new(desired: Tied, actual: Tied, names: &BTreeSet<SqlName>) -> Self {
+    fn new(desired: Tied, actual: Tied, names: &BTreeSet<SqlName>, told: &BTreeSet<SqlName>) -> Self {
         let mut nodes = with_those_below(desired.graph, actual.graph, names);
-        for name in names {
+        nodes.extend(told);
+        for name in names.iter().chain(told) {
             let wanted = desired.graph.principals.get(name).and_then(|principal| principal.sid.as_ref());
             nodes.extend(wanted.into_iter().flat_map(|sid| actual.ties.holders_of(sid)));
         }
@@ -87,8 +119,9 @@ impl Around {
             part.roles.extend(role.map(|(name, role)| (*name, role.clone())));
         }
         for name in &self.nodes {
-            let roles = ties.roles_of(graph, *name);
-            part.members.extend(roles.map(|role| Membership { role, member: *name }));
+            // As the graph spells them: names that compare equal may be spelled in several ways.
+            let memberships = ties.roles_of(graph, *name).map(|role| Membership { role, member: *name });
+            part.members.extend(memberships.filter_map(|membership| graph.members.get(&membership)));
             part.grants.extend(graph.grants_of(*name).map(|(key, row)| (*key, row.clone())));
         }
         let rows = self.rows.iter().filter_map(|key| graph.grants.get_key_value(key));

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::diff::{Needed, diff};
 use crate::finding::Finding;
-use crate::focus::{Tied, focus, with_those_below};
+use crate::focus::{Concerned, Tied, focus, with_those_below};
 use crate::order::order;
 use crate::scope::Sides;
 use crate::step::Step;
@@ -52,6 +52,15 @@ impl Plan {
     /// Whether there is nothing to do. Findings may be left.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
+    }
+
+    /// Whom it is about: a plan over these, and whoever changed since, is the next whole plan. None where that cannot be told.
+    pub fn concerned(&self) -> Option<Concerned> {
+        let mut told = BTreeSet::new();
+        for finding in &self.findings {
+            told.extend(finding.names()?);
+        }
+        Some(Concerned { differ: self.steps.iter().map(|planned| planned.step.subject()).collect(), told })
     }
 }
 

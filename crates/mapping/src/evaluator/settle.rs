@@ -34,6 +34,7 @@ impl Wanted {
 impl Evaluator {
     /// Puts into the graph what those who claim a name get under it.
     pub(super) fn settle(&mut self, name: SqlName) {
+        self.name_moved(name);
         self.graph.principals.remove(&name);
         self.withheld.remove(&name);
         self.settled.insert(name);
@@ -66,6 +67,8 @@ impl Evaluator {
         let roles = joined.iter().filter_map(|number| self.view.joined.get(*number));
         self.graph.members.extend(roles.map(|role| Membership { role: *role, member }));
         let stands = self.stands(&wanted);
+        let keys: Vec<GrantKey> = stands.keys().copied().collect();
+        self.tie(member, wanted.sid.as_ref(), &joined, &keys);
         self.graph.grants.extend(stands);
         self.graph.principals.insert(member, wanted.principal());
         self.claims.put_joined(name, joined);
