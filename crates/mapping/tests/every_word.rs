@@ -18,13 +18,15 @@ const NOT_TOLD: &[(&str, &str)] = &[
     ("a target of kind {} holds no role of the map", "asked for by nobody where roles are assigned"),
     ("Made by Axon from its role map", "the description of a role in Azure"),
     ("lower(), upper(), before('@')", "a list of words"),
+    ("CONTROL covers every permission", "CONTROL is told as what covers a line"),
     ("an administrator can be acted as", "no line of a map gives IMPERSONATE"),
     ("auth `{}` of target `{}`", "every way in is put in force"),
     ("{permission} cannot be given", "said of permissions that only a catalog shows, and no line can name"),
 ];
 
-/// The descriptions of the schema: a test holds the generated file against them.
-const OF_THE_SCHEMA: &str = "schema.rs";
+/// Files that are not read: a test holds the generated schema against its descriptions, and the compiler of views, which is not
+/// in force, has golden files of its own faults.
+const NOT_READ: [&str; 2] = ["schema.rs", "views"];
 
 /// Files in which literals are names of roles of the cloud.
 const OF_NAMES: [&str; 2] = ["grant/assigned.rs", "check/powers.rs"];
@@ -110,8 +112,11 @@ fn every_sentence_stands_in_a_golden_file() {
     files.retain(|path| path.extension().is_some_and(|extension| extension == "rs"));
     files.sort();
     let (mut missing, mut seen) = (Vec::new(), 0);
-    for path in files.iter().filter(|path| !path.ends_with(Path::new("src").join(OF_THE_SCHEMA))) {
+    for path in &files {
         let name = path.strip_prefix(root.join("src")).unwrap().display().to_string();
+        if NOT_READ.iter().any(|begins| name.starts_with(begins)) {
+            continue;
+        }
         for (line, text) in literals(&fs::read_to_string(path).unwrap()) {
             let parts = parts(&text);
             let words: usize =
