@@ -123,6 +123,8 @@ pub struct Deleted {
     pub groups: Vec<DirectoryGroup>,
     /// Applications.
     pub apps: Vec<DirectoryApp>,
+    /// When, by object id; who is left out has no such instant.
+    pub at: std::collections::BTreeMap<String, String>,
 }
 
 fn yes() -> bool {

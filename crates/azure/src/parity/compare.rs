@@ -249,8 +249,7 @@ impl<'d> Index<'d> {
         }
         if nested > 0 {
             found.notes.push(format!(
-                "{nested} groups inside {title} were not pushed: {} sends the direct members of assigned groups only",
-                self.there
+                "groups inside {title} that were not pushed: {nested}; only direct members of assigned groups are sent"
             ));
         }
         let here: BTreeSet<MemberKind> = self.directory.members(group.id).map(|(member, _)| member).collect();

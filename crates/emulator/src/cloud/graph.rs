@@ -43,16 +43,16 @@ pub(super) fn answer(desk: &mut Desk<'_>) -> Reply {
             let (id, more) = ((*id).to_owned(), more.first().map(|more| (*more).to_owned()));
             federated::answer(desk, &id, more.as_deref())
         }
-        ("GET", ["directory", "deletedItems", kind]) => {
-            let Some(kind) = Kind::typed(kind) else { return no_segment(desk, kind) };
-            let deleted = Directory {
-                users: desk.directory.deleted.users.clone(),
-                groups: desk.directory.deleted.groups.clone(),
-                apps: desk.directory.deleted.apps.clone(),
-                ..Directory::default()
-            };
-            collection::list(desk, &all(&deleted, kind))
+        (_, [whole]) if whole.starts_with("applications(appId='") => {
+            let (client, more) = whole.split_once("')/federatedIdentityCredentials").unwrap_or((whole, "x"));
+            let client = client.trim_start_matches("applications(appId='").to_owned();
+            let registration = desk.directory.app(&client).and_then(|app| app.registration_id.clone());
+            match (registration, more) {
+                (Some(id), "") => federated::answer(desk, &id, None),
+                _ => missing(desk, &client),
+            }
         }
+        ("GET", ["directory", "deletedItems", kind]) => deleted_items(desk, kind),
         ("GET", ["directoryObjects", id]) => {
             let found = Kind::ALL
                 .iter()
@@ -68,6 +68,31 @@ pub(super) fn answer(desk: &mut Desk<'_>) -> Reply {
             "Specified HTTP method is not allowed for the request target.",
         ),
     }
+}
+
+/// Deleted objects of a kind, or the one of an id. People are named with their object id before the UPN.
+fn deleted_items(desk: &Desk<'_>, which: &str) -> Reply {
+    let mut deleted = Directory {
+        users: desk.directory.deleted.users.clone(),
+        groups: desk.directory.deleted.groups.clone(),
+        apps: desk.directory.deleted.apps.clone(),
+        ..Directory::default()
+    };
+    deleted.deleted.at = desk.directory.deleted.at.clone();
+    for user in &mut deleted.users {
+        user.upn = format!("{}{}", user.object_id.replace('-', ""), user.upn);
+    }
+    if let Some(kind) = Kind::typed(which) {
+        return collection::list(desk, &all(&deleted, kind));
+    }
+    let every = Kind::ALL.into_iter().flat_map(|kind| all(&deleted, kind));
+    let found = every.into_iter().find(|entry| entry.id().eq_ignore_ascii_case(which));
+    let Some(entry) = found else { return missing(desk, which) };
+    let mut shown = entry.shown(desk.request.parameter("$select").as_deref());
+    if let Some(at) = deleted.deleted.at.get(entry.id()) {
+        shown["deletedDateTime"] = at.as_str().into();
+    }
+    Reply::ok(&shown)
 }
 
 fn read(desk: &Desk<'_>, collection: &str, rest: &[&str]) -> Reply {

@@ -11,6 +11,7 @@ enum Test {
     Equal(String, Value),
     NotEqual(String, Value),
     StartsWith(String, String),
+    EndsWith(String, String),
     In(String, Vec<Value>),
 }
 
@@ -64,6 +65,9 @@ impl Filter {
             Test::StartsWith(name, head) => {
                 value(name).as_str().is_some_and(|own| own.to_lowercase().starts_with(&head.to_lowercase()))
             }
+            Test::EndsWith(name, tail) => {
+                value(name).as_str().is_some_and(|own| own.to_lowercase().ends_with(&tail.to_lowercase()))
+            }
             Test::In(name, all) => all.iter().any(|wanted| equal(value(name), wanted)),
         };
         if self.any { self.tests.iter().any(holds) } else { self.tests.iter().all(holds) }
@@ -87,9 +91,11 @@ fn test(rest: &mut &[Token]) -> Option<Test> {
             Token::Text(head),
             Token::Mark(')'),
             more @ ..,
-        ] if call == "startswith" || call == "startsWith" => {
+        ] if ["startswith", "endswith"].contains(&call.to_lowercase().as_str()) => {
             *rest = more;
-            Some(Test::StartsWith(name.clone(), head.clone()))
+            let (name, text) = (name.clone(), head.clone());
+            let begins = call.eq_ignore_ascii_case("startswith");
+            Some(if begins { Test::StartsWith(name, text) } else { Test::EndsWith(name, text) })
         }
         [Token::Word(name), Token::Word(operator), Token::Mark('('), more @ ..] if operator == "in" => {
             let (name, mut values) = (name.clone(), Vec::new());
@@ -186,6 +192,8 @@ mod tests {
             ("displayName ne 'x' and accountEnabled eq false", true),
             ("displayName eq 'x' or accountEnabled eq true", false),
             ("startswith(displayName,'o''n')", true),
+            ("endsWith(displayName,'(OPS)')", true),
+            ("endsWith(displayName,'o''n')", false),
             ("displayName in ('a', 'o''neil (ops)')", true),
             ("mail eq null", true),
         ] {
