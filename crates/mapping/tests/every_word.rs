@@ -19,14 +19,32 @@ const NOT_TOLD: &[(&str, &str)] = &[
     ("Made by Axon from its role map", "the description of a role in Azure"),
     ("lower(), upper(), before('@')", "a list of words"),
     ("CONTROL covers every permission", "CONTROL is told as what covers a line"),
+    ("strings parted by {} {} {}", "of secure views"),
+    ("views of {owner} read schema {schema}, in {layout}", "of secure views"),
+    ("the reader is in group {}", "of secure views"),
+    ("it does not protect those who stay as they are", "of a proof that fails: never expected"),
+    ("it would give {more}, which is not there", "of a proof that fails: never expected"),
+    (", and {n} steps more", "of a proof that fails: never expected"),
+    (
+        "the map that was made of target `{target}` cannot be read, so nothing is proved {faults}",
+        "of a proof that fails: never expected",
+    ),
+    (
+        "the map that was made of target `{target}` is not proved: {what}",
+        "of a proof that fails: never expected",
+    ),
+    ("does not allow", "a word of differences"),
+    ("allows with data", "a word of differences"),
+    ("does not allow with data", "a word of differences"),
+    (", clear for ", "of secure views"),
     ("an administrator can be acted as", "no line of a map gives IMPERSONATE"),
     ("auth `{}` of target `{}`", "every way in is put in force"),
     ("{permission} cannot be given", "said of permissions that only a catalog shows, and no line can name"),
 ];
 
-/// Files that are not read: a test holds the generated schema against its descriptions, and the compiler of views, which is not
-/// in force, has golden files of its own faults.
-const NOT_READ: [&str; 2] = ["schema.rs", "views"];
+/// Files that are not read: a test holds the generated schema against its descriptions, and what is
+/// said of secure views has golden files of its own.
+const NOT_READ: [&str; 4] = ["schema.rs", "views", "secure_view", "tags.rs"];
 
 /// Files in which literals are names of roles of the cloud.
 const OF_NAMES: [&str; 2] = ["grant/assigned.rs", "check/powers.rs"];
@@ -123,7 +141,7 @@ fn every_sentence_stands_in_a_golden_file() {
                 parts.iter().map(|part| part.split(' ').filter(|w| !w.is_empty()).count()).sum();
             let names =
                 OF_NAMES.contains(&name.as_str()) && text.chars().next().is_some_and(char::is_uppercase);
-            if words < 3 || names || NOT_TOLD.iter().any(|(whole, _)| plain(&text) == *whole) {
+            if words < 3 || names || NOT_TOLD.iter().any(|(whole, _)| plain(&text) == plain(whole)) {
                 continue;
             }
             seen += 1;

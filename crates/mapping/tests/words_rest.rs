@@ -118,6 +118,10 @@ fn of_the_rest_of_a_map() {
             ),
         )
     };
+    let line = |row: &str| {
+        let view = "secure.a: { targets: dw, from: x.y, columns: { a: show }";
+        of(r, &format!("views:\n  {view}, rows: [{{ {row} }}] }}\n"))
+    };
     let many = vec!["1"; 1_200].join(", ");
     let token = "token: { issuer: \"https://i\", audience: a, subject: s, claims: { ref: {} } }";
     let mut told = refused(&[
@@ -132,6 +136,15 @@ fn of_the_rest_of_a_map() {
         ("a way in that is a list", mapping("via: [person]")),
         ("a test of one role", test("user: { userName: k }, roles: r")),
         ("a test of one group", test("user: { userName: k, groups: g }")),
+        ("rows for nobody", line("where: 'a eq 1', for: []")),
+        ("rows of one role for another", line("role: r, for: [r]")),
+        (
+            "an application of one id",
+            of(
+                r,
+                "services: { ci: { principal: x, client_id: 00000000-0000-4000-8000-000000000001, object_id: 00000000-0000-4000-8000-000000000001 } }\n",
+            ),
+        ),
         ("rows in too many values", rows(&format!("a in ({many})"))),
         ("rows in values without a comma", rows("a in (1 2)")),
         ("a claim that is a mapping", of(r, &format!("services: {{ ci: {{ principal: x, {token} }} }}\n"))),
@@ -142,6 +155,9 @@ fn of_the_rest_of_a_map() {
     writeln!(told, "## a variable that is set and not there\n{unset}\n").unwrap();
     let large = format!("axon: 1\n#{}\n", "x".repeat(9 << 20));
     let faults = RoleMap::parse(&[("role-map.yaml", &large)]).unwrap_err();
+    let twice = "axon: 1\ntargets:\n  sc: { kind: script, dialect: dedicated, database: d, out: steps, catalog: c, host: h, auth: { token-file: t } }\n";
+    let faults = RoleMap::parse(&[("role-map.yaml", twice)]).unwrap_err();
+    writeln!(told, "## a script that is seen twice\n{faults}\n").unwrap();
     writeln!(told, "## a large file\n{faults}\n").unwrap();
     writeln!(told, "## a target that there is not\n{}", UnknownTarget("dww".into())).unwrap();
     insta::assert_snapshot!("of_the_rest_of_a_map", told);
