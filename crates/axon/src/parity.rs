@@ -28,6 +28,18 @@ pub use services::{Exchanged, ServiceReport, services, watch_exchanges};
 use crate::config::Kind;
 use crate::wiring::Parts;
 
+/// What is kept of every source that was ever looked at.
+pub async fn all_kept(parts: &Parts) -> anyhow::Result<BTreeMap<SourceId, Kept>> {
+    let mut all = BTreeMap::new();
+    for source in parts.config.sources.keys() {
+        let kept = Kept::load(parts.store.as_ref(), source).await?;
+        if kept.at.is_some() {
+            all.insert(source.clone(), kept);
+        }
+    }
+    Ok(all)
+}
+
 /// The identity providers that can be read, by source, or why one cannot. A source of which nothing is said and that nothing
 /// leads to is left out.
 pub fn upstreams(

@@ -32,6 +32,7 @@ pub async fn run(parts: Parts, json: bool) -> anyhow::Result<Status> {
     let asked: Vec<_> = parts.store.access_requests(RecordSeq(0)).await?;
     let asked: Vec<_> = asked.into_iter().filter(|request| request.state.stands()).collect();
     let (calls, now) = (parts.store.health().await?, parts.clock.now());
+    let compared = crate::parity::all_kept(&parts).await?;
     let shipped = match &parts.config.audit.ship {
         Some(_) => Some(ship::Standing::read(parts.store.as_ref()).await?),
         None => None,
@@ -51,6 +52,7 @@ pub async fn run(parts: Parts, json: bool) -> anyhow::Result<Status> {
             "proposals": proposed.iter().filter(|one| one.is_open(now)).map(|one| shown::proposal(one, now)).collect::<Vec<_>>(),
             "sources": sources,
             "health": health::as_json(&calls, now),
+            "parity": compared.iter().map(|(source, kept)| (source.to_string(), kept.shown())).collect::<serde_json::Map<_, _>>(),
             "targets": all,
             "ship": shipped.as_ref().map(|standing| standing.as_json(now)),
             "requests": asked.iter().map(axon_api::operators::shown_request).collect::<Vec<_>>(),
@@ -80,6 +82,9 @@ pub async fn run(parts: Parts, json: bool) -> anyhow::Result<Status> {
         for line in health::lines(health, now) {
             println!("    {line}");
         }
+    }
+    for (source, kept) in &compared {
+        println!("parity of {source}: {}", kept.line());
     }
     for (name, value) in &all {
         let summary = &value["summary"];

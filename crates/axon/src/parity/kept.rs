@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axon_azure::parity::{Difference, Removal, Subject};
 use axon_model::{GroupId, SourceId, UserId};
+use axon_store::stored::shown_instant;
 use axon_store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
@@ -124,6 +125,28 @@ impl Kept {
                 self.notes.push(note);
             }
         }
+    }
+
+    /// Where it stands, in a line for people.
+    pub fn line(&self) -> String {
+        let at = self.at.map_or_else(|| "never".to_owned(), shown_instant);
+        let round = match self.round {
+            Some(round) => format!("all of it was compared by {}", shown_instant(round)),
+            None => "not all of it was compared yet".to_owned(),
+        };
+        let trouble =
+            self.trouble.as_ref().map_or_else(String::new, |trouble| format!("; cut short: {trouble}"));
+        format!("{} differ, looked at {at}, {round}{trouble}", self.found.len() + self.more)
+    }
+
+    /// The same for machines.
+    pub fn shown(&self) -> serde_json::Value {
+        serde_json::json!({
+            "at": self.at.map(shown_instant),
+            "round": self.round.map(shown_instant),
+            "differences": self.found.len() + self.more,
+            "trouble": self.trouble,
+        })
     }
 
     /// Removals that only the identity provider knows and that were there long enough.
