@@ -40,7 +40,12 @@ pub fn entra_token(upn: &str) -> String {
 impl Pool {
     /// Starts an empty pool on this port (0 takes a free one) and runs the suites' `pool.sql` in it.
     pub async fn start(place: &Place, port: u16) -> anyhow::Result<Self> {
-        let pool = Self::start_empty(place, port, &[]).await?;
+        Self::start_with(place, port, &[]).await
+    }
+
+    /// The same, with more arguments.
+    pub async fn start_with(place: &Place, port: u16, more: &[&str]) -> anyhow::Result<Self> {
+        let pool = Self::start_empty(place, port, more).await?;
         let mut admin = pool.admin().await?;
         for batch in include_str!("pool.sql").split("\nGO\n").map(str::trim).filter(|b| !b.is_empty()) {
             admin.run(batch).await.with_context(|| batch.to_owned())?;

@@ -1,9 +1,11 @@
 //! `axon demo`: the main job on this machine, with the real server and the real wire, compared with a table written by hand.
 //!
 //! ```text
-//!  demo ──HTTP──> axon serve ──TDS──> axon emulator <──TDS── observer (its own client, shares nothing with the product)
+//!  demo ──HTTP──> axon serve ──TDS───> axon emulator <──TDS── observer (its own client, shares nothing with the product)
+//!                            └──HTTP──>      │       <──HTTP── beside: workspace and factory, by the control port
 //! ```
 
+mod beside;
 mod entra;
 mod observer;
 mod okta;
@@ -47,14 +49,22 @@ pub async fn run(keep: bool) -> anyhow::Result<Status> {
             people::ENTRA_ADMIN,
             "--directory",
             &place.file("directory.json"),
+            "--rest-listen",
+            "127.0.0.1:0",
+            "--cloud",
+            &place.file("cloud.json"),
+            "--control",
+            "127.0.0.1:0",
         ],
     )
     .await?;
+    let (rest, control) = (emulator.said("rest on ")?.to_owned(), emulator.said("control on ")?.to_owned());
     println!("  emulator  a stand-in for a dedicated SQL pool, on {}", emulator.address());
+    println!("            and for a Synapse workspace, a data factory, Entra's tokens and Graph, on {rest}");
     let mut observer = observer::Observer::connect(emulator.address(), ADMIN, &password).await?;
     observer.set_up(include_str!("demo/pool.sql")).await?;
 
-    place.write_role_map(emulator.address())?;
+    place.write_configuration(emulator.address(), &rest)?;
     place.write_token()?;
     let config = place.file("axon.yaml");
     let entra_token = process::output(&["token", "create", "--config", &config, "--source", "entra"]).await?;
@@ -78,14 +88,19 @@ pub async fn run(keep: bool) -> anyhow::Result<Status> {
     let found = observer.read().await?;
     println!("{}", found.table());
     let expected = observer::Found::parse(include_str!("demo/expected.txt"))?;
-    let differences = found.differences(&expected);
+    println!("What the workspace and the factory say now, read from the stand-in itself:\n");
+    let held = beside::Held::read(&control).await?;
+    println!("{}", held.table());
+    let expected_held = beside::Held::parse(include_str!("demo/expected-azure.txt"))?;
+    let mut differences = found.differences(&expected);
+    differences.extend(held.differences(&expected_held));
     if differences.is_empty() {
         println!(
-            "This is the table that was written by hand for this story: {} lines agree.\n",
-            expected.lines()
+            "These are the tables that were written by hand for this story: {} lines agree.\n",
+            expected.lines() + expected_held.lines()
         );
     } else {
-        println!("It differs from the table that was written by hand for this story:");
+        println!("It differs from the tables that were written by hand for this story:");
         for difference in &differences {
             println!("  {difference}");
         }

@@ -38,9 +38,9 @@ pub use standing::Standing;
 pub const SINK: &str = "azure-monitor";
 /// Who holds it sends. No target has such a name.
 const LEASE: &str = "log:azure-monitor";
-/// Longer than a call and a token take together.
-const LEASE_TIME: time::Duration = time::Duration::minutes(2);
-const LEASE_LEFT: time::Duration = time::Duration::seconds(75);
+/// Renewed before it has less left than a call takes. Whoever loses it during a call sends rows that come twice, and nothing else.
+const LEASE_TIME: time::Duration = time::Duration::minutes(1);
+const LEASE_LEFT: time::Duration = time::Duration::seconds(40);
 /// How long records are gathered after the first one, so that a busy minute is few calls.
 const GATHER: Duration = Duration::from_secs(1);
 /// How often it is looked whether other processes wrote, and how things stand.

@@ -1,5 +1,6 @@
 //! Roles of Azure Resource Manager at one scope, as a target. Source: reference, section 7.3.
 
+mod around;
 mod custom;
 mod definitions;
 mod limit;
@@ -21,6 +22,7 @@ use crate::guid::Guid;
 use crate::service::{Bearer, Kind, Service, ServiceFault};
 use crate::wire::{Call, Content, Wire};
 
+pub use around::{Around, Holder, Power, SqlSide, around};
 pub use custom::{BadRole, CustomRole};
 pub use limit::Forecast;
 
@@ -63,6 +65,14 @@ pub struct BadScope(String);
 /// The roles at a scope of Azure as a target. Nothing is asked yet.
 pub fn azure_rbac(target: &str, parts: ArmParts) -> Result<AssignedTarget, BadScope> {
     let ArmParts { arm, scope, custom, bearer, wire, clock, entra } = parts;
+    let path = plain_scope(&scope)?;
+    let service = Service::new("Azure Resource Manager", arm, wire, bearer, clock, meaning::told_apart);
+    let limit = limit::Limit::default();
+    Ok(AssignedTarget::new(target, Box::new(Scope { service, path, custom, limit }), entra))
+}
+
+/// A scope as it may stand in a path, without a slash at its end.
+fn plain_scope(scope: &str) -> Result<String, BadScope> {
     let path = scope.trim_end_matches('/').to_owned();
     let plain = path.starts_with('/')
         && !path.contains("//")
@@ -70,12 +80,7 @@ pub fn azure_rbac(target: &str, parts: ArmParts) -> Result<AssignedTarget, BadSc
         && path.split('/').all(|segment| segment != "." && segment != "..")
         && path.is_ascii()
         && !path.chars().any(char::is_control);
-    if !plain {
-        return Err(BadScope(axon_model::name::shown(&scope)));
-    }
-    let service = Service::new("Azure Resource Manager", arm, wire, bearer, clock, meaning::told_apart);
-    let limit = limit::Limit::default();
-    Ok(AssignedTarget::new(target, Box::new(Scope { service, path, custom, limit }), entra))
+    if plain { Ok(path) } else { Err(BadScope(axon_model::name::shown(scope))) }
 }
 
 impl Scope {

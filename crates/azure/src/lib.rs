@@ -28,7 +28,9 @@ mod workspace;
 #[cfg(test)]
 mod testing;
 
-pub use arm::{ArmParts, BadRole, BadScope, CustomRole, Forecast, azure_rbac};
+pub use arm::{
+    ArmParts, Around, BadRole, BadScope, CustomRole, Forecast, Holder, Power, SqlSide, around, azure_rbac,
+};
 pub use assigned::AssignedTarget;
 pub use cloud::{BadBase, Base, Cloud, CloudName, Resource};
 pub use entra::{Clue, Credential, Entra, Entry, EntryKind, Federation, Found, Presented, ServiceIds};

@@ -3,6 +3,8 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::beside;
+
 /// One person of the Entra tenant.
 #[derive(Debug, Deserialize)]
 pub struct Person {
@@ -50,7 +52,7 @@ pub fn object_id(kind: u16, n: usize) -> String {
 }
 
 /// The fake directory that the emulator looks names up in.
-pub fn directory() -> anyhow::Result<Value> {
+pub fn directory(secret: &str) -> anyhow::Result<Value> {
     let mut users = vec![json!({ "upn": ENTRA_ADMIN, "objectId": object_id(9, 1) })];
     for (n, person) in entra()?.iter().enumerate() {
         users.push(json!({ "upn": person.user_name(), "objectId": object_id(1, n) }));
@@ -58,5 +60,5 @@ pub fn directory() -> anyhow::Result<Value> {
     for (n, (user_name, _, _)) in OKTA.iter().enumerate() {
         users.push(json!({ "upn": user_name, "objectId": object_id(2, n) }));
     }
-    Ok(json!({ "users": users, "groups": [], "apps": [] }))
+    Ok(json!({ "users": users, "groups": beside::groups(), "apps": [beside::app(secret)] }))
 }

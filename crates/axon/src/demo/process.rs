@@ -17,6 +17,7 @@ const STOP: Duration = Duration::from_secs(10);
 pub struct Child {
     child: tokio::process::Child,
     address: String,
+    said: Vec<String>,
 }
 
 fn axon() -> anyhow::Result<Command> {
@@ -43,12 +44,13 @@ impl Child {
             .spawn()
             .with_context(|| format!("axon {name} does not start"))?;
         let stdout = child.stdout.take().context("its standard output")?;
-        let mut lines = BufReader::new(stdout).lines();
+        let (mut lines, mut before) = (BufReader::new(stdout).lines(), Vec::new());
         let found = tokio::time::timeout(START, async {
             while let Some(line) = lines.next_line().await? {
                 if let Some(address) = line.strip_prefix("listening on ") {
                     return Ok::<_, std::io::Error>(Some(address.to_owned()));
                 }
+                before.push(line);
             }
             Ok(None)
         })
@@ -57,7 +59,13 @@ impl Child {
             let said = std::fs::read_to_string(place.file(&format!("{name}.log"))).unwrap_or_default();
             bail!("axon {name} did not say where it listens; it said:\n{said}");
         };
-        Ok(Self { child, address })
+        Ok(Self { child, address, said: before })
+    }
+
+    /// What it said behind these words before it said where it listens.
+    pub fn said(&self, words: &str) -> anyhow::Result<&str> {
+        let found = self.said.iter().find_map(|line| line.strip_prefix(words));
+        found.with_context(|| format!("it did not say {words:?}"))
     }
 
     /// Where it listens, as it said.

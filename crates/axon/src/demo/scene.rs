@@ -19,7 +19,8 @@ use super::push::Sent;
 
 /// How long the catalog may take to follow a scene.
 const PATIENCE: Duration = Duration::from_secs(30);
-const TARGET: &str = "warehouse";
+/// The targets of the map. The first one is the pool, whose statements are shown as they are sent.
+const TARGETS: [&str; 3] = ["warehouse", "workspace", "factory"];
 const SOME: u32 = 1_000;
 
 /// Plays scenes and shows what each did.
@@ -77,22 +78,27 @@ impl Scenes {
         let end = Instant::now() + PATIENCE;
         let mut moved = self.store.subscribe();
         loop {
-            let summary = self.store.summary(TARGET).await?;
-            let summary: Option<Summary> =
-                summary.map(|(value, _)| serde_json::from_value(value)).transpose()?;
-            if summary.as_ref().is_some_and(|s| s.trouble.is_none() && s.settled >= wanted) {
-                break;
-            }
+            let Some((target, summary)) = self.behind(wanted).await? else { break };
             if Instant::now() > end {
-                bail!(
-                    "{}: the catalog did not follow within {PATIENCE:?}; last known: {summary:?}",
-                    self.title
-                );
+                bail!("{}: {target} did not follow within {PATIENCE:?}; last known: {summary:?}", self.title);
             }
             // The other process's commits move nothing here: look again soon.
             drop(tokio::time::timeout(Duration::from_millis(5), moved.changed()).await);
         }
         self.show(answered).await
+    }
+
+    /// A target that has not worked off everything up to a record.
+    async fn behind(&self, wanted: RecordSeq) -> anyhow::Result<Option<(&'static str, Option<Summary>)>> {
+        for target in TARGETS {
+            let summary = self.store.summary(target).await?;
+            let summary: Option<Summary> =
+                summary.map(|(value, _)| serde_json::from_value(value)).transpose()?;
+            if !summary.as_ref().is_some_and(|s| s.trouble.is_none() && s.settled >= wanted) {
+                return Ok(Some((target, summary)));
+            }
+        }
+        Ok(None)
     }
 
     /// The last change of the directory that the journal holds.
@@ -133,7 +139,7 @@ impl Scenes {
             println!("  {} {pushes}, answered in {} ms", self.pushed, answered.as_millis());
         }
         if effects.is_empty() {
-            println!("  nothing changes in the pool");
+            println!("  nothing changes");
         }
         for Effect { statement, after } in &effects {
             match after {
@@ -169,8 +175,15 @@ impl Scenes {
             let asked = entry.record.request.as_ref().and_then(|r| self.sent.at(r)).or(first_push);
             let clear =
                 entry.clear.as_ref().map(axon_audit::ClearPart::body_of::<StepOutcome>).transpose()?;
+            let clear = clear.unwrap_or_default();
+            if outcome.step.target != TARGETS[0] {
+                // A request is long, and its ids say nothing to people.
+                let statement = format!("{}: {}", outcome.step.target, clear.text);
+                effects.push(Effect { statement, after: asked.map(|asked| *at - asked) });
+                continue;
+            }
             // Looking for a leaver's sessions changes nothing; killing one does.
-            let statements = clear.map(|c| c.statements).unwrap_or_default();
+            let statements = clear.statements;
             for statement in statements.into_iter().filter(|s| !s.trim_start().starts_with("SELECT")) {
                 effects.push(Effect { statement, after: asked.map(|asked| *at - asked) });
             }

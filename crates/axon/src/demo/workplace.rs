@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
-use super::people;
+use super::{beside, people};
 
 /// A folder of this run alone.
 pub struct Workplace {
@@ -29,12 +29,10 @@ impl Workplace {
         }
         let password = format!("Demo-{}", uuid::Uuid::new_v4().simple());
         let place = Self { path, password };
-        place.write("directory.json", &serde_json::to_string_pretty(&people::directory()?)?)?;
-        place.write(
-            "axon.yaml",
-            "listen: 127.0.0.1:0\nstore: sqlite:axon.db\nrole_map: role-map.yaml\nlog: { format: json, level: info }\n\
-             sources:\n  entra: { kind: entra }\n  okta: { kind: okta }\n",
-        )?;
+        let secret = format!("Demo-{}", uuid::Uuid::new_v4().simple());
+        place.write("client.secret", &secret)?;
+        place.write("directory.json", &serde_json::to_string_pretty(&people::directory(&secret)?)?)?;
+        place.write("cloud.json", &serde_json::to_string_pretty(&beside::cloud())?)?;
         Ok(place)
     }
 
@@ -58,11 +56,18 @@ impl Workplace {
         self.password.clone()
     }
 
-    /// The bundled map with the port that the pool took.
-    pub fn write_role_map(&self, pool: &str) -> anyhow::Result<()> {
+    /// The configuration, and the bundled map with the ports that the pool and its neighbours took.
+    pub fn write_configuration(&self, pool: &str, rest: &str) -> anyhow::Result<()> {
+        let azure = format!("http://{rest}");
+        let config = format!(
+            "listen: 127.0.0.1:0\nstore: sqlite:axon.db\nrole_map: role-map.yaml\nlog: {{ format: json, level: info }}\n\
+             sources:\n  entra: {{ kind: entra }}\n  okta: {{ kind: okta }}\n\
+             azure: {{ authority: \"{azure}\", resource_manager: \"{azure}\", graph: \"{azure}\" }}\n"
+        );
+        self.write("axon.yaml", &config)?;
         let (_, port) = pool.rsplit_once(':').context("the pool's address has a port")?;
         let map = include_str!("role-map.yaml").replace("port: 1433", &format!("port: {port}"));
-        self.write("role-map.yaml", &map)
+        self.write("role-map.yaml", &map.replace("http://127.0.0.1:8443", &azure))
     }
 
     /// An access token for the pool, as a token agent would leave it in a file. The emulator checks no signature.

@@ -46,7 +46,7 @@ struct Story {
     neighbours: Neighbours,
     clock: Arc<ManualClock>,
     appended: Mutex<i64>,
-    metrics: Metrics,
+    counted: Arc<Mutex<String>>,
     _folder: tempfile::TempDir,
 }
 
@@ -64,8 +64,7 @@ impl Story {
             Cloud::new(Pool::new(PoolConfig::new("sa", "secret")), serde_json::from_value(state).unwrap());
         let neighbours = Neighbours::start("127.0.0.1:0".parse().unwrap(), cloud.clone()).await.unwrap();
         let clock = Arc::new(ManualClock::at(SystemClock.now()));
-        let metrics: Metrics = Arc::new(|| "axon_http_unauthorized_total{why=\"unknown\"} 2\n".to_owned());
-        Self { store, cloud, neighbours, clock, appended: Mutex::default(), metrics, _folder: folder }
+        Self { store, cloud, neighbours, clock, appended: Mutex::default(), counted: Arc::default(), _folder: folder }
     }
 
     fn shipper(&self, holder: &str, names: bool) -> Shipper {
@@ -86,7 +85,10 @@ impl Story {
             names,
             holder: holder.into(),
             targets: Arc::new(|| vec!["warehouse".into()]),
-            metrics: self.metrics.clone(),
+            metrics: {
+                let counted = self.counted.clone();
+                Arc::new(move || counted.lock().unwrap().clone())
+            },
         })
     }
 
@@ -285,6 +287,7 @@ async fn how_a_target_stands_is_said_now_and_then_and_when_it_changes() {
     };
     let now = story.clock.now();
     story.store.save_summary("warehouse", summary(axon_controller::State::Converged), now).await.unwrap();
+    *story.counted.lock().unwrap() = "axon_http_unauthorized_total{why=\"unknown\"} 2\n".to_owned();
     until_rest(&mut shipper).await;
     until_rest(&mut shipper).await;
     assert_eq!(said(&story), ["converged"]);

@@ -111,6 +111,21 @@ impl Ways {
         Ok(Some(kept.entry(key_of(auth)?).or_insert_with(made).clone()))
     }
 
+    /// What leads to the scope of a target.
+    pub fn arm(&self, map: &RoleMap, spec: &TargetSpec) -> anyhow::Result<ArmParts> {
+        let auth = spec.auth.as_ref().context("it has no `auth`")?;
+        let Endpoint::Azure(scope) = &spec.endpoint else { bail!("it is no scope of Azure") };
+        Ok(ArmParts {
+            arm: self.cloud.arm.clone(),
+            scope: scope.clone(),
+            custom: custom(map, spec)?,
+            bearer: self.bearer(auth, Resource::Arm)?,
+            wire: self.wire.clone(),
+            clock: self.clock.clone(),
+            entra: self.entra(auth)?,
+        })
+    }
+
     /// A target whose roles are assigned.
     pub fn target(&self, map: &RoleMap, spec: &TargetSpec) -> anyhow::Result<AssignedTarget> {
         let auth = spec.auth.as_ref().context("it has no `auth`")?;
@@ -127,18 +142,7 @@ impl Ways {
                     entra,
                 },
             )?,
-            Endpoint::Azure(scope) => axon_azure::azure_rbac(
-                spec.name.as_str(),
-                ArmParts {
-                    arm: self.cloud.arm.clone(),
-                    scope: scope.clone(),
-                    custom: custom(map, spec)?,
-                    bearer: self.bearer(auth, Resource::Arm)?,
-                    wire,
-                    clock,
-                    entra,
-                },
-            )?,
+            Endpoint::Azure(_) => axon_azure::azure_rbac(spec.name.as_str(), self.arm(map, spec)?)?,
             Endpoint::Sql(_) | Endpoint::Script(_) => bail!("it is no place of assigned roles"),
         };
         Ok(target.with_services(map.services.values().map(|service| (service.principal, ids_of(service)))))

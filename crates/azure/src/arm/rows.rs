@@ -82,10 +82,42 @@ pub(super) fn is_row_of(scope: &str, id: &str) -> bool {
 
 /// Lists the rows at the scope, or those of one principal. Rows of other scopes that the filter lets through are left out.
 pub(super) async fn list(service: &Service, scope: &str, of: Option<Guid>) -> Result<Listing, ServiceFault> {
+    let mut listing = Listing::default();
+    each(service, scope, of, |row| {
+        if row.scope.eq_ignore_ascii_case(scope) {
+            listing.rows.push(row);
+        } else if ADMINISTER.contains(&row.role) && is_above(&row.scope, scope) {
+            listing.inherited_administrators.push(row.principal);
+        }
+    })
+    .await?;
+    listing.inherited_administrators.sort();
+    listing.inherited_administrators.dedup();
+    Ok(listing)
+}
+
+/// Lists the rows that hold at the scope: its own and those of wider scopes.
+pub(super) async fn holding(service: &Service, scope: &str) -> Result<Vec<Row>, ServiceFault> {
+    let mut rows = Vec::new();
+    each(service, scope, None, |row| {
+        if row.scope.eq_ignore_ascii_case(scope) || is_above(&row.scope, scope) {
+            rows.push(row);
+        }
+    })
+    .await?;
+    Ok(rows)
+}
+
+/// Goes through all pages.
+async fn each(
+    service: &Service,
+    scope: &str,
+    of: Option<Guid>,
+    mut take: impl FnMut(Row) + Send,
+) -> Result<(), ServiceFault> {
     let filter = of.map_or_else(|| "atScope()".to_owned(), |id| format!("principalId eq '{id}'"));
     let path = format!("{scope}/{ASSIGNMENTS}?{VERSION}&$filter={}", encoded(&filter));
     let mut call = Call::get(service.base.at(&path));
-    let mut listing = Listing::default();
     let mut seen = 0_usize;
     let mut last: Option<String> = None;
     for _ in 0..MOST_PAGES {
@@ -94,18 +126,8 @@ pub(super) async fn list(service: &Service, scope: &str, of: Option<Guid>) -> Re
         if seen > MOST_ROWS {
             return Err(ServiceFault::Unreadable(format!("Azure lists more than {MOST_ROWS} rows")));
         }
-        for row in page.value.into_iter().filter_map(Raw::row) {
-            if row.scope.eq_ignore_ascii_case(scope) {
-                listing.rows.push(row);
-            } else if ADMINISTER.contains(&row.role) && is_above(&row.scope, scope) {
-                listing.inherited_administrators.push(row.principal);
-            }
-        }
-        let Some(next) = page.next.filter(|next| !next.is_empty()) else {
-            listing.inherited_administrators.sort();
-            listing.inherited_administrators.dedup();
-            return Ok(listing);
-        };
+        page.value.into_iter().filter_map(Raw::row).for_each(&mut take);
+        let Some(next) = page.next.filter(|next| !next.is_empty()) else { return Ok(()) };
         if last.as_ref() == Some(&next) {
             return Err(ServiceFault::Unreadable("Azure's list of role assignments does not go on".into()));
         }

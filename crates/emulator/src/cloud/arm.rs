@@ -5,6 +5,7 @@ mod definitions;
 mod filter;
 mod roles;
 mod scope;
+mod workspaces;
 
 use serde_json::{Value, json};
 
@@ -61,6 +62,9 @@ pub(super) fn answer(desk: &mut Desk<'_>) -> Reply {
         };
         return Reply::ok(&json!({"id": path, "name": name, "type": "Microsoft.Synapse/workspaces/sqlPools",
             "properties": {"status": status, "provisioningState": "Succeeded"}}));
+    }
+    if let Some(reply) = workspaces::answer(desk, path) {
+        return reply;
     }
     Reply::error(
         404,

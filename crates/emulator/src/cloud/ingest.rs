@@ -1,5 +1,6 @@
 //! Log ingestion of Azure Monitor (reference 8.6).
 
+use std::collections::BTreeMap;
 use std::io::Read as _;
 
 use serde_json::Value;
@@ -57,8 +58,10 @@ pub(super) fn answer(desk: &mut Desk<'_>) -> Reply {
     if !desk.request.header("content-type").is_some_and(|kind| kind.starts_with("application/json")) {
         return Reply::error(415, "UnsupportedMediaType", "The content type must be application/json.");
     }
+    let columns = own.columns.clone();
     match records(desk) {
-        Ok(rows) => {
+        Ok(mut rows) => {
+            rows.iter_mut().for_each(|row| declared(row, &columns));
             let stream = stream.to_owned();
             desk.state.logs.extend(rows.into_iter().map(|record| LogRow { stream: stream.clone(), record }));
             let over = desk.state.logs.len().saturating_sub(MOST_ROWS);
@@ -128,6 +131,25 @@ fn records(desk: &Desk<'_>) -> Result<Vec<Value>, Box<Reply>> {
         }
     }
     Ok(rows)
+}
+
+/// What a stream keeps of a record: the columns that it declares, null where the type is another one.
+fn declared(record: &mut Value, columns: &BTreeMap<String, String>) {
+    let Some(fields) = record.as_object_mut().filter(|_| !columns.is_empty()) else { return };
+    fields.retain(|name, _| columns.contains_key(name));
+    for (name, value) in fields.iter_mut() {
+        let fits = match columns[name].to_ascii_lowercase().as_str() {
+            "long" | "int" => value.is_i64() || value.is_u64(),
+            "real" => value.is_number(),
+            "boolean" => value.is_boolean(),
+            "dynamic" => true,
+            "datetime" => value.as_str().is_some_and(|at| OffsetDateTime::parse(at, &Rfc3339).is_ok()),
+            _ => value.is_string(),
+        };
+        if !fits {
+            *value = Value::Null;
+        }
+    }
 }
 
 /// Whether a text names a column: a letter, then at most 44 letters, digits, `_` and `-`, and no reserved word.

@@ -120,6 +120,28 @@ pub struct Workspace {
     pub closed: bool,
     /// Its role assignments.
     pub assignments: Vec<SynapseRow>,
+    /// The Entra administrator of its SQL pools.
+    pub entra_admin: Option<SqlAdministrator>,
+    /// That of the serverless pool.
+    pub serverless_admin: Option<SqlAdministrator>,
+    /// The SQL login that administers it.
+    pub sql_admin: Option<String>,
+    /// Whether SQL logins are refused.
+    pub entra_only: bool,
+    /// The object id of its own identity.
+    pub identity: Option<String>,
+    /// Whether that identity has CONTROL on the pools.
+    pub identity_controls_sql: bool,
+}
+
+/// The Entra administrator of a workspace's SQL.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct SqlAdministrator {
+    /// As its login is written.
+    pub login: String,
+    /// Object id.
+    pub sid: String,
 }
 
 /// A role assignment of a workspace.
@@ -210,6 +232,9 @@ pub struct CollectionRule {
     pub resource_id: String,
     /// Streams, such as `Custom-Axon_CL`.
     pub streams: Vec<String>,
+    /// The columns that streams declare, each with its type; any, where none is said. What is not declared is dropped, and what
+    /// has another type becomes null: the service says nothing of either.
+    pub columns: BTreeMap<String, String>,
 }
 
 /// A record that ingestion took.

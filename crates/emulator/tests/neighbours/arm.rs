@@ -181,3 +181,30 @@ async fn the_state_of_a_pool_is_told() {
     stage.lever("PUT", "/pool", Some(json!({"power": "paused"}))).await;
     assert_eq!(stage.call(ARM, "GET", target, None).await.is(200).body["properties"]["status"], "Paused");
 }
+
+#[tokio::test]
+async fn a_workspace_says_who_administers_its_sql() {
+    let stage = Stage::start().await;
+    let token = stage.token_of(AXON, ARM).await;
+    let mut workspaces = seed()["workspaces"].clone();
+    workspaces[0]["entraAdmin"] = json!({"login": "dba@x.org", "sid": ANN});
+    workspaces[0]["sqlAdmin"] = json!("sqladminuser");
+    workspaces[0]["identity"] = json!(DATA);
+    workspaces[0]["identityControlsSql"] = json!(true);
+    stage.lever("PATCH", "/cloud", Some(json!({"workspaces": workspaces}))).await;
+    let place = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Synapse/workspaces/acme";
+    let get = async |below: &str| {
+        let request = stage.client.get(format!("{}{place}{below}?api-version=2021-06-01", stage.base));
+        stage.send(request.bearer_auth(&token)).await
+    };
+    let own = get("").await.is(200).body;
+    assert_eq!(own["identity"]["principalId"], DATA);
+    assert_eq!(own["properties"]["sqlAdministratorLogin"], "sqladminuser");
+    let administrator = get("/administrators/activeDirectory").await.is(200).body;
+    assert_eq!(administrator["properties"]["login"], "dba@x.org");
+    get("/sqlAdministrators/activeDirectory").await.is(404);
+    let control = get("/managedIdentitySqlControlSettings/default").await.is(200).body;
+    let state = &control["properties"]["grantSqlControlToManagedIdentity"]["actualState"];
+    assert_eq!(state, "Enabled");
+    get("/keys").await.is(404);
+}

@@ -98,3 +98,15 @@ async fn over_the_limit_it_says_when_to_come_again() {
     stage.lever("POST", "/clock", Some(json!({"advanceSeconds": 61}))).await;
     post(&stage, TARGET, b"[]".to_vec(), false).await.is(204);
 }
+
+#[tokio::test]
+async fn what_a_stream_does_not_declare_is_dropped_without_a_word() {
+    let stage = publishing().await;
+    let mut rules = seed()["rules"].clone();
+    rules[0]["columns"] = json!({"Id": "long", "Text": "string", "More": "dynamic"});
+    stage.lever("PATCH", "/cloud", Some(json!({"rules": rules}))).await;
+    let records = json!([{"Id": 1, "Text": 7, "More": {"a": 1}, "Other": 1}]).to_string();
+    post(&stage, TARGET, records.into_bytes(), false).await.is(204);
+    let logs = stage.lever("GET", "/cloud/logs", None).await;
+    assert_eq!(logs["logs"][0]["record"], json!({"Id": 1, "Text": null, "More": {"a": 1}}));
+}
