@@ -3,8 +3,11 @@
 use std::collections::BTreeSet;
 
 use axon_model::SqlName;
-use axon_reconcile::{GrantState, Graph, Refusal, RefusalKind, Securable, Step};
+use axon_reconcile::{Concerned, GrantState, Graph, Plan, Refusal, RefusalKind, Securable, Step};
 use time::{Duration, OffsetDateTime};
+
+/// The longest that a refused step waits.
+const LONGEST: Duration = Duration::hours(1);
 
 /// A step that was refused, and when it is tried again.
 #[derive(Debug, Clone)]
@@ -32,11 +35,16 @@ impl BlockedSteps {
             RefusalKind::DirectoryUnknown | RefusalKind::DirectoryUnavailable | RefusalKind::Busy => 5,
             _ => 30,
         };
-        let longest = if step.gives() { Duration::hours(1) } else { Duration::minutes(1) };
+        let longest = if step.gives() { LONGEST } else { Duration::minutes(1) };
         let wait = Duration::seconds(i64::from(first) << tries.min(10)).min(longest);
         // What was not wanted again for a day is forgotten.
         self.0.retain(|b| b.step != *step && now - b.until < Duration::days(1));
         self.0.push(Blocked { step: step.clone(), refusal, until: now + wait, tries: tries + 1 });
+    }
+
+    /// The target's words, if it refused this step and it waits.
+    pub fn words(&self, step: &Step, now: OffsetDateTime) -> Option<String> {
+        self.waiting(now).find(|blocked| blocked.step == *step).map(|blocked| blocked.refusal.to_string())
     }
 
     /// The step took effect: a later refusal of it begins anew.
@@ -46,12 +54,32 @@ impl BlockedSteps {
 
     /// The steps that still wait at `now`.
     pub fn waiting(&self, now: OffsetDateTime) -> impl Iterator<Item = &Blocked> {
-        self.0.iter().filter(move |b| now < b.until)
+        // Nothing waits for longer, unless the clock was set back.
+        self.0.iter().filter(move |b| now < b.until && b.until - now <= LONGEST)
     }
 
     /// When the first of them is tried again.
     pub fn next(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
         self.waiting(now).map(|b| b.until).min()
+    }
+
+    /// Adds whom the waiting steps keep from something, or would.
+    pub fn concern(&self, concerned: &mut Concerned, now: OffsetDateTime) {
+        for blocked in self.waiting(now) {
+            concerned.differ.insert(blocked.step.subject());
+            if let Step::AddMember { role, .. } = &blocked.step {
+                // What the role itself would newly give waits as well.
+                concerned.told.insert(*role);
+            }
+        }
+    }
+
+    /// Whom the next decision has to look at although they did not move. None where only a look at all tells it.
+    pub fn left_by(&self, plan: &Plan, stale: &BTreeSet<SqlName>, now: OffsetDateTime) -> Option<Concerned> {
+        let mut concerned = plan.concerned()?;
+        concerned.differ.extend(stale);
+        self.concern(&mut concerned, now);
+        Some(concerned)
     }
 
     /// Takes out of the desired side what a waiting giving step would give. Where a DENY, or a role that carries one, cannot

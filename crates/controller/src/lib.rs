@@ -24,6 +24,7 @@ mod record;
 mod requests;
 mod run;
 mod spool;
+mod stirred;
 mod summary;
 mod tick;
 pub mod versions;
@@ -33,5 +34,8 @@ pub use breaker::{Breaking, Standing};
 pub use error::ControllerError;
 pub use run::{Controller, Settings};
 pub use summary::{State, Summary, Waiting};
-pub use tick::{Drift, EXCEPTED, Preview, Tick, Ticker, announcement, script_notes, script_record};
+pub use tick::{
+    Drift, DriftKind, EXCEPTED, PastDrift, Preview, Tick, Ticker, announcement, capabilities_key,
+    script_notes, script_record,
+};
 pub use world::World;

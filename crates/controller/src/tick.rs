@@ -1,5 +1,6 @@
 //! One tick on one target: from what is, and what ought to be, to the steps between.
 
+mod acquaintance;
 mod brakes;
 mod breaking;
 mod conclude;
@@ -11,9 +12,11 @@ mod holding;
 mod known;
 mod leaving;
 mod lingering;
+mod noticed;
 mod owed;
 mod renew;
 mod scripted;
+mod secure;
 mod weigh;
 mod work;
 
@@ -27,7 +30,7 @@ use axon_reconcile::admit::{Admitted, History};
 use axon_reconcile::{LeaseProof, Plan, Target};
 use axon_store::{Notes, Store};
 use time::{Duration, OffsetDateTime};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
 use crate::blocked::BlockedSteps;
 use crate::error::ControllerError;
@@ -35,13 +38,16 @@ use crate::made::Made;
 use crate::spool::Spool;
 use crate::summary::{State, Summary};
 use crate::world::World;
+pub use acquaintance::capabilities_key;
 use brakes::Brakes;
 use decide::May;
-pub use drift::Drift;
+pub use drift::{Drift, DriftKind};
 use holding::Holding;
 pub use holding::{EXCEPTED, announcement};
 use known::Known;
 use leaving::Leaving;
+use noticed::Noticed;
+pub use noticed::Past as PastDrift;
 use renew::MadeFor;
 pub use scripted::{script_notes, script_record};
 use work::{LEASE, Ran};
@@ -95,6 +101,10 @@ pub struct Ticker {
     /// Those that the store could not take yet.
     unkept: BTreeSet<SqlName>,
     leaving: Leaving,
+    /// Which version the target was when it was asked what it can do, and at which look.
+    acquainted: Option<((String, i64), OffsetDateTime)>,
+    noticed: Noticed,
+    views: secure::Views,
     made_for: MadeFor,
     /// Who is given nothing because a source may not speak for the name.
     outsiders: BTreeSet<Claimant>,
@@ -111,6 +121,8 @@ pub struct Ticker {
     /// How often in a row a connection broke under a statement.
     broken: u32,
     summary: Summary,
+    /// Where a newer map shows, so that a long run of an old one ends between two waves.
+    newer: Option<watch::Receiver<Arc<RoleMap>>>,
 }
 
 /// What a [`Ticker`] is made of.
@@ -159,6 +171,9 @@ impl Ticker {
             remembered_loaded: false,
             unkept: BTreeSet::new(),
             leaving: Leaving::default(),
+            acquainted: None,
+            noticed: Noticed::default(),
+            views: secure::Views::default(),
             made_for: MadeFor::default(),
             outsiders: BTreeSet::new(),
             last_decision: None,
@@ -169,7 +184,13 @@ impl Ticker {
             spool_told: false,
             broken: 0,
             summary: Summary::starting(),
+            newer: None,
         }
+    }
+
+    /// Ends runs between two waves as soon as another map shows here.
+    pub(crate) fn follow_maps(&mut self, maps: watch::Receiver<Arc<RoleMap>>) {
+        self.newer = Some(maps);
     }
 
     /// What a tick would do now. Takes no lease, records and changes nothing.
@@ -177,10 +198,8 @@ impl Ticker {
         let now = self.clock.now();
         self.inspect(now).await?;
         let decided = self.decide(map, May::Look, now).await?;
-        let drift = match &self.actual {
-            Some(known) => drift::of(&decided, &known.inspection.graph, &self.holding),
-            None => Vec::new(),
-        };
+        self.noticed.load(self.store.as_ref(), self.name.as_str()).await?;
+        let drift = self.drift(&decided);
         Ok(Preview {
             drift,
             plan: decided.plan,
@@ -194,6 +213,9 @@ impl Ticker {
     #[tracing::instrument(name = "reconcile.tick", skip_all, fields(target = %self.name))]
     pub async fn tick(&mut self, map: &Arc<RoleMap>) -> Tick {
         let began = self.clock.now();
+        if let Some(newer) = &mut self.newer {
+            newer.mark_unchanged();
+        }
         let outcome = self.try_tick(map).await;
         let now = self.clock.now();
         let took = (now - began).as_seconds_f64();
@@ -235,7 +257,9 @@ impl Ticker {
             return self.attempt_script(map, may, now).await;
         }
         self.refresh(now).await?;
+        self.acquaint().await;
         let decided = self.decide(map, may, now).await?;
+        self.notice_drift(&decided).await;
         if decided.admitted.steps().is_empty() {
             // Nothing is to be applied, so no lease is taken; what is withheld has its record all the same.
             self.record_decision(&decided, map, now).await?;

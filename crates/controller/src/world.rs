@@ -6,16 +6,17 @@ use std::sync::Arc;
 use axon_audit::payload::Cause;
 use axon_mapping::identity::{Sights, SourceClaims};
 use axon_mapping::{
-    Beside, Claimant, Desired, Evaluator, Identity, Pending, RoleMap, Surroundings, TargetName, Touched,
+    Beside, Claimant, Evaluator, Identity, Moved, Pending, RoleMap, Surroundings, TargetName, Touched,
 };
 use axon_model::{Delta, Directory, GroupId, MemberKind, RecordSeq, SourceId, SqlName, UserId};
-use axon_reconcile::{Grant, GrantKey, Shape, Step};
+use axon_reconcile::{Grant, GrantKey, Graph, Scope, Shape, Step, Tied};
 use axon_store::{Act, HoldEnd, Since, Store, StoreError};
 use time::{Duration, OffsetDateTime};
 
 use crate::behind::Behind;
 use crate::names::{Names, held_breach};
 use crate::requests::Requests;
+use crate::stirred::Stirred;
 
 /// Records looked at in one go.
 const SOME: u32 = 2_000;
@@ -49,6 +50,26 @@ struct Watched {
     trace: Trace,
     /// Names that lost their last person since the target's last look.
     gone: Vec<SqlName>,
+    /// Whose attributes or groups changed.
+    stirred: Stirred,
+    /// Who took last what moved: whoever holds the same knows all that moved before.
+    look: Look,
+}
+
+/// One look at what moved in a target's desired side.
+#[derive(Debug, Clone)]
+pub(crate) struct Look(Arc<()>);
+
+impl Look {
+    fn new() -> Self {
+        Self(Arc::new(()))
+    }
+}
+
+impl PartialEq for Look {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
 }
 
 /// Which record last touched whom, since the last tick that settled.
@@ -56,6 +77,16 @@ struct Watched {
 struct Trace {
     users: BTreeMap<UserId, RecordSeq>,
     gone: BTreeMap<SqlName, RecordSeq>,
+}
+
+/// What a target's desired side depends on besides map, directory and clock.
+pub(crate) struct Around<'a> {
+    /// What grants can name in the target.
+    pub shape: &'a Arc<Shape>,
+    /// Names given to nobody, and never touched.
+    pub untouchable: &'a BTreeSet<SqlName>,
+    /// Names of principals that stay managed: asked for only where everything is computed anew.
+    pub known: &'a (dyn Fn() -> BTreeSet<SqlName> + Sync),
 }
 
 /// What came of keeping what was found out about names.
@@ -70,10 +101,12 @@ pub(crate) struct Kept {
 }
 
 /// What a tick takes from the world.
-#[derive(Debug)]
-pub struct Wanted {
-    /// What the target ought to hold.
-    pub desired: Desired,
+#[derive(Debug, Clone)]
+pub(crate) struct Wanted {
+    /// What is asked for and waits, with reasons, in order.
+    pub pending: Vec<Pending>,
+    /// The next instant at which what is desired changes by itself.
+    pub next_change: Option<OffsetDateTime>,
     /// As of this position.
     pub position: RecordSeq,
     /// Names that lost their last person since the last look: they stay managed.
@@ -242,6 +275,7 @@ impl World {
             let gone = watched.evaluator.reload(&self.directory, now);
             watched.gone.extend(gone);
             watched.trace = Trace::default();
+            watched.stirred = Stirred::default();
         }
         self.unlooked = self.directory.users().map(|user| user.id).collect();
         self.follow_names(store, now).await
@@ -253,6 +287,7 @@ impl World {
             touched.note(&self.directory, delta);
             let users = concerned(&self.directory, delta);
             for watched in self.targets.values_mut() {
+                watched.stirred.note(users.iter().copied());
                 if watched.trace.users.len() < MOST_TRACED {
                     watched.trace.users.extend(users.iter().map(|id| (*id, *seq)));
                 }
@@ -277,78 +312,99 @@ impl World {
         }
     }
 
-    /// What a target ought to hold now. A new map, another catalog or other untouchable names start it anew.
-    pub fn wanted(
+    /// What a target ought to hold now is brought up to date. A new map, another catalog or other untouchable names start it
+    /// anew; `known` are then the names that stay managed.
+    pub(crate) fn wanted(
         &mut self,
         map: &Arc<RoleMap>,
         target: &TargetName,
-        around: Surroundings,
+        around: &Around<'_>,
         now: OffsetDateTime,
     ) -> Result<Wanted, axon_mapping::UnknownTarget> {
-        let shape = around.shape.clone();
+        let shape = around.shape;
         let anew = self.targets.get(target).is_none_or(|watched| {
-            !Arc::ptr_eq(&watched.map, map) || watched.untouchable != around.untouchable
+            !Arc::ptr_eq(&watched.map, map) || watched.untouchable != *around.untouchable
         });
         if anew {
             let untouchable = around.untouchable.clone();
             let (trace, gone) =
                 self.targets.remove(target).map(|old| (old.trace, old.gone)).unwrap_or_default();
-            let mut around = around;
-            around.known.extend(&gone);
-            around.identity = self.names.identity().clone();
-            around.beside = self.requests.beside().clone();
+            let mut known = (around.known)();
+            known.extend(&gone);
+            let around = Surroundings {
+                shape: shape.clone(),
+                known,
+                untouchable: untouchable.clone(),
+                identity: self.names.identity().clone(),
+                beside: self.requests.beside().clone(),
+            };
             let mut evaluator = Evaluator::new(map.clone(), target, around)?;
             evaluator.full(&self.directory, now);
-            let watched =
-                Watched { evaluator, shape: shape.clone(), untouchable, map: map.clone(), trace, gone };
+            let (shape, map, look) = (shape.clone(), map.clone(), Look::new());
+            let stirred = Stirred::default();
+            let watched = Watched { evaluator, shape, untouchable, map, trace, gone, stirred, look };
             self.targets.insert(target.clone(), watched);
         }
-        let Some(watched) = self.targets.get_mut(target) else {
-            return Err(axon_mapping::UnknownTarget(target.to_string()));
-        };
+        let unknown = || axon_mapping::UnknownTarget(target.to_string());
+        let watched = self.targets.get_mut(target).ok_or_else(unknown)?;
         if !anew {
-            if !Arc::ptr_eq(&watched.shape, &shape) {
+            if !Arc::ptr_eq(&watched.shape, shape) {
                 watched.evaluator.set_shape(shape.clone());
-                watched.shape = shape;
+                watched.shape = shape.clone();
             }
             // The clock alone may change what holds.
             let gone = watched.evaluator.apply(&self.directory, &Touched::default(), now);
             watched.gone.extend(gone);
         }
         let gone = std::mem::take(&mut watched.gone);
-        let desired = watched.evaluator.desired();
-        let sights = watched.evaluator.sights().clone();
         let settled = watched.evaluator.take_settled();
         let evaluator = &watched.evaluator;
         let behind =
             settled.into_iter().map(|name| (name, Behind::of(evaluator, &self.directory, name))).collect();
         let released = self.names.released().filter_map(|user| evaluator.principal_of(user)).collect();
-        let contested = self.contested(target, &desired);
-        let contested_grants = match self.targets.get(target) {
-            Some(watched) => contested.keys().flat_map(|name| watched.evaluator.would_stand(*name)).collect(),
-            None => BTreeMap::new(),
-        };
+        // Inactive in one source is inactive: nothing is kept for such.
+        let contested: BTreeMap<SqlName, BTreeSet<SqlName>> = evaluator
+            .shared_names()
+            .filter(|name| !evaluator.says_inactive(*name))
+            .map(|name| (name, evaluator.would_give(name)))
+            .collect();
         Ok(Wanted {
-            desired,
+            pending: evaluator.pending(),
+            next_change: evaluator.next_change(),
             position: self.directory.position(),
             gone,
+            contested_grants: contested.keys().flat_map(|name| evaluator.would_stand(*name)).collect(),
             contested,
-            contested_grants,
-            sights,
+            sights: evaluator.sights().clone(),
             released,
             behind,
         })
     }
 
-    fn contested(&self, target: &TargetName, desired: &Desired) -> BTreeMap<SqlName, BTreeSet<SqlName>> {
-        let Some(watched) = self.targets.get(target) else { return BTreeMap::new() };
-        let shared = desired.pending.iter().filter_map(|pending| match pending {
-            Pending::NameShared { name, .. } => Some(*name),
-            _ => None,
-        });
-        // Inactive in one source is inactive: nothing is kept for such.
-        let active = shared.filter(|name| !self.says_inactive(target, *name));
-        active.map(|name| (name, watched.evaluator.would_give(name))).collect()
+    /// What moved in what a target ought to hold since the look of `seen`: everything, where somebody else looked later.
+    pub(crate) fn take_moved(&mut self, target: &TargetName, seen: Option<&Look>) -> Option<(Moved, Look)> {
+        let watched = self.targets.get_mut(target)?;
+        let mut moved = watched.evaluator.take_moved();
+        moved.all |= seen != Some(&watched.look);
+        watched.look = Look::new();
+        Some((moved, watched.look.clone()))
+    }
+
+    /// What a target ought to hold, and what may be touched there.
+    pub(crate) fn desired(&self, target: &TargetName) -> Option<(&Graph, &Scope)> {
+        let evaluator = &self.targets.get(target)?.evaluator;
+        Some((evaluator.graph(), evaluator.scope()))
+    }
+
+    /// What views must know of the people of a target is made of these.
+    pub(crate) fn people(&self, target: &TargetName) -> Option<(&Evaluator, &Directory, &Stirred)> {
+        let watched = self.targets.get(target)?;
+        Some((&watched.evaluator, &self.directory, &watched.stirred))
+    }
+
+    /// The same, with the graph's index.
+    pub(crate) fn tied(&mut self, target: &TargetName) -> Option<(Tied<'_>, &Scope)> {
+        Some(self.targets.get_mut(target)?.evaluator.tied())
     }
 
     /// The directory.

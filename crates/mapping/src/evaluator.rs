@@ -4,6 +4,7 @@ mod claims;
 mod few;
 mod joins;
 mod moved;
+mod profile;
 mod settle;
 mod touched;
 
@@ -19,6 +20,7 @@ use axon_reconcile::{
 use time::OffsetDateTime;
 
 pub use moved::Moved;
+pub use profile::ProfileNeeds;
 pub use touched::Touched;
 
 use crate::beside::Beside;

@@ -47,6 +47,7 @@ mod selection;
 pub mod service;
 mod silence;
 mod standing;
+pub mod tags;
 pub mod target;
 pub mod template;
 mod together;

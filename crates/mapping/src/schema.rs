@@ -81,6 +81,10 @@ fn section(key: &str) -> Value {
         "rules" => object(&keys(rules::KEYS, rule_key), &[]),
         "guards" => object(&keys(guards::KEYS, guard), &[]),
         "views" => named(&reference("view"), "Secure views."),
+        "tags" => named(
+            &list(&text("column, or schema.table.column; `*` for any run of characters."), "Columns."),
+            "Names for columns, for views to mask or hide.",
+        ),
         "tests" => list(
             &reference("test"),
             "What certain people must have and must lack; a failing one refuses the map.",
@@ -280,6 +284,18 @@ fn target_key(key: &str) -> Value {
         "via" => word(&["person", "group"], "How people get in; person, if left out."),
         "principal" => text("How a person is named there: a template over SCIM paths."),
         "role_name" => text("How a role is named there: a template with {role}."),
+        "metadata" => object(
+            &keys(target::METADATA_KEYS, |key| match key {
+                "schema" => text("The schema of profiles and keys; axon, if left out."),
+                "owner" => text("A user without a login that owns views and their tables; axon_owner, if left out."),
+                _ => {
+                    let mark = json!({ "type": "string", "minLength": 1, "maxLength": 1 });
+                    let marks = keys(target::DELIMITER_KEYS, |_| mark.clone());
+                    object(&marks, target::DELIMITER_KEYS)
+                }
+            }),
+            &[],
+        ),
         "manage" => object(
             &keys(target::MANAGE_KEYS, |key| match key {
                 "roles" => list(&text("A glob."), "Roles that Axon creates, fills, empties, drops."),
@@ -361,7 +377,7 @@ fn view_key(key: &str) -> Value {
         "targets" => json!({ "description": "The targets that hold it.", "oneOf": [
             { "type": "string", "minLength": 1 }, { "type": "array", "items": text("A target or set.") }
         ] }),
-        "from" => text("The table that it shows."),
+        "from" => text("The table that it shows; schema.*, or tag:NAME, for one view of each table."),
         "columns" => named(
             &json!({ "oneOf": [
             word(&["show", "hide"], "Clear, or not in the view."),

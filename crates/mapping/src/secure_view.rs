@@ -1,8 +1,10 @@
 //! `views`: secure views over base tables, as the map describes them. Their text is made elsewhere.
 
+mod held;
 mod mask;
 mod read;
 mod rows;
+mod source;
 
 use axon_model::SqlName;
 use axon_reconcile::ObjectName;
@@ -10,9 +12,12 @@ use axon_reconcile::ObjectName;
 use crate::names::{RoleName, TargetName};
 use crate::place::Place;
 
+pub(crate) use held::into_roles;
 pub use mask::Mask;
 pub(crate) use read::{COLUMN_KEYS, KEYS, read};
 pub use rows::{Comparison, Operand, RowOp};
+pub use source::TablePattern;
+pub(crate) use source::name_of;
 
 /// A view that shows a part of a table.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,8 +28,10 @@ pub struct SecureView {
     pub place: Place,
     /// The targets that hold it.
     pub targets: Vec<TargetName>,
-    /// What it shows.
+    /// What it shows; of a pattern, its words.
     pub from: ObjectName,
+    /// The tables, if it is not one: then there is one view of each, and its name is made of the table's.
+    pub pattern: Option<TablePattern>,
     /// Its columns, in order; hidden ones too.
     pub columns: Vec<ViewColumn>,
     /// Which rows are seen: those that any line lets through. Empty: all.

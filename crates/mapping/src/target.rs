@@ -2,6 +2,7 @@
 
 mod auth;
 mod kind;
+mod metadata;
 mod read;
 
 use std::fmt;
@@ -15,6 +16,7 @@ use crate::template::Template;
 
 pub use auth::Auth;
 pub use kind::{Endpoint, ScriptPlace, ScriptSeen, SqlServer, TargetKind, Words};
+pub(crate) use metadata::{DELIMITER_KEYS, METADATA_KEYS};
 pub(crate) use read::{AZURE_KEYS, MANAGE_KEYS, SCRIPT_KEYS, SQL_KEYS, WORKSPACE_KEYS};
 pub(crate) use read::{read, read_via, template};
 
@@ -91,6 +93,8 @@ pub struct TargetSpec {
     pub role_name: Template,
     /// What may be touched.
     pub manage: Manage,
+    /// Where views find what they must know of their readers.
+    pub metadata: axon_reconcile::Metadata,
 }
 
 impl TargetSpec {

@@ -212,12 +212,44 @@ pub(crate) fn permissions(map: &RoleMap, target: &TargetSpec, view: &View, shape
             put(&mut grants, key, want.state);
         }
     }
+    readers_of_patterns(map, target, view, shape, &mut grants);
     drop_covered(&mut grants);
     let pending = missing
         .into_iter()
         .map(|((place, on), (line, roles))| Pending::MissingSecurable { line, place, on, roles })
         .collect();
     Permissions { grants, direct, waiting: pending }
+}
+
+/// Readers of one view of each table may read those that are there.
+fn readers_of_patterns(
+    map: &RoleMap,
+    target: &TargetSpec,
+    view: &View,
+    shape: &Shape,
+    grants: &mut BTreeMap<GrantKey, Grant>,
+) {
+    for secure in map.views.iter().filter(|secure| secure.targets.contains(&target.name)) {
+        let Some(pattern) = secure.pattern.as_ref().filter(|_| !secure.readers.is_empty()) else { continue };
+        let tables = shape.objects.iter().filter(|(table, facts)| {
+            facts.kind == axon_reconcile::ObjectKind::Table && pattern.may_be(**table)
+        });
+        for name in tables.filter_map(|(table, _)| crate::views::of_table(*table)) {
+            let on = Securable::Object(axon_reconcile::ObjectName { schema: secure.name.schema, name });
+            if !shape.holds(&on) {
+                continue;
+            }
+            for role in &view.roles {
+                let reads = map.roles.get(&role.role).is_some_and(|spec| {
+                    secure.readers.iter().any(|reader| spec.whole.contains(reader))
+                });
+                if let (true, Some(grantee)) = (reads, role.name) {
+                    let key = GrantKey { grantee, securable: on, permission: Permission::Select };
+                    put(grants, key, GrantState::Grant);
+                }
+            }
+        }
+    }
 }
 
 /// Two lines may disagree, as by an include: what denies wins.

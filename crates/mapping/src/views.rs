@@ -10,6 +10,7 @@
 //! A view that cannot be compiled gives faults and no body: what stands in the pool then is
 //! [closed](axon_reconcile::ViewBody::closed), and never more open than the policy.
 
+mod all;
 mod columns;
 mod fault;
 mod mask;
@@ -27,7 +28,9 @@ use crate::names::RoleName;
 use crate::secure_view::SecureView;
 
 pub use axon_reconcile::secure::{BaseTable, Delimiters, ProfileRow};
+pub use all::{Compiled, asked, of_target};
 pub use fault::ViewFault;
+pub(crate) use name::of_table;
 pub use name::{NamesCollide, of_tables};
 pub use profile::{Needs, Person, ProfileDelta, Unwritable, delta, in_one_line, rows_of};
 
@@ -152,6 +155,7 @@ mod tests {
             place: place(),
             targets: Vec::new(),
             from: object("sales", "orders"),
+            pattern: None,
             columns: columns.iter().map(column).collect(),
             rows: Vec::new(),
             readers: Vec::new(),

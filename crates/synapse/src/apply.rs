@@ -10,7 +10,7 @@ use crate::kill;
 use crate::read_back;
 use crate::render::render;
 use crate::secure;
-use crate::statement::{Wording, Work};
+use crate::statement::{ObjectId, Statement, Wording, Work};
 
 /// Applies steps in order and stops at the first that is neither done nor already so. One outcome per step.
 pub(crate) async fn apply(
@@ -67,7 +67,7 @@ async fn perform(
     let mut sent = Vec::new();
     let result = match work {
         Work::One(statement) => {
-            let sql = render(&statement, wording.dialect);
+            let sql = render(&by_object_id(statement, place, step), wording.dialect);
             let result = session.run(&sql).await;
             sent.push(sql.into_string());
             result
@@ -90,6 +90,22 @@ async fn perform(
             Outcome::Refused { statements: sent, refusal }
         }
         Err(error) => failed(error, sent),
+    }
+}
+
+/// Where the object is known and the pool can be told it, a name that several objects have is no obstacle (33131), and another object
+/// of the name is not let in.
+fn by_object_id(statement: Statement, place: &read_back::Place, step: &Step) -> Statement {
+    match (statement, step) {
+        (Statement::CreateExternalUser { name }, Step::CreatePrincipal { sid: Some(sid), .. })
+            if place.by_object_id =>
+        {
+            match ObjectId::of(sid) {
+                Some(object) => Statement::CreateByObjectId { name, object },
+                None => Statement::CreateExternalUser { name },
+            }
+        }
+        (statement, _) => statement,
     }
 }
 

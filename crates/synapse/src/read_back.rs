@@ -20,6 +20,8 @@ pub(crate) struct Place {
     pub(crate) database: SqlName,
     pub(crate) dialect: Dialect,
     pub(crate) known: Known,
+    /// Whether principals are made by their object's id, where it is known.
+    pub(crate) by_object_id: bool,
 }
 
 /// One answer per step. A step that a later one of them undoes or makes anew is in force if the later one is.

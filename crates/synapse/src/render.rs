@@ -21,7 +21,8 @@ pub(crate) use script::{Remade, batch as script_batch, can_be_written};
 
 pub use metadata::Discreet;
 pub(crate) use metadata::{
-    create_key, create_owner, create_schema, create_table, delete_rows, insert_rows, key_recorded,
+    create_key, create_owner, create_schema, create_table, delete_people, delete_rows, insert_rows,
+    key_recorded,
 };
 pub use view::{
     LINE, Managed, RoleTest, ShownText, ViewVerb, closed_view, managed_schema, secure_view, shown_text,
@@ -48,6 +49,9 @@ pub fn render(statement: &Statement, dialect: Dialect) -> Sql {
     Sql(match statement {
         Statement::CreateExternalUser { name } => {
             format!("CREATE USER {} FROM EXTERNAL PROVIDER", Bracketed(*name))
+        }
+        Statement::CreateByObjectId { name, object } => {
+            format!("CREATE USER {} FROM EXTERNAL PROVIDER WITH OBJECT_ID = '{object}'", Bracketed(*name))
         }
         Statement::CreateRole { name } => format!("CREATE ROLE {} AUTHORIZATION [dbo]", Bracketed(*name)),
         Statement::AddMember { role, member } => match dialect {

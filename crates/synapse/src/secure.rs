@@ -33,6 +33,7 @@ pub(crate) fn work(step: &SecureStep) -> Work {
             all
         }
         SecureStep::FillProfiles { schema, people: _, rows } => render::insert_rows(*schema, rows),
+        SecureStep::DropProfiles { schema, people } => vec![render::delete_people(*schema, people)],
         SecureStep::CreateView { view, metadata } => {
             plain(render::secure_view(view, ViewVerb::Create, managed(metadata)))
         }

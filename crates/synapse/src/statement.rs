@@ -1,10 +1,11 @@
 //! What is said to a pool, as values. [`crate::render()`] is the only place that makes text of them.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use axon_model::SqlName;
 use axon_reconcile::permission::GrantableOn;
-use axon_reconcile::{GrantState, ObjectName, Permission, PrincipalKind, Securable, Step};
+use axon_reconcile::{GrantState, ObjectName, Permission, PrincipalKind, Securable, Sid, Step};
 
 use crate::render::Discreet;
 use crate::secure;
@@ -83,6 +84,30 @@ pub enum On {
     Role(SqlName),
 }
 
+/// The id of an object of the directory: nothing but hexadecimal digits and dashes when it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ObjectId([u8; 16]);
+
+impl ObjectId {
+    /// The object that a security id stands for. The first three groups are little-endian in it.
+    pub fn of(sid: &Sid) -> Option<Self> {
+        sid.as_bytes().try_into().ok().map(Self)
+    }
+}
+
+impl fmt::Display for ObjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let order = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
+        for (n, at) in order.into_iter().enumerate() {
+            if matches!(n, 4 | 6 | 8 | 10) {
+                f.write_str("-")?;
+            }
+            write!(f, "{:02x}", self.0.get(at).copied().unwrap_or_default())?;
+        }
+        Ok(())
+    }
+}
+
 /// What GRANT, DENY and REVOKE have in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Clause {
@@ -102,6 +127,8 @@ pub struct Clause {
 pub enum Statement {
     /// `CREATE USER … FROM EXTERNAL PROVIDER`
     CreateExternalUser { name: SqlName },
+    /// The same `WITH OBJECT_ID`: of several objects with the name it is this one.
+    CreateByObjectId { name: SqlName, object: ObjectId },
     /// `CREATE ROLE … AUTHORIZATION [dbo]`: an owner that no later DROP USER stumbles over (15421).
     CreateRole { name: SqlName },
     /// `sp_addrolemember`, or `ALTER ROLE … ADD MEMBER`
@@ -331,6 +358,13 @@ mod tests {
         assert_eq!(on(Permission::Impersonate, "kim"), On::User(name("kim")));
         assert_eq!(on(Permission::Alter, "a_role"), On::Role(name("a_role")));
         assert_eq!(on(Permission::TakeOwnership, "unknown"), On::Role(name("unknown")));
+    }
+
+    #[test]
+    fn an_object_id_is_written_as_the_directory_writes_it() {
+        let text = "01234567-89ab-cdef-0123-456789abcdef";
+        assert_eq!(ObjectId::of(&Sid::from_object_id(text).unwrap()).unwrap().to_string(), text);
+        assert_eq!(ObjectId::of(&Sid::from_bytes(&[1, 2, 3])), None, "the id of a SQL login is none");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A Synapse pool as a target.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,11 +13,13 @@ use axon_reconcile::{Metadata, ViewText, ViewsAsked, ViewsThere};
 use tracing::Instrument as _;
 
 use crate::apply;
+use crate::capabilities::{BY_OBJECT_ID, Capabilities};
 use crate::catalog::{self, Known, Picture, Untold};
 use crate::connect::{Connection, Link};
 use crate::error::{CallError, ConfigError};
 use crate::kill;
 use crate::narrow::narrowed;
+use crate::probe::Probes;
 use crate::read_back;
 use crate::render::{MOST_NAMES, NamedMembers};
 use crate::secure;
@@ -30,6 +32,7 @@ pub struct SynapseTarget {
     dialect: Dialect,
     link: Link,
     memory: Mutex<Memory>,
+    capabilities: Mutex<Capabilities>,
 }
 
 #[derive(Default)]
@@ -44,7 +47,19 @@ impl SynapseTarget {
     /// A target by this name. Nothing is dialled before the first call; what can be checked without a network is.
     pub fn new(name: &str, dialect: Dialect, connection: Connection) -> Result<Self, ConfigError> {
         connection.check()?;
-        Ok(Self { name: name.to_owned(), dialect, link: Link::new(connection), memory: Mutex::default() })
+        Ok(Self {
+            name: name.to_owned(),
+            dialect,
+            link: Link::new(connection),
+            memory: Mutex::default(),
+            capabilities: Mutex::default(),
+        })
+    }
+
+    /// The same, where the configuration says of some [`capabilities`](crate::capabilities()) whether the pool has them.
+    #[must_use]
+    pub fn saying(self, said: BTreeMap<String, bool>) -> Self {
+        Self { capabilities: Mutex::new(Capabilities::saying(said)), ..self }
     }
 
     /// The name that it was given.
@@ -150,6 +165,16 @@ impl SynapseTarget {
         Ok(picture)
     }
 
+    fn place(&self, known: Known) -> read_back::Place {
+        let capabilities = self.capabilities.lock().unwrap_or_else(PoisonError::into_inner);
+        read_back::Place {
+            database: self.link.connection().database,
+            dialect: self.dialect,
+            known,
+            by_object_id: capabilities.can(BY_OBJECT_ID),
+        }
+    }
+
     async fn see(&self, steps: &[Step]) -> Result<Vec<Seen>, CallError> {
         let mut session = self.link.session().await?;
         // Who administers decides which rows are our own; without it, ask once.
@@ -162,8 +187,7 @@ impl SynapseTarget {
             self.memory().known = Some(known.clone());
             known
         };
-        let place =
-            read_back::Place { database: self.link.connection().database, dialect: self.dialect, known };
+        let place = self.place(known);
         read_back::read_back(&mut session, &place, steps).await
     }
 }
@@ -211,6 +235,22 @@ impl Target for SynapseTarget {
         Some(secure::digest(text, metadata))
     }
 
+    async fn acquaint(
+        &self,
+        kept: Option<serde_json::Value>,
+    ) -> Result<Option<serde_json::Value>, TargetError> {
+        let greeting = self.greet().await?;
+        let kept = kept.and_then(|kept| serde_json::from_value::<Probes>(kept).ok());
+        let (probes, new) = match kept {
+            Some(kept) if kept.is_of(&greeting) => (kept, false),
+            _ => (self.probe().await?, true),
+        };
+        let lasts = new && probes.last();
+        let value = if lasts { serde_json::to_value(&probes).ok() } else { None };
+        self.capabilities.lock().unwrap_or_else(PoisonError::into_inner).probed(probes);
+        Ok(value)
+    }
+
     async fn lingering(&self) -> Result<BTreeSet<SqlName>, TargetError> {
         let blind = self.memory().known.as_ref().is_none_or(|known| known.blind_to_sessions.is_some());
         if blind {
@@ -243,7 +283,7 @@ impl Target for SynapseTarget {
             known => known,
         };
         let known = known.unwrap_or_else(Known::nothing);
-        let place = read_back::Place { database, dialect: self.dialect, known };
+        let place = self.place(known);
         apply::apply(&self.link, &wording, &place, wave.steps()).instrument(span).await
     }
 

@@ -1,29 +1,26 @@
 //! What ought to be done: the desired side, the plan, and what guards and refusals withhold of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use axon_mapping::target::Words;
-use axon_mapping::{Claimant, Pending, RoleMap, Surroundings};
+use axon_mapping::{Claimant, Pending, RoleMap};
 use axon_model::{Actor, PlanId, RecordSeq, RunId, SqlName};
 use axon_reconcile::admit::Admitted;
 use axon_reconcile::builtin::SYSTEM_PRINCIPALS;
-use axon_reconcile::{
-    Connect, Grant, GrantKey, Graph, Membership, Plan, Principal, Sides, Step, plan, plan_assigned,
-};
+use axon_reconcile::{Plan, Step};
 use axon_store::Act;
 use time::OffsetDateTime;
 
 use super::Ticker;
 use super::counted::Lifted;
+use super::draft::Drafted;
 use super::holding;
-use super::renew::MadeFor;
 use super::weigh::Weighing;
-use crate::blocked::leave_out_impostors;
 use crate::error::ControllerError;
 use crate::record::{Decision, Recorder};
-use crate::world::{Kept, Wanted, World};
+use crate::world::{Around, Kept, Wanted, World};
 
 /// What a tick may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,30 +51,6 @@ pub(super) struct Decided {
     pub(super) renews: bool,
 }
 
-/// A name that several active people claim is given nothing new, and keeps of what it has what one of them would get: a second
-/// source that names somebody can neither gain by it nor shut that person out.
-fn keep_contested(desired: &mut Graph, actual: &Graph, wanted: &Contested<'_>) {
-    for (name, roles) in wanted.roles {
-        let Some((spelled, there)) = actual.principals.get_key_value(name) else { continue };
-        if there.connect != Connect::Granted {
-            continue;
-        }
-        desired.principals.insert(*spelled, Principal { created: None, ..there.clone() });
-        let kept = roles.iter().map(|role| Membership { role: *role, member: *spelled });
-        desired.members.extend(kept.filter(|membership| actual.members.contains(membership)));
-        let stands = wanted.grants.iter().filter(|(key, _)| key.grantee == *name);
-        let there =
-            stands.filter(|(key, grant)| actual.grants.get(key).is_some_and(|g| g.state == grant.state));
-        desired.grants.extend(there.map(|(key, grant)| (*key, grant.clone())));
-    }
-}
-
-/// What those who claim contested names would get, were each of them alone.
-struct Contested<'a> {
-    roles: &'a BTreeMap<SqlName, BTreeSet<SqlName>>,
-    grants: &'a BTreeMap<GrantKey, Grant>,
-}
-
 /// Another look is due at `at` at the latest.
 fn sooner(next: &mut Option<OffsetDateTime>, at: OffsetDateTime) {
     *next = Some(next.map_or(at, |next| next.min(at)));
@@ -91,79 +64,55 @@ impl Ticker {
         now: OffsetDateTime,
     ) -> Result<Decided, ControllerError> {
         self.load_kept().await?;
-        let no_target = || ControllerError::NoSuchTarget(self.name.to_string());
+        let name = self.name.clone();
+        let no_target = || ControllerError::NoSuchTarget(name.to_string());
         let spec = map.targets.get(&self.name).ok_or_else(no_target)?;
         let known = self.actual.as_ref().ok_or_else(no_target)?;
-        let facts = &known.inspection.facts;
-        let actual = &known.inspection.graph;
-        let mut untouchable = BTreeSet::from([facts.own_principal]);
+        let mut untouchable = BTreeSet::from([known.inspection.facts.own_principal]);
         untouchable.extend(SYSTEM_PRINCIPALS.iter().filter_map(|name| SqlName::parse(name).ok()));
         untouchable.extend(map.guards.protected(now));
-        let remembered = self.remembered.union(&self.unkept).copied().collect();
-        let around = Surroundings {
-            shape: known.shape.clone(),
-            known: remembered,
-            untouchable,
-            ..Surroundings::default()
-        };
-        let (wanted, inactive, may) = {
-            let mut world = self.world.lock().await;
-            world.follow(self.store.as_ref(), now).await?;
-            let (wanted, may) = self.wanted(&mut world, map, around, may, now).await?;
-            let unmet =
-                actual.principals.keys().filter(|n| !self.remembered.contains(n) && !self.unkept.contains(n));
-            let inactive: BTreeSet<SqlName> =
-                unmet.copied().filter(|name| world.says_inactive(&self.name, *name)).collect();
-            (wanted, inactive, may)
-        };
-        // Where principals are known by another id, names may stand for others than when the target was read.
-        if self.target.introduce(&wanted.desired.graph).await? {
-            self.inspect(now).await?;
-        }
-        let known =
-            self.actual.as_ref().ok_or_else(|| ControllerError::NoSuchTarget(self.name.to_string()))?;
-        let (facts, actual) = (&known.inspection.facts, &known.inspection.graph);
+        let shape = known.shape.clone();
         // There people are found anew by what they are, and none is made or dropped.
         let assigned = spec.kind.words() == Words::Roles;
-        // Whoever is given something and is there now stays managed, whatever becomes of the person and of this process.
-        let there = actual
-            .principals
-            .keys()
-            .copied()
-            .filter(|name| wanted.desired.graph.principals.contains_key(name));
-        self.unkept.extend(wanted.gone.into_iter().chain(there).filter(|n| !self.remembered.contains(n)));
-        let mut desired = wanted.desired;
-        // Before anything is left out: what the map asks for under a name is no act of others, whoever stands there.
-        self.made.adopt(&desired.graph, actual);
-        let contested = Contested { roles: &wanted.contested, grants: &wanted.contested_grants };
-        keep_contested(&mut desired.graph, actual, &contested);
-        let stale = if assigned {
-            BTreeSet::new()
-        } else {
-            self.made_for.look(wanted.behind);
-            self.made_for.leave_out(&wanted.released, &mut desired.graph, actual)
+        let shared = self.world.clone();
+        let mut world = shared.lock().await;
+        world.follow(self.store.as_ref(), now).await?;
+        let (mut wanted, may) = {
+            let known = || self.remembered.union(&self.unkept).copied().collect();
+            let around = Around { shape: &shape, untouchable: &untouchable, known: &known };
+            self.wanted(&mut world, map, &around, may, now).await?
         };
-        self.blocked.leave_out(&mut desired.graph, actual, now);
-        leave_out_impostors(&mut desired.graph, actual);
-        let sides = Sides { desired: desired.graph, actual: actual.clone(), scope: desired.scope };
-        let mut planned = if assigned { plan_assigned(&sides) } else { plan(&sides) };
-        self.leaving.put_into(&mut planned, &sides.desired, &sides.actual);
-        MadeFor::put_into(&mut planned, &stale);
-        let guards = map.guards.for_target(spec.mode, facts, now);
+        let near = if assigned { None } else { self.draft_near(&mut world, &mut wanted, now) };
+        let drafted = if let Some(near) = near {
+            drop(world);
+            near
+        } else {
+            let whole = self.whole(&mut world)?;
+            drop(world);
+            // Where principals are known by another id, names may stand for others than when the target was read.
+            if self.target.introduce(&whole.desired).await? {
+                self.inspect(now).await?;
+            }
+            self.draft_whole(whole, &mut wanted, assigned, now)?
+        };
+        let Drafted { sides, mut plan, stale, totals } = drafted;
+        self.add_views(map, spec, &mut plan, now).await?;
+        let known = self.actual.as_ref().ok_or_else(no_target)?;
+        let guards = map.guards.for_target(spec.mode, &known.inspection.facts, now);
         let unseen = known.inspection.unseen.clone();
-        let (guards, sides, inactive) = (&guards, &sides, &inactive);
-        let weighed = self.weigh(Weighing { map, may, guards, sides, plan: &planned, inactive, now }).await;
+        let (guards, sides) = (&guards, &sides);
+        let weighed = self.weigh(Weighing { map, may, guards, sides, plan: &plan, totals, now }).await;
         let expires = weighed.expires;
         let mut decided = Decided {
             lifted: weighed.lifted,
             leavers: weighed.leavers,
             foreign: weighed.foreign,
-            plan: planned,
+            plan,
             admitted: weighed.admitted,
-            pending: desired.pending.iter().map(ToString::to_string).collect(),
+            pending: wanted.pending.iter().map(ToString::to_string).collect(),
             unseen,
             position: wanted.position,
-            next_change: desired.next_change,
+            next_change: wanted.next_change,
             renews: !stale.is_empty(),
         };
         if may == May::Look {
@@ -172,7 +121,7 @@ impl Ticker {
         let people = if map.guards.two_release_steps { 2 } else { 1 };
         self.keep_holds(&mut decided, people, expires, now).await;
         self.made.keep(self.store.as_ref(), self.name.as_str()).await;
-        self.tell_outsiders(&desired.pending);
+        self.tell_outsiders(&wanted.pending);
         self.keep_managed().await;
         self.made_for.keep(self.store.as_ref(), self.name.as_str()).await;
         Ok(decided)
@@ -180,10 +129,7 @@ impl Ticker {
 
     /// Reads what this or another process kept of the target.
     async fn load_kept(&mut self) -> Result<(), ControllerError> {
-        if !self.remembered_loaded {
-            self.remembered.extend(self.store.remembered_principals(self.name.as_str()).await?);
-            self.remembered_loaded = true;
-        }
+        self.load_remembered().await?;
         self.leaving.load(self.store.as_ref(), self.name.as_str()).await?;
         self.made_for.load(self.store.as_ref(), self.name.as_str()).await?;
         self.made.load(self.store.as_ref(), self.name.as_str()).await?;
@@ -224,12 +170,12 @@ impl Ticker {
         &self,
         world: &mut World,
         map: &Arc<RoleMap>,
-        around: Surroundings,
+        around: &Around<'_>,
         may: May,
         now: OffsetDateTime,
     ) -> Result<(Wanted, May), ControllerError> {
         let wanted = |world: &mut World| {
-            let asked = world.wanted(map, &self.name, around.clone(), now);
+            let asked = world.wanted(map, &self.name, around, now);
             asked.map_err(|_| ControllerError::NoSuchTarget(self.name.to_string()))
         };
         let mut found = wanted(world)?;
@@ -248,10 +194,10 @@ impl Ticker {
             match world.keep_sights(self.store.as_ref(), &self.name, &found.sights, &act).await {
                 Ok(Kept { bound: false, more, expires }) => {
                     if let Some(expires) = expires {
-                        sooner(&mut found.desired.next_change, expires);
+                        sooner(&mut found.next_change, expires);
                     }
                     if more {
-                        sooner(&mut found.desired.next_change, now + time::Duration::seconds(1));
+                        sooner(&mut found.next_change, now + time::Duration::seconds(1));
                     }
                     return Ok((found, may));
                 }
@@ -268,7 +214,7 @@ impl Ticker {
                         error = &error as &dyn std::error::Error,
                         "what was found out about names could not be kept: nothing is given meanwhile"
                     );
-                    sooner(&mut found.desired.next_change, now + time::Duration::seconds(5));
+                    sooner(&mut found.next_change, now + time::Duration::seconds(5));
                     return Ok((found, May::Take));
                 }
             }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use axon_reconcile::{InspectScope, Inspection, Shape};
+use axon_reconcile::{InspectScope, Inspection, Shape, Ties};
 use time::{Duration, OffsetDateTime};
 
 use super::Ticker;
+use super::draft::Near;
 use crate::error::ControllerError;
 
 /// What is known to be in force, and since when.
@@ -15,6 +16,12 @@ pub(super) struct Known {
     pub(super) at: OffsetDateTime,
     /// The lease's generation when it was read; none where somebody else was at work meanwhile.
     pub(super) generation: Option<u64>,
+    /// The index of the graph, once a plan needed it.
+    pub(super) ties: Option<Ties>,
+    /// What there is of secure views, once somebody asked.
+    pub(super) views: Option<axon_reconcile::ViewsThere>,
+    /// What the last decision left; none where the next one has to look at all.
+    pub(super) near: Option<Near>,
 }
 
 impl Known {
@@ -42,12 +49,14 @@ impl Ticker {
         self.leaving.forget();
         self.history_loaded = false;
         self.made.forget();
+        self.noticed.forget();
         self.brakes.forget();
         self.made_for.forget();
     }
 
     pub(super) async fn refresh(&mut self, now: OffsetDateTime) -> Result<(), ControllerError> {
-        if self.actual.as_ref().is_none_or(|known| now - known.at >= self.inspect_every) {
+        // A clock that was set back would make what is known new for as long as it was set back.
+        if self.actual.as_ref().is_none_or(|known| now < known.at || now - known.at >= self.inspect_every) {
             self.inspect(now).await?;
         }
         Ok(())
@@ -66,15 +75,23 @@ impl Ticker {
             Some(known) if *known.shape == inspection.shape => known.shape.clone(),
             _ => Arc::new(inspection.shape.clone()),
         };
-        if self.actual.as_ref().is_none_or(|known| known.inspection.graph != inspection.graph) {
-            self.made.look();
-        }
-        self.actual = Some(Known { inspection, shape, at: now, generation });
+        let same = |known: &Known| known.inspection.graph == inspection.graph;
+        let (ties, near) = match self.actual.take() {
+            Some(known) if same(&known) => (known.ties, known.near),
+            _ => {
+                self.made.look();
+                (None, None)
+            }
+        };
+        self.actual = Some(Known { inspection, shape, at: now, generation, ties, near, views: None });
+        self.look_for_lingering().await?;
         Ok(())
     }
 
     /// When the target is read whole again at the latest.
     pub(super) fn next_look(&self, now: OffsetDateTime) -> OffsetDateTime {
-        self.actual.as_ref().map_or(now, |known| known.at + self.inspect_every.max(Duration::seconds(1)))
+        self.actual
+            .as_ref()
+            .map_or(now, |known| known.at.min(now) + self.inspect_every.max(Duration::seconds(1)))
     }
 }

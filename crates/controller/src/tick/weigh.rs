@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use axon_mapping::RoleMap;
 use axon_model::SqlName;
-use axon_reconcile::admit::{Admitted, Class, Guards, Known, Reason, admit_with};
+use axon_reconcile::admit::{Admitted, Class, Guards, Known, Reason, Totals, admit_with};
 use axon_reconcile::{Plan, Sides, Step};
 use time::OffsetDateTime;
 
@@ -20,8 +20,8 @@ pub(super) struct Weighing<'a> {
     pub guards: &'a Guards,
     pub sides: &'a Sides,
     pub plan: &'a Plan,
-    /// Whom this store never gave anything, and who a source says is not active.
-    pub inactive: &'a BTreeSet<SqlName>,
+    /// What budgets are percentages of.
+    pub totals: Totals,
     pub now: OffsetDateTime,
 }
 
@@ -47,7 +47,7 @@ fn shut_out(plan: &Plan) -> BTreeSet<SqlName> {
 impl Ticker {
     /// Parts the plan into what may be done now and what is withheld.
     pub(super) async fn weigh(&mut self, weighing: Weighing<'_>) -> Weighed {
-        let Weighing { map, may, guards, sides, plan, inactive, now } = weighing;
+        let Weighing { map, may, guards, sides, plan, totals, now } = weighing;
         let leavers = shut_out(plan);
         let world = self.world.clone();
         let world = world.lock().await;
@@ -57,6 +57,9 @@ impl Ticker {
         let foreign: BTreeSet<String> =
             stays.filter(|step| self.made.is_foreign(step)).map(ToString::to_string).collect();
         let subjects = plan.steps.iter().map(|planned| planned.step.subject());
+        // Of those to whom this store never gave anything.
+        let inactive: BTreeSet<SqlName> =
+            subjects.clone().filter(|name| world.says_inactive(&self.name, *name)).collect();
         let lifted = Lifted {
             released: self.holding.released(now),
             ended: world.ended_extras(&self.name, now),
@@ -77,7 +80,9 @@ impl Ticker {
         let against = |step: &Step| {
             let principal = step.subject();
             let met = self.remembered.contains(&principal) || self.unkept.contains(&principal);
-            let taken = step.takes() && sides.actual.principals.contains_key(&principal);
+            let taken = step.takes()
+                && !matches!(step, Step::Secure(_))
+                && sides.actual.principals.contains_key(&principal);
             // An empty store, or a source that has not pushed yet, is not the news that everybody left.
             let unmet = taken && !met && !inactive.contains(&principal);
             let reasons = [
@@ -92,7 +97,7 @@ impl Ticker {
         };
         let released = |step: &Step, class: Class| lifted.lifts(step, class);
         let announced = lifted.released.announced;
-        let known = Known { against: &against, released: &released, announced };
+        let known = Known { against: &against, released: &released, announced, totals: Some(totals) };
         let admitted = admit_with(plan.clone(), sides, guards, &self.history, now, &known);
         Weighed { admitted, lifted, leavers, foreign, expires }
     }

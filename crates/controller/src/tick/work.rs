@@ -14,6 +14,7 @@ use super::{Tick, Ticker};
 use crate::cause::Causes;
 use crate::error::ControllerError;
 use crate::execute::{Executor, Waved, not_answered, wave_length};
+use crate::made;
 use crate::record::{Placed, Recorder};
 
 /// How long a lease is taken for. A process that dies is followed after this.
@@ -83,6 +84,8 @@ impl Ticker {
                 }
             };
             self.take_in(&waved.in_force, &decided);
+            // What views stand on now, permissions can be given on.
+            ran.again |= waved.in_force.iter().any(|step| matches!(step, Step::Secure(_)));
             ran.applied += waved.done;
             ran.tried += waved.length;
             self.heed(waved, &mut ran)?;
@@ -101,6 +104,9 @@ impl Ticker {
         gives: bool,
     ) -> Result<Between, ControllerError> {
         let now = self.clock.now();
+        if self.newer.as_ref().is_some_and(|newer| newer.has_changed().unwrap_or(false)) {
+            return Ok(Between::Moved);
+        }
         let moved = self.directory_moved(decided).await;
         let renewed = match moved {
             Ok(true) => return Ok(Between::Moved),
@@ -158,7 +164,9 @@ impl Ticker {
                 leaver,
                 count,
             });
-            placed.push(Placed { step, index, causes: because, request, counts });
+            let before = self.actual.as_ref().map(|known| &known.inspection.graph);
+            let unmakes = before.map(|graph| made::unmakes(step, graph)).unwrap_or_default();
+            placed.push(Placed { step, index, causes: because, request, counts, unmakes });
         }
         let recorder = Recorder { ids: &self.ids, target: self.name.as_str(), run, plan };
         let mut executor = Executor {
@@ -176,6 +184,7 @@ impl Ticker {
 
     /// What a wave's outcomes mean for the steps behind it.
     fn heed(&mut self, waved: Waved, ran: &mut Ran) -> Result<(), ControllerError> {
+        self.made.gone(waved.unmade.iter().copied());
         self.made.kept(waved.made.iter().copied());
         if waved.doubt {
             self.actual = None;
@@ -226,7 +235,15 @@ impl Ticker {
             if let Some((leaver, count)) = counted(step, &decided.leavers, &decided.lifted) {
                 self.count(leaver, count, now);
             }
+            if let Step::Secure(step) = step {
+                self.take_in_secure(step);
+                continue;
+            }
             let Some(known) = &mut self.actual else { continue };
+            let there = |name| known.inspection.graph.principals.contains_key(name);
+            if matches!(step, Step::KillSessions { principal } if !there(principal)) {
+                continue;
+            }
             if !known.take_in(step) {
                 tracing::warn!("what the catalog shows is not what was expected: it is read anew");
                 self.actual = None;
@@ -238,7 +255,7 @@ impl Ticker {
 /// Whether a run goes on with its next wave.
 enum Between {
     GoOn(LeaseProof),
-    /// The directory says something new.
+    /// The directory says something new, or there is a newer map.
     Moved,
     /// The lease is another's.
     Lost,

@@ -38,6 +38,7 @@ pub(super) fn target_says(target: &TargetSpec) -> Vec<String> {
         principal,
         role_name,
         manage,
+        metadata,
     } = target;
     let globs = |globs: &[Glob]| match globs {
         [] => "nothing".to_owned(),
@@ -57,6 +58,7 @@ pub(super) fn target_says(target: &TargetSpec) -> Vec<String> {
         format!("role_name {role_name}"),
         format!("manages roles {}", globs(&manage.roles)),
         format!("manages schemas {}", globs(&manage.schemas)),
+        metadata_says(metadata),
         format!("manages {} principals", if manage.every_external { "external" } else { "mapped" }),
     ];
     said.extend(workspace.as_ref().map(|name| format!("workspace {name}")));
@@ -224,6 +226,15 @@ pub(super) fn guards_say(guards: &GuardRules) -> Vec<(String, Option<&Place>)> {
         said.push((what, Some(place)));
     }
     said
+}
+
+fn metadata_says(metadata: &axon_reconcile::Metadata) -> String {
+    let axon_reconcile::Metadata { schema, owner, delimiters } = metadata;
+    let layout = match delimiters {
+        None => "rows".to_owned(),
+        Some(by) => format!("strings parted by {} {} {}", by.hash, by.hash_key, by.array),
+    };
+    format!("views of {owner} read schema {schema}, in {layout}")
 }
 
 pub(super) fn view_says(view: &SecureView) -> Vec<String> {

@@ -36,6 +36,7 @@ pub(crate) const KEYS: &[&str] = &[
     "rules",
     "guards",
     "views",
+    "tags",
     "tests",
 ];
 /// Keys of a service identity.
@@ -113,6 +114,8 @@ pub(super) fn read(
         .filter_map(|(name, node)| secure_view::read(reader, name, node, &names, &targets, &role_names))
         .collect();
     two_of_one_view(reader, roots);
+    let tags = crate::tags::read(reader, &section(reader, roots, "tags"));
+    secure_view::into_roles(&mut roles, &views);
 
     reader.turn_to(Chapter::Tests);
     let sources: BTreeSet<SourceId> = mappings.iter().filter_map(|m| source_of(&m.spec.who)).collect();
@@ -147,6 +150,7 @@ pub(super) fn read(
         rules: forbidden,
         guards,
         views,
+        tags,
         tests,
         silences,
         registry,
@@ -166,7 +170,7 @@ fn two_of_one_view(reader: &Reader<'_>, roots: &[Node]) {
     for node in roots.iter().filter_map(|root| in_root(root, "views")) {
         let Value::Map(entries) = &node.value else { continue };
         for (name, _) in entries {
-            let Ok(object) = crate::grant::object(&name.text) else { continue };
+            let Some(object) = secure_view::name_of(&name.text) else { continue };
             if let Some(first) = seen.insert(object, name.span)
                 && first != name.span
             {

@@ -9,7 +9,7 @@ use crate::diagnostic::Fault;
 use crate::names::{RoleName, TargetName};
 use crate::read::{Fields, Reader};
 use crate::role::{TargetNames, targets_of};
-use crate::target::{TargetSpec, Words};
+use crate::target::{TargetKind, TargetSpec, Words};
 use crate::yaml::{Node, Scalar, Value, shown};
 
 /// Keys of a view.
@@ -29,13 +29,13 @@ pub(crate) fn read(
     roles: &BTreeSet<RoleName>,
 ) -> Option<SecureView> {
     let what = format!("view `{}`", shown(&name.text));
-    let view = object(reader, name);
+    let view = view_name(reader, name);
     let fields = reader.fields(node, &what, KEYS, &[])?;
     let held_in = fields.need(reader, "targets").map(|n| targets_named(reader, n, names));
     let from = fields
         .need(reader, "from")
         .and_then(|n| reader.text(n, &format!("`from` of {what}")))
-        .and_then(|text| Some((object(reader, &text)?, text)));
+        .and_then(|text| Some((from(reader, &text)?, text)));
     let columns = fields.need(reader, "columns").map(|n| columns(reader, n, &what, roles));
     let rows: Vec<RowLine> = fields
         .get("rows")
@@ -47,7 +47,13 @@ pub(crate) fn read(
     if let (Some(view), Some(held_in)) = (view, &held_in) {
         for target in held_in {
             let Some(spec) = targets.get(target) else { continue };
-            if spec.kind.words() != Words::Sql {
+            if let Some(why) = holds_none(spec) {
+                let message = format!("target `{target}` holds no secure views: {why}");
+                reader.fault(Fault::Invalid, name.span, message);
+            } else if view.schema == spec.metadata.schema {
+                let message = format!("{what} is in the schema of profiles and keys of target `{target}`");
+                reader.fault_help(Fault::Invalid, name.span, message, "give the views a schema of their own");
+            } else if spec.kind.words() != Words::Sql {
                 let message = format!("target `{target}` is of kind {}: it holds no views", spec.kind);
                 reader.fault(Fault::Invalid, name.span, message);
             } else if !spec.manage.schemas.iter().any(|glob| glob.matches(view.schema)) {
@@ -58,7 +64,13 @@ pub(crate) fn read(
             }
         }
     }
-    if let (Some(view), Some((from, text))) = (view, &from)
+    if let (Some(view), Some(((_, pattern), text))) = (view, &from)
+        && pattern.is_some() != (view.name.as_str() == "*")
+    {
+        let message = format!("{what}: one view of each table is named `schema.*`, and one view shows one table");
+        reader.fault(Fault::Invalid, text.span, message);
+    }
+    if let (Some(view), Some(((from, _), text))) = (view, &from)
         && view == *from
     {
         reader.fault(Fault::Invalid, text.span, format!("{what} shows itself"));
@@ -67,11 +79,54 @@ pub(crate) fn read(
         name: view?,
         place: reader.place(name.span),
         targets: held_in?,
-        from: from?.0,
+        from: from.as_ref()?.0.0,
+        pattern: from?.0.1,
         columns: columns?,
         rows,
         readers,
     })
+}
+
+/// Why a target can hold no secure views, if its pool is of a kind that cannot.
+fn holds_none(spec: &TargetSpec) -> Option<&'static str> {
+    match (spec.kind, &spec.endpoint) {
+        (TargetKind::SynapseServerless, _) => Some(
+            "who reads a serverless pool reads files, and reaches them past any view by storage access, by REFERENCES on a \
+             credential, or by ADMINISTER DATABASE BULK OPERATIONS",
+        ),
+        (TargetKind::Script, _) => Some("profiles change with people, and keys must not stand in a file"),
+        _ => None,
+    }
+}
+
+/// The name of a view, or `schema.*`.
+fn view_name(reader: &Reader<'_>, text: &Scalar) -> Option<axon_reconcile::ObjectName> {
+    if text.text.contains('*') && let Some(name) = super::name_of(&text.text) {
+        return Some(name);
+    }
+    object(reader, text)
+}
+
+/// A table, or a pattern with its words in the place of a table's name.
+fn from(
+    reader: &Reader<'_>,
+    text: &Scalar,
+) -> Option<(axon_reconcile::ObjectName, Option<super::TablePattern>)> {
+    if !text.text.contains('*') && !text.text.starts_with("tag:") {
+        return Some((object(reader, text)?, None));
+    }
+    let Some(pattern) = super::source::pattern(&text.text) else {
+        let message = format!("`{}` names no tables", shown(&text.text));
+        reader.fault_help(Fault::Invalid, text.span, message, "write `schema.*`, `schema.prefix*` or `tag:NAME`");
+        return None;
+    };
+    let (schema_text, name_text) = match &pattern {
+        super::TablePattern::Named { schema, name } => (schema.to_string(), name.to_string()),
+        super::TablePattern::Tagged(tag) => ("tag".to_owned(), tag.clone()),
+    };
+    let name = |text: &str| SqlName::parse(text).ok();
+    let words = axon_reconcile::ObjectName { schema: name(&schema_text)?, name: name(&name_text)? };
+    Some((words, Some(pattern)))
 }
 
 /// A name of two parts, as T-SQL writes it.

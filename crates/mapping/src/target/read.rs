@@ -26,6 +26,7 @@ pub(crate) const SQL_KEYS: &[&str] = &[
     "principal",
     "role_name",
     "manage",
+    "metadata",
 ];
 /// Keys of a workspace.
 pub(crate) const WORKSPACE_KEYS: &[&str] =
@@ -120,6 +121,7 @@ pub(crate) fn read(reader: &Reader<'_>, name: &Scalar, node: &Node) -> Option<Ta
         reader.fault(Fault::Invalid, node.span, "`principal` without a path gives all people one name");
     }
     let manage = manage(reader, &fields, &what, kind, role_name.as_ref());
+    let metadata = super::metadata::read(reader, fields.get("metadata"), &what);
     if let (Some(Auth::Sql { .. }), Some(node)) = (&auth, auth_node) {
         if kind.words() == Words::Roles {
             let message = format!("{what} is no database: a SQL login opens nothing there");
@@ -151,6 +153,7 @@ pub(crate) fn read(reader: &Reader<'_>, name: &Scalar, node: &Node) -> Option<Ta
         principal: principal?,
         role_name: role_name?,
         manage: manage?,
+        metadata: metadata?,
     })
 }
 

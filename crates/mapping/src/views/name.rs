@@ -28,7 +28,7 @@ impl fmt::Display for NamesCollide {
 }
 
 /// The name of a table's view: its schema and its name, and a digest of both where that is too long.
-fn of_table(table: ObjectName) -> Option<SqlName> {
+pub(crate) fn of_table(table: ObjectName) -> Option<SqlName> {
     let whole = format!("{}_{}", table.schema.as_str(), table.name.as_str());
     if whole.encode_utf16().count() <= MAX_UNITS {
         return SqlName::parse(&whole).ok();

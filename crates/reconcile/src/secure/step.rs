@@ -39,6 +39,8 @@ pub enum SecureStep {
         #[serde(skip)]
         rows: Vec<ProfileRow>,
     },
+    /// All rows of people who go.
+    DropProfiles { schema: SqlName, people: Vec<SqlName> },
     /// `CREATE VIEW`
     CreateView { view: Box<ViewBody>, metadata: Metadata },
     /// `ALTER VIEW`: grants stay.
@@ -57,7 +59,9 @@ impl SecureStep {
             Self::CreateSchema { .. } => StepKind::CreateSchema,
             Self::CreateTable { .. } => StepKind::CreateTable,
             Self::CreateKey { .. } => StepKind::CreateKey,
-            Self::WriteProfile { .. } | Self::FillProfiles { .. } => StepKind::WriteProfile,
+            Self::WriteProfile { .. } | Self::FillProfiles { .. } | Self::DropProfiles { .. } => {
+                StepKind::WriteProfile
+            }
             Self::CreateView { .. } => StepKind::CreateView,
             Self::AlterView { .. } => StepKind::AlterView,
             Self::CloseView { .. } => StepKind::CloseView,
@@ -71,7 +75,8 @@ impl SecureStep {
             Self::CreateOwner { name } | Self::CreateSchema { name, .. } => *name,
             Self::CreateTable { schema, .. }
             | Self::CreateKey { schema, .. }
-            | Self::FillProfiles { schema, .. } => *schema,
+            | Self::FillProfiles { schema, .. }
+            | Self::DropProfiles { schema, .. } => *schema,
             Self::WriteProfile { principal, .. } => *principal,
             Self::CreateView { view, .. } | Self::AlterView { view, .. } => view.name.name,
             Self::CloseView { view, .. } | Self::DropView { view } => view.name,
@@ -90,7 +95,7 @@ impl SecureStep {
             // What the text was before is not known to show less.
             | Self::AlterView { .. } => true,
             Self::WriteProfile { add, .. } => !add.is_empty(),
-            Self::CloseView { .. } | Self::DropView { .. } => false,
+            Self::DropProfiles { .. } | Self::CloseView { .. } | Self::DropView { .. } => false,
         }
     }
 
@@ -104,7 +109,8 @@ impl SecureStep {
             | Self::CreateTable { .. }
             | Self::CreateKey { .. }
             | Self::WriteProfile { .. }
-            | Self::FillProfiles { .. } => None,
+            | Self::FillProfiles { .. }
+            | Self::DropProfiles { .. } => None,
         }
     }
 
@@ -131,7 +137,10 @@ impl SecureStep {
                     || matches!(other, Self::CreateTable { .. })
                     || in_schema(metadata.schema, None)
             }
-            Self::CreateOwner { .. } | Self::CloseView { .. } | Self::DropView { .. } => false,
+            Self::CreateOwner { .. }
+            | Self::DropProfiles { .. }
+            | Self::CloseView { .. }
+            | Self::DropView { .. } => false,
         }
     }
 }
@@ -172,6 +181,9 @@ impl fmt::Display for SecureStep {
             }
             Self::FillProfiles { schema, people, rows } => {
                 write!(f, "write the profiles of {people} people in schema {schema}, {} rows", rows.len())
+            }
+            Self::DropProfiles { schema, people } => {
+                write!(f, "take the profiles of {} people out of schema {schema}", people.len())
             }
             Self::CreateView { view, metadata: _ } => write!(f, "create view {view}"),
             Self::AlterView { view, metadata: _ } => write!(f, "alter view {view}"),

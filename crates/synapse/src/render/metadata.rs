@@ -119,6 +119,14 @@ pub(crate) fn delete_rows(schema: SqlName, principal: SqlName, rows: &[ProfileRo
     rows.chunks(CONDITIONS).map(of).collect()
 }
 
+/// Takes out all rows of some people.
+pub(crate) fn delete_people(schema: SqlName, people: &[SqlName]) -> Discreet {
+    let names: Vec<String> = people.iter().map(|name| Value(name.as_str()).to_string()).collect();
+    let text =
+        format!("DELETE FROM {}.[profile] WHERE [principal] IN ({})", Bracketed(schema), names.join(", "));
+    Discreet::plain(Sql(text))
+}
+
 /// Puts rows in. A pool's `VALUES` takes one row, so it is a SELECT of many.
 pub(crate) fn insert_rows(schema: SqlName, rows: &[ProfileRow]) -> Vec<Discreet> {
     let of = |rows: &[ProfileRow]| {

@@ -51,6 +51,9 @@ pub(crate) async fn in_force(session: &mut Session<'_>, step: &SecureStep) -> Re
             let there = rows(session, &ask::profiles(*schema, &people)).await?;
             wanted.iter().all(|row| there.contains(row))
         }
+        SecureStep::DropProfiles { schema, people } => {
+            rows(session, &ask::profiles(*schema, people)).await?.is_empty()
+        }
         SecureStep::CreateView { view, metadata } | SecureStep::AlterView { view, metadata } => {
             let wanted = digest(ViewText::Body(view), metadata);
             shown(session, view.name).await? == Some(Some(wanted))

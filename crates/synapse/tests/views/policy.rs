@@ -223,6 +223,7 @@ pub fn case() -> impl Strategy<Value = Case> {
                 place: place(),
                 targets: Vec::new(),
                 from: object("sales"),
+                pattern: None,
                 columns: vec![a, b, c, d, e, f],
                 rows: lines,
                 readers: Vec::new(),

@@ -1,0 +1,317 @@
+//! Secure views of a target: what the map says they are, what people's profiles must hold, and the steps to both.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use axon_mapping::evaluator::ProfileNeeds;
+use axon_mapping::target::TargetSpec;
+use axon_mapping::views::{Compiled, asked, in_one_line, of_target};
+use axon_mapping::{Evaluator, RoleMap};
+use axon_model::{Directory, SqlName};
+use axon_reconcile::secure::{Metadata, ViewsWanted, diff, put_into};
+use axon_reconcile::{
+    Finding, GrantState, Graph, ObjectName, Permission, Plan, PrincipalKind, ProfileRow, Securable,
+    SecureStep, Step, ViewsAsked,
+};
+use time::OffsetDateTime;
+
+use super::Ticker;
+use crate::error::ControllerError;
+use crate::stirred::{Looked, Stirred};
+
+/// From so many people on, rows are written for many at once.
+const MANY: usize = 50;
+/// Rows of one step for many people.
+const ROWS: usize = 2_000;
+/// People of one step that takes whole profiles away.
+const PEOPLE: usize = 400;
+
+/// What a ticker keeps of views and profiles.
+#[derive(Default)]
+pub(super) struct Views {
+    /// What was asked when the target was read.
+    asked: Option<ViewsAsked>,
+    compiled: Option<(Arc<RoleMap>, Arc<Compiled>)>,
+    /// Whether views were as they ought to be when they were compared last.
+    settled: bool,
+    profiles: Profiles,
+}
+
+/// Both sides of people's profiles.
+#[derive(Default)]
+struct Profiles {
+    needs: Option<ProfileNeeds>,
+    looked: Option<Looked>,
+    wanted: BTreeMap<SqlName, BTreeSet<ProfileRow>>,
+    there: BTreeMap<SqlName, BTreeSet<ProfileRow>>,
+    /// Whose sides may differ.
+    open: BTreeSet<SqlName>,
+    /// Whose profile cannot be written, and why.
+    unwritable: BTreeMap<SqlName, String>,
+}
+
+/// What is to be known of people now.
+#[derive(Clone, Copy)]
+struct Look<'a> {
+    graph: &'a Graph,
+    evaluator: &'a Evaluator,
+    directory: &'a Directory,
+    stirred: &'a Stirred,
+}
+
+/// Principals that may read one of these views by what the map gives.
+fn readers(graph: &Graph, views: &BTreeSet<ObjectName>) -> BTreeSet<SqlName> {
+    let schemas: BTreeSet<SqlName> = views.iter().map(|view| view.schema).collect();
+    let about = |on: &Securable| match on {
+        Securable::Object(object) | Securable::Column(object, _) => views.contains(object),
+        Securable::Schema(schema) => schemas.contains(schema),
+        Securable::Database => !views.is_empty(),
+        Securable::Principal(_) => false,
+    };
+    let reads = |permission| matches!(permission, Permission::Select | Permission::Control);
+    let grants = graph.grants.iter().filter(|(key, grant)| {
+        grant.state != GrantState::Deny && reads(key.permission) && about(&key.securable)
+    });
+    let mut open: Vec<SqlName> = grants.map(|(key, _)| key.grantee).collect();
+    open.dedup();
+    let mut seen = BTreeSet::new();
+    let mut found = BTreeSet::new();
+    while let Some(name) = open.pop() {
+        if graph.roles.contains_key(&name) {
+            if seen.insert(name) {
+                open.extend(graph.members_of(name));
+            }
+        } else if graph.principals.get(&name).is_some_and(|p| p.kind == PrincipalKind::External) {
+            found.insert(name);
+        }
+    }
+    found
+}
+
+impl Profiles {
+    /// The target was read: everything is compared anew.
+    fn read(&mut self, rows: BTreeSet<ProfileRow>) {
+        self.there.clear();
+        for row in rows {
+            self.there.entry(row.principal).or_default().insert(row);
+        }
+        self.needs = None;
+        self.open = self.there.keys().chain(self.wanted.keys()).copied().collect();
+    }
+
+    /// Brings what is wanted up to date: of those whom something changed of, and of those who came or went.
+    fn follow(&mut self, compiled: &Compiled, metadata: &Metadata, look: Look<'_>) {
+        let Look { graph, evaluator, directory, stirred } = look;
+        let views = compiled.bodies.iter().map(|body| body.name).collect();
+        let readers = readers(graph, &views);
+        let stir = stirred.since(self.looked.as_ref());
+        let needs = match &self.needs {
+            Some(needs) if stir == Some(&[]) => needs.clone(),
+            _ => evaluator.profile_needs(&compiled.needs, directory),
+        };
+        let gone: Vec<SqlName> = self.wanted.keys().filter(|name| !readers.contains(name)).copied().collect();
+        for name in gone {
+            self.wanted.remove(&name);
+            self.unwritable.remove(&name);
+            self.open.insert(name);
+        }
+        let stirred_names: Option<BTreeSet<SqlName>> = match stir {
+            // Names of groups may stand for others now.
+            Some(users) if self.needs.as_ref() == Some(&needs) => {
+                Some(users.iter().filter_map(|user| evaluator.principal_of(*user)).collect())
+            }
+            _ => None,
+        };
+        for name in readers {
+            let same = stirred_names.as_ref().is_some_and(|names| !names.contains(&name));
+            if same && self.wanted.contains_key(&name) {
+                continue;
+            }
+            let mut rows = evaluator.profile(directory, name, &needs);
+            self.unwritable.remove(&name);
+            if let Some(by) = metadata.delimiters {
+                rows = match in_one_line(&rows, by) {
+                    Ok(line) => line.into_iter().collect(),
+                    Err(refused) => {
+                        self.unwritable.insert(name, refused.to_string());
+                        BTreeSet::new()
+                    }
+                };
+            }
+            if self.wanted.get(&name) != Some(&rows) {
+                self.wanted.insert(name, rows);
+                self.open.insert(name);
+            }
+        }
+        self.needs = Some(needs);
+        self.looked = Some(stirred.look());
+    }
+
+    /// The steps from one side to the other.
+    fn steps(&mut self, schema: SqlName) -> Vec<SecureStep> {
+        let nothing = BTreeSet::new();
+        let mut open = std::mem::take(&mut self.open);
+        open.retain(|name| {
+            self.wanted.get(name).unwrap_or(&nothing) != self.there.get(name).unwrap_or(&nothing)
+        });
+        self.open = open;
+        let side = |side: &BTreeMap<SqlName, BTreeSet<ProfileRow>>, name| {
+            side.get(name).filter(|rows| !rows.is_empty()).cloned()
+        };
+        let (mut new, mut gone, mut steps) = (Vec::new(), Vec::new(), Vec::new());
+        for name in &self.open {
+            match (side(&self.there, name), side(&self.wanted, name)) {
+                (None, Some(rows)) => new.push((*name, rows)),
+                (Some(rows), None) => gone.push((*name, rows)),
+                (Some(there), Some(wanted)) => steps.push(SecureStep::WriteProfile {
+                    schema,
+                    principal: *name,
+                    remove: there.difference(&wanted).cloned().collect(),
+                    add: wanted.difference(&there).cloned().collect(),
+                }),
+                (None, None) => {}
+            }
+        }
+        if gone.len() > MANY {
+            let people: Vec<SqlName> = gone.into_iter().map(|(name, _)| name).collect();
+            steps.extend(
+                people
+                    .chunks(PEOPLE)
+                    .map(|people| SecureStep::DropProfiles { schema, people: people.to_vec() }),
+            );
+        } else {
+            steps.extend(gone.into_iter().map(|(principal, rows)| SecureStep::WriteProfile {
+                schema,
+                principal,
+                remove: rows.into_iter().collect(),
+                add: Vec::new(),
+            }));
+        }
+        if new.len() > MANY {
+            let (mut people, mut rows) = (0, Vec::new());
+            for (_, of_one) in new {
+                if rows.len() + of_one.len() > ROWS && !rows.is_empty() {
+                    steps.push(SecureStep::FillProfiles { schema, people, rows: std::mem::take(&mut rows) });
+                    people = 0;
+                }
+                people += 1;
+                rows.extend(of_one);
+            }
+            steps.push(SecureStep::FillProfiles { schema, people, rows });
+        } else {
+            steps.extend(new.into_iter().map(|(principal, rows)| SecureStep::WriteProfile {
+                schema,
+                principal,
+                remove: Vec::new(),
+                add: rows.into_iter().collect(),
+            }));
+        }
+        steps
+    }
+
+    /// Moves what is there by a step that the target shows.
+    fn take_in(&mut self, step: &SecureStep) {
+        match step {
+            SecureStep::WriteProfile { principal, remove, add, .. } => {
+                let rows = self.there.entry(*principal).or_default();
+                rows.retain(|row| !remove.contains(row));
+                rows.extend(add.iter().cloned());
+            }
+            SecureStep::FillProfiles { rows, .. } => {
+                for row in rows {
+                    self.there.entry(row.principal).or_default().insert(row.clone());
+                }
+            }
+            SecureStep::DropProfiles { people, .. } => {
+                people.iter().for_each(|name| drop(self.there.remove(name)));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Whether a step changes profiles only: then what the target shows of views stays what it was.
+fn of_profiles(step: &SecureStep) -> bool {
+    matches!(
+        step,
+        SecureStep::WriteProfile { .. } | SecureStep::FillProfiles { .. } | SecureStep::DropProfiles { .. }
+    )
+}
+
+impl Ticker {
+    /// Puts the steps that views need into a plan about permissions.
+    pub(super) async fn add_views(
+        &mut self,
+        map: &Arc<RoleMap>,
+        spec: &TargetSpec,
+        plan: &mut Plan,
+        now: OffsetDateTime,
+    ) -> Result<(), ControllerError> {
+        let Some(asked) = asked(map, spec) else {
+            self.views = Views::default();
+            return Ok(());
+        };
+        let Some(known) = &mut self.actual else { return Ok(()) };
+        if known.views.is_none() || self.views.asked.as_ref() != Some(&asked) {
+            let Some(mut there) = self.target.inspect_views(&asked).await? else { return Ok(()) };
+            self.views.profiles.read(std::mem::take(&mut there.profile));
+            self.views.compiled = None;
+            self.views.settled = false;
+            self.views.asked = Some(asked);
+            known.views = Some(there);
+        }
+        let Some(there) = &known.views else { return Ok(()) };
+        let compiled = match &self.views.compiled {
+            Some((of, compiled)) if Arc::ptr_eq(of, map) => compiled.clone(),
+            _ => {
+                self.views.settled = false;
+                Arc::new(of_target(map, spec, there, &known.shape.schemas))
+            }
+        };
+        self.views.compiled = Some((map.clone(), compiled.clone()));
+        let mut findings: Vec<Finding> = Vec::new();
+        let mut steps = Vec::new();
+        if !self.views.settled {
+            let (target, blocked) = (&self.target, &self.blocked);
+            let refused = |step: &SecureStep| blocked.words(&Step::Secure(step.clone()), now);
+            let graph = &known.inspection.graph;
+            let taken = |name| graph.principals.contains_key(&name) || graph.roles.contains_key(&name);
+            let wanted = ViewsWanted {
+                metadata: spec.metadata,
+                bodies: &compiled.bodies,
+                closed: &compiled.closed,
+                schemas: &known.shape.schemas,
+                taken: &taken,
+                digest: &|text| target.view_digest(text, &spec.metadata),
+                refused: &refused,
+            };
+            (steps, findings) = diff(&wanted, there);
+            self.views.settled = steps.is_empty() && findings.is_empty();
+        }
+        let unread = there.managed.is_empty() && compiled.bodies.is_empty();
+        let world = self.world.lock().await;
+        if let Some((evaluator, directory, stirred)) = world.people(&self.name).filter(|_| !unread) {
+            let look = Look { graph: evaluator.graph(), evaluator, directory, stirred };
+            self.views.profiles.follow(&compiled, &spec.metadata, look);
+            steps.extend(self.views.profiles.steps(spec.metadata.schema));
+        }
+        drop(world);
+        let unwritable = self.views.profiles.unwritable.iter();
+        findings.extend(unwritable.map(|(principal, because)| Finding::ProfileRefused {
+            principal: *principal,
+            because: because.clone(),
+        }));
+        put_into(plan, steps, findings);
+        Ok(())
+    }
+
+    /// Moves what is known by a step about views that the target shows.
+    pub(super) fn take_in_secure(&mut self, step: &SecureStep) {
+        if of_profiles(step) {
+            self.views.profiles.take_in(step);
+        } else {
+            // Permissions may be given on it now: the target is read anew.
+            self.actual = None;
+        }
+    }
+}

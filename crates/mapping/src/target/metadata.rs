@@ -1,0 +1,66 @@
+//! `metadata` of a target: where views find what they must know of their readers.
+
+use axon_model::SqlName;
+use axon_reconcile::secure::{Delimiters, Metadata};
+
+use crate::diagnostic::Fault;
+use crate::guards::sql_name;
+use crate::read::{Fields, Reader};
+use crate::reserved::is_reserved;
+use crate::yaml::Node;
+
+/// Its keys.
+pub(crate) const METADATA_KEYS: &[&str] = &["schema", "owner", "delimiters"];
+/// Keys of `delimiters`.
+pub(crate) const DELIMITER_KEYS: &[&str] = &["hash", "hash_key", "array"];
+
+/// The schema and the owner, where the map does not name them.
+const SCHEMA: &str = "axon";
+const OWNER: &str = "axon_owner";
+
+/// Reads it; what is not said has a default.
+pub(super) fn read(reader: &Reader<'_>, node: Option<&Node>, what: &str) -> Option<Metadata> {
+    let mut metadata = Metadata {
+        schema: SqlName::parse(SCHEMA).ok()?,
+        owner: SqlName::parse(OWNER).ok()?,
+        delimiters: None,
+    };
+    let Some(node) = node else { return Some(metadata) };
+    let fields = reader.fields(node, &format!("`metadata` of {what}"), METADATA_KEYS, &[])?;
+    if let Some(node) = fields.get("schema") {
+        metadata.schema = sql_name(reader, node, "`schema`")?;
+        if matches!(metadata.schema.folded(), "dbo" | "sys" | "information_schema" | "guest") {
+            let message = format!("{} is no schema of Axon's own", metadata.schema);
+            reader.fault(Fault::Invalid, node.span, message);
+        }
+    }
+    if let Some(node) = fields.get("owner") {
+        metadata.owner = sql_name(reader, node, "`owner`")?;
+        if is_reserved(metadata.owner) {
+            let message = format!("{} cannot own the views: whoever may write where it owns reads all", metadata.owner);
+            let help = "name a user without a login that owns nothing else";
+            reader.fault_help(Fault::Invalid, node.span, message, help);
+        }
+    }
+    if let Some(node) = fields.get("delimiters") {
+        let fields = reader.fields(node, "`delimiters`", DELIMITER_KEYS, &[])?;
+        metadata.delimiters = delimiters(reader, node, &fields);
+    }
+    Some(metadata)
+}
+
+fn delimiters(reader: &Reader<'_>, node: &Node, fields: &Fields<'_>) -> Option<Delimiters> {
+    let one = |key: &str| {
+        let text = reader.text(fields.need(reader, key)?, &format!("`{key}`"))?;
+        let mut chars = text.text.chars();
+        // Anything but one character is none that `Delimiters` takes.
+        Some(chars.next().filter(|_| chars.next().is_none()).unwrap_or(' '))
+    };
+    let (hash, hash_key, array) = (one("hash"), one("hash_key"), one("array"));
+    let found = Delimiters::new(hash?, hash_key?, array?);
+    if found.is_none() {
+        let message = "the delimiters must be three different marks, each one character";
+        reader.fault_help(Fault::Invalid, node.span, message, "like | and : and ,");
+    }
+    found
+}

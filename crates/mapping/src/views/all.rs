@@ -1,0 +1,159 @@
+//! All views of a target: patterns put in, each compiled against what the target shows, and why those that are not cannot be.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use axon_model::SqlName;
+use axon_reconcile::secure::BaseTable;
+use axon_reconcile::{Glob, ObjectName, ViewBody, ViewsAsked, ViewsThere};
+
+use super::{Needs, Surroundings, ViewFault, compile_all, of_tables};
+use crate::map::RoleMap;
+use crate::names::RoleName;
+use crate::secure_view::{SecureView, TablePattern};
+use crate::target::{TargetKind, TargetSpec};
+
+/// What the views of a target are to be.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Compiled {
+    /// Those that can be.
+    pub bodies: Vec<ViewBody>,
+    /// Those that cannot, and why: they show nothing.
+    pub closed: BTreeMap<ObjectName, String>,
+    /// What they ask of profiles.
+    pub needs: Needs,
+    /// Everything that is wrong.
+    pub faults: Vec<ViewFault>,
+}
+
+/// What to ask a target for; nothing, where it can hold no views.
+pub fn asked(map: &RoleMap, target: &TargetSpec) -> Option<ViewsAsked> {
+    let here = || map.views.iter().filter(|view| view.targets.contains(&target.name));
+    if target.kind != TargetKind::SynapseDedicated
+        || (target.manage.schemas.is_empty() && here().next().is_none())
+    {
+        return None;
+    }
+    let base = |view: &SecureView| match &view.pattern {
+        Some(pattern) => pattern.schema(),
+        None => Glob::new(view.from.schema.as_str()),
+    };
+    Some(ViewsAsked {
+        metadata: target.metadata,
+        schemas: target.manage.schemas.clone(),
+        bases: here().map(base).collect(),
+    })
+}
+
+/// The views of a target by the map.
+pub fn of_target(
+    map: &RoleMap,
+    target: &TargetSpec,
+    there: &ViewsThere,
+    schemas: &BTreeMap<SqlName, Option<SqlName>>,
+) -> Compiled {
+    let tags = crate::tags::columns(&map.tags, &there.tables);
+    let here = map.views.iter().filter(|view| view.targets.contains(&target.name));
+    let mut faults = Vec::new();
+    let views: Vec<SecureView> =
+        here.flat_map(|view| one_by_one(view, &there.tables, &tags, &mut faults)).collect();
+    // Schemas that are not there yet will be the owner's.
+    let mut owners = schemas.clone();
+    for view in &views {
+        owners.entry(view.name.schema).or_insert(Some(target.metadata.owner));
+    }
+    let roles = pool_roles(map, target, &views);
+    let within = Surroundings { tables: &there.tables, schemas: &owners, roles: &roles, tags: &tags };
+    let (mut bodies, more) = compile_all(&views, &within);
+    faults.extend(more);
+    // The chain is that of one owner without a login: another one's could be joined by whoever may write there.
+    bodies.retain(|body| {
+        let owner = owners.get(&body.name.schema).copied().flatten();
+        if owner == Some(target.metadata.owner) {
+            return true;
+        }
+        let Some(view) = views.iter().find(|view| view.name == body.name) else { return false };
+        let message = format!("schema {} is not owned by {}", body.name.schema, target.metadata.owner);
+        let help = format!(
+            "ALTER AUTHORIZATION ON SCHEMA::{} TO {}, for it and for the schema of {}",
+            body.name.schema, target.metadata.owner, body.from
+        );
+        faults.push(ViewFault::new(view, &view.place, message, help));
+        false
+    });
+    let mut closed: BTreeMap<ObjectName, String> = BTreeMap::new();
+    for fault in &faults {
+        let because = closed.entry(fault.view).or_default();
+        // Writing to a String cannot fail.
+        let _ = write!(
+            because,
+            "{}{} ({}; {})",
+            if because.is_empty() { "" } else { "; " },
+            fault.message,
+            fault.help,
+            fault.place
+        );
+    }
+    let needs = Needs::of(&bodies);
+    Compiled { bodies, closed, needs, faults }
+}
+
+/// The views of one entry: itself, or one of each table that fits.
+fn one_by_one(
+    view: &SecureView,
+    tables: &BTreeMap<ObjectName, BaseTable>,
+    tags: &BTreeMap<String, BTreeSet<(ObjectName, SqlName)>>,
+    faults: &mut Vec<ViewFault>,
+) -> Vec<SecureView> {
+    let Some(pattern) = &view.pattern else { return vec![view.clone()] };
+    if let TablePattern::Tagged(tag) = pattern
+        && !tags.contains_key(tag)
+    {
+        let message = format!("no tag is named {}", crate::yaml::shown(tag));
+        faults.push(ViewFault::new(view, &view.place, message, "declare it under `tags`"));
+        return Vec::new();
+    }
+    let fits = |table: &ObjectName| match pattern {
+        TablePattern::Named { .. } => pattern.may_be(*table),
+        TablePattern::Tagged(tag) => tags.get(tag).is_some_and(|all| all.iter().any(|(t, _)| t == table)),
+    };
+    match of_tables(tables.keys().copied().filter(fits)) {
+        Ok(names) => names
+            .into_iter()
+            .map(|(name, from)| {
+                let mut one = view.clone();
+                one.pattern = None;
+                one.name.name = name;
+                one.from = from;
+                // A line may speak of a column that only some of the tables have.
+                let has = |c: SqlName| tables.get(&from).is_some_and(|t| t.columns.iter().any(|(n, _)| *n == c));
+                one.columns.retain(|line| {
+                    let text = line.name.as_str();
+                    text.contains('*') || text.starts_with("tag:") || has(line.name)
+                });
+                one
+            })
+            .collect(),
+        Err(collide) => {
+            let help = "or part the tables by two entries with schemas of their own";
+            faults.push(ViewFault::new(view, &view.place, collide.to_string(), help));
+            Vec::new()
+        }
+    }
+}
+
+/// For each role that views tell people apart by, the roles of the pool of which its people have one.
+fn pool_roles(
+    map: &RoleMap,
+    target: &TargetSpec,
+    views: &[SecureView],
+) -> BTreeMap<RoleName, BTreeSet<SqlName>> {
+    let named: BTreeSet<&RoleName> = views.iter().flat_map(SecureView::roles).collect();
+    let mut found = BTreeMap::new();
+    for name in named {
+        let with = map.roles_in(&target.name).filter(|role| role.whole.contains(name) && !role.direct);
+        let names = with.filter_map(|role| target.role(&role.name).ok()).collect();
+        found.insert(name.clone(), names);
+    }
+    found
+}

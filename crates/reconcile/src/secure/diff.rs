@@ -1,0 +1,324 @@
+//! Which steps lead from the views that are there to those that ought to be.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axon_model::SqlName;
+
+use super::{ManagedTable, Metadata, SecureStep, ViewText, ViewsThere};
+use crate::finding::Finding;
+use crate::shape::ObjectName;
+use crate::view_body::{Cell, TypedMask, ViewBody};
+
+/// What ought to be.
+#[derive(Clone, Copy)]
+pub struct ViewsWanted<'a> {
+    /// Where profiles and keys are.
+    pub metadata: Metadata,
+    /// Views that can be what the map says.
+    pub bodies: &'a [ViewBody],
+    /// Those that cannot, and why.
+    pub closed: &'a BTreeMap<ObjectName, String>,
+    /// Schemas of the target with their owners.
+    pub schemas: &'a BTreeMap<SqlName, Option<SqlName>>,
+    /// Names that users or roles of the target have.
+    pub taken: &'a dyn Fn(SqlName) -> bool,
+    /// The digest of a view's text.
+    pub digest: &'a dyn Fn(ViewText<'_>) -> Option<String>,
+    /// Why the target refused a view's text lately, if it did: then it shows nothing until it is taken.
+    pub refused: &'a dyn Fn(&SecureStep) -> Option<String>,
+}
+
+/// The steps, and what none of them can bring about.
+pub fn diff(wanted: &ViewsWanted<'_>, there: &ViewsThere) -> (Vec<SecureStep>, Vec<Finding>) {
+    let mut found = Found::default();
+    if let Some(because) = unsafe_because(wanted, there) {
+        found.findings.push(Finding::ViewsUnsafe { because: because.clone() });
+        for name in wanted.bodies.iter().map(|body| body.name).chain(wanted.closed.keys().copied()) {
+            found.close(wanted, there, name, &because);
+        }
+    } else {
+        if !wanted.bodies.is_empty() {
+            found.ground(wanted, there);
+        }
+        for body in wanted.bodies {
+            found.body(wanted, there, body);
+        }
+        for (name, because) in wanted.closed {
+            found.findings.push(Finding::ViewShowsNothing { view: *name, because: because.clone() });
+            found.close(wanted, there, *name, because);
+        }
+    }
+    found.others(wanted, there);
+    (found.steps, found.findings)
+}
+
+/// What keeps every view of the target from being safe.
+fn unsafe_because(wanted: &ViewsWanted<'_>, there: &ViewsThere) -> Option<String> {
+    let Metadata { schema, owner, .. } = wanted.metadata;
+    if wanted.bodies.is_empty() {
+        return None;
+    }
+    if there.owner == Some(false) {
+        return Some(format!("{owner} is there and is no user without a login: name another one under `metadata.owner`"));
+    }
+    if there.owner.is_none() && (wanted.taken)(owner) {
+        return Some(format!("{owner} is the name of something else: name another owner under `metadata.owner`"));
+    }
+    if let Some(found) = wanted.schemas.get(&schema)
+        && *found != Some(owner)
+    {
+        return Some(format!(
+            "schema {schema} is not owned by {owner}: ALTER AUTHORIZATION ON SCHEMA::{schema} TO {owner}, or name another schema under `metadata.schema`"
+        ));
+    }
+    if there.result_set_caching == Some(true) {
+        return Some(
+            "result-set caching is on, which may give one person's rows to another: ALTER DATABASE … SET RESULT_SET_CACHING OFF"
+                .into(),
+        );
+    }
+    None
+}
+
+#[derive(Default)]
+struct Found {
+    steps: Vec<SecureStep>,
+    findings: Vec<Finding>,
+}
+
+impl Found {
+    /// What views stand on: the owner, schemas, tables, keys.
+    fn ground(&mut self, wanted: &ViewsWanted<'_>, there: &ViewsThere) {
+        let Metadata { schema, owner, .. } = wanted.metadata;
+        if there.owner.is_none() {
+            self.steps.push(SecureStep::CreateOwner { name: owner });
+        }
+        let mut schemas: BTreeSet<SqlName> = wanted.bodies.iter().map(|body| body.name.schema).collect();
+        schemas.insert(schema);
+        for name in schemas.into_iter().filter(|name| !wanted.schemas.contains_key(name)) {
+            self.steps.push(SecureStep::CreateSchema { name, owner });
+        }
+        for table in ManagedTable::ALL.into_iter().filter(|table| !there.managed.contains(table)) {
+            self.steps.push(SecureStep::CreateTable { schema, table });
+        }
+        let masks = wanted.bodies.iter().flat_map(|body| &body.columns).filter_map(|column| match &column.cell {
+            Cell::Masked { mask: TypedMask::Hash { key, .. }, .. } => Some(key),
+            Cell::Masked { .. } | Cell::Clear => None,
+        });
+        let keys: BTreeSet<&String> = masks.collect();
+        for id in keys.into_iter().filter(|id| !there.keys.contains(*id)) {
+            self.steps.push(SecureStep::CreateKey { schema, id: id.clone() });
+        }
+    }
+
+    fn body(&mut self, wanted: &ViewsWanted<'_>, there: &ViewsThere, body: &ViewBody) {
+        let metadata = wanted.metadata;
+        let view = Box::new(body.clone());
+        let Some(found) = there.views.get(&body.name) else {
+            let step = SecureStep::CreateView { view, metadata };
+            if let Some(words) = (wanted.refused)(&step) {
+                let because = format!("the target refused it: {words}");
+                self.findings.push(Finding::ViewShowsNothing { view: body.name, because });
+            }
+            self.steps.push(step);
+            return;
+        };
+        if let Some(owner) = found.owner
+            && owner != metadata.owner
+        {
+            let because = format!("it is owned by {owner}, who could change it: drop it");
+            self.findings.push(Finding::ViewShowsNothing { view: body.name, because: because.clone() });
+            self.close(wanted, there, body.name, &because);
+            return;
+        }
+        // A text that cannot be seen is not compared: why it cannot is told with the rest of what is unseen.
+        let Some(digest) = &found.digest else { return };
+        if (wanted.digest)(ViewText::Body(body)).as_ref() == Some(digest) {
+            return;
+        }
+        if !found.intact {
+            self.findings.push(Finding::ViewAltered { view: body.name });
+        }
+        let step = SecureStep::AlterView { view, metadata };
+        if let Some(words) = (wanted.refused)(&step) {
+            let because = format!("the target refused its text: {words}");
+            self.findings.push(Finding::ViewShowsNothing { view: body.name, because: because.clone() });
+            self.close(wanted, there, body.name, &because);
+            return;
+        }
+        self.steps.push(step);
+    }
+
+    /// Closes a view that is there and not closed.
+    fn close(&mut self, wanted: &ViewsWanted<'_>, there: &ViewsThere, view: ObjectName, because: &str) {
+        let Some(found) = there.views.get(&view) else { return };
+        if found.digest.is_some() && (wanted.digest)(ViewText::Closed(view)) != found.digest {
+            self.steps.push(SecureStep::CloseView { view, because: because.to_owned() });
+        }
+    }
+
+    /// Views that the map does not name.
+    fn others(&mut self, wanted: &ViewsWanted<'_>, there: &ViewsThere) {
+        let named: BTreeSet<ObjectName> =
+            wanted.bodies.iter().map(|body| body.name).chain(wanted.closed.keys().copied()).collect();
+        for (view, found) in there.views.iter().filter(|(view, _)| !named.contains(view)) {
+            if found.made {
+                self.steps.push(SecureStep::DropView { view: *view });
+            } else {
+                self.findings.push(Finding::ViewNotMade { view: *view });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secure::FoundView;
+    use crate::view_body::{Rows, ShownColumn};
+    use crate::ColumnType;
+
+    fn name(text: &str) -> SqlName {
+        SqlName::parse(text).unwrap()
+    }
+
+    fn object(text: &str) -> ObjectName {
+        ObjectName { schema: name("secure"), name: name(text) }
+    }
+
+    fn body(text: &str) -> ViewBody {
+        ViewBody {
+            name: object(text),
+            from: ObjectName { schema: name("sales"), name: name(text) },
+            columns: vec![ShownColumn { name: name("id"), ty: ColumnType::Int, cell: Cell::Clear }],
+            rows: Rows::All,
+        }
+    }
+
+    fn metadata() -> Metadata {
+        Metadata { schema: name("axon"), owner: name("axon_owner"), delimiters: None }
+    }
+
+    fn digest(text: ViewText<'_>) -> Option<String> {
+        Some(match text {
+            ViewText::Body(body) => format!("{body}"),
+            ViewText::Closed(name) => format!("closed {name}"),
+        })
+    }
+
+    fn view(digest: &str, made: bool) -> FoundView {
+        FoundView { digest: Some(digest.into()), made, intact: made, owner: None }
+    }
+
+    /// The steps and findings for these views, beside a target that is all set up but for what `change` does.
+    fn told(
+        bodies: &[ViewBody],
+        closed: &[(&str, &str)],
+        refused: Option<&str>,
+        change: impl FnOnce(&mut ViewsThere, &mut BTreeMap<SqlName, Option<SqlName>>),
+    ) -> Vec<String> {
+        let owner = Some(name("axon_owner"));
+        let mut schemas = BTreeMap::from([(name("axon"), owner), (name("secure"), owner)]);
+        let mut there = ViewsThere {
+            owner: Some(true),
+            managed: ManagedTable::ALL.into(),
+            result_set_caching: Some(false),
+            ..ViewsThere::default()
+        };
+        change(&mut there, &mut schemas);
+        let closed = closed.iter().map(|(view, why)| (object(view), (*why).to_owned())).collect();
+        let wanted = ViewsWanted {
+            metadata: metadata(),
+            bodies,
+            closed: &closed,
+            schemas: &schemas,
+            taken: &|_| false,
+            digest: &digest,
+            refused: &|_| refused.map(str::to_owned),
+        };
+        let (steps, findings) = diff(&wanted, &there);
+        steps.iter().map(ToString::to_string).chain(findings.iter().map(|f| format!("! {f}"))).collect()
+    }
+
+    #[test]
+    fn an_empty_target_is_set_up_from_the_ground() {
+        let told = told(&[body("v")], &[], None, |there, schemas| {
+            *there = ViewsThere::default();
+            schemas.clear();
+        });
+        assert_eq!(
+            told,
+            [
+                "create user axon_owner without login, the owner of views",
+                "create schema axon owned by axon_owner",
+                "create schema secure owned by axon_owner",
+                "create table axon.profile",
+                "create table axon.mask_keys",
+                "create view secure.v of sales.v (id), every row",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_view_is_altered_in_place_and_a_hand_in_it_is_told() {
+        let right = body("v").to_string();
+        let alter = format!("alter view {right}");
+        for (found, expected) in [
+            (view(&right, true), Vec::new()),
+            (view("older", true), vec![alter.clone()]),
+            (view("by hand", false), vec![
+                alter.clone(),
+                "! somebody altered view secure.v by hand: its text is put back".into(),
+            ]),
+        ] {
+            let told = told(&[body("v")], &[], None, |there, _| {
+                there.views.insert(object("v"), found);
+            });
+            assert_eq!(told, expected);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_is_closed_and_not_opened_by_a_refusal() {
+        let there = |there: &mut ViewsThere, _: &mut BTreeMap<_, _>| {
+            there.views.insert(object("v"), view("older", true));
+        };
+        let closed = ["close view secure.v: its table is gone", "! view secure.v shows nothing: its table is gone"];
+        assert_eq!(told(&[], &[("v", "its table is gone")], None, there), closed);
+        let refused = told(&[body("v")], &[], Some("error 207"), there);
+        assert_eq!(refused[0], "close view secure.v: the target refused its text: error 207");
+        let already = told(&[], &[("v", "gone")], None, |there, _| {
+            there.views.insert(object("v"), view("closed secure.v", true));
+        });
+        assert_eq!(already, ["! view secure.v shows nothing: gone"]);
+        assert_eq!(told(&[], &[("never", "gone")], None, |_, _| {}), ["! view secure.never shows nothing: gone"]);
+    }
+
+    #[test]
+    fn an_owner_who_can_enter_and_a_cache_keep_every_view_closed() {
+        type Change = fn(&mut ViewsThere, &mut BTreeMap<SqlName, Option<SqlName>>);
+        let changes: [(Change, &str); 3] = [
+            (|there, _| there.owner = Some(false), "no user without a login"),
+            (|_, schemas| drop(schemas.insert(name("axon"), Some(name("dbo")))), "is not owned by axon_owner"),
+            (|there, _| there.result_set_caching = Some(true), "result-set caching is on"),
+        ];
+        for (change, says) in changes {
+            let told = told(&[body("v"), body("new")], &[], None, |there, schemas| {
+                there.views.insert(object("v"), view("older", true));
+                change(there, schemas);
+            });
+            assert_eq!(told.len(), 2, "{told:?}");
+            assert!(told[0].starts_with("close view secure.v: ") && told[0].contains(says), "{told:?}");
+        }
+    }
+
+    #[test]
+    fn a_view_that_left_the_map_goes_if_axon_made_it() {
+        let told = told(&[], &[], None, |there, _| {
+            there.views.insert(object("old"), view("x", true));
+            there.views.insert(object("mine"), view("y", false));
+        });
+        assert_eq!(told[0], "drop view secure.old");
+        assert!(told[1].contains("view secure.mine stands in a schema of Axon's own"), "{told:?}");
+    }
+}
