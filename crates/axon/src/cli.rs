@@ -7,6 +7,7 @@ mod drift;
 mod map;
 mod script;
 mod parity;
+mod report;
 mod token;
 
 use std::net::SocketAddr;
@@ -22,6 +23,7 @@ pub use drift::{DriftAnswer, DriftCommand};
 pub use script::ScriptCommand;
 pub use map::{AnswerArgs, LogArgs, PushArgs, Reach, RevertArgs, ShowArgs};
 pub use parity::ParityArgs;
+pub use report::ReportCommand;
 pub use token::{ClientCommand, Terms, TokenCommand};
 
 /// Carries identity to Azure Synapse: SCIM in, exactly the permissions of the role map out, every one of them traceable.

@@ -16,6 +16,7 @@ mod parity;
 mod people;
 mod plan;
 mod replay;
+mod report;
 mod script;
 mod serve;
 mod status;
@@ -110,6 +111,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Status> {
         Command::Drift { command } => drift::run(mapped(config).await?, command).await,
         Command::Script { command } => script::run(mapped(config).await?, command).await,
         Command::Parity(args) => Box::pin(parity::run(existing(config).await?, &args)).await,
+        Command::Report { command } => Box::pin(report::run(mapped(config).await?, command)).await,
         Command::Store { command } => store::run(load_config(config)?, command).await,
         Command::Doctor(args) => Box::pin(doctor::run(config, args)).await,
         Command::Status { json } => status::run(existing(config).await?, json).await,

@@ -22,6 +22,7 @@ mod person;
 mod ship;
 mod store;
 mod telemetry;
+mod ways;
 mod wiring;
 
 use std::process::ExitCode;

@@ -112,6 +112,11 @@ impl Parts {
     }
 
     /// What sends the journal away, where the configuration says so. Its paths are taken from the configuration's folder.
+    /// What leads to the scope of a target of kind `azure-rbac`.
+    pub fn arm(&self, map: &RoleMap, spec: &TargetSpec) -> anyhow::Result<axon_azure::ArmParts> {
+        self.ways()?.arm(map, spec).with_context(|| format!("target {}", spec.name))
+    }
+
     pub fn shipper(&self, targets: Targets, metrics: Metrics) -> anyhow::Result<Option<Shipper>> {
         let Some(ship) = &self.config.audit.ship else { return Ok(None) };
         let (clock, ids) = (self.clock.clone(), self.ids.clone());
