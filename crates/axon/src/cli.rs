@@ -138,6 +138,12 @@ pub enum Command {
     },
     /// Compare what identity providers hold with what they pushed; exit with 3 if something differs
     Parity(ParityArgs),
+    /// Reports over all targets
+    Report {
+        /// Which one
+        #[command(subcommand)]
+        command: ReportCommand,
+    },
     /// The store: its schema, its soundness, its moving
     Store {
         /// What to do
