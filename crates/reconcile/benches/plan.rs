@@ -131,17 +131,43 @@ fn rename(graph: &mut Graph, old: SqlName, new: SqlName) {
 }
 
 fn measure(what: &str, sides: &Sides) {
+    let only: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    if !only.is_empty() && !only.iter().any(|word| what.contains(word.as_str())) {
+        return;
+    }
+    forget_peak();
+    let (before, on_core) = (memory("VmRSS:"), cpu());
     let started = Instant::now();
     let plan = plan(sides);
-    let took = millis(started);
+    let (took, on_core) = (millis(started), cpu() - on_core);
     let interrupts = plan.steps.iter().filter(|p| p.interrupts.is_some()).count();
     say(&format!(
-        "{what:<28} {:>9} steps {:>6} interrupt {:>4} findings {:>8.2} ms",
+        "{what:<28} {:>9} steps {:>6} interrupt {:>4} findings {took:>9.2} ms ({on_core:>8.2} on a core) {:>4.0} + {:>3.0} MiB",
         plan.steps.len(),
         interrupts,
         plan.findings.len(),
-        took
+        before,
+        memory("VmHWM:") - before,
     ));
+}
+
+/// For how many milliseconds this thread had a core: other work on the machine does not count.
+fn cpu() -> f64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    text.split(' ').next().and_then(|nanos| nanos.parse::<f64>().ok()).unwrap_or_default() / 1e6
+}
+
+/// A line of the kernel's account of this process, in MiB.
+fn memory(line: &str) -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let value = status.lines().find_map(|found| found.strip_prefix(line));
+    let kilobytes = value.and_then(|text| text.trim().trim_end_matches(" kB").parse::<f64>().ok());
+    kilobytes.unwrap_or_default() / 1024.0
+}
+
+/// The peak of memory is counted anew from here on, where the kernel lets it.
+fn forget_peak() {
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
 }
 
 fn say(line: &str) {

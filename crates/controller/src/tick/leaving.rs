@@ -11,11 +11,13 @@ use axon_store::{Store, StoreError};
 use time::OffsetDateTime;
 
 /// Who is leaving one target.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Leaving {
     names: BTreeSet<SqlName>,
     /// Whether what the store has is in `names`.
     loaded: bool,
+    /// Who has a session and is not in the target any more: somebody dropped the user by hand. Found anew by each full look.
+    lingering: BTreeSet<SqlName>,
     /// Whether `names` is not what the store has.
     moved: bool,
 }
@@ -45,6 +47,11 @@ impl Leaving {
         Ok(())
     }
 
+    /// Who is leaving.
+    pub(super) fn names(&self) -> impl Iterator<Item = SqlName> {
+        self.names.union(&self.lingering).copied()
+    }
+
     /// Puts a KILL in front of the plan for everybody who is shut out and has none in it. Who is gone from the target, or
     /// may enter again, is leaving no more.
     pub(super) fn put_into(&mut self, plan: &mut Plan, desired: &Graph, actual: &Graph) {
@@ -55,13 +62,20 @@ impl Leaving {
             there && !wanted
         });
         self.moved |= self.names.len() != before;
+        self.lingering.retain(|name| {
+            let there = actual.principals.contains_key(name);
+            let wanted = desired.principals.get(name).is_some_and(|p| p.connect == Connect::Granted);
+            !there && !wanted
+        });
         let planned: BTreeSet<SqlName> = killed(plan.steps.iter().map(|planned| &planned.step)).collect();
         // Who is not shut out is no leaver as long as a guard withholds that.
         let shut =
             |name: &&SqlName| actual.principals.get(*name).is_some_and(|p| p.connect == Connect::Denied);
         let missing = self.names.iter().filter(|name| !planned.contains(*name)).filter(shut);
-        let kills: Vec<Planned> =
-            missing.map(|name| Planned::from(Step::KillSessions { principal: *name })).collect();
+        let kills: Vec<Planned> = missing
+            .chain(&self.lingering)
+            .map(|name| Planned::from(Step::KillSessions { principal: *name }))
+            .collect();
         plan.steps.splice(0..0, kills);
     }
 
@@ -75,6 +89,12 @@ impl Leaving {
     /// No session of this principal is left.
     pub(super) fn left(&mut self, name: SqlName) {
         self.moved |= self.names.remove(&name);
+        self.lingering.remove(&name);
+    }
+
+    /// Takes in whose sessions outlived their user.
+    pub(super) fn linger(&mut self, names: BTreeSet<SqlName>) {
+        self.lingering = names;
     }
 
     /// Keeps the names where a process finds them that follows this one. A store that fails is not in the way of what takes

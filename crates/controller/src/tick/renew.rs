@@ -16,7 +16,7 @@ use crate::behind::Behind;
 const SOME: usize = 2_000;
 
 /// For whom the principals of one target were made.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct MadeFor {
     /// By folded name, as the store has it.
     kept: BTreeMap<String, String>,
@@ -50,6 +50,11 @@ impl MadeFor {
     /// Takes in who has names now.
     pub(super) fn look(&mut self, now: BTreeMap<SqlName, Behind>) {
         self.unchecked.extend(now);
+    }
+
+    /// Whose names were not looked at yet, or stand for somebody else.
+    pub(super) fn unchecked(&self) -> impl Iterator<Item = SqlName> {
+        self.unchecked.keys().copied()
     }
 
     /// Takes out of the desired side whoever would inherit another one's principal, and gives their names. `released` are those
