@@ -76,13 +76,13 @@ pub(crate) fn write_text(text: &str, out: &mut String) {
             continue;
         }
         out.push_str(&text[plain..i]);
-        plain = i + 1;
-        match byte {
-            b'"' => out.push_str("\\\""),
-            b'\\' => out.push_str("\\\\"),
-            control => {
-                let _ = write!(out, "\\u{control:04x}");
-            }
+        out.push('\\');
+        if byte >= 0x20 {
+            // The quote or the backslash itself goes with what follows it.
+            plain = i;
+        } else {
+            let _ = write!(out, "u{byte:04x}");
+            plain = i + 1;
         }
     }
     out.push_str(&text[plain..]);

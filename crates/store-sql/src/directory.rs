@@ -1,7 +1,7 @@
 //! What writes of users and groups share: the version check, the document's text, the record.
 
+use axon_audit::Draft;
 use axon_audit::payload::{DirectoryChange, WriteVerb};
-use axon_audit::{Draft, NewRecord};
 use axon_model::{Delta, RecordSeq};
 use axon_scim::{Resource, ScimError};
 use axon_store::{StoreError, WriteContext, WriteError};
@@ -23,16 +23,15 @@ impl Change {
     }
 
     /// Writes the record; the position is the one that [`Txn::next_seq`] told before.
-    pub fn record(self, txn: &mut Txn, context: &WriteContext) -> Result<RecordSeq, StoreError> {
+    pub fn record(self, txn: &mut Txn, context: &WriteContext) -> RecordSeq {
         txn.touch(&self.deltas);
-        let draft = self.draft(context)?;
-        Ok(txn.link(draft).record.seq)
+        txn.link(self.draft(context)).record.seq
     }
 
     /// The record, made ready.
-    pub fn draft(self, context: &WriteContext) -> Result<Draft, StoreError> {
+    pub fn draft(self, context: &WriteContext) -> Draft {
         let act = &context.act;
-        let payload = DirectoryChange {
+        let change = DirectoryChange {
             verb: self.verb,
             source: context.source.clone(),
             deltas: self.deltas,
@@ -40,11 +39,7 @@ impl Change {
             parked: self.parked,
             joined: self.joined,
         };
-        let record = NewRecord::of(&act.ids, act.now, act.actor.clone(), payload)
-            .map_err(|e| StoreError::Seal(e.into()))?
-            .with_request(act.request.clone());
-        let draft = Draft::of(record).map_err(|e| StoreError::Seal(e.into()))?;
-        Ok(draft.as_text())
+        Draft::of_directory(&act.ids, act.now, act.actor.clone(), act.request.clone(), &change)
     }
 }
 

@@ -1,5 +1,7 @@
 //! SCIM writes of groups, inside the writer's transaction.
 
+mod one_member;
+
 use std::sync::Arc;
 
 use axon_audit::payload::WriteVerb;
@@ -15,6 +17,8 @@ use crate::members::{Members, values};
 use crate::parked;
 use crate::reader::{KeyedGroup, read_group};
 use crate::writer::Txn;
+
+pub(crate) use self::one_member::{OneMember, patch_one};
 
 struct Keys {
     name: String,
@@ -133,7 +137,7 @@ pub(crate) async fn create(
     let waiting = parked::waiting_for(txn, keys.external_id.as_deref()).await?;
     parked::join(txn, &context, waiting, &mut change).await?;
     let parked = rows.newly_parked();
-    change.record(txn, &context)?;
+    change.record(txn, &context);
     let group = read_group(txn.session()?, &context.source, id).await?.ok_or_else(|| missing(id))?.group;
     Ok(Written { stored: group, changed: true, restored: false, parked, position: seq })
 }
@@ -238,7 +242,7 @@ async fn update(
         .await?;
     let waiting = parked::waiting_for(txn, joining.as_deref()).await?;
     parked::join(txn, context, waiting, &mut change).await?;
-    change.record(txn, context)?;
+    change.record(txn, context);
     txn.written();
     let stored = StoredGroup {
         id: old.id,
@@ -274,5 +278,5 @@ pub(crate) async fn delete(
         .await?;
     let mut change = Change::new(WriteVerb::DeleteGroup);
     change.deltas.push(Delta::GroupRemoved { id });
-    Ok(change.record(txn, &context)?)
+    Ok(change.record(txn, &context))
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::args;
 use crate::session::Session;
 use axon_model::{Delta, GroupId, MemberKind, SourceId, UserId};
-use axon_scim::{CompareOp, Expr, Filter, Literal, MemberRef, Op, PatchRequest};
+use axon_scim::{CompareOp, Expr, Filter, Literal, MemberRef, Op};
 use axon_store::{StoreError, WriteContext, WriteError};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -372,18 +372,6 @@ impl<'a> Members<'a> {
     }
 }
 
-/// Whether a PATCH names one member and does nothing else. It is refused before it has changed anything, or not at all.
-pub(crate) fn is_of_one_member(patch: &PatchRequest) -> bool {
-    let mut ops = patch.member_ops();
-    let (Some(op), None, false) = (ops.next(), ops.next(), patch.touches_document()) else { return false };
-    match op {
-        Op::AddMembers(members) => members.len() == 1,
-        Op::RemoveMembers(named) => named.len() == 1,
-        Op::RemoveMembersWhere(filter) => named_by(filter.expr()).is_some_and(|named| named.len() == 1),
-        Op::Attribute(_) | Op::ReplaceMembers(_) | Op::ClearMembers => false,
-    }
-}
-
 pub(crate) fn kind_code(member: &MemberKind) -> i64 {
     i64::from(matches!(member, MemberKind::Group(_)))
 }
@@ -402,7 +390,7 @@ fn canonical(value: &str) -> String {
 }
 
 /// The members that a filter names one by one: `value eq "…"`, alone or joined by `or`.
-fn named_by(expr: &Expr) -> Option<Vec<String>> {
+pub(crate) fn named_by(expr: &Expr) -> Option<Vec<String>> {
     match expr {
         Expr::Compare { path, op: CompareOp::Eq, literal: Literal::Text { text, .. } }
             if path.leaf().name == "value" =>

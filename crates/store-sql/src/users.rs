@@ -194,7 +194,7 @@ async fn update(
                 read_user(txn.session()?, &context.source, old.id, true).await?.and_then(|u| u.user.groups);
         }
     }
-    change.record(txn, context)?;
+    change.record(txn, context);
     let stored = StoredUser {
         id: old.id,
         created: old.created,
@@ -227,5 +227,5 @@ pub(crate) async fn delete(
         .await?;
     let mut change = Change::new(WriteVerb::DeleteUser);
     change.deltas.push(Delta::UserRemoved { id });
-    Ok(change.record(txn, &context)?)
+    Ok(change.record(txn, &context))
 }

@@ -1,5 +1,7 @@
 //! A SCIM write's change of the directory, enough to rebuild any past directory.
 
+mod text;
+
 use axon_model::{Delta, GroupEntry, GroupId, SourceId, UserEntry, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -10,7 +10,7 @@ use axon_store::{
 
 use super::SqlStore;
 use crate::database::Database;
-use crate::members::is_of_one_member;
+use crate::groups::OneMember;
 use crate::pieces::Pieces;
 use crate::{groups, list, load, reader, users};
 
@@ -72,13 +72,13 @@ impl<D: Database> DirectoryStore for SqlStore<D> {
         id: GroupId,
         patch: PatchRequest,
     ) -> Result<Written<StoredGroup>, WriteError> {
-        if is_of_one_member(&patch) {
-            return self
-                .inner
-                .writer
-                .run_bare(move |txn| Box::pin(groups::patch(txn, context, id, patch)))
-                .await;
-        }
+        let (context, id, patch) = match OneMember::of(context, id, patch) {
+            Ok(one) => {
+                let patched = self.inner.writer.run_bare(|txn| Box::pin(groups::patch_one(txn, one))).await;
+                return patched.and_then(|patched| Ok(patched.written()?));
+            }
+            Err(another) => another,
+        };
         self.write(move |txn| Box::pin(groups::patch(txn, context, id, patch))).await
     }
 

@@ -38,7 +38,7 @@ impl NewUser {
         let keys = Keys::of(&resource)?;
         let id = UserId::from_uuid(context.act.ids.uuid(context.act.now));
         let document = document_text(&resource)?;
-        let draft = change(&context, id, &keys, &document).draft(&context)?;
+        let draft = change(&context, id, &keys, &document).draft(&context);
         let (id_text, emails) = (id.to_string(), keys.emails_text());
         Ok(Self { context, resource, keys, id, id_text, document, emails, draft })
     }
@@ -75,7 +75,7 @@ pub(crate) async fn create(txn: &mut Txn, new: NewUser) -> Result<Written<Stored
         let mut change = change(&context, id, &keys, &document);
         parked::join(txn, &context, waiting, &mut change).await?;
         let joined = change.joined;
-        change.record(txn, &context)?;
+        change.record(txn, &context);
         if joined > 0 {
             groups = read_user(txn.session()?, &context.source, id, true).await?.and_then(|u| u.user.groups);
         }
