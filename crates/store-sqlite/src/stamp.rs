@@ -54,15 +54,25 @@ impl WalIndex {
     }
 }
 
+/// The log's length.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Log {
+    /// How many pages it holds.
+    pub pages: u32,
+    /// How many of them are not folded back into the file yet.
+    pub behind: u32,
+}
+
 impl WalIndex {
-    /// How many pages of the log are not folded back into the file yet.
-    pub fn behind(self) -> Option<u32> {
+    /// How long the log is.
+    pub fn log(self) -> Option<Log> {
         let mut header = [0_u8; 100];
         self.0.read_exact_at(&mut header, 0).ok()?;
         let number =
             |at: usize| u32::from_ne_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
         // mxFrame of the header, and nBackfill behind its two copies.
-        (number(0) == VERSION).then(|| number(16).saturating_sub(number(96)))
+        let pages = number(16);
+        (number(0) == VERSION).then(|| Log { pages, behind: pages.saturating_sub(number(96)) })
     }
 }
 
