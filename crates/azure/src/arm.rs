@@ -7,7 +7,7 @@ mod limit;
 mod meaning;
 mod rows;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -36,6 +36,7 @@ struct Scope {
     /// As the role map spells it, without a slash at its end.
     path: String,
     custom: BTreeMap<SqlName, CustomRole>,
+    elsewhere: BTreeSet<SqlName>,
     limit: limit::Limit,
 }
 
@@ -47,6 +48,8 @@ pub struct ArmParts {
     pub scope: String,
     /// Roles of the role map's own, by the names that Azure shows.
     pub custom: BTreeMap<SqlName, CustomRole>,
+    /// Roles that the role map defines for other targets: one of those may stand in the same resource group.
+    pub elsewhere: BTreeSet<SqlName>,
     /// Tokens for Azure Resource Manager.
     pub bearer: Bearer,
     /// The client.
@@ -64,11 +67,11 @@ pub struct BadScope(String);
 
 /// The roles at a scope of Azure as a target. Nothing is asked yet.
 pub fn azure_rbac(target: &str, parts: ArmParts) -> Result<AssignedTarget, BadScope> {
-    let ArmParts { arm, scope, custom, bearer, wire, clock, entra } = parts;
+    let ArmParts { arm, scope, custom, elsewhere, bearer, wire, clock, entra } = parts;
     let path = plain_scope(&scope)?;
     let service = Service::new("Azure Resource Manager", arm, wire, bearer, clock, meaning::told_apart);
     let limit = limit::Limit::default();
-    Ok(AssignedTarget::new(target, Box::new(Scope { service, path, custom, limit }), entra))
+    Ok(AssignedTarget::new(target, Box::new(Scope { service, path, custom, elsewhere, limit }), entra))
 }
 
 /// A scope as it may stand in a path, without a slash at its end.
@@ -226,6 +229,30 @@ impl Place for Scope {
         let statement = format!("{} {body}", call.line());
         let result = self.service.call(call.content(Content::Json(body))).await.map(|_| None);
         Sent { statement, result }
+    }
+
+    async fn undefine(&self, at: &RoleAt) -> Sent {
+        let url = self.service.base.at(&format!("{}/{DEFINITIONS}/{}?{VERSION}", self.path, at.role));
+        let call = Call::new(Method::DELETE, url);
+        let statement = call.line();
+        let result = match self.service.call(call).await {
+            Ok(_) => Ok(None),
+            Err(fault) if fault.kind() == Some(Kind::Missing) => Ok(None),
+            Err(fault) => Err(fault),
+        };
+        Sent { statement, result }
+    }
+
+    fn retired(&self, definitions: &Definitions) -> Vec<(SqlName, RoleAt)> {
+        let custom = definitions.all().iter().filter(|definition| !definition.built_in);
+        let own = custom.filter_map(|definition| {
+            let name = SqlName::parse(&definition.name).ok()?;
+            // Its id follows from its place and name, so it is one that Axon made.
+            let made = definition.id == custom::id(&self.path, name);
+            let left = !self.custom.contains_key(&name) && !self.elsewhere.contains(&name);
+            (made && left).then(|| (name, RoleAt { role: definition.id, scope: self.folded() }))
+        });
+        own.collect()
     }
 
     fn is_as_defined(&self, name: SqlName, definitions: &Definitions) -> Option<bool> {

@@ -128,6 +128,15 @@ impl Place for Workspace {
         Sent { statement: String::new(), result: Err(ServiceFault::Unreadable(text)) }
     }
 
+    async fn undefine(&self, at: &RoleAt) -> Sent {
+        let text = format!("role {} is the workspace's own: nobody takes it away", at.role);
+        Sent { statement: String::new(), result: Err(ServiceFault::Unreadable(text)) }
+    }
+
+    fn retired(&self, _definitions: &Definitions) -> Vec<(SqlName, RoleAt)> {
+        Vec::new()
+    }
+
     fn is_as_defined(&self, _name: SqlName, _definitions: &Definitions) -> Option<bool> {
         None
     }

@@ -2,7 +2,7 @@
 //! `AXON_LIVE_TENANT=… AXON_LIVE_CLIENT=… AXON_LIVE_SECRET=… cargo test -p axon-azure --test live -- --ignored`, and with
 //! `AXON_LIVE_WORKSPACE` (its https address) or `AXON_LIVE_SCOPE` (a scope of Resource Manager) for the parts that want one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axon_azure::{
@@ -72,6 +72,7 @@ async fn a_scope_is_read() {
         arm: Cloud::named(CloudName::Public).arm,
         scope: variable("AXON_LIVE_SCOPE"),
         custom: BTreeMap::new(),
+        elsewhere: BTreeSet::new(),
         bearer: tokens.of(Resource::Arm).into(),
         entra: Some(entra(&wire, &tokens)),
         wire,

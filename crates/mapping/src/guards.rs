@@ -54,12 +54,17 @@ impl GuardRules {
 
     /// The guards for one target as [`axon_reconcile::admit`] takes them.
     pub fn for_target(&self, mode: Mode, facts: &TargetFacts, now: OffsetDateTime) -> Guards {
+        let mut hold_steps = self.hold.clone();
+        // Where there is no engine, roles are only assigned: what one of the map's own allows may be assigned elsewhere, too.
+        if facts.engine_edition == 0 && !hold_steps.contains(&StepKind::DropRole) {
+            hold_steps.push(StepKind::DropRole);
+        }
         Guards {
             mode,
             removals: self.removals,
             leavers: self.leavers,
             protect: self.protected(now),
-            hold_steps: self.hold.clone(),
+            hold_steps,
             administrators: facts.administrators.iter().copied().collect(),
             own: facts.own_principal,
         }

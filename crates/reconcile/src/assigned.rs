@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axon_model::SqlName;
 
-use crate::finding::Finding;
+use crate::finding::{Finding, Obstacle};
 use crate::graph::{Connect, Membership, PrincipalKind};
 use crate::plan::{Plan, Planned};
 use crate::scope::Sides;
@@ -50,8 +50,30 @@ pub fn plan_assigned(sides: &Sides) -> Plan {
         }
     }
     findings.extend(missing.into_iter().map(|(name, needed_for)| Finding::Missing { name, needed_for }));
-    let steps = makes.into_iter().chain(takes).chain(gives).map(Planned::from).collect();
+    let retired = actual.roles.keys().copied().filter(|name| is_retired(sides, *name));
+    let drops: Vec<Step> = retired
+        .filter_map(|name| {
+            let taken = |member| takes.contains(&Step::DropMember { role: name, member });
+            match actual.members_of(name).find(|member| !taken(*member)) {
+                Some(member) => {
+                    let because = Obstacle::Member { member };
+                    findings.insert(Finding::CannotDropRole { role: name, because });
+                    None
+                }
+                None => Some(Step::DropRole { name }),
+            }
+        })
+        .collect();
+    let steps = makes.into_iter().chain(takes).chain(gives).chain(drops).map(Planned::from).collect();
     Plan { steps, findings: findings.into_iter().collect() }
+}
+
+/// A role of a role map's own that the map does not have any more. No other one is dropped.
+fn is_retired(sides: &Sides, role: SqlName) -> bool {
+    let own = sides.actual.roles.get(&role).is_some_and(|there| !there.fixed);
+    own && !sides.desired.roles.contains_key(&role)
+        && !sides.scope.named_roles.contains(&role)
+        && !sides.scope.untouchable.contains(&role)
 }
 
 /// An assignment is in scope if a line names its role, or `manage.roles` does, and its holder is managed.
@@ -61,7 +83,7 @@ fn manages(sides: &Sides, membership: Membership) -> bool {
     if scope.untouchable.contains(&role) || scope.untouchable.contains(&member) {
         return false;
     }
-    let role = scope.named_roles.contains(&role) || scope.manages_role(role);
+    let role = scope.named_roles.contains(&role) || scope.manages_role(role) || is_retired(sides, role);
     let there = actual.principals.get(&member);
     let deleted = there.is_some_and(|principal| principal.connect == Connect::Denied);
     let known = there.or_else(|| desired.principals.get(&member));
@@ -162,5 +184,25 @@ mod tests {
         let there = graph(&[("kim", IN), ("ana", IN)], &[("Reader", "kim")]);
         let sides = sides(there.clone(), there);
         assert_eq!(plan_assigned(&sides), Plan::default());
+    }
+
+    #[test]
+    fn a_role_that_left_the_map_is_emptied_and_then_dropped_unless_somebody_stays_in_it() {
+        let own = |members: &[(&str, &str)]| {
+            let people = ["kim", "ana", "zoe"].map(|who| (who, Connect::Granted));
+            let mut sides = sides(graph(&[], &[]), graph(&people, members));
+            sides.actual.roles.insert(name("Operator"), Role { fixed: false, owner: None });
+            sides
+        };
+        let sides = own(&[("Operator", "kim"), ("Operator", "ana")]);
+        let plan = plan_assigned(&sides);
+        let told: Vec<String> = plan.steps.iter().map(|planned| planned.step.to_string()).collect();
+        assert_eq!(told.len(), 3, "{told:?}");
+        assert_eq!(told[2], "drop role Operator");
+        assert!(simulate(&sides.actual, &plan).is_ok());
+        // Zoe is nobody whom the map knows.
+        let plan = plan_assigned(&own(&[("Operator", "kim"), ("Operator", "zoe")]));
+        assert!(plan.steps.iter().all(|planned| !matches!(planned.step, Step::DropRole { .. })), "{plan}");
+        assert!(matches!(plan.findings[..], [Finding::CannotDropRole { .. }]), "{plan}");
     }
 }

@@ -25,7 +25,17 @@ async fn people(stage: &Stage, in_group: &[&str]) -> anyhow::Result<()> {
 
 async fn members(stage: &Stage, in_group: &[&str]) -> anyhow::Result<()> {
     let mut directory = lever(&stage.pool, "GET", "/directory", None).await?;
-    directory["groups"][0]["members"] = json!(in_group);
+    let groups = directory["groups"].as_array_mut().context("groups")?;
+    let group = groups.iter_mut().find(|group| group["objectId"] == DATA).context("the group")?;
+    group["members"] = json!(in_group);
+    lever(&stage.pool, "PUT", "/directory", Some(directory)).await.map(drop)
+}
+
+async fn enable(stage: &Stage, upn: &str, enabled: bool) -> anyhow::Result<()> {
+    let mut directory = lever(&stage.pool, "GET", "/directory", None).await?;
+    let users = directory["users"].as_array_mut().context("users")?;
+    let user = users.iter_mut().find(|user| user["upn"] == upn).context("the user")?;
+    user["accountEnabled"] = json!(enabled);
     lever(&stage.pool, "PUT", "/directory", Some(directory)).await.map(drop)
 }
 
@@ -135,13 +145,10 @@ async fn a_removal_that_only_the_provider_knows_waits_and_is_done_when_it_is_rel
     );
 
     // Disabled there, then deleted there: the same person waits as one who becomes inactive; when they are enabled again nothing does.
-    let mut directory = lever(&stage.pool, "GET", "/directory", None).await?;
-    directory["users"][0]["accountEnabled"] = json!(false);
-    lever(&stage.pool, "PUT", "/directory", Some(directory.clone())).await?;
+    enable(&stage, "ann@acme.example", false).await?;
     let hold = until("the person waits", SOON, async || Ok(waiting().await?.into_iter().next())).await?;
     ensure!(hold.to_string().contains("ann@acme.example may not sign in"), "{hold}");
-    directory["users"][0]["accountEnabled"] = json!(true);
-    lever(&stage.pool, "PUT", "/directory", Some(directory)).await?;
+    enable(&stage, "ann@acme.example", true).await?;
     until("both sides agree again", SOON, async || Ok(waiting().await?.is_empty().then_some(()))).await?;
     ensure!(in_group().await? == 1, "nothing was done");
     lever(&stage.pool, "DELETE", &format!("/directory/{DATA}"), None).await?;

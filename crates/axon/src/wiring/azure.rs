@@ -119,6 +119,13 @@ impl Ways {
             arm: self.cloud.arm.clone(),
             scope: scope.clone(),
             custom: custom(map, spec)?,
+            elsewhere: map
+                .roles
+                .values()
+                .flat_map(|role| role.define.iter())
+                .filter(|(target, _)| **target != spec.name)
+                .map(|(_, one)| one.name)
+                .collect(),
             bearer: self.bearer(auth, Resource::Arm)?,
             wire: self.wire.clone(),
             clock: self.clock.clone(),

@@ -11,7 +11,7 @@ use super::{ArmParts, BadScope, definitions, meaning, plain_scope, rows};
 use crate::assigned::Allows;
 use crate::entra::Entry;
 use crate::guid::Guid;
-use crate::service::{Kind, Service, ServiceFault};
+use crate::service::{Service, ServiceFault};
 use crate::wire::Call;
 
 /// Of workspaces; general knowledge, not tried.
@@ -290,7 +290,7 @@ async fn read<T: DeserializeOwned>(
     let call = Call::get(service.base.at(&format!("{path}{below}?{SYNAPSE}")));
     match service.call(call).await {
         Ok(answer) => answer.json().map(Some).map_err(ServiceFault::Unreadable),
-        Err(fault) if fault.kind() == Some(Kind::Missing) => Ok(None),
+        Err(ServiceFault::Refused { problem, .. }) if problem.status == 404 => Ok(None),
         Err(fault) => Err(fault),
     }
 }

@@ -19,6 +19,10 @@ pub(super) fn told_apart(problem: &Problem) -> (Kind, &'static str) {
             Kind::Blocked,
             "the subscription has as many role assignments as it may: assign to groups, and collect rows of deleted principals",
         ),
+        (_, "RoleDefinitionHasAssignments") => (
+            Kind::Blocked,
+            "somebody still has the role, here or at another scope: take those assignments away first",
+        ),
         (_, "RoleDefinitionDoesNotExist" | "RoleDefinitionWithSameNameExists") => {
             (Kind::Other, "check the role's name and where it may be assigned")
         }

@@ -65,6 +65,7 @@ fn parts(fake: &Fake, clock: Arc<ManualClock>) -> ArmParts {
         arm: fake.server.base().clone(),
         scope: FACTORY.into(),
         custom: [(name("Factory Operator"), operator())].into(),
+        elsewhere: BTreeSet::new(),
         bearer: Static::bearer(),
         wire: Wire::new().unwrap(),
         entra: Some(fake.entra(clock.clone())),
@@ -246,6 +247,7 @@ fn a_scope_that_leads_elsewhere_is_refused() {
             arm: Base::parse("https://management.azure.com").unwrap(),
             scope: bad.into(),
             custom: BTreeMap::new(),
+            elsewhere: BTreeSet::new(),
             bearer: Static::bearer(),
             wire: Wire::new().unwrap(),
             entra: None,
@@ -253,4 +255,34 @@ fn a_scope_that_leads_elsewhere_is_refused() {
         };
         assert!(azure_rbac("t", parts).is_err(), "{bad}");
     }
+}
+
+#[tokio::test]
+async fn a_role_that_left_the_map_is_emptied_and_taken_away() {
+    let fake = Fake::start(state()).await;
+    let with = target(&fake, clock(NOW));
+    let mut wanted = desired(&[("SG-Data", None)], &[("Factory Operator", "SG-Data")]);
+    wanted.roles.insert(name("Factory Operator"), axon_reconcile::Role::default());
+    let (plan, _) = planned(&with, &wanted, &[]).await;
+    let told = applied(&with, steps(&plan)).await;
+    assert!(told.iter().all(|line| line.ends_with("done; there")), "{told:?}");
+    let definitions = |fake: &Fake| fake.state().definitions.len();
+    let before = definitions(&fake);
+
+    // Another target of the map defines it: it is left alone.
+    let elsewhere = [name("Factory Operator")].into();
+    let other = ArmParts { custom: BTreeMap::new(), elsewhere, ..parts(&fake, clock(NOW)) };
+    let nothing = desired(&[("SG-Data", None)], &[]);
+    let (plan, _) = planned(&azure_rbac("factory", other).unwrap(), &nothing, &[]).await;
+    assert!(plan.steps.is_empty(), "{plan}");
+
+    let without = azure_rbac("factory", ArmParts { custom: BTreeMap::new(), ..parts(&fake, clock(NOW)) }).unwrap();
+    let (plan, unseen) = planned(&without, &nothing, &[]).await;
+    insta::assert_snapshot!("retired", format!("{plan}{}", unseen.join("\n")));
+    fake.server.forget();
+    let told = applied(&without, steps(&plan)).await;
+    assert!(told.iter().all(|line| line.ends_with("done; there")), "{told:?}");
+    assert_eq!(definitions(&fake), before - 1);
+    let (plan, _) = planned(&without, &nothing, &[]).await;
+    assert!(plan.steps.is_empty(), "{plan}");
 }

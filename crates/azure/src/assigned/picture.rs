@@ -63,6 +63,15 @@ impl Picture {
     /// The roles that the role map names, by role and scope. One role may have several names there.
     fn wanted_roles(&mut self, seen: &Seen<'_>) -> BTreeMap<RoleAt, Vec<SqlName>> {
         let mut wanted: BTreeMap<RoleAt, Vec<SqlName>> = BTreeMap::new();
+        for (name, at) in seen.place.retired(seen.definitions) {
+            if seen.roster.roles.contains(&name) {
+                continue;
+            }
+            self.notes.add(format!("role {name} was the role map's own and is not any more: it is taken away after a release"));
+            self.graph.roles.insert(name, Role { fixed: false, owner: None });
+            self.roles.insert(name, at.clone());
+            wanted.entry(at).or_default().push(name);
+        }
         for name in &seen.roster.roles {
             match seen.place.role(*name, seen.definitions) {
                 Ok(at) => {

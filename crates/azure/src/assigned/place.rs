@@ -127,6 +127,10 @@ pub(crate) trait Place: Send + Sync {
     async fn delete(&self, row: &Row) -> Sent;
     /// Makes or changes a role of the role map's own.
     async fn define(&self, name: SqlName) -> Sent;
+    /// Takes a role away that was the role map's own. One that is gone is success.
+    async fn undefine(&self, at: &RoleAt) -> Sent;
+    /// Roles that were a role map's own here and are not any more.
+    fn retired(&self, definitions: &Definitions) -> Vec<(SqlName, RoleAt)>;
     /// Whether a role of this name is the role map's own and is as the role map says.
     fn is_as_defined(&self, name: SqlName, definitions: &Definitions) -> Option<bool>;
     /// Whether what somebody was given has effect yet; none where the place cannot tell.

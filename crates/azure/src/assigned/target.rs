@@ -222,6 +222,17 @@ impl AssignedTarget {
                 self.memory().definitions = None;
                 vec![sent]
             }
+            Step::DropRole { name } => {
+                let at = self.memory().roles.get(name).cloned();
+                let Some(at) = at else {
+                    let message = format!("there is no role {name} here");
+                    let refusal = Refusal { kind: RefusalKind::Missing, number: 0, message };
+                    return Outcome::Refused { statements: Vec::new(), refusal };
+                };
+                let sent = self.place.undefine(&at).await;
+                self.memory().definitions = None;
+                vec![sent]
+            }
             other => {
                 let text = format!("\"{}\" is nothing that a place of assigned roles can do", other.kind());
                 let refusal = Refusal { kind: RefusalKind::Unsupported, number: 0, message: text };
@@ -314,6 +325,10 @@ impl AssignedTarget {
                 Step::AddMember { role, member } => there(*role, *member),
                 Step::DropMember { role, member } => !there(*role, *member),
                 Step::CreateRole { name } => self.place.is_as_defined(*name, &definitions) == Some(true),
+                Step::DropRole { name } => {
+                    let at = self.memory().roles.get(name).cloned();
+                    at.is_none_or(|at| definitions.of(at.role).is_none())
+                }
                 _ => false,
             };
             if so { Shown::InForce } else { Shown::NotInForce }

@@ -191,6 +191,11 @@ fn arm(state: &mut State, request: &Request) -> Reply {
             state.definitions.push(made.clone());
             return Reply::status(201, &made.to_string());
         }
+        if request.method == "DELETE" {
+            let id = rest.trim_start_matches('/').to_owned();
+            state.definitions.retain(|d| d["name"] != id.as_str());
+            return Reply::ok("{}");
+        }
         return Reply::ok(&json!({"value": state.definitions}).to_string());
     }
     let Some((scope, rest)) = path.split_once("/providers/Microsoft.Authorization/roleAssignments") else {

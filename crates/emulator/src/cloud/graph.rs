@@ -43,14 +43,10 @@ pub(super) fn answer(desk: &mut Desk<'_>) -> Reply {
             let (id, more) = ((*id).to_owned(), more.first().map(|more| (*more).to_owned()));
             federated::answer(desk, &id, more.as_deref())
         }
-        (_, [whole]) if whole.starts_with("applications(appId='") => {
-            let (client, more) = whole.split_once("')/federatedIdentityCredentials").unwrap_or((whole, "x"));
-            let client = client.trim_start_matches("applications(appId='").to_owned();
+        ("GET", [application, "federatedIdentityCredentials"]) if application.starts_with("applications(appId='") => {
+            let client = application.trim_start_matches("applications(appId='").trim_end_matches("')").to_owned();
             let registration = desk.directory.app(&client).and_then(|app| app.registration_id.clone());
-            match (registration, more) {
-                (Some(id), "") => federated::answer(desk, &id, None),
-                _ => missing(desk, &client),
-            }
+            registration.map_or_else(|| missing(desk, &client), |id| federated::answer(desk, &id, None))
         }
         ("GET", ["directory", "deletedItems", kind]) => deleted_items(desk, kind),
         ("GET", ["directoryObjects", id]) => {
