@@ -2,6 +2,7 @@
 
 mod access;
 mod directory;
+mod drift;
 mod hold;
 mod map;
 mod operation;
@@ -17,6 +18,7 @@ use time::OffsetDateTime;
 
 pub use self::access::{AccessChange, AccessClear};
 pub use self::directory::{DirectoryChange, DirectoryClear, DirectoryFacts, Erased, SplitDelta, WriteVerb};
+pub use self::drift::{DriftClear, DriftSeen};
 pub use self::hold::{BoundClear, BoundGroup, HoldChange, HoldClear, HoldVerb, NamesBound};
 pub use self::map::{
     JobRun, MapAuthor, MapClear, MapProposalChange, MapVersionAdopted, MapWay, ProposalVerb,

@@ -47,6 +47,8 @@ pub enum RecordKind {
     ScriptChange,
     /// A target could not be read or reached.
     TargetTrouble,
+    /// A look showed what somebody else did in a target, or that it is over.
+    DriftSeen,
     /// An operator did something.
     OperatorAct,
     /// A clear part was erased.
@@ -55,7 +57,7 @@ pub enum RecordKind {
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::DirectoryChange,
         Self::TokenChange,
         Self::MapVersion,
@@ -71,6 +73,7 @@ impl RecordKind {
         Self::ReadBack,
         Self::ScriptChange,
         Self::TargetTrouble,
+        Self::DriftSeen,
         Self::OperatorAct,
         Self::Erasure,
     ];
@@ -93,6 +96,7 @@ impl RecordKind {
             Self::ReadBack => "read-back",
             Self::ScriptChange => "script-change",
             Self::TargetTrouble => "target-trouble",
+            Self::DriftSeen => "drift-seen",
             Self::OperatorAct => "operator-act",
             Self::Erasure => "erasure",
         }

@@ -5,10 +5,11 @@ mod adopt;
 mod doctor;
 mod drift;
 mod map;
-mod script;
 mod parity;
 mod report;
+mod script;
 mod token;
+mod view;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -19,11 +20,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use access::{GrantAnswer, GrantArgs, GrantCommand, OffboardArgs};
 pub use adopt::AdoptArgs;
 pub use doctor::DoctorArgs;
-pub use drift::{DriftAnswer, DriftCommand};
-pub use script::ScriptCommand;
+pub use view::ViewCommand;
+pub use drift::{AdoptDrift, DriftAnswer, DriftCommand};
 pub use map::{AnswerArgs, LogArgs, PushArgs, Reach, RevertArgs, ShowArgs};
 pub use parity::ParityArgs;
 pub use report::ReportCommand;
+pub use script::ScriptCommand;
 pub use token::{ClientCommand, Terms, TokenCommand};
 
 /// Carries identity to Azure Synapse: SCIM in, exactly the permissions of the role map out, every one of them traceable.
@@ -124,6 +126,12 @@ pub enum Command {
     Offboard(OffboardArgs),
     /// Give somebody a role for a while, beside the map
     Grant(GrantArgs),
+    /// Secure views
+    View {
+        /// What to do
+        #[command(subcommand)]
+        command: ViewCommand,
+    },
     /// What is in a target although nobody asked Axon for it
     Drift {
         /// What to do

@@ -58,6 +58,9 @@ pub struct Config {
     pub role_map: PathBuf,
     /// The IdP connections that may push.
     pub sources: BTreeMap<SourceId, Source>,
+    /// Of a target: what it can do or cannot, whatever its probes say.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub capabilities: BTreeMap<String, BTreeMap<String, bool>>,
     /// Schema files that add attributes to users or groups.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub extensions: Vec<Extension>,
@@ -360,6 +363,12 @@ impl Config {
         let mut recorded = self.record.iter().flat_map(|record| &record.sources);
         if let Some(unknown) = recorded.find(|source| !self.sources.contains_key(*source)) {
             return bad("record.sources", format!("names {unknown}, which is none of `sources`"));
+        }
+        for name in self.capabilities.values().flat_map(BTreeMap::keys) {
+            if !axon_synapse::capabilities().any(|known| known == name) {
+                let known: Vec<&str> = axon_synapse::capabilities().collect();
+                return bad("capabilities", format!("names {name}, which is none of: {}", known.join(", ")));
+            }
         }
         if self.limits.header_seconds == 0 {
             return bad("limits.header_seconds", "is 0: no header could arrive".into());

@@ -12,9 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use axon_azure::Resource;
 use axon_controller::{Controller, Settings};
-use axon_mapping::target::{
-    Endpoint, ScriptPlace, ScriptSeen, SqlServer, TargetKind, Tls as MapTls, Words,
-};
+use axon_mapping::target::{Endpoint, ScriptPlace, ScriptSeen, SqlServer, TargetKind, Tls as MapTls, Words};
 use axon_mapping::{Auth as MapAuth, RoleMap, SecretRef, TargetName, TargetSpec, map_test};
 use axon_model::{Actor, Clock, IdSource, SystemClock};
 use axon_reconcile::Target;
@@ -97,6 +95,7 @@ impl Parts {
     pub fn pool(&self, map: &RoleMap, name: &TargetName) -> anyhow::Result<SynapseTarget> {
         let spec = map.targets.get(name).with_context(|| format!("the role map names no target {name}"))?;
         connect(spec, &map_folder(&self.config.role_map), &self.clock, &self.ways()?)
+            .map(|pool| said(pool, &self.config, name))
             .with_context(|| format!("target {name}"))
     }
 
@@ -111,12 +110,12 @@ impl Parts {
         azure::Ways::new(&self.config.azure, folder, self.clock.clone(), self.ids.clone())
     }
 
-    /// What sends the journal away, where the configuration says so. Its paths are taken from the configuration's folder.
     /// What leads to the scope of a target of kind `azure-rbac`.
     pub fn arm(&self, map: &RoleMap, spec: &TargetSpec) -> anyhow::Result<axon_azure::ArmParts> {
         self.ways()?.arm(map, spec).with_context(|| format!("target {}", spec.name))
     }
 
+    /// What sends the journal away, where the configuration says so. Its paths are taken from the configuration's folder.
     pub fn shipper(&self, targets: Targets, metrics: Metrics) -> anyhow::Result<Option<Shipper>> {
         let Some(ship) = &self.config.audit.ship else { return Ok(None) };
         let (clock, ids) = (self.clock.clone(), self.ids.clone());
@@ -148,9 +147,8 @@ impl Parts {
                     Words::Sql if spec.kind == TargetKind::Script => {
                         script(spec, &folder, &self.clock, &ways).map(|t| Arc::new(t) as Arc<dyn Target>)
                     }
-                    Words::Sql => {
-                        connect(spec, &folder, &self.clock, &ways).map(|t| Arc::new(t) as Arc<dyn Target>)
-                    }
+                    Words::Sql => connect(spec, &folder, &self.clock, &ways)
+                        .map(|pool| Arc::new(said(pool, &self.config, name)) as Arc<dyn Target>),
                     Words::Roles => ways.target(map, spec).map(|t| Arc::new(t) as Arc<dyn Target>),
                 };
                 targets.insert(name.clone(), target.with_context(|| format!("target {name}"))?);
@@ -171,6 +169,11 @@ pub fn pool_of(config: &Config, map: &RoleMap, name: &TargetName) -> anyhow::Res
     let folder = map_folder(&config.role_map);
     let ways = azure::Ways::new(&config.azure, folder.clone(), clock.clone(), Arc::new(IdSource::Random))?;
     connect(spec, &folder, &clock, &ways)
+}
+
+/// With what the configuration says of what the pool can do.
+fn said(pool: SynapseTarget, config: &Config, name: &TargetName) -> SynapseTarget {
+    pool.saying(config.capabilities.get(name.as_str()).cloned().unwrap_or_default())
 }
 
 /// One target of a map whose roles are only assigned, without a store.

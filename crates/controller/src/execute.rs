@@ -39,6 +39,8 @@ pub struct Waved {
     pub done: u64,
     /// Marks of what was made.
     pub made: Vec<i64>,
+    /// Marks of what was taken away.
+    pub unmade: Vec<i64>,
 }
 
 /// Applies waves for one run.
@@ -131,7 +133,10 @@ impl Executor<'_> {
             }
             waved.judge(p.step, outcome, seen);
             match seen {
-                Some(Seen::InForce) => notes.made.extend(made::marks(p.step)),
+                Some(Seen::InForce) => {
+                    notes.made.extend(made::marks(p.step));
+                    notes.unmade.extend(&p.unmakes);
+                }
                 // What was not done, or did not happen, takes nothing from a budget. What is not known counts.
                 _ if *outcome == Outcome::NotTried || seen == Some(Seen::NotInForce) => {
                     notes.uncounted.extend(p.counts.as_ref().map(|removal| removal.key.clone()));
@@ -142,7 +147,10 @@ impl Executor<'_> {
         if let Err(error) = &seen {
             tracing::warn!(error = error as &dyn std::error::Error, "a wave's effect could not be read back");
         }
+        // What is taken away and given again by one wave is there.
+        notes.unmade.retain(|mark| !notes.made.contains(mark));
         waved.made.clone_from(&notes.made);
+        waved.unmade.clone_from(&notes.unmade);
         match self.store.append_noting(records.clone(), None, notes.clone()).await {
             Ok(_) if before > 0 => {
                 if let Err(error) = self.spool.clear() {
@@ -159,6 +167,7 @@ impl Executor<'_> {
                 let notes_now = Notes {
                     target: notes.target.clone(),
                     made: notes.made.get(made..).unwrap_or_default().to_vec(),
+                    unmade: notes.unmade.clone(),
                     uncounted: notes.uncounted.get(uncounted..).unwrap_or_default().to_vec(),
                     ..Notes::default()
                 };

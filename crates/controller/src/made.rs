@@ -1,5 +1,5 @@
 //! What Axon made in a target, or found as the map asks for it. What else is taken away for the first time waits for a person:
-//! somebody may have made it on purpose.
+//! somebody may have made it on purpose. What was made, and is gone although Axon did not take it away, was taken by somebody.
 //!
 //! The store keeps a mark for each row, eight bytes of a hash, so that a million of them are a few megabytes.
 
@@ -7,33 +7,48 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axon_audit::Digest;
 use axon_model::SqlName;
-use axon_reconcile::{GrantKey, GrantState, Graph, Membership, Permission, Securable, Step};
+use axon_reconcile::{Connect, GrantKey, GrantState, Graph, Membership, Permission, Securable, Step};
 use axon_store::{Notes, Store, StoreError};
 
 const DOMAIN: &str = "axon.made.v1";
+const TAKEN: &str = "axon.taken.v1";
 /// How many marks are written in one go: no writer is kept waiting for long.
 const SOME: usize = 20_000;
 
 /// A row of a target's catalog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Atom {
+    Principal(SqlName),
+    Connect(SqlName),
     Role(SqlName),
     Member(Membership),
     Grant(GrantKey, bool),
 }
 
 impl Atom {
+    /// That it is there by Axon, or with its consent.
     fn mark(&self) -> i64 {
+        self.digest(DOMAIN)
+    }
+
+    /// That Axon may take it away, and did.
+    fn taken(&self) -> i64 {
+        self.digest(TAKEN)
+    }
+
+    fn digest(&self, domain: &str) -> i64 {
         let digest = match self {
-            Self::Role(name) => Digest::of(DOMAIN, &[b"role", name.folded().as_bytes()]),
+            Self::Principal(name) => Digest::of(domain, &[b"principal", name.folded().as_bytes()]),
+            Self::Connect(name) => Digest::of(domain, &[b"connect", name.folded().as_bytes()]),
+            Self::Role(name) => Digest::of(domain, &[b"role", name.folded().as_bytes()]),
             Self::Member(Membership { role, member }) => {
-                Digest::of(DOMAIN, &[b"member", role.folded().as_bytes(), member.folded().as_bytes()])
+                Digest::of(domain, &[b"member", role.folded().as_bytes(), member.folded().as_bytes()])
             }
             Self::Grant(GrantKey { grantee, securable, permission }, deny) => {
                 let (on, permission) = (folded(securable), permission.to_string());
                 let state: &[u8] = if *deny { b"deny" } else { b"grant" };
                 Digest::of(
-                    DOMAIN,
+                    domain,
                     &[state, grantee.folded().as_bytes(), permission.as_bytes(), on.as_bytes()],
                 )
             }
@@ -44,6 +59,10 @@ impl Atom {
 
     fn is_in(&self, graph: &Graph) -> bool {
         match self {
+            Self::Principal(name) => graph.principals.contains_key(name),
+            Self::Connect(name) => {
+                graph.principals.get(name).is_some_and(|there| there.connect == Connect::Granted)
+            }
             Self::Role(name) => graph.roles.contains_key(name),
             Self::Member(member) => graph.members.contains(member),
             Self::Grant(key, deny) => {
@@ -84,6 +103,8 @@ fn grants(
 /// The rows that a step makes.
 fn makes(step: &Step) -> Vec<Atom> {
     match step {
+        Step::CreatePrincipal { name, .. } => vec![Atom::Principal(*name), Atom::Connect(*name)],
+        Step::GrantConnect { principal } => vec![Atom::Connect(*principal)],
         Step::CreateRole { name } => vec![Atom::Role(*name)],
         Step::AddMember { role, member } => vec![Atom::Member(Membership { role: *role, member: *member })],
         Step::Grant { grantee, permission, on, columns } => {
@@ -108,7 +129,33 @@ fn takes(step: &Step) -> Vec<Atom> {
 
 /// The marks of what a step makes, and of what it takes away: a release of the first removal is enough.
 pub(crate) fn marks(step: &Step) -> Vec<i64> {
-    makes(step).iter().chain(&takes(step)).map(Atom::mark).collect()
+    let made = makes(step).iter().map(Atom::mark).collect::<Vec<_>>();
+    made.into_iter().chain(takes(step).iter().map(Atom::taken)).collect()
+}
+
+/// The marks of what a step takes away, with all that goes along, as the target was before it.
+pub(crate) fn unmakes(step: &Step, before: &Graph) -> Vec<i64> {
+    let mut gone = takes(step);
+    let mut with = |name: SqlName| {
+        let roles = before.roles_of(name).map(|role| Membership { role, member: name });
+        gone.extend(roles.map(Atom::Member));
+        let grants = before.grants_of(name);
+        gone.extend(grants.map(|(key, grant)| Atom::Grant(*key, grant.state == GrantState::Deny)));
+    };
+    match step {
+        Step::DropPrincipal { name } => {
+            with(*name);
+            gone.extend([Atom::Principal(*name), Atom::Connect(*name)]);
+        }
+        Step::DropRole { name } => {
+            with(*name);
+            let members = before.members_of(*name).map(|member| Membership { role: *name, member });
+            gone.extend(members.map(Atom::Member));
+        }
+        Step::DenyConnect { principal } => gone.push(Atom::Connect(*principal)),
+        _ => {}
+    }
+    gone.iter().map(Atom::mark).collect()
 }
 
 /// The marks of one target.
@@ -148,11 +195,14 @@ impl Made {
     /// What is there and asked for counts as made, whoever made it.
     pub fn adopt(&mut self, desired: &Graph, actual: &Graph) {
         if std::mem::take(&mut self.look) {
+            let principals =
+                actual.principals.keys().flat_map(|name| [Atom::Principal(*name), Atom::Connect(*name)]);
             let roles = actual.roles.keys().map(|name| Atom::Role(*name));
             let members = actual.members.iter().map(|member| Atom::Member(*member));
             let grants =
                 actual.grants.iter().map(|(key, grant)| Atom::Grant(*key, grant.state == GrantState::Deny));
-            let wanted = roles.chain(members).chain(grants).filter(|atom| atom.is_in(desired));
+            let wanted = principals.chain(roles).chain(members).chain(grants);
+            let wanted = wanted.filter(|atom| atom.is_in(desired) && atom.is_in(actual));
             let new: Vec<i64> =
                 wanted.map(|atom| atom.mark()).filter(|mark| !self.marks.contains(mark)).collect();
             self.note(new);
@@ -180,12 +230,27 @@ impl Made {
         self.marks.extend(marks);
     }
 
+    /// What these steps took away is not there any more by Axon's own doing; the store has it already.
+    pub fn gone(&mut self, marks: impl IntoIterator<Item = i64>) {
+        for mark in marks {
+            self.marks.remove(&mark);
+            self.unkept.remove(&mark);
+        }
+    }
+
+    /// Whether a step makes what was there already, by Axon or with its consent, and was taken away by somebody else.
+    pub fn was_there(&self, step: &Step, actual: &Graph) -> bool {
+        let made = makes(step);
+        let gone = |atom: &Atom| self.marks.contains(&atom.mark()) && !atom.is_in(actual);
+        !made.is_empty() && made.iter().all(gone)
+    }
+
     /// Whether a step takes away what Axon never made.
     pub fn is_foreign(&mut self, step: &Step) -> bool {
         let mut foreign = false;
         for atom in takes(step) {
             let mark = atom.mark();
-            if !self.marks.contains(&mark) {
+            if !self.marks.contains(&mark) && !self.marks.contains(&atom.taken()) {
                 self.foreign.insert(mark, atom);
                 foreign = true;
             }
@@ -247,6 +312,29 @@ mod tests {
         assert!(!made.is_foreign(&drop_of("mallory")));
         made.kept(marks(&Step::AddMember { role: name("axon_reader"), member: name("ana") }));
         assert!(!made.is_foreign(&drop_of("ana")));
+    }
+
+    #[test]
+    fn what_others_took_away_is_told_from_what_axon_took_away() {
+        let mut made = Made::default();
+        let add = Step::AddMember { role: name("axon_reader"), member: name("kim") };
+        let without = graph(&[]);
+        assert!(!made.was_there(&add, &without), "it never was");
+        made.kept(marks(&add));
+        assert!(made.was_there(&add, &without), "somebody took it");
+        assert!(!made.was_there(&add, &graph(&["kim"])), "it is there");
+        let drop = drop_of("kim");
+        made.gone(unmakes(&drop, &graph(&["kim"])));
+        made.kept(marks(&drop));
+        assert!(!made.was_there(&add, &without), "Axon took it itself");
+        assert!(!made.is_foreign(&drop), "and may again");
+        // What goes with a role or principal that Axon drops goes by Axon, too.
+        made.kept(marks(&add));
+        made.gone(unmakes(&Step::DropRole { name: name("axon_reader") }, &graph(&["kim"])));
+        assert!(!made.was_there(&add, &without));
+        made.kept(marks(&add));
+        made.gone(unmakes(&Step::DropPrincipal { name: name("kim") }, &graph(&["kim"])));
+        assert!(!made.was_there(&add, &without));
     }
 
     #[test]

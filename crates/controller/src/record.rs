@@ -49,6 +49,8 @@ pub struct Placed<'a> {
     pub request: Option<RequestId>,
     /// What a budget counts of it.
     pub counts: Option<Removal>,
+    /// Marks of what goes by it.
+    pub unmakes: Vec<i64>,
 }
 
 impl Recorder<'_> {

@@ -139,9 +139,11 @@ impl Controller {
         map: &watch::Receiver<Arc<RoleMap>>,
         stop: &watch::Receiver<bool>,
     ) -> Loop {
+        let mut ticker = self.ticker(name.clone(), target);
+        ticker.follow_maps(map.clone());
         Loop {
             name: name.as_str().to_owned(),
-            ticker: self.ticker(name, target),
+            ticker,
             moved: self.store.subscribe(),
             map: map.clone(),
             stop: stop.clone(),

@@ -302,12 +302,24 @@ pub trait Target: Send + Sync {
     fn view_digest(&self, _text: ViewText<'_>, _metadata: &Metadata) -> Option<String> {
         None
     }
+    /// Reads the workload classifiers there; none where targets of its kind have none.
+    async fn inspect_classifiers(&self) -> Result<Option<Vec<crate::classifier::Classifier>>, TargetError> {
+        Ok(None)
+    }
     /// The place as a folder of files that somebody else runs, if it is one: then nothing is ever applied.
     fn script(&self) -> Option<&dyn crate::script::Script> {
         None
     }
     /// Reads what is in force.
     async fn inspect(&self, scope: InspectScope) -> Result<Inspection, TargetError>;
+    /// Learns what the place can do: from `kept`, where that is of what is there now, else by asking it. What comes back is to be kept
+    /// and given again.
+    async fn acquaint(
+        &self,
+        _kept: Option<serde_json::Value>,
+    ) -> Result<Option<serde_json::Value>, TargetError> {
+        Ok(None)
+    }
     /// Who has a session in the place and is no principal of it: somebody may have dropped the user of one who is in. Asked after a full
     /// look; nobody, where that cannot be seen.
     async fn lingering(&self) -> Result<BTreeSet<SqlName>, TargetError> {

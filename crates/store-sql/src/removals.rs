@@ -27,7 +27,7 @@ pub(crate) async fn append(
 }
 
 async fn keep(session: &mut dyn Session, notes: &Notes) -> Result<(), StoreError> {
-    let Notes { target, counted, uncounted, made, forget } = notes;
+    let Notes { target, counted, uncounted, made, unmade, forget } = notes;
     if let Some(before) = forget {
         let sql = "DELETE FROM removals WHERE target = $1 AND at < $2";
         session.run("forget old removals", sql, args![target, micros(*before)]).await?;
@@ -41,6 +41,10 @@ async fn keep(session: &mut dyn Session, notes: &Notes) -> Result<(), StoreError
     if !uncounted.is_empty() {
         let sql = "DELETE FROM removals WHERE target = $1 AND key IN (SELECT value FROM json_each($2))";
         session.run("count a removal no more", sql, args![target, json!(uncounted).to_string()]).await?;
+    }
+    for some in unmade.chunks(SOME) {
+        let sql = "DELETE FROM made WHERE target = $1 AND mark IN (SELECT CAST(value AS BIGINT) FROM json_each($2))";
+        session.run("take marks away", sql, args![target, json!(some).to_string()]).await?;
     }
     for some in made.chunks(SOME) {
         let sql = "INSERT INTO made (target, mark) SELECT $1, CAST(value AS BIGINT) FROM json_each($2) WHERE true \

@@ -37,6 +37,8 @@ pub struct Notes {
     pub uncounted: Vec<String>,
     /// What Axon made, as marks.
     pub made: Vec<i64>,
+    /// Marks that go, before those of [`made`](Self::made) come.
+    pub unmade: Vec<i64>,
     /// Removals before this instant are forgotten. It is a matter of the moment, and not kept elsewhere.
     #[serde(skip)]
     pub forget: Option<OffsetDateTime>,

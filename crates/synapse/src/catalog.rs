@@ -1,6 +1,7 @@
 //! The catalog as it is read: rows with ids first, then the graph that they mean.
 
 mod assemble;
+mod classifiers;
 pub(crate) mod exported;
 mod grants;
 mod notes;
@@ -38,6 +39,15 @@ pub(crate) async fn read_untold(
     let mut raw = untold::RawUntold::default();
     session.read(&render::untold(dialect), &mut |set, row| raw.take(set, row)).await?;
     Ok(raw.into_untold(dialect))
+}
+
+/// Reads the workload classifiers of a dedicated pool.
+pub(crate) async fn read_classifiers(
+    session: &mut Session<'_>,
+) -> Result<Vec<axon_reconcile::Classifier>, CallError> {
+    let mut raw = classifiers::RawClassifiers::default();
+    session.read(&render::classifiers(), &mut |_, row| raw.take(row)).await?;
+    Ok(raw.into_classifiers())
 }
 
 /// Reads what these names hold, at most [`render::MOST_NAMES`] of them.

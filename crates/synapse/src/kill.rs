@@ -3,6 +3,8 @@
 //! Sessions go shortly after KILL answers, and a client may come back while it still may connect; so the look is what
 //! counts, and the rounds are bounded. Nothing sleeps here: who calls decides when to try again.
 
+use std::collections::BTreeSet;
+
 use axon_model::SqlName;
 use axon_reconcile::{Refusal, RefusalKind};
 
@@ -37,6 +39,21 @@ pub(crate) async fn sessions_of(
     Ok(found)
 }
 
+/// The logins that have a session and are no principal of the database. Names that cannot be ones are nobody's that Axon knows.
+pub(crate) async fn lingering(
+    session: &mut Session<'_>,
+    dialect: Dialect,
+) -> Result<BTreeSet<SqlName>, CallError> {
+    let mut found = BTreeSet::new();
+    session
+        .read(&render::lingering(dialect), &mut |_, row| {
+            found.extend(SqlName::parse(text(row, 0)?));
+            Ok(())
+        })
+        .await?;
+    Ok(found)
+}
+
 /// Kills until none is left. Statement texts are added to `sent` as they are sent.
 pub(crate) async fn kill_all(
     session: &mut Session<'_>,
@@ -46,7 +63,7 @@ pub(crate) async fn kill_all(
 ) -> Result<(), CallError> {
     sent.push(render::sessions(principal, dialect).text().as_str().to_owned());
     let mut left = sessions_of(session, principal, dialect).await?;
-    let mut killed = std::collections::BTreeSet::new();
+    let mut killed = BTreeSet::new();
     for _ in 0..MOST_ROUNDS {
         if left.is_empty() {
             return Ok(());

@@ -25,7 +25,8 @@
 //!   the refusals look like comes from Microsoft's documentation.
 //! - Not read: permissions on the catalog's own objects, on types, certificates and credentials; what `guest` holds; text of
 //!   views (`Graph::views` is empty).
-//! - A column that is taken out of an object-level permission (state `R`) is read as covered by it, and logged.
+//! - A column that is taken out of an object-level permission (state `R`) is read as covered by it, and told as something that a
+//!   person has to mend.
 //! - The grantor of our own statements is taken to be `dbo` where we are `dbo` or in `db_owner`, else our own principal.
 //! - A permission on a principal is written `ROLE::` for the roles that were there at the last full inspection, else `USER::`.
 //! - `KillSessions` of an Entra group finds no sessions of its members: they run under their own names. On serverless, the
@@ -35,6 +36,7 @@
 //! an error number: a line of [`server_error`].
 
 mod apply;
+mod capabilities;
 mod catalog;
 pub mod connect;
 pub mod error;
@@ -51,6 +53,7 @@ pub mod statement;
 mod target;
 pub mod token;
 
+pub use capabilities::capabilities;
 pub use catalog::Untold;
 pub use connect::{Auth, Connection, Tls};
 pub use error::ConfigError;
@@ -58,6 +61,7 @@ pub use needs::{Lack, lacking};
 pub use probe::{Answer, Greeting, Latency, Probe, Probes};
 pub use read_back::{holds, supersedes};
 pub use render::{Sql, render};
+pub use secure::managed;
 pub use script::{ScriptSource, ScriptTarget};
 pub use statement::{Dialect, Statement, Wording, Work};
 pub use target::SynapseTarget;

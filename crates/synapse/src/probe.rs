@@ -61,6 +61,25 @@ pub struct Probes {
     pub probes: Vec<Probe>,
 }
 
+impl Probes {
+    /// Whether they are about what is there now.
+    pub fn is_of(&self, greeting: &Greeting) -> bool {
+        self.version == greeting.version && self.edition == greeting.edition
+    }
+
+    /// Whether they are worth remembering: what passes by itself is not.
+    pub fn last(&self) -> bool {
+        self.probes.iter().all(|probe| probe.answer != Answer::Unclear && !probe.is_directory_trouble())
+    }
+}
+
+impl Probe {
+    /// The server could not ask the directory: for want of a right, or for a while.
+    pub fn is_directory_trouble(&self) -> bool {
+        matches!(self.number, 33134 | 33136)
+    }
+}
+
 /// What a pool says of itself at the door.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Greeting {

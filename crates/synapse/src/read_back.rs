@@ -49,6 +49,7 @@ pub(crate) async fn read_back(
                         && kill::sessions_of(session, *principal, place.dialect).await?.is_empty()
                 }
                 Step::Secure(step) => secure::in_force(session, step).await?,
+                Step::Classify(step) => step.holds(&catalog::read_classifiers(session).await?),
                 other => holds(&graph, other),
             };
             seen.push(if in_force { Seen::InForce } else { Seen::NotInForce });
@@ -69,7 +70,7 @@ fn chunk(steps: &[Step]) -> (&[Step], BTreeSet<SqlName>) {
     for (i, step) in steps.iter().enumerate() {
         let more: Vec<SqlName> = match step {
             Step::AddMember { role, member } | Step::DropMember { role, member } => vec![*role, *member],
-            Step::KillSessions { .. } | Step::Secure(_) => vec![],
+            Step::KillSessions { .. } | Step::Secure(_) | Step::Classify(_) => vec![],
             other => vec![other.subject()],
         };
         let new = more.iter().filter(|name| !names.contains(*name)).count();
@@ -131,8 +132,8 @@ pub fn holds(graph: &Graph, step: &Step) -> bool {
         Step::DropPrincipal { name } => !graph.principals.contains_key(name),
         // Asked of the sessions, not of the graph.
         Step::KillSessions { .. } => false,
-        // Asked of its own tables.
-        Step::Secure(_) => false,
+        // Asked of their own tables.
+        Step::Secure(_) | Step::Classify(_) => false,
     }
 }
 

@@ -10,11 +10,14 @@ pub(crate) mod view_query;
 
 use std::fmt::Write as _;
 
+use axon_model::SqlName;
+use axon_reconcile::Classified;
+
 use crate::statement::{Clause, Dialect, On, SessionId, Statement};
 use quote::{Bracketed, Literal};
 
 pub(crate) use probe::{ProbeText, probes};
-pub(crate) use query::{
+pub(crate) use query::{classifiers, 
     MOST_NAMES, NamedMembers, Query, everything, greeting, lingering, named, ping, sessions, untold,
 };
 pub(crate) use script::{Remade, batch as script_batch, can_be_written};
@@ -82,9 +85,33 @@ pub fn render(statement: &Statement, dialect: Dialect) -> Sql {
         }
         Statement::DropRole { name } => format!("DROP ROLE {}", Bracketed(*name)),
         Statement::DropUser { name } => format!("DROP USER {}", Bracketed(*name)),
+        Statement::CreateClassifier { name, member, does } => classifier(*name, *member, does),
+        Statement::DropClassifier { name } => format!("DROP WORKLOAD CLASSIFIER {}", Bracketed(*name)),
         Statement::Kill { session: SessionId::Dedicated(number) } => format!("KILL 'SID{number}'"),
         Statement::Kill { session: SessionId::Serverless(number) } => format!("KILL {number}"),
     })
+}
+
+/// The grammar's strings have no N: it is written only where a name needs it.
+fn classifier(name: SqlName, member: SqlName, does: &Classified) -> String {
+    let Classified { group, importance, label, context } = does;
+    let text = |value: SqlName| {
+        let literal = Literal(value).to_string();
+        if value.as_str().is_ascii() { literal.trim_start_matches('N').to_owned() } else { literal }
+    };
+    let mut sql = format!(
+        "CREATE WORKLOAD CLASSIFIER {} WITH (WORKLOAD_GROUP = {}, MEMBERNAME = {}",
+        Bracketed(name),
+        text(*group),
+        text(member)
+    );
+    for (key, value) in [("WLM_LABEL", label), ("WLM_CONTEXT", context)] {
+        if let Some(value) = value {
+            let _ = write!(sql, ", {key} = {}", text(*value));
+        }
+    }
+    let _ = write!(sql, ", IMPORTANCE = {})", importance.word().to_uppercase());
+    sql
 }
 
 fn permission(verb: &str, direction: &str, clause: &Clause) -> String {

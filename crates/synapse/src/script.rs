@@ -238,6 +238,6 @@ impl Script for ScriptTarget {
 
     fn shows(&self, graph: &Graph, step: &Step) -> bool {
         // Which sessions there are is in no catalog.
-        matches!(step, Step::KillSessions { .. }) || holds(graph, step)
+        matches!(step, Step::KillSessions { .. } | Step::Classify(_)) || holds(graph, step)
     }
 }

@@ -14,8 +14,8 @@ pub(crate) use inspect::inspect;
 pub(crate) use perform::{make_key, perform};
 pub(crate) use seen::{digest, in_force};
 
-/// How a view's text reads the metadata.
-pub(crate) fn managed(metadata: &Metadata) -> Managed {
+/// How a view's text reads the metadata of a target.
+pub fn managed(metadata: &Metadata) -> Managed {
     Managed { schema: metadata.schema, roles: RoleTest::IsRoleMember, delimiters: metadata.delimiters }
 }
 

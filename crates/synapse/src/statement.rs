@@ -5,7 +5,7 @@ use std::fmt;
 
 use axon_model::SqlName;
 use axon_reconcile::permission::GrantableOn;
-use axon_reconcile::{GrantState, ObjectName, Permission, PrincipalKind, Securable, Sid, Step};
+use axon_reconcile::{Classified, ClassifierStep, GrantState, ObjectName, Permission, PrincipalKind, Securable, Sid, Step};
 
 use crate::render::Discreet;
 use crate::secure;
@@ -145,6 +145,10 @@ pub enum Statement {
     DropRole { name: SqlName },
     /// `DROP USER`
     DropUser { name: SqlName },
+    /// `CREATE WORKLOAD CLASSIFIER`
+    CreateClassifier { name: SqlName, member: SqlName, does: Classified },
+    /// `DROP WORKLOAD CLASSIFIER`
+    DropClassifier { name: SqlName },
     /// `KILL`
     Kill { session: SessionId },
 }
@@ -187,6 +191,9 @@ pub enum NotExpressible {
         /// What the columns were said to be of.
         on: Securable,
     },
+    /// Only dedicated pools have workload groups.
+    #[error("a serverless pool has no workload classifiers")]
+    ClassifiersOfServerless,
     /// The engine runs procedures on compute nodes as the user, so a dedicated pool refuses it.
     #[error("a dedicated pool takes no DENY EXECUTE on the database: deny it on schemas or objects")]
     DenyExecuteOnDatabase,
@@ -236,6 +243,13 @@ impl Wording<'_> {
             Step::KillSessions { principal } => return Ok(Work::KillSessions { principal: *principal }),
             Step::DropRole { name } => Statement::DropRole { name: *name },
             Step::DropPrincipal { name } => Statement::DropUser { name: *name },
+            Step::Classify(_) if self.dialect == Dialect::Serverless => {
+                return Err(NotExpressible::ClassifiersOfServerless);
+            }
+            Step::Classify(ClassifierStep::Create { name, member, does }) => {
+                Statement::CreateClassifier { name: *name, member: *member, does: *does }
+            }
+            Step::Classify(ClassifierStep::Drop { name, .. }) => Statement::DropClassifier { name: *name },
             Step::Secure(_) if self.dialect == Dialect::Serverless => {
                 return Err(NotExpressible::ViewsOfServerless);
             }

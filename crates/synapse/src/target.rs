@@ -267,6 +267,22 @@ impl Target for SynapseTarget {
         found.map_err(|e| e.at(&self.name, "the query for sessions without a user"))
     }
 
+    async fn inspect_classifiers(&self) -> Result<Option<Vec<axon_reconcile::Classifier>>, TargetError> {
+        if self.dialect == Dialect::Serverless {
+            return Ok(None);
+        }
+        let look = async || {
+            let mut session = self.link.session().await?;
+            catalog::read_classifiers(&mut session).await
+        };
+        let read = match look().await {
+            // Reading twice does no harm.
+            Err(CallError::Stale(_)) => look().await,
+            other => other,
+        };
+        read.map(Some).map_err(|e| e.at(&self.name, "the query for classifiers"))
+    }
+
     async fn apply(&self, wave: &Wave) -> Vec<Outcome> {
         let span = tracing::info_span!("synapse.apply", target.name = %self.name, steps = wave.steps().len());
         let database = self.link.connection().database;

@@ -14,16 +14,15 @@ pub enum DriftCommand {
         /// Only this target
         #[arg(long)]
         target: Option<String>,
+        /// Also what is over: the last hundred
+        #[arg(long)]
+        past: bool,
         /// As JSON
         #[arg(long)]
         json: bool,
     },
     /// Print what the role map would have to say for it to be asked for
-    Adopt {
-        /// Only this target
-        #[arg(long)]
-        target: Option<String>,
-    },
+    Adopt(AdoptDrift),
     /// Take it away: release what waits about it
     Revert(DriftAnswer),
     /// Leave it as it is until an instant, after which it is drift again
@@ -35,6 +34,23 @@ pub enum DriftCommand {
         #[command(flatten)]
         answer: DriftAnswer,
     },
+}
+
+/// What is there by hand, as lines of the role map.
+#[derive(Debug, Args)]
+pub struct AdoptDrift {
+    /// Only this target
+    #[arg(long)]
+    pub target: Option<String>,
+    /// Put the lines into the version in force, and push that as a new version through the same gate as `axon map push`
+    #[arg(long)]
+    pub push: bool,
+    /// What it is about, for log and journal
+    #[arg(long, requires = "push")]
+    pub comment: Option<String>,
+    /// Who says so
+    #[command(flatten)]
+    pub proof: Proof,
 }
 
 /// An answer to what waits.

@@ -1,13 +1,14 @@
 //! `axon drift list | adopt | revert | except`
 
+mod adopt;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use axon_controller::{Drift, EXCEPTED, asking};
+use axon_controller::{Drift, DriftKind, EXCEPTED, PastDrift, asking};
 use axon_model::RecordSeq;
-use axon_model::name::shown;
-use axon_reconcile::{Finding, GrantState, Step};
+use axon_reconcile::Finding;
 use axon_store::operators::Permission;
 use axon_store::stored::shown_instant;
 use axon_store::{Hold, HoldEnd, HoldKind, HoldTerms, NewHold};
@@ -25,8 +26,8 @@ const LONGEST: Duration = Duration::days(366);
 /// Lists drift, or answers it.
 pub async fn run(parts: Parts, command: DriftCommand) -> anyhow::Result<Status> {
     let status = match command {
-        DriftCommand::List { target, json } => list(&parts, target.as_deref(), json).await,
-        DriftCommand::Adopt { target } => adopt(&parts, target.as_deref()).await,
+        DriftCommand::List { target, past, json } => list(&parts, target.as_deref(), past, json).await,
+        DriftCommand::Adopt(args) => adopt::run(&parts, &args).await,
         DriftCommand::Revert(answer) => revert(&parts, answer).await,
         DriftCommand::Except { until, answer } => except(&parts, until, answer).await,
     };
@@ -40,6 +41,8 @@ struct Seen {
     /// What no step can take away, each with its remedy.
     beyond: Vec<Finding>,
     unseen: Vec<String>,
+    /// What is over, newest first.
+    past: Vec<PastDrift>,
 }
 
 async fn look(parts: &Parts, only: Option<&str>) -> anyhow::Result<BTreeMap<String, Seen>> {
@@ -50,7 +53,8 @@ async fn look(parts: &Parts, only: Option<&str>) -> anyhow::Result<BTreeMap<Stri
         let mut ticker = controller.ticker(name.clone(), target);
         let preview = ticker.preview(&map).await.with_context(|| format!("target {name}"))?;
         let beyond = preview.plan.findings.into_iter().filter(is_drift).collect();
-        seen.insert(name.to_string(), Seen { drift: preview.drift, beyond, unseen: preview.unseen });
+        let past = ticker.past_drift().await?;
+        seen.insert(name.to_string(), Seen { drift: preview.drift, beyond, unseen: preview.unseen, past });
     }
     Ok(seen)
 }
@@ -69,7 +73,7 @@ fn is_drift(finding: &Finding) -> bool {
     )
 }
 
-async fn list(parts: &Parts, only: Option<&str>, as_json: bool) -> anyhow::Result<Status> {
+async fn list(parts: &Parts, only: Option<&str>, past: bool, as_json: bool) -> anyhow::Result<Status> {
     let seen = look(parts, only).await?;
     if as_json {
         let all: serde_json::Map<String, Value> =
@@ -78,6 +82,15 @@ async fn list(parts: &Parts, only: Option<&str>, as_json: bool) -> anyhow::Resul
     } else {
         for (target, seen) in &seen {
             print(target, seen);
+            for over in seen.past.iter().filter(|_| past) {
+                println!("    over: {}", over.what);
+                println!(
+                    "        {}, noticed {}, over {}",
+                    over.kind.as_str(),
+                    shown_instant(over.since),
+                    over.over.map_or_else(|| "?".to_owned(), shown_instant)
+                );
+            }
         }
     }
     let drifts = |seen: &Seen| seen.drift.iter().any(|one| one.excepted.is_none()) || !seen.beyond.is_empty();
@@ -85,10 +98,10 @@ async fn list(parts: &Parts, only: Option<&str>, as_json: bool) -> anyhow::Resul
 }
 
 fn print(target: &str, seen: &Seen) {
-    println!("{target}: {} differ although nobody asked for it", seen.drift.len() + seen.beyond.len());
+    println!("{target}: {} differ by what somebody else did", seen.drift.len() + seen.beyond.len());
     for one in &seen.drift {
-        println!("    {}", what(&one.step));
-        let mut known = vec![format!("principal {}", one.principal)];
+        println!("    {}", one.what());
+        let mut known = vec![one.kind.as_str().to_owned(), format!("principal {}", one.principal)];
         known.extend(one.created.map(|at| format!("made {}", shown_instant(at))));
         if !one.grantors.is_empty() {
             let names: Vec<String> = one.grantors.iter().map(ToString::to_string).collect();
@@ -96,11 +109,7 @@ fn print(target: &str, seen: &Seen) {
         }
         known.extend(one.since.map(|at| format!("noticed {}", shown_instant(at))));
         println!("        {}", known.join(", "));
-        match (one.excepted, one.hold) {
-            (Some(until), _) => println!("        excepted until {}", shown_instant(until)),
-            (None, Some(hold)) => println!("        waits as {hold}: axon drift revert | except"),
-            (None, None) => println!("        not held yet: the next tick in mode authoritative asks"),
-        }
+        println!("        {}", next(one));
     }
     for finding in &seen.beyond {
         println!("    ! {finding}");
@@ -110,13 +119,32 @@ fn print(target: &str, seen: &Seen) {
     }
 }
 
+/// What becomes of it.
+fn next(one: &Drift) -> String {
+    match (one.kind, one.excepted, one.hold) {
+        (_, Some(until), _) => format!("excepted until {}", shown_instant(until)),
+        (_, None, Some(hold)) => format!("waits as {hold}: axon drift revert | except"),
+        (DriftKind::Added, None, None) => "not held yet: the next tick in mode authoritative asks".to_owned(),
+        (DriftKind::Removed | DriftKind::Recreated, None, None) if !one.withheld.is_empty() => {
+            format!("waits: {}", one.withheld.join("; "))
+        }
+        (DriftKind::Removed, None, None) => "the next tick gives it again".to_owned(),
+        (DriftKind::Recreated, None, None) => {
+            "the next tick drops it, makes it for the new object and gives it again what the map says"
+                .to_owned()
+        }
+    }
+}
+
 fn value(seen: &Seen) -> Value {
     let drift: Vec<Value> = seen
         .drift
         .iter()
         .map(|one| {
             json!({
-                "what": what(&one.step),
+                "kind": one.kind,
+                "what": one.what(),
+                "withheld": one.withheld,
                 "revert": one.step,
                 "principal": one.principal,
                 "created": one.created.map(shown_instant),
@@ -127,84 +155,7 @@ fn value(seen: &Seen) -> Value {
             })
         })
         .collect();
-    json!({ "drift": drift, "beyond": seen.beyond, "unseen": seen.unseen })
-}
-
-/// What is there, in words of what would take it away.
-fn what(step: &Step) -> String {
-    match step {
-        Step::DropMember { role, member } => format!("{member} is in role {role}"),
-        Step::DropRole { name } => format!("role {name} is there"),
-        Step::Revoke { grantee, permission, on, columns, was } => {
-            let names: Vec<String> = columns.iter().map(ToString::to_string).collect();
-            let columns = if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) };
-            format!("{grantee} has {was} {permission} on {on}{columns}")
-        }
-        other => other.to_string(),
-    }
-}
-
-/// Lines for the map. Nothing is guessed: what the map cannot say of a single person is told as such.
-async fn adopt(parts: &Parts, only: Option<&str>) -> anyhow::Result<Status> {
-    let seen = look(parts, only).await?;
-    let map = load_map(&parts.config)?;
-    let mut lines: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
-    let mut others: Vec<String> = Vec::new();
-    for (target, seen) in &seen {
-        let spec = map.targets.iter().find(|(name, _)| name.as_str() == target).map(|(_, spec)| spec);
-        let role_of = |name| {
-            let spec = spec?;
-            map.roles
-                .keys()
-                .find(|role| spec.role(role).is_ok_and(|held| held == name))
-                .map(ToString::to_string)
-        };
-        for one in seen.drift.iter().filter(|one| one.excepted.is_none()) {
-            match &one.step {
-                Step::Revoke { grantee, permission, on, columns, was } => {
-                    let names: Vec<String> = columns.iter().map(ToString::to_string).collect();
-                    let columns =
-                        if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) };
-                    let deny = if *was == GrantState::Deny { "deny " } else { "" };
-                    let line = format!("{deny}{} on {on}{columns}", permission.to_string().to_lowercase());
-                    match role_of(*grantee) {
-                        Some(role) => lines.entry((role, target.clone())).or_default().push(line),
-                        None => others.push(format!("{target}: {}", what(&one.step))),
-                    }
-                }
-                Step::DropMember { role, member } => match role_of(*role) {
-                    Some(role) => others.push(format!(
-                        "{target}: {member} has role {role} by hand: put {member} into a group of a mapping that gives it"
-                    )),
-                    None => others.push(format!("{target}: {}", what(&one.step))),
-                },
-                step => others.push(format!("{target}: {}", what(step))),
-            }
-        }
-    }
-    if lines.is_empty() && others.is_empty() {
-        println!("# nothing differs");
-        return Ok(Status::Done);
-    }
-    if !lines.is_empty() {
-        println!("# to be merged into the role map");
-        println!("roles:");
-        let mut last: Option<&str> = None;
-        for ((role, target), grants) in &lines {
-            if last != Some(role) {
-                println!("  {role}:\n    grants:");
-                last = Some(role);
-            }
-            println!("      {target}:");
-            for line in grants {
-                println!("        - {line:?}");
-            }
-        }
-    }
-    for line in &others {
-        println!("# not by a line of a role: {}", shown(line));
-    }
-    Ok(Status::Found)
+    json!({ "drift": drift, "beyond": seen.beyond, "unseen": seen.unseen, "past": seen.past })
 }
 
 /// The hold of steps with this id.

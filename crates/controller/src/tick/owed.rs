@@ -86,6 +86,7 @@ impl Ticker {
             self.owed_notes.counted.extend(frame.notes.counted);
             self.owed_notes.uncounted.extend(frame.notes.uncounted);
             self.owed_notes.made.extend(frame.notes.made);
+            self.owed_notes.unmade.extend(frame.notes.unmade);
         }
         Ok(())
     }

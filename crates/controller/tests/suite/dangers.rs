@@ -17,12 +17,12 @@ fn other(number: i64) -> Refusal {
     Refusal { kind: RefusalKind::Other, number, message: "not now".into() }
 }
 
-fn leave(members: &[axon_model::UserId]) -> serde_json::Value {
+pub fn leave(members: &[axon_model::UserId]) -> serde_json::Value {
     let members: Vec<_> = members.iter().map(|id| json!({ "value": id })).collect();
     json!([{ "op": "Remove", "path": "members", "value": members }])
 }
 
-fn join(members: &[axon_model::UserId]) -> serde_json::Value {
+pub fn join(members: &[axon_model::UserId]) -> serde_json::Value {
     let members: Vec<_> = members.iter().map(|id| json!({ "value": id })).collect();
     json!([{ "op": "Add", "path": "members", "value": members }])
 }

@@ -14,7 +14,7 @@ use crate::stage::{MAP, Stage, name};
 const EMPLOYEE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:employeeNumber";
 
 impl Stage {
-    async fn person(&self, source: &str, body: Value) -> UserId {
+    pub async fn person(&self, source: &str, body: Value) -> UserId {
         let parsed = parse_new(&Registry::standard(), ResourceKind::User, body, &Profile::entra()).unwrap();
         self.store.create_user(self.context_of(source, "create"), parsed.resource).await.unwrap().stored.id
     }

@@ -2,13 +2,21 @@
 
 #[cfg(test)]
 mod breaker;
+#[cfg(test)]
 mod dangers;
+#[cfg(test)]
+mod drift;
 #[cfg(test)]
 mod identity;
 #[cfg(test)]
 mod interrupted;
 #[cfg(test)]
+mod lingering;
+#[cfg(test)]
+mod moves;
+#[cfg(test)]
 mod spool;
+#[cfg(test)]
 mod stage;
 #[cfg(test)]
 mod stories;

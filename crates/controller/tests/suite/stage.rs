@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -71,6 +72,8 @@ pub struct FakePool {
     pub applied: Mutex<Vec<String>>,
     /// Who has a session.
     pub sessions: Mutex<BTreeSet<SqlName>>,
+    /// What happens while the next wave runs.
+    pub meanwhile: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
 }
 
 impl FakePool {
@@ -164,6 +167,10 @@ impl Target for FakePool {
     }
 
     async fn apply(&self, wave: &Wave) -> Vec<Outcome> {
+        let happens = self.meanwhile.lock().unwrap().take();
+        if let Some(happens) = happens {
+            happens.await;
+        }
         let mut outcomes = Vec::new();
         for step in wave.steps() {
             if !outcomes.iter().all(|o| matches!(o, Outcome::Done { .. })) {

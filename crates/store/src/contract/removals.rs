@@ -46,6 +46,9 @@ pub async fn marks_of_what_was_made_come_back(store: &dyn Store) {
         .expect("notes");
     assert_eq!(store.made("pool").await.expect("marks"), [i64::MIN, -1, 7, 8, i64::MAX]);
     assert!(store.made("other").await.expect("marks").is_empty());
+    let both = Notes { made: vec![9], unmade: vec![-1, 7, 9, 1_000], ..notes(Vec::new()) };
+    store.append_noting(Vec::new(), None, both).await.expect("notes");
+    assert_eq!(store.made("pool").await.expect("marks"), [i64::MIN, 8, 9, i64::MAX], "what comes stays");
 }
 
 /// Without the lease neither records nor notes are kept.

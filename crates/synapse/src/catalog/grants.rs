@@ -9,6 +9,9 @@ use super::notes::Notes;
 use super::places::Places;
 use super::rows::RawPermission;
 
+/// So many columns are named that a permission leaves out.
+const MOST_COLUMNS: usize = 10;
+
 /// What all ids stand for.
 pub(super) struct Names {
     pub(super) who: HashMap<i32, SqlName>,
@@ -24,7 +27,7 @@ pub(super) fn permissions(
     graph: &mut Graph,
     notes: &mut Notes,
 ) {
-    let mut exceptions: BTreeMap<ObjectName, usize> = BTreeMap::new();
+    let mut exceptions: BTreeMap<(SqlName, Permission, ObjectName), Vec<SqlName>> = BTreeMap::new();
     let mut nowhere: BTreeMap<SqlName, usize> = BTreeMap::new();
     let who = &names.who;
     for row in rows {
@@ -43,8 +46,8 @@ pub(super) fn permissions(
             'D' => GrantState::Deny,
             // R: a column that an object-level permission does not cover. See the crate's plain limits.
             _ => {
-                if let Securable::Column(object, _) = securable {
-                    *exceptions.entry(object).or_default() += 1;
+                if let Securable::Column(object, column) = securable {
+                    exceptions.entry((grantee, row.permission, object)).or_default().push(column);
                 }
                 continue;
             }
@@ -78,8 +81,18 @@ pub(super) fn permissions(
             format!("{count} permissions of {grantee} are on things whose names cannot be read or told apart: look at them by hand")
         });
     }
-    for (object, count) in exceptions {
-        tracing::warn!(%object, count, "columns are taken out of an object-level permission; it is read as covering them");
+    for ((grantee, permission, object), mut columns) in exceptions {
+        columns.sort();
+        let named: Vec<String> = columns.iter().take(MOST_COLUMNS).map(ToString::to_string).collect();
+        let more = columns.len().saturating_sub(MOST_COLUMNS);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        notes.add(|| {
+            format!(
+                "{permission} of {grantee} on {object} leaves out {}{more} by a REVOKE of columns, and is read as the whole: \
+                 GRANT or REVOKE it on the object to have it whole or gone",
+                named.join(", ")
+            )
+        });
     }
 }
 
@@ -184,9 +197,16 @@ mod tests {
         let mut raw = base();
         sample::permission(&mut raw, 20, 1, "SELECT", 'G', ORDERS);
         sample::permission(&mut raw, 20, 1, "SELECT", 'R', REGION);
-        let graph = picture(raw).graph;
+        let Picture { graph, unseen, .. } = picture(raw);
         assert_eq!(graph.grants.len(), 1);
         assert!(graph.grants.contains_key(&key(Permission::Select, Securable::Object(orders()))));
+        assert_eq!(
+            unseen,
+            [
+                "SELECT of r on sales.orders leaves out region by a REVOKE of columns, and is read as the whole: \
+              GRANT or REVOKE it on the object to have it whole or gone"
+            ]
+        );
     }
 
     #[test]

@@ -174,6 +174,17 @@ pub(crate) fn untold(dialect: Dialect) -> Query {
     batch(&selects, Vec::new())
 }
 
+/// The workload classifiers of a dedicated pool, a row for each detail.
+pub(crate) fn classifiers() -> Query {
+    batch(
+        &["SELECT c.name, c.group_name, c.importance, d.classifier_type, d.classifier_value \
+            FROM sys.workload_management_workload_classifiers c \
+            LEFT JOIN sys.workload_management_workload_classifier_details d ON d.classifier_id = c.classifier_id"
+            .into()],
+        Vec::new(),
+    )
+}
+
 /// Who is there, as whom we are there, and what time it is there.
 pub(crate) fn greeting() -> Query {
     batch(

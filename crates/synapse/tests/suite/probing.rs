@@ -1,10 +1,11 @@
 //! What pools tell of themselves: probes, greeting, latencies; and that asking changes nothing.
 
 use axon_emulator::PoolKind;
-use axon_reconcile::TargetError;
+use axon_reconcile::{PrincipalKind, Step, Target as _, TargetError, Wave};
 use axon_synapse::{Answer, Dialect, Probes};
 
-use crate::stage::{ADMIN, Stage, inspect, token};
+use crate::scripted::{Scripted, done, error, greeting};
+use crate::stage::{ADMIN, Stage, inspect, kim_sid, name, token};
 
 fn answer(probes: &Probes, name: &str) -> Answer {
     let found = probes.probes.iter().find(|probe| probe.name == name);
@@ -47,6 +48,58 @@ async fn a_serverless_pool_answers_otherwise() {
     assert_eq!(answer(&probes, "classifiers-view"), Answer::No);
     assert_eq!(answer(&probes, "external-login"), Answer::Yes);
     insta::assert_snapshot!(told(&probes));
+}
+
+#[tokio::test]
+async fn what_a_pool_can_do_is_asked_once_a_version() {
+    let stage = Stage::dedicated().await;
+    let target = stage.target_as(token(ADMIN));
+    let kept = target.acquaint(None).await.unwrap().expect("it was asked for the first time");
+    assert_eq!(target.acquaint(Some(kept.clone())).await.unwrap(), None, "it is remembered");
+    let mut old = kept.clone();
+    old["version"] = "Microsoft Azure SQL Data Warehouse - 9.0".into();
+    assert_eq!(target.acquaint(Some(old)).await.unwrap(), Some(kept), "another version is asked anew");
+    assert!(target.acquaint(Some("junk".into())).await.unwrap().is_some());
+}
+
+/// A pool that takes `WITH OBJECT_ID`, and knows no other statement to fail.
+async fn modern() -> Scripted {
+    Scripted::open(|sql, _| {
+        if sql.contains("@@VERSION") && sql.contains("GETUTCDATE") {
+            return greeting();
+        }
+        if sql.contains("axon_probe") && sql.contains("OBJECT_ID") {
+            return error(33130, "Principal could not be found.");
+        }
+        if sql.contains("axon_probe") { error(103_010, "Parse error.") } else { done() }
+    })
+    .await
+}
+
+async fn created(pool: &Scripted, said: &[(&str, bool)], asked: bool) -> String {
+    let said = said.iter().map(|(name, can)| ((*name).to_owned(), *can)).collect();
+    let target = pool.target().saying(said);
+    if asked {
+        target.acquaint(None).await.unwrap();
+    }
+    let create = Step::CreatePrincipal { name: name("twins"), kind: PrincipalKind::External, sid: kim_sid() };
+    target.apply(&Wave::for_test(vec![create])).await;
+    pool.seen.statements().pop().unwrap()
+}
+
+#[tokio::test]
+async fn a_user_is_made_by_its_object_where_the_pool_can_be_told_it() {
+    let plain = "CREATE USER [twins] FROM EXTERNAL PROVIDER";
+    let by_id = format!("{plain} WITH OBJECT_ID = '01234567-89ab-cdef-0123-456789abcdef'");
+    let pool = modern().await;
+    assert_eq!(created(&pool, &[], false).await, plain, "what was not asked is not believed");
+    assert_eq!(created(&pool, &[], true).await, by_id);
+    assert_eq!(
+        created(&pool, &[("user-by-object-id", false)], true).await,
+        plain,
+        "the configuration counts"
+    );
+    assert_eq!(created(&pool, &[("user-by-object-id", true)], false).await, by_id);
 }
 
 #[tokio::test]

@@ -175,6 +175,15 @@ pub fn text(value: &str) -> Value {
     Value::Text(value.into())
 }
 
+/// Who is there, as the greeting asks.
+pub fn greeting() -> Vec<Answer> {
+    let at = Value::DateTime(time::macros::datetime!(2026-11-22 00:00));
+    set(
+        &[SqlType::NVarChar(300), SqlType::Int, SqlType::NVarChar(128), SqlType::DateTime],
+        vec![vec![text("Microsoft Azure SQL Data Warehouse"), Value::Int(6), text("dbo"), at]],
+    )
+}
+
 /// One result set of session ids.
 pub fn sessions(ids: &[&str]) -> Vec<Answer> {
     set(&[SqlType::NVarChar(32)], ids.iter().map(|id| vec![text(id)]).collect())

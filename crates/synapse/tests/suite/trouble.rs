@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axon_emulator::PoolKind;
 use axon_emulator::faults::{Armed, Fault};
 use axon_emulator::pool::Power;
 use axon_reconcile::{
@@ -249,7 +250,9 @@ async fn a_column_taken_out_of_a_grant_leaves_the_grant() {
     let states =
         stage.catalog("SELECT state FROM sys.database_permissions WHERE type = 'SL' ORDER BY minor_id").await;
     assert_eq!(states, ["G", "R"]);
-    let graph = inspect(&target).await.graph;
+    let seen = inspect(&target).await;
+    assert!(seen.unseen[0].contains("leaves out amount by a REVOKE of columns"), "{:?}", seen.unseen);
+    let graph = seen.graph;
     let keys: Vec<Securable> = graph.grants_of(role).map(|(key, _)| key.securable).collect();
     assert_eq!(keys, [Securable::Object(orders())]);
 }
@@ -296,4 +299,26 @@ async fn a_hanging_read_is_given_up_and_the_next_call_has_a_connection_of_its_ow
     let TargetError::Unreachable { reason, .. } = &error else { panic!("{error:?}") };
     assert!(reason.contains("no answer within 0.3 s; told to stop, the server did;"), "{reason}");
     inspect(&target).await;
+}
+
+#[tokio::test]
+async fn a_session_that_outlived_its_user_is_found_by_its_login_and_ended() {
+    for kind in [PoolKind::Dedicated, PoolKind::Serverless] {
+        let stage = Stage::of(kind).await;
+        let target = stage.target();
+        let kim = name("kim@acme.com");
+        apply(&target, &[Step::CreatePrincipal { name: kim, kind: PrincipalKind::External, sid: None }])
+            .await;
+        let mut session = stage.raw(AuthMethod::aad_token(KIM)).await.unwrap();
+        inspect(&target).await;
+        assert!(!target.lingering().await.unwrap().contains(&kim), "the user is there");
+        let mut sa = stage.raw(AuthMethod::sql_server("sa", PASSWORD)).await.unwrap();
+        run(&mut sa, "DROP USER [kim@acme.com]").await.unwrap();
+        assert!(target.lingering().await.unwrap().contains(&kim));
+        let kill = [Step::KillSessions { principal: kim }];
+        assert_eq!(target.read_back(&Wave::for_test(kill.to_vec())).await.unwrap(), [Seen::NotInForce]);
+        apply(&target, &kill).await;
+        assert!(run(&mut session, "SELECT 1 AS one").await.is_err());
+        assert!(!target.lingering().await.unwrap().contains(&kim));
+    }
 }

@@ -389,3 +389,22 @@ async fn a_read_by_name_before_anything_else_reads_everything_once() {
     let seen = target.read_back(&Wave::for_test(vec![role("r"), role("lee")])).await.unwrap();
     assert_eq!(seen, [Seen::InForce, Seen::NotInForce]);
 }
+
+#[tokio::test]
+async fn a_full_look_takes_the_same_few_round_trips_however_much_there_is() {
+    let mut counts = Vec::new();
+    for people in [1, 40, 4_000] {
+        let names: Vec<String> = (0..people).map(|n| format!("p{n}@acme.com")).collect();
+        let pool = Scripted::open(move |sql, _| {
+            let principals: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "E")).collect();
+            if sql.contains("SELECT DISTINCT") { sessions(&[]) } else { catalog(&principals) }
+        })
+        .await;
+        let target = pool.target();
+        let seen = target.inspect(InspectScope::Full).await.unwrap();
+        assert_eq!(seen.graph.principals.len(), people);
+        target.lingering().await.unwrap();
+        counts.push(pool.seen.batches.lock().unwrap().len());
+    }
+    assert_eq!(counts, [2, 2, 2], "the catalog, and the sessions without a user");
+}

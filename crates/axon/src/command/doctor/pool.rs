@@ -1,13 +1,15 @@
 //! A SQL pool: reach, login, clock, permissions, probes, figures.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
+use axon_controller::capabilities_key;
 use axon_mapping::target::{TargetKind, Tls};
 use axon_mapping::{RoleMap, TargetSpec};
 use axon_model::{Clock as _, SystemClock};
 use axon_reconcile::{InspectScope, Inspection, Target as _};
-use axon_synapse::{Answer, Greeting, Probe, Probes, SynapseTarget, lacking};
+use axon_synapse::{Answer, Greeting, Probes, SynapseTarget, lacking};
 use serde_json::json;
 
 use super::remedy;
@@ -47,7 +49,7 @@ pub async fn look(
         Ok(seen) => catalog(&pool, &seen, started.elapsed(), &area, report),
         Err(error) => report.found(&area, error.to_string(), remedy::against(&error, spec)),
     }
-    probes(&pool, parts, spec, &greeting, args.probe, report).await;
+    probes(&pool, (parts, &config.capabilities), spec, &greeting, args.probe, report).await;
     if args.calibrate {
         calibrate(&pool, spec, &area, report).await;
     }
@@ -158,14 +160,9 @@ fn catalog(pool: &SynapseTarget, seen: &Inspection, took: Duration, area: &str, 
     }
 }
 
-/// Under which name the store keeps what a pool can do; no target has a colon in its name.
-fn key(spec: &TargetSpec) -> String {
-    format!("probes:{}", spec.name)
-}
-
 async fn probes(
     pool: &SynapseTarget,
-    parts: Option<&Parts>,
+    (parts, said): (Option<&Parts>, &BTreeMap<String, BTreeMap<String, bool>>),
     spec: &TargetSpec,
     greeting: &Greeting,
     again: bool,
@@ -173,12 +170,14 @@ async fn probes(
 ) {
     let area = format!("target {}", spec.name);
     let kept = match parts {
-        Some(parts) if !again => parts.store.summary(&key(spec)).await.ok().flatten(),
+        Some(parts) if !again => {
+            parts.store.summary(&capabilities_key(spec.name.as_str())).await.ok().flatten()
+        }
         _ => None,
     };
     let kept = kept
         .and_then(|(value, _)| serde_json::from_value::<Probes>(value).ok())
-        .filter(|kept| kept.version == greeting.version && kept.edition == greeting.edition);
+        .filter(|kept| kept.is_of(greeting));
     let (probes, from) = if let Some(kept) = kept {
         (kept, "remembered")
     } else {
@@ -186,11 +185,11 @@ async fn probes(
             Ok(probes) => probes,
             Err(error) => return report.found(&area, error.to_string(), remedy::against(&error, spec)),
         };
-        // What passes by itself is not remembered.
-        let lasts = probes.probes.iter().all(|p| p.answer != Answer::Unclear && !is_directory_trouble(p));
-        if let (true, Some(parts), Ok(value)) = (lasts, parts, serde_json::to_value(&probes)) {
+        if let (true, Some(parts), Ok(value)) = (probes.last(), parts, serde_json::to_value(&probes)) {
             let now = parts.clock.now();
-            if let Err(error) = parts.store.save_summary(&key(spec), value, now).await {
+            if let Err(error) =
+                parts.store.save_summary(&capabilities_key(spec.name.as_str()), value, now).await
+            {
                 report.found(&area, format!("what it can do is not remembered: {error}"), "axon store check");
             }
         }
@@ -209,7 +208,12 @@ async fn probes(
         }
     }
     report.well(&area, says);
-    if probes.probes.iter().any(|p| p.name == "external-user" && is_directory_trouble(p)) {
+    if let Some(said) = said.get(spec.name.as_str()).filter(|said| !said.is_empty()) {
+        let words: Vec<String> =
+            said.iter().map(|(name, can)| format!("{name}: {}", if *can { "yes" } else { "no" })).collect();
+        report.well(&area, format!("the configuration says instead: {}", words.join(", ")));
+    }
+    if probes.probes.iter().any(|p| p.name == "external-user" && p.is_directory_trouble()) {
         report.found(
             &area,
             "the server cannot look names up in the directory (33134): no principal can be created",
@@ -220,11 +224,6 @@ async fn probes(
     if let Ok(value) = serde_json::to_value(&probes.probes) {
         report.detail(&area, "probes", value);
     }
-}
-
-/// The server could not ask the directory: for want of a right, or for a while.
-fn is_directory_trouble(probe: &Probe) -> bool {
-    matches!(probe.number, 33134 | 33136)
 }
 
 async fn calibrate(pool: &SynapseTarget, spec: &TargetSpec, area: &str, report: &mut Report) {

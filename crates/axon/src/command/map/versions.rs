@@ -8,6 +8,7 @@ mod store;
 use std::path::Path;
 
 use anyhow::{Context, bail};
+use axon_model::MapVersion;
 use axon_model::name::shown;
 use axon_store::maps::MapFiles;
 use axon_store::operators::Permission;
@@ -17,7 +18,8 @@ use self::server::Server;
 use self::store::InStore;
 use crate::cli::{AnswerArgs, LogArgs, PushArgs, Reach, RevertArgs, ShowArgs};
 use crate::command::{Status, print_json};
-use crate::wiring::map_files;
+use crate::person::Proof;
+use crate::wiring::{Parts, map_files};
 
 /// The fewest characters that a hash may be shortened to.
 const SHORTEST: usize = 8;
@@ -215,6 +217,20 @@ pub async fn push(config: &Path, args: &PushArgs) -> anyhow::Result<Status> {
     let outcome = versions.push(pushed).await;
     versions.close().await;
     tell(&outcome?, args.json)
+}
+
+/// A version that a command made itself, through the same gate, on the configured store.
+pub async fn push_patched(
+    parts: &Parts,
+    proof: &Proof,
+    files: MapFiles,
+    comment: String,
+    parent: Option<MapVersion>,
+) -> anyhow::Result<Status> {
+    let store = InStore::over(parts.clone(), proof, Permission::MapPush).await?;
+    let parent = parent.map(|parent| parent.0.to_string());
+    let pushed = Pushed { files, comment, parent, pipeline: None, commit: None };
+    tell(&store.push(pushed).await?, false)
 }
 
 async fn in_force(versions: &Versions) -> anyhow::Result<Option<String>> {

@@ -30,7 +30,11 @@ pub struct InStore {
 impl InStore {
     /// Opens the store for somebody who may do this.
     pub async fn open(config: &Path, proof: &Proof, permission: Permission) -> anyhow::Result<Self> {
-        let parts = Parts::open_existing(load_config(config)?).await?;
+        Self::over(Parts::open_existing(load_config(config)?).await?, proof, permission).await
+    }
+
+    /// Over a store that is open, for somebody who may do this.
+    pub async fn over(parts: Parts, proof: &Proof, permission: Permission) -> anyhow::Result<Self> {
         let gate = maps::gate(&parts)?;
         let act = person::act(&parts, proof, permission).await?;
         let name = match &act.actor {

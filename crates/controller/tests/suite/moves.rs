@@ -1,0 +1,115 @@
+//! What moves under a run: the clock, and the map.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axon_controller::{Controller, Settings, State};
+use axon_mapping::RoleMap;
+use axon_model::Clock;
+use axon_reconcile::{Membership, Refusal, RefusalKind, Target};
+use axon_store::{DirectoryStore as _, Store};
+use tokio::sync::watch;
+
+use crate::stage::{MAP, Mischief, Stage, name};
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_hides_no_drift_and_keeps_nobody_waiting() {
+    let mut stage = Stage::set().await;
+    let (kim, ana) = (stage.user("kim").await, stage.user("ana").await);
+    let refusal = Refusal { kind: RefusalKind::Forbidden, number: 15247, message: "no".into() };
+    stage.pool.plot(Mischief::Refuse(name("ana"), refusal));
+    stage.readers(&[kim, ana]).await;
+    stage.settle().await;
+    assert!(!stage.pool.in_role("axon_reader", "ana"), "it waits for the refusal to be over");
+    stage.pool.forgive();
+    let gone = Membership { role: name("axon_reader"), member: name("kim") };
+    stage.pool.graph.lock().unwrap().members.remove(&gone);
+    stage.clock.advance(-time::Duration::days(3));
+    assert_eq!(stage.settle().await.state, State::Converged);
+    assert!(stage.pool.in_role("axon_reader", "kim"), "what is known was not newer than the clock");
+    assert!(stage.pool.in_role("axon_reader", "ana"), "nor did the refusal last for three days");
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_ahead_ends_no_access_and_takes_no_budget_away() {
+    let mut stage = Stage::set().await;
+    let kim = stage.user("kim").await;
+    stage.readers(&[kim]).await;
+    stage.settle().await;
+    let before = stage.pool.applied.lock().unwrap().len();
+    stage.clock.advance(time::Duration::days(400));
+    assert_eq!(stage.settle().await.state, State::Converged);
+    assert_eq!(stage.pool.applied.lock().unwrap().len(), before, "nothing had an end");
+}
+
+#[tokio::test]
+async fn who_leaves_while_a_run_goes_on_overtakes_what_is_queued() {
+    let mut stage = Stage::set().await;
+    let kim = stage.user("kim").await;
+    let mut people = vec![kim];
+    let readers = stage.readers(&people).await;
+    stage.settle().await;
+    for n in 0..40 {
+        people.push(stage.user(&format!("p{n}")).await);
+    }
+    stage.patch(readers, "all-join", crate::dangers::join(&people)).await;
+    let (store, context) = (stage.store.clone(), stage.context("delete-kim"));
+    *stage.pool.meanwhile.lock().unwrap() = Some(Box::pin(async move {
+        store.delete_user(context, kim).await.unwrap();
+    }));
+    stage.settle().await;
+    let applied = stage.pool.applied.lock().unwrap().clone();
+    let made =
+        |until: usize| applied[..until].iter().filter(|step| step.starts_with("create external")).count();
+    let shut = applied
+        .iter()
+        .position(|step| step == "deny connect to kim")
+        .unwrap_or_else(|| panic!("{applied:?}"));
+    assert!(made(shut) <= 17, "kim's own, and one wave: {applied:?}");
+    assert_eq!(made(applied.len()), 41, "and then the others");
+}
+
+#[tokio::test]
+async fn a_map_that_changes_while_a_run_goes_on_ends_it_after_the_wave() {
+    let stage = Stage::set().await;
+    let mut people = Vec::new();
+    for n in 0..40 {
+        people.push(stage.user(&format!("p{n}")).await);
+    }
+    stage.readers(&people).await;
+    let nobody = MAP.replace("any: [Readers]", "any: [Others]");
+    let nobody = Arc::new(RoleMap::parse(&[("role-map.yaml", &nobody)]).unwrap_or_else(|f| panic!("{f}")));
+    let (send, map) = watch::channel(stage.map.clone());
+    let send = Arc::new(send);
+    let sender = send.clone();
+    *stage.pool.meanwhile.lock().unwrap() = Some(Box::pin(async move { drop(sender.send(nobody)) }));
+    let settings = Settings {
+        inspect_every: time::Duration::minutes(5),
+        retry: Duration::from_millis(5),
+        holder: "one".into(),
+        claims: BTreeMap::new(),
+        hold_for: None,
+        spool: None,
+    };
+    let (store, clock): (Arc<dyn Store>, Arc<dyn Clock>) = (stage.store.clone(), stage.clock.clone());
+    let controller = Controller::new(store, clock, stage.ids.clone(), settings);
+    let warehouse = stage.map.targets.keys().next().unwrap().clone();
+    let target: Arc<dyn Target> = stage.pool.clone();
+    let (stop, stopped) = watch::channel(false);
+    let run = controller.run([(warehouse, target)].into(), map, stopped);
+    let watched = async {
+        while controller.states().get("warehouse") != Some(&State::Converged) {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        stop.send(true).unwrap();
+    };
+    let both = async { tokio::join!(run, watched) };
+    tokio::time::timeout(Duration::from_secs(20), both).await.expect("it never converged");
+    drop(send);
+    let graph = stage.pool.graph.lock().unwrap();
+    assert_eq!(graph.members_of(name("axon_reader")).count(), 0);
+    let made =
+        stage.pool.applied.lock().unwrap().iter().filter(|step| step.starts_with("create external")).count();
+    assert!(made <= 16, "{made}: at most the wave that ran was of the old map");
+}
