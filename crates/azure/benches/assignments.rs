@@ -2,7 +2,7 @@
 //! Run: `cargo bench -p axon-azure --bench assignments`.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use axon_azure::{AssignedTarget, Base, Bearer, Entra, Wire, WorkspaceParts, workspace};
@@ -20,6 +20,9 @@ const ROWS: usize = 10_000;
 const PAGE: usize = 1_000;
 const CHANGES: usize = 1_000;
 const LATENCY: Duration = Duration::from_millis(20);
+/// So many writes are taken in a span of time; beyond it 429 says when the span ends.
+const WRITES: u32 = 200;
+const SPAN: Duration = Duration::from_secs(10);
 const USER: &str = "2a385764-43e8-416c-9825-7b18d05a2c4b";
 
 struct Token;
@@ -40,6 +43,36 @@ fn row(n: usize) -> String {
     format!(
         r#"{{"id":"{own}","roleDefinitionId":"{USER}","principalId":"{who}","scope":"workspaces/acme","principalType":"Group"}}"#
     )
+}
+
+/// The writes of the running span, where they are limited.
+#[derive(Default)]
+struct Limit {
+    on: bool,
+    began: Option<Instant>,
+    taken: u32,
+    refused: u32,
+}
+
+impl Limit {
+    /// How many seconds are left of a span that takes no more.
+    fn refuses(&mut self) -> Option<u64> {
+        let began = *self.began.get_or_insert_with(Instant::now);
+        if !self.on || began.elapsed() >= SPAN {
+            (self.began, self.taken) = (Some(Instant::now()), 0);
+        } else if self.taken >= WRITES {
+            self.refused += 1;
+            return Some((SPAN - began.elapsed()).as_secs().max(1));
+        }
+        self.taken += 1;
+        None
+    }
+}
+
+static LIMIT: Mutex<Option<Limit>> = Mutex::new(None);
+
+fn limit<T>(with: impl FnOnce(&mut Limit) -> T) -> T {
+    with(LIMIT.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get_or_insert_default())
 }
 
 /// The answer and the header of the next page.
@@ -85,9 +118,13 @@ async fn serve(listener: TcpListener) {
                         let body = String::from_utf8_lossy(&bytes[at + 4..end]).into_owned();
                         bytes.drain(..end);
                         tokio::time::sleep(LATENCY).await;
-                        let (text, extra) = answer(&head, &body);
+                        let wait = if head.starts_with("PUT") { limit(Limit::refuses) } else { None };
+                        let (status, (text, extra)) = match wait {
+                            Some(wait) => (429, ("{}".to_owned(), format!("retry-after: {wait}\r\n"))),
+                            None => (200, answer(&head, &body)),
+                        };
                         let out = format!(
-                            "HTTP/1.1 200 x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n{extra}\r\n{text}",
+                            "HTTP/1.1 {status} x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n{extra}\r\n{text}",
                             text.len()
                         );
                         if stream.write_all(out.as_bytes()).await.is_err() {
@@ -177,6 +214,26 @@ fn main() {
             done += outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Done { .. })).count();
         }
         println!("{done} assigned one after another, 20 ms each: {:?}", began.elapsed());
+
+        limit(|limit| *limit = Limit { on: true, ..Limit::default() });
+        let (mut rest, began) = (more, Instant::now());
+        while !rest.is_empty() {
+            let wave: Vec<Step> = rest.iter().take(16).cloned().collect();
+            let outcomes = target.apply(&Wave::for_test(wave)).await;
+            let done = outcomes.iter().take_while(|outcome| matches!(outcome, Outcome::Done { .. })).count();
+            rest.drain(..done);
+            if done < outcomes.len() {
+                // Nothing is sent until the time that the service gave is over: asking again costs nothing.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+        let (took, refused) = (began.elapsed(), limit(|limit| limit.refused));
+        println!(
+            "{CHANGES} assigned where {WRITES} writes are taken in {} s: {took:?}, {refused} requests were refused. It cannot be \
+             faster than {} s: the limit says so, and each refusal is waited out once",
+            SPAN.as_secs(),
+            (u32::try_from(CHANGES).unwrap_or(0) / WRITES - 1) * u32::try_from(SPAN.as_secs()).unwrap_or(0)
+        );
         serving.abort();
     });
 }

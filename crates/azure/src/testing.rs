@@ -1,6 +1,7 @@
 //! A server on loopback for tests: answers as a function says, and keeps what it was sent.
 
 pub(crate) mod fake;
+mod golden;
 pub(crate) mod story;
 
 use std::sync::{Arc, Mutex, PoisonError};

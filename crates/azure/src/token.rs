@@ -2,7 +2,7 @@
 //!
 //! Nothing of a token, a secret or an assertion is ever written, logged or put into an error.
 
-mod certificate;
+pub(crate) mod certificate;
 mod code;
 mod exchange;
 mod fault;

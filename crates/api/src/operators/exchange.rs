@@ -143,7 +143,8 @@ async fn exchange(api: &Api, admitted: &Admitted, token: &str) -> Result<Respons
         .filter(|(_, service)| service.token.as_ref().is_some_and(|token| is_of(token, claims)));
     let Some((name, _)) = services.next() else {
         if let Some((near, why)) = nearest(&map.services, claims) {
-            tracing::warn!(service = %near, why, "a job's token is nearly that of a service identity");
+            tracing::warn!(service = %near, "a job's token is that of a service identity but for one thing");
+            tracing::debug!(service = %near, why, "that thing");
         }
         return Err(Refused::Token("no-service"));
     };

@@ -139,7 +139,8 @@ impl Schedule {
             kept.save(self.parts.store.as_ref(), source, now).await?;
             measure(source, &kept);
             if let Some(trouble) = &kept.trouble {
-                tracing::info!(source = %source, trouble, "the look at an identity provider ended early");
+                tracing::info!(source = %source, "the look at an identity provider ended early: `axon status` says why");
+                tracing::debug!(source = %source, trouble, "why");
             }
         }
         if let Some(lease) = self.parts.store.try_lease(LEASE, &self.holder, HELD, now).await? {

@@ -187,8 +187,11 @@ async fn noted(
     let Ok(Some(auth)) = super::identity(map, None) else { return Ok(()) };
     let Some(entra) = parts.ways()?.entra(auth)? else { return Ok(()) };
     if let Some(report) = report(&entra, map, &service, &BTreeSet::from([presented])).await {
+        if !report.problems.is_empty() {
+            tracing::warn!(service = %service, "a job's token would not be taken by Entra: `axon parity` says why");
+        }
         for problem in &report.problems {
-            tracing::warn!(service = %service, problem, "a job's token would not be taken by Entra");
+            tracing::debug!(service = %service, problem, "why");
         }
         let outcome = if report.problems.is_empty() { "agrees" } else { "differs" };
         metrics::counter!("axon_federation_compared_total", "outcome" => outcome).increment(1);
