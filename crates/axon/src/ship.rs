@@ -8,11 +8,11 @@
 //! Nothing waits for it: the journal itself is the queue, on the disk, and what is in memory is one call. A record is sent at least
 //! once; `RecordId` tells what came twice.
 
+#[cfg(test)]
+mod definitions;
 mod health;
 mod refusals;
 mod row;
-#[cfg(test)]
-mod definitions;
 mod standing;
 #[cfg(test)]
 mod tests;
@@ -308,7 +308,10 @@ impl Shipper {
                 }
                 Ok(Next::Now)
             }
-            Err(fault) => Ok(self.after(&fault, &load)),
+            Err(fault) => {
+                self.measure().await?;
+                Ok(self.after(&fault, &load))
+            }
         }
     }
 
