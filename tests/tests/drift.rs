@@ -105,3 +105,44 @@ async fn what_somebody_did_by_hand_is_named_excepted_reverted_and_never_fought_o
     place.axon(&["audit", "verify"]).await?.exits(0)?;
     Ok(())
 }
+
+#[tokio::test]
+async fn what_is_adopted_becomes_a_line_of_the_map_and_what_was_taken_is_given_again() -> anyhow::Result<()> {
+    let stage = Stage::set_with(&[KIM], MAP).await?;
+    let kim = stage.scim.person(KIM).await?;
+    stage.scim.group("Readers", &[&kim]).await?;
+    stage.catalog_when("kim reads", |c| c.roles_of(KIM) == ["axon_reader"]).await?;
+    let place = &stage.place;
+    let mut admin = stage.pool.admin().await?;
+
+    admin.run("GRANT DELETE ON OBJECT::sales.orders TO axon_region").await?;
+    let said =
+        place.axon(&["drift", "adopt", "--push", "--comment", "agreed with sales"]).await?.exits(0)?.out;
+    ensure!(said.contains("in force:"), "{said}");
+    let text = place.axon(&["map", "show"]).await?.exits(0)?.out;
+    ensure!(text.contains("warehouse: [\"delete on sales.orders\", select on sales.regions]"), "{text}");
+    place.axon(&["map", "log"]).await?.exits(0)?.says(&["agreed with sales"])?;
+    place.axon(&["apply"]).await?.exits(0)?;
+    place.axon(&["drift", "list"]).await?.exits(0)?;
+    ensure!(stage.catalog().await?.held.iter().any(|held| held.contains("DELETE")), "it stays");
+    // Nothing more is there to be adopted, and nothing is pushed for nothing.
+    place.axon(&["drift", "adopt", "--push"]).await?.exits(0)?.says(&["nothing is there"])?;
+
+    admin.run(&format!("EXEC sp_droprolemember 'axon_reader', '{KIM}'")).await?;
+    let said = place.axon(&["drift", "list"]).await?.exits(3)?.out;
+    for words in
+        [&format!("{KIM} is not in role axon_reader any more"), "removed, principal", "gives it again"]
+    {
+        ensure!(said.contains(words), "{words}: {said}");
+    }
+    place.axon(&["apply"]).await?.exits(0)?;
+    ensure!(stage.catalog().await?.roles_of(KIM) == ["axon_reader"]);
+    place.axon(&["apply"]).await?.exits(0)?;
+    place
+        .axon(&["drift", "list", "--past"])
+        .await?
+        .exits(0)?
+        .says(&["over: ", "is not in role axon_reader any more"])?;
+    place.axon(&["audit", "verify"]).await?.exits(0)?;
+    Ok(())
+}

@@ -33,6 +33,17 @@ async fn pushes_to_a_target_that_is_down_are_kept_and_done_when_it_comes() -> an
     ensure!(summary["trouble"].as_str().is_some_and(|t| !t.is_empty()), "{summary}");
     let said = place.axon(&["status"]).await?.exits(0)?;
     ensure!(said.out.contains("warehouse: unreachable"), "{}", said.out);
+    until("the breaker opens", SOON, async || {
+        Ok((serve.ready().await?["breakers"]["warehouse"] == "open").then_some(()))
+    })
+    .await?;
+    let said = until("the status says so", SOON, async || {
+        let said = place.axon(&["status"]).await?.exits(0)?.out;
+        Ok(said.contains("breaker: ").then_some(said))
+    })
+    .await?;
+    ensure!(said.contains("failures in a row"), "{said}");
+    ensure!(serve.metric("axon_target_failures_total").await? >= 3.0, "failures are counted");
     place.axon(&["plan", "--check"]).await?.exits(1)?.says(&["warehouse", &port.to_string()])?;
     place.axon(&["apply"]).await?.exits(1)?;
 
@@ -45,6 +56,9 @@ async fn pushes_to_a_target_that_is_down_are_kept_and_done_when_it_comes() -> an
     .await?;
     until("/readyz says converged", SOON, async || Ok((serve.state().await? == "converged").then_some(())))
         .await?;
+    let ready = serve.ready().await?;
+    ensure!(ready["breakers"]["warehouse"] == "closed", "{ready}");
+    ensure!(!place.axon(&["status"]).await?.exits(0)?.out.contains("breaker: "), "it is closed");
     Ok(())
 }
 

@@ -97,13 +97,14 @@ impl Spool {
         Ok(true)
     }
 
-    /// The journal has it all.
+    /// The journal has it all. What was here is written over: it names people, and the journal may have to forget them.
     pub fn clear(&mut self) -> io::Result<()> {
         if self.used == 0 {
             return Ok(());
         }
         if let Some(file) = &self.open {
-            file.write_all_at(&[0; 4], 0)?;
+            let zeros = vec![0_u8; usize::try_from(self.used).unwrap_or_default()];
+            file.write_all_at(&zeros, 0)?;
             file.sync_data()?;
         }
         self.used = 0;
@@ -167,6 +168,8 @@ mod tests {
         drop(spool);
         assert_eq!(other.begin().unwrap(), [frame("a"), frame("b")]);
         other.clear().unwrap();
+        let bytes = std::fs::read(folder.path().join("dw.spool")).unwrap();
+        assert!(bytes.iter().all(|byte| *byte == 0), "it names people");
         assert!(other.keep(&frame("c")).unwrap());
         drop(other);
         let mut third = Spool::of(Some(folder.path()), "dw");

@@ -17,8 +17,9 @@ use time::{Duration, OffsetDateTime};
 
 use super::{Status, holds, print_json};
 use crate::cli::{DriftAnswer, DriftCommand};
+use crate::maps;
 use crate::person;
-use crate::wiring::{Parts, load_map};
+use crate::wiring::Parts;
 
 /// For how long something may be excepted at most.
 const LONGEST: Duration = Duration::days(366);
@@ -46,7 +47,7 @@ struct Seen {
 }
 
 async fn look(parts: &Parts, only: Option<&str>) -> anyhow::Result<BTreeMap<String, Seen>> {
-    let map = Arc::new(load_map(&parts.config)?);
+    let map = Arc::new(maps::in_force(parts).await?);
     let controller = parts.controller("drift");
     let mut seen = BTreeMap::new();
     for (name, target) in parts.targets(&map, only)? {
