@@ -3,6 +3,7 @@
 mod acquaintance;
 mod brakes;
 mod breaking;
+mod classified;
 mod conclude;
 mod counted;
 mod decide;
@@ -105,6 +106,7 @@ pub struct Ticker {
     acquainted: Option<((String, i64), OffsetDateTime)>,
     noticed: Noticed,
     views: secure::Views,
+    classified: classified::Classified,
     made_for: MadeFor,
     /// Who is given nothing because a source may not speak for the name.
     outsiders: BTreeSet<Claimant>,
@@ -174,6 +176,7 @@ impl Ticker {
             acquainted: None,
             noticed: Noticed::default(),
             views: secure::Views::default(),
+            classified: classified::Classified::default(),
             made_for: MadeFor::default(),
             outsiders: BTreeSet::new(),
             last_decision: None,

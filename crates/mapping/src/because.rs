@@ -132,6 +132,8 @@ impl Evaluator {
                 lines.extend(self.direct_lines(directory, &keys(*grantee, *permission, *on, columns), now));
                 if lines.is_empty() { vec![Cause::NoLine] } else { lines }
             }
+            // Its line is the role's own, which the step names.
+            Step::Classify(step) => self.role(step.subject()).into_iter().collect(),
             // Its line is the view's own, which the plan's text names.
             Step::Secure(_) => Vec::new(),
             Step::CreateRole { name } => self.role(*name).into_iter().collect(),

@@ -112,7 +112,10 @@ fn lines(reader: &Reader<'_>, target: &TargetSpec, role: &ReadRole) {
                     format!("{pool_role} is one of the map's own roles in target `{}`", target.name);
                 reader.fault_help(Fault::Invalid, text.span, message, "use `includes`");
             }
-            GrantLine::Permissions { .. } | GrantLine::MemberOf(_) | GrantLine::Assigned(_) => {}
+            GrantLine::Permissions { .. }
+            | GrantLine::MemberOf(_)
+            | GrantLine::Classifier(_)
+            | GrantLine::Assigned(_) => {}
         }
     }
 }

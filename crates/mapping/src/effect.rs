@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use axon_model::SqlName;
-use axon_reconcile::{GrantState, Permission, Securable};
+use axon_reconcile::{Classified, GrantState, Permission, Securable};
 
 use crate::grant::GrantLine;
 
@@ -30,6 +30,7 @@ pub(crate) struct Holding {
     grants: BTreeSet<Power>,
     denies: BTreeSet<Power>,
     roles: BTreeSet<SqlName>,
+    classified: BTreeSet<Classified>,
 }
 
 /// Whether something on `outer` reaches everything that `inner` is.
@@ -156,6 +157,9 @@ impl Holding {
             GrantLine::Assigned(role) => {
                 self.roles.insert(*role);
             }
+            GrantLine::Classifier(does) => {
+                self.classified.insert(*does);
+            }
         }
     }
 
@@ -226,6 +230,8 @@ impl Holding {
                     Extent::None
                 }
             }
+            GrantLine::Classifier(does) if self.classified.contains(does) => Extent::Whole,
+            GrantLine::Classifier(_) => Extent::None,
             GrantLine::Permissions { state: GrantState::Deny, .. } => {
                 let each = line.atoms().into_iter().map(|wanted| {
                     let denied = self.denies.iter().any(|held| covers(held, &wanted));

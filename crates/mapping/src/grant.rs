@@ -3,6 +3,7 @@
 //! ```text
 //! select, insert on schema::staging            deny select on sales.salaries
 //! select on sales.regions (region_id, name)    per person: member of mediumrc
+//! classifier in largerc importance high label nightly
 //! ```
 
 pub(crate) mod assigned;
@@ -12,7 +13,7 @@ mod parse;
 use std::fmt;
 
 use axon_model::SqlName;
-use axon_reconcile::{GrantState, ObjectName, Permission, Securable};
+use axon_reconcile::{Classified, GrantState, ObjectName, Permission, Securable};
 
 pub use parse::GrantError;
 
@@ -34,6 +35,8 @@ pub enum GrantLine {
     },
     /// Each person who has the role is made a member of this role of the pool.
     MemberOf(SqlName),
+    /// Requests of the role's members run in this workload group.
+    Classifier(Classified),
     /// Each person or group that has the role is assigned this role of a workspace or of Azure.
     Assigned(SqlName),
 }
@@ -82,6 +85,11 @@ impl fmt::Display for GrantLine {
                 Ok(())
             }
             Self::MemberOf(role) => write!(f, "per person: member of {}", Name(*role)),
+            Self::Classifier(Classified { group, importance, label, context }) => {
+                write!(f, "classifier in {} importance {importance}", Name(*group))?;
+                label.map_or(Ok(()), |label| write!(f, " label {}", Name(label)))?;
+                context.map_or(Ok(()), |context| write!(f, " context {}", Name(context)))
+            }
             Self::Assigned(role) => f.write_str(role.as_str()),
         }
     }

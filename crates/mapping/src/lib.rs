@@ -78,3 +78,4 @@ pub use rules::{Rules, Separation};
 pub use secure_view::SecureView;
 pub use service::{Entitlement, Service, ServiceToken};
 pub use target::{Auth, Endpoint, Manage, SecretRef, SqlServer, TargetKind, TargetSpec, Tls, Via, Words};
+pub use view::classifiers;

@@ -10,6 +10,7 @@ use axon_model::MapVersion;
 use axon_scim::schema::Registry;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Fault};
+use crate::grant::GrantLine;
 use crate::guards::GuardRules;
 use crate::map_test::MapTest;
 use crate::names::{RoleName, ServiceName, TargetName};
@@ -21,7 +22,7 @@ use crate::rules::Rules;
 use crate::secure_view::SecureView;
 use crate::service::Service;
 use crate::silence::Silence;
-use crate::target::{TargetSpec, Via};
+use crate::target::{TargetKind, TargetSpec, Via};
 use crate::yaml::load;
 
 pub(crate) use read::{KEYS, SERVICE_KEYS};
@@ -155,6 +156,21 @@ impl RoleMap {
             }
         }
         for role in self.roles.values() {
+            for (target, held) in &role.held {
+                let Some(spec) = self.targets.get(target) else { continue };
+                let lines = held.iter().filter(|held| matches!(held.grant.line, GrantLine::Classifier(_)));
+                for held in lines.filter(|_| role.direct || spec.kind != TargetKind::SynapseDedicated) {
+                    let what = if role.direct {
+                        format!(
+                            "a classifier of role `{}`, which is direct: it is on a role of the pool",
+                            role.name
+                        )
+                    } else {
+                        format!("a classifier in target `{target}` of kind `{}`", spec.kind)
+                    };
+                    found.push(NotCarriedOut { place: held.grant.place.clone(), what });
+                }
+            }
             for acting in role.impersonate.values() {
                 let what = format!("`impersonate` of role `{}`", role.name);
                 found.push(NotCarriedOut { place: acting.place.clone(), what });

@@ -287,7 +287,9 @@ fn target_key(key: &str) -> Value {
         "metadata" => object(
             &keys(target::METADATA_KEYS, |key| match key {
                 "schema" => text("The schema of profiles and keys; axon, if left out."),
-                "owner" => text("A user without a login that owns views and their tables; axon_owner, if left out."),
+                "owner" => {
+                    text("A user without a login that owns views and their tables; axon_owner, if left out.")
+                }
                 _ => {
                     let mark = json!({ "type": "string", "minLength": 1, "maxLength": 1 });
                     let marks = keys(target::DELIMITER_KEYS, |_| mark.clone());

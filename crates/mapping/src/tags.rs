@@ -153,7 +153,10 @@ mod tests {
         };
         assert_eq!(of(&["EMAIL"]), ["hr.people.email", "sales.orders.Email"]);
         assert_eq!(of(&["hr.*.*"]), ["hr.people.email", "hr.people.ssn"]);
-        assert_eq!(of(&["[sales].[orders].[e.mail]", "s*.o*.id"]), ["sales.orders.e.mail", "sales.orders.id"]);
+        assert_eq!(
+            of(&["[sales].[orders].[e.mail]", "s*.o*.id"]),
+            ["sales.orders.e.mail", "sales.orders.id"]
+        );
         for bad in ["", "a.b", "a.b.c.d", "a..c", "[a", "a b", "[a]b", "x'"] {
             assert_eq!(TagPattern::parse(bad), None, "{bad}");
         }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axon_model::SqlName;
-use axon_reconcile::{Grant, GrantKey, GrantState, Permission, Securable, Shape};
+use axon_reconcile::{Classified, Grant, GrantKey, GrantState, Permission, Securable, Shape};
 use rustc_hash::FxHashMap;
 
 use crate::grant::GrantLine;
@@ -76,7 +76,7 @@ impl View {
             let per_person: BTreeSet<SqlName> = lines
                 .filter_map(|held| match &held.grant.line {
                     GrantLine::MemberOf(name) | GrantLine::Assigned(name) => Some(*name),
-                    GrantLine::Permissions { .. } => None,
+                    GrantLine::Permissions { .. } | GrantLine::Classifier(_) => None,
                 })
                 .collect();
             view.named_roles.extend(&per_person);
@@ -162,7 +162,7 @@ pub(crate) fn wanted<'m>(
     held.into_iter().flatten().flat_map(|held| {
         let state = match &held.grant.line {
             GrantLine::Permissions { state, .. } => *state,
-            GrantLine::MemberOf(_) | GrantLine::Assigned(_) => GrantState::Grant,
+            GrantLine::MemberOf(_) | GrantLine::Assigned(_) | GrantLine::Classifier(_) => GrantState::Grant,
         };
         held.grant.line.atoms().into_iter().map(move |(permission, on)| Wanted {
             held,
@@ -171,6 +171,21 @@ pub(crate) fn wanted<'m>(
             on,
         })
     })
+}
+
+/// Whose requests run where: the classifiers that the lines of a target's roles ask for. Of two lines of a role for one group
+/// the later one counts.
+pub fn classifiers(map: &RoleMap, target: &TargetSpec) -> Vec<(SqlName, Classified)> {
+    let mut wanted: BTreeMap<(SqlName, SqlName), Classified> = BTreeMap::new();
+    for role in map.roles_in(&target.name).filter(|role| !role.direct) {
+        let Ok(name) = target.role(&role.name) else { continue };
+        for held in role.held.get(&target.name).into_iter().flatten() {
+            if let GrantLine::Classifier(does) = &held.grant.line {
+                wanted.insert((name, does.group), *does);
+            }
+        }
+    }
+    wanted.into_iter().map(|((role, _), does)| (role, does)).collect()
 }
 
 /// What the lines of all roles come to in a target.
@@ -240,9 +255,10 @@ fn readers_of_patterns(
                 continue;
             }
             for role in &view.roles {
-                let reads = map.roles.get(&role.role).is_some_and(|spec| {
-                    secure.readers.iter().any(|reader| spec.whole.contains(reader))
-                });
+                let reads = map
+                    .roles
+                    .get(&role.role)
+                    .is_some_and(|spec| secure.readers.iter().any(|reader| spec.whole.contains(reader)));
                 if let (true, Some(grantee)) = (reads, role.name) {
                     let key = GrantKey { grantee, securable: on, permission: Permission::Select };
                     put(grants, key, GrantState::Grant);

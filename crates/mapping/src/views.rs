@@ -27,8 +27,8 @@ use axon_reconcile::view_body::{ViewBody, Who};
 use crate::names::RoleName;
 use crate::secure_view::SecureView;
 
-pub use axon_reconcile::secure::{BaseTable, Delimiters, ProfileRow};
 pub use all::{Compiled, asked, of_target};
+pub use axon_reconcile::secure::{BaseTable, Delimiters, ProfileRow};
 pub use fault::ViewFault;
 pub(crate) use name::of_table;
 pub use name::{NamesCollide, of_tables};

@@ -14,6 +14,7 @@
 pub mod admit;
 mod assigned;
 pub mod builtin;
+pub mod classifier;
 pub mod column_type;
 pub mod diff;
 mod effect;
@@ -36,6 +37,7 @@ pub mod wave;
 
 pub use admit::{Admitted, Class, Guards, History, Mode, Past, Reason, RemovalBudget, Withheld, admit};
 pub use assigned::plan_assigned;
+pub use classifier::{Classified, Classifier, ClassifierStep, Importance};
 pub use column_type::ColumnType;
 pub use diff::{Needed, diff};
 pub use finding::{Finding, Obstacle};

@@ -9,11 +9,12 @@
 mod base;
 mod board;
 mod harmless;
+mod numbers;
 mod perform;
 mod phase;
 mod world;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use axon_model::SqlName;
 
@@ -24,14 +25,14 @@ use crate::plan::Planned;
 use crate::scope::Sides;
 use crate::step::Step;
 pub(crate) use board::Board;
-use board::Breach;
+use board::{Breach, Breaches};
 
 /// Orders the steps. Those that no order makes safe are left out and named.
 pub(crate) fn order(sides: &Sides, mut steps: Vec<Step>) -> (Vec<Planned>, Vec<Finding>) {
     let mut findings = Vec::new();
     loop {
         match Ordering::new(sides, &steps).run(&steps) {
-            Ok(planned) => return (planned, findings),
+            Ok(ordered) => return (ordered.of(steps), findings),
             Err(unsafe_steps) => {
                 // What is left out changes what will be, so the order is made again from the start.
                 let mut at = 0;
@@ -48,11 +49,48 @@ pub(crate) fn order(sides: &Sides, mut steps: Vec<Step>) -> (Vec<Planned>, Vec<F
     }
 }
 
+/// Steps in order, by their numbers: they themselves are moved once, when nothing else is held any more.
+#[derive(Default)]
+struct Ordered {
+    /// Numbers of steps; from their count on, numbers of `own`.
+    numbers: Vec<u32>,
+    /// Steps of the order's own: whom it shuts out for a while, and lets in again.
+    own: Vec<Planned>,
+    /// What a step interrupts.
+    interrupts: HashMap<u32, String>,
+}
+
+impl Ordered {
+    fn push(&mut self, step: usize) {
+        self.numbers.push(u32::try_from(step).unwrap_or(u32::MAX));
+    }
+
+    fn push_own(&mut self, steps: usize, planned: Planned) {
+        self.push(steps + self.own.len());
+        self.own.push(planned);
+    }
+
+    fn of(mut self, steps: Vec<Step>) -> Vec<Planned> {
+        let count = steps.len();
+        let mut steps: Vec<Option<Step>> = steps.into_iter().map(Some).collect();
+        let mut own: Vec<Option<Planned>> = std::mem::take(&mut self.own).into_iter().map(Some).collect();
+        let numbers = std::mem::take(&mut self.numbers);
+        let placed = numbers.into_iter().filter_map(|number| match steps.get_mut(number as usize) {
+            Some(step) => {
+                let interrupts = self.interrupts.remove(&number);
+                step.take().map(|step| Planned { step, interrupts })
+            }
+            None => own.get_mut(number as usize - count).and_then(Option::take),
+        });
+        placed.collect()
+    }
+}
+
 struct Ordering<'a> {
     sides: &'a Sides,
     board: Board<'a>,
     names: Names<'a>,
-    planned: Vec<Planned>,
+    ordered: Ordered,
     /// Numbers of steps that wait, in the order in which they are tried.
     waiting: Vec<usize>,
     /// Those shut out for a while.
@@ -69,18 +107,18 @@ impl<'a> Ordering<'a> {
             sides,
             board,
             names: Names::new(sides),
-            planned: Vec::with_capacity(steps.len()),
+            ordered: Ordered { numbers: Vec::with_capacity(steps.len()), ..Ordered::default() },
             waiting,
             fenced: BTreeSet::new(),
         }
     }
 
-    fn run(mut self, steps: &[Step]) -> Result<Vec<Planned>, BTreeSet<usize>> {
+    fn run(mut self, steps: &[Step]) -> Result<Ordered, BTreeSet<usize>> {
         loop {
             self.pass(steps);
-            self.lift_fences();
+            self.lift_fences(steps.len());
             if self.waiting.is_empty() {
-                return Ok(self.planned);
+                return Ok(self.ordered);
             }
             if !self.interrupt(steps) && !self.fence(steps) {
                 return Err(self.unsafe_steps(steps));
@@ -91,17 +129,17 @@ impl<'a> Ordering<'a> {
     /// Tries all that waits, again and again while that gets on.
     fn pass(&mut self, steps: &[Step]) {
         loop {
-            let before = self.planned.len();
+            let before = self.ordered.numbers.len();
             let waiting = std::mem::take(&mut self.waiting);
             for i in waiting {
                 let step = &steps[i];
                 if self.board.ready(step) && self.board.attempt(step, false, false).is_ok() {
-                    self.planned.push(Planned::from(step.clone()));
+                    self.ordered.push(i);
                 } else {
                     self.waiting.push(i);
                 }
             }
-            if self.planned.len() == before || self.waiting.is_empty() {
+            if self.ordered.numbers.len() == before || self.waiting.is_empty() {
                 return;
             }
         }
@@ -115,13 +153,21 @@ impl<'a> Ordering<'a> {
                 continue;
             }
             if let Ok(breaches) = self.board.attempt(step, true, true) {
-                let interrupts = self.without(&breaches.less);
-                self.planned.push(Planned { step: step.clone(), interrupts });
-                self.waiting.remove(at);
+                self.place(at, &breaches);
                 return true;
             }
         }
         false
+    }
+
+    /// What waits at this place goes now, and says what it interrupts.
+    fn place(&mut self, at: usize, breaches: &Breaches) {
+        let number = self.waiting.remove(at);
+        let interrupts = self.without(&breaches.less);
+        self.ordered
+            .interrupts
+            .extend(interrupts.map(|text| (u32::try_from(number).unwrap_or(u32::MAX), text)));
+        self.ordered.push(number);
     }
 
     /// Shuts out those whom the first step concerned would give too much, where all of them are Axon's to shut out.
@@ -143,14 +189,12 @@ impl<'a> Ordering<'a> {
                     format!("{principal} would have {atom} for a while, so it is shut out until then");
                 let step = Step::DenyConnect { principal };
                 self.board.force(&step);
-                self.planned.push(Planned { step, interrupts: Some(reason) });
+                self.ordered.push_own(steps.len(), Planned { step, interrupts: Some(reason) });
                 self.fenced.insert(principal);
             }
             // At once, so that whoever is let in again is never shut out twice for one step.
             if let Ok(breaches) = self.board.attempt(step, true, true) {
-                let interrupts = self.without(&breaches.less);
-                self.planned.push(Planned { step: step.clone(), interrupts });
-                self.waiting.remove(at);
+                self.place(at, &breaches);
                 return true;
             }
             return false;
@@ -164,11 +208,11 @@ impl<'a> Ordering<'a> {
     }
 
     /// Lets in again whoever was shut out for a while and can be let in now.
-    fn lift_fences(&mut self) {
+    fn lift_fences(&mut self, steps: usize) {
         for principal in std::mem::take(&mut self.fenced) {
             let step = Step::GrantConnect { principal };
             if self.board.ready(&step) && self.board.attempt(&step, false, false).is_ok() {
-                self.planned.push(Planned::from(step));
+                self.ordered.push_own(steps, Planned::from(step));
             } else {
                 self.fenced.insert(principal);
             }

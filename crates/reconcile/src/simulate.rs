@@ -130,7 +130,7 @@ fn apply(graph: &mut Graph, ties: Option<&Ties>, step: &Step) -> Result<(), Obst
             graph.principals.get(principal).ok_or(Obstruction::Missing(*principal))?;
         }
         // Views are no part of the graph: what they take to be there is read with them.
-        Step::Secure(_) => {}
+        Step::Secure(_) | Step::Classify(_) => {}
         Step::DropRole { name } => {
             let role = graph.roles.get(name).ok_or(Obstruction::Missing(*name))?;
             if role.fixed {

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use axon_model::SqlName;
 use serde::{Deserialize, Serialize};
 
+use crate::classifier::ClassifierStep;
 use crate::graph::{GrantState, PrincipalKind};
 use crate::permission::Permission;
 use crate::secure::SecureStep;
@@ -43,6 +44,8 @@ pub enum Step {
     DropPrincipal { name: SqlName },
     /// A step about secure views: none of them changes a permission.
     Secure(SecureStep),
+    /// A step about a workload classifier.
+    Classify(ClassifierStep),
 }
 
 /// What kind of step it is, as the role map and people name it.
@@ -71,11 +74,13 @@ pub enum StepKind {
     AlterView,
     CloseView,
     DropView,
+    CreateClassifier,
+    DropClassifier,
 }
 
 impl StepKind {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::CreatePrincipal,
         Self::CreateRole,
         Self::AddMember,
@@ -97,6 +102,8 @@ impl StepKind {
         Self::AlterView,
         Self::CloseView,
         Self::DropView,
+        Self::CreateClassifier,
+        Self::DropClassifier,
     ];
 
     /// The words for it in `guards.steps.hold` of the role map.
@@ -123,6 +130,8 @@ impl StepKind {
             Self::AlterView => "alter view",
             Self::CloseView => "close view",
             Self::DropView => "drop view",
+            Self::CreateClassifier => "create classifier",
+            Self::DropClassifier => "drop classifier",
         }
     }
 }
@@ -168,6 +177,7 @@ impl Step {
             Self::DropRole { .. } => StepKind::DropRole,
             Self::DropPrincipal { .. } => StepKind::DropPrincipal,
             Self::Secure(step) => step.kind(),
+            Self::Classify(step) => step.kind(),
         }
     }
 
@@ -186,6 +196,7 @@ impl Step {
             | Self::GrantConnect { principal }
             | Self::KillSessions { principal } => *principal,
             Self::Secure(step) => step.subject(),
+            Self::Classify(step) => step.subject(),
         }
     }
 
@@ -199,6 +210,8 @@ impl Step {
             | Self::GrantConnect { .. }
             | Self::Revoke { was: GrantState::Deny, .. } => true,
             Self::Secure(step) => step.gives(),
+            // Memory and turn in a queue are no access; made anew, a classifier goes for a moment.
+            Self::Classify(step) => step.kind() == StepKind::CreateClassifier,
             Self::DropMember { .. }
             | Self::Deny { .. }
             | Self::Revoke { .. }
@@ -258,6 +271,7 @@ impl fmt::Display for Step {
             Self::DropRole { name } => write!(f, "drop role {name}"),
             Self::DropPrincipal { name } => write!(f, "drop user {name}"),
             Self::Secure(step) => step.fmt(f),
+            Self::Classify(step) => step.fmt(f),
         }
     }
 }

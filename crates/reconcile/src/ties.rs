@@ -107,6 +107,7 @@ impl Ties {
             | Step::KillSessions { .. }
             | Step::DropRole { .. }
             | Step::Secure(_)
+            | Step::Classify(_)
             | Step::DropPrincipal { .. } => {}
         }
     }

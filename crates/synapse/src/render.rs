@@ -17,8 +17,9 @@ use crate::statement::{Clause, Dialect, On, SessionId, Statement};
 use quote::{Bracketed, Literal};
 
 pub(crate) use probe::{ProbeText, probes};
-pub(crate) use query::{classifiers, 
-    MOST_NAMES, NamedMembers, Query, everything, greeting, lingering, named, ping, sessions, untold,
+pub(crate) use query::{
+    MOST_NAMES, NamedMembers, Query, classifiers, everything, greeting, lingering, named, ping, sessions,
+    untold,
 };
 pub(crate) use script::{Remade, batch as script_batch, can_be_written};
 

@@ -5,7 +5,9 @@ use std::fmt;
 
 use axon_model::SqlName;
 use axon_reconcile::permission::GrantableOn;
-use axon_reconcile::{Classified, ClassifierStep, GrantState, ObjectName, Permission, PrincipalKind, Securable, Sid, Step};
+use axon_reconcile::{
+    Classified, ClassifierStep, GrantState, ObjectName, Permission, PrincipalKind, Securable, Sid, Step,
+};
 
 use crate::render::Discreet;
 use crate::secure;

@@ -97,6 +97,7 @@ impl Ticker {
         };
         let Drafted { sides, mut plan, stale, totals } = drafted;
         self.add_views(map, spec, &mut plan, now).await?;
+        let unread = self.add_classifiers(map, spec, &sides.scope, &mut plan).await?;
         let known = self.actual.as_ref().ok_or_else(no_target)?;
         let guards = map.guards.for_target(spec.mode, &known.inspection.facts, now);
         let unseen = known.inspection.unseen.clone();
@@ -109,7 +110,7 @@ impl Ticker {
             foreign: weighed.foreign,
             plan,
             admitted: weighed.admitted,
-            pending: wanted.pending.iter().map(ToString::to_string).collect(),
+            pending: wanted.pending.iter().map(ToString::to_string).chain(unread).collect(),
             unseen,
             position: wanted.position,
             next_change: wanted.next_change,

@@ -81,7 +81,7 @@ impl Ticker {
             let principal = step.subject();
             let met = self.remembered.contains(&principal) || self.unkept.contains(&principal);
             let taken = step.takes()
-                && !matches!(step, Step::Secure(_))
+                && !matches!(step, Step::Secure(_) | Step::Classify(_))
                 && sides.actual.principals.contains_key(&principal);
             // An empty store, or a source that has not pushed yet, is not the news that everybody left.
             let unmet = taken && !met && !inactive.contains(&principal);

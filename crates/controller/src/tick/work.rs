@@ -235,6 +235,10 @@ impl Ticker {
             if let Some((leaver, count)) = counted(step, &decided.leavers, &decided.lifted) {
                 self.count(leaver, count, now);
             }
+            if matches!(step, Step::Classify(_)) {
+                self.classified.forget();
+                continue;
+            }
             if let Step::Secure(step) = step {
                 self.take_in_secure(step);
                 continue;

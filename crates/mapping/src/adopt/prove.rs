@@ -86,3 +86,68 @@ fn more_than(wanted: &Graph, actual: &Graph) -> Option<String> {
             })
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use axon_model::{Directory, SqlName};
+    use axon_reconcile::{Connect, Principal, PrincipalKind, Role, Shape, Sid};
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::identity::Identity;
+
+    const HEAD: &str = "axon: 1\ntargets:\n  dw: { kind: synapse-dedicated, host: h, database: d, auth: { token-file: t }, mode: observe, role_name: \"{role}\", manage: { roles: [readers, writers], principals: external } }\n";
+
+    fn name(text: &str) -> SqlName {
+        SqlName::parse(text).unwrap()
+    }
+
+    /// What is said of a text that is not what the pool holds: one person in one role.
+    fn said(text: &str, protect: &[&str]) -> String {
+        let mut actual = Graph::default();
+        let there = Principal {
+            kind: PrincipalKind::External,
+            sid: Sid::from_object_id("00000000-0000-4000-8000-000000000001"),
+            connect: Connect::Granted,
+            created: None,
+        };
+        actual.principals.insert(name("ana@acme.com"), there);
+        for role in ["readers", "writers"] {
+            actual.roles.insert(name(role), Role { fixed: false, owner: Some(name("dbo")) });
+        }
+        let map = Arc::new(RoleMap::parse(&[("m.yaml", HEAD)]).unwrap_or_else(|faults| panic!("{faults}")));
+        let (target, directory) = ("dw".parse().unwrap(), Directory::default());
+        let of = Adopting {
+            map: &map,
+            target: &target,
+            actual: &actual,
+            shape: &Arc::new(Shape::default()),
+            own: name("axon"),
+            known: &BTreeSet::new(),
+            directory: &directory,
+            identity: &Arc::new(Identity::default()),
+            now: datetime!(2026-11-22 12:00 UTC),
+            owner: "dba@acme.com",
+            until: datetime!(2027-05-22 12:00 UTC),
+        };
+        let protect = protect.iter().map(|text| (name(text), String::new())).collect();
+        let draft = Draft { protect, ..Draft::default() };
+        prove(of, &format!("{HEAD}{text}"), &draft).expect_err(text).to_string()
+    }
+
+    #[test]
+    fn what_is_not_proved_says_what_would_change() {
+        let readers = "roles: { readers: { grants: { dw: [] } } }\n";
+        let service = "services: { bot: { principal: bot } }\nroles: { readers: {} }\nmappings: [{ service: bot, roles: [readers] }]\n";
+        let told = [
+            ("a text that cannot be read", said("roles: { readers: { grant: {} } }\n", &[])),
+            ("somebody who is not protected", said(readers, &["ana@acme.com"])),
+            ("a principal too many", said(service, &[])),
+            ("a person who would be dropped", said(readers, &[])),
+        ];
+        let told: Vec<String> = told.iter().map(|(case, said)| format!("## {case}\n{said}\n")).collect();
+        insta::assert_snapshot!("unproved", told.join("\n"));
+    }
+}

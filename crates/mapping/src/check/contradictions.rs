@@ -46,7 +46,7 @@ impl<'m> Lines<'m> {
                     }
                     (state, permissions.iter().map(|permission| (*permission, Securable::Database)).collect())
                 }
-                GrantLine::Assigned(_) => continue,
+                GrantLine::Assigned(_) | GrantLine::Classifier(_) => continue,
             };
             let into = if state == GrantState::Deny { &mut lines.denied } else { &mut lines.given };
             into.extend(powers.into_iter().map(|power| Atom { line, state, power }));

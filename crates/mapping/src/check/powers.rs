@@ -63,7 +63,7 @@ pub(crate) fn administrator(line: &GrantLine, target: &TargetSpec) -> Option<Str
             })?;
             Some(format!("{key} on the database"))
         }
-        GrantLine::Permissions { .. } => None,
+        GrantLine::Permissions { .. } | GrantLine::Classifier(_) => None,
         GrantLine::Assigned(name) => match target.kind {
             TargetKind::SynapseWorkspace => known(*name, WORKSPACE_ADMINISTRATORS)
                 .map(|role| format!("{role} opens the workspace's SQL without any grant in a pool")),

@@ -240,6 +240,6 @@ fn denies(line: &GrantLine) -> bool {
     match line {
         GrantLine::Permissions { state, .. } => *state == GrantState::Deny,
         GrantLine::MemberOf(role) => crate::effect::fixed_role(*role).1 == GrantState::Deny,
-        GrantLine::Assigned(_) => false,
+        GrantLine::Assigned(_) | GrantLine::Classifier(_) => false,
     }
 }

@@ -33,7 +33,7 @@ const MAX_LINE: usize = 200_000;
 pub(super) fn is_plain(text: &str) -> bool {
     text.starts_with(begins_word)
         && text.chars().all(continues_word)
-        && !["on", "database", "deny", "grant", "member", "per", "of"]
+        && !["on", "database", "deny", "grant", "member", "per", "of", "classifier"]
             .iter()
             .any(|w| w.eq_ignore_ascii_case(text))
 }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! line       = ["per" "person" ":"] "member" "of" name
+//!            | "classifier" "in" name {("importance" word) | ("label" name) | ("context" name)}
 //!            | ["grant" | "deny"] permission {"," permission} "on" securable ["(" name {"," name} ")"]
 //! securable  = "database" | "schema" "::" name | ["object" "::"] name "." name
 //! ```
@@ -10,7 +11,7 @@ use std::collections::BTreeSet;
 
 use axon_model::SqlName;
 use axon_reconcile::permission::GrantableOn;
-use axon_reconcile::{GrantState, ObjectName, Permission, Securable};
+use axon_reconcile::{Classified, GrantState, Importance, ObjectName, Permission, Securable};
 
 use super::GrantLine;
 use super::lex::{Kind, Token, tokens};
@@ -139,6 +140,13 @@ impl Parser {
         if self.take_word("member") {
             return if self.take_word("of") { self.member_of() } else { self.expected("`of`") };
         }
+        if self.take_word("classifier") {
+            return if self.take_word("in") {
+                self.classifier()
+            } else {
+                self.expected("`in` and a workload group")
+            };
+        }
         let state = if self.take_word("deny") {
             GrantState::Deny
         } else {
@@ -150,6 +158,39 @@ impl Parser {
             return Err(GrantError::at(token.from, token.to, "a membership cannot be denied"));
         }
         self.permissions(state)
+    }
+
+    /// What follows `classifier in`.
+    fn classifier(&mut self) -> Result<GrantLine, GrantError> {
+        let group = self.name("a workload group")?;
+        let (mut importance, mut label, mut context) = (None, None, None);
+        while self.peek().kind != Kind::End {
+            let key = self.peek().clone();
+            let twice = |is: bool| {
+                if is { Err(GrantError::at(key.from, key.to, "it is said twice")) } else { Ok(()) }
+            };
+            if self.take_word("importance") {
+                twice(importance.is_some())?;
+                let word = self.peek().clone();
+                let read = word.text.parse::<Importance>();
+                importance = Some(read.map_err(|e| GrantError::at(word.from, word.to, e.to_string()))?);
+                self.next();
+            } else if self.take_word("label") {
+                twice(label.is_some())?;
+                label = Some(self.name("a label")?);
+            } else if self.take_word("context") {
+                twice(context.is_some())?;
+                context = Some(self.name("a context")?);
+            } else {
+                return self.expected("`importance`, `label`, `context` or the end of the line");
+            }
+        }
+        Ok(GrantLine::Classifier(Classified {
+            group,
+            importance: importance.unwrap_or_default(),
+            label,
+            context,
+        }))
     }
 
     fn member_of(&mut self) -> Result<GrantLine, GrantError> {
@@ -371,6 +412,11 @@ mod tests {
             ("select on database.x", "select on [database].x"),
             ("per person: member of mediumrc", "per person: member of mediumrc"),
             ("member of [my role]", "per person: member of [my role]"),
+            ("CLASSIFIER in largerc", "classifier in largerc importance normal"),
+            (
+                "classifier in [my group] context \"x y\" importance HIGH label nightly",
+                "classifier in [my group] importance high label nightly context [x y]",
+            ),
             ("execute on [x]]; DROP USER [dbo]]--].p", "execute on [x]]; DROP USER [dbo]]--].p"),
         ] {
             assert_eq!(read(line), canonical);
@@ -408,6 +454,12 @@ mod tests {
             ("member of public", "10..16: everyone is a member of public"),
             ("per person: select on a.b", "12..18: only `member of …` is given per person"),
             ("deny member of x", "5..11: a membership cannot be denied"),
+            ("classifier largerc", "11..18: expected `in` and a workload group, but here `largerc` stands"),
+            (
+                "classifier in x importance urgent",
+                "27..33: not an importance: one of low, below_normal, normal, above_normal, high",
+            ),
+            ("classifier in x label a label b", "24..29: it is said twice"),
             ("per people: member of x", "4..10: expected `per person:`, but here `people` stands"),
         ] {
             assert_eq!(read(line), fault, "{line}");

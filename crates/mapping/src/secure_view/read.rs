@@ -67,7 +67,8 @@ pub(crate) fn read(
     if let (Some(view), Some(((_, pattern), text))) = (view, &from)
         && pattern.is_some() != (view.name.as_str() == "*")
     {
-        let message = format!("{what}: one view of each table is named `schema.*`, and one view shows one table");
+        let message =
+            format!("{what}: one view of each table is named `schema.*`, and one view shows one table");
         reader.fault(Fault::Invalid, text.span, message);
     }
     if let (Some(view), Some(((from, _), text))) = (view, &from)
@@ -101,7 +102,9 @@ fn holds_none(spec: &TargetSpec) -> Option<&'static str> {
 
 /// The name of a view, or `schema.*`.
 fn view_name(reader: &Reader<'_>, text: &Scalar) -> Option<axon_reconcile::ObjectName> {
-    if text.text.contains('*') && let Some(name) = super::name_of(&text.text) {
+    if text.text.contains('*')
+        && let Some(name) = super::name_of(&text.text)
+    {
         return Some(name);
     }
     object(reader, text)
@@ -117,7 +120,12 @@ fn from(
     }
     let Some(pattern) = super::source::pattern(&text.text) else {
         let message = format!("`{}` names no tables", shown(&text.text));
-        reader.fault_help(Fault::Invalid, text.span, message, "write `schema.*`, `schema.prefix*` or `tag:NAME`");
+        reader.fault_help(
+            Fault::Invalid,
+            text.span,
+            message,
+            "write `schema.*`, `schema.prefix*` or `tag:NAME`",
+        );
         return None;
     };
     let (schema_text, name_text) = match &pattern {

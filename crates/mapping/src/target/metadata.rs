@@ -37,7 +37,8 @@ pub(super) fn read(reader: &Reader<'_>, node: Option<&Node>, what: &str) -> Opti
     if let Some(node) = fields.get("owner") {
         metadata.owner = sql_name(reader, node, "`owner`")?;
         if is_reserved(metadata.owner) {
-            let message = format!("{} cannot own the views: whoever may write where it owns reads all", metadata.owner);
+            let message =
+                format!("{} cannot own the views: whoever may write where it owns reads all", metadata.owner);
             let help = "name a user without a login that owns nothing else";
             reader.fault_help(Fault::Invalid, node.span, message, help);
         }

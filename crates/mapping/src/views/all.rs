@@ -126,7 +126,8 @@ fn one_by_one(
                 one.name.name = name;
                 one.from = from;
                 // A line may speak of a column that only some of the tables have.
-                let has = |c: SqlName| tables.get(&from).is_some_and(|t| t.columns.iter().any(|(n, _)| *n == c));
+                let has =
+                    |c: SqlName| tables.get(&from).is_some_and(|t| t.columns.iter().any(|(n, _)| *n == c));
                 one.columns.retain(|line| {
                     let text = line.name.as_str();
                     text.contains('*') || text.starts_with("tag:") || has(line.name)

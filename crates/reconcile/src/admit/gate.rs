@@ -214,6 +214,8 @@ impl<'a> Gate<'a> {
             | Step::DropRole { .. }
             | Step::DropPrincipal { .. }
             | Step::KillSessions { .. } => 0,
+            // A classifier gives nothing that could be taken.
+            Step::Classify(_) => 0,
             // A view that goes takes the permissions on it along; a profile goes with its owner.
             Step::Secure(step) => u64::from(step.kind() == StepKind::DropView),
             Step::Deny { columns, .. } | Step::Revoke { columns, .. } => columns.len().max(1) as u64,

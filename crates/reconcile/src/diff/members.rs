@@ -76,7 +76,7 @@ fn hindrance(names: &Names, known: &Known, membership: Membership) -> Option<Opt
     if known.roles_dropped.contains(&role) || known.roles_dropped.contains(&member) {
         return Some(Some(Finding::Missing { name: role, needed_for: member }));
     }
-    let fixed_member = names.holder(member) == Holder::OtherRole;
+    let fixed_member = names.is_other_role(member);
     if fixed_member || !names.manages_membership(membership) {
         return Some(Some(Finding::OutOfScope { name: if fixed_member { member } else { role } }));
     }

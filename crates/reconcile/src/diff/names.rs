@@ -59,6 +59,11 @@ impl<'a> Names<'a> {
         matches!(self.holder(name), Holder::ManagedRole | Holder::ManagedPrincipal)
     }
 
+    /// Whether it is a role that Axon does not fill: known without a look at principals.
+    pub(crate) fn is_other_role(&self, name: SqlName) -> bool {
+        self.roles.get(&name) == Some(&Holder::OtherRole)
+    }
+
     pub(crate) fn is_role(&self, name: SqlName) -> bool {
         self.roles.contains_key(&name)
     }

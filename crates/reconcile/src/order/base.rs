@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use axon_model::SqlName;
 use axon_model::name::NameMap;
 
+use super::numbers::Numbers;
 use super::world::{Access, World};
 use crate::effect::atoms::Atoms;
 use crate::graph::{Connect, GrantKey, Graph};
@@ -17,7 +18,7 @@ pub(super) struct Base<'a> {
     pub(super) actual: &'a Graph,
     pub(super) atoms: Atoms,
     names: Vec<SqlName>,
-    numbers: NameMap<u32>,
+    numbers: Numbers,
     pub(super) is_role: Vec<bool>,
     /// How many roles there are: no chain of nested roles is longer.
     pub(super) roles: usize,
@@ -46,7 +47,7 @@ impl<'a> Base<'a> {
             actual,
             atoms,
             names: Vec::new(),
-            numbers: NameMap::default(),
+            numbers: Numbers::for_about(actual.principals.len().max(steps.len())),
             is_role: Vec::new(),
             roles: 0,
             has_rows: Vec::new(),
@@ -70,16 +71,15 @@ impl<'a> Base<'a> {
         base.name_the_rest(actual, steps);
         access.resize(base.names.len(), Access::Absent);
         base.index_rows(actual, steps);
-        base.public = SqlName::parse("public").ok().and_then(|name| base.numbers.get(&name).copied());
+        base.public = SqlName::parse("public").ok().and_then(|name| base.numbers.get(name));
         let up = base.link(actual, steps);
         (base, World::new(up, access))
     }
 
     fn add(&mut self, name: SqlName, role: bool) -> bool {
         let next = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
-        let fresh = !self.numbers.contains_key(&name);
+        let fresh = self.numbers.insert_new(name, next);
         if fresh {
-            self.numbers.insert(name, next);
             self.names.push(name);
             self.is_role.push(role);
             self.roles += usize::from(role);
@@ -168,7 +168,7 @@ impl<'a> Base<'a> {
 
     pub(super) fn number(&self, name: SqlName) -> u32 {
         // Every name of a step is numbered when the base is made.
-        self.numbers.get(&name).copied().unwrap_or(0)
+        self.numbers.get(name).unwrap_or(0)
     }
 
     pub(super) fn name(&self, number: u32) -> SqlName {

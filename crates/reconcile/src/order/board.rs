@@ -240,7 +240,7 @@ impl<'a> Board<'a> {
                     && !members.iter().any(|m| self.now.in_role(*m, role))
             }
             Step::DropPrincipal { name } => self.now.access[at(name) as usize] == Access::Shut,
-            Step::Secure(_) => true,
+            Step::Secure(_) | Step::Classify(_) => true,
         }
     }
 
@@ -269,8 +269,14 @@ impl<'a> Board<'a> {
         may_take: bool,
         thorough: bool,
     ) -> Result<Breaches, Breaches> {
-        let suspects: Vec<u32> =
-            self.affected(step).into_iter().filter(|who| !self.harmless(step, *who)).collect();
+        // Most steps concern one person, and do no harm: no list is made for them.
+        let suspects: Vec<u32> = match self.affected_one(step) {
+            Some(one) => one.into_iter().filter(|who| !self.harmless(step, *who)).collect(),
+            None => {
+                let below = self.below(self.base.number(step.subject()));
+                below.into_iter().filter(|who| !self.harmless(step, *who)).collect()
+            }
+        };
         let window = if suspects.is_empty() { Spans::default() } else { self.window(step) };
         let before: Vec<Spans> = suspects.iter().map(|who| self.now.may(&self.base, *who, &window)).collect();
         let undo = self.now.perform(&self.base, step);
@@ -367,19 +373,31 @@ impl<'a> Board<'a> {
 
     /// The principals whose permissions the step can change.
     fn affected(&self, step: &Step) -> Vec<u32> {
+        match self.affected_one(step) {
+            Some(one) => one.into_iter().collect(),
+            None => self.below(self.base.number(step.subject())),
+        }
+    }
+
+    /// The same, where it is one or none; `None` where it is whoever is in a role.
+    #[expect(clippy::option_option, reason = "nobody differs from many")]
+    fn affected_one(&self, step: &Step) -> Option<Option<u32>> {
         let node = self.base.number(step.subject());
         match step {
             Step::CreatePrincipal { .. }
             | Step::CreateRole { .. }
             | Step::KillSessions { .. }
             | Step::Secure(_)
-            | Step::DropRole { .. } => Vec::new(),
-            Step::DropPrincipal { .. } | Step::DenyConnect { .. } | Step::GrantConnect { .. } => vec![node],
+            | Step::Classify(_)
+            | Step::DropRole { .. } => Some(None),
+            Step::DropPrincipal { .. } | Step::DenyConnect { .. } | Step::GrantConnect { .. } => {
+                Some(Some(node))
+            }
             Step::AddMember { .. }
             | Step::DropMember { .. }
             | Step::Grant { .. }
             | Step::Deny { .. }
-            | Step::Revoke { .. } => self.below(node),
+            | Step::Revoke { .. } => (!self.base.is_role[node as usize]).then_some(Some(node)),
         }
     }
 

@@ -70,7 +70,7 @@ impl Phases {
             Step::GrantConnect { .. } => 12,
             Step::DropRole { .. } => 13,
             // They are put in when the order of the others is found.
-            Step::Secure(_) => 14,
+            Step::Secure(_) | Step::Classify(_) => 14,
         };
         (phase, None, 0)
     }

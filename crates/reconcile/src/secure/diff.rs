@@ -59,10 +59,14 @@ fn unsafe_because(wanted: &ViewsWanted<'_>, there: &ViewsThere) -> Option<String
         return None;
     }
     if there.owner == Some(false) {
-        return Some(format!("{owner} is there and is no user without a login: name another one under `metadata.owner`"));
+        return Some(format!(
+            "{owner} is there and is no user without a login: name another one under `metadata.owner`"
+        ));
     }
     if there.owner.is_none() && (wanted.taken)(owner) {
-        return Some(format!("{owner} is the name of something else: name another owner under `metadata.owner`"));
+        return Some(format!(
+            "{owner} is the name of something else: name another owner under `metadata.owner`"
+        ));
     }
     if let Some(found) = wanted.schemas.get(&schema)
         && *found != Some(owner)
@@ -101,10 +105,11 @@ impl Found {
         for table in ManagedTable::ALL.into_iter().filter(|table| !there.managed.contains(table)) {
             self.steps.push(SecureStep::CreateTable { schema, table });
         }
-        let masks = wanted.bodies.iter().flat_map(|body| &body.columns).filter_map(|column| match &column.cell {
-            Cell::Masked { mask: TypedMask::Hash { key, .. }, .. } => Some(key),
-            Cell::Masked { .. } | Cell::Clear => None,
-        });
+        let masks =
+            wanted.bodies.iter().flat_map(|body| &body.columns).filter_map(|column| match &column.cell {
+                Cell::Masked { mask: TypedMask::Hash { key, .. }, .. } => Some(key),
+                Cell::Masked { .. } | Cell::Clear => None,
+            });
         let keys: BTreeSet<&String> = masks.collect();
         for id in keys.into_iter().filter(|id| !there.keys.contains(*id)) {
             self.steps.push(SecureStep::CreateKey { schema, id: id.clone() });
@@ -174,9 +179,9 @@ impl Found {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ColumnType;
     use crate::secure::FoundView;
     use crate::view_body::{Rows, ShownColumn};
-    use crate::ColumnType;
 
     fn name(text: &str) -> SqlName {
         SqlName::parse(text).unwrap()
@@ -266,10 +271,10 @@ mod tests {
         for (found, expected) in [
             (view(&right, true), Vec::new()),
             (view("older", true), vec![alter.clone()]),
-            (view("by hand", false), vec![
-                alter.clone(),
-                "! somebody altered view secure.v by hand: its text is put back".into(),
-            ]),
+            (
+                view("by hand", false),
+                vec![alter.clone(), "! somebody altered view secure.v by hand: its text is put back".into()],
+            ),
         ] {
             let told = told(&[body("v")], &[], None, |there, _| {
                 there.views.insert(object("v"), found);
@@ -283,7 +288,8 @@ mod tests {
         let there = |there: &mut ViewsThere, _: &mut BTreeMap<_, _>| {
             there.views.insert(object("v"), view("older", true));
         };
-        let closed = ["close view secure.v: its table is gone", "! view secure.v shows nothing: its table is gone"];
+        let closed =
+            ["close view secure.v: its table is gone", "! view secure.v shows nothing: its table is gone"];
         assert_eq!(told(&[], &[("v", "its table is gone")], None, there), closed);
         let refused = told(&[body("v")], &[], Some("error 207"), there);
         assert_eq!(refused[0], "close view secure.v: the target refused its text: error 207");
@@ -291,7 +297,10 @@ mod tests {
             there.views.insert(object("v"), view("closed secure.v", true));
         });
         assert_eq!(already, ["! view secure.v shows nothing: gone"]);
-        assert_eq!(told(&[], &[("never", "gone")], None, |_, _| {}), ["! view secure.never shows nothing: gone"]);
+        assert_eq!(
+            told(&[], &[("never", "gone")], None, |_, _| {}),
+            ["! view secure.never shows nothing: gone"]
+        );
     }
 
     #[test]
@@ -299,7 +308,10 @@ mod tests {
         type Change = fn(&mut ViewsThere, &mut BTreeMap<SqlName, Option<SqlName>>);
         let changes: [(Change, &str); 3] = [
             (|there, _| there.owner = Some(false), "no user without a login"),
-            (|_, schemas| drop(schemas.insert(name("axon"), Some(name("dbo")))), "is not owned by axon_owner"),
+            (
+                |_, schemas| drop(schemas.insert(name("axon"), Some(name("dbo")))),
+                "is not owned by axon_owner",
+            ),
             (|there, _| there.result_set_caching = Some(true), "result-set caching is on"),
         ];
         for (change, says) in changes {

@@ -24,7 +24,8 @@ struct Raw {
 impl RawClassifiers {
     /// Takes one row.
     pub(crate) fn take(&mut self, row: &Row) -> Result<(), String> {
-        let optional = |at| row.try_get::<&str, _>(at).map(|v| v.map(str::to_owned)).map_err(|e| e.to_string());
+        let optional =
+            |at| row.try_get::<&str, _>(at).map(|v| v.map(str::to_owned)).map_err(|e| e.to_string());
         let raw = self.all.entry(text(row, 0)?.to_owned()).or_default();
         text(row, 1)?.clone_into(&mut raw.group);
         raw.importance = optional(2)?;
@@ -47,7 +48,8 @@ fn one(name: &str, raw: &Raw) -> Option<Classifier> {
     let known = ["membername", "wlm_label", "wlm_context"];
     let more = raw.details.keys().any(|kind| !known.contains(&kind.as_str()));
     let does = || {
-        let importance = raw.importance.as_deref().map_or(Ok(axon_reconcile::Importance::default()), str::parse);
+        let importance =
+            raw.importance.as_deref().map_or(Ok(axon_reconcile::Importance::default()), str::parse);
         Some(Classified {
             group: SqlName::parse(&raw.group).ok()?,
             importance: importance.ok()?,

@@ -17,7 +17,9 @@ pub(super) fn fold(graph: &mut Graph, files: &[ScriptFile]) -> Result<(), String
     for file in files {
         for step in file.steps.iter().map(|s| &s.planned.step) {
             // Run twice is run once.
-            if matches!(step, Step::KillSessions { .. } | Step::Classify(_)) || crate::read_back::holds(graph, step) {
+            if matches!(step, Step::KillSessions { .. } | Step::Classify(_))
+                || crate::read_back::holds(graph, step)
+            {
                 continue;
             }
             apply_step(graph, step).map_err(|why| {

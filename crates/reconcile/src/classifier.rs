@@ -1,0 +1,271 @@
+//! Workload classifiers of a dedicated pool: which workload group the requests of a role's members run in.
+//!
+//! They give nobody anything, so they are no part of the graph. Those whose name is `ROLE:GROUP`, for a role that Axon manages, are
+//! its own; all others are let be.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::str::FromStr;
+
+use axon_model::SqlName;
+use serde::{Deserialize, Serialize};
+
+use crate::finding::Finding;
+use crate::plan::{Plan, Planned};
+use crate::scope::Scope;
+use crate::step::{Step, StepKind};
+
+/// How urgent requests are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the words of the grammar")]
+pub enum Importance {
+    Low,
+    BelowNormal,
+    #[default]
+    Normal,
+    AboveNormal,
+    High,
+}
+
+impl Importance {
+    /// All of them, from the least.
+    pub const ALL: [Self; 5] = [Self::Low, Self::BelowNormal, Self::Normal, Self::AboveNormal, Self::High];
+
+    /// The word, as the catalog has it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::BelowNormal => "below_normal",
+            Self::Normal => "normal",
+            Self::AboveNormal => "above_normal",
+            Self::High => "high",
+        }
+    }
+}
+
+impl fmt::Display for Importance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// No importance has this name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not an importance: one of low, below_normal, normal, above_normal, high")]
+pub struct BadImportance;
+
+impl FromStr for Importance {
+    type Err = BadImportance;
+
+    fn from_str(text: &str) -> Result<Self, BadImportance> {
+        Self::ALL.into_iter().find(|i| i.word().eq_ignore_ascii_case(text.trim())).ok_or(BadImportance)
+    }
+}
+
+/// What a classifier does with requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Classified {
+    /// The workload group that they run in.
+    pub group: SqlName,
+    /// How urgent they are.
+    pub importance: Importance,
+    /// Only those with this label.
+    pub label: Option<SqlName>,
+    /// Only those of sessions with this context.
+    pub context: Option<SqlName>,
+}
+
+impl std::hash::Hash for Importance {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        (*self as u8).hash(state);
+    }
+}
+
+impl fmt::Display for Classified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { group, importance, label, context } = self;
+        write!(f, "{group}, importance {importance}")?;
+        label.map_or(Ok(()), |label| write!(f, ", with label {label}"))?;
+        context.map_or(Ok(()), |context| write!(f, ", with context {context}"))
+    }
+}
+
+/// One classifier.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Classifier {
+    /// Its name, `ROLE:GROUP` where it is Axon's own.
+    pub name: SqlName,
+    /// Whose requests: a role, where it is Axon's own.
+    pub member: SqlName,
+    /// What it does with them; none where it says more than Axon writes, such as hours.
+    pub does: Option<Classified>,
+}
+
+/// A step about a classifier. There is no statement that changes one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "classifier")]
+#[expect(missing_docs, reason = "the fields are the words of the statement")]
+pub enum ClassifierStep {
+    /// `CREATE WORKLOAD CLASSIFIER`
+    Create { name: SqlName, member: SqlName, does: Classified },
+    /// `DROP WORKLOAD CLASSIFIER`
+    Drop { name: SqlName, member: SqlName },
+}
+
+impl ClassifierStep {
+    /// Its kind.
+    pub fn kind(&self) -> StepKind {
+        match self {
+            Self::Create { .. } => StepKind::CreateClassifier,
+            Self::Drop { .. } => StepKind::DropClassifier,
+        }
+    }
+
+    /// Whose requests it is about.
+    pub fn subject(&self) -> SqlName {
+        match self {
+            Self::Create { member, .. } | Self::Drop { member, .. } => *member,
+        }
+    }
+
+    /// The classifier.
+    pub fn name(&self) -> SqlName {
+        match self {
+            Self::Create { name, .. } | Self::Drop { name, .. } => *name,
+        }
+    }
+
+    /// Whether these classifiers show its effect.
+    pub fn holds(&self, there: &[Classifier]) -> bool {
+        let found = there.iter().find(|c| c.name == self.name());
+        match self {
+            Self::Create { member, does, .. } => {
+                found.is_some_and(|c| c.member == *member && c.does == Some(*does))
+            }
+            Self::Drop { .. } => found.is_none(),
+        }
+    }
+}
+
+impl fmt::Display for ClassifierStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Create { name, member, does } => {
+                write!(f, "create classifier {name}: requests of {member} run in {does}")
+            }
+            Self::Drop { name, member } => write!(f, "drop classifier {name} of {member}"),
+        }
+    }
+}
+
+/// The name that Axon gives to the classifier of a role for a group; none where it would be too long for a name.
+pub fn name_of(member: SqlName, group: SqlName) -> Option<SqlName> {
+    SqlName::parse(&format!("{member}:{group}")).ok()
+}
+
+/// What is wanted of one role.
+pub type Wanted = (SqlName, Classified);
+
+/// The steps that are needed, and what no step can bring about.
+fn diff(wanted: &[Wanted], there: &[Classifier], scope: &Scope) -> (Vec<ClassifierStep>, Vec<Finding>) {
+    let by_name: BTreeMap<SqlName, &Classifier> = there.iter().map(|c| (c.name, c)).collect();
+    let is_ours = |c: &Classifier| {
+        let group = c.name.as_str().strip_prefix(c.member.as_str()).and_then(|rest| rest.strip_prefix(':'));
+        group.is_some() && scope.manages_role(c.member)
+    };
+    let (mut steps, mut findings, mut kept) = (Vec::new(), Vec::new(), BTreeSet::new());
+    for (member, does) in wanted {
+        let Some(name) = name_of(*member, does.group).filter(|_| scope.manages_role(*member)) else {
+            findings.push(Finding::OutOfScope { name: *member });
+            continue;
+        };
+        kept.insert(name);
+        match by_name.get(&name) {
+            Some(found) if found.member == *member && found.does == Some(*does) => {}
+            Some(found) if !is_ours(found) => findings.push(Finding::OutOfScope { name }),
+            found => {
+                steps.extend(found.map(|c| ClassifierStep::Drop { name, member: c.member }));
+                steps.push(ClassifierStep::Create { name, member: *member, does: *does });
+            }
+        }
+    }
+    let gone = there.iter().filter(|c| is_ours(c) && !kept.contains(&c.name));
+    steps.splice(0..0, gone.map(|c| ClassifierStep::Drop { name: c.name, member: c.member }));
+    (steps, findings)
+}
+
+/// Puts what is needed behind a plan about permissions: a role is there before its requests are classified.
+pub fn put_into(plan: &mut Plan, wanted: &[Wanted], there: &[Classifier], scope: &Scope) {
+    let (steps, findings) = diff(wanted, there, scope);
+    plan.steps.extend(steps.into_iter().map(|step| Planned::from(Step::Classify(step))));
+    plan.findings.extend(findings);
+    plan.findings.sort();
+    plan.findings.dedup();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scope::{Glob, ManagedPrincipals};
+
+    fn name(text: &str) -> SqlName {
+        SqlName::parse(text).unwrap()
+    }
+
+    fn does(group: &str, importance: Importance) -> Classified {
+        Classified { group: name(group), importance, label: None, context: None }
+    }
+
+    fn there(named: &str, member: &str, does: Option<Classified>) -> Classifier {
+        Classifier { name: name(named), member: name(member), does }
+    }
+
+    fn told(wanted: &[Wanted], there: &[Classifier]) -> Vec<String> {
+        let scope = Scope {
+            roles: vec![Glob::new("axon_*")],
+            named_roles: BTreeSet::new(),
+            schemas: Vec::new(),
+            principals: ManagedPrincipals::Mapped(BTreeSet::new()),
+            untouchable: BTreeSet::new(),
+        };
+        let mut plan = Plan::default();
+        put_into(&mut plan, wanted, there, &scope);
+        let findings = plan.findings.iter().map(|f| format!("! {f}"));
+        plan.steps.iter().map(ToString::to_string).chain(findings).collect()
+    }
+
+    #[test]
+    fn what_is_wanted_is_made_what_changed_is_made_anew_and_what_is_another_s_is_let_be() {
+        let role = name("axon_loader");
+        let wanted = [(role, does("largerc", Importance::High))];
+        assert_eq!(
+            told(&wanted, &[]),
+            [
+                "create classifier axon_loader:largerc: requests of axon_loader run in largerc, importance high"
+            ]
+        );
+        let same = there("AXON_loader:largerc", "axon_loader", Some(wanted[0].1));
+        assert!(told(&wanted, std::slice::from_ref(&same)).is_empty());
+        let by_hand = there("loads", "axon_loader", Some(wanted[0].1));
+        let of_others = there("kim:largerc", "kim", None);
+        assert!(told(&wanted, &[same.clone(), by_hand.clone(), of_others.clone()]).is_empty());
+        let hours = Classifier { does: None, ..same.clone() };
+        assert_eq!(told(&wanted, &[hours]).len(), 2, "dropped and made anew");
+        assert_eq!(
+            told(&[], &[same, by_hand, of_others]),
+            ["drop classifier AXON_loader:largerc of axon_loader"]
+        );
+        let taken = there("axon_loader:largerc", "kim", None);
+        assert_eq!(told(&wanted, &[taken]).len(), 1, "the name is another's");
+        assert_eq!(told(&[(name("other"), wanted[0].1)], &[]).len(), 1);
+    }
+
+    #[test]
+    fn an_importance_reads_back_from_its_word() {
+        for importance in Importance::ALL {
+            assert_eq!(importance.word().to_uppercase().parse(), Ok(importance));
+        }
+        assert_eq!("urgent".parse::<Importance>(), Err(BadImportance));
+    }
+}
