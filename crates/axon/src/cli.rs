@@ -20,13 +20,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use access::{GrantAnswer, GrantArgs, GrantCommand, OffboardArgs};
 pub use adopt::AdoptArgs;
 pub use doctor::DoctorArgs;
-pub use view::ViewCommand;
 pub use drift::{AdoptDrift, DriftAnswer, DriftCommand};
 pub use map::{AnswerArgs, LogArgs, PushArgs, Reach, RevertArgs, ShowArgs};
 pub use parity::ParityArgs;
 pub use report::ReportCommand;
 pub use script::ScriptCommand;
 pub use token::{ClientCommand, Terms, TokenCommand};
+pub use view::ViewCommand;
 
 /// Carries identity to Azure Synapse: SCIM in, exactly the permissions of the role map out, every one of them traceable.
 #[derive(Debug, Parser)]

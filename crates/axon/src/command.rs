@@ -22,6 +22,7 @@ mod serve;
 mod status;
 mod store;
 mod token;
+mod view;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -108,6 +109,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Status> {
         Command::Holds { command } => holds::run(existing(config).await?, command).await,
         Command::Offboard(args) => offboard::run(existing(config).await?, args).await,
         Command::Grant(args) => Box::pin(grant::run(existing(config).await?, args)).await,
+        Command::View { command } => Box::pin(view::run(mapped(config).await?, command)).await,
         Command::Drift { command } => drift::run(mapped(config).await?, command).await,
         Command::Script { command } => script::run(mapped(config).await?, command).await,
         Command::Parity(args) => Box::pin(parity::run(existing(config).await?, &args)).await,

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod interpreter;
 #[cfg(test)]
+mod page;
+#[cfg(test)]
 mod policy;
 #[cfg(test)]
 mod pool;

@@ -36,7 +36,8 @@ fn literal(value: &Datum) -> String {
 }
 
 impl Running {
-    pub fn start(rows: &[Row], people: &[Reader]) -> Self {
+    /// A pool without anything in it.
+    pub fn empty() -> Self {
         let mut config = PoolConfig::new("sa", "secret");
         config.clock = Arc::new(FixedClock(NOW));
         let pool = Pool::new(config);
@@ -50,7 +51,11 @@ impl Running {
                 language: None,
             })
             .unwrap();
-        let mut running = Self { session, _pool: pool };
+        Self { session, _pool: pool }
+    }
+
+    pub fn start(rows: &[Row], people: &[Reader]) -> Self {
+        let mut running = Self::empty();
         for batch in [
             "CREATE USER axon_owner WITHOUT LOGIN",
             "CREATE ROLE axon_finance",
