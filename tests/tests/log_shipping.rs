@@ -15,7 +15,8 @@ const TENANT: &str = "11111111-1111-1111-1111-111111111111";
 const CLIENT: &str = "22222222-2222-2222-2222-222222222222";
 const OWN: &str = "33333333-3333-3333-3333-333333333333";
 const RULE: &str = "dcr-0123456789abcdef0123456789abcdef";
-const PLACE: &str = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Insights/dataCollectionRules/axon-log";
+const PLACE: &str =
+    "/subscriptions/s/resourceGroups/g/providers/Microsoft.Insights/dataCollectionRules/axon-log";
 const SECRET: &str = "a-secret-that-nobody-may-see";
 
 struct Story {
@@ -53,7 +54,8 @@ impl Story {
         let file = place.file("cloud.json").display().to_string();
         let pool = Pool::start_with(&place, 0, &["--rest-listen", "127.0.0.1:0", "--cloud", &file]).await?;
         let base = pool.rest()?;
-        let app = json!({"appId": CLIENT, "displayName": "axon", "objectId": OWN, "secrets": [{"value": SECRET}]});
+        let app =
+            json!({"appId": CLIENT, "displayName": "axon", "objectId": OWN, "secrets": [{"value": SECRET}]});
         lever(&pool, "POST", "/directory", Some(json!({"apps": [app]}))).await?;
         place.furnish(MAP, pool.port()?)?;
         place.write("pool.token", &entra_token(ENTRA_ADMIN))?;
@@ -166,7 +168,8 @@ async fn every_record_arrives_as_a_row_of_the_table_that_is_deployed() -> anyhow
 async fn provisioning_waits_for_nobody_and_a_killed_server_goes_on_where_it_was() -> anyhow::Result<()> {
     let mut story = Story::begin(false).await?;
     story.arrived(SOON).await?;
-    let hasty = json!({"status": {"status": 429, "code": "TooManyRequests", "headers": [["Retry-After", "600"]]}});
+    let hasty =
+        json!({"status": {"status": 429, "code": "TooManyRequests", "headers": [["Retry-After", "600"]]}});
     story.fault(hasty, 100).await?;
     let id = story.push("kim@acme.com").await?;
     let trouble = until("status tells of it", SOON, async || {
@@ -227,7 +230,10 @@ async fn slow_lost_and_endless_answers_lose_nothing() -> anyhow::Result<()> {
     ensure!(came.len() > once.len(), "what was perhaps taken was sent again: {came:?}");
     let rows = story.rows(None).await?;
     let of_change = rows.iter().filter(|row| row["Kind"] == "directory-change");
-    ensure!(of_change.clone().any(|row| row["Clear"].to_string().contains("ben@acme.com")), "names are asked for");
+    ensure!(
+        of_change.clone().any(|row| row["Clear"].to_string().contains("ben@acme.com")),
+        "names are asked for"
+    );
     for row in rows.iter().filter(|row| row["Position"].is_u64()) {
         let same = rows.iter().filter(|other| other["RecordId"] == row["RecordId"]);
         ensure!(same.clone().all(|other| other == row), "what came twice is the same: {row}");

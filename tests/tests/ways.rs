@@ -61,9 +61,7 @@ fn cloud() -> Value {
         row(STORAGE, READER, PIPELINES),
         row("/subscriptions/s/resourceGroups/other", OWNER, LAKE),
     ];
-    let synapse = |id: &str, role: &str, who: &str, scope: &str| {
-        json!({"id": id, "roleDefinitionId": role, "principalId": who, "scope": scope})
-    };
+    let synapse = |id: &str, role: &str, who: &str, scope: &str| json!({"id": id, "roleDefinitionId": role, "principalId": who, "scope": scope});
     let credential = "workspaces/acme/credentials/WorkspaceSystemIdentity";
     json!({
         "tenantId": TENANT, "subscriptions": ["s"], "assignments": assignments,
@@ -147,16 +145,24 @@ async fn each_way_is_told_with_who_by_what_and_the_remedy() -> anyhow::Result<()
     }
     let identity = format!("resource workspace-identity the workspace's own identity ({IDENTITY})");
     ensure!(told.contains(&identity), "{report:#}");
-    ensure!(!report.to_string().contains("\"axon\"") && !report.to_string().contains(OWN), "Axon is no way: {report:#}");
+    ensure!(
+        !report.to_string().contains("\"axon\"") && !report.to_string().contains(OWN),
+        "Axon is no way: {report:#}"
+    );
     let ways = report["ways"].as_array().context("ways")?;
-    let whole = |way: &Value| ["by", "opens", "remedy"].iter().all(|key| way[*key].as_str().is_some_and(|t| !t.is_empty()));
+    let whole = |way: &Value| {
+        ["by", "opens", "remedy"].iter().all(|key| way[*key].as_str().is_some_and(|t| !t.is_empty()))
+    };
     ensure!(ways.iter().all(whole), "{report:#}");
     let owner = ways.iter().find(|way| way["kind"] == "azure-role-giver").context("an owner")?;
     ensure!(owner["by"] == "Owner at /subscriptions/s", "{owner}");
 
     let text = place.axon(&["report", "ways"]).await?.exits(0)?.out;
     ensure!(text.contains("ways around Axon, which it cannot close"), "{text}");
-    ensure!(text.contains("what helps: ") && text.contains("SG-Ops") && text.contains("(resource)"), "{text}");
+    ensure!(
+        text.contains("what helps: ") && text.contains("SG-Ops") && text.contains("(resource)"),
+        "{text}"
+    );
 
     let one = place.axon(&["report", "ways", "--target", "files", "--json"]).await?.exits(0)?.json()?;
     ensure!(told_of(&one) == 4, "{one:#}");

@@ -56,15 +56,29 @@ impl WayKind {
     /// What the way opens.
     pub fn opens(self) -> &'static str {
         match self {
-            Self::EntraAdministrator => "enters every pool of the workspace as dbo: reads and changes all, whatever Axon grants",
-            Self::SqlAdministrator => "enters every pool as dbo by a password, without Entra and without a second factor",
-            Self::DatabaseOwner => "reads, changes and grants everything in the database; DENY and masks do not hold",
+            Self::EntraAdministrator => {
+                "enters every pool of the workspace as dbo: reads and changes all, whatever Axon grants"
+            }
+            Self::SqlAdministrator => {
+                "enters every pool as dbo by a password, without Entra and without a second factor"
+            }
+            Self::DatabaseOwner => {
+                "reads, changes and grants everything in the database; DENY and masks do not hold"
+            }
             Self::DatabaseControl => "can give itself everything in the database",
-            Self::SynapseAdministrator => "administers the serverless pool, gives roles of the workspace, and runs code as the workspace",
-            Self::WorkspaceIdentity => "acts in the pools as the workspace: who may run a pipeline or notebook has its rights",
-            Self::AzureContributor => "can name another Entra administrator, or set the SQL administrator's password",
+            Self::SynapseAdministrator => {
+                "administers the serverless pool, gives roles of the workspace, and runs code as the workspace"
+            }
+            Self::WorkspaceIdentity => {
+                "acts in the pools as the workspace: who may run a pipeline or notebook has its rights"
+            }
+            Self::AzureContributor => {
+                "can name another Entra administrator, or set the SQL administrator's password"
+            }
             Self::AzureRoleGiver => "can give itself any role of Azure at the scope, Owner among them",
-            Self::StorageReader => "reads the files themselves: no view, mask or row rule of a pool applies to them",
+            Self::StorageReader => {
+                "reads the files themselves: no view, mask or row rule of a pool applies to them"
+            }
         }
     }
 

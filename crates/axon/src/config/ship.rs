@@ -128,7 +128,10 @@ fn reference(text: &str, key: &'static str) -> Result<SecretRef, Bad> {
         Some(("env", name)) if !name.is_empty() => Ok(SecretRef::Env(name.to_owned())),
         Some(("file", path)) if !path.is_empty() => Ok(SecretRef::File(path.to_owned())),
         // What was written is a secret, perhaps: it is not repeated.
-        _ => Err((key, "must be a reference, ${env:NAME} or ${file:PATH}: a secret is never written here".into())),
+        _ => Err((
+            key,
+            "must be a reference, ${env:NAME} or ${file:PATH}: a secret is never written here".into(),
+        )),
     }
 }
 
@@ -220,7 +223,10 @@ mod tests {
         let ids = "tenant_id: t, client_id: c";
         for (auth, expected) in [
             ("managed-identity".to_owned(), Auth::ManagedIdentity { client_id: None }),
-            ("{managed-identity: {client_id: c}}".into(), Auth::ManagedIdentity { client_id: Some("c".into()) }),
+            (
+                "{managed-identity: {client_id: c}}".into(),
+                Auth::ManagedIdentity { client_id: Some("c".into()) },
+            ),
             (
                 format!("{{workload-identity: {{{ids}, token_file: t.jwt}}}}"),
                 Auth::WorkloadIdentity {
@@ -246,7 +252,10 @@ mod tests {
                 },
             ),
             ("{token-file: token}".into(), Auth::TokenFile("/etc/axon/token".into())),
-            ("{token-command: [az, account]}".into(), Auth::TokenCommand(vec!["az".into(), "account".into()])),
+            (
+                "{token-command: [az, account]}".into(),
+                Auth::TokenCommand(vec!["az".into(), "account".into()]),
+            ),
         ] {
             let mut ship = ship(&format!(", auth: {auth}")).unwrap();
             ship.anchor(Path::new("/etc/axon"));
@@ -261,10 +270,9 @@ mod tests {
         assert!(key.ends_with("secret") && why.contains("${env:NAME}") && !why.contains("hunter2"), "{why}");
         let said = ship(", auth: kerberos").unwrap_err();
         assert!(said.contains("managed-identity"), "{said}");
-        for (from, to, word) in [
-            (RULE, "my-rule", "dcr-"),
-            ("https://x.ingest.monitor.azure.com", "http://x.example", "https"),
-        ] {
+        for (from, to, word) in
+            [(RULE, "my-rule", "dcr-"), ("https://x.ingest.monitor.azure.com", "http://x.example", "https")]
+        {
             let mut ship = ship("").unwrap();
             ship.endpoint = ship.endpoint.replace(from, to);
             ship.rule_id = ship.rule_id.replace(from, to);

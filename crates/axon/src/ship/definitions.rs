@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use axon_audit::payload::{HoldChange, HoldClear, HoldVerb, StepClear, StepRef, StepWithheld};
-use axon_audit::payload::{DirectoryChange, WriteVerb};
 use axon_audit::Payload;
+use axon_audit::payload::{DirectoryChange, WriteVerb};
+use axon_audit::payload::{HoldChange, HoldClear, HoldVerb, StepClear, StepRef, StepWithheld};
 use axon_controller::Summary;
 use axon_model::{Delta, HoldId, IdSource, PlanId, SourceHealth, UserId};
 use serde_json::{Value, json};
@@ -54,7 +54,8 @@ fn table_and_stream_have_exactly_the_columns_that_are_sent() {
         let all = log["resources"].as_array().unwrap();
         all.iter().find(|r| text(&r["type"]).ends_with(kind)).unwrap_or_else(|| panic!("{kind}"))
     };
-    let expected: Vec<_> = COLUMNS.iter().map(|(name, kind)| ((*name).to_owned(), (*kind).to_owned())).collect();
+    let expected: Vec<_> =
+        COLUMNS.iter().map(|(name, kind)| ((*name).to_owned(), (*kind).to_owned())).collect();
     let table = &resource("workspaces/tables")["properties"]["schema"];
     assert_eq!(columns(&table["columns"]), expected);
     let rule = &resource("dataCollectionRules")["properties"];
@@ -139,7 +140,11 @@ fn words(query: &str) -> Vec<(char, String, String)> {
             (None, true) => begin = Some(at),
             (Some(from), false) => {
                 let before = bare[..from].chars().next_back().unwrap_or(' ');
-                found.push((before, bare[from..at].to_owned(), bare[at..].trim_start().chars().take(2).collect()));
+                found.push((
+                    before,
+                    bare[from..at].to_owned(),
+                    bare[at..].trim_start().chars().take(2).collect(),
+                ));
                 begin = None;
             }
             _ => {}

@@ -133,7 +133,11 @@ mod tests {
         assert!(told.is_new(&row("refused", soon), soon));
         let later = now + Duration::minutes(5);
         assert!(told.is_new(&row("healthy", later), later));
-        assert_eq!(row("healthy", now)[0].record_id, row("healthy", soon)[0].record_id, "two replicas say one thing");
+        assert_eq!(
+            row("healthy", now)[0].record_id,
+            row("healthy", soon)[0].record_id,
+            "two replicas say one thing"
+        );
         assert_ne!(row("healthy", now)[0].record_id, row("healthy", later)[0].record_id);
         assert_eq!(row("healthy", now)[0].record_id, "source-health/entra/healthy/2026-11-22T10:00:00Z");
     }

@@ -36,7 +36,13 @@ pub(super) struct Refusals {
 
 impl Refusals {
     /// The row of what grew since the last one was taken; none where nothing did.
-    pub(super) fn row(&mut self, metrics: &str, holder: &str, log: &str, now: OffsetDateTime) -> Option<&Row> {
+    pub(super) fn row(
+        &mut self,
+        metrics: &str,
+        holder: &str,
+        log: &str,
+        now: OffsetDateTime,
+    ) -> Option<&Row> {
         if self.pending.is_none() {
             let counts = counts(metrics);
             let facts = grown(&self.sent, &counts)?;
@@ -113,7 +119,10 @@ mod tests {
         let mut refusals = Refusals::default();
         assert!(refusals.row("", "a", "l", NOW).is_none());
         let first = refusals.row(&text(3), "a", "l", NOW).unwrap().clone();
-        assert_eq!(first.facts, json!({ "total": 4, "counts": { "requests": { "unknown": 3 }, "floods": { "all": 1 } } }));
+        assert_eq!(
+            first.facts,
+            json!({ "total": 4, "counts": { "requests": { "unknown": 3 }, "floods": { "all": 1 } } })
+        );
         assert_eq!(refusals.row(&text(5), "a", "l", NOW).unwrap(), &first);
         refusals.taken();
         let second = refusals.row(&text(5), "a", "l", NOW).unwrap().clone();

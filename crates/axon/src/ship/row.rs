@@ -123,8 +123,9 @@ impl Row {
             Actor::Operator { name } => ("operator", Some(short(name)), None),
             Actor::Axon => ("axon", None, None),
         };
-        let result = word(&["result", "code"])
-            .or_else(|| word(&["in_force"]).map(|so| if so == "true" { "in-force" } else { "not-in-force" }.to_owned()));
+        let result = word(&["result", "code"]).or_else(|| {
+            word(&["in_force"]).map(|so| if so == "true" { "in-force" } else { "not-in-force" }.to_owned())
+        });
         let clear = entry.clear.as_ref().filter(|_| names).map_or(Value::Null, |clear| clear.body.clone());
         let ((facts, facts_cut), (clear, clear_cut)) = (within(record.facts.clone()), within(clear));
         Self {
@@ -208,7 +209,10 @@ mod tests {
         let plan = PlanId::from_uuid(IdSource::counting().uuid(NOW));
         let step = StepRef { target: "warehouse".into(), plan, index: 1, action: "deny connect".into() };
         let clear = StepClear { text: text.into(), ..StepClear::default() };
-        entry(Actor::Axon, StepOutcome { step, result: StepResult::Done, number: None, micros: Some(7), clear })
+        entry(
+            Actor::Axon,
+            StepOutcome { step, result: StepResult::Done, number: None, micros: Some(7), clear },
+        )
     }
 
     #[test]

@@ -67,9 +67,12 @@ impl Standing {
         };
         let Self { shipped, head, .. } = self;
         let place = shipped.position;
-        let mut out = vec![format!("log at {SINK}: up to record {place} of {head}; {waits}; last taken {taken}")];
+        let mut out =
+            vec![format!("log at {SINK}: up to record {place} of {head}; {waits}; last taken {taken}")];
         let trouble = shipped.trouble.iter();
-        out.extend(trouble.map(|(what, since)| format!("    trouble since {}: {what}", instant::text(*since))));
+        out.extend(
+            trouble.map(|(what, since)| format!("    trouble since {}: {what}", instant::text(*since))),
+        );
         out
     }
 }
@@ -100,6 +103,9 @@ mod tests {
         let json = stuck.as_json(now);
         assert_eq!((json["lag_records"].as_u64(), json["lag_seconds"].as_i64()), (Some(4), Some(1800)));
         let new = Standing { shipped: Shipped::default(), head: RecordSeq(0), oldest: None };
-        assert_eq!(new.lines(now), ["log at azure-monitor: up to record 0 of 0; nothing waits; last taken never"]);
+        assert_eq!(
+            new.lines(now),
+            ["log at azure-monitor: up to record 0 of 0; nothing waits; last taken never"]
+        );
     }
 }

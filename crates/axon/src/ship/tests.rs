@@ -64,7 +64,15 @@ impl Story {
             Cloud::new(Pool::new(PoolConfig::new("sa", "secret")), serde_json::from_value(state).unwrap());
         let neighbours = Neighbours::start("127.0.0.1:0".parse().unwrap(), cloud.clone()).await.unwrap();
         let clock = Arc::new(ManualClock::at(SystemClock.now()));
-        Self { store, cloud, neighbours, clock, appended: Mutex::default(), counted: Arc::default(), _folder: folder }
+        Self {
+            store,
+            cloud,
+            neighbours,
+            clock,
+            appended: Mutex::default(),
+            counted: Arc::default(),
+            _folder: folder,
+        }
     }
 
     fn shipper(&self, holder: &str, names: bool) -> Shipper {
@@ -158,7 +166,10 @@ async fn every_record_arrives_once_in_order_and_what_is_there_is_not_sent_again(
     let row = &story.cloud.state().logs[3].record;
     assert_eq!(row["RecordId"], entry.record.id.to_string());
     assert_eq!(row["Hash"], entry.record.hash.to_string());
-    assert_eq!((&row["Action"], &row["Actor"], &row["Clear"]), (&json!("act 4"), &json!("ana"), &Value::Null));
+    assert_eq!(
+        (&row["Action"], &row["Actor"], &row["Clear"]),
+        (&json!("act 4"), &json!("ana"), &Value::Null)
+    );
     let first = &story.store.records(RecordSeq(1), 1).await.unwrap()[0];
     assert!(first.record.hash.to_string().starts_with(row["Log"].as_str().unwrap()));
 }
@@ -172,7 +183,11 @@ async fn no_fault_loses_a_record_and_none_is_passed_over() {
         (status(404, "NotFound"), "rule_id", false),
         (status(400, "InvalidPayload"), "deploy/azure", false),
         (status(401, "InvalidToken"), "token", false),
-        (json!({ "body": { "status": 200, "body": { "error": { "code": "Throttled", "message": "x" } } } }), "Throttled", false),
+        (
+            json!({ "body": { "status": 200, "body": { "error": { "code": "Throttled", "message": "x" } } } }),
+            "Throttled",
+            false,
+        ),
         (json!({ "body": { "status": 200, "body": "Welcome to this hotel" } }), "204", false),
         (json!({ "drop": false }), "did not finish", false),
         (json!({ "drop": true }), "did not finish", true),
@@ -209,13 +224,16 @@ async fn a_429_for_ten_minutes_is_obeyed_and_then_all_arrives() {
     let story = Story::begin().await;
     let mut shipper = story.shipper("a", false);
     story.write(3, "x").await;
-    let hasty =
-        json!({ "status": { "status": 429, "code": "TooManyRequests", "headers": [["Retry-After", "600"]] } });
+    let hasty = json!({ "status": { "status": 429, "code": "TooManyRequests", "headers": [["Retry-After", "600"]] } });
     story.arm(&hasty, 1);
     assert_eq!(until_rest(&mut shipper).await, Next::After(Wait::from_mins(10)));
     story.clock.advance(time::Duration::minutes(9));
     story.write(1, "x").await;
-    assert_eq!(until_rest(&mut shipper).await, Next::After(Wait::from_mins(1)), "what is new changes nothing");
+    assert_eq!(
+        until_rest(&mut shipper).await,
+        Next::After(Wait::from_mins(1)),
+        "what is new changes nothing"
+    );
     assert_eq!(story.calls(), 1, "it is left alone");
     story.clock.advance(time::Duration::minutes(1));
     assert_eq!(until_rest(&mut shipper).await, Next::News);
@@ -278,8 +296,12 @@ async fn how_a_target_stands_is_said_now_and_then_and_when_it_changes() {
     story.write(1, "x").await;
     let summary = |state| {
         let trouble = Some("cannot reach kim@acme.com".to_owned());
-        serde_json::to_value(axon_controller::Summary { state, trouble, ..axon_controller::Summary::starting() })
-            .unwrap()
+        serde_json::to_value(axon_controller::Summary {
+            state,
+            trouble,
+            ..axon_controller::Summary::starting()
+        })
+        .unwrap()
     };
     let said = |story: &Story| -> Vec<String> {
         let health = story.of_kind("target-health");

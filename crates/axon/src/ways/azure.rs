@@ -9,7 +9,8 @@ pub fn of_azure(target: &str, around: &Around) -> Vec<Way> {
     let held = around.holders.iter().flat_map(|holder| {
         let by = by(holder);
         holder.powers.iter().map(move |power| {
-            let by = if *power == Power::ReadKeys { format!("{by}, by the account's keys") } else { by.clone() };
+            let by =
+                if *power == Power::ReadKeys { format!("{by}, by the account's keys") } else { by.clone() };
             Way::new(target, kind(*power), holder.who.clone(), by)
         })
     });
@@ -69,7 +70,8 @@ mod tests {
             identity_controls_sql: Some(true),
             ..SqlSide::default()
         };
-        let ways = of_azure("w", &Around { holders: vec![holder], workspace: Some(side), unseen: Vec::new() });
+        let ways =
+            of_azure("w", &Around { holders: vec![holder], workspace: Some(side), unseen: Vec::new() });
         let told: Vec<String> =
             ways.iter().map(|w| format!("{} {}: {}", w.kind.as_str(), w.who, w.by)).collect();
         assert_eq!(

@@ -15,7 +15,8 @@ pub fn of_workspace(target: &str, seen: &Inspection) -> Vec<Way> {
     }
     for membership in &seen.graph.members {
         let role = membership.role.folded();
-        let administers = ["synapse administrator", "workspace admin", "synapse sql administrator", "sql admin"];
+        let administers =
+            ["synapse administrator", "workspace admin", "synapse sql administrator", "sql admin"];
         // On an item of the workspace it administers nothing of SQL.
         let kind = if administers.contains(&role) {
             WayKind::SynapseAdministrator

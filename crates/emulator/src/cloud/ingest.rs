@@ -61,7 +61,9 @@ pub(super) fn answer(desk: &mut Desk<'_>) -> Reply {
     let columns = own.columns.clone();
     match records(desk) {
         Ok(mut rows) => {
-            rows.iter_mut().for_each(|row| declared(row, &columns));
+            for row in &mut rows {
+                declared(row, &columns);
+            }
             let stream = stream.to_owned();
             desk.state.logs.extend(rows.into_iter().map(|record| LogRow { stream: stream.clone(), record }));
             let over = desk.state.logs.len().saturating_sub(MOST_ROWS);
