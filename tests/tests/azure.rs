@@ -4,5 +4,7 @@
 mod faults;
 #[path = "azure/parity.rs"]
 mod parity;
+#[path = "azure/roles.rs"]
+mod roles;
 #[path = "azure/stage.rs"]
 mod stage;

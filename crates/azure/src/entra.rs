@@ -73,7 +73,9 @@ pub(crate) fn gone(deleted: Option<&Deleted>) -> String {
     match deleted {
         Some(Deleted { at, .. }) => {
             let at = at.as_ref().map_or_else(String::new, |at| format!(" at {}", shown(at)));
-            format!("which was deleted{at}: it can be restored for 30 days, and a new one of that name is another one")
+            format!(
+                "which was deleted{at}: it can be restored for 30 days, and a new one of that name is another one"
+            )
         }
         None => "which the directory does not have: deleted for good, or of another tenant".to_owned(),
     }

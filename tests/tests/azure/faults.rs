@@ -1,6 +1,7 @@
 //! Every trouble of the list against the product, over HTTP: one test each. `docs/AZURE.md` has them as a table.
 
 use anyhow::ensure;
+use axon_model::{Clock as _, SystemClock};
 use axon_tests::{SOON, until};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -78,7 +79,7 @@ async fn clocks_that_are_apart_are_said_to_be() -> anyhow::Result<()> {
     );
     let credential = json!({"name": "ci", "issuer": "https://ci.example", "subject": "job-1",
         "audiences": ["api://AzureADTokenExchange"]});
-    let now = time::OffsetDateTime::now_utc().unix_timestamp();
+    let now = SystemClock.now().unix_timestamp();
     let script = Script {
         auth: Some(auth),
         app: json!({"registrationId": "66666666-6666-6666-6666-666666666666", "federated": [credential]}),

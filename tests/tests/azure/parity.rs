@@ -1,6 +1,8 @@
 //! Parity over HTTP: what Graph holds beside what was pushed.
 
 use anyhow::{Context, ensure};
+use axon_identity_token::testing::{FakeIssuer, SigningKey};
+use axon_model::{Clock as _, SystemClock};
 use axon_tests::{SOON, until};
 use serde_json::{Value, json};
 
@@ -187,5 +189,53 @@ async fn a_job_whose_subject_no_credential_has_is_named() -> anyhow::Result<()> 
         said.out.contains(&format!("`client_id` of other is {OBJECT}, which is its object id")),
         "{said:?}"
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_a_job_really_presents_is_compared_when_it_exchanges_its_token() -> anyhow::Result<()> {
+    const LOADER: &str = "cccccccc-0000-0000-0000-000000000001";
+    let (issuer, key) = (FakeIssuer::start().await, SigningKey::rsa("k1"));
+    let name = format!("{}/ci", issuer.base());
+    issuer.issue("/ci", &name, &[&key]);
+    // The map asks for the project alone: which subject a job has is known when it comes.
+    let service = format!(
+        "services:\n  loader: {{ principal: loader, token: {{ issuer: \"{name}\", audience: axon, claims: {{ repository: acme/w }} }} }}\nmappings:\n"
+    );
+    let operators = format!("operators: {{ exchange: [{{ issuer: \"{name}\", audience: axon }}] }}\n");
+    let stage =
+        Script::default().config(BY_HAND).config(&operators).map("mappings:\n", &service).play().await?;
+    let credential = json!({"name": "main", "issuer": name, "subject": "repo:acme/w:ref:refs/heads/main",
+        "audiences": ["api://AzureADTokenExchange"]});
+    let app = json!({"apps": [{"displayName": "loader", "appId": LOADER, "objectId": "cccccccc-0000-0000-0000-000000000002",
+        "registrationId": "cccccccc-0000-0000-0000-000000000003", "federated": [credential]}]});
+    lever(&stage.pool, "POST", "/directory", Some(app)).await?;
+    stage.place.axon(&["parity"]).await?.exits(0)?;
+    let now = SystemClock.now().unix_timestamp();
+    let token = key
+        .sign(&json!({"iss": name, "aud": "axon", "sub": "repo:acme/w:ref:refs/heads/next", "iat": now,
+        "exp": now + 3600, "repository": "acme/w"}));
+    let form = format!(
+        "grant_type=urn:ietf:params:oauth:grant-type:token-exchange&subject_token_type=urn:ietf:params:oauth:token-type:jwt&subject_token={token}"
+    );
+    let address = format!("{}/api/v1/token", stage.serve.address());
+    let request = reqwest::Client::new().post(address).body(form);
+    let answer = request.header("content-type", "application/x-www-form-urlencoded").send().await?;
+    ensure!(
+        answer.status() == 200,
+        "{}: a mismatch in Entra is no reason to refuse it here",
+        answer.status()
+    );
+    until("it was compared", SOON, async || {
+        let (_, metrics) = stage.serve.page("/metrics").await?;
+        Ok(metrics.contains("axon_federation_compared_total{outcome=\"differs\"} 1").then_some(()))
+    })
+    .await?;
+    let said = stage.place.axon(&["parity"]).await?.exits(3)?;
+    ensure!(
+        said.out.contains("subject repo:acme/w:ref:refs/heads/next") && said.out.contains("AADSTS700213"),
+        "{said:?}"
+    );
+    ensure!(said.out.contains("the nearest is main"), "{said:?}");
     Ok(())
 }

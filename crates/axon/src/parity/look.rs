@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use axon_azure::parity::{Difference, Index, Slow, Subject, Unread, Upstream};
+use axon_azure::parity::{Difference, DifferenceKind, Index, Slow, Subject, Unread, Upstream};
 use axon_model::{Directory, GroupEntry, GroupId, SourceId, UserEntry, UserId};
 use time::OffsetDateTime;
 
@@ -11,6 +11,9 @@ use super::kept::Looked;
 
 /// The most subjects that are read again before others, since they differed.
 const AGAIN: usize = 200;
+
+/// So many who are not there, and the greater part of all, are nobody's leaving.
+const MANY_GONE: usize = 10;
 
 /// How much a look is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,7 +122,20 @@ pub async fn look(
             wrapped
         };
     }
-    let Reading { read, found, notes, slow, .. } = reading;
+    let Reading { read, mut found, notes, slow, .. } = reading;
+    let gone = |difference: &Difference| {
+        matches!(difference.kind, DifferenceKind::GroupGone | DifferenceKind::PersonGone)
+    };
+    let missing = found.iter().filter(|difference| gone(difference)).count();
+    if missing >= MANY_GONE && missing * 2 > read.len() {
+        // The wrong tenant, or names of another kind: absence there is no leaving.
+        found.retain(|difference| !gone(difference));
+        kept.trouble = Some(format!(
+            "{missing} of {} that were looked for are not there: is it the right tenant, and are these the names of its people? \
+             Nothing is concluded from it",
+            read.len()
+        ));
+    }
     let of_groups = read.iter().filter(|subject| matches!(subject, Subject::Group(_))).count();
     kept.looked = Looked { groups: of_groups, people: read.len() - of_groups, requests: slow.asked() };
     kept.note(notes);

@@ -18,9 +18,11 @@ use crate::wiring::Parts;
 
 /// How often it is looked whether a look is due or a person released something.
 const PAUSE: Duration = Duration::from_secs(2);
-/// Under which name the lease is kept, and how long it is taken for at a time. A look that takes longer prolongs it by the next.
+/// Under which name the lease is kept, and for how much longer than the longest look it is taken.
 const LEASE: &str = "#parity";
 const HELD: time::Duration = time::Duration::minutes(5);
+/// How long it is waited after a failure of the store or the configuration.
+const AFTER_FAILURE: Duration = Duration::from_secs(30);
 
 /// Looks until it is told to stop.
 pub async fn keep(
@@ -55,6 +57,10 @@ pub async fn keep(
                 error = format!("{error:#}"),
                 "identity providers were not compared with the directory"
             );
+            tokio::select! {
+                () = tokio::time::sleep(AFTER_FAILURE) => {}
+                _ = stopped.wait_for(|stopped| *stopped) => return,
+            }
         }
     }
 }
@@ -75,6 +81,12 @@ struct Schedule {
 }
 
 impl Schedule {
+    /// How long the longest look takes, and a little more.
+    fn held(&self) -> time::Duration {
+        let parity = &self.parts.config.parity;
+        HELD + time::Duration::minutes(i64::from(parity.requests / parity.requests_per_minute.max(1)))
+    }
+
     async fn turn(&mut self, map: &Arc<RoleMap>) -> anyhow::Result<()> {
         let now = self.parts.clock.now();
         let began = *self.began.get_or_insert(now);
@@ -90,7 +102,7 @@ impl Schedule {
         for (source, upstream) in upstreams {
             let mut kept = Kept::load(self.parts.store.as_ref(), source).await?;
             let due = now - kept.at.unwrap_or(began) >= self.every;
-            let (holds, about) = if moved {
+            let (holds, about) = if moved || due {
                 waiting::released(self.parts.store.as_ref(), source, &kept).await?
             } else {
                 Default::default()
@@ -98,7 +110,7 @@ impl Schedule {
             if !due && holds.is_empty() {
                 continue;
             }
-            let lease = self.parts.store.try_lease(LEASE, &self.holder, HELD, now).await?;
+            let lease = self.parts.store.try_lease(LEASE, &self.holder, self.held(), now).await?;
             if lease.is_none() {
                 return Ok(());
             }
@@ -143,7 +155,7 @@ impl Schedule {
                 tracing::debug!(source = %source, trouble, "why");
             }
         }
-        if let Some(lease) = self.parts.store.try_lease(LEASE, &self.holder, HELD, now).await? {
+        if let Some(lease) = self.parts.store.try_lease(LEASE, &self.holder, self.held(), now).await? {
             self.parts.store.release_lease(&lease).await?;
         }
         self.seen = Some(head);

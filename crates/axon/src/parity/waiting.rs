@@ -140,7 +140,9 @@ pub(super) async fn settle(
             store.end_hold(hold.id, HoldEnd::Lapse, words, act.clone()).await?;
         }
     }
-    let known: BTreeSet<&str> = holds.iter().map(|hold| hold.held.key.as_str()).collect();
+    // One that was released and not carried out yet still stands for its removals.
+    let released = held(store, source, &[HoldState::Released]).await?;
+    let known: BTreeSet<&str> = holds.iter().chain(&released).map(|hold| hold.held.key.as_str()).collect();
     let fresh: Vec<NewHold> =
         wanted.into_values().filter(|hold| !known.contains(hold.key.as_str())).collect();
     if fresh.is_empty() {

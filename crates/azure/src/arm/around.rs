@@ -49,7 +49,9 @@ impl Power {
             ),
             Self::GiveRoles => (&["Microsoft.Authorization/roleAssignments/write"], false),
             Self::ReadKeys => (&["Microsoft.Storage/storageAccounts/listKeys/action"], false),
-            Self::ReadFiles => (&["Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read"], true),
+            Self::ReadFiles => {
+                (&["Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read"], true)
+            }
         }
     }
 
@@ -271,7 +273,8 @@ async fn sql_side(service: &Service, path: &str) -> (SqlSide, Vec<String>) {
             side.identity_controls_sql = state.map(|state| state.eq_ignore_ascii_case("enabled"));
         }
         Err(fault) => {
-            unseen_too.push(format!("whether the workspace's identity has SQL control is not known: {fault}"));
+            unseen_too
+                .push(format!("whether the workspace's identity has SQL control is not known: {fault}"));
         }
     }
     if side.serverless_administrator == side.entra_administrator {

@@ -276,7 +276,8 @@ async fn a_role_that_left_the_map_is_emptied_and_taken_away() {
     let (plan, _) = planned(&azure_rbac("factory", other).unwrap(), &nothing, &[]).await;
     assert!(plan.steps.is_empty(), "{plan}");
 
-    let without = azure_rbac("factory", ArmParts { custom: BTreeMap::new(), ..parts(&fake, clock(NOW)) }).unwrap();
+    let without =
+        azure_rbac("factory", ArmParts { custom: BTreeMap::new(), ..parts(&fake, clock(NOW)) }).unwrap();
     let (plan, unseen) = planned(&without, &nothing, &[]).await;
     insta::assert_snapshot!("retired", format!("{plan}{}", unseen.join("\n")));
     fake.server.forget();

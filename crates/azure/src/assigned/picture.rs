@@ -67,7 +67,9 @@ impl Picture {
             if seen.roster.roles.contains(&name) {
                 continue;
             }
-            self.notes.add(format!("role {name} was the role map's own and is not any more: it is taken away after a release"));
+            self.notes.add(format!(
+                "role {name} was the role map's own and is not any more: it is taken away after a release"
+            ));
             self.graph.roles.insert(name, Role { fixed: false, owner: None });
             self.roles.insert(name, at.clone());
             wanted.entry(at).or_default().push(name);

@@ -48,7 +48,11 @@ fn answers(request: &Request) -> Reply {
             Reply::ok(&format!(r#"{{"value":[{}]}}"#, group(TWIN, true)))
         }
         ("GET", "/v1.0/groups" | "/v1.0/users", _) => Reply::ok(r#"{"value":[]}"#),
-        ("GET", "/v1.0/directory/deletedItems/microsoft.graph.user", "endsWith(userPrincipalName,'gone@acme.com')") => {
+        (
+            "GET",
+            "/v1.0/directory/deletedItems/microsoft.graph.user",
+            "endsWith(userPrincipalName,'gone@acme.com')",
+        ) => {
             let own = KIM.replace('-', "");
             Reply::ok(&format!(
                 r#"{{"value":[{{"id":"{KIM}","userPrincipalName":"{own}gone@acme.com","deletedDateTime":"2026-11-20T08:00:00Z"}},
@@ -64,9 +68,11 @@ fn answers(request: &Request) -> Reply {
         ("GET", path, _) if path == format!("/v1.0/servicePrincipals(appId='{ACTIVE}')") => {
             Reply::ok(&format!(r#"{{"id":"{RUNNER}","appId":"{ACTIVE}","displayName":"runner"}}"#))
         }
-        ("POST", "/v1.0/directoryObjects/getByIds", _) if request.body.contains(RUNNER) => Reply::ok(&format!(
-            r##"{{"value":[{{"@odata.type":"#microsoft.graph.servicePrincipal","id":"{RUNNER}","appId":"{ACTIVE}","displayName":"runner"}}]}}"##
-        )),
+        ("POST", "/v1.0/directoryObjects/getByIds", _) if request.body.contains(RUNNER) => {
+            Reply::ok(&format!(
+                r##"{{"value":[{{"@odata.type":"#microsoft.graph.servicePrincipal","id":"{RUNNER}","appId":"{ACTIVE}","displayName":"runner"}}]}}"##
+            ))
+        }
         ("GET", path, _) if path == format!("/v1.0/servicePrincipals(appId='{CLIENT}')") => {
             Reply::ok(&format!(
                 r#"{{"id":"{LOADER}","appId":"{CLIENT}","displayName":"loader","accountEnabled":false}}"#

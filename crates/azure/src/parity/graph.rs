@@ -18,7 +18,7 @@ use crate::wire::{Call, encoded};
 const MOST_IN: usize = 15;
 /// The most members that are read of one group.
 const MOST_MEMBERS: usize = 500_000;
-const PERSON: &str = "id,userPrincipalName,mail,displayName,accountEnabled,userType";
+const PERSON: &str = "id,userPrincipalName,mail,displayName,accountEnabled";
 
 /// Microsoft Graph as an identity provider that is compared.
 pub struct GraphRoll {
@@ -42,7 +42,6 @@ struct Raw {
     mail: Option<String>,
     display_name: Option<String>,
     account_enabled: Option<bool>,
-    user_type: Option<String>,
     deleted_date_time: Option<String>,
 }
 
@@ -53,10 +52,10 @@ impl From<ServiceFault> for Unread {
 }
 
 impl Raw {
-    /// A person with every name that may have been pushed: of a guest also the address at home.
+    /// A person with every name that may have been pushed. That people may change their own mail gives them nothing: who is found
+    /// by it is only not taken for gone.
     fn person(self) -> PersonThere {
-        let guest = self.user_type.is_some_and(|kind| kind.eq_ignore_ascii_case("guest"));
-        let names = self.user_principal_name.into_iter().chain(self.mail.filter(|_| guest)).collect();
+        let names = self.user_principal_name.into_iter().chain(self.mail).collect();
         PersonThere { id: self.id.to_string(), names, enabled: self.account_enabled.unwrap_or(true) }
     }
 
@@ -195,7 +194,11 @@ impl Upstream for GraphRoll {
                 .filter(|(_, id)| found(id).is_none())
                 .map(|(key, _)| key.name.clone())
                 .collect();
-            let by_name = self.with("userPrincipalName", &rest, slow, |person| person.names.clone()).await?;
+            let mut by_name =
+                self.with("userPrincipalName", &rest, slow, |person| person.names.clone()).await?;
+            let rest: Vec<String> =
+                rest.into_iter().filter(|name| !by_name.contains_key(&fold(name))).collect();
+            by_name.extend(self.with("mail", &rest, slow, |person| person.names.clone()).await?);
             for (key, id) in chunk.iter().zip(&ids) {
                 seen.push(match (found(id).or_else(|| by_name.get(&fold(&key.name)).cloned()), id) {
                     (Some(person), _) => PersonSeen::There(person),

@@ -77,7 +77,11 @@ fn kind(request: &Request) -> String {
     });
     let marks = request.header("x-ms-continuation").map(|_| "continued".to_owned());
     let form = request.form("grant_type").map(|_| {
-        ["client_secret", "client_assertion"].into_iter().find(|key| request.form(key).is_some()).unwrap_or("plain").to_owned()
+        ["client_secret", "client_assertion"]
+            .into_iter()
+            .find(|key| request.form(key).is_some())
+            .unwrap_or("plain")
+            .to_owned()
     });
     let all = last[from..].iter().cloned().chain(asked).chain(marks).chain(form);
     let text = std::iter::once(request.method.clone()).chain(all).collect::<Vec<_>>().join("_");
@@ -102,7 +106,8 @@ async fn shown(server: &Server, identity: Identity, platform: Platform) {
 #[tokio::test]
 async fn golden_tokens() {
     let server =
-        Server::start(|_| Reply::ok(r#"{"token_type":"Bearer","expires_in":3599,"access_token":"abc"}"#)).await;
+        Server::start(|_| Reply::ok(r#"{"token_type":"Bearer","expires_in":3599,"access_token":"abc"}"#))
+            .await;
     let (tenant, client_id) = (TENANT.to_owned(), CLIENT.to_owned());
     shown(&server, Identity::Managed { client_id: None }, Platform::default()).await;
     let endpoint = server.base().at("/msi/token");
@@ -119,9 +124,7 @@ async fn golden_tokens() {
 }
 
 fn azure() -> State {
-    let row = |n: u32, principal: &str| {
-        json!({"id": id('e', n), "roleDefinitionId": id('f', 1), "principalId": principal, "scope": "workspaces/acme"})
-    };
+    let row = |n: u32, principal: &str| json!({"id": id('e', n), "roleDefinitionId": id('f', 1), "principalId": principal, "scope": "workspaces/acme"});
     let assigned = |n: u32, principal: &str| {
         json!({"name": id('e', n), "id": format!("{FACTORY}/providers/Microsoft.Authorization/roleAssignments/{}", id('e', n)),
             "properties": {"roleDefinitionId": format!("/x/{}", id('f', 2)), "principalId": principal, "principalType": "User",
@@ -156,7 +159,8 @@ async fn golden_workspace() {
     let target = workspace("workspace", parts).unwrap();
     let group = id('b', 1);
     let people: Vec<(String, String)> = vec![("SG-Data".into(), group), ("ana@acme.com".into(), id('a', 2))];
-    let people: Vec<(&str, Option<&str>)> = people.iter().map(|(who, pin)| (who.as_str(), Some(pin.as_str()))).collect();
+    let people: Vec<(&str, Option<&str>)> =
+        people.iter().map(|(who, pin)| (who.as_str(), Some(pin.as_str()))).collect();
     let wanted = desired(&people, &[("Synapse User", "SG-Data")]);
     let (plan, _) = planned(&target, &wanted, &[]).await;
     applied(&target, steps(&plan)).await;
@@ -202,8 +206,13 @@ async fn golden_azure() {
 #[tokio::test]
 async fn golden_graph() {
     let answers = |request: &Request| {
-        let person = format!(r#"{{"id":"{}","userPrincipalName":"kim@acme.com","displayName":"SG-Data"}}"#, id('a', 1));
-        let found = ["/members", "/groups", "/users", "/servicePrincipals"].iter().any(|end| request.path().ends_with(end));
+        let person = format!(
+            r#"{{"id":"{}","userPrincipalName":"kim@acme.com","displayName":"SG-Data"}}"#,
+            id('a', 1)
+        );
+        let found = ["/members", "/groups", "/users", "/servicePrincipals"]
+            .iter()
+            .any(|end| request.path().ends_with(end));
         let of_parity = request.target.contains("%20in%20") || request.path().ends_with("/members");
         match request.path() {
             path if path.contains("/groups/") && !path.ends_with("/members") => Reply::ok(&person),
@@ -224,20 +233,24 @@ async fn golden_graph() {
     ] {
         entra.find(&clue).await.unwrap();
     }
-    let ids = ServiceIds { name: "loader".into(), client_id: None, object_id: Some(id('c', 1).parse().unwrap()) };
+    let ids =
+        ServiceIds { name: "loader".into(), client_id: None, object_id: Some(id('c', 1).parse().unwrap()) };
     assert!(entra.service_identity(&ids).await.unwrap().is_err());
     entra.federation(id('d', 1).parse().unwrap()).await.unwrap();
     let (roll, mut slow) = (GraphRoll::new(entra), Slow::new(100, 60_000));
     let key = |external: Option<String>, name: &str| Key { external_id: external, name: name.into() };
     roll.group(&key(Some(id('b', 1)), "SG-Data"), &mut slow).await.unwrap();
-    roll.people(&[key(Some(id('a', 1)), "kim@acme.com"), key(None, "ana@acme.com")], &mut slow).await.unwrap();
+    roll.people(&[key(Some(id('a', 1)), "kim@acme.com"), key(None, "ana@acme.com")], &mut slow)
+        .await
+        .unwrap();
     compare("graph", &server);
 }
 
 #[tokio::test]
 async fn golden_okta() {
     let answers = |request: &Request| {
-        let user = r#"{"id":"00u1","status":"ACTIVE","profile":{"login":"kim@acme.com","email":"kim@acme.com"}}"#;
+        let user =
+            r#"{"id":"00u1","status":"ACTIVE","profile":{"login":"kim@acme.com","email":"kim@acme.com"}}"#;
         let host = request.header("host").unwrap_or_default();
         match request.path() {
             "/api/v1/groups" => Reply::ok(r#"[{"id":"00g1","profile":{"name":"SG-Data"}}]"#),
@@ -252,13 +265,17 @@ async fn golden_okta() {
     let token = SecretString::from("00token");
     let roll = OktaRoll::new(server.base().clone(), Wire::new().unwrap(), &token, clock(NOW));
     let mut slow = Slow::new(100, 60_000);
-    let key = |external: Option<&str>, name: &str| Key { external_id: external.map(Into::into), name: name.into() };
+    let key =
+        |external: Option<&str>, name: &str| Key { external_id: external.map(Into::into), name: name.into() };
     let seen = roll.group(&key(None, "SG-Data"), &mut slow).await.unwrap();
     let crate::parity::GroupSeen::There(there) = seen else { panic!("{seen:?}") };
     assert_eq!((there.members.len(), slow.asked()), (1, 3), "both pages were read");
     let people = [key(Some("00u1"), "kim@acme.com"), key(Some("00u9"), "gone@acme.com")];
     let seen = roll.people(&people, &mut slow).await.unwrap();
-    assert!(matches!(seen[..], [crate::parity::PersonSeen::There(_), crate::parity::PersonSeen::Missing]), "{seen:?}");
+    assert!(
+        matches!(seen[..], [crate::parity::PersonSeen::There(_), crate::parity::PersonSeen::Missing]),
+        "{seen:?}"
+    );
     assert!(server.seen().iter().all(|request| request.method == "GET"), "it is only read");
     compare("okta", &server);
 }

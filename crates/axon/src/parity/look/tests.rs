@@ -14,6 +14,8 @@ const GROUPS: u128 = 5;
 #[derive(Default)]
 struct Fake {
     left: Vec<String>,
+    /// It is the wrong one: it knows nobody.
+    stranger: bool,
     answers: Mutex<Option<u32>>,
     asked: Mutex<Vec<String>>,
 }
@@ -44,6 +46,9 @@ impl Upstream for Fake {
 
     async fn group(&self, key: &Key, _slow: &mut Slow) -> Result<GroupSeen, Unread> {
         self.turn(&key.name)?;
+        if self.stranger {
+            return Ok(GroupSeen::Missing);
+        }
         let name = key.name.replace('g', "u");
         let person = PersonThere { id: name.clone(), names: vec![name.clone()], enabled: true };
         let members = if self.left.contains(&name) { Vec::new() } else { vec![MemberThere::Person(person)] };
@@ -53,6 +58,9 @@ impl Upstream for Fake {
     async fn people(&self, keys: &[Key], _slow: &mut Slow) -> Result<Vec<PersonSeen>, Unread> {
         let seen = keys.iter().map(|key| {
             self.turn(&key.name)?;
+            if self.stranger {
+                return Ok(PersonSeen::Missing);
+            }
             let (id, names) = (key.name.clone(), vec![key.name.clone()]);
             Ok(PersonSeen::There(PersonThere { id, names, enabled: true }))
         });
@@ -150,4 +158,15 @@ async fn a_look_that_ends_early_goes_on_where_it_ended() {
     assert_eq!(kept.round, None);
     looked(&fake, &mut kept, SOME).await;
     assert_eq!(fake.asked().join(" "), "g4 g5 u1 u2 u3");
+}
+
+#[tokio::test]
+async fn a_provider_that_knows_nobody_is_the_wrong_one() {
+    let (fake, mut kept) = (Fake { stranger: true, ..Fake::default() }, Kept::default());
+    looked(&fake, &mut kept, Extent::Full).await;
+    assert!(kept.found.is_empty(), "{kept:?}");
+    assert!(
+        kept.trouble.as_ref().is_some_and(|told| told.contains("10 of 10") && told.contains("tenant")),
+        "{kept:?}"
+    );
 }

@@ -1,0 +1,70 @@
+//! Roles of the map's own that leave it, and how little is asked where nothing changes.
+
+use anyhow::{Context, ensure};
+use axon_tests::{SOON, until};
+use serde_json::Value;
+
+use crate::stage::{OPERATORS, Script, Stage, lever};
+
+const OPERATOR: &str = "  operator:\n    define:\n      factory: { name: Factory Operator, actions: [Microsoft.DataFactory/factories/read] }\n    grants: { factory: [Factory Operator] }\nmappings:\n  - groups: { any: [SG-Operators] }\n    source: entra\n    roles: [operator]\n";
+
+async fn defined(stage: &Stage) -> anyhow::Result<bool> {
+    let cloud = lever(&stage.pool, "GET", "/cloud", None).await?;
+    Ok(cloud["definitions"].as_array().into_iter().flatten().any(|d| d["roleName"] == "Factory Operator"))
+}
+
+#[tokio::test]
+async fn a_role_that_leaves_the_map_is_emptied_and_its_definition_waits() -> anyhow::Result<()> {
+    let stage = Script::default().map("mappings:\n", OPERATOR).play().await?;
+    stage.push_group("SG-Operators", OPERATORS).await?;
+    until("the role is there and assigned", SOON, async || {
+        let (_, factory) = stage.rows().await?;
+        Ok((defined(&stage).await? && factory.len() == 1).then_some(()))
+    })
+    .await?;
+    let map = stage.place.read("role-map.yaml")?;
+    stage.place.write("role-map.yaml", &map.replace(OPERATOR, "mappings:\n"))?;
+    let hold = until("the definition waits", SOON, async || {
+        let holds = stage.place.axon(&["holds", "list", "--json"]).await?.exits(0)?.json()?;
+        let own = |hold: &&Value| hold.to_string().contains("drop role Factory Operator");
+        Ok(holds.as_array().into_iter().flatten().find(own).cloned())
+    })
+    .await?;
+    until("nobody has it any more", SOON, async || Ok(stage.rows().await?.1.is_empty().then_some(())))
+        .await?;
+    ensure!(defined(&stage).await?, "held, and not done");
+    let id = hold["id"].as_str().context("an id")?;
+    stage.place.axon(&["holds", "release", id, "--reason", "it is used nowhere else"]).await?.exits(0)?;
+    until("it is gone", SOON, async || Ok((!defined(&stage).await?).then_some(()))).await?;
+    stage.settled().await?;
+    stage.place.axon(&["plan", "--check"]).await?.exits(0)?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn where_nothing_changes_nothing_is_asked() -> anyhow::Result<()> {
+    let mut script = Script::default();
+    script.config = script.config.replace("inspect_every_seconds: 2", "inspect_every_seconds: 600");
+    let stage = script.play().await?;
+    stage.push().await?;
+    stage.given().await?;
+    let looked = async || {
+        let head = stage.place.head().await?;
+        until("both targets have looked at all of it", SOON, async || {
+            let status = stage.place.status().await?;
+            let upto = |target: &str| status["targets"][target]["summary"]["position"].as_u64().unwrap_or(0);
+            Ok((upto("workspace") >= head && upto("factory") >= head).then_some(()))
+        })
+        .await
+    };
+    looked().await?;
+    let asked = async || anyhow::Ok(stage.requests().await?.len());
+    let before = asked().await?;
+    for n in 0..20 {
+        stage.scim.person(&format!("person{n}@acme.example")).await?;
+    }
+    stage.push_group("SG-Nobody-Maps", "aaaaaaaa-0000-0000-0000-000000000777").await?;
+    looked().await?;
+    ensure!(asked().await? == before, "{} requests for nothing", asked().await? - before);
+    Ok(())
+}
