@@ -10,7 +10,7 @@
 //! One file belongs to one target and to one process at a time (a lock of the file). A frame that was written in part ends what is
 //! read: its statement was not sent yet.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -56,7 +56,10 @@ impl Spool {
         }
         let mut file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(place)?;
-        file.try_lock().map_err(|_| io::Error::other("another process has it"))?;
+        file.try_lock().map_err(|refused| match refused {
+            TryLockError::WouldBlock => io::Error::new(io::ErrorKind::WouldBlock, "another process has it"),
+            TryLockError::Error(error) => error,
+        })?;
         let has = file.metadata()?.len();
         if has < ROOM {
             // Written, not only promised: a file with holes needs room when it is filled.
@@ -69,6 +72,9 @@ impl Spool {
                 left -= some;
             }
             file.sync_all()?;
+            if let Some(folder) = place.parent() {
+                File::open(folder)?.sync_all()?;
+            }
         }
         let (frames, used) = read(&file)?;
         self.used = used;

@@ -128,6 +128,16 @@ impl Noticed {
         (new, over)
     }
 
+    /// As if it had not been looked at.
+    fn take_back(&mut self, new: &[Past], over: Vec<Past>) {
+        for past in new {
+            self.there.remove(&past.what);
+        }
+        self.over.retain(|past| !over.contains(past));
+        let again = over.into_iter().map(|past| (past.what.clone(), Past { over: None, ..past }));
+        self.there.extend(again);
+    }
+
     async fn keep(&mut self, store: &dyn Store, target: &str, now: OffsetDateTime) -> Result<(), StoreError> {
         if self.moved {
             let Ok(value) = serde_json::to_value(&*self) else { return Ok(()) };
@@ -146,7 +156,7 @@ impl Ticker {
     }
 
     /// Names what somebody else did, once: in the journal, in metrics, and where `axon drift list` finds since when. A store that
-    /// does not take it is asked again by the next decision that finds something new.
+    /// does not take it is asked again by the next decision.
     pub(super) async fn notice_drift(&mut self, decided: &Decided) {
         if let Err(error) = self.noticed.load(self.store.as_ref(), self.name.as_str()).await {
             tracing::warn!(
@@ -161,11 +171,6 @@ impl Ticker {
         let (new, over) = self.noticed.follow(&drifts, seen, now);
         if new.is_empty() && over.is_empty() {
             return;
-        }
-        for past in &new {
-            let target = self.name.to_string();
-            metrics::counter!("axon_drift_seen_total", "target" => target, "kind" => past.kind.as_str())
-                .increment(1);
         }
         tracing::warn!(
             new = new.len(),
@@ -207,7 +212,17 @@ impl Ticker {
             Err(error) => Err(error),
         };
         if let Err(error) = kept {
-            tracing::warn!(error = &error as &dyn std::error::Error, "drift could not be recorded");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "drift could not be recorded: the next decision tells it again"
+            );
+            self.noticed.take_back(&new, over);
+            return;
+        }
+        for past in &new {
+            let target = self.name.to_string();
+            metrics::counter!("axon_drift_seen_total", "target" => target, "kind" => past.kind.as_str())
+                .increment(1);
         }
     }
 

@@ -30,6 +30,10 @@ impl Ticker {
                     );
                 }
             },
+            // A command beside a server: the server has it.
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                tracing::debug!("another process has the spool");
+            }
             // Told once: what follows is the same.
             Err(error) if !self.spool_told => {
                 self.spool_told = true;
