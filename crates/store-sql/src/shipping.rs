@@ -11,11 +11,13 @@ use crate::leases;
 use crate::session::Session;
 use crate::writer::Txn;
 
+/// A row: position, at, trouble, trouble_since.
+type Row = (i64, Option<i64>, Option<String>, Option<i64>);
+
 /// Where a sink stands.
 pub(crate) async fn read(session: &mut dyn Session, sink: &str) -> Result<Shipped, StoreError> {
     let sql = "SELECT position, at, trouble, trouble_since FROM shipping WHERE sink = $1";
-    let row: Option<(i64, Option<i64>, Option<String>, Option<i64>)> =
-        session.first("read where a sink stands", sql, args![sink]).await?;
+    let row: Option<Row> = session.first("read where a sink stands", sql, args![sink]).await?;
     let Some((position, at, trouble, since)) = row else { return Ok(Shipped::default()) };
     let place = Place { table: "shipping", row: &sink };
     let since = since.map(|since| place.instant("trouble_since", since)).transpose()?;
