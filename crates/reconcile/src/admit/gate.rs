@@ -213,9 +213,9 @@ impl<'a> Gate<'a> {
             // What these take is counted by the steps that empty them.
             | Step::DropRole { .. }
             | Step::DropPrincipal { .. }
-            | Step::KillSessions { .. } => 0,
             // A classifier gives nothing that could be taken.
-            Step::Classify(_) => 0,
+            | Step::Classify(_)
+            | Step::KillSessions { .. } => 0,
             // A view that goes takes the permissions on it along; a profile goes with its owner.
             Step::Secure(step) => u64::from(step.kind() == StepKind::DropView),
             Step::Deny { columns, .. } | Step::Revoke { columns, .. } => columns.len().max(1) as u64,
