@@ -83,14 +83,14 @@ pub(super) fn permissions(
     }
     for ((grantee, permission, object), mut columns) in exceptions {
         columns.sort();
-        let named: Vec<String> = columns.iter().take(MOST_COLUMNS).map(ToString::to_string).collect();
+        let listed: Vec<String> = columns.iter().take(MOST_COLUMNS).map(ToString::to_string).collect();
         let more = columns.len().saturating_sub(MOST_COLUMNS);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         notes.add(|| {
             format!(
                 "{permission} of {grantee} on {object} leaves out {}{more} by a REVOKE of columns, and is read as the whole: \
                  GRANT or REVOKE it on the object to have it whole or gone",
-                named.join(", ")
+                listed.join(", ")
             )
         });
     }
