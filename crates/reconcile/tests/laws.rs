@@ -123,7 +123,13 @@ fn excused(plan: &Plan) -> BTreeSet<SqlName> {
             Finding::UntouchableMember { membership } | Finding::Circle { membership } => {
                 names.extend([membership.member]);
             }
-            Finding::NoSafeOrder { .. } => {}
+            // Views have laws of their own, and worlds without them.
+            Finding::NoSafeOrder { .. }
+            | Finding::ViewShowsNothing { .. }
+            | Finding::ViewAltered { .. }
+            | Finding::ViewNotMade { .. }
+            | Finding::ProfileRefused { .. }
+            | Finding::ViewsUnsafe { .. } => {}
         }
     }
     names
