@@ -130,10 +130,8 @@ pub fn holds(graph: &Graph, step: &Step) -> bool {
         }
         Step::DropRole { name } => !graph.roles.contains_key(name),
         Step::DropPrincipal { name } => !graph.principals.contains_key(name),
-        // Asked of the sessions, not of the graph.
-        Step::KillSessions { .. } => false,
-        // Asked of their own tables.
-        Step::Secure(_) | Step::Classify(_) => false,
+        // Asked of the sessions, and of their own tables, not of the graph.
+        Step::KillSessions { .. } | Step::Secure(_) | Step::Classify(_) => false,
     }
 }
 

@@ -1,7 +1,6 @@
 //! The text of a file: a heading for whoever reviews it, then one commented batch for each step.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
 use axon_model::SqlName;
 use axon_reconcile::{ScriptRun, Step};
@@ -125,5 +124,5 @@ fn heading(text: &mut String, target: &str, file: &str, run: &ScriptRun<'_>, wor
     list("Not in this file, because a guard withholds it:", &mut { withheld });
     list("Not in this file, because no step brings it about:", &mut run.remarks.iter().cloned());
     // A reader sees where the heading ends; nothing of it is sent.
-    let _ = write!(text, "--\n");
+    text.push_str("--\n");
 }
