@@ -53,8 +53,8 @@ pub fn plan_assigned(sides: &Sides) -> Plan {
     let retired = actual.roles.keys().copied().filter(|name| is_retired(sides, *name));
     let drops: Vec<Step> = retired
         .filter_map(|name| {
-            let taken = |member| takes.contains(&Step::DropMember { role: name, member });
-            match actual.members_of(name).find(|member| !taken(*member)) {
+            let leaves = |member| takes.contains(&Step::DropMember { role: name, member });
+            match actual.members_of(name).find(|member| !leaves(*member)) {
                 Some(member) => {
                     let because = Obstacle::Member { member };
                     findings.insert(Finding::CannotDropRole { role: name, because });
