@@ -25,7 +25,9 @@ pub async fn run(parts: Parts, command: ReportCommand) -> anyhow::Result<Status>
                 "opens": way.kind.opens(), "remedy": way.kind.remedy() })
         });
         let unseen = report.unseen.iter().map(|(target, what)| json!({ "target": target, "what": what }));
-        print_json(&json!({ "ways": ways.collect::<Vec<_>>(), "unseen": unseen.collect::<Vec<_>>(), "gaps": report.gaps }))?;
+        print_json(
+            &json!({ "ways": ways.collect::<Vec<_>>(), "unseen": unseen.collect::<Vec<_>>(), "gaps": report.gaps }),
+        )?;
     } else {
         print(&report);
     }
@@ -64,7 +66,8 @@ async fn look(parts: &Parts, map: &RoleMap, only: Option<&str>) -> anyhow::Resul
 /// What the map leads to no place for.
 fn gaps(map: &RoleMap) -> Vec<String> {
     let scopes: Vec<String> = map.targets.values().filter_map(scope).collect();
-    let sql = map.targets.values().any(|spec| matches!(spec.endpoint, Endpoint::Sql(_) | Endpoint::Workspace(_)));
+    let sql =
+        map.targets.values().any(|spec| matches!(spec.endpoint, Endpoint::Sql(_) | Endpoint::Workspace(_)));
     let mut gaps = Vec::new();
     if sql && !scopes.iter().any(|scope| scope.contains("/providers/microsoft.synapse/workspaces/")) {
         gaps.push(

@@ -15,7 +15,7 @@ const STOP: Duration = Duration::from_secs(10);
 
 /// A server that was started here, and is stopped with it.
 pub struct Child {
-    child: tokio::process::Child,
+    process: tokio::process::Child,
     address: String,
     said: Vec<String>,
 }
@@ -59,7 +59,7 @@ impl Child {
             let said = std::fs::read_to_string(place.file(&format!("{name}.log"))).unwrap_or_default();
             bail!("axon {name} did not say where it listens; it said:\n{said}");
         };
-        Ok(Self { child, address, said: before })
+        Ok(Self { process: child, address, said: before })
     }
 
     /// What it said behind these words before it said where it listens.
@@ -75,15 +75,15 @@ impl Child {
 
     /// Asks it to end and waits; a child that does not is killed.
     pub async fn stop(mut self) {
-        if let Some(id) = self.child.id() {
+        if let Some(id) = self.process.id() {
             let asked = Command::new("kill").arg("-TERM").arg(id.to_string()).status().await;
             if asked.is_ok_and(|status| status.success())
-                && tokio::time::timeout(STOP, self.child.wait()).await.is_ok()
+                && tokio::time::timeout(STOP, self.process.wait()).await.is_ok()
             {
                 return;
             }
         }
-        if let Err(error) = self.child.kill().await {
+        if let Err(error) = self.process.kill().await {
             eprintln!("a process of the demo could not be stopped: {error}");
         }
     }

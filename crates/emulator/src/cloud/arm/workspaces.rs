@@ -40,12 +40,14 @@ pub(super) fn answer(desk: &Desk<'_>, path: &str) -> Option<Reply> {
         "administrators/activedirectory" => administrator(&own.entra_admin),
         "sqladministrators/activedirectory" => administrator(&own.serverless_admin),
         "" => {
-            let identity = own.identity.as_ref().map(|id| {
-                json!({"type": "SystemAssigned", "principalId": id, "tenantId": desk.state.tenant_id})
-            });
-            Reply::ok(&json!({"id": path, "name": own.name, "type": "Microsoft.Synapse/workspaces", "identity": identity,
+            let identity = own.identity.as_ref().map(
+                |id| json!({"type": "SystemAssigned", "principalId": id, "tenantId": desk.state.tenant_id}),
+            );
+            Reply::ok(
+                &json!({"id": path, "name": own.name, "type": "Microsoft.Synapse/workspaces", "identity": identity,
                 "properties": {"sqlAdministratorLogin": own.sql_admin, "azureADOnlyAuthentication": own.entra_only,
-                    "provisioningState": "Succeeded"}}))
+                    "provisioningState": "Succeeded"}}),
+            )
         }
         _ => {
             let state = if own.identity_controls_sql { "Enabled" } else { "Disabled" };
