@@ -215,7 +215,7 @@ async fn client_ids_and_object_ids_are_told_apart() {
         ids(None, Some(TEAM)),
     ] {
         told.push(match entra.service_identity(&ids).await.unwrap() {
-            Ok(entry) => entry.told(),
+            Ok(one) => one.told(),
             Err(why) => why,
         });
     }
