@@ -163,10 +163,12 @@ impl Tally {
 
 /// Whether a statement names the table of memberships.
 fn names_members(sql: &str) -> bool {
-    sql.match_indices("members").any(|(at, word)| {
-        let own = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric() && c != '_');
-        own(sql[..at].chars().next_back()) && own(sql[at + word.len()..].chars().next())
-    })
+    // Most name nothing of the kind, which is found out by far the fastest so.
+    sql.contains("members")
+        && sql.match_indices("members").any(|(at, word)| {
+            let own = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric() && c != '_');
+            own(sql[..at].chars().next_back()) && own(sql[at + word.len()..].chars().next())
+        })
 }
 
 #[cfg(test)]

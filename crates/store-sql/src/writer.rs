@@ -6,7 +6,7 @@ mod txn;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::session::Session;
 use axon_model::RecordSeq;
@@ -18,6 +18,9 @@ use self::job::{Job, Task};
 pub(crate) use self::txn::Txn;
 use crate::database::{Database, Terms};
 use crate::kept::{Kept, Stamp};
+
+/// How long writes join the group that is being written: the first of them waits for all.
+const JOINING: Duration = Duration::from_millis(5);
 
 /// What the writer has done, readable from anywhere.
 #[derive(Debug, Default)]
@@ -220,7 +223,8 @@ impl<D: Database> Run<D> {
         }
     }
 
-    async fn transaction(&mut self, group: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
+    /// Writes that come while others of the group are run join it: each commit is a wait for the disk.
+    async fn transaction(&mut self, group: &mut Vec<Box<dyn Job>>) -> Result<(), StoreError> {
         let first = group.first().is_some_and(|job| job.wants_savepoint());
         if let Err(error) = self.txn.begin(first).await {
             // Nothing of the group has run yet: a connection that was lost while nobody wrote is not the writes' concern.
@@ -231,15 +235,21 @@ impl<D: Database> Run<D> {
             self.txn.begin(first).await?;
         }
         self.before = self.kept.before(&*self.database, self.txn.head().seq);
-        let last = group.len().saturating_sub(1);
-        for (n, job) in group.iter_mut().enumerate() {
+        let (mut next, began) = (0, Instant::now());
+        while let Some(job) = group.get_mut(next) {
             let mark = self.txn.mark();
             if job.wants_savepoint() {
                 self.txn.guard().await?;
             }
-            if !job.run(&mut self.txn).await {
+            let is_kept = job.run(&mut self.txn).await;
+            if !is_kept {
                 self.txn.undo(mark).await?;
-            } else if n < last {
+            }
+            next += 1;
+            if next == group.len() && next < self.terms.group && began.elapsed() < JOINING {
+                group.extend(self.waiting.try_recv());
+            }
+            if is_kept && next < group.len() {
                 self.txn.keep().await?;
             }
         }

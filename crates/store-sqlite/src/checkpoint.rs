@@ -13,14 +13,14 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::stamp::{Log, WalIndex};
 
-/// From so many pages on the log is folded back: 16 MiB. A page that many writes change is folded once for all of them, so less often
-/// is less work; at 4 MiB this thread used a tenth of what creates cost, at 32 MiB the last folding is long.
-const PAGES: u32 = 4_000;
+/// From so many pages on the log is folded back: 32 MiB. A page that many writes change is folded once for all of them, so less often
+/// is less work: at 4 MiB this thread used a tenth of what creates cost.
+const PAGES: u32 = 8_000;
 /// From so many pages on the log's end is near, at which a commit folds what is left, and the log begins anew: then little is to be
 /// left, since that commit and all behind it wait.
-const NEAR_THE_END: u32 = 12_000;
+const NEAR_THE_END: u32 = 14_000;
 /// What is little.
-const LITTLE: u32 = 500;
+const LITTLE: u32 = 1_000;
 
 /// The thread, as the writer sees it. It ends when this is dropped.
 #[derive(Debug)]

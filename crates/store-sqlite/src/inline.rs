@@ -16,9 +16,9 @@ use crate::statements::{failed, run};
 const STATEMENTS: usize = 256;
 
 /// What all that writes must never be weaker than. The log is folded back beside the writer; past 16,000 pages of 4 KiB, which
-/// it comes to where that does not keep up, a commit does it.
+/// it comes to where that does not keep up, a commit does it. Memberships of all groups lie on some 8,000 pages where a million are.
 const PRAGMAS: &str = "PRAGMA foreign_keys = ON; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-     PRAGMA wal_autocheckpoint = 16000; PRAGMA cache_size = -32768";
+     PRAGMA wal_autocheckpoint = 16000; PRAGMA cache_size = -40960";
 
 /// The connection that writes.
 pub(crate) struct InlineSession {

@@ -94,7 +94,7 @@ pub(crate) fn open_readers(options: &Options, count: u32) -> SqlitePool {
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
-        .connect_lazy_with(connection(options).read_only(true).pragma("cache_size", "-16384"))
+        .connect_lazy_with(connection(options).read_only(true).pragma("cache_size", "-8192"))
 }
 
 /// Creates the file for its owner alone; SQLite gives its companions the same mode.

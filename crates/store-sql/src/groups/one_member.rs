@@ -69,8 +69,8 @@ impl OneMember {
         context: WriteContext,
         id: GroupId,
         patch: PatchRequest,
-    ) -> Result<Self, (WriteContext, GroupId, PatchRequest)> {
-        let Some((value, joins)) = named(&patch) else { return Err((context, id, patch)) };
+    ) -> Result<Self, Box<(WriteContext, GroupId, PatchRequest)>> {
+        let Some((value, joins)) = named(&patch) else { return Err(Box::new((context, id, patch))) };
         let ready = value.parse::<UserId>().ok().map(|user| {
             let member = MemberKind::User(user);
             let delta = if joins {

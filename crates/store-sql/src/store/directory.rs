@@ -77,7 +77,7 @@ impl<D: Database> DirectoryStore for SqlStore<D> {
                 let patched = self.inner.writer.run_bare(|txn| Box::pin(groups::patch_one(txn, one))).await;
                 return patched.and_then(|patched| Ok(patched.written()?));
             }
-            Err(another) => another,
+            Err(another) => *another,
         };
         self.write(move |txn| Box::pin(groups::patch(txn, context, id, patch))).await
     }
