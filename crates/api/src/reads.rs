@@ -31,7 +31,7 @@ const PARTS: usize = 16;
 /// Past so many names of groups, those that no kept user shows are dropped.
 const MANY_NAMES: usize = 50_000;
 
-type Part = Shelf<UserId, Arc<KeptUser>>;
+type Part = Shelf<UserId, KeptUser>;
 
 /// The users that are kept.
 pub struct Reads {
@@ -94,17 +94,19 @@ impl Reads {
         self.fresh.get().is_some_and(|fresh| fresh.is_current())
     }
 
-    /// A user of a source, if it is kept and nothing has changed since.
-    pub fn user(&self, source: &SourceId, id: UserId) -> Option<Arc<KeptUser>> {
+    /// Shows a user of a source, if it is kept and nothing has changed since. It is shown where it stands: to take a share of it
+    /// would be a wait for memory of its own, before which no other may begin.
+    pub fn user<T>(&self, source: &SourceId, id: UserId, show: impl FnOnce(&KeptUser) -> T) -> Option<T> {
         if !self.is_current() {
             return None;
         }
-        let found = locked(self.part(id)).get(id)?;
-        if !self.holds(&found) {
-            locked(self.part(id)).remove(id);
-            return None;
+        let mut part = locked(self.part(id));
+        let found = part.get(id)?;
+        if self.holds(found) {
+            return (found.source == *source).then(|| show(found));
         }
-        (found.source == *source).then_some(found)
+        part.remove(id);
+        None
     }
 
     /// Whether the groups that a user shows have their names still.
@@ -118,11 +120,11 @@ impl Reads {
         })
     }
 
-    /// The user of a source with this folded `userName`, as [`Reads::user`].
-    pub fn named(&self, source: &SourceId, key: &str) -> Option<Arc<KeptUser>> {
+    /// Shows the user of a source with this folded `userName`, as [`Reads::user`].
+    pub fn named<T>(&self, source: &SourceId, key: &str, show: impl FnOnce(&KeptUser) -> T) -> Option<T> {
         let hash = self.name_hash(source, key);
         let id = *locked(self.name_part(hash)).get(&hash)?;
-        self.user(source, id).filter(|found| found.name_key() == key)
+        self.user(source, id, |found| (found.name_key() == key).then(|| show(found))).flatten()
     }
 
     /// Before a read of the store whose outcome is to be kept.
@@ -149,13 +151,13 @@ impl Reads {
             groups.iter().map(|group| self.shared(&mut known, group.id, &group.display)).collect()
         };
         let Some(user) = KeptUser::of(source, stored, name_key, groups, edition) else { return };
-        let (user, hash) = (Arc::new(user), self.name_hash(source, name_key));
+        let (bytes, hash) = (user.bytes(), self.name_hash(source, name_key));
         let gone = {
             let mut part = locked(self.part(stored.id));
             if self.generation.load(Ordering::SeqCst) != reading.0 {
                 return;
             }
-            part.put(stored.id, user.clone(), user.bytes())
+            part.put(stored.id, user, bytes)
         };
         locked(self.name_part(hash)).insert(hash, stored.id);
         for other in gone.iter().filter(|other| other.id != stored.id) {

@@ -24,17 +24,17 @@ struct Entry<V> {
     asked: bool,
 }
 
-impl<K: Copy + Eq + Hash, V: Clone> Shelf<K, V> {
+impl<K: Copy + Eq + Hash, V> Shelf<K, V> {
     /// An empty one of at most so many bytes.
     pub fn new(most: usize) -> Self {
         Self { entries: HashMap::new(), slots: Vec::new(), free: Vec::new(), hand: 0, bytes: 0, most }
     }
 
     /// The value of a key.
-    pub fn get(&mut self, key: K) -> Option<V> {
+    pub fn get(&mut self, key: K) -> Option<&V> {
         let entry = self.entries.get_mut(&key)?;
         entry.asked = true;
-        Some(entry.value.clone())
+        Some(&entry.value)
     }
 
     /// Puts a value in; gives those that made room for it, and the one that was in its place.
@@ -98,7 +98,7 @@ mod tests {
         for key in 0..3 {
             assert!(shelf.put(key, key * 10, 10).is_empty());
         }
-        assert_eq!(shelf.get(1), Some(10));
+        assert_eq!(shelf.get(1), Some(&10));
         let gone = shelf.put(3, 30, 10);
         assert_eq!(gone.len(), 1);
         assert!(shelf.get(1).is_some() && shelf.get(3).is_some(), "{gone:?}");

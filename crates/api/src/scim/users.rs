@@ -32,8 +32,9 @@ async fn answer_list(api: &Api, call: &Call) -> Result<Response, Refused> {
     let projection = call.projection(api, KIND)?;
     let query = page::query(api, call, KIND, projection.wants("groups"))?;
     let name = if kept::may_be(call, &projection) { kept::one_name(&query) } else { None };
-    if let Some(user) = name.as_deref().and_then(|name| api.reads.named(&call.source, name)) {
-        return Ok(kept::answer_list(call, &user));
+    let shown = |name| api.reads.named(&call.source, name, |user| kept::answer_list(call, user));
+    if let Some(answer) = name.as_deref().and_then(shown) {
+        return Ok(answer);
     }
     let reading = if name.is_some() { api.reads.begin().await } else { None };
     let found = api.store.list_users(&call.source, query).await.map_err(|error| refused(&error))?;

@@ -3,7 +3,6 @@
 
 use axon_scim::compare::fold;
 use axon_scim::{CompareOp, Expr, Literal, Projection, ResourceKind};
-use axon_store::stored::entity_tag;
 use axon_store::{Query, StoredUser};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -11,6 +10,7 @@ use axum::response::Response;
 use crate::call::Call;
 use crate::reads::{KeptUser, Reading};
 use crate::reply::scim_text;
+use crate::scim::render::entity_tag_value;
 use crate::state::Api;
 
 /// Whether an answer to this call can be made of what is kept: it shows what is shown by default, under an address that stands
@@ -46,11 +46,9 @@ pub fn answer(call: &Call, user: &KeptUser) -> Response {
 fn headers(response: &mut Response, call: &Call, user: &KeptUser) {
     let mut id = [0; 36];
     let id: &str = user.id.as_uuid().hyphenated().encode_lower(&mut id);
-    let location = [&call.base, "/Users/", id].concat();
-    for (name, text) in [(header::ETAG, entity_tag(user.version)), (header::LOCATION, location)] {
-        if let Ok(value) = HeaderValue::try_from(text) {
-            response.headers_mut().insert(name, value);
-        }
+    response.headers_mut().insert(header::ETAG, entity_tag_value(user.version));
+    if let Ok(value) = HeaderValue::try_from([&call.base, "/Users/", id].concat()) {
+        response.headers_mut().insert(header::LOCATION, value);
     }
 }
 
