@@ -6,6 +6,7 @@
 
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
+mod alone;
 mod floor;
 mod options;
 mod peers;
@@ -137,18 +138,24 @@ impl Best {
 /// Creates and the bare group commit, in turn.
 async fn floors(stage: &mut Stage, options: &Options, best: &mut Best) -> anyhow::Result<f64> {
     let mut floor = floor::Floor::new(stage.folder(), seed::USERS)?;
-    let mut highest: f64 = 0.0;
-    let mut group = 0.0;
+    let mut alone = alone::Alone::open(stage.folder()).await?;
+    let (mut highest, mut without_http, mut group) = (0.0_f64, 0.0_f64, 0.0);
     for _ in 0..options.rounds {
         let run = floor.run(CLIENTS, options.span).await?;
         if run.rate > highest {
             (highest, group) = (run.rate, run.group);
         }
+        without_http = without_http.max(alone.run(CLIENTS, options.span).await?);
         better(&mut best.create, stage.create(options.span).await?);
     }
     println!(
         "{:<40} {highest:>8.0} /s  {CLIENTS} callers, {group:.0} share a commit, WAL, synchronous=FULL, no HTTP",
         "floor: bare SQLite group commit"
+    );
+    println!(
+        "{:<40} {without_http:>8.0} /s  {:>7.2} of the floor  {CLIENTS} callers, the same rows, indexes and hashes, no HTTP",
+        "the store alone",
+        without_http / highest
     );
     Ok(highest)
 }

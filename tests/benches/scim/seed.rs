@@ -74,13 +74,27 @@ fn remove(file: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-struct Filler {
+/// Makes users and groups through the store's own commands.
+pub struct Filler {
     store: SqliteStore,
     registry: Arc<Registry>,
     ids: Arc<IdSource>,
 }
 
 impl Filler {
+    /// Opens the store in a file.
+    pub async fn open(file: &Path) -> anyhow::Result<Self> {
+        let store = SqliteStore::open(Options::new(Address::of_file(file))).await?;
+        Ok(Self { store, registry: Arc::new(Registry::standard()), ids: Arc::new(IdSource::Random) })
+    }
+
+    /// Creates a user as Entra pushes one; its id.
+    pub async fn user(&self, name: &str) -> anyhow::Result<String> {
+        let resource = self.parse(ResourceKind::User, &requests::user(name))?;
+        let made = self.store.create_user(self.context()?, resource).await?;
+        Ok(made.stored.id.to_string())
+    }
+
     fn context(&self) -> anyhow::Result<WriteContext> {
         let source: axon_model::SourceId = "entra".parse()?;
         let actor = Actor::Source { source: source.clone() };
@@ -107,11 +121,7 @@ impl Filler {
             let mut tasks = JoinSet::new();
             for n in first..(first + 200).min(USERS) {
                 let filler = self.clone();
-                tasks.spawn(async move {
-                    let resource = filler.parse(ResourceKind::User, &requests::user(&user_name(n)))?;
-                    let made = filler.store.create_user(filler.context()?, resource).await?;
-                    anyhow::Ok((n, made.stored.id.to_string()))
-                });
+                tasks.spawn(async move { anyhow::Ok((n, filler.user(&user_name(n)).await?)) });
             }
             let mut made = Vec::with_capacity(200);
             while let Some(one) = tasks.join_next().await {
@@ -134,9 +144,7 @@ impl Filler {
 }
 
 async fn fill(file: &Path) -> anyhow::Result<()> {
-    let store = SqliteStore::open(Options::new(Address::of_file(file))).await?;
-    let filler =
-        Arc::new(Filler { store, registry: Arc::new(Registry::standard()), ids: Arc::new(IdSource::Random) });
+    let filler = Arc::new(Filler::open(file).await?);
     let users = filler.clone().users().await?;
     filler.group("Everyone", &users).await?;
     for n in 0..TEAMS {
