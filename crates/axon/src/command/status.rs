@@ -33,10 +33,7 @@ pub async fn run(parts: Parts, json: bool) -> anyhow::Result<Status> {
     let asked: Vec<_> = asked.into_iter().filter(|request| request.state.stands()).collect();
     let (calls, now) = (parts.store.health().await?, parts.clock.now());
     let compared = crate::parity::all_kept(&parts).await?;
-    let shipped = match &parts.config.audit.ship {
-        Some(_) => Some(ship::Standing::read(parts.store.as_ref()).await?),
-        None => None,
-    };
+    let shipped = shipped(&parts).await?;
     parts.store.close().await;
     if json {
         let sources: Vec<serde_json::Value> = counts
@@ -114,6 +111,14 @@ pub async fn run(parts: Parts, json: bool) -> anyhow::Result<Status> {
         println!("held: {}", super::holds::text(hold));
     }
     Ok(Status::Done)
+}
+
+/// How the journal's way out stands, where it has one.
+async fn shipped(parts: &Parts) -> anyhow::Result<Option<ship::Standing>> {
+    if parts.config.audit.ship.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(ship::Standing::read(parts.store.as_ref()).await?))
 }
 
 /// How a breaker stands that is not closed.
