@@ -46,7 +46,10 @@ pub(super) fn answer(desk: &mut Desk<'_>) -> Reply {
         ("GET", [application, "federatedIdentityCredentials"]) if application.starts_with("applications(appId='") => {
             let client = application.trim_start_matches("applications(appId='").trim_end_matches("')").to_owned();
             let registration = desk.directory.app(&client).and_then(|app| app.registration_id.clone());
-            registration.map_or_else(|| missing(desk, &client), |id| federated::answer(desk, &id, None))
+            match registration {
+                Some(id) => federated::answer(desk, &id, None),
+                None => missing(desk, &client),
+            }
         }
         ("GET", ["directory", "deletedItems", kind]) => deleted_items(desk, kind),
         ("GET", ["directoryObjects", id]) => {
