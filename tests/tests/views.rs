@@ -202,7 +202,7 @@ async fn two_classes_read(delimiters: bool) -> anyhow::Result<()> {
 async fn profile_steps(stage: &Stage) -> anyhow::Result<Vec<String>> {
     let journal = stage.place.journal().await?;
     let done = journal.iter().filter(|r| r.kind == "step-outcome");
-    let texts = done.filter_map(|r| r.clear["text"].as_str().map(str::to_owned));
+    let texts = done.filter_map(|r| r.clear["body"]["text"].as_str().map(str::to_owned));
     Ok(texts.filter(|text| text.starts_with("write the profile of")).collect())
 }
 
@@ -223,6 +223,15 @@ async fn whatever_happens_to_a_view_or_its_table_it_never_shows_more() -> anyhow
     let one = |rows: &Rows| rows.len() == 1 && rows[0][1].as_deref() == Some("E***");
     read_when(&stage.pool, ANN, "ann reads her rows", ASKED, one).await?;
     let mut admin = stage.pool.admin().await?;
+
+    // What stands is what the map comes to: nothing is left to do, and the text can be read.
+    stage.settled().await?;
+    let rendered = stage.place.axon(&["view", "render", "secure.customers"]).await?.exits(0)?;
+    let rendered =
+        rendered.says(&["ALTER VIEW [secure].[customers]", "secure.customers of base.customers"])?;
+    ensure!(!rendered.out.contains("[secret]") && !rendered.out.contains("every.base"), "{}", rendered.out);
+    stage.place.axon(&["view", "render", "secure.nothing"]).await?.exits(1)?.says(&["holds a view"])?;
+    stage.place.axon(&["plan", "--check"]).await?.exits(0)?.says(&["0 to do, 0 withheld"])?;
 
     // Somebody alters the view: its text is put back, and the grants stand all the while.
     admin.run("ALTER VIEW secure.customers AS SELECT * FROM base.customers").await?;

@@ -54,6 +54,8 @@ pub enum Finding {
     ViewAltered { view: ObjectName },
     /// A view that the map does not name, in a schema of Axon's own, that Axon did not make.
     ViewNotMade { view: ObjectName },
+    /// Somebody who reads a view reaches its table past it.
+    ReadPastView { view: ObjectName, because: String },
     /// Somebody's profile cannot be written: views show nothing by it.
     ProfileRefused { principal: SqlName, because: String },
     /// Something about the target keeps its views from being safe: none is made, all are closed.
@@ -113,6 +115,7 @@ impl Finding {
             | Self::ViewShowsNothing { .. }
             | Self::ViewAltered { .. }
             | Self::ViewNotMade { .. }
+            | Self::ReadPastView { .. }
             | Self::ProfileRefused { .. }
             | Self::ViewsUnsafe { .. } => return None,
         })
@@ -206,6 +209,9 @@ impl fmt::Display for Finding {
                 f,
                 "view {view} stands in a schema of Axon's own and is neither in the map nor Axon's: drop it, or move it"
             ),
+            Self::ReadPastView { view, because } => {
+                write!(f, "view {view} does not close its table: {because}")
+            }
             Self::ProfileRefused { principal, because } => {
                 write!(f, "views show nothing by the profile of {principal}: {because}")
             }

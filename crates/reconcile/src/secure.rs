@@ -3,12 +3,14 @@
 //! A plan about permissions knows nothing of views, since a view gives nobody anything by itself: grants on it do. Its steps
 //! stand in the same plan, in an order of their own: what closes first, then what views stand on, then views.
 
+mod closure;
 mod diff;
 mod metadata;
 mod seen;
 mod step;
 mod when;
 
+pub use closure::past;
 pub use diff::{ViewsWanted, diff};
 pub use metadata::{Delimiters, ManagedTable, Metadata, ProfileRow};
 pub use seen::{BaseTable, FoundView, ViewText, ViewsAsked, ViewsThere};

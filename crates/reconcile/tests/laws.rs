@@ -129,6 +129,7 @@ fn excused(plan: &Plan) -> BTreeSet<SqlName> {
             | Finding::ViewAltered { .. }
             | Finding::ViewNotMade { .. }
             | Finding::ProfileRefused { .. }
+            | Finding::ReadPastView { .. }
             | Finding::ViewsUnsafe { .. } => {}
         }
     }

@@ -8,7 +8,7 @@ use axon_mapping::target::TargetSpec;
 use axon_mapping::views::{Compiled, asked, in_one_line, of_target};
 use axon_mapping::{Evaluator, RoleMap};
 use axon_model::{Directory, SqlName};
-use axon_reconcile::secure::{Metadata, ViewsWanted, diff, put_into};
+use axon_reconcile::secure::{Metadata, ViewsWanted, diff, past, put_into};
 use axon_reconcile::{
     Finding, GrantState, Graph, ObjectName, Permission, Plan, PrincipalKind, ProfileRow, Securable,
     SecureStep, Step, ViewsAsked,
@@ -283,6 +283,7 @@ impl Ticker {
                 schemas: &known.shape.schemas,
                 taken: &taken,
                 digest: &|text| target.view_digest(text, &spec.metadata),
+                past: &|body| past(graph, body, &spec.metadata),
                 refused: &refused,
             };
             (steps, findings) = diff(&wanted, there);

@@ -24,6 +24,8 @@ pub struct ViewsWanted<'a> {
     pub taken: &'a dyn Fn(SqlName) -> bool,
     /// The digest of a view's text.
     pub digest: &'a dyn Fn(ViewText<'_>) -> Option<String>,
+    /// Who reads a view and reaches its table past it, in words.
+    pub past: &'a dyn Fn(&ViewBody) -> Option<String>,
     /// Why the target refused a view's text lately, if it did: then it shows nothing until it is taken.
     pub refused: &'a dyn Fn(&SecureStep) -> Option<String>,
 }
@@ -119,7 +121,12 @@ impl Found {
     fn body(&mut self, wanted: &ViewsWanted<'_>, there: &ViewsThere, body: &ViewBody) {
         let metadata = wanted.metadata;
         let view = Box::new(body.clone());
+        let past = (wanted.past)(body);
         let Some(found) = there.views.get(&body.name) else {
+            if let Some(because) = past {
+                self.findings.push(Finding::ViewShowsNothing { view: body.name, because });
+                return;
+            }
             let step = SecureStep::CreateView { view, metadata };
             if let Some(words) = (wanted.refused)(&step) {
                 let because = format!("the target refused it: {words}");
@@ -128,6 +135,9 @@ impl Found {
             self.steps.push(step);
             return;
         };
+        if let Some(because) = past {
+            self.findings.push(Finding::ReadPastView { view: body.name, because });
+        }
         if let Some(owner) = found.owner
             && owner != metadata.owner
         {
@@ -238,6 +248,7 @@ mod tests {
             closed: &closed,
             schemas: &schemas,
             taken: &|_| false,
+            past: &|_| None,
             digest: &digest,
             refused: &|_| refused.map(str::to_owned),
         };

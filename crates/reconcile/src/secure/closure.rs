@@ -1,0 +1,162 @@
+//! Whether somebody who reads a view reaches its table past it, or could write where its owner owns: what the catalog says, whoever
+//! gave it.
+
+use std::collections::BTreeSet;
+
+use axon_model::SqlName;
+
+use super::Metadata;
+use crate::graph::{GrantState, Graph};
+use crate::permission::Permission;
+use crate::shape::{ObjectName, Securable};
+use crate::view_body::ViewBody;
+
+/// Fixed roles that read every table, or can write code anywhere. Members of `db_owner` administer: no view is kept from them.
+const REACH: [&str; 3] = ["db_datareader", "db_ddladmin", "db_securityadmin"];
+
+/// Who reads the view and reaches past it, in words; none, if nobody does.
+pub fn past(graph: &Graph, body: &ViewBody, metadata: &Metadata) -> Option<String> {
+    let reach = grantees(graph, |permission, on| reaches(permission, on, body, metadata));
+    let fixed = REACH.iter().filter_map(|role| SqlName::parse(role).ok());
+    let reach: BTreeSet<SqlName> = reach.into_iter().chain(fixed).filter(|n| *n != metadata.owner).collect();
+    let readers = grantees(graph, |permission, on| reads(permission, on, body.name));
+    if readers.is_empty() {
+        return None;
+    }
+    let readers = people(graph, &readers);
+    reach.into_iter().find_map(|by| {
+        let both = people(graph, &BTreeSet::from([by]));
+        let who = both.intersection(&readers).next()?;
+        let how = if *who == by { String::new() } else { format!(" by role {by}") };
+        Some(format!(
+            "{who}, who reads it, reaches {} past it{how}: take that away, or let them not read the view",
+            body.from
+        ))
+    })
+}
+
+fn grantees(graph: &Graph, fits: impl Fn(Permission, &Securable) -> bool) -> BTreeSet<SqlName> {
+    let given = graph.grants.iter().filter(|(_, grant)| grant.state != GrantState::Deny);
+    given.filter(|(key, _)| fits(key.permission, &key.securable)).map(|(key, _)| key.grantee).collect()
+}
+
+fn reads(permission: Permission, on: &Securable, view: ObjectName) -> bool {
+    let there = match on {
+        Securable::Object(object) | Securable::Column(object, _) => *object == view,
+        Securable::Schema(schema) => *schema == view.schema,
+        Securable::Database => true,
+        Securable::Principal(_) => false,
+    };
+    there && matches!(permission, Permission::Select | Permission::Control)
+}
+
+/// Whether a permission reads the table or what views read, or lets somebody write there.
+fn reaches(permission: Permission, on: &Securable, body: &ViewBody, metadata: &Metadata) -> bool {
+    let (base, own) = match on {
+        Securable::Object(object) | Securable::Column(object, _) => {
+            (*object == body.from || object.schema == metadata.schema, *object == body.name)
+        }
+        Securable::Schema(schema) => {
+            (*schema == body.from.schema || *schema == metadata.schema, *schema == body.name.schema)
+        }
+        Securable::Database => (true, true),
+        Securable::Principal(name) => (false, *name == metadata.owner),
+    };
+    match permission {
+        Permission::Select => base,
+        Permission::Control | Permission::Alter | Permission::TakeOwnership => base || own,
+        Permission::Impersonate => own,
+        // Code of the owner's reads for whoever may run it.
+        Permission::Execute => base && !matches!(on, Securable::Database),
+        Permission::AlterAnySchema | Permission::AlterAnyUser => true,
+        _ => false,
+    }
+}
+
+/// Principals among these names and in these roles.
+fn people(graph: &Graph, names: &BTreeSet<SqlName>) -> BTreeSet<SqlName> {
+    let mut open: Vec<SqlName> = names.iter().copied().collect();
+    let (mut seen, mut found) = (BTreeSet::new(), BTreeSet::new());
+    while let Some(name) = open.pop() {
+        if graph.principals.contains_key(&name) {
+            found.insert(name);
+        }
+        if seen.insert(name) {
+            open.extend(graph.members_of(name));
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ColumnType;
+    use crate::graph::{Connect, Grant, GrantKey, Membership, Principal, PrincipalKind, Role};
+    use crate::view_body::{Cell, Rows, ShownColumn};
+
+    fn name(text: &str) -> SqlName {
+        SqlName::parse(text).unwrap()
+    }
+
+    fn object(schema: &str) -> ObjectName {
+        ObjectName { schema: name(schema), name: name("orders") }
+    }
+
+    fn told(permission: Permission, on: Securable, grantee: &str) -> Option<String> {
+        let mut graph = Graph::default();
+        for role in ["reader", "other", "db_datareader"] {
+            graph.roles.insert(name(role), Role::default());
+        }
+        for person in ["kim", "lee"] {
+            let connect = Connect::Granted;
+            let principal = Principal { kind: PrincipalKind::External, sid: None, connect, created: None };
+            graph.principals.insert(name(person), principal);
+        }
+        graph.members.insert(Membership { role: name("reader"), member: name("kim") });
+        graph.members.insert(Membership { role: name("other"), member: name("kim") });
+        graph.members.insert(Membership { role: name("other"), member: name("lee") });
+        let mut grant = |grantee: &str, permission, securable| {
+            let key = GrantKey { grantee: name(grantee), securable, permission };
+            graph.grants.insert(key, Grant::wanted(GrantState::Grant));
+        };
+        grant("reader", Permission::Select, Securable::Object(object("secure")));
+        grant(grantee, permission, on);
+        let body = ViewBody {
+            name: object("secure"),
+            from: object("sales"),
+            columns: vec![ShownColumn { name: name("id"), ty: ColumnType::Int, cell: Cell::Clear }],
+            rows: Rows::All,
+        };
+        let metadata = Metadata { schema: name("axon"), owner: name("axon_owner"), delimiters: None };
+        past(&graph, &body, &metadata)
+    }
+
+    #[test]
+    fn whoever_reads_the_view_must_not_reach_past_it_by_any_way() {
+        let schema = |text| Securable::Schema(name(text));
+        for (permission, on) in [
+            (Permission::Select, Securable::Object(object("sales"))),
+            (Permission::Select, schema("sales")),
+            (Permission::Select, schema("axon")),
+            (Permission::Select, Securable::Database),
+            (Permission::Alter, schema("secure")),
+            (Permission::Control, Securable::Object(object("secure"))),
+            (Permission::Execute, schema("sales")),
+            (Permission::Impersonate, Securable::Principal(name("axon_owner"))),
+            (Permission::AlterAnySchema, Securable::Database),
+        ] {
+            let words = told(permission, on, "other").unwrap_or_else(|| panic!("{permission} on {on}"));
+            assert!(words.contains("kim, who reads it,") && words.contains("by role other"), "{words}");
+        }
+        assert!(told(Permission::Select, schema("sales"), "lee").is_none(), "lee reads no view");
+        assert!(told(Permission::Select, Securable::Database, "lee").is_some(), "now lee does");
+        for (permission, on) in [
+            (Permission::Select, schema("hr")),
+            (Permission::Insert, Securable::Object(object("sales"))),
+            (Permission::ViewDefinition, Securable::Database),
+        ] {
+            assert!(told(permission, on, "other").is_none(), "{permission} on {on}");
+        }
+    }
+}
