@@ -301,6 +301,57 @@ async fn read<T: DeserializeOwned>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::{Reply, Request, Server, Static, clock};
+
+    const WORKSPACE: &str = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Synapse/workspaces/acme";
+
+    /// A workspace whose SQL somebody administers, with an Owner above it.
+    fn answers(request: &Request) -> Reply {
+        let path = request.path();
+        if path.ends_with("/roleDefinitions") {
+            return Reply::ok(
+                r#"{"value":[{"name":"8e3af657-a8ff-443c-a75c-2fe8c4bcb635","properties":{"roleName":"Owner","type":"BuiltInRole","permissions":[{"actions":["*"]}]}}]}"#,
+            );
+        }
+        if path.ends_with("/roleAssignments") {
+            return Reply::ok(
+                r#"{"value":[{"id":"/subscriptions/s/providers/Microsoft.Authorization/roleAssignments/55555555-5555-5555-5555-555555555555","properties":{"roleDefinitionId":"/x/8e3af657-a8ff-443c-a75c-2fe8c4bcb635","principalId":"11111111-1111-1111-1111-111111111111","scope":"/subscriptions/s"}}]}"#,
+            );
+        }
+        match path.strip_prefix(WORKSPACE) {
+            Some("") => Reply::ok(
+                r#"{"properties":{"sqlAdministratorLogin":"root","azureADOnlyAuthentication":true}}"#,
+            ),
+            Some("/administrators/activeDirectory") => {
+                Reply::ok(r#"{"properties":{"login":"dba@acme.com","sid":"x"}}"#)
+            }
+            Some("/managedIdentitySqlControlSettings/default") => Reply::status(503, ""),
+            _ => Reply::status(404, r#"{"error":{"code":"ResourceNotFound","message":""}}"#),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_workspace_is_asked_for_its_rows_and_its_administrators_and_what_it_does_not_say_is_said() {
+        let server = Server::start(answers).await;
+        let parts = ArmParts {
+            arm: server.base().clone(),
+            scope: WORKSPACE.into(),
+            custom: BTreeMap::new(),
+            elsewhere: BTreeSet::new(),
+            bearer: Static::bearer(),
+            wire: crate::wire::Wire::new().unwrap(),
+            clock: clock(time::macros::datetime!(2026-11-22 10:00 UTC)),
+            entra: None,
+        };
+        let around = around(parts).await.unwrap();
+        insta::assert_snapshot!(server.golden());
+        assert_eq!((around.holders.len(), around.holders[0].scope.as_str()), (1, "/subscriptions/s"));
+        let side = around.workspace.unwrap();
+        assert_eq!(side.entra_administrator.as_deref(), Some("dba@acme.com"));
+        assert_eq!(side.sql_administrator, None, "SQL logins are off");
+        assert_eq!((side.identity_controls_sql, side.serverless_administrator), (None, None));
+        assert!(around.unseen.len() == 1 && around.unseen[0].contains("503"), "{:?}", around.unseen);
+    }
 
     fn allows(actions: &[&str], not: &[&str], data: &[&str]) -> Allows {
         let list = |from: &[&str]| from.iter().map(|text| (*text).to_owned()).collect();
