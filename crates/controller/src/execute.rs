@@ -111,7 +111,7 @@ impl Executor<'_> {
                 "the journal is not writable: taking steps go on, their records are owed"
             );
             let counted = Notes { target: notes.target, counted: notes.counted, ..Notes::default() };
-            self.put_aside(Frame { records: intents.clone(), notes: counted.clone() });
+            self.put_aside(&Frame { records: intents.clone(), notes: counted.clone() });
             self.owed.extend(intents);
             self.notes.counted.extend(counted.counted);
         }
@@ -119,7 +119,11 @@ impl Executor<'_> {
         let seen = self.target.read_back(&wave).await;
         let now = self.clock.now();
         let mut records = std::mem::take(self.owed);
-        let (before, noted) = (records.len(), self.notes.clone());
+        let earlier = Earlier {
+            records: records.len(),
+            made: self.notes.made.len(),
+            uncounted: self.notes.uncounted.len(),
+        };
         let mut notes = Notes { target: lease.target().to_owned(), ..std::mem::take(self.notes) };
         let mut waved = Waved { length: placed.len(), ..Waved::default() };
         for (n, p) in placed.iter().enumerate() {
@@ -152,28 +156,10 @@ impl Executor<'_> {
         waved.made.clone_from(&notes.made);
         waved.unmade.clone_from(&notes.unmade);
         match self.store.append_noting(records.clone(), None, notes.clone()).await {
-            Ok(_) if before > 0 => {
-                if let Err(error) = self.spool.clear() {
-                    tracing::error!(
-                        error = &error as &dyn std::error::Error,
-                        "the spool could not be emptied"
-                    );
-                }
-            }
+            Ok(_) if earlier.records > 0 => self.paid(),
             Ok(_) => {}
             Err(error) => {
-                let new = records.get(before..).unwrap_or_default().to_vec();
-                let (made, uncounted) = (noted.made.len(), noted.uncounted.len());
-                let notes_now = Notes {
-                    target: notes.target.clone(),
-                    made: notes.made.get(made..).unwrap_or_default().to_vec(),
-                    unmade: notes.unmade.clone(),
-                    uncounted: notes.uncounted.get(uncounted..).unwrap_or_default().to_vec(),
-                    ..Notes::default()
-                };
-                self.put_aside(Frame { records: new, notes: notes_now });
-                *self.owed = records;
-                *self.notes = notes;
+                self.owe(records, notes, &earlier);
                 if gives {
                     return Err(error.into());
                 }
@@ -195,10 +181,39 @@ impl Executor<'_> {
     }
 }
 
+/// How much was owed before a wave.
+struct Earlier {
+    records: usize,
+    made: usize,
+    uncounted: usize,
+}
+
 impl Executor<'_> {
+    /// The journal has what was owed.
+    fn paid(&mut self) {
+        if let Err(error) = self.spool.clear() {
+            tracing::error!(error = &error as &dyn std::error::Error, "the spool could not be emptied");
+        }
+    }
+
+    /// Owes what the journal did not take; of it, what is new since the wave began is put aside.
+    fn owe(&mut self, records: Vec<NewRecord>, notes: Notes, earlier: &Earlier) {
+        let fresh = Notes {
+            target: notes.target.clone(),
+            made: notes.made.get(earlier.made..).unwrap_or_default().to_vec(),
+            unmade: notes.unmade.clone(),
+            uncounted: notes.uncounted.get(earlier.uncounted..).unwrap_or_default().to_vec(),
+            ..Notes::default()
+        };
+        let new = records.get(earlier.records..).unwrap_or_default().to_vec();
+        self.put_aside(&Frame { records: new, notes: fresh });
+        *self.owed = records;
+        *self.notes = notes;
+    }
+
     /// Keeps records where they survive this process. What takes away goes on all the same.
-    fn put_aside(&mut self, frame: Frame) {
-        match self.spool.keep(&frame) {
+    fn put_aside(&mut self, frame: &Frame) {
+        match self.spool.keep(frame) {
             Ok(true) => {}
             Ok(false) => tracing::error!("there is no room in the spool: records are owed in memory only"),
             Err(error) => {

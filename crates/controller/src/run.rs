@@ -109,7 +109,7 @@ impl Controller {
         let mut running = BTreeMap::new();
         for (name, target) in targets {
             self.note(name.as_str(), &Summary::starting());
-            let turn = self.turn(name.clone(), target.clone(), &map, &stop);
+            let turn = self.turn(&name, target.clone(), &map, &stop);
             running.insert(loops.spawn(turn.run()).id(), (name, target, 0_u32));
         }
         while let Some(ended) = loops.join_next_with_id().await {
@@ -121,7 +121,7 @@ impl Controller {
             tracing::error!(target.name = %name, "the loop of a target panicked: it begins anew");
             *self.world.lock().await = self.settings.world();
             self.note(name.as_str(), &Summary { state: State::Refused, ..Summary::starting() });
-            let mut turn = self.turn(name.clone(), target.clone(), &map, &stop);
+            let mut turn = self.turn(&name, target.clone(), &map, &stop);
             let wait = pause(self.settings.retry, panics);
             let restarted = async move {
                 if turn.wait_for_time(wait).await {
@@ -134,7 +134,7 @@ impl Controller {
 
     fn turn(
         &self,
-        name: TargetName,
+        name: &TargetName,
         target: Arc<dyn Target>,
         map: &watch::Receiver<Arc<RoleMap>>,
         stop: &watch::Receiver<bool>,

@@ -40,12 +40,18 @@ pub(crate) struct Spool {
     place: Option<PathBuf>,
     open: Option<File>,
     used: u64,
+    troubled: bool,
 }
 
 impl Spool {
     /// A spool in this folder, which is not touched before [`Spool::begin`].
     pub fn of(folder: Option<&Path>, target: &str) -> Self {
         Self { place: folder.map(|folder| folder.join(format!("{target}.spool"))), ..Self::default() }
+    }
+
+    /// Whether nobody was told yet that there is no spool.
+    pub fn is_first_trouble(&mut self) -> bool {
+        !std::mem::replace(&mut self.troubled, true)
     }
 
     /// Takes the room while there is some, and gives what an earlier process left behind. Not again where it was done.

@@ -118,10 +118,10 @@ pub struct Ticker {
     owed_notes: Notes,
     /// Where they survive this process.
     spool: Spool,
-    /// Whether it was told that there is none.
-    spool_told: bool,
     /// How often in a row a connection broke under a statement.
     broken: u32,
+    /// Whether something was taken without a written lease since the lease was written last.
+    unwritten_lease: bool,
     summary: Summary,
     /// Where a newer map shows, so that a long run of an old one ends between two waves.
     newer: Option<watch::Receiver<Arc<RoleMap>>>,
@@ -184,8 +184,8 @@ impl Ticker {
             owed: Vec::new(),
             owed_notes: Notes::default(),
             spool,
-            spool_told: false,
             broken: 0,
+            unwritten_lease: false,
             summary: Summary::starting(),
             newer: None,
         }
@@ -266,6 +266,7 @@ impl Ticker {
         if decided.admitted.steps().is_empty() {
             // Nothing is to be applied, so no lease is taken; what is withheld has its record all the same.
             self.record_decision(&decided, map, now).await?;
+            self.count_unwritten_lease(now).await;
             return Ok(self.conclude(&decided, &Ran::default()));
         }
         let Some(lease) = self.lease(may, now).await? else {
@@ -289,9 +290,12 @@ impl Ticker {
 
     /// The lease, to work under. A store that takes no writes keeps no lease either: what takes away then goes on where nobody
     /// else is seen to hold it, since to take twice is to take once.
-    async fn lease(&self, may: May, now: OffsetDateTime) -> Result<Option<LeaseProof>, ControllerError> {
+    async fn lease(&mut self, may: May, now: OffsetDateTime) -> Result<Option<LeaseProof>, ControllerError> {
         let failed = match self.store.try_lease(self.name.as_str(), &self.holder, LEASE, now).await {
-            Ok(lease) => return Ok(lease),
+            Ok(lease) => {
+                self.unwritten_lease &= lease.is_none();
+                return Ok(lease);
+            }
             Err(error) if may == May::Take => error,
             Err(error) => return Err(ControllerError::Unrecorded(error)),
         };
@@ -303,9 +307,32 @@ impl Ticker {
             error = &failed as &dyn std::error::Error,
             "the lease cannot be written: what takes away goes on without it"
         );
+        self.unwritten_lease = true;
         let generation = last.map_or(0, |lease| lease.generation);
         let (target, holder) = (self.name.to_string(), self.holder.clone());
         Ok(Some(LeaseProof::taken(target, holder, generation, now + LEASE)))
+    }
+
+    /// Other processes know by the lease's count that somebody worked on the target. What was taken without a written lease is
+    /// counted as soon as the store can write again, so that none of them takes for given what is gone.
+    async fn count_unwritten_lease(&mut self, now: OffsetDateTime) {
+        if !self.unwritten_lease {
+            return;
+        }
+        let Ok(Some(lease)) = self.store.try_lease(self.name.as_str(), &self.holder, LEASE, now).await else {
+            return;
+        };
+        self.unwritten_lease = false;
+        // What others did between the look and this is not known here.
+        match &mut self.actual {
+            Some(known) if known.holds_under(lease.generation()) => {
+                known.generation = Some(lease.generation())
+            }
+            _ => self.forget_actual(),
+        }
+        if let Err(error) = self.store.release_lease(&lease).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the lease could not be given back");
+        }
     }
 
     /// Whether somebody released or rejected something, or names were bound, since the last look. A store that does not answer

@@ -35,8 +35,7 @@ impl Ticker {
                 tracing::debug!("another process has the spool");
             }
             // Told once: what follows is the same.
-            Err(error) if !self.spool_told => {
-                self.spool_told = true;
+            Err(error) if self.spool.is_first_trouble() => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     "there is no spool: with a full disk, records of what is taken away are kept in memory only"
