@@ -62,7 +62,7 @@ impl Limit {
             (self.began, self.taken) = (Some(Instant::now()), 0);
         } else if self.taken >= WRITES {
             self.refused += 1;
-            return Some((SPAN - began.elapsed()).as_secs().max(1));
+            return Some(SPAN.saturating_sub(began.elapsed()).as_secs().max(1));
         }
         self.taken += 1;
         None

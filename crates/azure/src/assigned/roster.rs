@@ -230,13 +230,14 @@ async fn with_graph(entra: &Entra, whom: &Whom) -> Result<Result<Who, String>, S
             let (found, _) = entra.find(&clue).await?;
             found.usable(&clue).cloned()
         }
-        Some(id) => match pinned(entra, kind, id).await? {
-            Some(object) => object.usable(name).map(|()| object),
-            None => {
+        Some(id) => {
+            if let Some(object) = pinned(entra, kind, id).await? {
+                object.usable(name).map(|()| object)
+            } else {
                 let deleted = entra.deleted(id).await?;
                 Err(format!("{name} is said to have the id {id}, {}", gone(deleted.as_ref())))
             }
-        },
+        }
     };
     Ok(found.and_then(|entry| {
         let group = entry.kind == EntryKind::Group;

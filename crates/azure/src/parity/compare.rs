@@ -146,11 +146,11 @@ impl<'d, T> Names<'d, T> {
     }
 
     /// By id, else by the first name that one has alone and whose own id says nothing else.
-    fn find<'n>(&self, id: &str, names: impl Iterator<Item = &'n String>) -> Option<&'d T> {
+    fn find<'n>(&self, id: &str, mut names: impl Iterator<Item = &'n String>) -> Option<&'d T> {
         if let Some(entry) = self.by_id.get(&fold(id)) {
             return Some(entry);
         }
-        names.filter_map(|name| *self.by_name.get(&fold(name))?).next()
+        names.find_map(|name| *self.by_name.get(&fold(name))?)
     }
 }
 
@@ -187,8 +187,11 @@ impl<'d> Index<'d> {
         let mut found = Found::default();
         match seen {
             GroupSeen::There(there) => self.members(group, there, &mut found),
-            GroupSeen::Deleted(at) => found.differences.push(self.group_gone(group, Some(at.as_deref()))),
-            GroupSeen::Missing => found.differences.push(self.group_gone(group, None)),
+            GroupSeen::Deleted(Some(at)) => {
+                found.differences.push(self.group_gone(group, &format!("was deleted at {}", shown(at))));
+            }
+            GroupSeen::Deleted(None) => found.differences.push(self.group_gone(group, "was deleted")),
+            GroupSeen::Missing => found.differences.push(self.group_gone(group, "is not there")),
             GroupSeen::Several(ids) => found.notes.push(format!(
                 "group {} was pushed without an id of {}, which has several of that name ({}): it is not compared",
                 shown(&group.display_name),
@@ -199,12 +202,7 @@ impl<'d> Index<'d> {
         found
     }
 
-    fn group_gone(&self, group: &GroupEntry, deleted: Option<Option<&str>>) -> Difference {
-        let how = match deleted {
-            Some(Some(at)) => format!("was deleted at {}", shown(at)),
-            Some(None) => "was deleted".to_owned(),
-            None => "is not there".to_owned(),
-        };
+    fn group_gone(&self, group: &GroupEntry, how: &str) -> Difference {
         Difference {
             kind: DifferenceKind::GroupGone,
             key: format!("group-gone {}", group.id),
