@@ -40,12 +40,12 @@ pub async fn all_kept(parts: &Parts) -> anyhow::Result<BTreeMap<SourceId, Kept>>
     Ok(all)
 }
 
+/// The identity providers that can be read, by source, or why one cannot.
+pub type Upstreams = BTreeMap<SourceId, Result<Arc<dyn Upstream>, String>>;
+
 /// The identity providers that can be read, by source, or why one cannot. A source of which nothing is said and that nothing
 /// leads to is left out.
-pub fn upstreams(
-    parts: &Parts,
-    map: &RoleMap,
-) -> anyhow::Result<BTreeMap<SourceId, Result<Arc<dyn Upstream>, String>>> {
+pub fn upstreams(parts: &Parts, map: &RoleMap) -> anyhow::Result<Upstreams> {
     let ways = parts.ways()?;
     let parity = &parts.config.parity;
     let mut found = BTreeMap::new();

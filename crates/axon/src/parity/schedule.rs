@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use axon_azure::parity::{DifferenceKind, Slow, Upstream};
+use axon_azure::parity::{DifferenceKind, Slow};
 use axon_mapping::RoleMap;
 use axon_model::{Actor, SourceId};
 use axon_scim::Registry;
@@ -13,7 +13,7 @@ use axon_store::Act;
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
-use super::{Extent, Kept, carry, look, upstreams, waiting};
+use super::{Extent, Kept, Upstreams, carry, look, upstreams, waiting};
 use crate::wiring::Parts;
 
 /// How often it is looked whether a look is due or a person released something.
@@ -64,8 +64,6 @@ pub async fn keep(
         }
     }
 }
-
-type Upstreams = BTreeMap<SourceId, Result<Arc<dyn Upstream>, String>>;
 
 struct Schedule {
     parts: Parts,

@@ -91,8 +91,8 @@ async fn report(
         problems: Vec::new(),
         notes: Vec::new(),
     };
-    let entry = match entra.service_identity(&ids).await {
-        Ok(Ok(entry)) => entry,
+    let found = match entra.service_identity(&ids).await {
+        Ok(Ok(one)) => one,
         Ok(Err(problem)) => {
             report.problems.push(problem);
             return Some(report);
@@ -102,8 +102,8 @@ async fn report(
             return Some(report);
         }
     };
-    report.object_id = Some(entry.id.to_string());
-    report.client_id = entry.client_id.map(|id| id.to_string());
+    report.object_id = Some(found.id.to_string());
+    report.client_id = found.client_id.map(|id| id.to_string());
     let declared = service.token.iter().flat_map(|token| {
         token
             .subject
@@ -111,7 +111,7 @@ async fn report(
             .map(|subject| Presented { issuer: token.issuer.clone(), subject: subject.clone() })
     });
     let wanted: BTreeSet<Presented> = declared.chain(presented.iter().cloned()).collect();
-    let Some(client) = entry.client_id.filter(|_| !wanted.is_empty()) else { return Some(report) };
+    let Some(client) = found.client_id.filter(|_| !wanted.is_empty()) else { return Some(report) };
     match entra.federation(client).await {
         Ok(Federation::Elsewhere) => report.notes.push(format!(
             "{} is a managed identity, or an application of another tenant: its federated credentials are kept elsewhere and not compared",

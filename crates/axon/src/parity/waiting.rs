@@ -100,7 +100,8 @@ fn digest(all: &[&Known]) -> String {
         hash.update(known.difference.key.as_bytes());
         hash.update([0]);
     }
-    hash.finalize().iter().take(12).map(|byte| format!("{byte:02x}")).collect()
+    let bytes = hash.finalize();
+    bytes.iter().take(12).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// The parity holds of a source in one of these states.
