@@ -44,7 +44,9 @@ async fn look(target: &dyn Target) {
 
 #[tokio::test]
 async fn every_resource_has_a_token() {
-    let Some(application) = given("every_resource_has_a_token", ["TENANT", "CLIENT", "SECRET"]) else { return };
+    let Some(application) = given("every_resource_has_a_token", ["TENANT", "CLIENT", "SECRET"]) else {
+        return;
+    };
     let tokens = tokens(&Wire::new().unwrap(), application);
     for resource in Resource::ALL {
         tokens.token(resource).await.unwrap_or_else(|fault| panic!("{resource}: {fault}"));
@@ -93,7 +95,8 @@ async fn a_group_is_read_for_parity() {
     let Some([tenant, client, secret, group]) = given("a_group_is_read_for_parity", names) else { return };
     let wire = Wire::new().unwrap();
     let tokens = tokens(&wire, [tenant, client, secret]);
-    let (roll, key) = (GraphRoll::new(entra(&wire, &tokens)), Key { external_id: Some(group), name: String::new() });
+    let (roll, key) =
+        (GraphRoll::new(entra(&wire, &tokens)), Key { external_id: Some(group), name: String::new() });
     let seen = roll.group(&key, &mut Slow::new(100, 600)).await.expect("a look");
     assert!(matches!(seen, GroupSeen::There(_)), "{seen:?}");
 }
