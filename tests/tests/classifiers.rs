@@ -44,7 +44,8 @@ async fn requests_of_a_role_run_where_the_map_says() -> anyhow::Result<()> {
     place.axon(&["plan", "--check"]).await?.exits(0)?;
     let why = place.axon(&["explain", KIM]).await?.exits(0)?.out;
     ensure!(why.contains("holds: classifier in largerc importance high label nightly"), "{why}");
-    let who = place.axon(&["explain", "--grant", "classifier in largerc importance high label nightly"]).await?;
+    let who =
+        place.axon(&["explain", "--grant", "classifier in largerc importance high label nightly"]).await?;
     ensure!(who.out.contains(KIM), "{}", who.out);
 
     // Somebody else's, also of Axon's role, is let be; Axon's own that was changed by hand is made anew.

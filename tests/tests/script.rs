@@ -62,7 +62,10 @@ impl ByHand {
             let waiting = self.waiting().await?;
             let [one] = waiting.as_slice() else { return Ok(None) };
             let steps = one["steps"].to_string();
-            Ok(words.iter().all(|word| steps.contains(word)).then(|| PathBuf::from(one["file"].as_str().unwrap_or(""))))
+            Ok(words
+                .iter()
+                .all(|word| steps.contains(word))
+                .then(|| PathBuf::from(one["file"].as_str().unwrap_or(""))))
         })
         .await
     }
@@ -112,7 +115,11 @@ async fn what_a_person_confirms_counts_as_done_and_the_next_file_follows_from_it
     ensure!(hand.catalog().await?.roles_of(ZOE).len() == 2, "{:#?}", hand.catalog().await?);
     let name = file.file_name().context("a name")?.to_string_lossy().into_owned();
     hand.place.axon(&["script", "confirm", &name, "--reason", " "]).await?.exits(1)?;
-    hand.place.axon(&["script", "confirm", "nothing.sql", "--reason", "x"]).await?.exits(1)?.says(&["waits"])?;
+    hand.place
+        .axon(&["script", "confirm", "nothing.sql", "--reason", "x"])
+        .await?
+        .exits(1)?
+        .says(&["waits"])?;
     hand.place.axon(&["script", "confirm", &name, "--reason", "ran it on Sunday"]).await?.exits(0)?;
     hand.place.axon(&["script", "confirm", &name, "--reason", "twice"]).await?.exits(1)?;
     hand.state("converged").await?;
@@ -154,7 +161,8 @@ async fn what_a_person_confirms_counts_as_done_and_the_next_file_follows_from_it
 
 #[tokio::test]
 async fn what_is_read_tells_what_became_of_a_file() -> anyhow::Result<()> {
-    let hand = set("host: 127.0.0.1\n    port: PORT\n    tls: off\n    auth: { token-file: pool.token }").await?;
+    let hand =
+        set("host: 127.0.0.1\n    port: PORT\n    tls: off\n    auth: { token-file: pool.token }").await?;
     // Somebody stays: a source in which nobody is left would be a hold.
     let (kim, _) = (hand.scim.person(KIM).await?, hand.scim.person(ZOE).await?);
     hand.scim.group("Readers", &[&kim]).await?;
@@ -166,7 +174,9 @@ async fn what_is_read_tells_what_became_of_a_file() -> anyhow::Result<()> {
     let verbs = async || -> anyhow::Result<Vec<String>> {
         let journal = hand.place.journal().await?;
         let scripts = journal.into_iter().filter(|record| record.kind == "script-change");
-        Ok(scripts.map(|record| record.record["facts"]["verb"].as_str().unwrap_or_default().to_owned()).collect())
+        Ok(scripts
+            .map(|record| record.record["facts"]["verb"].as_str().unwrap_or_default().to_owned())
+            .collect())
     };
     ensure!(verbs().await?.contains(&"inspected".to_owned()), "{:?}", verbs().await?);
 

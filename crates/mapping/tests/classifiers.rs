@@ -28,10 +28,8 @@ fn a_role_and_those_that_include_it_have_one_for_each_group() {
 
 #[test]
 fn where_there_are_none_a_line_is_refused_by_name() {
-    let map = map(
-        "  loader: { grants: { sl: [classifier in largerc], by: [classifier in largerc] } }\n  \
-         plain: { direct: true, grants: { dw: [classifier in largerc] } }\n",
-    );
+    let map = map("  loader: { grants: { sl: [classifier in largerc], by: [classifier in largerc] } }\n  \
+         plain: { direct: true, grants: { dw: [classifier in largerc] } }\n");
     let mut told: Vec<String> = map.not_carried_out().into_iter().map(|missing| missing.what).collect();
     told.sort();
     assert_eq!(

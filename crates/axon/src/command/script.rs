@@ -148,7 +148,9 @@ async fn catalog(parts: &Parts, map: &RoleMap, target: &str, out: Option<&Path>)
     let pool = parts.pool(map, &name)?;
     let text = ScriptTarget::export(&pool, parts.clock.now()).await?;
     match out {
-        Some(file) => std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?,
+        Some(file) => {
+            std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?
+        }
         None => println!("{text}"),
     }
     Ok(Status::Done)
