@@ -11,7 +11,8 @@ use crate::map::RoleMap;
 use crate::names::RoleName;
 use crate::place::Place;
 
-use says::{guards_say, mapping_says, of_token, role_says, target_says, test_says, view_says};
+pub(crate) use says::{atom_says, mapping_says};
+use says::{guards_say, of_token, role_says, target_says, test_says, view_says};
 
 /// Which map says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -137,6 +138,11 @@ fn entries(map: &RoleMap) -> Entries {
             add(format!("view {}", view.name), what, Some(&view.place));
         }
     }
+    for (tag, patterns) in &map.tags {
+        for pattern in patterns {
+            add(format!("tag {tag}"), format!("columns {pattern}"), None);
+        }
+    }
     for test in &map.tests {
         add(format!("test of {}", test.who.name()), test_says(test), Some(&test.place));
     }
@@ -190,6 +196,7 @@ mod tests {
             "rules: { separate: [[r, t]], forbid: [control on database] }\n",
             "services: { ci: { principal: axon-ci } }\n",
             "tests:\n  - { user: { userName: kim, groups: [g], title: Lead, active: false }, at: 2026-01-01T00:00:00Z, roles: [r], has: { dw: [select on a.b] }, lacks: { dw: [select on a.c] } }\n  - { service: ci, roles: [] }\n",
+            "tags: { pii: [email, \"a.*.phone\"] }\n",
             "views:\n  s.v: { targets: dw, from: a.b, columns: { x: show, y: { mask: email, unless: [r] }, z: hide }, rows: [{ role: t }, { where: x eq user.title }] }\n",
         ]
         .concat();

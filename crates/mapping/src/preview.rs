@@ -3,6 +3,7 @@
 //! A pure function of two maps and one directory. Targets are taken to hold everything that the lines name, so that a preview
 //! needs no way into any of them.
 
+mod besides;
 mod change;
 mod days;
 mod in_target;
@@ -28,6 +29,7 @@ use crate::identity::Identity;
 use crate::map::RoleMap;
 use crate::names::TargetName;
 
+pub use besides::{Reach, TextChange};
 pub use change::Item;
 pub use days::{Backtest, Backtester, Day, Difference};
 pub use markdown::markdown;
@@ -67,6 +69,12 @@ pub struct Preview {
     pub people_losing: usize,
     /// Each target in which anything changes.
     pub targets: Vec<TargetPreview>,
+    /// How many of [`Self::besides`] are widenings.
+    pub widened: usize,
+    /// How many of [`Self::besides`] are narrowings.
+    pub narrowed: usize,
+    /// What the text changes besides, which nobody's row tells: widenings first.
+    pub besides: Vec<TextChange>,
 }
 
 /// What would change in one target.
@@ -131,16 +139,22 @@ pub struct PrincipalPreview {
 }
 
 impl Preview {
-    /// Whether anybody gains anything, or would as soon as a group is released: a reviewer should look.
+    /// Whether anybody gains anything, would as soon as a group is released, or may come to hold more by what the text widens: a
+    /// reviewer should look.
     pub fn gives(&self) -> bool {
+        self.widened > 0 || self.gives_now()
+    }
+
+    /// Whether somebody who is there gains anything, or would as soon as a group is released.
+    pub fn gives_now(&self) -> bool {
         self.targets.iter().any(|target| {
             target.items.iter().any(|item| item.gaining > 0) || target.waits.iter().any(Wait::would_give)
         })
     }
 
-    /// Whether nothing changes for anybody.
+    /// Whether nothing changes for anybody, and the text says nothing else either.
     pub fn is_empty(&self) -> bool {
-        self.targets.is_empty()
+        self.targets.is_empty() && self.besides.is_empty()
     }
 }
 
@@ -152,6 +166,15 @@ pub fn preview(compared: Compared<'_>) -> Preview {
 
 /// The same, from desired states that are there already.
 pub fn preview_of(compared: Compared<'_>, sides: &BTreeMap<TargetName, Both>) -> Preview {
+    let mut found = rows_of(compared, sides);
+    found.besides = besides::besides(compared.old, compared.new, sides, &found.targets);
+    let count = |reach| found.besides.iter().filter(|change| change.reach == reach).count();
+    (found.widened, found.narrowed) = (count(Reach::Widened), count(Reach::Narrowed));
+    found
+}
+
+/// What changes in the rows of people and other principals alone.
+fn rows_of(compared: Compared<'_>, sides: &BTreeMap<TargetName, Both>) -> Preview {
     let views = seen::changes(compared);
     let mut everywhere = Affected::default();
     let mut targets = Vec::new();
@@ -164,6 +187,9 @@ pub fn preview_of(compared: Compared<'_>, sides: &BTreeMap<TargetName, Both>) ->
         people_gaining: everywhere.gaining.len(),
         people_losing: everywhere.losing.len(),
         targets,
+        widened: 0,
+        narrowed: 0,
+        besides: Vec::new(),
     }
 }
 

@@ -37,6 +37,12 @@ impl TagPattern {
     }
 }
 
+impl std::fmt::Display for TagPattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}.{}", self.schema, self.table, self.column)
+    }
+}
+
 /// The parts of a name with stars in it.
 pub(crate) fn parts(text: &str) -> Option<Vec<Glob>> {
     let mut parts = Vec::new();

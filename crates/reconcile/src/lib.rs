@@ -11,6 +11,7 @@
 //! To add a kind of permission object: a field of [`Graph`], variants of [`Step`], an arm in `diff`, `simulate`, `effect`
 //! and in each target's renderer; the compiler names every place.
 
+pub mod action;
 pub mod admit;
 mod assigned;
 pub mod builtin;

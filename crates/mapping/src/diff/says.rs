@@ -6,10 +6,11 @@ use axon_model::name::shown;
 use axon_reconcile::{Glob, GrantState, Mode};
 
 use crate::chain::instant;
+use crate::effect::Power;
 use crate::grant::GrantLine;
 use crate::guards::{BreakGlass, GuardRules, Protection};
 use crate::map_test::{MapTest, Subject};
-use crate::names::RoleName;
+use crate::names::{RoleName, TargetName};
 use crate::place::Place;
 use crate::role::{DefinedRole, RoleSpec};
 use crate::rule::{Gives, GroupName, Mapping, Who};
@@ -91,6 +92,12 @@ fn endpoint_says(endpoint: &Endpoint) -> String {
     }
 }
 
+/// One permission of a line.
+pub(crate) fn atom_says(state: GrantState, (permission, on): &Power, target: &TargetName) -> String {
+    let word = if state == GrantState::Deny { "deny " } else { "" };
+    format!("{word}{} on {on} in {target}", permission.name().to_lowercase())
+}
+
 pub(super) fn role_says(role: &RoleSpec, add: &mut impl FnMut(String, String, Option<&Place>)) {
     // What is held and what is included at last follows from the rest.
     let RoleSpec {
@@ -138,10 +145,8 @@ pub(super) fn role_says(role: &RoleSpec, add: &mut impl FnMut(String, String, Op
                 add(of.clone(), format!("{} in {target}", grant.line), Some(&grant.place));
                 continue;
             };
-            let word = if *state == GrantState::Deny { "deny " } else { "" };
-            for (permission, on) in grant.line.atoms() {
-                let what = format!("{word}{} on {on} in {target}", permission.name().to_lowercase());
-                add(of.clone(), what, Some(&grant.place));
+            for power in grant.line.atoms() {
+                add(of.clone(), atom_says(*state, &power, target), Some(&grant.place));
             }
         }
     }
@@ -154,7 +159,8 @@ pub(super) fn role_says(role: &RoleSpec, add: &mut impl FnMut(String, String, Op
     }
 }
 
-pub(super) fn mapping_says(mapping: &Mapping) -> String {
+/// What a mapping says, in one sentence.
+pub(crate) fn mapping_says(mapping: &Mapping) -> String {
     // Whether it is about separated roles follows from the rules.
     let Mapping { place: _, who, when, gives, until, trust, via: way, separated: _ } = mapping;
     let names = |word: &str, names: &[GroupName]| -> String {

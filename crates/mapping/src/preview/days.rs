@@ -9,9 +9,9 @@ use serde::{Serialize, Serializer};
 use time::{Date, OffsetDateTime};
 
 use super::change::Item;
-use super::report::{MOST, gain, lose, plural};
+use super::report::{MOST, gain, lose, plural, tell_besides};
 use super::sides::{Both, sides};
-use super::{Compared, preview_of};
+use super::{Compared, Reach, TextChange, besides, rows_of};
 use crate::evaluator::Touched;
 use crate::identity::Identity;
 use crate::map::RoleMap;
@@ -71,6 +71,8 @@ pub struct Backtest {
     pub days: Vec<Day>,
     /// Every difference: those of most days first, the widest first.
     pub differences: Vec<Difference>,
+    /// What the text changes besides, which no day tells: widenings first.
+    pub besides: Vec<TextChange>,
 }
 
 /// Whether, by target, principal, direction and thing.
@@ -110,7 +112,7 @@ impl<'a> Backtester<'a> {
                 both.follow(directory, touched, identity, at);
             }
         }
-        let found = preview_of(compared, self.sides.get_or_insert_with(|| sides(compared)));
+        let found = rows_of(compared, self.sides.get_or_insert_with(|| sides(compared)));
         self.days.push(Day {
             date,
             at,
@@ -132,6 +134,11 @@ impl<'a> Backtester<'a> {
 
     /// All that was found.
     pub fn finish(self) -> Backtest {
+        // What days show is told by them, and what the text does besides is the same on each: nothing of it is left out.
+        let besides = match self.old {
+            Some(_) => besides::besides(self.old, self.new, &BTreeMap::new(), &[]),
+            None => Vec::new(),
+        };
         let mut differences: Vec<Difference> = self
             .found
             .into_iter()
@@ -151,6 +158,7 @@ impl<'a> Backtester<'a> {
             new: self.new.version().clone(),
             days: self.days,
             differences,
+            besides,
         }
     }
 }
@@ -158,7 +166,12 @@ impl<'a> Backtester<'a> {
 impl Backtest {
     /// Whether anybody would have gained anything on any day.
     pub fn gives(&self) -> bool {
-        self.differences.iter().any(|one| one.gained)
+        self.differences.iter().any(|one| one.gained) || self.widens()
+    }
+
+    /// Whether people may come to hold more by what the text widens.
+    pub fn widens(&self) -> bool {
+        self.besides.iter().any(|one| one.reach == Reach::Widened)
     }
 
     /// The days of a difference as people say them.
@@ -202,7 +215,8 @@ impl fmt::Display for Told<'_> {
             writeln!(f, "  {date}: {gain} and {lose}, of {people} in the directory{waits}")?;
         }
         if all.is_empty() {
-            return writeln!(f, "\nnothing would have been different for anybody");
+            writeln!(f, "\nnothing would have been different for anybody")?;
+            return tell_besides(f, &backtest.besides, 2 * MOST);
         }
         let names: BTreeSet<(&TargetName, SqlName)> =
             all.iter().map(|one| (&one.target, one.principal)).collect();
@@ -220,6 +234,6 @@ impl fmt::Display for Told<'_> {
         if all.len() > most {
             writeln!(f, "  and {} more (--steps tells all)", all.len() - most)?;
         }
-        Ok(())
+        tell_besides(f, &backtest.besides, most)
     }
 }

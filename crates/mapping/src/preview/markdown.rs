@@ -2,8 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::report::{MOST, Report, behind, gain, items, lose, of_mode, people, plural};
-use super::{TargetPreview, TargetSteps};
+use super::report::{
+    MOST, REACHES, Report, behind, count_besides, gain, items, lose, of_mode, people, plural,
+};
+use super::{Preview, Reach, TargetPreview, TargetSteps, TextChange};
 
 /// The longest comment, bytes: what code hosts take is 65,536 characters at least.
 const LONGEST: usize = 60_000;
@@ -35,14 +37,27 @@ pub fn markdown(report: &Report<'_>) -> String {
         out.push_str("Nothing changes for anybody.\n\n");
     } else {
         let (gaining, losing) = (gain(preview.people_gaining), lose(preview.people_losing));
-        let _ = writeln!(out, "**{gaining}** and {losing} access.\n");
+        if preview.targets.is_empty() {
+            out.push_str("Nobody gains or loses anything today.\n\n");
+        } else {
+            let _ = writeln!(out, "**{gaining}** and {losing} access.\n");
+        }
+        if !preview.besides.is_empty() {
+            let _ = writeln!(out, "What nobody's row tells: {}.\n", count_besides(preview));
+        }
         if preview.people_gaining > 0 {
             out.push_str("Somebody gains access: this change needs a reviewer.\n\n");
-        } else if preview.gives() {
+        } else if preview.gives_now() {
             out.push_str("Somebody would gain access: this change needs a reviewer.\n\n");
+        } else if preview.gives() {
+            out.push_str("People may come to hold more: this change needs a reviewer.\n\n");
         }
     }
-    let mut parts: Vec<String> = preview.targets.iter().map(of_target).collect();
+    // What is widened comes first: a comment that is too long leaves out what comes last.
+    let mut parts: Vec<String> =
+        REACHES[..1].iter().filter_map(|(r, title)| of_text(preview, *r, title)).collect();
+    parts.extend(preview.targets.iter().map(of_target));
+    parts.extend(REACHES[1..].iter().filter_map(|(r, title)| of_text(preview, *r, title)));
     parts.extend(report.steps.iter().map(of_steps));
     let all = parts.len();
     let mut told = 0;
@@ -59,6 +74,20 @@ pub fn markdown(report: &Report<'_>) -> String {
     let old = preview.old.as_ref().map_or_else(|| "nothing".to_owned(), |old| plain(&old.0));
     let _ = writeln!(out, "<sub>From {old} to {}</sub>", plain(&preview.new.0));
     out
+}
+
+/// What the text does besides.
+fn of_text(preview: &Preview, reach: Reach, title: &str) -> Option<String> {
+    let found: Vec<&TextChange> = preview.besides.iter().filter(|one| one.reach == reach).collect();
+    let mut letters = title.chars();
+    let title: String = letters.next()?.to_uppercase().chain(letters).collect();
+    let mut out = format!("### {title}\n\n");
+    for change in found.iter().take(MOST) {
+        let _ = writeln!(out, "- {}", plain(&change.to_string()));
+    }
+    more(&mut out, found.len());
+    out.push('\n');
+    (!found.is_empty()).then_some(out)
 }
 
 fn of_target(target: &TargetPreview) -> String {

@@ -4,7 +4,9 @@ use std::fmt;
 
 use axon_reconcile::Mode;
 
-use super::{Behind, Item, ItemPreview, Preview, PrincipalPreview, TargetPreview, TargetSteps, Told};
+use super::{
+    Behind, Item, ItemPreview, Preview, PrincipalPreview, Reach, TargetPreview, TargetSteps, TextChange, Told,
+};
 
 /// How many things, principals and statements are told for each target.
 pub(super) const MOST: usize = 20;
@@ -89,9 +91,56 @@ impl fmt::Display for Preview {
         if self.is_empty() {
             return writeln!(f, "nothing changes for anybody");
         }
-        writeln!(f, "{} and {} access", gain(self.people_gaining), lose(self.people_losing))?;
-        self.targets.iter().try_for_each(|target| target.fmt(f))
+        if self.targets.is_empty() {
+            writeln!(f, "nobody gains or loses anything today")?;
+        } else {
+            writeln!(f, "{} and {} access", gain(self.people_gaining), lose(self.people_losing))?;
+        }
+        if !self.besides.is_empty() {
+            writeln!(f, "{}", count_besides(self))?;
+        }
+        self.targets.iter().try_for_each(|target| target.fmt(f))?;
+        tell_besides(f, &self.besides, MOST)
     }
+}
+
+/// What the text does besides, so much of each kind.
+pub(super) fn tell_besides(f: &mut fmt::Formatter<'_>, all: &[TextChange], most: usize) -> fmt::Result {
+    REACHES.iter().try_for_each(|(reach, title)| {
+        let found: Vec<&TextChange> = all.iter().filter(|one| one.reach == *reach).collect();
+        if found.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "\n{title}:")?;
+        found.iter().take(most).try_for_each(|one| writeln!(f, "  {} {one}", sign(*reach)))?;
+        if found.len() > most { writeln!(f, "  and {} more", found.len() - most) } else { Ok(()) }
+    })
+}
+
+/// What the text does besides, each kind under its heading.
+pub(super) const REACHES: [(Reach, &str); 3] = [
+    (Reach::Widened, "widened besides, for whoever comes to hold it"),
+    (Reach::Narrowed, "narrowed besides"),
+    (Reach::Same, "said otherwise, without effect on access"),
+];
+
+fn sign(reach: Reach) -> char {
+    match reach {
+        Reach::Widened => '+',
+        Reach::Narrowed => '-',
+        Reach::Same => '=',
+    }
+}
+
+/// The counts of what the text does besides.
+pub(super) fn count_besides(preview: &Preview) -> String {
+    let Preview { widened, narrowed, besides, .. } = preview;
+    format!(
+        "besides, the text widens {}, narrows {} and says {} otherwise",
+        plural(*widened, "thing", "things"),
+        narrowed,
+        besides.len() - widened - narrowed
+    )
 }
 
 impl fmt::Display for TargetPreview {
