@@ -76,10 +76,11 @@ pub fn check(map: &RoleMap, directory: Option<&Directory>, now: OffsetDateTime) 
     reach::unbounded_removals(map, &mut findings);
     reach::not_carried_out(map, &mut findings);
     reach::person_by_person(map, &mut findings);
+    let defined = crate::role::Definitions::of(map.roles.values());
     for role in map.roles.values() {
-        powers::lines(map, role, &mut findings);
+        powers::lines(map, &defined, role, &mut findings);
     }
-    powers::mappings(map, &mut findings);
+    powers::mappings(map, &defined, &mut findings);
     let whole = |role: &RoleName| map.roles.get(role).map(|role| &role.whole);
     let together = Together::of(map.mappings.iter(), &map.rules.separate, whole);
     contradictions::all(map, &together, &mut findings);

@@ -115,6 +115,17 @@ impl Condition {
         self.over(user).truth == Truth::True
     }
 
+    /// Whether it holds for anybody at all: for people of whom nothing is known but that they are there.
+    pub(crate) fn says_nothing(&self) -> bool {
+        ["a", "Z9 \u{dc}nic\u{f6}de@acme.example"].into_iter().all(|name| {
+            let mut document = serde_json::Map::new();
+            document.insert("userName".to_owned(), name.into());
+            document.insert("active".to_owned(), true.into());
+            let nobody = Resource::from_document(ResourceKind::User, document);
+            self.over_resource(&nobody).truth == Truth::True
+        })
+    }
+
     /// The text as it was written.
     pub fn as_str(&self) -> &str {
         &self.text
@@ -133,8 +144,42 @@ fn refused(text: &str, error: &FilterError, registry: &Registry) -> ConditionErr
         .take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | ':' | '_' | '-' | '$'))
         .collect();
     let known = registry.attr_path(ResourceKind::User, &word).is_ok();
-    let help = if known || word.is_empty() { None } else { near_attribute(&word, registry) };
+    let help = if word.is_empty() {
+        None
+    } else if let Some(outer) = bracketed(text, error.column) {
+        near_part(&outer, &word, registry)
+    } else if known {
+        None
+    } else {
+        near_attribute(&word, registry)
+    };
     ConditionError { column: error.column, reason: error.reason.clone(), help }
+}
+
+/// The attribute in whose value filter, `emails[…]`, a column is, if it is in one.
+fn bracketed(text: &str, column: usize) -> Option<String> {
+    let before: String = text.chars().take(column.saturating_sub(1)).collect();
+    let mut open = None;
+    let mut quoted = false;
+    for (at, c) in before.char_indices() {
+        match c {
+            '"' if !before[..at].ends_with('\\') => quoted = !quoted,
+            '[' if !quoted => open = Some(at),
+            ']' if !quoted => open = None,
+            _ => {}
+        }
+    }
+    let outer = &before[..open?];
+    let begins = outer.rfind([' ', '(']).map_or(0, |at| at + 1);
+    Some(outer[begins..].to_owned())
+}
+
+/// The part of an attribute that a mistyped name in its value filter most likely meant, as help.
+fn near_part(outer: &str, word: &str, registry: &Registry) -> Option<String> {
+    let path = registry.attr_path(ResourceKind::User, outer).ok()?;
+    let parts = path.attribute.sub_attributes.iter().map(|sub| sub.name.as_str());
+    let near = nearest(word, parts).filter(|near| !near.eq_ignore_ascii_case(word))?;
+    Some(format!("did you mean `{near}`?"))
 }
 
 /// The attribute of a user that a mistyped name most likely meant, as help.
@@ -143,6 +188,13 @@ pub(crate) fn near_attribute(word: &str, registry: &Registry) -> Option<String> 
         Some(at) => word.split_at(at + 1),
         None => ("", word),
     };
+    // The URN itself may be what is mistyped.
+    let schema = urn.trim_end_matches(':');
+    if !schema.is_empty() && registry.schema(schema).is_none() {
+        let urns = registry.schemas().map(|schema| &*schema.id);
+        let near = nearest(schema, urns)?;
+        return Some(format!("did you mean `{near}:{short}`?"));
+    }
     let mut names: Vec<String> = Vec::new();
     let extensions = registry.extensions(ResourceKind::User).flat_map(|schema| &schema.attributes);
     for attribute in registry.core_attributes(ResourceKind::User).chain(extensions) {
@@ -220,6 +272,17 @@ mod tests {
         assert_eq!(help("departmnt eq \"x\"").unwrap(), "did you mean `department`?");
         assert_eq!(help("name.famlyName eq \"x\"").unwrap(), "did you mean `name.familyName`?");
         assert_eq!(help("userType eq"), None);
+        assert_eq!(help("emails[valu eq \"x\"]").unwrap(), "did you mean `value`?");
+        assert_eq!(
+            help("title pr and (emails[type eq \"[\" and valu eq \"x\"])").unwrap(),
+            "did you mean `value`?"
+        );
+        let urn = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+        let mistyped = urn.replace("enterprise", "enterprize");
+        assert_eq!(
+            help(&format!("{mistyped}:department eq \"x\"")).unwrap(),
+            format!("did you mean `{urn}:department`?")
+        );
     }
 
     #[test]
@@ -242,6 +305,22 @@ mod tests {
         assert!(short.reason.contains("several schemas have an attribute"), "{short}");
         for text in ["urn:acme:2.0:User:department eq \"x\"", "urn:ACME:2.0:User:Department pr"] {
             assert!(Condition::parse_in(text, &registry).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_holds_for_anybody_says_nothing() {
+        for (text, nothing) in [
+            ("userName pr", true),
+            ("not (userName eq \"kim\")", true),
+            ("title pr or active eq true", true),
+            ("userName co \"\"", true),
+            ("userType eq \"Employee\"", false),
+            ("userName ew \"@acme.example\"", false),
+            ("title pr", false),
+        ] {
+            let nothing_said = Condition::parse(text).is_ok_and(|condition| condition.says_nothing());
+            assert_eq!(nothing_said, nothing, "{text}");
         }
     }
 

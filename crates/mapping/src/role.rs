@@ -15,6 +15,7 @@ use crate::target::Words;
 use crate::yaml::{Node, Scalar, Value, shown};
 
 pub use define::DefinedRole;
+pub(crate) use define::Definitions;
 pub(crate) use define::KEYS as DEFINE_KEYS;
 pub use impersonate::Impersonation;
 pub(crate) use impersonate::KEYS as IMPERSONATE_KEYS;

@@ -44,9 +44,9 @@ impl CustomRole {
                     axon_model::name::shown(action)
                 )));
             }
-            if action.to_ascii_lowercase().starts_with("microsoft.authorization/")
-                && !action.ends_with("/read")
-            {
+        }
+        for action in allows.actions.iter().chain(&allows.data_actions) {
+            if axon_reconcile::action::gives_roles(action) {
                 return Err(BadRole(format!(
                     "{action} lets people give roles: use a built-in role, which reviews know"
                 )));
@@ -137,6 +137,9 @@ mod tests {
             &["Microsoft.DataFactory/x y"],
             &["Microsoft.Authorization/roleAssignments/write"],
             &["microsoft.authorization/*"],
+            &["Microsoft.*/roleAssignments/write"],
+            &["Microsoft.Authorization/*/write"],
+            &["Microsoft.*/write"],
         ] {
             assert!(role(bad).is_err(), "{bad:?}");
         }

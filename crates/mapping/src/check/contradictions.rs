@@ -22,11 +22,19 @@ struct Atom<'m> {
     power: Power,
 }
 
+/// A fixed role that people are put into.
+struct Fixed<'m> {
+    line: &'m PlacedGrant,
+    powers: Vec<Power>,
+}
+
 /// What the lines of one role come to in one target.
 struct Lines<'m> {
     role: &'m RoleSpec,
     given: Vec<Atom<'m>>,
     denied: Vec<Atom<'m>>,
+    /// Fixed roles that give something, with what they give.
+    fixed: Vec<Fixed<'m>>,
     /// Where its lines stand.
     places: BTreeSet<&'m Place>,
 }
@@ -34,17 +42,19 @@ struct Lines<'m> {
 impl<'m> Lines<'m> {
     fn of(role: &'m RoleSpec, held: &'m [HeldGrant]) -> Self {
         let places = held.iter().map(|held| &held.grant.place).collect();
-        let mut lines = Self { role, given: Vec::new(), denied: Vec::new(), places };
+        let mut lines = Self { role, given: Vec::new(), denied: Vec::new(), fixed: Vec::new(), places };
         for line in held.iter().map(|held| &held.grant) {
             let (state, powers) = match &line.line {
                 GrantLine::Permissions { state, .. } => (*state, line.line.atoms()),
                 // What a fixed role gives is no second saying of a line: whoever reads a map need not know all of it.
                 GrantLine::MemberOf(name) => {
                     let (permissions, state) = fixed_role(*name);
+                    let powers = permissions.iter().map(|permission| (*permission, Securable::Database));
                     if state != GrantState::Deny {
+                        lines.fixed.push(Fixed { line, powers: powers.collect() });
                         continue;
                     }
-                    (state, permissions.iter().map(|permission| (*permission, Securable::Database)).collect())
+                    (state, powers.collect())
                 }
                 GrantLine::Assigned(_) | GrantLine::Classifier(_) => continue,
             };
@@ -104,6 +114,13 @@ fn in_one_role(lines: &Lines<'_>, findings: &mut Findings) {
             findings.add(Lint::CoveredGrant, &line.place, message, None);
         }
     }
+    for fixed in &lines.fixed {
+        if let Some(by) = fixed.void_by(&lines.denied) {
+            let message =
+                format!("role `{role}` gets nothing by {}: {} denies it", fixed.line.line, by.line.place);
+            findings.add(Lint::VoidGrant, &fixed.line.place, message, None);
+        }
+    }
     for denied in &lines.denied {
         if let Some(by) = defeating(&lines.given, &denied.power) {
             let (power, granted) = (denied.power, by.power);
@@ -146,8 +163,27 @@ fn in_one_person<'m>(
             apart(by, denied).then_some((denied, by))
         })
         .collect();
-    if (void.is_empty() && defeated.is_empty()) || !together.can(a, b) {
+    let fixed: Vec<(&Fixed<'m>, &Atom<'m>)> = giving
+        .fixed
+        .iter()
+        .filter_map(|fixed| {
+            let by = fixed.void_by(&denying.denied)?;
+            let apart =
+                !giving.places.contains(&by.line.place) && !denying.places.contains(&fixed.line.place);
+            apart.then_some((fixed, by))
+        })
+        .collect();
+    if (void.is_empty() && defeated.is_empty() && fixed.is_empty()) || !together.can(a, b) {
         return;
+    }
+    for (Fixed { line, .. }, by) in fixed {
+        if told.insert((Lint::VoidGrant, &line.place)) {
+            let message = format!(
+                "whoever has roles `{a}` and `{b}` gets nothing by {}: {} denies it",
+                line.line, by.line.place
+            );
+            findings.add(Lint::VoidGrant, &line.place, message, None);
+        }
     }
     for (Atom { line, power, .. }, by) in void {
         if !told.insert((Lint::VoidGrant, &line.place)) {
@@ -168,6 +204,15 @@ fn in_one_person<'m>(
             power.0, power.1, by.power.0, by.line.place
         );
         findings.add(Lint::DefeatedDeny, &line.place, message, None);
+    }
+}
+
+impl Fixed<'_> {
+    /// A DENY that leaves something of it nothing, where DENYs leave nothing of all that it gives.
+    fn void_by<'a, 'm>(&self, denied: &'a [Atom<'m>]) -> Option<&'a Atom<'m>> {
+        let by = |power: &Power| denied.iter().find(|denied| makes_void(denied, power));
+        let first = self.powers.first().and_then(by)?;
+        self.powers.iter().all(|power| by(power).is_some()).then_some(first)
     }
 }
 

@@ -137,12 +137,11 @@ fn of_mapping(
     }
     let Some(pattern) = &groups.matching else { return };
     let shown = axon_model::name::shown(pattern.as_str());
-    let fitting = found.open.len().saturating_sub(groups.any.len());
     // Not by those that are found: a group may fit and wait to be released.
     if !known.names.iter().any(|name| pattern.captures(name).is_some()) {
         let message = format!("no group of {source} fits {shown}");
         findings.add(Lint::MatchNothing, &mapping.place, message, None);
-    } else if known.names.len() > 2 && fitting >= known.names.len() {
+    } else if known.names.len() > 2 && known.names.iter().all(|name| pattern.captures(name).is_some()) {
         let message = format!("every group of {source} fits {shown}");
         findings.add(Lint::MatchEverything, &mapping.place, message, None);
     }

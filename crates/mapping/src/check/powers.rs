@@ -12,7 +12,7 @@ use crate::grant::assigned::{AZURE_ROLES, WORKSPACE_ROLES, known};
 use crate::map::RoleMap;
 use crate::names::RoleName;
 use crate::nearest::nearest;
-use crate::role::{PlacedGrant, RoleSpec};
+use crate::role::{DefinedRole, Definitions, PlacedGrant, RoleSpec};
 use crate::target::{Endpoint, TargetKind, TargetSpec};
 use crate::together::Together;
 
@@ -30,11 +30,20 @@ const AZURE_ADMINISTRATORS: &[&str] = &[
 const WORKSPACE_ADMINISTRATORS: &[&str] = &["Synapse Administrator", "Synapse SQL Administrator"];
 
 /// What every line of a role is looked at for.
-pub(super) fn lines(map: &RoleMap, role: &RoleSpec, findings: &mut Findings) {
+pub(super) fn lines(map: &RoleMap, defined: &Definitions<'_>, role: &RoleSpec, findings: &mut Findings) {
+    for (target, made) in &role.define {
+        let reaches = map.targets.get(target).is_some_and(holds_a_workspace);
+        if let Some(action) = made.makes_administrators().filter(|_| reaches) {
+            findings.add(Lint::AroundSql, &made.place, makes_administrators(made, action), None);
+        } else if let Some(action) = made.takes_off().filter(|_| reaches) {
+            let message = format!("{} allows {action}, which takes off what protects the data", made.name);
+            findings.add(Lint::AroundSql, &made.place, message, None);
+        }
+    }
     for (target, grants) in &role.grants {
         let Some(spec) = map.targets.get(target) else { continue };
         for grant in grants {
-            if let Some(what) = administrator(&grant.line, spec) {
+            if let Some(what) = administrator(&grant.line, spec, defined) {
                 if let GrantLine::Assigned(_) = &grant.line {
                     findings.add(Lint::AroundSql, &grant.place, what, None);
                 } else {
@@ -48,7 +57,11 @@ pub(super) fn lines(map: &RoleMap, role: &RoleSpec, findings: &mut Findings) {
 }
 
 /// What makes a line that of an administrator.
-pub(crate) fn administrator(line: &GrantLine, target: &TargetSpec) -> Option<String> {
+pub(crate) fn administrator(
+    line: &GrantLine,
+    target: &TargetSpec,
+    defined: &Definitions<'_>,
+) -> Option<String> {
     match line {
         GrantLine::MemberOf(name) => {
             let (permissions, state) = fixed_role(*name);
@@ -68,13 +81,24 @@ pub(crate) fn administrator(line: &GrantLine, target: &TargetSpec) -> Option<Str
             TargetKind::SynapseWorkspace => known(*name, WORKSPACE_ADMINISTRATORS)
                 .map(|role| format!("{role} opens the workspace's SQL without any grant in a pool")),
             TargetKind::AzureRbac if holds_a_workspace(target) => {
-                known(*name, AZURE_ADMINISTRATORS).map(|role| {
+                let built_in = known(*name, AZURE_ADMINISTRATORS).map(|role| {
                     format!("{role} at this scope can make themselves the SQL administrator of a workspace")
+                });
+                let mut made = defined.named(&target.name, *name).iter();
+                built_in.or_else(|| {
+                    made.find_map(|made| Some(makes_administrators(made, made.makes_administrators()?)))
                 })
             }
             _ => None,
         },
     }
+}
+
+fn makes_administrators(made: &DefinedRole, action: &str) -> String {
+    format!(
+        "{} allows {action}: at this scope its holder can make themselves the SQL administrator of a workspace",
+        made.name
+    )
 }
 
 /// Whether a scope is a workspace or a server, or may hold one: a scope of another provider holds none.
@@ -158,23 +182,27 @@ fn holding<'m>(
 }
 
 /// Mappings of groups that give an administrator's role to whoever is in them.
-pub(super) fn mappings(map: &RoleMap, findings: &mut Findings) {
+pub(super) fn mappings(map: &RoleMap, defined: &Definitions<'_>, findings: &mut Findings) {
     let administrators: BTreeSet<&RoleName> = map
         .roles
         .values()
         .filter(|role| {
             role.held.iter().any(|(target, held)| {
-                map.targets
-                    .get(target)
-                    .is_some_and(|spec| held.iter().any(|h| administrator(&h.grant.line, spec).is_some()))
+                map.targets.get(target).is_some_and(|spec| {
+                    held.iter().any(|h| administrator(&h.grant.line, spec, defined).is_some())
+                })
             })
         })
         .map(|role| &role.name)
         .collect();
-    for mapping in map.mappings.iter().filter(|m| !m.is_of_service() && m.when.is_none()) {
+    for mapping in map.mappings.iter().filter(|mapping| !mapping.is_of_service()) {
+        let empty = match &mapping.when {
+            None => "without `when`",
+            Some(condition) if condition.says_nothing() => "by a `when` that holds for anybody",
+            Some(_) => continue,
+        };
         if let Some(role) = mapping.possible().find(|role| administrators.contains(role)) {
-            let message =
-                format!("role `{role}` is an administrator's, and this mapping gives it without `when`");
+            let message = format!("role `{role}` is an administrator's, and this mapping gives it {empty}");
             findings.add(Lint::AdministratorWithoutWhen, &mapping.place, message, None);
         }
     }

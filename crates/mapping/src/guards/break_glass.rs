@@ -12,6 +12,7 @@ use crate::grant::GrantLine;
 use crate::map::RoleMap;
 use crate::names::{RoleName, TargetName};
 use crate::read::Reader;
+use crate::role::Definitions;
 use crate::rules::{amounts_to, around};
 use crate::yaml::{Node, shown};
 
@@ -190,10 +191,12 @@ pub fn may_be_given<'m>(
         return Err(NoGrant::WouldNotEnd { target: (*target).clone() });
     }
     if !rules.also.contains(name) {
+        let defined = Definitions::of(map.roles.values());
         for target in &targets {
             let Some(place) = map.targets.get(*target) else { continue };
             let mut lines = spec.held.get(*target).into_iter().flatten();
-            if let Some(why) = lines.find_map(|held| powers::administrator(&held.grant.line, place)) {
+            if let Some(why) = lines.find_map(|held| powers::administrator(&held.grant.line, place, &defined))
+            {
                 return Err(NoGrant::Administrator { role: name.clone(), why });
             }
             let protected = map.guards.protected(now);
@@ -229,13 +232,16 @@ fn not_separated(map: &RoleMap, role: &RoleName, held: &BTreeSet<&RoleName>) -> 
 /// into the map after the role.
 fn not_forbidden(map: &RoleMap, role: &RoleName, targets: &[&TargetName]) -> Result<(), NoGrant> {
     let Some(spec) = map.roles.get(role) else { return Ok(()) };
+    let defined = Definitions::of(map.roles.values());
     let there = |target: &&&TargetName| Some((map.targets.get(**target)?, spec.held.get(**target)?));
     for (target, held) in targets.iter().filter_map(|target| there(&target)) {
         for (held, forbidden) in
             held.iter().flat_map(|held| map.rules.forbid.iter().map(move |rule| (held, rule)))
         {
             let how = match &held.grant.line {
-                line @ GrantLine::Assigned(_) => around::gives(line, target, &map.targets, forbidden),
+                line @ GrantLine::Assigned(_) => {
+                    around::gives(line, target, &map.targets, &defined, forbidden)
+                }
                 line => amounts_to(line, &forbidden.line),
             };
             if let Some(how) = how {

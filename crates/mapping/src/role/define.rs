@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use axon_model::SqlName;
 
-use super::{TargetNames, targets_of};
+use axon_reconcile::action::{covers, gives_roles};
+
+use super::{RoleSpec, TargetNames, targets_of};
 use crate::diagnostic::Fault;
 use crate::guards::sql_name;
 use crate::names::TargetName;
@@ -29,6 +31,67 @@ pub struct DefinedRole {
     pub not_data_actions: Vec<String>,
     /// Where it stands.
     pub place: Place,
+}
+
+/// Actions by which somebody becomes the administrator of a workspace's SQL.
+const MAKE_ADMINISTRATORS: [&str; 6] = [
+    "Microsoft.Synapse/workspaces/write",
+    "Microsoft.Synapse/workspaces/administrators/write",
+    "Microsoft.Synapse/workspaces/sqlAdministrators/write",
+    "Microsoft.Synapse/workspaces/managedIdentitySqlControlSettings/write",
+    "Microsoft.Sql/servers/write",
+    "Microsoft.Sql/servers/administrators/write",
+];
+
+/// Actions that take off what protects a workspace's SQL.
+const TAKE_OFF: [&str; 9] = [
+    "Microsoft.Synapse/workspaces/firewallRules/write",
+    "Microsoft.Synapse/workspaces/replaceAllIpFirewallRules/action",
+    "Microsoft.Synapse/workspaces/azureADOnlyAuthentications/write",
+    "Microsoft.Synapse/workspaces/auditingSettings/write",
+    "Microsoft.Synapse/workspaces/sqlPools/auditingSettings/write",
+    "Microsoft.Synapse/workspaces/sqlPools/dataMaskingPolicies/write",
+    "Microsoft.Synapse/workspaces/sqlPools/dataMaskingPolicies/rules/write",
+    "Microsoft.Sql/servers/firewallRules/write",
+    "Microsoft.Sql/servers/azureADOnlyAuthentications/write",
+];
+
+impl DefinedRole {
+    /// An action that it allows, by which whoever has it becomes the SQL administrator.
+    pub(crate) fn makes_administrators(&self) -> Option<&'static str> {
+        self.first_allowed(&MAKE_ADMINISTRATORS)
+    }
+
+    /// An action that it allows, by which whoever has it takes off what protects the data.
+    pub(crate) fn takes_off(&self) -> Option<&'static str> {
+        self.first_allowed(&TAKE_OFF)
+    }
+
+    fn first_allowed(&self, actions: &[&'static str]) -> Option<&'static str> {
+        let allowed = |action: &str| {
+            self.actions.iter().any(|pattern| covers(pattern, action))
+                && !self.not_actions.iter().any(|pattern| covers(pattern, action))
+        };
+        actions.iter().copied().find(|action| allowed(action))
+    }
+}
+
+/// The roles of Azure that a map makes, by target and name.
+pub(crate) struct Definitions<'m>(BTreeMap<TargetName, BTreeMap<SqlName, Vec<&'m DefinedRole>>>);
+
+impl<'m> Definitions<'m> {
+    pub fn of(roles: impl Iterator<Item = &'m RoleSpec>) -> Self {
+        let mut by_name: BTreeMap<TargetName, BTreeMap<SqlName, Vec<&DefinedRole>>> = BTreeMap::new();
+        for (target, defined) in roles.flat_map(|role| &role.define) {
+            by_name.entry(target.clone()).or_default().entry(defined.name).or_default().push(defined);
+        }
+        Self(by_name)
+    }
+
+    /// What a role of this name is made of; two roles of the map may say it.
+    pub fn named(&self, target: &'m TargetName, name: SqlName) -> &[&'m DefinedRole] {
+        self.0.get(target).and_then(|names| names.get(&name)).map_or(&[], Vec::as_slice)
+    }
 }
 
 /// Keys under a target of `define`.
@@ -87,6 +150,10 @@ fn actions(reader: &Reader<'_>, fields: &Fields<'_>, key: &str) -> Vec<String> {
         if !plain {
             let message = format!("`{}` is no action that a role may have", shown(&text.text));
             let help = "write it like Microsoft.DataFactory/factories/pipelines/createRun/action; `*` stands for parts, never for all";
+            reader.fault_help(Fault::Invalid, text.span, message, help);
+        } else if !key.starts_with("not_") && gives_roles(&text.text) {
+            let message = format!("`{}` lets people give roles", shown(&text.text));
+            let help = "use a built-in role, which reviews know, or narrower actions";
             reader.fault_help(Fault::Invalid, text.span, message, help);
         } else if read.len() >= MOST {
             reader.fault(Fault::Invalid, text.span, format!("a list has {MOST} actions at most"));

@@ -9,7 +9,7 @@ use crate::diagnostic::Fault;
 use crate::grant::GrantLine;
 use crate::names::{RoleName, TargetName};
 use crate::read::Reader;
-use crate::role::{PlacedGrant, ReadRole};
+use crate::role::{Definitions, PlacedGrant, ReadRole};
 use crate::target::{Endpoint, TargetSpec, Words};
 use crate::yaml::shown;
 
@@ -20,13 +20,14 @@ pub(crate) fn check(
     targets: &BTreeMap<TargetName, TargetSpec>,
     roles: &BTreeMap<RoleName, ReadRole>,
 ) {
+    let defined = Definitions::of(roles.values().map(|role| &role.spec));
     for role in roles.values() {
         for (target, lines) in &role.spec.grants {
             let Some(spec) = targets.get(target) else { continue };
             let spans = role.spans.get(target).map_or(&[][..], Vec::as_slice);
             for (grant, text) in lines.iter().zip(spans) {
                 for rule in &said.forbid {
-                    let Some(how) = gives(&grant.line, spec, targets, rule) else { continue };
+                    let Some(how) = gives(&grant.line, spec, targets, &defined, rule) else { continue };
                     let message =
                         format!("this line gives `{}`, which {} forbids", shown(&rule.text), rule.place);
                     reader.fault_help(Fault::Invalid, text.span, message, how);
@@ -41,10 +42,11 @@ pub(crate) fn gives(
     line: &GrantLine,
     target: &TargetSpec,
     targets: &BTreeMap<TargetName, TargetSpec>,
+    defined: &Definitions<'_>,
     rule: &PlacedGrant,
 ) -> Option<String> {
     let (GrantLine::Assigned(_), GrantLine::Permissions { .. }) = (line, &rule.line) else { return None };
-    let what = powers::administrator(line, target)?;
+    let what = powers::administrator(line, target, defined)?;
     let databases = targets.values().filter(|of| of.kind.words() == Words::Sql);
     let reached = databases.into_iter().find(|database| may_hold(target, database))?;
     Some(format!("{what}: an administrator has CONTROL of {}", reached.name))
@@ -118,6 +120,37 @@ rules: { forbid: [RULE] }
         let reset = refused("acme", group, user, "Contributor", "control on database");
         assert_eq!(reset.len(), 1, "{reset:?}");
         assert!(reset[0].contains("SQL administrator"), "{reset:?}");
+        // A role that the map makes itself counts by what it allows.
+        let made = |allowed: &str, not: &str| {
+            let define = format!(
+                "r: {{ define: {{ rg: {{ name: Odd, actions: [\"{allowed}\"], not_actions: [{not}] }} }}, grants: {{"
+            );
+            let text = MAP
+                .replace("r: { grants: {", &define)
+                .replace("WORKSPACE", "acme")
+                .replace("SCOPE", group)
+                .replace("IN_WS", user)
+                .replace("IN_RG", "Odd")
+                .replace("RULE", "control on database");
+            RoleMap::parse(&[("m.yaml", &text)]).map(|_| ()).map_err(|faults| faults.to_string())
+        };
+        for allowed in
+            ["Microsoft.Synapse/*", "microsoft.*/workspaces/*/write", "Microsoft.Sql/servers/write"]
+        {
+            let refused = made(allowed, "").unwrap_err();
+            assert!(refused.contains("SQL administrator") && refused.contains("CONTROL of dw"), "{refused}");
+        }
+        assert!(
+            made("Microsoft.*/roleAssignments/write", "").unwrap_err().contains("lets people give roles")
+        );
+        assert_eq!(made("Microsoft.Synapse/workspaces/read", ""), Ok(()));
+        assert_eq!(
+            made(
+                "Microsoft.Synapse/workspaces/*",
+                "\"Microsoft.Synapse/*/write\", \"Microsoft.Synapse/workspaces/write\""
+            ),
+            Ok(())
+        );
         for (workspace, scope, in_ws, in_rg, rule) in [
             ("acme", group, user, reader, rule),
             ("other", group, "Synapse Administrator", reader, rule),

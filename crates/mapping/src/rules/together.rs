@@ -51,7 +51,14 @@ impl<'r> Parts<'r> {
         let schema = match on {
             Securable::Database => None,
             Securable::Schema(name) => Some(*name),
-            Securable::Object(_) | Securable::Column(..) | Securable::Principal(_) => return,
+            // Who may read or run one thing of a schema, and may make things there, makes it anew under its name.
+            Securable::Object(object) | Securable::Column(object, _) => {
+                if matches!(permission, Permission::Select | Permission::Execute | Permission::Control) {
+                    self.uses.entry(Some(object.schema)).or_insert(grant);
+                }
+                return;
+            }
+            Securable::Principal(_) => return,
         };
         match permission {
             Permission::CreateView | Permission::CreateProcedure | Permission::CreateFunction => {
