@@ -128,6 +128,14 @@ impl Diagnostic {
         self
     }
 
+    /// Quotes what is underlined and nothing beside it, where the line is not quoted.
+    pub(crate) fn name_alone(mut self, name: &str) -> Self {
+        let marked = shown(name);
+        let length = marked.chars().count();
+        self.quoted.get_or_insert_with(|| (format!("… {marked} …"), 2, length));
+        self
+    }
+
     pub(crate) fn unquoted(mut self) -> Self {
         self.quoted = None;
         self

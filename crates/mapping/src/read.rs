@@ -1,7 +1,7 @@
 //! Reading values out of the tree: known keys only, all faults collected, variables put in.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axon_scim::schema::Registry;
@@ -15,14 +15,22 @@ use crate::yaml::{Node, Scalar, Value, shown};
 
 /// The most faults that are told at once.
 const MOST_FAULTS: usize = 200;
+/// How many bytes all compiled patterns of a map may take.
+const PATTERNS_ROOM: usize = 64 << 20;
 
 /// What reading needs everywhere: the files, the variables, and where faults go.
 pub(crate) struct Reader<'f> {
     pub files: &'f Files,
     pub vars: BTreeMap<String, String>,
+    /// Variables that are declared, and whose value cannot be read.
+    pub faulty_vars: BTreeSet<String>,
     /// The schemas that conditions and templates are typed by.
     pub registry: Arc<Registry>,
+    /// How many bytes compiled patterns may still take.
+    pub pattern_room: Cell<usize>,
     faults: RefCell<Vec<Diagnostic>>,
+    /// How many faults there are beyond those that are told.
+    untold: Cell<usize>,
     /// The part of the language's reference that is being read.
     chapter: Cell<Chapter>,
 }
@@ -40,8 +48,11 @@ impl<'f> Reader<'f> {
         Self {
             files,
             vars: BTreeMap::new(),
+            faulty_vars: BTreeSet::new(),
             registry: Arc::new(Registry::standard()),
+            pattern_room: Cell::new(PATTERNS_ROOM),
             faults: RefCell::default(),
+            untold: Cell::new(0),
             chapter: Cell::new(Chapter::Files),
         }
     }
@@ -68,6 +79,8 @@ impl<'f> Reader<'f> {
         let mut faults = self.faults.borrow_mut();
         if faults.len() < MOST_FAULTS {
             faults.push(fault);
+        } else {
+            self.untold.set(self.untold.get() + 1);
         }
     }
 
@@ -101,7 +114,7 @@ impl<'f> Reader<'f> {
 
     /// How many faults there are so far.
     pub fn count(&self) -> usize {
-        self.faults.borrow().len()
+        self.faults.borrow().len() + self.untold.get()
     }
 
     /// All faults, in the order of the files.
@@ -110,6 +123,12 @@ impl<'f> Reader<'f> {
         let rank: BTreeMap<&str, usize> = self.files.names().enumerate().map(|(i, n)| (n, i)).collect();
         faults.sort_by_key(|d| (rank.get(&*d.place.file).copied(), d.place.line, d.place.column));
         faults.dedup();
+        let untold = self.untold.get();
+        if let Some(last) = faults.last().filter(|_| untold > 0) {
+            let message = format!("and {untold} more: the first {MOST_FAULTS} faults are told");
+            let more = Diagnostic { message, quoted: None, help: None, ..last.clone() };
+            faults.push(more);
+        }
         faults
     }
 
@@ -206,6 +225,9 @@ impl<'f> Reader<'f> {
                     "{what} cannot hold a secret: `${{env:…}}` and `${{file:…}}` stand only in `auth`"
                 );
                 self.fault(Fault::Invalid, span, message);
+                return None;
+            }
+            if self.faulty_vars.contains(name) {
                 return None;
             }
             let Some(value) = self.vars.get(name) else {

@@ -385,6 +385,26 @@ fn what_waits_for_a_release_or_is_withheld_by_its_name_says_so() {
 }
 
 #[test]
+fn a_group_that_a_pattern_finds_is_also_to_be_released() {
+    let mut town = Town::new();
+    town.person("kim@acme.com", "{}", &[]);
+    let asked = [("kim@acme.com", "insert on pay.orders")];
+    let mut told = town.lacks(&asked);
+    assert!(told.contains("and which is then released"), "{told}");
+    let key = NameKey::of(&"entra".parse().unwrap(), "team-maker");
+    let mine = Holder::of_group(town.directory.group(group_id("team-maker")).unwrap());
+    town.identity.groups.insert(key, GroupPin { holder: Some(mine), cleared: true, since: RecordSeq(1) });
+    told += &town.lacks(&asked);
+    assert!(told.contains("a released one whose name fits"), "{told}");
+    town.map = Arc::new(
+        RoleMap::parse(&[("map.yaml", &MAP.replace("maker] }", "maker], trust: true }"))])
+            .unwrap_or_else(|e| panic!("{e}")),
+    );
+    told += &town.lacks(&asked);
+    insta::assert_snapshot!("lacks_by_a_pattern", told);
+}
+
+#[test]
 fn requests_stand_in_the_place_of_mappings() {
     let mut town = Town::new();
     let out = town.person("out@acme.com", "{}", &["Readers"]);

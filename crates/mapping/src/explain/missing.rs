@@ -243,7 +243,14 @@ impl<'a> Lack<'a> {
                 format!("release group {name} (`axon holds list`): {}", held.doubt)
             })
             .collect();
-        missing_groups(named, &selection.found[number], &self.asked.groups, source, held, &mut steps);
+        let found = &selection.found[number];
+        // A group that a pattern finds anew gives nothing before somebody releases it.
+        let released = named.matching.as_ref().filter(|_| !mapping.trust).map(|pattern| {
+            let groups = found.open.keys().filter_map(|id| self.target.directory.group(*id));
+            let mut names = groups.map(|group| &*group.display_name);
+            names.any(|name| pattern.captures(name).is_some())
+        });
+        missing_groups(named, found, &self.asked.groups, (source, released), held, &mut steps);
         if let Some(until) = mapping.until.filter(|until| until <= now) {
             steps.push(format!("the mapping must not have ended at {}", instant(until)));
         }
@@ -298,12 +305,12 @@ pub(super) fn speaks_of(line: &GrantLine, wanted: &GrantLine) -> bool {
     Holding::of([line]).extent_of(wanted) != Extent::None
 }
 
-/// What is missing of a mapping's groups.
+/// What is missing of a mapping's groups. `released` is whether one that its pattern finds has been released, where it has to be.
 fn missing_groups(
     named: &Groups,
     found: &Found,
     within: &crate::selection::Within,
-    source: &SourceId,
+    (source, released): (&SourceId, Option<bool>),
     held: Vec<String>,
     steps: &mut Vec<String>,
 ) {
@@ -317,7 +324,14 @@ fn missing_groups(
             any.push(list(&named.any));
         }
         if let Some(pattern) = &named.matching {
-            any.push(format!("one whose name fits {}", shown(pattern.as_str())));
+            let fits = shown(pattern.as_str());
+            any.push(match released {
+                None => format!("one whose name fits {fits}"),
+                Some(true) => format!("a released one whose name fits {fits}"),
+                Some(false) => {
+                    format!("one whose name fits {fits}, and which is then released (`axon holds list`)")
+                }
+            });
         }
         let one = if named.any.len() > 1 || any.len() > 1 { "one of " } else { "" };
         if held.is_empty() {

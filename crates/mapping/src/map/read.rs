@@ -62,7 +62,12 @@ pub(super) fn read(
         reader.fault_help(Fault::Missing, roots[0].span, message, "begin a file with it");
     }
     reader.turn_to(Chapter::Variables);
-    reader.vars = variables(reader, &section(reader, roots, "vars"), vars);
+    let vars_section = section(reader, roots, "vars");
+    let read = variables(reader, &vars_section, vars);
+    // A variable with a fault of its own is told once, there.
+    let faulty = vars_section.iter().map(|(name, _)| &name.text).filter(|name| !read.contains_key(*name));
+    reader.faulty_vars = faulty.cloned().collect();
+    reader.vars = read;
     let reader = &*reader;
     reader.turn_to(Chapter::Targets);
     let target_section = section(reader, roots, "targets");
@@ -94,10 +99,12 @@ pub(super) fn read(
         role_section.iter().filter_map(|(name, _)| name.text.parse().ok()).collect();
 
     reader.turn_to(Chapter::Services);
-    let services = services(reader, &section(reader, roots, "services"), &targets);
+    let service_section = section(reader, roots, "services");
+    let services = services(reader, &service_section, &targets);
+    let declared: BTreeSet<&str> = service_section.iter().map(|(name, _)| name.text.as_str()).collect();
 
     reader.turn_to(Chapter::Mappings);
-    let known = Known { roles: &role_names, services: &services };
+    let known = Known { roles: &role_names, services: &services, declared: &declared };
     let mut mappings: Vec<rule::ReadMapping> = list_section(reader, roots, "mappings")
         .iter()
         .filter_map(|n| rule::read(reader, n, &known))
@@ -119,7 +126,13 @@ pub(super) fn read(
 
     reader.turn_to(Chapter::Tests);
     let sources: BTreeSet<SourceId> = mappings.iter().filter_map(|m| source_of(&m.spec.who)).collect();
-    let known = map_test::Known { names: &names, roles: &role_names, services: &services, sources: &sources };
+    let known = map_test::Known {
+        names: &names,
+        roles: &role_names,
+        services: &services,
+        declared: &declared,
+        sources: &sources,
+    };
     let tests = list_section(reader, roots, "tests")
         .iter()
         .filter_map(|n| map_test::read(reader, n, &known))

@@ -26,6 +26,8 @@ pub(crate) struct Known<'a> {
     pub names: &'a TargetNames<'a>,
     pub roles: &'a BTreeSet<RoleName>,
     pub services: &'a BTreeMap<ServiceName, Service>,
+    /// Every name under `services`, those with a fault of their own too.
+    pub declared: &'a BTreeSet<&'a str>,
     /// The sources that mappings speak of.
     pub sources: &'a BTreeSet<SourceId>,
 }
@@ -73,7 +75,7 @@ fn role(reader: &Reader<'_>, node: &Node, known: &BTreeSet<RoleName>) -> Option<
 fn service(reader: &Reader<'_>, node: &Node, known: &Known<'_>) -> Option<Subject> {
     let text = reader.text(node, "`service`")?;
     let found = known.services.get_key_value(text.text.as_str()).map(|(name, _)| name.clone());
-    if found.is_none() {
+    if found.is_none() && !known.declared.contains(text.text.as_str()) {
         let message = format!("no service identity is named `{}`", shown(&text.text));
         let names = known.services.keys().map(ServiceName::as_str);
         reader.unknown(&text, message, names, "declare it under `services`");

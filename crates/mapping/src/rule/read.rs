@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use axon_scim::schema::ResourceKind;
+
 use super::{Gives, GroupName, Groups, Mapping, Pattern, Who};
 use crate::condition::Condition;
-use crate::diagnostic::{Chapter, Fault};
+use crate::diagnostic::{Chapter, Diagnostic, Fault};
 use crate::names::{RoleName, ServiceName};
 use crate::place::Span;
 use crate::read::{Fields, Reader};
@@ -21,6 +23,8 @@ pub(crate) struct ReadMapping {
 pub(crate) struct Known<'a> {
     pub roles: &'a BTreeSet<RoleName>,
     pub services: &'a BTreeMap<ServiceName, crate::service::Service>,
+    /// Every name under `services`: one with a fault of its own is told once, there.
+    pub declared: &'a BTreeSet<&'a str>,
 }
 
 /// Keys of a mapping.
@@ -103,6 +107,9 @@ fn who(reader: &Reader<'_>, fields: &Fields<'_>, span: Span, known: &Known<'_>) 
             if let Some((name, _)) = known.services.get_key_value(text.text.as_str()) {
                 return Some(Who::Service(name.clone()));
             }
+            if known.declared.contains(text.text.as_str()) {
+                return None;
+            }
             let message = format!("no service identity is named `{}`", shown(&text.text));
             reader.unknown(
                 &text,
@@ -169,8 +176,8 @@ pub(crate) fn group_name(reader: &Reader<'_>, node: &Node) -> Option<GroupName> 
     }
 }
 
-/// The largest compiled pattern, in bytes.
-const PATTERN_SIZE: usize = 1 << 20;
+/// How much room a compiled pattern may take, in bytes: the least that it fits in counts.
+const PATTERN_ROOMS: [usize; 3] = [1 << 14, 1 << 17, 1 << 20];
 /// The longest pattern, in bytes, and the deepest nesting in it.
 const PATTERN_LENGTH: usize = 2_000;
 const PATTERN_DEPTH: u32 = 30;
@@ -182,9 +189,15 @@ fn pattern(reader: &Reader<'_>, node: &Node) -> Option<Pattern> {
         reader.fault(Fault::Invalid, text.span, message);
         return None;
     }
+    if reader.pattern_room.get() == 0 {
+        let message = "the patterns of this map are too large together";
+        let help = "write narrower patterns: \\w and \\pL stand for thousands of letters, and {1,15} for as many copies";
+        reader.fault_help(Fault::Invalid, text.span, message, help);
+        return None;
+    }
     // The whole name must fit: a pattern without anchors would let a longer, hostile name in.
     let whole = format!(r"\A(?:{})\z", text.text);
-    match regex::RegexBuilder::new(&whole).size_limit(PATTERN_SIZE).nest_limit(PATTERN_DEPTH).build() {
+    match compiled(reader, &whole) {
         Ok(regex) if is_whole(&text.text) => {
             Some(Pattern { prefix: super::literal_prefix(&text.text), text: text.text, regex })
         }
@@ -195,6 +208,22 @@ fn pattern(reader: &Reader<'_>, node: &Node) -> Option<Pattern> {
             None
         }
     }
+}
+
+/// Compiles a pattern into the least room that it fits in, and takes that room off what the map may use. One that fits into none
+/// takes the largest: trying has cost as much.
+fn compiled(reader: &Reader<'_>, whole: &str) -> Result<regex::Regex, regex::Error> {
+    let build = |size| regex::RegexBuilder::new(whole).size_limit(size).nest_limit(PATTERN_DEPTH).build();
+    let mut tried = build(PATTERN_ROOMS[0]);
+    let mut room = PATTERN_ROOMS[0];
+    for larger in &PATTERN_ROOMS[1..] {
+        if !matches!(tried, Err(regex::Error::CompiledTooBig(_))) {
+            break;
+        }
+        (tried, room) = (build(*larger), *larger);
+    }
+    reader.pattern_room.set(reader.pattern_room.get().saturating_sub(room));
+    tried
 }
 
 /// Whether a pattern is one by itself, and does not close the brackets that are put around it. It is only parsed: with no
@@ -226,10 +255,16 @@ fn condition(reader: &Reader<'_>, node: &Node) -> Option<Condition> {
                 .map_or(text.text.len(), |n| from + n);
             let at = if text.offset.is_some() { String::new() } else { format!(" (column {})", e.column) };
             let message = format!("`when`: {}{at}", e.reason);
-            match e.help {
-                Some(help) => reader.fault_help(Fault::Invalid, text.part(from, end), message, help),
-                None => reader.fault(Fault::Invalid, text.part(from, end), message),
+            let span = text.part(from, end);
+            let mut fault = Diagnostic::new(reader.files, Fault::Invalid, span, message);
+            // The name of an attribute is no secret, whatever else may stand in its line.
+            if reader.registry.attr_path(ResourceKind::User, &text.text[from..end]).is_ok() {
+                fault = fault.name_alone(&text.text[from..end]);
             }
+            reader.push(match e.help {
+                Some(help) => fault.help(help),
+                None => fault,
+            });
             None
         }
     }
