@@ -149,6 +149,11 @@ impl Place {
                 (vec![sql], done)
             }
             Ok(Work::KillSessions { principal }) => self.kill(step, principal),
+            // The maps of stories have no secure views.
+            Ok(Work::Secure(_) | Work::Key { .. }) => {
+                let message = "no story has secure views".to_owned();
+                (Vec::new(), Err(Refusal { kind: RefusalKind::Unsupported, number: 0, message }))
+            }
         }
     }
 

@@ -15,6 +15,8 @@ mod lingering;
 #[cfg(test)]
 mod moves;
 #[cfg(test)]
+mod near;
+#[cfg(test)]
 mod spool;
 #[cfg(test)]
 mod stage;
