@@ -188,7 +188,6 @@ async fn a_plan_over_what_moved_is_the_whole_plan_in_any_story() {
     let stories =
         std::env::var("AXON_NEAR_STORIES").ok().and_then(|text| text.parse().ok()).unwrap_or(25_u64);
     for seed in 1..=stories {
-        eprintln!("seed {seed}");
         Box::pin(async { Story::begin(seed).await.tell().await }).await;
     }
 }
