@@ -8,10 +8,12 @@ use serde_json::Value;
 const KIM: &str = "kim@acme.example";
 const ANA: &str = "ana@acme.example";
 
+/// The mapping of those of a region.
+const REGIONS: &str = "  - groups: { any: [Regions] }\n    source: entra\n    roles: [region]\n";
+
 /// The suites' map with a wider role for writers, and none for those of a region.
 fn wider() -> String {
-    MAP.replace("[insert on sales.orders]", "[\"insert, delete on sales.orders\"]")
-        .replace("  - groups: { any: [Regions] }\n    source: entra\n    roles: [region]\n", "")
+    MAP.replace("[insert on sales.orders]", "[\"insert, delete on sales.orders\"]").replace(REGIONS, "")
 }
 
 fn prints(said: &Said, words: &[&str]) -> anyhow::Result<()> {
@@ -77,23 +79,55 @@ async fn a_preview_shows_people_and_statements_and_asks_for_a_reviewer_where_som
     }
     let arguments = ["map", "preview", "wider.yaml", "--old", "same.yaml", "--snapshot", "directory.jsonl"];
     let from_file = elsewhere.axon(&arguments).await?.exits(3)?;
-    ensure!(from_file.out == place.axon(&["map", "preview", "wider.yaml"]).await?.out, "{}", from_file.out);
+    let here = place.axon(&["map", "preview", "wider.yaml"]).await?.out;
+    // The last line says what was looked at.
+    let (told, looked) = from_file.out.trim_end().rsplit_once('\n').context("lines")?;
+    ensure!(here.trim_end().rsplit_once('\n').is_some_and(|(same, _)| same == told), "{}", from_file.out);
+    ensure!(
+        looked.starts_with("looked at 2 people and ") && looked.contains(" of a snapshot of "),
+        "{looked}"
+    );
+    // Names of groups are looked up there, too.
+    elsewhere.write("typo.yaml", &place.read("same.yaml")?.replace("any: [Writers]", "any: [Writer]"))?;
+    let blind = elsewhere.axon(&["map", "check", "typo.yaml"]).await?;
+    ensure!(
+        blind.out.contains("was not looked at") && !blind.out.contains("[unknown-group]"),
+        "{}",
+        blind.out
+    );
+    let seen =
+        elsewhere.axon(&["map", "check", "typo.yaml", "--snapshot", "directory.jsonl"]).await?.exits(3)?;
+    prints(&seen, &["[unknown-group]", "Writers"])?;
     // Without a map in force everything is gained.
     let first =
         elsewhere.axon(&["map", "preview", "same.yaml", "--snapshot", "directory.jsonl"]).await?.exits(3)?;
     prints(&first, &["2 people gain and 0 people lose access"])?;
     // Who only loses needs no reviewer.
     let back = ["map", "preview", "same.yaml", "--old", "wider.yaml", "--snapshot", "directory.jsonl"];
-    elsewhere.write("less.yaml", &place.read("same.yaml")?.replace("any: [Writers]", "any: [Nobody]"))?;
+    let less = place.read("same.yaml")?;
+    elsewhere.write("less.yaml", &less.replace(REGIONS, ""))?;
     elsewhere.axon(&back).await?.exits(3)?;
     let less = ["map", "preview", "less.yaml", "--old", "same.yaml", "--snapshot", "directory.jsonl"];
     prints(&elsewhere.axon(&less).await?.exits(0)?, &["0 people gain and 1 person loses access"])?;
+    // What shows in nobody's row is told, too: another database would be given everything.
+    elsewhere.write("moved.yaml", &place.read("same.yaml")?.replace("database: dw", "database: other"))?;
+    let moved = ["map", "preview", "moved.yaml", "--old", "same.yaml", "--snapshot", "directory.jsonl"];
+    let moved = elsewhere.axon(&moved).await?.exits(3)?;
+    prints(&moved, &["nobody gains or loses anything today", "widened besides", "database other"])?;
 
     // Wrong inputs are told by what is wrong with them.
-    elsewhere.write("bad.jsonl", "{\"delta\":\"user-put\"}\n")?;
+    elsewhere.write(
+        "bad.jsonl",
+        &format!("{{\"delta\":\"user-put\"}}\n{}", lines.lines().last().context("an end")?),
+    )?;
+    let cut: Vec<&str> = lines.lines().take(lines.lines().count() - 1).collect();
+    elsewhere.write("cut.jsonl", &cut.join("\n"))?;
+    elsewhere.write("empty.jsonl", "")?;
     for (arguments, status, words) in [
         (["wider.yaml", "--snapshot", "nowhere.jsonl"], 1, "nowhere.jsonl"),
-        (["wider.yaml", "--snapshot", "bad.jsonl"], 1, "line 1 of bad.jsonl"),
+        (["wider.yaml", "--snapshot", "bad.jsonl"], 1, "line 1 is no record"),
+        (["wider.yaml", "--snapshot", "cut.jsonl"], 1, "the snapshot cut.jsonl: it is not whole"),
+        (["wider.yaml", "--snapshot", "empty.jsonl"], 1, "the snapshot empty.jsonl: it is not whole"),
         (["nowhere.yaml", "--snapshot", "directory.jsonl"], 1, "nowhere.yaml"),
         (["wider.yaml", "--days", "0"], 2, "--days"),
         (["wider.yaml", "--days", "3661"], 2, "--days"),
