@@ -117,7 +117,7 @@ impl Condition {
 
     /// Whether it holds for anybody at all: for people of whom nothing is known but that they are there.
     pub(crate) fn says_nothing(&self) -> bool {
-        ["a", "Z9 \u{dc}nic\u{f6}de@acme.example"].into_iter().all(|name| {
+        ["a", "z9@acme.example"].into_iter().all(|name| {
             let mut document = serde_json::Map::new();
             document.insert("userName".to_owned(), name.into());
             document.insert("active".to_owned(), true.into());
@@ -316,7 +316,7 @@ mod tests {
             ("title pr or active eq true", true),
             ("userName co \"\"", true),
             ("userType eq \"Employee\"", false),
-            ("userName ew \"@acme.example\"", false),
+            ("userName ew \"@acme.com\"", false),
             ("title pr", false),
         ] {
             let nothing_said = Condition::parse(text).is_ok_and(|condition| condition.says_nothing());

@@ -397,8 +397,11 @@ fn a_group_that_a_pattern_finds_is_also_to_be_released() {
     told += &town.lacks(&asked);
     assert!(told.contains("a released one whose name fits"), "{told}");
     town.map = Arc::new(
-        RoleMap::parse(&[("map.yaml", &MAP.replace("maker] }", "maker], trust: true }"))])
-            .unwrap_or_else(|e| panic!("{e}")),
+        RoleMap::parse(&[(
+            "map.yaml",
+            &MAP.replace("only: [finance, maker] }", "only: [finance, maker], trust: true }"),
+        )])
+        .unwrap_or_else(|e| panic!("{e}")),
     );
     told += &town.lacks(&asked);
     insta::assert_snapshot!("lacks_by_a_pattern", told);

@@ -79,7 +79,7 @@ pub(super) fn besides(
             place: None,
             reach: Reach::Widened,
         };
-        return if targets.is_empty() { vec![first] } else { Vec::new() };
+        return vec![first];
     };
     if old.version() == new.version() {
         return Vec::new();

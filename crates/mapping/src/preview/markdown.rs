@@ -43,7 +43,7 @@ pub fn markdown(report: &Report<'_>) -> String {
             let _ = writeln!(out, "**{gaining}** and {losing} access.\n");
         }
         if !preview.besides.is_empty() {
-            let _ = writeln!(out, "What nobody's row tells: {}.\n", count_besides(preview));
+            let _ = writeln!(out, "{}.\n", count_besides(preview).replacen('b', "B", 1));
         }
         if preview.people_gaining > 0 {
             out.push_str("Somebody gains access: this change needs a reviewer.\n\n");

@@ -41,9 +41,10 @@ pub(super) fn subject(of: &str, what: &str) -> String {
         "target" => words(1),
         "view" if what.starts_with("column ") => words(2),
         "view" if what.starts_with("shows ") => words(1),
-        "role" if what.starts_with("may act as ") => {
-            what.rsplit_once(" in ").map_or("may act as", |(_, rest)| rest).to_owned()
-        }
+        "role" if what.starts_with("may act as ") => what
+            .rsplit_once(" in ")
+            .map_or("may act as", |(_, rest)| rest.split(' ').next().unwrap_or(rest))
+            .to_owned(),
         "role" if what.starts_with("description ") => words(1),
         "guards" if what.starts_with("protect ") => words(2),
         "guards" => match what.split_once(':') {
@@ -52,6 +53,7 @@ pub(super) fn subject(of: &str, what: &str) -> String {
             }
             _ => what.to_owned(),
         },
+        "tag" => words(1),
         "service" => String::new(),
         _ => what.to_owned(),
     }

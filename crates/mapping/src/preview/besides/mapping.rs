@@ -63,7 +63,9 @@ fn groups_within(inner: &Groups, outer: &Groups) -> bool {
         (Some(inner), Some(outer)) => inner.as_str() == outer.as_str(),
         (Some(_), None) => false,
     };
-    let let_in = open(outer) || !open(inner) && fits && any.iter().all(|name| outer.any.contains(name));
+    let named = all.iter().any(|name| outer.any.contains(name));
+    let let_in =
+        open(outer) || named || !open(inner) && fits && any.iter().all(|name| outer.any.contains(name));
     let_in
         && outer.all.iter().all(|name| all.contains(name))
         && outer.none.iter().all(|name| none.contains(name))
