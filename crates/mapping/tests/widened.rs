@@ -139,9 +139,9 @@ const CHANGES: &[(&str, &str, Reach, &str)] = &[
     ("maker: {", "maker: { description: Makes,", Reach::Same, "role maker: new: description Makes"),
     (
         "maker: {",
-        "fresh: { grants: { dw: [control on schema::a] } }\n  maker: {",
+        "fresh: { grants: { dw: [insert on schema::a] } }\n  maker: {",
         Reach::Widened,
-        "role fresh: new: control on schema::a in dw; is there",
+        "role fresh: new: insert on schema::a in dw; is there",
     ),
     ("services:", "tests: [{ service: ci, roles: [maker] }]\nservices:", Reach::Same, "test of ci: new:"),
 ];
