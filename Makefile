@@ -47,7 +47,11 @@ bench: ## The numbers of docs/PERFORMANCE.md
 	@cargo build --release --quiet --bin axon
 	@cargo bench --package axon-tests --bench scim
 	@cargo bench --package axon-tests --bench push
+	@cargo bench --package axon-mapping
+	@cargo bench --package axon-synapse
 	@cargo bench --package axon-reconcile
+	@cargo bench --package axon-controller
+	@cargo bench --package axon-azure
 
 docs: ## The API documentation of the crates
 	@cargo doc --workspace --no-deps

@@ -359,16 +359,23 @@ pub enum MapCommand {
     /// Say no to a version that was proposed
     Reject(AnswerArgs),
     /// Check it: faults with their places, then what is most likely a mistake
-    Check {
-        /// A file or folder; the configured one, if left out
-        path: Option<PathBuf>,
-        /// Another value for a variable, as NAME=VALUE
-        #[arg(long = "set")]
-        set: Vec<String>,
-        /// As JSON
-        #[arg(long)]
-        json: bool,
-    },
+    Check(CheckArgs),
+}
+
+/// Which map is checked.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// A file or folder; the configured one, if left out
+    pub path: Option<PathBuf>,
+    /// A file that `axon map snapshot` wrote: names of groups are looked up there, not in the store's directory
+    #[arg(long)]
+    pub snapshot: Option<PathBuf>,
+    /// Another value for a variable, as NAME=VALUE
+    #[arg(long = "set")]
+    pub set: Vec<String>,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Who would gain and lose what.

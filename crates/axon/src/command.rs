@@ -84,7 +84,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<Status> {
         Command::Map { command: MapCommand::Preview(args) } => {
             Box::pin(map::preview::run(config, &args)).await
         }
-        Command::Map { command: MapCommand::Snapshot } => map::snapshot(&existing(config).await?).await,
+        Command::Map { command: MapCommand::Snapshot } => {
+            map::snapshot::write(&existing(config).await?).await
+        }
         Command::Map { command: MapCommand::Schema } => map::print_schema(),
         Command::Map { command: MapCommand::Adopt(args) } => Box::pin(map::adopt::run(config, &args)).await,
         Command::Map { command: MapCommand::Log(args) } => map::versions::log(config, &args).await,
@@ -101,9 +103,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Status> {
         Command::Map { command: MapCommand::Reject(args) } => {
             Box::pin(map::versions::answer(config, &args, false)).await
         }
-        Command::Map { command: MapCommand::Check { path, set, json } } => {
-            check_map::run(config, path.as_deref(), &set, json).await
-        }
+        Command::Map { command: MapCommand::Check(args) } => check_map::run(config, &args).await,
         Command::Scim { command: ScimCommand::Replay(args) } => replay::run(args).await,
         Command::Audit { command } => audit::run(config, command).await,
         Command::Holds { command } => holds::run(existing(config).await?, command).await,

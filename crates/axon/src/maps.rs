@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use axon_audit::payload::MapAuthor;
-use axon_controller::versions::{Gate, Offer};
+use axon_controller::versions::{self, Gate, Offer};
 use axon_mapping::RoleMap;
 use axon_model::{Actor, MapVersion};
 use axon_store::Act;
@@ -50,7 +50,7 @@ pub fn version_of(files: &MapFiles) -> MapVersion {
 /// The map that counts now, for commands that change no version.
 pub async fn in_force(parts: &Parts) -> anyhow::Result<RoleMap> {
     let registry = Arc::new(parts.config.registry()?);
-    let Some(stored) = parts.store.current_map().await? else {
+    let Some(stored) = versions::current(&*parts.store).await? else {
         return proved_map(&map_files(&parts.config.role_map)?, &registry);
     };
     if let Some(files) = configured(&parts.config)? {

@@ -194,16 +194,42 @@ pub fn map_files(path: &Path) -> anyhow::Result<Vec<(String, String)>> {
     if !path.is_dir() {
         return Ok(vec![read(path)?]);
     }
-    let mut files: Vec<PathBuf> = std::fs::read_dir(path)
-        .with_context(|| format!("cannot read the folder {}", path.display()))?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|file| file.extension().is_some_and(|e| e == "yaml" || e == "yml"))
-        .collect();
+    let unreadable = || format!("cannot read the folder {}", path.display());
+    let mut files: Vec<PathBuf> = Vec::new();
+    for entry in std::fs::read_dir(path).with_context(unreadable)? {
+        let found = entry.with_context(unreadable)?.path();
+        if is_yaml(&found) && !found.is_dir() {
+            files.push(found);
+        } else if let Some(inside) = yaml_inside(&found)? {
+            bail!(
+                "{} would not be read: the files of a role map lie side by side in {}, not in folders of it",
+                inside.display(),
+                path.display()
+            );
+        }
+    }
     files.sort();
     if files.is_empty() {
         bail!("the folder {} holds no .yaml file of a role map", path.display());
     }
     files.iter().map(|file| read(file)).collect()
+}
+
+fn is_yaml(file: &Path) -> bool {
+    file.extension().is_some_and(|e| e == "yaml" || e == "yml")
+}
+
+/// A file of a folder's that looks like one of a map; not of folders whose name begins with a dot, which tools keep.
+fn yaml_inside(folder: &Path) -> anyhow::Result<Option<PathBuf>> {
+    let is_kept = folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+    if is_kept || !folder.is_dir() {
+        return Ok(None);
+    }
+    let entries = std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let mut files: Vec<PathBuf> =
+        entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|file| is_yaml(file)).collect();
+    files.sort();
+    Ok(files.into_iter().next())
 }
 
 /// Parses the role map over the schemas that are served; faults are told as its reader words them.

@@ -53,6 +53,8 @@ pub struct Executor<'a> {
     pub clock: &'a dyn Clock,
     /// Makes the records.
     pub recorder: Recorder<'a>,
+    /// Whether the lease stands in the store. One that could not be written there is no condition of what is written.
+    pub leased: bool,
     /// Records of taking steps that the journal could not take before the step: appended as soon as it can.
     pub owed: &'a mut Vec<NewRecord>,
     /// What is noted as soon as it can.
@@ -98,7 +100,8 @@ impl Executor<'_> {
         let counted: Vec<Removal> = placed.iter().filter_map(|p| p.counts.clone()).collect();
         let forget = (!counted.is_empty()).then(|| now - KEPT);
         let notes = Notes { target: lease.target().to_owned(), counted, forget, ..Notes::default() };
-        if let Err(error) = self.store.append_noting(intents.clone(), Some(lease), notes.clone()).await {
+        let condition = self.leased.then_some(lease);
+        if let Err(error) = self.store.append_noting(intents.clone(), condition, notes.clone()).await {
             // The audit is fail-closed for what gives and never in the way of what takes away; a lost lease stops both.
             if matches!(error, StoreError::LeaseLost(_)) {
                 return Err(error.into());

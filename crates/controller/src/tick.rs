@@ -265,7 +265,7 @@ impl Ticker {
         self.notice_drift(&decided).await;
         if decided.admitted.steps().is_empty() {
             // Nothing is to be applied, so no lease is taken; what is withheld has its record all the same.
-            self.record_decision(&decided, map, now).await?;
+            self.record_decision(&decided, map, may, now).await?;
             self.count_unwritten_lease(now).await;
             return Ok(self.conclude(&decided, &Ran::default()));
         }

@@ -7,6 +7,7 @@
 //!
 //! Every way in goes through the one gate, so that no way is weaker than another.
 
+mod accepted;
 mod refusal;
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use axon_store::maps::{Adopted, Answer, Answered, Expected, MapFiles, MapHead, N
 use axon_store::{Act, Store};
 use time::{Duration, OffsetDateTime};
 
+pub use accepted::{Altered, accepted, current, is_of};
 pub use refusal::Refusal;
 
 /// The most files of a map, and the most bytes of all of them.
@@ -147,6 +149,7 @@ impl Gate {
         sentence("the reason", &answer.reason)?;
         if answer.release {
             let files = store.proposed_files(version).await?.ok_or(Refusal::Gone)?;
+            is_of(&files, version).map_err(Refusal::Altered)?;
             self.judged(files, act.now).await?;
         }
         match store.answer_map_proposal(version, answer, act).await? {

@@ -1,6 +1,7 @@
 //! The directory and the map of the size that is designed for, and a clock: shared by the benches.
 
 use std::fmt::Write as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
@@ -105,6 +106,15 @@ pub fn directory() -> Directory {
     directory
 }
 
+static MISSED: AtomicUsize = AtomicUsize::new(0);
+
+/// Ends the bench: a goal that was missed by every run is a failure.
+pub fn end() {
+    let missed = MISSED.load(Ordering::Relaxed);
+    assert!(missed == 0, "{missed} goals were missed");
+}
+
+/// The best of some runs, held against a goal.
 pub fn best<T>(what: &str, goal: Duration, runs: usize, mut run: impl FnMut() -> T) -> T {
     let (mut best, mut first, mut worst) = (Duration::MAX, Duration::ZERO, Duration::ZERO);
     let mut last = None;
@@ -122,6 +132,9 @@ pub fn best<T>(what: &str, goal: Duration, runs: usize, mut run: impl FnMut() ->
     }
     let word = if best <= goal { "within" } else { "OVER" };
     println!("{what:<40} best {best:>9.3?}  first {first:>9.3?}  worst {worst:>9.3?}   {word} {goal:?}");
+    if best > goal {
+        MISSED.fetch_add(1, Ordering::Relaxed);
+    }
     last.unwrap()
 }
 
@@ -140,7 +153,7 @@ fn spent() -> Duration {
 /// The most memory that this process has held so far, in MiB.
 pub fn peak() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS"))?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM"))?;
     line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib / 1024)
 }
 

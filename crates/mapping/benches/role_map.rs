@@ -80,5 +80,6 @@ fn main() {
         explainer.holders("select on s3.t3").unwrap()
     });
     println!("  {} have it", holders.holders.len());
-    println!("memory at the end: {:?} MiB", peak());
+    println!("the most memory: {:?} MiB", peak());
+    designed::end();
 }

@@ -1,7 +1,7 @@
 //! `axon map push | log | show | revert`, on the store and over a server's API.
 
 use anyhow::{Context, ensure};
-use axon_tests::{SOON, Stage, until};
+use axon_tests::{SOON, Serve, Stage, until};
 use serde_json::Value;
 
 use crate::kit::{Stand, failing, map};
@@ -114,5 +114,62 @@ async fn a_push_over_the_api_reaches_the_pool() -> anyhow::Result<()> {
         Ok((ready["map"]["state"] == "in-force").then_some(()))
     })
     .await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_version_that_was_changed_in_the_store_is_not_believed() -> anyhow::Result<()> {
+    let stand = Stand::start("").await?;
+    let Stand { serve, place } = stand;
+    if !place.file("axon.db").exists() {
+        return Ok(());
+    }
+    place.write("a.yaml", &map("a"))?;
+    place.axon(&["map", "push", "a.yaml", "--comment", "a"]).await?.exits(0)?;
+    serve.stop().await?;
+    place.axon(&["store", "check"]).await?.exits(0)?;
+    let hash = place.axon(&["map", "log", "--json"]).await?.exits(0)?.json()?["versions"][0]["version"]
+        .as_str()
+        .context("a hash")?
+        .to_owned();
+    let change = |sql: &str| -> anyhow::Result<()> {
+        let changed = rusqlite::Connection::open(place.file("axon.db"))?.execute(sql, [])?;
+        ensure!(changed == 1, "{sql} changed {changed} rows");
+        Ok(())
+    };
+    let newest = "WHERE seq = (SELECT max(seq) FROM role_maps)";
+    // The text alone; then text and hash alike, so that only the journal tells.
+    let other = map("b").replace('\n', "\\n");
+    let text = format!("UPDATE role_maps SET files = '[[\"a.yaml\",\"{other}\"]]' {newest}");
+    let forged = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    for (sql, version, words) in [
+        (text, hash.as_str(), "somebody changed the store by hand"),
+        (format!("UPDATE role_maps SET version = '{forged}' {newest}"), forged, "has hash"),
+    ] {
+        change(&sql)?;
+        place.axon(&["serve"]).await?.exits(1)?.says(&[words])?;
+        place.axon(&["map", "show"]).await?.exits(1)?.says(&[words])?;
+        place.axon(&["map", "show", &version[..12]]).await?.exits(1)?.says(&[words])?;
+        let found = place.axon(&["store", "check"]).await?.exits(3)?;
+        ensure!(found.out.contains("role_maps") && found.out.contains(words), "{}", found.out);
+    }
+    let real = place.axon(&["map", "log", "--json"]).await?.exits(0)?.json()?;
+    ensure!(real["versions"][0]["version"] == forged, "{real}");
+    // A version with its true hash that no record of the journal speaks of.
+    let told = place.axon(&["map", "check", "a.yaml", "--json"]).await?.json()?;
+    let true_hash = told["version"].as_str().context("a hash")?;
+    place.write("b.yaml", &map("b"))?;
+    let b = place.axon(&["map", "check", "b.yaml", "--json"]).await?.json()?;
+    ensure!(b["version"] != true_hash);
+    let renamed = format!(
+        "UPDATE role_maps SET files = '[[\"b.yaml\",\"{other}\"]]', version = '{}' {newest}",
+        b["version"].as_str().context("a hash")?
+    );
+    change(&renamed)?;
+    place.axon(&["serve"]).await?.exits(1)?.says(&["does not say that it came into force"])?;
+    // A push of a version that is known is the way out.
+    place.axon(&["map", "push", "a.yaml", "--comment", "as it was"]).await?.exits(0)?;
+    place.axon(&["map", "show"]).await?.exits(0)?;
+    Serve::start(&place).await?.stop().await?;
     Ok(())
 }

@@ -197,9 +197,8 @@ fn nearest<'m>(
     claims: &Claims,
 ) -> Option<(&'m ServiceName, String)> {
     let subject = claims.subject().unwrap_or_default();
-    let said = |texts: &[String]| {
-        texts.iter().take(3).map(|text| shown(text)).collect::<Vec<_>>().join(" or ")
-    };
+    let said =
+        |texts: &[String]| texts.iter().take(3).map(|text| shown(text)).collect::<Vec<_>>().join(" or ");
     services.iter().find_map(|(name, service)| {
         let wanted = service.token.as_ref().filter(|token| claims.issuer() == Some(token.issuer.as_str()))?;
         let fits = wanted.subject.is_empty() || wanted.subject.iter().any(|own| own == subject);

@@ -1,6 +1,6 @@
 //! Errors of the operators' API (RFC 9457).
 
-use axon_controller::versions::Refusal;
+use axon_controller::versions::{Altered, Refusal};
 use axon_scim::ScimError;
 use axon_store::StoreError;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -64,6 +64,19 @@ impl From<StoreError> for Problem {
     }
 }
 
+/// A version that somebody changed where it is kept.
+impl From<Altered> for Problem {
+    fn from(altered: Altered) -> Self {
+        match altered {
+            Altered::Store(error) => error.into(),
+            altered => {
+                tracing::error!("{altered}");
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "altered", altered.to_string())
+            }
+        }
+    }
+}
+
 /// What the readers of bodies say.
 impl From<ScimError> for Problem {
     fn from(error: ScimError) -> Self {
@@ -79,6 +92,7 @@ pub(super) fn of_refusal(refusal: Refusal, is_condition: bool) -> Problem {
     metrics::counter!("axon_map_refusals_total", "way" => "api", "why" => code).increment(1);
     match refusal {
         Refusal::Store(error) => error.into(),
+        Refusal::Altered(altered) => altered.into(),
         Refusal::Malformed(_) => Problem::new(StatusCode::BAD_REQUEST, code, detail),
         Refusal::Faults(_) | Refusal::Tests(_) | Refusal::NotCarriedOut(_) | Refusal::Unusable(_) => {
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)

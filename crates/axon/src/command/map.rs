@@ -1,18 +1,18 @@
-//! `axon map test|diff|preview|snapshot|schema`
+//! `axon map test|schema`
 
 pub mod adopt;
 pub mod diff;
 pub mod preview;
+pub mod snapshot;
 pub mod versions;
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use axon_mapping::{RoleMap, map_test, schema};
-use axon_model::{Clock, Delta, Directory, RecordSeq, SystemClock};
+use axon_model::{Clock, SystemClock};
 use axon_scim::Registry;
 
 use super::{Status, print_json};
@@ -83,29 +83,4 @@ pub fn test(config: &Path, path: Option<&Path>, set: &[String], json: bool) -> a
 pub fn print_schema() -> anyhow::Result<Status> {
     print_json(&schema::json_schema())?;
     Ok(Status::Done)
-}
-
-/// Writes the directory as lines of JSON, for previews where there is no store.
-pub async fn snapshot(parts: &Parts) -> anyhow::Result<Status> {
-    let directory = parts.store.load_directory().await?;
-    parts.store.close().await;
-    let mut out = std::io::stdout().lock();
-    for delta in directory.as_deltas() {
-        serde_json::to_writer(&mut out, &delta)?;
-        out.write_all(b"\n")?;
-    }
-    Ok(Status::Done)
-}
-
-fn read_snapshot(path: &Path) -> anyhow::Result<Directory> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("cannot read the snapshot {}", path.display()))?;
-    let mut directory = Directory::default();
-    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let delta: Delta = serde_json::from_str(line).with_context(|| {
-            format!("line {} of {} is no record of a directory", number + 1, path.display())
-        })?;
-        directory.apply(&delta, RecordSeq(number as u64 + 1));
-    }
-    Ok(directory)
 }

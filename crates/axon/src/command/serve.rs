@@ -19,8 +19,8 @@ use tokio::sync::watch;
 
 use super::Status;
 use crate::config::Config;
-use crate::parity::{self, Exchanged};
 use crate::listener::{Certificates, ConnectionLimits, Listener, Places};
+use crate::parity::{self, Exchanged};
 use crate::ship::Metrics;
 use crate::telemetry;
 use crate::wiring::{Parts, load_map};
@@ -112,8 +112,7 @@ pub async fn run(config: Config) -> anyhow::Result<Status> {
     shutdown_signal().await?;
     tracing::info!("stopping: no new connections, requests in flight are finished");
     stop.send_replace(true);
-    let ended =
-        tokio::time::timeout(GRACE, async {
+    let ended = tokio::time::timeout(GRACE, async {
         let ended = (serving.await, reconciling.await, remembering.await);
         if let Some(shipping) = shipping {
             // What was not sent is sent after the next start.

@@ -3,8 +3,10 @@
 use std::io::{IsTerminal as _, Write as _};
 
 use anyhow::{Context as _, bail};
+use axon_controller::versions::{self, Altered};
+use axon_store::Store;
 use axon_store_sql::schema::STEPS;
-use axon_store_sql::{check_store, copy};
+use axon_store_sql::{Finding, check_store, copy};
 use serde_json::json;
 
 use super::{Status, print_json};
@@ -53,7 +55,8 @@ async fn check(place: &StorePlace, as_json: bool) -> anyhow::Result<Status> {
     must_be(place).await?;
     let open = place.open().await?;
     let mut bar = Bar::new();
-    let findings = check_store(&*open.raw, &mut |step, done, all| bar.show(step, done, all)).await?;
+    let mut findings = check_store(&*open.raw, &mut |step, done, all| bar.show(step, done, all)).await?;
+    findings.extend(maps(&*open.store).await?);
     bar.end();
     let head = open.store.head().await?;
     open.store.close().await;
@@ -79,6 +82,29 @@ async fn check(place: &StorePlace, as_json: bool) -> anyhow::Result<Status> {
         }
     }
     Ok(if findings.is_empty() { Status::Done } else { Status::Found })
+}
+
+/// Versions of the role map whose text or record is not what was accepted.
+async fn maps(store: &dyn Store) -> anyhow::Result<Vec<Finding>> {
+    let (mut findings, mut before) = (Vec::new(), None);
+    loop {
+        let heads = store.map_heads(before, 100).await?;
+        let Some(last) = heads.last() else { return Ok(findings) };
+        before = Some(last.number);
+        for head in heads {
+            let Some(stored) = store.map(&head.version).await? else { continue };
+            let number = stored.head.number;
+            match versions::accepted(store, stored).await {
+                Ok(_) => {}
+                Err(Altered::Store(error)) => return Err(error.into()),
+                Err(altered) => findings.push(Finding {
+                    table: "role_maps",
+                    row: i64::try_from(number).unwrap_or(i64::MAX),
+                    what: altered.to_string(),
+                }),
+            }
+        }
+    }
 }
 
 async fn move_over(place: &StorePlace, to: &str, as_json: bool) -> anyhow::Result<Status> {

@@ -285,6 +285,7 @@ impl Ticker {
         &mut self,
         decided: &Decided,
         map: &RoleMap,
+        may: May,
         now: OffsetDateTime,
     ) -> Result<(RunId, PlanId), ControllerError> {
         let run = RunId::from_uuid(self.ids.uuid(now));
@@ -320,8 +321,9 @@ impl Ticker {
             now,
         )?;
         if let Err(error) = self.store.append(records.clone(), None).await {
-            // What only takes away goes on without its decision's record, which is owed.
-            if steps.is_empty() || steps.iter().any(|step| step.gives()) {
+            // What only takes away goes on without its decision's record, which is owed; so is the word of what waits.
+            let goes_on = may == May::Take || !steps.is_empty();
+            if !goes_on || steps.iter().any(|step| step.gives()) {
                 return Err(ControllerError::Unrecorded(error));
             }
             self.owed.extend(records);

@@ -109,7 +109,7 @@ impl Ticker {
             _ => false,
         };
         if waits || may != May::All {
-            self.record_decision(&decided, map, now).await?;
+            self.record_decision(&decided, map, may, now).await?;
             return Ok(self.concluded(&decided, &ran, &open, script, now));
         }
         let Some(lease) = self.lease(may, now).await? else {
@@ -168,7 +168,7 @@ impl Ticker {
         for file in &open {
             self.end(script, file, lease, now).await?;
         }
-        let (run, plan) = self.record_decision(decided, map, now).await?;
+        let (run, plan) = self.record_decision(decided, map, May::All, now).await?;
         if decided.admitted.steps().is_empty() {
             return Ok(Vec::new());
         }

@@ -56,7 +56,7 @@ impl Ticker {
         if let Some(known) = &mut self.actual {
             known.generation = Some(lease.generation());
         }
-        let (run, plan) = self.record_decision(&decided, map, now).await?;
+        let (run, plan) = self.record_decision(&decided, map, may, now).await?;
         let steps = decided.admitted.steps();
         self.leaving.note(steps.iter().map(|planned| &planned.step));
         self.leaving.keep(self.store.as_ref(), self.name.as_str(), now).await;
@@ -115,6 +115,10 @@ impl Ticker {
         };
         match renewed {
             Ok(Some(renewed)) => Ok(Between::GoOn(renewed)),
+            // A lease that was never written cannot be prolonged; as long as it would have lasted, nobody else was seen.
+            Ok(None) if !gives && self.unwritten_lease && lease.holds_at(now) => {
+                Ok(Between::GoOn(lease.clone()))
+            }
             Ok(None) => Ok(Between::Lost),
             Err(error) if !gives && lease.holds_at(now) => {
                 tracing::warn!(
@@ -174,6 +178,7 @@ impl Ticker {
             target: &self.target,
             clock: self.clock.as_ref(),
             recorder,
+            leased: !self.unwritten_lease,
             owed: &mut self.owed,
             notes: &mut self.owed_notes,
             spool: &mut self.spool,

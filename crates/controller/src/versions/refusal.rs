@@ -6,6 +6,8 @@ use axon_mapping::{Diagnostics, Failure, NotCarriedOut};
 use axon_store::StoreError;
 use axon_store::maps::{MapHead, Proposal};
 
+use super::Altered;
+
 /// Why a version of the role map is not taken. The one in force stays.
 #[derive(Debug)]
 pub enum Refusal {
@@ -29,6 +31,8 @@ pub enum Refusal {
     Expired(Box<Proposal>),
     /// Whoever releases may be whoever proposed.
     SamePerson(Box<Proposal>),
+    /// The text that waits in the store is not what was proposed.
+    Altered(Altered),
     /// The store cannot.
     Store(StoreError),
 }
@@ -47,6 +51,7 @@ impl Refusal {
             Self::Crowded => "crowded",
             Self::Expired(_) => "expired",
             Self::SamePerson(_) => "same-person",
+            Self::Altered(_) => "altered",
             Self::Store(_) => "store",
         }
     }
@@ -86,6 +91,7 @@ impl fmt::Display for Refusal {
             Self::SamePerson(proposal) => {
                 write!(f, "{} proposed this version: somebody else has to release it", proposal.author)
             }
+            Self::Altered(altered) => altered.fmt(f),
             Self::Store(_) => f.write_str("the store cannot be asked"),
         }
     }

@@ -1,5 +1,6 @@
 //! `GET /api/v1/map`: the version in force, with its text.
 
+use axon_controller::versions;
 use axon_store::operators::Permission;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -15,7 +16,7 @@ pub(in crate::operators) async fn handle(
     operator: Operator,
 ) -> Result<Response, Problem> {
     operator.needs(Permission::MapRead)?;
-    let map = api.store.current_map().await?;
+    let map = versions::current(&*api.store).await?;
     let map = map.ok_or_else(|| Problem::not_found("no version of the role map is in force"))?;
     let mut response = json(StatusCode::OK, &shown::stored(&map));
     if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", map.head.version.0)) {

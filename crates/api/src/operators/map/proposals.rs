@@ -1,5 +1,6 @@
 //! `/api/v1/map/proposals`: versions that wait for a second person, and the answers to them.
 
+use axon_controller::versions;
 use axon_model::MapVersion;
 use axon_store::maps::{Answer, Proposal};
 use axon_store::operators::Permission;
@@ -40,6 +41,7 @@ pub(in crate::operators) async fn one(
     let version = hash(&version)?;
     let found = newest(&api, &version).await?;
     let files = api.store.proposed_files(&version).await?.unwrap_or_default();
+    versions::is_of(&files, &version)?;
     let mut shown = shown::proposal(&found, api.clock.now());
     shown["files"] = shown::files(&files);
     Ok(json(StatusCode::OK, &shown))

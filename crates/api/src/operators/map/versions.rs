@@ -1,5 +1,6 @@
 //! `GET /api/v1/map/versions` and `/api/v1/map/versions/{hash}`.
 
+use axon_controller::versions;
 use axon_store::operators::Permission;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
@@ -43,5 +44,6 @@ pub(in crate::operators) async fn one(
     operator.needs(Permission::MapRead)?;
     let map = api.store.map(&hash(&version)?).await?;
     let map = map.ok_or_else(|| Problem::not_found("no version with this hash is or was in force"))?;
+    let map = versions::accepted(&*api.store, map).await?;
     Ok(json(StatusCode::OK, &shown::stored(&map)))
 }

@@ -50,7 +50,7 @@ pub async fn run(parts: &Parts, args: &AdoptDrift) -> anyhow::Result<Status> {
     if lines.is_empty() {
         bail!("nothing of it can be said by a line of a role: nothing is pushed");
     }
-    let stored = parts.store.current_map().await?;
+    let stored = axon_controller::versions::current(&*parts.store).await?;
     let files = match &stored {
         Some(stored) => stored.files.clone(),
         None => map_files(&parts.config.role_map)?,

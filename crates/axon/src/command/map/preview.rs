@@ -14,7 +14,7 @@ use axon_model::{Clock, Directory, SystemClock};
 use serde_json::json;
 use time::OffsetDateTime;
 
-use super::{in_force, read, read_snapshot};
+use super::{in_force, read, snapshot};
 use crate::cli::PreviewArgs;
 use crate::command::{Status, print_json};
 use crate::wiring::{Parts, load_config};
@@ -26,6 +26,15 @@ struct Maps {
     new: Arc<RoleMap>,
 }
 
+/// Whom it is about.
+struct Looked {
+    directory: Directory,
+    identity: Arc<Identity>,
+    beside: Arc<Beside>,
+    /// When the file was written that this is of.
+    written: Option<OffsetDateTime>,
+}
+
 /// What a new map would change for people.
 pub async fn run(config: &Path, args: &PreviewArgs) -> anyhow::Result<Status> {
     let now = SystemClock.now();
@@ -33,7 +42,8 @@ pub async fn run(config: &Path, args: &PreviewArgs) -> anyhow::Result<Status> {
     if let Some(days) = args.days {
         return days::run(config, args, &maps, days, now).await;
     }
-    let (directory, identity, beside) = directory(config, args.snapshot.as_deref(), now).await?;
+    let Looked { directory, identity, beside, written } =
+        directory(config, args.snapshot.as_deref(), now).await?;
     let compared = Compared {
         old: maps.old.as_ref(),
         new: &maps.new,
@@ -46,7 +56,8 @@ pub async fn run(config: &Path, args: &PreviewArgs) -> anyhow::Result<Status> {
     let preview = preview_of(compared, &both);
     let behind = steps(compared, &both, &statements::of);
     let report = Report { preview: &preview, steps: &behind, every_step: args.steps };
-    tell(args, &|| markdown(&report), &|| {
+    let looked = looked_at(&directory, written);
+    tell(args, &|| format!("{}\n{looked}\n", markdown(&report)), &|| {
         if args.json {
             let mut value = serde_json::to_value(&preview)?;
             value["directory"] = json!({
@@ -58,6 +69,7 @@ pub async fn run(config: &Path, args: &PreviewArgs) -> anyhow::Result<Status> {
             return print_json(&value);
         }
         print!("{report}");
+        println!("{looked}");
         Ok(())
     })?;
     Ok(if preview.gives() { Status::Found } else { Status::Done })
@@ -80,19 +92,31 @@ async fn maps(config: &Path, args: &PreviewArgs, now: OffsetDateTime) -> anyhow:
     Ok(Maps { old, new })
 }
 
-async fn directory(
-    config: &Path,
-    snapshot: Option<&Path>,
-    now: OffsetDateTime,
-) -> anyhow::Result<(Directory, Arc<Identity>, Arc<Beside>)> {
-    if let Some(path) = snapshot {
-        return Ok((read_snapshot(path)?, Arc::default(), Arc::default()));
+async fn directory(config: &Path, file: Option<&Path>, now: OffsetDateTime) -> anyhow::Result<Looked> {
+    if let Some(path) = file {
+        let snapshot::Snapshot { directory, at } = snapshot::read(path)?;
+        return Ok(Looked { directory, identity: Arc::default(), beside: Arc::default(), written: Some(at) });
     }
     let parts = Parts::open_existing(load_config(config)?).await?;
     let mut world = World::of(parts.config.claims());
     world.follow(parts.store.as_ref(), now).await?;
     parts.store.close().await;
-    Ok((world.directory().clone(), world.identity().clone(), world.beside().clone()))
+    Ok(Looked {
+        directory: world.directory().clone(),
+        identity: world.identity().clone(),
+        beside: world.beside().clone(),
+        written: None,
+    })
+}
+
+/// Over whom: "nobody gains" says little where nobody was looked at.
+fn looked_at(directory: &Directory, written: Option<OffsetDateTime>) -> String {
+    let (people, groups) = (directory.users().count(), directory.groups().count());
+    let of = written.map_or_else(
+        || "the directory".to_owned(),
+        |at| format!("a snapshot of {}", axon_store::stored::shown_instant(at)),
+    );
+    format!("looked at {people} people and {groups} groups of {of}, at record {}", directory.position())
 }
 
 /// Prints what was asked for, and writes the comment where one was.

@@ -234,8 +234,9 @@ pub async fn push_patched(
 }
 
 async fn in_force(versions: &Versions) -> anyhow::Result<Option<String>> {
-    let current = versions.current().await?;
-    Ok(current.and_then(|current| current["version"].as_str().map(str::to_owned)))
+    // The head alone: a push is the way out where the text in the store is not believed.
+    let newest = versions.list(1).await?;
+    Ok(newest.first().and_then(|head| head["version"].as_str().map(str::to_owned)))
 }
 
 /// `axon map revert`: the old text as a new version, through everything that a new version goes through.

@@ -17,7 +17,7 @@ use std::time::Duration;
 use anyhow::Context;
 use axon_api::MapStanding;
 use axon_controller::Controller;
-use axon_controller::versions::{Gate, Outcome, Refusal};
+use axon_controller::versions::{self, Altered, Gate, Outcome, Refusal};
 use axon_mapping::{RoleMap, TargetName};
 use axon_model::MapVersion;
 use axon_reconcile::Target;
@@ -91,7 +91,8 @@ impl MapKeeper {
                 Err(refusal) => return Err(refusal.into()),
             }
         }
-        let stored = parts.store.current_map().await?.context("no version of the role map is in force")?;
+        let stored =
+            versions::current(&*parts.store).await?.context("no version of the role map is in force")?;
         let map = maps::parse_stored(&stored.files, &gate.registry)?;
         let targets = parts.targets(&map, None)?;
         let (changes, _) = watch::channel(Arc::new(InForce { map: Arc::new(map), targets }));
@@ -249,7 +250,11 @@ impl MapKeeper {
     }
 
     async fn take_up(&self) -> anyhow::Result<Option<(u64, MapVersion)>> {
-        let Ok(Some(stored)) = self.parts.store.current_map().await else { return Ok(None) };
+        let stored = match versions::current(&*self.parts.store).await {
+            Ok(Some(stored)) => stored,
+            Ok(None) | Err(Altered::Store(_)) => return Ok(None),
+            Err(altered) => return Err(altered.into()),
+        };
         let (registry, files) = (self.gate.registry.clone(), stored.files);
         let map = tokio::task::spawn_blocking(move || maps::parse_stored(&files, &registry)).await??;
         let before = self.changes.borrow().clone();

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use axon_api::operators::shown;
 use axon_audit::payload::{MapAuthor, MapWay};
-use axon_controller::versions::{Gate, Offer, Outcome};
+use axon_controller::versions::{self, Gate, Offer, Outcome};
 use axon_model::{Actor, MapVersion};
 use axon_store::Act;
 use axon_store::maps::{Answer, Expected};
@@ -47,7 +47,7 @@ impl InStore {
 
     /// The version in force.
     pub async fn current(&self) -> anyhow::Result<Option<Value>> {
-        Ok(self.parts.store.current_map().await?.as_ref().map(shown::stored))
+        Ok(versions::current(&*self.parts.store).await?.as_ref().map(shown::stored))
     }
 
     /// The newest versions.
@@ -65,12 +65,14 @@ impl InStore {
     pub async fn one(&self, version: &str) -> anyhow::Result<Option<Value>> {
         let version = MapVersion(version.into());
         if let Some(stored) = self.parts.store.map(&version).await? {
-            return Ok(Some(shown::stored(&stored)));
+            return Ok(Some(shown::stored(&versions::accepted(&*self.parts.store, stored).await?)));
         }
         let proposals = self.parts.store.map_proposals(PROPOSALS).await?;
         let Some(proposed) = proposals.iter().find(|one| one.version == version) else { return Ok(None) };
         let mut value = shown::proposal(proposed, self.act.now);
-        value["files"] = shown::files(&self.parts.store.proposed_files(&version).await?.unwrap_or_default());
+        let files = self.parts.store.proposed_files(&version).await?.unwrap_or_default();
+        versions::is_of(&files, &version)?;
+        value["files"] = shown::files(&files);
         Ok(Some(value))
     }
 

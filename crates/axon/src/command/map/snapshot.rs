@@ -1,0 +1,156 @@
+//! `axon map snapshot`, and the file that it wrote: lines of JSON, and a last one that says of how many, when, and with which
+//! digest. A file without it was cut, or never written: a preview over it would find nothing and say that all is well.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use axon_model::{Delta, Directory, RecordSeq};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use time::OffsetDateTime;
+
+use crate::command::Status;
+use crate::wiring::Parts;
+
+/// The last line.
+#[derive(Debug, Serialize, Deserialize)]
+struct End {
+    snapshot: Sealed,
+}
+
+/// What the last line says of those before it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sealed {
+    /// The record of the journal that the directory was of.
+    position: RecordSeq,
+    #[serde(with = "time::serde::rfc3339")]
+    at: OffsetDateTime,
+    lines: usize,
+    sha256: String,
+}
+
+/// A directory that was read from a file.
+pub struct Snapshot {
+    /// The directory.
+    pub directory: Directory,
+    /// When it was written.
+    pub at: OffsetDateTime,
+}
+
+/// Writes the directory, for previews where there is no store.
+pub async fn write(parts: &Parts) -> anyhow::Result<Status> {
+    let directory = parts.store.load_directory().await;
+    parts.store.close().await;
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    write_to(&mut out, &directory?, parts.clock.now())?;
+    out.flush()?;
+    Ok(Status::Done)
+}
+
+fn write_to(out: &mut dyn std::io::Write, directory: &Directory, at: OffsetDateTime) -> anyhow::Result<()> {
+    let (mut hash, mut lines) = (Sha256::new(), 0);
+    for delta in directory.as_deltas() {
+        let mut line = serde_json::to_string(&delta)?;
+        line.push('\n');
+        hash.update(&line);
+        lines += 1;
+        out.write_all(line.as_bytes())?;
+    }
+    let sealed = Sealed { position: directory.position(), at, lines, sha256: hex(&hash.finalize()) };
+    serde_json::to_writer(&mut *out, &End { snapshot: sealed })?;
+    out.write_all(b"\n")?;
+    Ok(())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Reads such a file, whole or not at all.
+pub fn read(path: &Path) -> anyhow::Result<Snapshot> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read the snapshot {}", path.display()))?;
+    parse(&text).with_context(|| format!("the snapshot {}", path.display()))
+}
+
+fn parse(text: &str) -> anyhow::Result<Snapshot> {
+    let text = text.replace("\r\n", "\n");
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let end = lines.last().and_then(|line| serde_json::from_str::<End>(line).ok());
+    let Some(End { snapshot: sealed }) = end else {
+        bail!(
+            "it is not whole: its last line does not say how many there are; write it again with `axon map snapshot`"
+        );
+    };
+    let (mut directory, mut hash) = (Directory::default(), Sha256::new());
+    for (number, line) in lines[..lines.len() - 1].iter().enumerate() {
+        let delta: Delta = serde_json::from_str(line)
+            .with_context(|| format!("line {} is no record of a directory", number + 1))?;
+        hash.update(line);
+        hash.update("\n");
+        directory.apply(&delta, RecordSeq(number as u64 + 1));
+    }
+    if lines.len() - 1 != sealed.lines || hex(&hash.finalize()) != sealed.sha256 {
+        bail!(
+            "it is not whole: it has {} lines, and {} others were written; write it again with `axon map snapshot`",
+            lines.len() - 1,
+            sealed.lines
+        );
+    }
+    directory.advance(sealed.position);
+    Ok(Snapshot { directory, at: sealed.at })
+}
+
+#[cfg(test)]
+mod tests {
+    use axon_model::GroupEntry;
+    use time::macros::datetime;
+
+    use super::*;
+
+    fn written() -> String {
+        let mut directory = Directory::default();
+        for n in 1..4u64 {
+            let group = GroupEntry {
+                id: format!("00000000-0000-0000-1111-{n:012x}").parse().unwrap(),
+                source: "entra".parse().unwrap(),
+                display_name: format!("G{n}").into(),
+                external_id: None,
+                document: "{}".into(),
+            };
+            directory.apply(&Delta::GroupPut { group }, RecordSeq(n));
+        }
+        let mut text = Vec::new();
+        write_to(&mut text, &directory, datetime!(2026-11-22 12:00 UTC)).unwrap();
+        String::from_utf8(text).unwrap()
+    }
+
+    #[test]
+    fn what_was_written_is_read_and_what_was_cut_or_changed_is_not() {
+        let whole = written();
+        let read = parse(&whole).unwrap();
+        assert_eq!(read.directory.groups().count(), 3);
+        assert_eq!(read.directory.position(), RecordSeq(3));
+        assert_eq!(parse(&whole.replace('\n', "\r\n")).unwrap().directory.groups().count(), 3);
+        let lines: Vec<&str> = whole.lines().collect();
+        for (case, text) in [
+            ("nothing", String::new()),
+            ("cut at the end", lines[..3].join("\n")),
+            ("cut in a line", whole[..whole.len() / 2].to_owned()),
+            ("cut in the middle", [lines[0], lines[3]].join("\n")),
+            ("a line twice", [lines[0], lines[0], lines[1], lines[3]].join("\n")),
+            ("a name changed", whole.replace("G2", "G9")),
+            ("only the end", lines[3].to_owned()),
+        ] {
+            let said = format!("{:#}", parse(&text).err().unwrap_or_else(|| panic!("{case} was read")));
+            assert!(said.contains("not whole"), "{case}: {said}");
+        }
+    }
+}
