@@ -96,13 +96,12 @@ pub(crate) fn read(reader: &Reader<'_>, section: &[(&Scalar, &Node)]) -> BTreeMa
         let mut patterns = Vec::new();
         for item in reader.list(node, &format!("tag `{}`", shown(&name.text))) {
             let Some(text) = reader.text(item, "a column of a tag") else { continue };
-            match TagPattern::parse(&text.text) {
-                Some(pattern) => patterns.push(pattern),
-                None => {
-                    let message = format!("`{}` names no columns", shown(&text.text));
-                    let help = "write `column` or `schema.table.column`, with `*` for any run of characters";
-                    reader.fault_help(Fault::Invalid, text.span, message, help);
-                }
+            if let Some(pattern) = TagPattern::parse(&text.text) {
+                patterns.push(pattern);
+            } else {
+                let message = format!("`{}` names no columns", shown(&text.text));
+                let help = "write `column` or `schema.table.column`, with `*` for any run of characters";
+                reader.fault_help(Fault::Invalid, text.span, message, help);
             }
         }
         tags.insert(name.text.clone(), patterns);

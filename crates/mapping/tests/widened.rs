@@ -64,7 +64,7 @@ const CHANGES: &[(&str, &str, Reach, &str)] = &[
         "every row for maker",
     ),
     ("    rows: [{ role: reader }]\n", "", Reach::Widened, "no longer: every row for reader"),
-    ("readers: [taker]", "readers: [taker, maker]", Reach::Widened, "read by maker"),
+    ("readers: [taker]", "readers: [taker, reader]", Reach::Widened, "read by reader"),
     ("pii: [email]", "pii: [phone]", Reach::Widened, "tag pii: columns *.*.email -> columns *.*.phone"),
     ("subject: [main]", "subject: [main, dev]", Reach::Widened, "subject main|dev"),
     (
@@ -143,7 +143,12 @@ const CHANGES: &[(&str, &str, Reach, &str)] = &[
         Reach::Widened,
         "role fresh: new: insert on schema::a in dw; is there",
     ),
-    ("services:", "tests: [{ service: ci, roles: [maker] }]\nservices:", Reach::Same, "test of ci: new:"),
+    (
+        "services:",
+        "tests: [{ service: ci, roles: [maker] }]\nservices:",
+        Reach::Same,
+        "test of service identity ci: new:",
+    ),
 ];
 
 fn map(text: &str) -> Arc<RoleMap> {

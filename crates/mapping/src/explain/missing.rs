@@ -247,8 +247,8 @@ impl<'a> Lack<'a> {
         // A group that a pattern finds anew gives nothing before somebody releases it.
         let released = named.matching.as_ref().filter(|_| !mapping.trust).map(|pattern| {
             let groups = found.open.keys().filter_map(|id| self.target.directory.group(*id));
-            let mut names = groups.map(|group| &*group.display_name);
-            names.any(|name| pattern.captures(name).is_some())
+            let mut fitting = groups.filter(|group| pattern.captures(&group.display_name).is_some());
+            fitting.next().is_some()
         });
         missing_groups(named, found, &self.asked.groups, (source, released), held, &mut steps);
         if let Some(until) = mapping.until.filter(|until| until <= now) {

@@ -62,12 +62,7 @@ pub(super) fn read(
         reader.fault_help(Fault::Missing, roots[0].span, message, "begin a file with it");
     }
     reader.turn_to(Chapter::Variables);
-    let vars_section = section(reader, roots, "vars");
-    let read = variables(reader, &vars_section, vars);
-    // A variable with a fault of its own is told once, there.
-    let faulty = vars_section.iter().map(|(name, _)| &name.text).filter(|name| !read.contains_key(*name));
-    reader.faulty_vars = faulty.cloned().collect();
-    reader.vars = read;
+    read_variables(reader, roots, vars);
     let reader = &*reader;
     reader.turn_to(Chapter::Targets);
     let target_section = section(reader, roots, "targets");
@@ -126,9 +121,10 @@ pub(super) fn read(
 
     reader.turn_to(Chapter::Tests);
     let sources: BTreeSet<SourceId> = mappings.iter().filter_map(|m| source_of(&m.spec.who)).collect();
+    let (names, roles_known) = (&names, &role_names);
     let known = map_test::Known {
-        names: &names,
-        roles: &role_names,
+        names,
+        roles: roles_known,
         services: &services,
         declared: &declared,
         sources: &sources,
@@ -138,13 +134,7 @@ pub(super) fn read(
         .filter_map(|n| map_test::read(reader, n, &known))
         .collect();
 
-    for mapping in &mut mappings {
-        let whole = |role: &RoleName| roles.get(role).map(|role| &role.spec.whole);
-        let concerned =
-            |whole: &BTreeSet<RoleName>| forbidden.separate.iter().any(|r| !whole.is_disjoint(&r.roles));
-        let separated = mapping.spec.possible().filter_map(whole).any(concerned);
-        mapping.spec.separated = separated;
-    }
+    mark_separated(&mut mappings, &roles, &forbidden);
     reader.turn_to(Chapter::Mappings);
     crate::cross::check(reader, &targets, &roles, &mappings);
     crate::cross::direct_in_views(reader, &roles, &views);
@@ -168,6 +158,30 @@ pub(super) fn read(
         silences,
         registry,
     })
+}
+
+fn read_variables(reader: &mut Reader<'_>, roots: &[Node], vars: &BTreeMap<String, String>) {
+    let section = section(reader, roots, "vars");
+    let read = variables(reader, &section, vars);
+    // A variable with a fault of its own is told once, there.
+    let faulty = section.iter().map(|(name, _)| &name.text).filter(|name| !read.contains_key(*name));
+    reader.faulty_vars = faulty.cloned().collect();
+    reader.vars = read;
+}
+
+/// Says of each mapping whether it may give a role that a rule separates from others.
+fn mark_separated(
+    mappings: &mut [rule::ReadMapping],
+    roles: &BTreeMap<RoleName, ReadRole>,
+    forbidden: &rules::Rules,
+) {
+    for mapping in mappings {
+        let whole = |role: &RoleName| roles.get(role).map(|role| &role.spec.whole);
+        let concerned =
+            |whole: &BTreeSet<RoleName>| forbidden.separate.iter().any(|r| !whole.is_disjoint(&r.roles));
+        let separated = mapping.spec.possible().filter_map(whole).any(concerned);
+        mapping.spec.separated = separated;
+    }
 }
 
 fn source_of(who: &Who) -> Option<SourceId> {

@@ -141,13 +141,12 @@ impl Pair {
     /// What it comes to; none if rows of people tell it already.
     fn told(self, judge: &Judge<'_>) -> Option<TextChange> {
         let Self { of, before, after } = self;
-        let reach = match (before.as_slice(), after.as_slice()) {
-            ([was], [is]) => judge.changed(&of, &was.what, &is.what),
-            _ => {
-                let removed = before.iter().map(|one| judge.removed(&of, &one.what));
-                let added = after.iter().map(|one| judge.added(&of, &one.what));
-                removed.chain(added).min().unwrap_or(Reach::Widened)
-            }
+        let reach = if let ([was], [is]) = (before.as_slice(), after.as_slice()) {
+            judge.changed(&of, &was.what, &is.what)
+        } else {
+            let removed = before.iter().map(|one| judge.removed(&of, &one.what));
+            let added = after.iter().map(|one| judge.added(&of, &one.what));
+            removed.chain(added).min().unwrap_or(Reach::Widened)
         };
         let wider = |one: &&Difference| judge.added(&of, &one.what) == Reach::Widened;
         if reach == Reach::Widened

@@ -153,8 +153,8 @@ fn pool_roles(
     let mut found = BTreeMap::new();
     for name in named {
         let with = map.roles_in(&target.name).filter(|role| role.whole.contains(name) && !role.direct);
-        let names = with.filter_map(|role| target.role(&role.name).ok()).collect();
-        found.insert(name.clone(), names);
+        let held = with.filter_map(|role| target.role(&role.name).ok()).collect();
+        found.insert(name.clone(), held);
     }
     found
 }

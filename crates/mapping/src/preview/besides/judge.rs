@@ -38,7 +38,7 @@ pub(super) fn subject(of: &str, what: &str) -> String {
             what[..ends.min().unwrap_or(what.len())].to_owned()
         }
         "target" if what.starts_with("manages ") => words(2),
-        "target" => words(1),
+        "target" | "tag" => words(1),
         "view" if what.starts_with("column ") => words(2),
         "view" if what.starts_with("shows ") => words(1),
         "role" if what.starts_with("may act as ") => what
@@ -53,7 +53,6 @@ pub(super) fn subject(of: &str, what: &str) -> String {
             }
             _ => what.to_owned(),
         },
-        "tag" => words(1),
         "service" => String::new(),
         _ => what.to_owned(),
     }
@@ -106,10 +105,9 @@ impl<'a> Judge<'a> {
                 Some(found) if self.old_giving.give_all_of(found) => Reach::Same,
                 _ => Reach::Widened,
             },
-            "rules" => Reach::Narrowed,
             "guards" if what.starts_with("break_glass") => self.break_glass(),
             "guards" if what.starts_with("protect ") => Reach::Widened,
-            "guards" => Reach::Narrowed,
+            "guards" | "rules" => Reach::Narrowed,
             "view" => self.view(name, |old, _| view::added(old, what)),
             "test" => Reach::Same,
             _ => Reach::Widened,
@@ -322,7 +320,7 @@ impl<'a> Judge<'a> {
             Item::Role(_) | Item::Acting(_) | Item::Seen(_) => false,
         };
         let roles = holding.roles().iter().all(|role| gained.contains(&&Item::Role(*role)));
-        let powers = holding.given().iter().all(|wanted| gained.iter().any(|item| power(&&item, wanted)));
+        let powers = holding.given().iter().all(|wanted| gained.iter().any(|item| power(&item, wanted)));
         roles && powers && !(holding.roles().is_empty() && holding.given().is_empty())
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::condition::Condition;
 use crate::map::RoleMap;
 use crate::names::RoleName;
 use crate::rule::{Gives, Groups, Mapping, Who};
@@ -48,7 +49,7 @@ fn within(inner: &Mapping, outer: &Mapping) -> bool {
     whose
         && given
         && (outer.when.is_none()
-            || when.as_ref().map(|c| c.as_str()) == outer.when.as_ref().map(|c| c.as_str()))
+            || when.as_ref().map(Condition::as_str) == outer.when.as_ref().map(Condition::as_str))
         && outer.until.is_none_or(|end| until.is_some_and(|until| until <= end))
         && (!trust || outer.trust)
         && *via == outer.via
