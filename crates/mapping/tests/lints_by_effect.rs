@@ -7,7 +7,7 @@ use axon_mapping::{Finding, RoleMap, check};
 use axon_model::{Delta, Directory, GroupEntry, RecordSeq};
 use time::macros::datetime;
 
-const MAP: &str = r#"axon: 1
+const MAP: &str = r"axon: 1
 targets:
   dw: { kind: synapse-dedicated, host: acme.sql.azuresynapse.net, database: d, auth: { token-file: t } }
   az: { kind: azure-rbac, scope: /subscriptions/s/resourceGroups/g, auth: managed-identity }
@@ -18,7 +18,7 @@ mappings:
   - { groups: { any: [g] }, source: s, roles: [r]WHEN }
   - { groups: { any: [h] }, source: s, roles: [other] }
 RULES
-"#;
+";
 
 fn text(changes: &[(&str, &str)]) -> String {
     let mut text = MAP.to_owned();

@@ -5,17 +5,15 @@ use std::time::{Duration, Instant};
 
 use axon_mapping::RoleMap;
 
-const HEAD: &str = r#"axon: 1
+const HEAD: &str = r"axon: 1
 targets:
   dw: { kind: synapse-dedicated, host: one, database: d, auth: { token-file: t } }
 roles:
   reader: { grants: { dw: [select on a.b] } }
-"#;
+";
 
 fn faults(text: &str) -> String {
-    RoleMap::parse(&[("m.yaml", text)])
-        .map(|_| "no fault".to_owned())
-        .unwrap_or_else(|faults| faults.to_string())
+    RoleMap::parse(&[("m.yaml", text)]).map_or_else(|faults| faults.to_string(), |_| "no fault".to_owned())
 }
 
 /// A map with so many mappings by a pattern.
@@ -60,7 +58,7 @@ fn patterns_are_bounded_together_and_stop_early() {
         let started = Instant::now();
         let told = faults(&with_patterns(pattern, number));
         assert!(told.contains("the patterns of this map are too large together"), "{told}");
-        assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
+        assert!(started.elapsed() < Duration::from_mins(1), "{:?}", started.elapsed());
         let compiled = number - told.matches("too large together").count();
         assert!(compiled < number, "{compiled}");
     }
