@@ -196,7 +196,7 @@ async fn provisioning_waits_for_nobody_and_a_killed_server_goes_on_where_it_was(
     serve.kill().await?;
     story.serve = Serve::start(place).await?;
     // A killed server's lease runs out after a minute.
-    let came = story.arrived(Duration::from_secs(120)).await?;
+    let came = story.arrived(Duration::from_mins(2)).await?;
     let once: BTreeSet<u64> = came.iter().copied().collect();
     ensure!(once.len() == came.len(), "429 took nothing, so nothing came twice: {came:?}");
     let ship = story.ship().await?;
@@ -245,15 +245,15 @@ async fn slow_lost_and_endless_answers_lose_nothing() -> anyhow::Result<()> {
 async fn of_two_replicas_one_sends() -> anyhow::Result<()> {
     let store = Postgres::shared()?.database()?;
     let place = Place::with_store(["kim@acme.com", "ben@acme.com"], Some(store))?;
-    let story = Story::begin_in(place, false).await?;
-    let second = Serve::start(&story.place).await?;
+    let told = Story::begin_in(place, false).await?;
+    let second = Serve::start(&told.place).await?;
     for n in 0..20 {
-        let scim = if n % 2 == 0 { &story.scim } else { &second.scim(&story.token) };
+        let scim = if n % 2 == 0 { &told.scim } else { &second.scim(&told.token) };
         scim.post("/Users", &user(&format!("person{n}@acme.com"))).await?.is(201)?;
     }
-    let came = story.arrived(SOON).await?;
+    let came = told.arrived(SOON).await?;
     ensure!(came.windows(2).all(|pair| pair[0] < pair[1]), "in order, each once: {came:?}");
-    let calls = lever(&story.pool, "GET", "/cloud/requests", None).await?;
+    let calls = lever(&told.pool, "GET", "/cloud/requests", None).await?;
     let calls = calls["requests"].as_array().context("calls")?.iter();
     ensure!(calls.filter(|c| c["service"] == "ingest").all(|c| c["status"] == 204), "one after the other");
     ensure!(second.metric("axon_log_shipped_records_total").await? < 1.0, "the second one sent nothing");

@@ -110,7 +110,7 @@ async fn an_application_and_its_credentials_are_read() {
     let entra = entra(&wire, &tokens(&wire, [tenant, client, secret]));
     let id = application.parse().expect("a GUID");
     let ids = ServiceIds { name: "live".into(), client_id: Some(id), object_id: None };
-    let entry = entra.service_identity(&ids).await.expect("an answer").expect("an application");
-    assert_eq!(entry.client_id, Some(id));
+    let found = entra.service_identity(&ids).await.expect("an answer").expect("an application");
+    assert_eq!(found.client_id, Some(id));
     entra.federation(id).await.expect("its credentials");
 }

@@ -195,10 +195,11 @@ impl Bench {
 
     async fn change(&self, n: usize) -> Outcomes<()> {
         let (group, user) = (self.groups[n % ROLES], &self.users[(n * 7_919) % PEOPLE]);
-        let verb = if n % 2 == 0 { "Add" } else { "Remove" };
+        let verb = if n.is_multiple_of(2) { "Add" } else { "Remove" };
         let member = &self.users[(n / 2 * 7_919) % PEOPLE];
-        let (group, user) = if n % 2 == 0 { (group, user) } else { (self.groups[(n - 1) % ROLES], member) };
-        let user = if n % 2 == 0 { member } else { user };
+        let (group, user) =
+            if n.is_multiple_of(2) { (group, user) } else { (self.groups[(n - 1) % ROLES], member) };
+        let user = if n.is_multiple_of(2) { member } else { user };
         let body = json!({ "Operations": [{ "op": verb, "path": "members", "value": [{ "value": user }] }] });
         let patch = PatchRequest::parse(body, &self.registry, ResourceKind::Group, &Profile::entra())
             .map_err(|error| format!("{error:?}"))?;

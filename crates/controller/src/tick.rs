@@ -326,7 +326,7 @@ impl Ticker {
         // What others did between the look and this is not known here.
         match &mut self.actual {
             Some(known) if known.holds_under(lease.generation()) => {
-                known.generation = Some(lease.generation())
+                known.generation = Some(lease.generation());
             }
             _ => self.forget_actual(),
         }

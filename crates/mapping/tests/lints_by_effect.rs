@@ -1,8 +1,6 @@
 //! Lints go by what lines come to: actions that a role of the map's own allows, fixed roles beside DENYs, conditions that hold for
 //! anybody, patterns that fit all groups there are, code made in a schema.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
-
 use axon_mapping::{Finding, RoleMap, check};
 use axon_model::{Delta, Directory, GroupEntry, RecordSeq};
 use time::macros::datetime;

@@ -150,15 +150,24 @@ fn of_the_rest_of_a_map() {
         ("a claim that is a mapping", of(r, &format!("services: {{ ci: {{ principal: x, {token} }} }}\n"))),
     ]);
     let set = BTreeMap::from([("sufix".to_owned(), "x".to_owned())]);
-    let text = format!("{TARGETS}{}vars: {{ suffix: y }}\n", of(r, ""));
-    let unset = RoleMap::parse_with(&[("role-map.yaml", &text)], &set).unwrap_err();
+    let suffixed = format!("{TARGETS}{}vars: {{ suffix: y }}\n", of(r, ""));
+    let unset = RoleMap::parse_with(&[("role-map.yaml", &suffixed)], &set).unwrap_err();
     writeln!(told, "## a variable that is set and not there\n{unset}\n").unwrap();
     let large = format!("axon: 1\n#{}\n", "x".repeat(9 << 20));
     let faults = RoleMap::parse(&[("role-map.yaml", &large)]).unwrap_err();
+    writeln!(told, "## a large file\n{faults}\n").unwrap();
     let twice = "axon: 1\ntargets:\n  sc: { kind: script, dialect: dedicated, database: d, out: steps, catalog: c, host: h, auth: { token-file: t } }\n";
     let faults = RoleMap::parse(&[("role-map.yaml", twice)]).unwrap_err();
     writeln!(told, "## a script that is seen twice\n{faults}\n").unwrap();
-    writeln!(told, "## a large file\n{faults}\n").unwrap();
+    for (name, metadata) in [
+        ("a schema for views that is not Axon's", "{ schema: dbo }"),
+        ("views that everybody's owner owns", "{ owner: dbo }"),
+        ("delimiters that are not apart", "{ delimiters: { hash: \"|\", hash_key: \"|\", array: \",\" } }"),
+    ] {
+        let whole = TARGETS.replace("manage: { schemas: [secure] } }", &format!("metadata: {metadata} }}"));
+        let faults = RoleMap::parse(&[("role-map.yaml", &whole)]).unwrap_err();
+        writeln!(told, "## {name}\n{faults}\n").unwrap();
+    }
     writeln!(told, "## a target that there is not\n{}", UnknownTarget("dww".into())).unwrap();
     insta::assert_snapshot!("of_the_rest_of_a_map", told);
 }
@@ -294,12 +303,13 @@ fn of_differences() {
     let text = "roles: { r: { grants: { dw: [select on a.b] } } }\nservices: { ci: { principal: x } }\n";
     let more = "roles:
   r: { direct: true, grants: { dw: [select on a.b] } }
-  d: { define: { rg: { name: Starter, description: Starts, actions: [Microsoft.Compute/virtualMachines/start/action] } } }
+  e: { grants: { dw: [select on a.b] } }
+  d: { define: { rg: { name: Starter, description: Starts, actions: [Microsoft.Compute/virtualMachines/*], not_actions: [Microsoft.Compute/virtualMachines/delete], data_actions: [Microsoft.Storage/a/read], not_data_actions: [Microsoft.Storage/a/b/read] } } }
 services:
   ci: { principal: x, client_id: 00000000-0000-4000-8000-000000000001, token: { issuer: \"https://i\", audience: a, subject: s } }
 guards: { break_glass: { longest: 2h, second_person: true, also: [r] }, steps: { hold: [drop role], second_person: true } }
 views:
-  secure.a: { targets: dw, from: x.y, columns: { a: show }, rows: [{ group: Boston }] }
+  secure.a: { targets: dw, from: x.y, columns: { a: show, b: { mask: redact, for: [d], unless: [e] } }, rows: [{ group: Boston }] }
 ";
     let old = map(text).unwrap();
     let new = match map(more) {

@@ -59,7 +59,7 @@ pub async fn run(config: &Path, args: &CheckArgs) -> anyhow::Result<Status> {
         match groups {
             Some(groups) => println!("its names were looked up among {}", count(groups, "group")),
             None => {
-                println!("whether its groups exist was not looked at: no directory is here (see --snapshot)")
+                println!("whether its groups exist was not looked at: no directory is here (see --snapshot)");
             }
         }
     }

@@ -149,7 +149,7 @@ async fn catalog(parts: &Parts, map: &RoleMap, target: &str, out: Option<&Path>)
     let text = ScriptTarget::export(&pool, parts.clock.now()).await?;
     match out {
         Some(file) => {
-            std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?
+            std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
         }
         None => println!("{text}"),
     }

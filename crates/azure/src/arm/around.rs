@@ -365,10 +365,10 @@ mod tests {
 
     #[test]
     fn powers_are_read_from_what_a_role_allows_not_from_its_name() {
+        use Power::{GiveRoles, NameAdministrator, ReadFiles, ReadKeys};
         let powers = |allows: &Allows| -> Vec<Power> {
             Power::ALL.into_iter().filter(|power| power.is_given_by(allows)).collect()
         };
-        use Power::{GiveRoles, NameAdministrator, ReadFiles, ReadKeys};
         assert_eq!(powers(&allows(&["*"], &[], &[])), [NameAdministrator, GiveRoles, ReadKeys]);
         let contributor = allows(&["*"], &["Microsoft.Authorization/*/Write"], &[]);
         assert_eq!(powers(&contributor), [NameAdministrator, ReadKeys]);

@@ -223,7 +223,9 @@ impl Profiles {
                 }
             }
             SecureStep::DropProfiles { people, .. } => {
-                people.iter().for_each(|name| drop(self.there.remove(name)));
+                for name in people {
+                    self.there.remove(name);
+                }
             }
             _ => {}
         }

@@ -7,7 +7,7 @@ use crate::stage::{Stage, name};
 
 const KILL: &str = "kill the sessions of kim";
 
-async fn dropped_by_hand(stage: &Stage) {
+fn dropped_by_hand(stage: &Stage) {
     let mut graph = stage.pool.graph.lock().unwrap();
     graph.principals.remove(&name("kim"));
     graph.members.retain(|membership| membership.member != name("kim"));
@@ -20,7 +20,7 @@ async fn who_left_and_whose_user_was_dropped_by_hand_loses_the_open_session() {
     let kim = stage.user("kim").await;
     stage.readers(&[kim]).await;
     stage.settle().await;
-    dropped_by_hand(&stage).await;
+    dropped_by_hand(&stage);
     stage.store.delete_user(stage.context("delete-kim"), kim).await.unwrap();
     // The DENY CONNECT is refused, since nobody of the name is there: the catalog is read anew.
     stage.settle().await;
@@ -39,7 +39,7 @@ async fn it_is_found_by_the_next_process_too_and_by_the_next_full_look() {
     stage.settle().await;
     let kills = stage.pool.did(KILL);
     // The tombstone goes, and a session comes to light that no row of the catalog tells of.
-    dropped_by_hand(&stage).await;
+    dropped_by_hand(&stage);
     stage.restart("two");
     assert_eq!(stage.settle().await.state, State::Converged);
     assert_eq!(stage.pool.did(KILL), kills + 1);

@@ -43,8 +43,11 @@ pub(super) fn answer(desk: &mut Desk<'_>) -> Reply {
             let (id, more) = ((*id).to_owned(), more.first().map(|more| (*more).to_owned()));
             federated::answer(desk, &id, more.as_deref())
         }
-        ("GET", [application, "federatedIdentityCredentials"]) if application.starts_with("applications(appId='") => {
-            let client = application.trim_start_matches("applications(appId='").trim_end_matches("')").to_owned();
+        ("GET", [application, "federatedIdentityCredentials"])
+            if application.starts_with("applications(appId='") =>
+        {
+            let client =
+                application.trim_start_matches("applications(appId='").trim_end_matches("')").to_owned();
             let registration = desk.directory.app(&client).and_then(|app| app.registration_id.clone());
             match registration {
                 Some(id) => federated::answer(desk, &id, None),

@@ -204,7 +204,7 @@ async fn a_workspace_says_who_administers_its_sql() {
     assert_eq!(administrator["properties"]["login"], "dba@x.org");
     get("/sqlAdministrators/activeDirectory").await.is(404);
     let control = get("/managedIdentitySqlControlSettings/default").await.is(200).body;
-    let state = &control["properties"]["grantSqlControlToManagedIdentity"]["actualState"];
-    assert_eq!(state, "Enabled");
+    let control_state = &control["properties"]["grantSqlControlToManagedIdentity"]["actualState"];
+    assert_eq!(control_state, "Enabled");
     get("/keys").await.is(404);
 }

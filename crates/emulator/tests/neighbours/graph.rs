@@ -99,9 +99,13 @@ async fn deleted_people_are_among_the_deleted_items_and_newcomers_are_late() {
         .body;
     let mangled = format!("{}ann@x.org", ANN.replace('-', ""));
     assert_eq!(each(&deleted["value"], "userPrincipalName"), [mangled], "the name is free for somebody else");
-    let one = stage.call(GRAPH, "GET", &format!("/v1.0/directory/deletedItems/{ANN}"), None).await.is(200).body;
+    let one =
+        stage.call(GRAPH, "GET", &format!("/v1.0/directory/deletedItems/{ANN}"), None).await.is(200).body;
     assert_eq!(one["id"], ANN);
-    stage.call(GRAPH, "GET", "/v1.0/directory/deletedItems/aaaaaaaa-0000-0000-0000-0000000000ff", None).await.is(404);
+    stage
+        .call(GRAPH, "GET", "/v1.0/directory/deletedItems/aaaaaaaa-0000-0000-0000-0000000000ff", None)
+        .await
+        .is(404);
 
     let new = json!({"users": [{"upn": "new@x.org", "objectId": "aaaaaaaa-0000-0000-0000-000000000009"}], "visibleAfterSeconds": 60});
     stage.lever("POST", "/directory", Some(new)).await;

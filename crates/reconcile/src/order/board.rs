@@ -270,12 +270,11 @@ impl<'a> Board<'a> {
         thorough: bool,
     ) -> Result<Breaches, Breaches> {
         // Most steps concern one person, and do no harm: no list is made for them.
-        let suspects: Vec<u32> = match self.affected_one(step) {
-            Some(one) => one.into_iter().filter(|who| !self.harmless(step, *who)).collect(),
-            None => {
-                let below = self.below(self.base.number(step.subject()));
-                below.into_iter().filter(|who| !self.harmless(step, *who)).collect()
-            }
+        let suspects: Vec<u32> = if let Some(one) = self.affected_one(step) {
+            one.into_iter().filter(|who| !self.harmless(step, *who)).collect()
+        } else {
+            let below = self.below(self.base.number(step.subject()));
+            below.into_iter().filter(|who| !self.harmless(step, *who)).collect()
         };
         let window = if suspects.is_empty() { Spans::default() } else { self.window(step) };
         let before: Vec<Spans> = suspects.iter().map(|who| self.now.may(&self.base, *who, &window)).collect();

@@ -18,29 +18,27 @@ pub(crate) async fn inspect(session: &mut Session<'_>, asked: &ViewsAsked) -> Re
     let (bases, schemas) = (plain(&asked.bases), plain(&asked.schemas));
     let metadata = asked.metadata;
     let query = ask::views(bases.as_deref(), schemas.as_deref(), metadata.owner, metadata.schema);
-    let mut take = |set: usize, row: &Row| match set {
-        0 => take_column(&mut there, asked, row),
-        1 => take_view(&mut there, asked, row),
-        2 => {
+    let mut take = |set: usize, row: &Row| {
+        match set {
+            0 => take_column(&mut there, asked, row),
+            1 => take_view(&mut there, asked, row),
             // A user without a login authenticates by nothing: 0.
-            there.owner = Some(text(row, 0)?.trim() == "S" && number(row, 1)? == 0);
-            Ok(())
+            2 => there.owner = Some(text(row, 0)?.trim() == "S" && number(row, 1)? == 0),
+            _ => {
+                let name = text(row, 0)?.to_lowercase();
+                there.managed.extend(ManagedTable::ALL.into_iter().filter(|table| table.name() == name));
+            }
         }
-        _ => {
-            let name = text(row, 0)?.to_lowercase();
-            there.managed.extend(ManagedTable::ALL.into_iter().filter(|table| table.name() == name));
-            Ok(())
-        }
+        Ok(())
     };
     session.read(&query, &mut take).await?;
     there.result_set_caching = caching(session).await?;
     if ManagedTable::ALL.iter().all(|table| there.managed.contains(table)) {
-        let mut take = |set: usize, row: &Row| match set {
-            0 => {
+        let mut take = |set: usize, row: &Row| {
+            if set == 0 {
                 there.keys.insert(text(row, 0)?.to_owned());
                 Ok(())
-            }
-            _ => {
+            } else {
                 there.profile.insert(profile_row(row)?);
                 Ok(())
             }
@@ -102,11 +100,11 @@ fn column(row: &Row) -> Result<(SqlName, ColumnType), String> {
     Ok((name, ColumnType::from_catalog(text(row, 4)?, length, byte(6)?, byte(7)?)))
 }
 
-fn take_column(there: &mut ViewsThere, asked: &ViewsAsked, row: &Row) -> Result<(), String> {
+fn take_column(there: &mut ViewsThere, asked: &ViewsAsked, row: &Row) {
     // What no map can name is no table of a view.
-    let Some(table) = object(row) else { return Ok(()) };
+    let Some(table) = object(row) else { return };
     if !asked.bases.iter().any(|glob| glob.matches(table.schema)) {
-        return Ok(());
+        return;
     }
     let owner = text(row, 2).ok().and_then(|text| SqlName::parse(text).ok());
     let found = there.tables.entry(table).or_insert(BaseTable { owner, columns: Vec::new() });
@@ -114,13 +112,12 @@ fn take_column(there: &mut ViewsThere, asked: &ViewsAsked, row: &Row) -> Result<
     if let Ok(column) = column(row) {
         found.columns.push(column);
     }
-    Ok(())
 }
 
-fn take_view(there: &mut ViewsThere, asked: &ViewsAsked, row: &Row) -> Result<(), String> {
-    let Some(view) = object(row) else { return Ok(()) };
+fn take_view(there: &mut ViewsThere, asked: &ViewsAsked, row: &Row) {
+    let Some(view) = object(row) else { return };
     if !asked.schemas.iter().any(|glob| glob.matches(view.schema)) {
-        return Ok(());
+        return;
     }
     let shown = text(row, 2).ok().map(shown_text);
     let found = FoundView {
@@ -130,5 +127,4 @@ fn take_view(there: &mut ViewsThere, asked: &ViewsAsked, row: &Row) -> Result<()
         owner: text(row, 3).ok().and_then(|text| SqlName::parse(text).ok()),
     };
     there.views.insert(view, found);
-    Ok(())
 }

@@ -77,7 +77,6 @@ async fn first(session: &mut Session<'_>, query: &Query) -> Result<Option<String
 }
 
 /// The digest of a view's text, where there is a view, and where its text is seen.
-#[expect(clippy::option_option, reason = "no view and no text of it differ")]
 async fn shown(session: &mut Session<'_>, view: ObjectName) -> Result<Option<Option<String>>, CallError> {
     let mut found = None;
     let mut take = |_: usize, row: &Row| {

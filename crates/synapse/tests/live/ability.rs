@@ -107,7 +107,9 @@ impl Ability {
                 },
             ],
             Self::Views => with_view(&[])[..2].to_vec(),
-            Self::ObjectGrants => with_view(&["GRANT SELECT ON OBJECT::[X_s].[v] TO [X_r]"]),
+            Self::ObjectGrants | Self::PermissionRows => {
+                with_view(&["GRANT SELECT ON OBJECT::[X_s].[v] TO [X_r]"])
+            }
             Self::WideGrants => {
                 let mut all = with_view(&["GRANT SELECT ON SCHEMA::[X_s] TO [X_r]"]);
                 all.push(format!("GRANT VIEW DEFINITION ON DATABASE::[{database}] TO [X_r]"));
@@ -115,7 +117,6 @@ impl Ability {
             }
             Self::ColumnGrants => with_view(&["GRANT SELECT ON OBJECT::[X_s].[v] ([a]) TO [X_r]"]),
             Self::Deny => with_view(&["DENY SELECT ON OBJECT::[X_s].[v] TO [X_r]"]),
-            Self::PermissionRows => with_view(&["GRANT SELECT ON OBJECT::[X_s].[v] TO [X_r]"]),
             Self::DenyConnect => {
                 vec!["CREATE USER [X_u] WITHOUT LOGIN".into(), "DENY CONNECT TO [X_u]".into()]
             }

@@ -4,6 +4,7 @@
 //! Without more it runs against the emulator, as a dedicated and as a serverless pool, where nothing may be left out but what
 //! is named. `AXON_LIVE_TDS=host:port/database` names another server (docs/EMULATOR.md, "Live servers").
 #![expect(clippy::unwrap_used, reason = "test support fails like a test")]
+#![expect(clippy::print_stdout, reason = "what is left out is said")]
 
 mod ability;
 mod cases;

@@ -125,8 +125,8 @@ impl Server {
             database: self.database(),
             tls: self.tls.clone(),
             auth,
-            login_timeout: Duration::from_secs(60),
-            command_timeout: Duration::from_secs(60),
+            login_timeout: Duration::from_mins(1),
+            command_timeout: Duration::from_mins(1),
         };
         SynapseTarget::new("live", self.dialect, connection).unwrap()
     }

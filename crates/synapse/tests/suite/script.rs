@@ -227,7 +227,7 @@ async fn what_is_confirmed_counts_as_done_and_what_is_exported_is_seen() {
 
     let (file, text) = script.draft(&a_run(&joiner(), &map(), 0x0192, AT));
     script.write(&file, &text, &lease()).unwrap();
-    assert_eq!(script.open().unwrap(), [file.clone()]);
+    assert_eq!(script.open().unwrap(), std::slice::from_ref(&file));
     assert_eq!(look(&script).await.graph, empty.graph, "nothing is done by being written");
     let found = script.folder().find(&file.name).unwrap();
     assert!(found.unchanged && found.file == file);
@@ -417,7 +417,7 @@ proptest! {
             }
         }
         let catalog = pool.snapshot();
-        let names: Vec<String> = catalog.principals().map(|p| p.name.to_string()).collect();
+        let names: Vec<String> = catalog.principals().map(|p| p.name.clone()).collect();
         prop_assert_eq!(names.len(), seeded + 2);
         prop_assert!(names.iter().any(|n| n == role.as_str()) && names.iter().any(|n| n == person.as_str()));
     }

@@ -15,7 +15,7 @@ use crate::pool::Running;
 const PAGE: &str = include_str!("../../../../docs/VIEWS.md");
 
 /// What the example takes for granted.
-const BASE: &str = r#"
+const BASE: &str = r"
 axon: 1
 targets:
   warehouse:
@@ -29,7 +29,7 @@ roles: { analyst: {}, finance: {} }
 mappings:
   - { groups: { any: [Analysts] }, source: entra, roles: [analyst] }
   - { groups: { any: [Finance] }, source: entra, roles: [finance] }
-"#;
+";
 
 fn block(kind: &str) -> &'static str {
     let begin = format!("```{kind}\n");

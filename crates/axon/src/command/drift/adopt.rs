@@ -155,9 +155,9 @@ fn beside(text: &str, line: u32, column: u32, new: &[String]) -> Option<String> 
     let (byte, _) = at.char_indices().nth(column.checked_sub(1)? as usize)?;
     let (before, _) = at.split_at(byte);
     let insert = if before.trim_start().trim_end() == "-" {
-        new.iter().map(|item| format!("{before}{item}\n")).collect::<String>()
+        new.iter().flat_map(|item| [before, item, "\n"]).collect::<String>()
     } else if before.trim_end().ends_with(['[', ',']) {
-        let items = new.iter().map(|item| format!("{item}, ")).collect::<String>();
+        let items = new.iter().flat_map(|item| [item.as_str(), ", "]).collect::<String>();
         return Some(format!("{}{items}{}", text.get(..start + byte)?, text.get(start + byte..)?));
     } else {
         return None;

@@ -101,7 +101,9 @@ fn directory() -> Directory {
             Delta::UserPut { user: user_entry },
             Delta::MemberAdded { group, member: MemberKind::User(user) },
         ];
-        deltas.iter().for_each(|delta| directory.apply(delta, RecordSeq(1)));
+        for delta in deltas {
+            directory.apply(&delta, RecordSeq(1));
+        }
     }
     directory
 }
