@@ -56,6 +56,9 @@ fn of_lines() {
             line("a membership that is denied", "deny member of x"),
             line("everybody's role", "per person: member of public"),
             line("all at once", "all on a.b"),
+            line("a classifier of nothing", "classifier for largerc"),
+            line("an importance that is said twice", "classifier in largerc importance low importance high"),
+            line("what a classifier does not know", "classifier in largerc weight high"),
             line("columns without an end", "select on a.b (c d"),
             ("a list per person", grants("{ per person: [x] }")),
             ("an included role that is a list", "roles: { r: { includes: [[x]] } }\n".into()),
@@ -153,6 +156,14 @@ fn of_the_rest_of_a_map() {
     let suffixed = format!("{TARGETS}{}vars: {{ suffix: y }}\n", of(r, ""));
     let unset = RoleMap::parse_with(&[("role-map.yaml", &suffixed)], &set).unwrap_err();
     writeln!(told, "## a variable that is set and not there\n{unset}\n").unwrap();
+    let files = "  by: { kind: script, dialect: dedicated, database: d, out: o }\n";
+    let waits = map(&format!(
+        "{files}roles: {{ r: {{ grants: {{ by: [classifier in largerc] }} }}, d: {{ direct: true, grants: {{ dw: [classifier in largerc] }} }} }}\n"
+    ));
+    writeln!(told, "## classifiers where there are none").unwrap();
+    for missing in waits.unwrap_or_else(|faults| panic!("{faults}")).not_carried_out() {
+        writeln!(told, "{missing}").unwrap();
+    }
     let large = format!("axon: 1\n#{}\n", "x".repeat(9 << 20));
     let faults = RoleMap::parse(&[("role-map.yaml", &large)]).unwrap_err();
     writeln!(told, "## a large file\n{faults}\n").unwrap();

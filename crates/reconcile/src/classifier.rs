@@ -171,7 +171,7 @@ pub type Wanted = (SqlName, Classified);
 fn diff(wanted: &[Wanted], there: &[Classifier], scope: &Scope) -> (Vec<ClassifierStep>, Vec<Finding>) {
     let by_name: BTreeMap<SqlName, &Classifier> = there.iter().map(|c| (c.name, c)).collect();
     let is_ours = |c: &Classifier| {
-        let group = c.name.as_str().strip_prefix(c.member.as_str()).and_then(|rest| rest.strip_prefix(':'));
+        let group = c.name.folded().strip_prefix(c.member.folded()).and_then(|rest| rest.strip_prefix(':'));
         group.is_some() && scope.manages_role(c.member)
     };
     let (mut steps, mut findings, mut kept) = (Vec::new(), Vec::new(), BTreeSet::new());

@@ -57,7 +57,7 @@ async fn where_nothing_changes_nothing_is_asked() -> anyhow::Result<()> {
         })
         .await
     };
-    looked().await?;
+    stage.settled().await?;
     let asked = async || anyhow::Ok(stage.requests().await?.len());
     let before = asked().await?;
     for n in 0..20 {

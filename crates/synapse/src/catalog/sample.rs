@@ -1,6 +1,7 @@
 //! Rows for tests: a small dedicated pool as a new database has it.
 
 use axon_model::SqlName;
+use axon_reconcile::Permission;
 
 use super::rows::{
     RawCatalog, RawColumn, RawFacts, RawObject, RawPermission, RawPrincipal, RawSchema, spelled,
@@ -70,7 +71,7 @@ pub(crate) fn permission(
         minor,
         grantee,
         grantor,
-        permission: permission.parse().unwrap(),
+        permission: permission.parse().unwrap_or_else(|_| Permission::Other(name(permission))),
         state,
     });
 }
