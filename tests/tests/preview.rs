@@ -80,6 +80,8 @@ async fn a_preview_shows_people_and_statements_and_asks_for_a_reviewer_where_som
     let arguments = ["map", "preview", "wider.yaml", "--old", "same.yaml", "--snapshot", "directory.jsonl"];
     let from_file = elsewhere.axon(&arguments).await?.exits(3)?;
     let here = place.axon(&["map", "preview", "wider.yaml"]).await?.out;
+    // What the old map alone says has its place there, and that file has another name here.
+    let here = here.replace("role-map.yaml:", "same.yaml:");
     // The last line says what was looked at.
     let (told, looked) = from_file.out.trim_end().rsplit_once('\n').context("lines")?;
     ensure!(here.trim_end().rsplit_once('\n').is_some_and(|(same, _)| same == told), "{}", from_file.out);
@@ -126,8 +128,8 @@ async fn a_preview_shows_people_and_statements_and_asks_for_a_reviewer_where_som
     for (arguments, status, words) in [
         (["wider.yaml", "--snapshot", "nowhere.jsonl"], 1, "nowhere.jsonl"),
         (["wider.yaml", "--snapshot", "bad.jsonl"], 1, "line 1 is no record"),
-        (["wider.yaml", "--snapshot", "cut.jsonl"], 1, "the snapshot cut.jsonl: it is not whole"),
-        (["wider.yaml", "--snapshot", "empty.jsonl"], 1, "the snapshot empty.jsonl: it is not whole"),
+        (["wider.yaml", "--snapshot", "cut.jsonl"], 1, "it is not whole"),
+        (["wider.yaml", "--snapshot", "empty.jsonl"], 1, "it is not whole"),
         (["nowhere.yaml", "--snapshot", "directory.jsonl"], 1, "nowhere.yaml"),
         (["wider.yaml", "--days", "0"], 2, "--days"),
         (["wider.yaml", "--days", "3661"], 2, "--days"),
@@ -163,6 +165,7 @@ async fn past_days_are_rebuilt_from_the_journal() -> anyhow::Result<()> {
     scim.join(&writers, &id(ANA)?).await?;
     serve.stop().await?;
     pool.stop().await?;
+    // The map in force is not asked for: one whose record was changed, as is done here, is not believed.
     // What was done until then was done two days ago: the clock of a machine is no argument of its commands.
     let store = Connection::open(place.file("axon.db"))?;
     let triggers: Vec<String> = store
@@ -173,15 +176,15 @@ async fn past_days_are_rebuilt_from_the_journal() -> anyhow::Result<()> {
         store.execute(&format!("DROP TRIGGER {trigger}"), [])?;
     }
     let two_days = 2_i64 * 24 * 60 * 60 * 1_000_000;
-    let moved = store.execute(
-        // The record of the map stays as it is: a map whose record was changed is not believed.
-        "UPDATE journal SET at = at - ?1 WHERE seq <= ?2 AND seq NOT IN (SELECT record FROM role_maps)",
-        (two_days, i64::try_from(before)?),
-    )?;
+    let moved = store
+        .execute("UPDATE journal SET at = at - ?1 WHERE seq <= ?2", (two_days, i64::try_from(before)?))?;
     ensure!(moved > 0);
     drop(store);
-    let json =
-        place.axon(&["map", "preview", "wider.yaml", "--days", "5", "--json"]).await?.exits(3)?.json()?;
+    let json = place
+        .axon(&["map", "preview", "wider.yaml", "--old", "same.yaml", "--days", "5", "--json"])
+        .await?
+        .exits(3)?
+        .json()?;
     let days = json["days"].as_array().context("days")?;
     ensure!(days.len() == 3, "the journal is younger than five days: {json}");
     ensure!(days.iter().all(|day| day["people"] == 2 && day["people_gaining"] == 1), "{json}");
@@ -193,10 +196,11 @@ async fn past_days_are_rebuilt_from_the_journal() -> anyhow::Result<()> {
     ensure!(kim.len() == 1 && kim[0]["item"] == "delete on sales.orders", "{json}");
     ensure!(kim[0]["days"].as_array().map(Vec::len) == Some(2), "{json}");
     ensure!(ana.len() == 1 && ana[0]["days"][0] == days[2]["date"], "{json}");
-    let text = place.axon(&["map", "preview", "wider.yaml", "--days", "5"]).await?.exits(3)?;
+    let text =
+        place.axon(&["map", "preview", "wider.yaml", "--old", "same.yaml", "--days", "5"]).await?.exits(3)?;
     let text = text.says(&["the journal is younger than 5 days"])?;
     prints(&text, &["at the end of 3 days", &format!("+ {KIM} in warehouse: delete on sales.orders")])?;
-    place.axon(&["map", "preview", "same.yaml", "--days", "5"]).await?.exits(0)?;
+    place.axon(&["map", "preview", "same.yaml", "--old", "same.yaml", "--days", "5"]).await?.exits(0)?;
     Ok(())
 }
 

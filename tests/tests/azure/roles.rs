@@ -57,7 +57,10 @@ async fn where_nothing_changes_nothing_is_asked() -> anyhow::Result<()> {
         })
         .await
     };
-    stage.settled().await?;
+    // Until the next full look, both say that what they gave has no effect yet: they are done with asking.
+    for target in ["workspace", "factory"] {
+        stage.says(target, &["has no effect yet"]).await?;
+    }
     let asked = async || anyhow::Ok(stage.requests().await?.len());
     let before = asked().await?;
     for n in 0..20 {
