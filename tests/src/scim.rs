@@ -88,6 +88,13 @@ impl Scim {
         }
     }
 
+    /// The same with a new connection for each request: a server that ends idle ones soon may do so in the moment in which
+    /// one is used again, and a request that is lost then is the client's to repeat.
+    pub fn anew(mut self) -> anyhow::Result<Self> {
+        self.client = reqwest::Client::builder().pool_max_idle_per_host(0).build()?;
+        Ok(self)
+    }
+
     /// The same, sending these headers with every request.
     #[must_use]
     pub fn with_headers(&self, headers: &[(&'static str, &'static str)]) -> Self {

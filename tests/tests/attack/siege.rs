@@ -23,7 +23,7 @@ pub struct Siege {
 impl Siege {
     pub async fn lay(more: &str) -> anyhow::Result<Self> {
         let provider = Provider::start_with(&[("entra", "{ kind: entra }")], more).await?;
-        let scim = provider.connector("entra").await?;
+        let scim = provider.connector("entra").await?.anew()?;
         let kim = scim.person("kim@acme.example").await?;
         let group = format!("/Groups/{}", scim.group("Readers", &[&kim]).await?);
         let mut siege =
