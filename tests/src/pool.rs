@@ -3,7 +3,7 @@
 use anyhow::{Context, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
@@ -84,6 +84,20 @@ impl Pool {
     /// The port of the pool.
     pub fn port(&self) -> anyhow::Result<u16> {
         Ok(self.address.rsplit_once(':').context("an address has a port")?.1.parse()?)
+    }
+
+    /// A request to the control channel, with JSON both ways; null where nothing comes back.
+    pub async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
+        let client = reqwest::Client::builder().no_proxy().build()?;
+        let mut request = client.request(method.parse()?, format!("{}{path}", self.control()));
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let answer = request.send().await?;
+        let status = answer.status();
+        let text = answer.text().await?;
+        ensure!(status.is_success(), "{method} {path}: {status} {text}");
+        if text.is_empty() { Ok(Value::Null) } else { serde_json::from_str(&text).context("it answers JSON") }
     }
 
     /// Pulls a lever, such as `power paused`.

@@ -56,7 +56,7 @@ impl Story {
         let base = pool.rest()?;
         let app =
             json!({"appId": CLIENT, "displayName": "axon", "objectId": OWN, "secrets": [{"value": SECRET}]});
-        lever(&pool, "POST", "/directory", Some(json!({"apps": [app]}))).await?;
+        pool.ask("POST", "/directory", Some(json!({"apps": [app]}))).await?;
         place.furnish(MAP, pool.port()?)?;
         place.write("pool.token", &entra_token(ENTRA_ADMIN))?;
         place.write("secret", SECRET)?;
@@ -77,7 +77,7 @@ impl Story {
 
     /// What arrived of one kind, of all if none is named.
     async fn rows(&self, kind: Option<&str>) -> anyhow::Result<Vec<Value>> {
-        let logs = lever(&self.pool, "GET", "/cloud/logs", None).await?;
+        let logs = self.pool.ask("GET", "/cloud/logs", None).await?;
         let rows = logs["logs"].as_array().context("rows")?.iter().map(|row| row["record"].clone());
         Ok(rows.filter(|row| kind.is_none_or(|kind| row["Kind"] == kind)).collect())
     }
@@ -96,25 +96,12 @@ impl Story {
 
     async fn fault(&self, what: Value, times: u32) -> anyhow::Result<()> {
         let fault = json!({"service": "ingest", "times": times, "what": what});
-        lever(&self.pool, "POST", "/cloud/faults", Some(fault)).await.map(|_| ())
+        self.pool.ask("POST", "/cloud/faults", Some(fault)).await.map(|_| ())
     }
 
     async fn ship(&self) -> anyhow::Result<Value> {
         Ok(self.place.status().await?["ship"].clone())
     }
-}
-
-async fn lever(pool: &Pool, method: &str, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
-    let client = reqwest::Client::builder().no_proxy().build()?;
-    let mut request = client.request(method.parse()?, format!("{}{path}", pool.control()));
-    if let Some(body) = body {
-        request = request.json(&body);
-    }
-    let answer = request.send().await?;
-    let status = answer.status();
-    let text = answer.text().await?;
-    ensure!(status.is_success(), "{method} {path}: {status} {text}");
-    if text.is_empty() { Ok(Value::Null) } else { Ok(serde_json::from_str(&text)?) }
 }
 
 #[tokio::test]
@@ -191,7 +178,7 @@ async fn provisioning_waits_for_nobody_and_a_killed_server_goes_on_where_it_was(
     .await?;
     ensure!(story.serve.metric("axon_log_ship_trouble_bool").await? > 0.0, "the metric tells of it");
 
-    lever(&story.pool, "DELETE", "/cloud/faults", None).await?;
+    story.pool.ask("DELETE", "/cloud/faults", None).await?;
     let (serve, place) = (story.serve, &story.place);
     serve.kill().await?;
     story.serve = Serve::start(place).await?;
@@ -213,13 +200,13 @@ async fn slow_lost_and_endless_answers_lose_nothing() -> anyhow::Result<()> {
     story.fault(json!({"big": 50 * 1024 * 1024}), 1).await?;
     story.push("kim@acme.com").await?;
     until("the slow call is over", SOON, async || {
-        let faults = lever(&story.pool, "GET", "/cloud/faults", None).await?;
+        let faults = story.pool.ask("GET", "/cloud/faults", None).await?;
         Ok((!faults.to_string().contains("delay")).then_some(()))
     })
     .await?;
     story.push("ben@acme.com").await?;
     until("all faults were met, and the log is taken again", Duration::from_secs(90), async || {
-        let faults = lever(&story.pool, "GET", "/cloud/faults", None).await?;
+        let faults = story.pool.ask("GET", "/cloud/faults", None).await?;
         let ship = story.ship().await?;
         let met = faults["faults"].as_array().is_some_and(Vec::is_empty);
         Ok((met && ship["trouble"].is_null() && ship["lag_records"] == 0).then_some(()))
@@ -253,7 +240,7 @@ async fn of_two_replicas_one_sends() -> anyhow::Result<()> {
     }
     let came = told.arrived(SOON).await?;
     ensure!(came.windows(2).all(|pair| pair[0] < pair[1]), "in order, each once: {came:?}");
-    let calls = lever(&told.pool, "GET", "/cloud/requests", None).await?;
+    let calls = told.pool.ask("GET", "/cloud/requests", None).await?;
     let calls = calls["requests"].as_array().context("calls")?.iter();
     ensure!(calls.filter(|c| c["service"] == "ingest").all(|c| c["status"] == 204), "one after the other");
     ensure!(second.metric("axon_log_shipped_records_total").await? < 1.0, "the second one sent nothing");

@@ -87,8 +87,7 @@ async fn stage() -> anyhow::Result<(Place, Pool)> {
                    {"displayName": "SG-Pipelines", "objectId": PIPELINES}],
         "apps": [{"displayName": "axon", "appId": CLIENT, "objectId": OWN, "secrets": [{"value": "right-secret"}]}],
     });
-    let client = reqwest::Client::builder().no_proxy().build()?;
-    client.post(format!("{}/directory", pool.control())).json(&tenant).send().await?.error_for_status()?;
+    pool.ask("POST", "/directory", Some(tenant)).await?;
     let mut admin = pool.admin().await?;
     for statement in [
         "CREATE USER [ben@acme.com] FROM EXTERNAL PROVIDER",

@@ -13,7 +13,7 @@ use anyhow::Context;
 use axon_audit::payload::MapAuthor;
 use axon_controller::versions::{self, Gate, Offer};
 use axon_mapping::RoleMap;
-use axon_model::{Actor, MapVersion};
+use axon_model::Actor;
 use axon_store::Act;
 use axon_store::maps::{Expected, MapFiles};
 
@@ -41,12 +41,6 @@ pub fn configured(config: &Config) -> anyhow::Result<Option<MapFiles>> {
     if is_missing { Ok(None) } else { map_files(&config.role_map).map(Some) }
 }
 
-/// The version that a map of these files has.
-pub fn version_of(files: &MapFiles) -> MapVersion {
-    let borrowed: Vec<(&str, &str)> = files.iter().map(|(n, t)| (n.as_str(), t.as_str())).collect();
-    RoleMap::version_of(&borrowed)
-}
-
 /// The map that counts now, for commands that change no version.
 pub async fn in_force(parts: &Parts) -> anyhow::Result<RoleMap> {
     let registry = Arc::new(parts.config.registry()?);
@@ -54,7 +48,7 @@ pub async fn in_force(parts: &Parts) -> anyhow::Result<RoleMap> {
         return proved_map(&map_files(&parts.config.role_map)?, &registry);
     };
     if let Some(files) = configured(&parts.config)? {
-        let version = version_of(&files);
+        let version = versions::version_of(&files);
         let is_news = version != stored.head.version
             && !parts.config.operators.second_person
             && parts.store.last_file_map().await?.as_ref() != Some(&version);

@@ -215,7 +215,8 @@ pub fn map_files(path: &Path) -> anyhow::Result<Vec<(String, String)>> {
     files.iter().map(|file| read(file)).collect()
 }
 
-fn is_yaml(file: &Path) -> bool {
+/// Whether a file of a folder is one of a role map.
+pub fn is_yaml(file: &Path) -> bool {
     file.extension().is_some_and(|e| e == "yaml" || e == "yml")
 }
 

@@ -270,22 +270,26 @@ impl Ticker {
             return Ok(self.conclude(&decided, &Ran::default()));
         }
         let Some(lease) = self.lease(may, now).await? else {
-            // Whoever holds it changes the target: what is known here is out of date.
-            self.actual = None;
-            self.summary.state = State::Elsewhere;
-            self.summary.trouble = None;
-            return Ok(Tick {
-                summary: self.summary.clone(),
-                next: Some(now + Duration::seconds(1)),
-                again: false,
-            });
+            return Ok(self.elsewhere(now));
         };
         let ticked = self.under_lease(map, may, lease.clone(), decided, now).await;
-        if let Err(error) = self.store.release_lease(&lease).await {
-            // It runs out by itself.
+        self.give_back(&lease).await;
+        ticked
+    }
+
+    /// What is said while somebody else holds the lease. They change the target: what is known here is out of date.
+    fn elsewhere(&mut self, now: OffsetDateTime) -> Tick {
+        self.actual = None;
+        self.summary.state = State::Elsewhere;
+        self.summary.trouble = None;
+        Tick { summary: self.summary.clone(), next: Some(now + Duration::seconds(1)), again: false }
+    }
+
+    /// A lease that cannot be given back runs out by itself.
+    async fn give_back(&self, lease: &LeaseProof) {
+        if let Err(error) = self.store.release_lease(lease).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "the lease could not be given back");
         }
-        ticked
     }
 
     /// The lease, to work under. A store that takes no writes keeps no lease either: what takes away then goes on where nobody

@@ -20,7 +20,7 @@ use axon_store::maps::{Adopted, Answer, Answered, Expected, MapFiles, MapHead, N
 use axon_store::{Act, Store};
 use time::{Duration, OffsetDateTime};
 
-pub use accepted::{Altered, accepted, current, is_of};
+pub use accepted::{Altered, accepted, current, is_of, version_of};
 pub use refusal::Refusal;
 
 /// The most files of a map, and the most bytes of all of them.

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use axon_mapping::explain::{Explainer, Known};
-use axon_mapping::preview::{Report, markdown};
+use axon_mapping::preview::{Preview, Report, markdown};
 use axon_mapping::{
     Beside, Claimant, Compared, Identity, Pending, RoleMap, Surroundings, UnknownTarget, check, diff, preview,
 };
@@ -359,6 +359,12 @@ mappings: [{ groups: { any: [g] }, source: entra, roles: [r, other] }]
     insta::assert_snapshot!("of_what_is_not_supported", found.join("\n"));
 }
 
+/// What the new map would change for people.
+fn previewed(old: &Arc<RoleMap>, new: &Arc<RoleMap>, directory: &Directory) -> Preview {
+    let (identity, beside) = (Arc::<Identity>::default(), Arc::default());
+    preview(Compared { old: Some(old), new, directory, identity: &identity, beside: &beside, now: NOW })
+}
+
 #[test]
 fn of_a_comment_that_would_be_too_long() {
     let of = |columns: usize| {
@@ -375,16 +381,7 @@ fn of_a_comment_that_would_be_too_long() {
         Arc::new(RoleMap::parse(&[("m.yaml", &text)]).unwrap_or_else(|faults| panic!("{faults}")))
     };
     let (old, new, directory) = (of(1), of(25), directory());
-    let (identity, beside) = (Arc::<Identity>::default(), Arc::default());
-    let compared = Compared {
-        old: Some(&old),
-        new: &new,
-        directory: &directory,
-        identity: &identity,
-        beside: &beside,
-        now: NOW,
-    };
-    let preview = preview(compared);
+    let preview = previewed(&old, &new, &directory);
     let text = markdown(&Report { preview: &preview, steps: &[], every_step: false });
     assert!(text.len() < 65_000, "{}", text.len());
     let told: BTreeSet<&str> = text.lines().filter(|line| line.contains(" more")).collect();
@@ -407,16 +404,7 @@ fn of_a_target_that_only_adds() {
         of("select on a.b, select on a.c", "lee"),
         people(true),
     );
-    let (identity, beside) = (Arc::<Identity>::default(), Arc::default());
-    let compared = Compared {
-        old: Some(&old),
-        new: &new,
-        directory: &directory,
-        identity: &identity,
-        beside: &beside,
-        now: NOW,
-    };
-    let told = preview(compared).to_string();
+    let told = previewed(&old, &new, &directory).to_string();
     let names: BTreeSet<&str> = told.lines().filter(|line| line.contains("mode ")).collect();
     assert_eq!(names.len(), 1, "{told}");
     insta::assert_snapshot!("of_a_target_that_only_adds", told);

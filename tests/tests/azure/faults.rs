@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use crate::stage::{CLIENT, DATA, FACTORY, OPERATORS, OWN, READER, SECRET, Script, Stage, TENANT, lever};
+use crate::stage::{CLIENT, DATA, FACTORY, OPERATORS, OWN, READER, SECRET, Script, Stage, TENANT};
 
 /// Nothing was given anywhere, and SCIM goes on.
 async fn harmless(stage: &Stage) -> anyhow::Result<()> {
@@ -38,10 +38,10 @@ async fn an_expired_secret_is_told_with_its_remedy() -> anyhow::Result<()> {
     ensure!(!said.contains(SECRET), "{said}");
     harmless(&stage).await?;
     // A new secret, and nothing is started anew.
-    let directory = lever(&stage.pool, "GET", "/directory", None).await?;
+    let directory = stage.pool.ask("GET", "/directory", None).await?;
     let mut directory = directory;
     directory["apps"][0]["secrets"][0]["expires"] = Value::Null;
-    lever(&stage.pool, "PUT", "/directory", Some(directory)).await?;
+    stage.pool.ask("PUT", "/directory", Some(directory)).await?;
     stage.given().await
 }
 
@@ -88,7 +88,7 @@ async fn clocks_that_are_apart_are_said_to_be() -> anyhow::Result<()> {
     };
     let scene = script.set().await?;
     // The other side's clock is two hours ahead.
-    lever(&scene.pool, "POST", "/clock", Some(json!({"advanceSeconds": 7200}))).await?;
+    scene.pool.ask("POST", "/clock", Some(json!({"advanceSeconds": 7200}))).await?;
     let stage = scene.serve().await?;
     stage.push().await?;
     stage.says("workspace", &["AADSTS700024", "set this machine's clock right"]).await?;
@@ -165,12 +165,12 @@ async fn a_role_that_is_renamed_upstream_is_told_and_takes_nothing_away() -> any
             "permissions": [{"actions": ["Microsoft.DataFactory/factories/read"]}]}]})
     };
     let scene = Script::default().map("factory: [Reader]", "factory: [Team Reader]").set().await?;
-    lever(&scene.pool, "PATCH", "/cloud", Some(definition("Team Reader"))).await?;
+    scene.pool.ask("PATCH", "/cloud", Some(definition("Team Reader"))).await?;
     let stage = scene.serve().await?;
     stage.push().await?;
     stage.given().await?;
     stage.serve.stop().await?;
-    lever(&stage.pool, "PATCH", "/cloud", Some(definition("Team Viewer"))).await?;
+    stage.pool.ask("PATCH", "/cloud", Some(definition("Team Viewer"))).await?;
     let said = stage.place.axon(&["plan", "--target", "factory"]).await?;
     let text = format!("{said:?}");
     ensure!(text.contains("Azure has no role Team Reader"), "{text}");
@@ -185,9 +185,9 @@ async fn a_principal_that_is_made_anew_under_its_name_inherits_nothing() -> anyh
     stage.push().await?;
     stage.given().await?;
     stage.settled().await?;
-    lever(&stage.pool, "DELETE", &format!("/directory/{DATA}"), None).await?;
+    stage.pool.ask("DELETE", &format!("/directory/{DATA}"), None).await?;
     let group = json!({"groups": [{"displayName": "SG-Data", "objectId": ANEW}]});
-    lever(&stage.pool, "POST", "/directory", Some(group)).await?;
+    stage.pool.ask("POST", "/directory", Some(group)).await?;
     let Stage { pool, place, serve, .. } = stage;
     serve.stop().await?;
     // The factory knows the group by the id that was pushed: that one is gone, and nobody else is meant by it.
@@ -201,7 +201,7 @@ async fn a_principal_that_is_made_anew_under_its_name_inherits_nothing() -> anyh
         said.contains("add SG-Data to role Synapse User") && said.contains("does not have any more"),
         "{said}"
     );
-    let rows = lever(&pool, "GET", "/cloud", None).await?;
+    let rows = pool.ask("GET", "/cloud", None).await?;
     ensure!(!rows.to_string().contains(&format!("\"principalId\":\"{ANEW}\"")), "{rows}");
     Ok(())
 }
@@ -246,7 +246,7 @@ async fn unreadable(fault: Value, words: &[&str]) -> anyhow::Result<()> {
     ensure!(factory.len() == 1 && factory[0]["principalId"] == DATA, "{factory:?}");
     let asked = stage.requests().await?;
     ensure!(asked.iter().all(|r| r["method"] != "DELETE"), "something was taken away");
-    lever(&stage.pool, "DELETE", "/cloud/faults", None).await?;
+    stage.pool.ask("DELETE", "/cloud/faults", None).await?;
     stage.settled().await
 }
 
@@ -303,7 +303,7 @@ async fn a_group_gets_its_roles_through_every_fault_and_loses_them() -> anyhow::
         Ok((workspace.is_empty() && factory.is_empty()).then_some(()))
     })
     .await?;
-    let cloud = lever(&stage.pool, "GET", "/cloud", None).await?;
+    let cloud = stage.pool.ask("GET", "/cloud", None).await?;
     ensure!(cloud["workspaces"][0]["assignments"][0]["principalId"] == OWN, "Axon's own role stays");
     stage.place.axon(&["plan", "--check"]).await?.exits(0)?;
     stage.serve.stop().await?;
@@ -321,7 +321,7 @@ async fn two_groups_two_scopes_and_a_role_of_the_map_s_own() -> anyhow::Result<(
     stage.push_group("SG-Operators", OPERATORS).await?;
     until("all of it is there", SOON, async || {
         let (workspace, factory) = stage.rows().await?;
-        let cloud = lever(&stage.pool, "GET", "/cloud", None).await?;
+        let cloud = stage.pool.ask("GET", "/cloud", None).await?;
         let made = cloud["definitions"]
             .as_array()
             .into_iter()

@@ -6,7 +6,7 @@ use axon_model::{Clock as _, SystemClock};
 use axon_tests::{SOON, until};
 use serde_json::{Value, json};
 
-use crate::stage::{DATA, Script, Stage, lever};
+use crate::stage::{DATA, Script, Stage};
 
 const ANN: &str = "bbbbbbbb-0000-0000-0000-000000000001";
 const BOB: &str = "bbbbbbbb-0000-0000-0000-000000000002";
@@ -21,24 +21,24 @@ async fn people(stage: &Stage, in_group: &[&str]) -> anyhow::Result<()> {
     let tenant = json!({"users": [
         {"upn": "ann@acme.example", "objectId": ANN}, {"upn": "bob@acme.example", "objectId": BOB},
         {"upn": "cat@acme.example", "objectId": CAT}]});
-    lever(&stage.pool, "POST", "/directory", Some(tenant)).await?;
+    stage.pool.ask("POST", "/directory", Some(tenant)).await?;
     members(stage, in_group).await
 }
 
 async fn members(stage: &Stage, in_group: &[&str]) -> anyhow::Result<()> {
-    let mut directory = lever(&stage.pool, "GET", "/directory", None).await?;
+    let mut directory = stage.pool.ask("GET", "/directory", None).await?;
     let groups = directory["groups"].as_array_mut().context("groups")?;
     let group = groups.iter_mut().find(|group| group["objectId"] == DATA).context("the group")?;
     group["members"] = json!(in_group);
-    lever(&stage.pool, "PUT", "/directory", Some(directory)).await.map(drop)
+    stage.pool.ask("PUT", "/directory", Some(directory)).await.map(drop)
 }
 
 async fn enable(stage: &Stage, upn: &str, enabled: bool) -> anyhow::Result<()> {
-    let mut directory = lever(&stage.pool, "GET", "/directory", None).await?;
+    let mut directory = stage.pool.ask("GET", "/directory", None).await?;
     let users = directory["users"].as_array_mut().context("users")?;
     let user = users.iter_mut().find(|user| user["upn"] == upn).context("the user")?;
     user["accountEnabled"] = json!(enabled);
-    lever(&stage.pool, "PUT", "/directory", Some(directory)).await.map(drop)
+    stage.pool.ask("PUT", "/directory", Some(directory)).await.map(drop)
 }
 
 async fn pushed(stage: &Stage, name: &str, id: &str) -> anyhow::Result<String> {
@@ -65,7 +65,7 @@ async fn a_difference_is_named_with_the_lost_request_and_the_provider_is_only_re
         stage.scim.join(&group, user).await?;
     }
     stage.given().await?;
-    lever(&stage.pool, "DELETE", "/cloud/requests", None).await?;
+    stage.pool.ask("DELETE", "/cloud/requests", None).await?;
     let said = stage.place.axon(&["parity", "--full", "--json"]).await?.exits(3)?;
     let report: Value = serde_json::from_str(&said.out).context("JSON")?;
     let found = kinds(&report).join("\n");
@@ -153,7 +153,7 @@ async fn a_removal_that_only_the_provider_knows_waits_and_is_done_when_it_is_rel
     enable(&stage, "ann@acme.example", true).await?;
     until("both sides agree again", SOON, async || Ok(waiting().await?.is_empty().then_some(()))).await?;
     ensure!(in_group().await? == 1, "nothing was done");
-    lever(&stage.pool, "DELETE", &format!("/directory/{DATA}"), None).await?;
+    stage.pool.ask("DELETE", &format!("/directory/{DATA}"), None).await?;
     let hold = until("the group waits", SOON, async || Ok(waiting().await?.into_iter().next())).await?;
     ensure!(hold.to_string().contains("DELETE /Groups/"), "{hold}");
     Ok(())
@@ -177,7 +177,7 @@ async fn a_job_whose_subject_no_credential_has_is_named() -> anyhow::Result<()> 
         "audiences": ["api://AzureADTokenExchange"]});
     let app = json!({"apps": [{"displayName": "loader", "appId": LOADER, "objectId": OBJECT,
         "registrationId": "cccccccc-0000-0000-0000-000000000003", "federated": [credential]}]});
-    lever(&scene.pool, "POST", "/directory", Some(app)).await?;
+    scene.pool.ask("POST", "/directory", Some(app)).await?;
     let stage = scene.serve().await?;
     // The service is a principal of both kinds of target, by its object id.
     stage.given().await?;
@@ -211,7 +211,7 @@ async fn what_a_job_really_presents_is_compared_when_it_exchanges_its_token() ->
         "audiences": ["api://AzureADTokenExchange"]});
     let app = json!({"apps": [{"displayName": "loader", "appId": LOADER, "objectId": "cccccccc-0000-0000-0000-000000000002",
         "registrationId": "cccccccc-0000-0000-0000-000000000003", "federated": [credential]}]});
-    lever(&stage.pool, "POST", "/directory", Some(app)).await?;
+    stage.pool.ask("POST", "/directory", Some(app)).await?;
     stage.place.axon(&["parity"]).await?.exits(0)?;
     let now = SystemClock.now().unix_timestamp();
     let token = key

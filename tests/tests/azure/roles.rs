@@ -4,12 +4,12 @@ use anyhow::{Context, ensure};
 use axon_tests::{SOON, until};
 use serde_json::Value;
 
-use crate::stage::{OPERATORS, Script, Stage, lever};
+use crate::stage::{OPERATORS, Script, Stage};
 
 const OPERATOR: &str = "  operator:\n    define:\n      factory: { name: Factory Operator, actions: [Microsoft.DataFactory/factories/read] }\n    grants: { factory: [Factory Operator] }\nmappings:\n  - groups: { any: [SG-Operators] }\n    source: entra\n    roles: [operator]\n";
 
 async fn defined(stage: &Stage) -> anyhow::Result<bool> {
-    let cloud = lever(&stage.pool, "GET", "/cloud", None).await?;
+    let cloud = stage.pool.ask("GET", "/cloud", None).await?;
     Ok(cloud["definitions"].as_array().into_iter().flatten().any(|d| d["roleName"] == "Factory Operator"))
 }
 

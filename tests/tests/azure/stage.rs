@@ -1,6 +1,5 @@
 //! A workspace, a factory and their tenant as the emulator's neighbours show them, and `axon serve` between a source and them.
 
-use anyhow::{Context, ensure};
 use axon_tests::{Place, Pool, SOON, Scim, Serve, until};
 use serde_json::{Value, json};
 
@@ -110,7 +109,7 @@ impl Script {
             "groups": [{"displayName": "SG-Data", "objectId": DATA}, {"displayName": "SG-Operators", "objectId": OPERATORS}],
             "apps": [app],
         });
-        lever(&pool, "POST", "/directory", Some(tenant)).await?;
+        pool.ask("POST", "/directory", Some(tenant)).await?;
         let auth = self.auth.unwrap_or_else(|| {
             format!(
                 r#"{{ client-secret: {{ tenant_id: {}, client_id: {CLIENT}, secret: "${{file:secret}}" }} }}"#,
@@ -155,7 +154,7 @@ impl Stage {
 
     /// The rows that are not Axon's own: of the workspace and of Resource Manager.
     pub async fn rows(&self) -> anyhow::Result<(Vec<Value>, Vec<Value>)> {
-        let cloud = lever(&self.pool, "GET", "/cloud", None).await?;
+        let cloud = self.pool.ask("GET", "/cloud", None).await?;
         let others = |rows: &Value| -> Vec<Value> {
             rows.as_array().into_iter().flatten().filter(|row| row["principalId"] != OWN).cloned().collect()
         };
@@ -206,25 +205,11 @@ impl Stage {
 
     /// What the neighbours received.
     pub async fn requests(&self) -> anyhow::Result<Vec<Value>> {
-        let asked = lever(&self.pool, "GET", "/cloud/requests", None).await?;
+        let asked = self.pool.ask("GET", "/cloud/requests", None).await?;
         Ok(asked["requests"].as_array().cloned().unwrap_or_default())
     }
 
     pub async fn fault(&self, fault: Value) -> anyhow::Result<()> {
-        lever(&self.pool, "POST", "/cloud/faults", Some(fault)).await.map(drop)
+        self.pool.ask("POST", "/cloud/faults", Some(fault)).await.map(drop)
     }
-}
-
-/// Pulls a lever of the emulator.
-pub async fn lever(pool: &Pool, method: &str, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
-    let client = reqwest::Client::builder().no_proxy().build()?;
-    let mut request = client.request(method.parse()?, format!("{}{path}", pool.control()));
-    if let Some(body) = body {
-        request = request.json(&body);
-    }
-    let answer = request.send().await?;
-    let status = answer.status();
-    let text = answer.text().await?;
-    ensure!(status.is_success(), "{method} {path}: {status} {text}");
-    serde_json::from_str(&text).context("a lever answers JSON")
 }

@@ -113,19 +113,10 @@ impl Ticker {
             return Ok(self.concluded(&decided, &ran, &open, script, now));
         }
         let Some(lease) = self.lease(may, now).await? else {
-            self.actual = None;
-            self.summary.state = State::Elsewhere;
-            self.summary.trouble = None;
-            return Ok(Tick {
-                summary: self.summary.clone(),
-                next: Some(now + Duration::seconds(1)),
-                again: false,
-            });
+            return Ok(self.elsewhere(now));
         };
         let written = self.rewrite(map, script, &decided, open, &lease, now).await;
-        if let Err(error) = self.store.release_lease(&lease).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "the lease could not be given back");
-        }
+        self.give_back(&lease).await;
         Ok(self.concluded(&decided, &ran, &written?, script, now))
     }
 

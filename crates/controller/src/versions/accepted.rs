@@ -81,9 +81,14 @@ pub async fn current(store: &dyn Store) -> Result<Option<StoredMap>, Altered> {
     }
 }
 
+/// The version that a map of these files has.
+pub fn version_of(files: &MapFiles) -> MapVersion {
+    let borrowed: Vec<(&str, &str)> = files.iter().map(|(n, t)| (n.as_str(), t.as_str())).collect();
+    RoleMap::version_of(&borrowed)
+}
+
 /// Whether a text has the hash that it is kept under.
 pub fn is_of(files: &MapFiles, version: &MapVersion) -> Result<(), Altered> {
-    let borrowed: Vec<(&str, &str)> = files.iter().map(|(n, t)| (n.as_str(), t.as_str())).collect();
-    let found = RoleMap::version_of(&borrowed);
+    let found = version_of(files);
     if found == *version { Ok(()) } else { Err(Altered::Text { version: version.clone(), found }) }
 }

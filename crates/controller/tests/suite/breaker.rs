@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use axon_controller::{Controller, Settings, Standing, State};
 use axon_model::Clock;
-use axon_reconcile::{Connect, Refusal, RefusalKind, StepKind, Target};
+use axon_reconcile::{Connect, Refusal, RefusalKind, StepKind};
 use axon_store::{DirectoryStore as _, StateStore as _, Store};
-use tokio::sync::watch;
 
-use crate::stage::{Mischief, Stage};
+use crate::stage::{Mischief, Stage, beside, until};
 
 fn controller(stage: &Stage, retry: Duration) -> Controller {
     let settings = Settings {
@@ -23,28 +22,6 @@ fn controller(stage: &Stage, retry: Duration) -> Controller {
     };
     let (store, clock): (Arc<dyn Store>, Arc<dyn Clock>) = (stage.store.clone(), stage.clock.clone());
     Controller::new(store, clock, stage.ids.clone(), settings)
-}
-
-/// Runs the loop of the target beside a story.
-async fn beside<T>(stage: &Stage, controller: &Controller, story: impl Future<Output = T>) -> T {
-    let warehouse = stage.map.targets.keys().next().unwrap().clone();
-    let (_map, map) = watch::channel(stage.map.clone());
-    let (stop, stopped) = watch::channel(false);
-    let target: Arc<dyn Target> = stage.pool.clone();
-    let run = controller.run([(warehouse, target)].into(), map, stopped);
-    let story = async {
-        let told = story.await;
-        stop.send(true).unwrap();
-        told
-    };
-    let both = async { tokio::join!(run, story).1 };
-    tokio::time::timeout(Duration::from_secs(20), both).await.expect("the story came to no end")
-}
-
-async fn until(is: impl Fn() -> bool) {
-    while !is() {
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use axon_reconcile::{
 use axon_store::{DirectoryStore as _, JournalStore as _, StateStore as _};
 use serde_json::json;
 
-use crate::stage::{MAP, Mischief, Stage, name};
+use crate::stage::{MAP, Mischief, Stage, beside, name, until};
 
 fn other(number: i64) -> Refusal {
     Refusal { kind: RefusalKind::Other, number, message: "not now".into() }
@@ -354,19 +354,8 @@ async fn a_loop_that_panics_is_begun_anew() {
     let stage = Stage::set().await;
     stage.pool.plot(Mischief::Panic);
     let controller = Stage::controller(&stage.store, &stage.clock, &stage.ids, "one", stage.claims.clone());
-    let warehouse = stage.map.targets.keys().next().unwrap().clone();
-    let (_map, map) = tokio::sync::watch::channel(stage.map.clone());
-    let (stop, stopped) = tokio::sync::watch::channel(false);
-    let target: std::sync::Arc<dyn axon_reconcile::Target> = stage.pool.clone();
-    let run = controller.run([(warehouse, target)].into(), map, stopped);
-    let watch = async {
-        while controller.states().get("warehouse") != Some(&State::Converged) {
-            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
-        }
-        stop.send(true).unwrap();
-    };
-    let both = async { tokio::join!(run, watch) };
-    tokio::time::timeout(std::time::Duration::from_secs(20), both).await.expect("it never converged");
+    beside(&stage, &controller, until(|| controller.states().get("warehouse") == Some(&State::Converged)))
+        .await;
     assert!(stage.pool.graph.lock().unwrap().roles.contains_key(&name("axon_reader")));
 }
 

@@ -7,11 +7,11 @@ use std::time::Duration;
 use axon_controller::{Controller, Settings, State};
 use axon_mapping::RoleMap;
 use axon_model::Clock;
-use axon_reconcile::{Membership, Refusal, RefusalKind, Target};
+use axon_reconcile::{Membership, Refusal, RefusalKind};
 use axon_store::{DirectoryStore as _, Store};
 use tokio::sync::watch;
 
-use crate::stage::{MAP, Mischief, Stage, name};
+use crate::stage::{MAP, Mischief, Stage, beside_maps, name, until};
 
 #[tokio::test]
 async fn a_clock_that_is_set_back_hides_no_drift_and_keeps_nobody_waiting() {
@@ -94,18 +94,8 @@ async fn a_map_that_changes_while_a_run_goes_on_ends_it_after_the_wave() {
     };
     let (store, clock): (Arc<dyn Store>, Arc<dyn Clock>) = (stage.store.clone(), stage.clock.clone());
     let controller = Controller::new(store, clock, stage.ids.clone(), settings);
-    let warehouse = stage.map.targets.keys().next().unwrap().clone();
-    let target: Arc<dyn Target> = stage.pool.clone();
-    let (stop, stopped) = watch::channel(false);
-    let run = controller.run([(warehouse, target)].into(), map, stopped);
-    let watched = async {
-        while controller.states().get("warehouse") != Some(&State::Converged) {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-        stop.send(true).unwrap();
-    };
-    let both = async { tokio::join!(run, watched) };
-    tokio::time::timeout(Duration::from_secs(20), both).await.expect("it never converged");
+    let converged = until(|| controller.states().get("warehouse") == Some(&State::Converged));
+    beside_maps(&stage, &controller, map, converged).await;
     drop(send);
     let graph = stage.pool.graph.lock().unwrap();
     assert_eq!(graph.members_of(name("axon_reader")).count(), 0);

@@ -36,6 +36,17 @@ async fn taken(stage: &Stage) -> Vec<String> {
     steps.filter(|intent| !intent.gives).map(|intent| intent.step.action).collect()
 }
 
+/// From now on the journal takes no record of a step, until the trigger `full` is dropped.
+fn full_disk(stage: &Stage) -> rusqlite::Connection {
+    let disk = rusqlite::Connection::open(&stage.file).unwrap();
+    disk.execute_batch(
+        "CREATE TRIGGER full BEFORE INSERT ON journal WHEN NEW.kind IN ('step-intent', 'step-outcome', 'read-back')
+         BEGIN SELECT RAISE(ABORT, 'the disk is full'); END",
+    )
+    .unwrap();
+    disk
+}
+
 #[tokio::test]
 async fn what_was_taken_with_a_full_disk_is_recorded_by_the_process_that_follows() {
     let mut stage = Stage::set().await;
@@ -44,12 +55,7 @@ async fn what_was_taken_with_a_full_disk_is_recorded_by_the_process_that_follows
     let (kim, ana) = (stage.user("kim").await, stage.user("ana").await);
     stage.readers(&[kim, ana]).await;
     stage.settle().await;
-    let disk = rusqlite::Connection::open(&stage.file).unwrap();
-    disk.execute_batch(
-        "CREATE TRIGGER full BEFORE INSERT ON journal WHEN NEW.kind IN ('step-intent', 'step-outcome', 'read-back')
-         BEGIN SELECT RAISE(ABORT, 'the disk is full'); END",
-    )
-    .unwrap();
+    let disk = full_disk(&stage);
     stage.store.delete_user(stage.context("delete-kim"), kim).await.unwrap();
     stage.ticker.tick(&stage.map.clone()).await;
     assert_eq!(stage.pool.connect("kim"), Connect::Denied);
@@ -79,12 +85,7 @@ async fn a_record_that_reached_the_journal_before_the_process_died_is_not_writte
     let kim = stage.user("kim").await;
     stage.readers(&[kim]).await;
     stage.settle().await;
-    let disk = rusqlite::Connection::open(&stage.file).unwrap();
-    disk.execute_batch(
-        "CREATE TRIGGER full BEFORE INSERT ON journal WHEN NEW.kind IN ('step-intent', 'step-outcome', 'read-back')
-         BEGIN SELECT RAISE(ABORT, 'the disk is full'); END",
-    )
-    .unwrap();
+    let disk = full_disk(&stage);
     stage.store.delete_user(stage.context("delete-kim"), kim).await.unwrap();
     stage.ticker.tick(&stage.map.clone()).await;
     let file = folder.path().join("warehouse.spool");

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use axon_audit::{Chain, Verifier};
@@ -23,6 +24,7 @@ use axon_store::{Act, DirectoryStore as _, JournalStore as _, Store, WriteContex
 use axon_store_sqlite::{Address, Options, SqliteStore};
 use serde_json::json;
 use time::macros::datetime;
+use tokio::sync::watch;
 
 pub const MAP: &str = r#"
 axon: 1
@@ -132,8 +134,8 @@ impl FakePool {
 
 #[async_trait]
 impl Target for FakePool {
-    fn asks_for(&self, refusal: &Refusal) -> Option<std::time::Duration> {
-        (refusal.number == 40501).then_some(std::time::Duration::from_secs(77))
+    fn asks_for(&self, refusal: &Refusal) -> Option<Duration> {
+        (refusal.number == 40501).then_some(Duration::from_secs(77))
     }
 
     async fn lingering(&self) -> Result<BTreeSet<SqlName>, TargetError> {
@@ -292,7 +294,7 @@ impl Stage {
     ) -> Controller {
         let settings = Settings {
             inspect_every: time::Duration::minutes(5),
-            retry: std::time::Duration::from_millis(5),
+            retry: Duration::from_millis(5),
             holder: holder.into(),
             claims,
             hold_for: Some(time::Duration::days(30)),
@@ -395,5 +397,38 @@ impl Stage {
             verifier.take(&entry.record, entry.clear.as_ref()).unwrap();
         }
         verifier.finish(Some(self.store.head().await.unwrap())).unwrap();
+    }
+}
+
+/// Runs the loop of the pool beside a story, which comes to an end within 20 seconds.
+pub async fn beside<T>(stage: &Stage, controller: &Controller, story: impl Future<Output = T>) -> T {
+    let (_map, map) = watch::channel(stage.map.clone());
+    beside_maps(stage, controller, map, story).await
+}
+
+/// The same with maps that come meanwhile.
+pub async fn beside_maps<T>(
+    stage: &Stage,
+    controller: &Controller,
+    map: watch::Receiver<Arc<RoleMap>>,
+    story: impl Future<Output = T>,
+) -> T {
+    let warehouse = stage.map.targets.keys().next().unwrap().clone();
+    let (stop, stopped) = watch::channel(false);
+    let target: Arc<dyn Target> = stage.pool.clone();
+    let run = controller.run([(warehouse, target)].into(), map, stopped);
+    let story = async {
+        let told = story.await;
+        stop.send(true).unwrap();
+        told
+    };
+    let both = async { tokio::join!(run, story).1 };
+    tokio::time::timeout(Duration::from_secs(20), both).await.expect("the story came to no end")
+}
+
+/// Looks again and again whether something is so; whoever asks sets the deadline.
+pub async fn until(is: impl Fn() -> bool) {
+    while !is() {
+        tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }

@@ -22,7 +22,7 @@ pub struct ProfileNeeds {
 }
 
 impl ProfileNeeds {
-    /// The groups that names stand for now.
+    /// The groups that the names stand for in that directory.
     pub fn groups(&self) -> &BTreeMap<GroupId, String> {
         &self.groups
     }

@@ -58,19 +58,11 @@ fn write_to(out: &mut dyn std::io::Write, directory: &Directory, at: OffsetDateT
         lines += 1;
         out.write_all(line.as_bytes())?;
     }
-    let sealed = Sealed { position: directory.position(), at, lines, sha256: hex(&hash.finalize()) };
+    let sealed =
+        Sealed { position: directory.position(), at, lines, sha256: format!("{:x}", hash.finalize()) };
     serde_json::to_writer(&mut *out, &End { snapshot: sealed })?;
     out.write_all(b"\n")?;
     Ok(())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// Reads such a file, whole or not at all.
@@ -97,7 +89,7 @@ fn parse(text: &str) -> anyhow::Result<Snapshot> {
         hash.update("\n");
         directory.apply(&delta, RecordSeq(number as u64 + 1));
     }
-    if lines.len() - 1 != sealed.lines || hex(&hash.finalize()) != sealed.sha256 {
+    if lines.len() - 1 != sealed.lines || format!("{:x}", hash.finalize()) != sealed.sha256 {
         bail!(
             "it is not whole: it has {} lines, and {} others were written; write it again with `axon map snapshot`",
             lines.len() - 1,

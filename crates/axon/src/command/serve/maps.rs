@@ -200,7 +200,7 @@ impl MapKeeper {
     /// Offers the file, unless it says what it said when it was last taken: then what was pushed since stands.
     async fn offer_file(&self, files: MapFiles) -> Result<(), Refusal> {
         let store = self.parts.store.as_ref();
-        let version = maps::version_of(&files);
+        let version = versions::version_of(&files);
         let current = store.map_number().await?.map(|(_, version)| version);
         if current.as_ref() == Some(&version) {
             return Ok(());

@@ -3,6 +3,8 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
+use crate::wiring::is_yaml;
+
 /// Name, device, number, length and times of each file. A link is followed, so that one that is turned to another file counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stamp(Vec<(String, [u64; 3], [i64; 4])>);
@@ -17,7 +19,7 @@ impl Stamp {
         let mut files: Vec<_> = std::fs::read_dir(path)
             .ok()?
             .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter(|file| file.extension().is_some_and(|e| e == "yaml" || e == "yml"))
+            .filter(|file| is_yaml(file))
             .filter_map(|file| one(&file))
             .collect();
         files.sort();
