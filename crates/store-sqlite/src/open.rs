@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axon_store::StoreError;
 use sqlx::migrate::MigrateError;
@@ -14,6 +14,9 @@ use sqlx::{ConnectOptions as _, SqliteConnection};
 use crate::address::Address;
 use crate::schema;
 use crate::session::error;
+
+/// How long until a file that somebody else turns to its log is tried again.
+const AGAIN: Duration = Duration::from_millis(5);
 
 /// How a store is opened.
 #[derive(Debug, Clone)]
@@ -62,8 +65,7 @@ pub(crate) fn writer_options(options: &Options) -> SqliteConnectOptions {
 pub(crate) async fn open_writer(options: &Options) -> Result<SqliteConnection, StoreError> {
     let file = options.address.file();
     create(file)?;
-    let mut writer =
-        writer_options(options).connect().await.map_err(|error| unreadable(file, "open its file", error))?;
+    let mut writer = connected(options).await.map_err(|error| unreadable(file, "open its file", error))?;
     check_owner(file, &mut writer).await?;
     let mut migrated = schema::migrator().run_direct(None, &mut writer, false).await;
     for _ in 0..schema::steps() {
@@ -84,6 +86,24 @@ pub(crate) async fn open_writer(options: &Options) -> Result<SqliteConnection, S
         other => StoreError::unavailable("bring its schema up to date", other),
     })?;
     Ok(writer)
+}
+
+/// A connection of the writer's kind. Of several processes that turn one new file to its log (WAL) in the same moment, SQLite
+/// tells all but one SQLITE_BUSY at once and does not wait, as waiting while holding the read lock could be a deadlock: they try again.
+async fn connected(options: &Options) -> Result<SqliteConnection, sqlx::Error> {
+    let until = Instant::now() + options.busy_timeout;
+    loop {
+        match writer_options(options).connect().await {
+            Err(error) if is_busy(&error) && Instant::now() < until => tokio::time::sleep(AGAIN).await,
+            done => return done,
+        }
+    }
+}
+
+/// `SQLITE_BUSY` in any of its extended forms.
+fn is_busy(failure: &sqlx::Error) -> bool {
+    let code = failure.as_database_error().and_then(|error| error.code()?.parse::<i32>().ok());
+    code.is_some_and(|code| code & 0xff == 5)
 }
 
 /// Opens the connections that read.

@@ -83,6 +83,24 @@ async fn two_processes_on_one_file_share_one_chain() {
     kit::check_whole(&one).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_new_file_may_be_opened_by_several_at_once() {
+    for _ in 0..25 {
+        let folder = TempDir::new().unwrap();
+        let file = folder.path().join("axon.db");
+        let opening: Vec<_> = (0..4).map(|_| tokio::spawn(SqliteStore::open(options(&file)))).collect();
+        let mut stores = Vec::new();
+        for store in opening {
+            stores.push(store.await.unwrap().unwrap());
+        }
+        kit::user(&stores[0], "kim").await;
+        for store in &stores {
+            assert_eq!(store.head().await.unwrap().seq.0, 1);
+            store.close().await;
+        }
+    }
+}
+
 #[tokio::test]
 async fn writes_that_wait_share_a_commit() {
     let folder = TempDir::new().unwrap();
