@@ -341,7 +341,11 @@ pub enum MapCommand {
     /// Show who would gain and lose what by a new map; exit with 3 if anybody gains anything
     Preview(PreviewArgs),
     /// Print the directory as lines of JSON, for previews elsewhere
-    Snapshot,
+    Snapshot {
+        /// Also the columns of the tables in the targets: a preview tells the statements of secure views by them
+        #[arg(long)]
+        tables: bool,
+    },
     /// Print the JSON Schema of the language
     Schema,
     /// Write a map of a pool as it is, proved to change nothing

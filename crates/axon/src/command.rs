@@ -84,8 +84,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<Status> {
         Command::Map { command: MapCommand::Preview(args) } => {
             Box::pin(map::preview::run(config, &args)).await
         }
-        Command::Map { command: MapCommand::Snapshot } => {
-            map::snapshot::write(&existing(config).await?).await
+        Command::Map { command: MapCommand::Snapshot { tables } } => {
+            map::snapshot::write(&existing(config).await?, tables).await
         }
         Command::Map { command: MapCommand::Schema } => map::print_schema(),
         Command::Map { command: MapCommand::Adopt(args) } => Box::pin(map::adopt::run(config, &args)).await,

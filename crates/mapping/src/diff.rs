@@ -11,8 +11,8 @@ use crate::map::RoleMap;
 use crate::names::RoleName;
 use crate::place::Place;
 
-pub(crate) use says::{atom_says, mapping_says};
-use says::{guards_say, of_token, role_says, target_says, test_says, view_says};
+pub(crate) use says::{atom_says, mapping_says, view_says};
+use says::{guards_say, of_token, role_says, target_says, test_says};
 
 /// Which map says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -14,6 +14,7 @@ mod seen;
 mod sheet;
 mod sides;
 mod steps;
+mod views;
 mod waits;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,6 +38,7 @@ pub use report::Report;
 pub(crate) use seen::seen_by;
 pub use sides::{Both, Side, assumed_shape, sides};
 pub use steps::{TargetSteps, Told, steps};
+pub use views::{Tables, TablesOf, tables_asked};
 pub use waits::Wait;
 
 /// What a preview looks at.

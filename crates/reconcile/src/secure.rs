@@ -6,6 +6,7 @@
 mod closure;
 mod diff;
 mod metadata;
+mod profiles;
 mod seen;
 mod step;
 mod when;
@@ -13,6 +14,7 @@ mod when;
 pub use closure::past;
 pub use diff::{ViewsWanted, diff};
 pub use metadata::{Delimiters, ManagedTable, Metadata, ProfileRow};
+pub use profiles::{Profiles, profile_steps, readers};
 pub use seen::{BaseTable, FoundView, ViewText, ViewsAsked, ViewsThere};
 pub use step::SecureStep;
 pub use when::put_into;

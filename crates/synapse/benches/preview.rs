@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axon_mapping::preview::{Preview, Report, TargetSteps, markdown, preview_of, sides, steps};
+use axon_mapping::preview::{Preview, Report, TablesOf, TargetSteps, markdown, preview_of, sides, steps};
 use axon_mapping::{Compared, Identity, RoleMap, TargetSpec};
 use axon_model::{Directory, SqlName};
 use axon_reconcile::Step;
@@ -33,7 +33,7 @@ fn whole(
     let (identity, beside) = (Arc::<Identity>::default(), Arc::default());
     let compared = Compared { old, new, directory, identity: &identity, beside: &beside, now: NOW };
     let both = sides(compared);
-    (preview_of(compared, &both), steps(compared, &both, &t_sql))
+    (preview_of(compared, &both), steps(compared, &both, &TablesOf::new(), &t_sql))
 }
 
 /// As it is told in a terminal, in a comment and in JSON.

@@ -8,23 +8,13 @@ use axon_mapping::target::TargetSpec;
 use axon_mapping::views::{Compiled, asked, in_one_line, of_target};
 use axon_mapping::{Evaluator, RoleMap};
 use axon_model::{Directory, SqlName};
-use axon_reconcile::secure::{Metadata, ViewsWanted, diff, past, put_into};
-use axon_reconcile::{
-    Finding, GrantState, Graph, ObjectName, Permission, Plan, PrincipalKind, ProfileRow, Securable,
-    SecureStep, Step, ViewsAsked,
-};
+use axon_reconcile::secure::{Metadata, ViewsWanted, diff, past, profile_steps, put_into, readers};
+use axon_reconcile::{Finding, Graph, Plan, ProfileRow, SecureStep, Step, ViewsAsked};
 use time::OffsetDateTime;
 
 use super::Ticker;
 use crate::error::ControllerError;
 use crate::stirred::{Looked, Stirred};
-
-/// From so many people on, rows are written for many at once.
-const MANY: usize = 50;
-/// Rows of one step for many people.
-const ROWS: usize = 2_000;
-/// People of one step that takes whole profiles away.
-const PEOPLE: usize = 400;
 
 /// What a ticker keeps of views and profiles.
 #[derive(Default)]
@@ -57,35 +47,6 @@ struct Look<'a> {
     evaluator: &'a Evaluator,
     directory: &'a Directory,
     stirred: &'a Stirred,
-}
-
-/// Principals that may read one of these views by what the map gives.
-fn readers(graph: &Graph, views: &BTreeSet<ObjectName>) -> BTreeSet<SqlName> {
-    let schemas: BTreeSet<SqlName> = views.iter().map(|view| view.schema).collect();
-    let about = |on: &Securable| match on {
-        Securable::Object(object) | Securable::Column(object, _) => views.contains(object),
-        Securable::Schema(schema) => schemas.contains(schema),
-        Securable::Database => !views.is_empty(),
-        Securable::Principal(_) => false,
-    };
-    let reads = |permission| matches!(permission, Permission::Select | Permission::Control);
-    let grants = graph.grants.iter().filter(|(key, grant)| {
-        grant.state != GrantState::Deny && reads(key.permission) && about(&key.securable)
-    });
-    let mut open: Vec<SqlName> = grants.map(|(key, _)| key.grantee).collect();
-    open.dedup();
-    let mut seen = BTreeSet::new();
-    let mut found = BTreeSet::new();
-    while let Some(name) = open.pop() {
-        if graph.roles.contains_key(&name) {
-            if seen.insert(name) {
-                open.extend(graph.members_of(name));
-            }
-        } else if graph.principals.get(&name).is_some_and(|p| p.kind == PrincipalKind::External) {
-            found.insert(name);
-        }
-    }
-    found
 }
 
 impl Profiles {
@@ -150,63 +111,10 @@ impl Profiles {
     /// The steps from one side to the other.
     fn steps(&mut self, schema: SqlName) -> Vec<SecureStep> {
         let nothing = BTreeSet::new();
-        let mut open = std::mem::take(&mut self.open);
-        open.retain(|name| {
+        self.open.retain(|name| {
             self.wanted.get(name).unwrap_or(&nothing) != self.there.get(name).unwrap_or(&nothing)
         });
-        self.open = open;
-        let side = |side: &BTreeMap<SqlName, BTreeSet<ProfileRow>>, name| {
-            side.get(name).filter(|rows| !rows.is_empty()).cloned()
-        };
-        let (mut new, mut gone, mut steps) = (Vec::new(), Vec::new(), Vec::new());
-        for name in &self.open {
-            match (side(&self.there, name), side(&self.wanted, name)) {
-                (None, Some(rows)) => new.push((*name, rows)),
-                (Some(rows), None) => gone.push((*name, rows)),
-                (Some(there), Some(wanted)) => steps.push(SecureStep::WriteProfile {
-                    schema,
-                    principal: *name,
-                    remove: there.difference(&wanted).cloned().collect(),
-                    add: wanted.difference(&there).cloned().collect(),
-                }),
-                (None, None) => {}
-            }
-        }
-        if gone.len() > MANY {
-            let people: Vec<SqlName> = gone.into_iter().map(|(name, _)| name).collect();
-            steps.extend(
-                people
-                    .chunks(PEOPLE)
-                    .map(|people| SecureStep::DropProfiles { schema, people: people.to_vec() }),
-            );
-        } else {
-            steps.extend(gone.into_iter().map(|(principal, rows)| SecureStep::WriteProfile {
-                schema,
-                principal,
-                remove: rows.into_iter().collect(),
-                add: Vec::new(),
-            }));
-        }
-        if new.len() > MANY {
-            let (mut people, mut rows) = (0, Vec::new());
-            for (_, of_one) in new {
-                if rows.len() + of_one.len() > ROWS && !rows.is_empty() {
-                    steps.push(SecureStep::FillProfiles { schema, people, rows: std::mem::take(&mut rows) });
-                    people = 0;
-                }
-                people += 1;
-                rows.extend(of_one);
-            }
-            steps.push(SecureStep::FillProfiles { schema, people, rows });
-        } else {
-            steps.extend(new.into_iter().map(|(principal, rows)| SecureStep::WriteProfile {
-                schema,
-                principal,
-                remove: Vec::new(),
-                add: rows.into_iter().collect(),
-            }));
-        }
-        steps
+        profile_steps(schema, &self.open, &self.there, &self.wanted)
     }
 
     /// Moves what is there by a step that the target shows.

@@ -243,7 +243,7 @@ fn metadata_says(metadata: &axon_reconcile::Metadata) -> String {
     format!("views of {owner} read schema {schema}, in {layout}")
 }
 
-pub(super) fn view_says(view: &SecureView) -> Vec<String> {
+pub(crate) fn view_says(view: &SecureView) -> Vec<String> {
     let mut said = vec![format!("shows {}", view.from)];
     said.extend(view.targets.iter().map(|target| format!("in {target}")));
     for column in &view.columns {

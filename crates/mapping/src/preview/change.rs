@@ -33,9 +33,9 @@ impl Item {
                     Permission::Control | Permission::TakeOwnership | Permission::Alter
                 ));
                 let wide = match on {
-                    Securable::Database | Securable::Principal(_) => 0,
+                    Securable::Database | Securable::Principal(_) | Securable::Server => 0,
                     Securable::Schema(_) => 1,
-                    Securable::Object(_) => 2,
+                    Securable::Object(_) | Securable::Credential(_) => 2,
                     Securable::Column(..) => 3,
                 };
                 (wide, weight)

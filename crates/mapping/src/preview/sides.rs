@@ -37,6 +37,10 @@ impl Side {
         self.0.as_ref().map(Evaluator::target)
     }
 
+    pub(super) fn evaluator(&self) -> Option<&Evaluator> {
+        self.0.as_ref()
+    }
+
     /// What is asked for and waits.
     pub fn pending(&self) -> Vec<Pending> {
         self.0.as_ref().map(Evaluator::pending).unwrap_or_default()
@@ -159,7 +163,11 @@ pub fn assumed_shape(maps: &[&Arc<RoleMap>], target: &TargetName) -> Shape {
                             facts.columns.push(column);
                         }
                     }
-                    Securable::Database | Securable::Principal(_) => {}
+                    // Credentials count as there while nobody looked at them.
+                    Securable::Database
+                    | Securable::Principal(_)
+                    | Securable::Server
+                    | Securable::Credential(_) => {}
                 }
             }
         }

@@ -4,11 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axon_model::SqlName;
+use axon_reconcile::secure::put_into;
 use axon_reconcile::{
     History, ManagedPrincipals, Mode, Planned, Role, Sides, Step, TargetFacts, admit, plan,
 };
 use serde::Serialize;
 
+use super::views::{self, TablesOf};
 use super::{Both, Compared};
 use crate::names::TargetName;
 use crate::target::{TargetSpec, Words};
@@ -43,19 +45,22 @@ pub struct TargetSteps {
 pub type Wording<'w> = dyn Fn(&TargetSpec, &BTreeSet<SqlName>, &Step) -> Vec<String> + 'w;
 
 /// The steps of every target in which anything would be done. The mode of each target is taken as authoritative, so that
-/// everything shows that a mode may keep back. In a target that the new map does not have nothing is done.
+/// everything shows that a mode may keep back. In a target that the new map does not have nothing is done. What is done about
+/// secure views is told where the target's tables are known.
 pub fn steps(
     compared: Compared<'_>,
     sides: &BTreeMap<TargetName, Both>,
+    tables: &TablesOf,
     wording: &Wording<'_>,
 ) -> Vec<TargetSteps> {
-    sides.iter().filter_map(|(target, both)| in_target(target, both, compared, wording)).collect()
+    sides.iter().filter_map(|(target, both)| in_target(target, both, compared, tables, wording)).collect()
 }
 
 fn in_target(
     target: &TargetName,
     both: &Both,
     compared: Compared<'_>,
+    tables: &TablesOf,
     wording: &Wording<'_>,
 ) -> Option<TargetSteps> {
     let (spec, mut scope) = (both.new.spec()?, both.new.scope()?.clone());
@@ -73,8 +78,11 @@ fn in_target(
     let facts =
         TargetFacts { version: String::new(), engine_edition: 0, own_principal, administrators: Vec::new() };
     let guards = compared.new.guards.for_target(Mode::Authoritative, &facts, compared.now);
-    let plan = plan(&sides);
-    let findings: Vec<String> = plan.findings.iter().map(ToString::to_string).collect();
+    let mut plan = plan(&sides);
+    let views::Between { steps, findings, untold } =
+        views::between(target, both, compared, tables, &sides.actual);
+    put_into(&mut plan, steps, findings);
+    let findings: Vec<String> = plan.findings.iter().map(ToString::to_string).chain(untold).collect();
     let admitted = admit(plan, &sides, &guards, &History::default(), compared.now);
     let roles: BTreeSet<SqlName> =
         sides.desired.roles.keys().chain(sides.actual.roles.keys()).copied().collect();

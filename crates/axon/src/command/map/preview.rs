@@ -2,13 +2,14 @@
 
 mod days;
 mod statements;
+pub(super) mod tables;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use axon_controller::World;
-use axon_mapping::preview::{Compared, Report, markdown, preview_of, sides, steps};
+use axon_mapping::preview::{Compared, Report, TablesOf, markdown, preview_of, sides, steps};
 use axon_mapping::{Beside, Identity, RoleMap, map_test};
 use axon_model::{Clock, Directory, SystemClock};
 use serde_json::json;
@@ -33,6 +34,8 @@ struct Looked {
     beside: Arc<Beside>,
     /// When the file was written that this is of.
     written: Option<OffsetDateTime>,
+    /// What is known of the tables that secure views show.
+    tables: TablesOf,
 }
 
 /// What a new map would change for people.
@@ -42,8 +45,8 @@ pub async fn run(config: &Path, args: &PreviewArgs) -> anyhow::Result<Status> {
     if let Some(days) = args.days {
         return days::run(config, args, &maps, days, now).await;
     }
-    let Looked { directory, identity, beside, written } =
-        directory(config, args.snapshot.as_deref(), now).await?;
+    let Looked { directory, identity, beside, written, tables } =
+        directory(config, args.snapshot.as_deref(), &maps, now).await?;
     let compared = Compared {
         old: maps.old.as_ref(),
         new: &maps.new,
@@ -54,7 +57,7 @@ pub async fn run(config: &Path, args: &PreviewArgs) -> anyhow::Result<Status> {
     };
     let both = sides(compared);
     let preview = preview_of(compared, &both);
-    let behind = steps(compared, &both, &statements::of);
+    let behind = steps(compared, &both, &tables, &statements::of);
     let report = Report { preview: &preview, steps: &behind, every_step: args.steps };
     let looked = looked_at(&directory, written);
     tell(args, &|| format!("{}\n{looked}\n", markdown(&report)), &|| {
@@ -92,20 +95,30 @@ async fn maps(config: &Path, args: &PreviewArgs, now: OffsetDateTime) -> anyhow:
     Ok(Maps { old, new })
 }
 
-async fn directory(config: &Path, file: Option<&Path>, now: OffsetDateTime) -> anyhow::Result<Looked> {
+async fn directory(
+    config: &Path,
+    file: Option<&Path>,
+    maps: &Maps,
+    now: OffsetDateTime,
+) -> anyhow::Result<Looked> {
     if let Some(path) = file {
-        let snapshot::Snapshot { directory, at } = snapshot::read(path)?;
-        return Ok(Looked { directory, identity: Arc::default(), beside: Arc::default(), written: Some(at) });
+        let snapshot::Snapshot { directory, at, tables } = snapshot::read(path)?;
+        let tables = tables.into_iter().map(|(name, tables)| (name, Ok(tables))).collect();
+        let (identity, beside) = (Arc::default(), Arc::default());
+        return Ok(Looked { directory, identity, beside, written: Some(at), tables });
     }
     let parts = Parts::open_existing(load_config(config)?).await?;
     let mut world = World::of(parts.config.claims());
-    world.follow(parts.store.as_ref(), now).await?;
+    let followed = world.follow(parts.store.as_ref(), now).await;
+    let tables = tables::of_targets(&parts, maps.old.as_deref(), &maps.new).await;
     parts.store.close().await;
+    followed?;
     Ok(Looked {
         directory: world.directory().clone(),
         identity: world.identity().clone(),
         beside: world.beside().clone(),
         written: None,
+        tables,
     })
 }
 
