@@ -251,6 +251,7 @@ impl Ticker {
 
     async fn attempt(&mut self, map: &Arc<RoleMap>, may: May) -> Result<Tick, ControllerError> {
         let now = self.clock.now();
+        self.leaving.begin();
         self.heed_others().await?;
         self.holding.follow(self.store.as_ref(), self.name.as_str()).await?;
         if self.actual.as_ref().is_some_and(|known| self.holding.seen_elsewhere_since(known.at)) {
@@ -260,6 +261,9 @@ impl Ticker {
             return self.attempt_script(map, may, now).await;
         }
         self.refresh(now).await?;
+        if self.leaving.suspects() {
+            self.look_for_lingering().await?;
+        }
         self.acquaint().await;
         let decided = self.decide(map, may, now).await?;
         self.notice_drift(&decided).await;

@@ -29,6 +29,22 @@ pub struct Ran {
     pub unrecorded: bool,
 }
 
+/// How often it is looked for sessions that are to end.
+const MOST_LOOKS: usize = 20;
+
+fn still_there() -> Refusal {
+    let message = format!("sessions are still there after {MOST_LOOKS} looks");
+    Refusal { kind: RefusalKind::Busy, number: 0, message }
+}
+
+fn texts(answers: Vec<Answer>) -> impl Iterator<Item = String> {
+    let rows = answers.into_iter().filter_map(|answer| match answer {
+        Answer::Row(values) => values.into_iter().next(),
+        _ => None,
+    });
+    rows.filter_map(|value| if let Value::Text(text) = value { Some(text) } else { None })
+}
+
 /// The pool as a target.
 pub struct Place {
     pool: Arc<Pool>,
@@ -172,24 +188,39 @@ impl Place {
             "SELECT session_id FROM sys.dm_pdw_exec_sessions \
              WHERE (login_name = N'{who}' OR security_id = {sid}) AND status IN ('ACTIVE', 'IDLE')"
         ));
-        let rows = answers.into_iter().filter_map(|answer| match answer {
-            Answer::Row(values) => values.into_iter().next(),
-            _ => None,
-        });
-        rows.filter_map(|value| if let Value::Text(id) = value { Some(id) } else { None }).collect()
+        texts(answers).collect()
     }
 
+    /// Looks and kills until none is left.
     fn kill(&self, step: &Step, principal: SqlName) -> (Vec<String>, Result<(), Refusal>) {
         let mut sent = vec!["SELECT session_id FROM sys.dm_pdw_exec_sessions".to_owned()];
-        for id in self.sessions_of(principal) {
-            let sql = format!("KILL '{id}'");
-            let done = self.run(step, &sql);
-            sent.push(sql);
-            if done.is_err() {
-                return (sent, done);
+        for _ in 0..MOST_LOOKS {
+            let left = self.sessions_of(principal);
+            if left.is_empty() {
+                return (sent, Ok(()));
+            }
+            for id in left {
+                let sql = format!("KILL '{id}'");
+                let done = self.run(step, &sql);
+                sent.push(sql);
+                if done.is_err() {
+                    return (sent, done);
+                }
             }
         }
-        (sent, Ok(()))
+        (sent, Err(still_there()))
+    }
+
+    /// What comes of a step that the pool takes and that has no effect. Whether sessions are gone is looked at before it is said
+    /// that they are.
+    fn without_effect(&self, step: &Step, said: Vec<String>) -> Outcome {
+        self.write_down(step, false);
+        match step {
+            Step::KillSessions { principal } if !self.sessions_of(*principal).is_empty() => {
+                Outcome::Refused { statements: said, refusal: still_there() }
+            }
+            _ => Outcome::Done { statements: said, micros: 0 },
+        }
     }
 
     fn see(&self, steps: &[Step]) -> Vec<Seen> {
@@ -254,10 +285,7 @@ impl Place {
                 lost("the connection was lost after the statement")
             }
             // It is taken, and nothing comes of it.
-            Some(Kind::NeverShown) => {
-                self.write_down(step, false);
-                Outcome::Done { statements: said, micros: 0 }
-            }
+            Some(Kind::NeverShown) => self.without_effect(step, said),
             Some(kind) => {
                 let number = kind.number().unwrap_or(0);
                 Outcome::Refused { statements: said, refusal: server_error::refusal(number, kind.word()) }
@@ -307,6 +335,21 @@ impl Target for Place {
         let seen = inspection(&self.pool.snapshot());
         breathe().await;
         Ok(seen)
+    }
+
+    async fn lingering(&self) -> Result<BTreeSet<SqlName>, TargetError> {
+        breathe().await;
+        self.reach("the query for sessions without a user", Kind::InspectLost)?;
+        if self.pool.live_sessions() <= 1 {
+            return Ok(BTreeSet::new());
+        }
+        let catalog = self.pool.snapshot();
+        let mut held = self.session();
+        let Some(session) = held.as_mut() else { return Ok(BTreeSet::new()) };
+        let answers = session
+            .batch("SELECT login_name FROM sys.dm_pdw_exec_sessions WHERE status IN ('ACTIVE', 'IDLE')");
+        let nobody = |login: &String| catalog.principal_named(login).is_none();
+        Ok(texts(answers).filter(nobody).map(|login| name(&login)).collect())
     }
 
     async fn apply(&self, wave: &Wave) -> Vec<Outcome> {

@@ -235,10 +235,6 @@ impl Story {
                 self.world.books.drift_grant(role, bit);
             }
             if let Some(who) = bearer {
-                if sql.starts_with("DROP USER") {
-                    // Whoever drops a user by hand ends its sessions: nothing in the catalog tells of them afterwards.
-                    self.world.people[who].session = None;
-                }
                 if sql.contains("addrolemember 'axon") {
                     self.world.books.drift_member(who, role);
                 }

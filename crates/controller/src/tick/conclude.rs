@@ -23,8 +23,8 @@ impl Ticker {
         let only_watched = |w: &Withheld| w.reasons.contains(&Reason::Observe);
         let observed = !withheld.is_empty() && withheld.iter().all(only_watched);
         // Who was dropped as another one's is made anew by the next tick.
-        let again =
-            ran.again || (decided.renews && ran.applied > 0) || ran.tried < decided.admitted.steps().len();
+        let renews = decided.renews && ran.applied > 0;
+        let again = ran.again || renews || decided.suspects || ran.tried < decided.admitted.steps().len();
         let settled = if again { self.summary.settled } else { decided.position };
         self.summary = Summary {
             state: match (total, observed) {

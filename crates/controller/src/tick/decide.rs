@@ -49,6 +49,8 @@ pub(super) struct Decided {
     pub(super) next_change: Option<OffsetDateTime>,
     /// Whether somebody's principal is dropped to be made anew.
     pub(super) renews: bool,
+    /// Whether somebody left of whom only another look tells that no session is open.
+    pub(super) suspects: bool,
 }
 
 /// Another look is due at `at` at the latest.
@@ -82,6 +84,7 @@ impl Ticker {
             let around = Around { shape: &shape, untouchable: &untouchable, known: &known };
             self.wanted(&mut world, map, &around, may, now).await?
         };
+        let suspects = may != May::Look && self.heed_gone(&wanted.gone);
         let near = if assigned { None } else { self.draft_near(&mut world, &mut wanted, now) };
         let drafted = if let Some(near) = near {
             drop(world);
@@ -115,6 +118,7 @@ impl Ticker {
             position: wanted.position,
             next_change: wanted.next_change,
             renews: !stale.is_empty(),
+            suspects,
         };
         if may == May::Look {
             return Ok(decided);

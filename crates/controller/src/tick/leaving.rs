@@ -18,6 +18,10 @@ pub(super) struct Leaving {
     loaded: bool,
     /// Who has a session and is not in the target any more: somebody dropped the user by hand. Found anew by each full look.
     lingering: BTreeSet<SqlName>,
+    /// Whether somebody may be among them whom the last full look could not tell of.
+    suspected: bool,
+    /// Whether this tick looked for them.
+    looked: bool,
     /// Whether `names` is not what the store has.
     moved: bool,
 }
@@ -95,6 +99,28 @@ impl Leaving {
     /// Takes in whose sessions outlived their user.
     pub(super) fn linger(&mut self, names: BTreeSet<SqlName>) {
         self.lingering = names;
+        self.suspected = false;
+        self.looked = true;
+    }
+
+    /// A tick begins: what it finds out, it finds out itself.
+    pub(super) fn begin(&mut self) {
+        self.looked = false;
+    }
+
+    /// Whether this tick looked for sessions without a user.
+    pub(super) fn looked(&self) -> bool {
+        self.looked
+    }
+
+    /// Somebody left who is not in the target: whether a session is, only a look tells.
+    pub(super) fn suspect(&mut self) {
+        self.suspected = true;
+    }
+
+    /// Whether that look is due.
+    pub(super) fn suspects(&self) -> bool {
+        self.suspected
     }
 
     /// Keeps the names where a process finds them that follows this one. A store that fails is not in the way of what takes

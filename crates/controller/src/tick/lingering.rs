@@ -1,11 +1,13 @@
-//! Sessions that outlived their user: somebody dropped it by hand while they were open, and no row of the catalog tells of them.
+//! Sessions that outlived their user: it was dropped while they were open, and no row of the catalog tells of them.
 
 use std::collections::BTreeSet;
 
 use axon_model::SqlName;
+use axon_reconcile::Retry;
 use axon_store::StoreError;
 
 use super::Ticker;
+use crate::error::ControllerError;
 
 impl Ticker {
     /// Reads whom this or another process gave something.
@@ -17,12 +19,31 @@ impl Ticker {
         Ok(())
     }
 
-    /// Asks, after a full look, whose sessions live on without a user. Only those whom this store gave something are Axon's matter;
-    /// of these, only those who are wanted no more lose their sessions. What cannot be told now is told by the next look.
-    pub(super) async fn look_for_lingering(&mut self) -> Result<(), StoreError> {
+    /// Whoever is wanted no more and is no principal may have lost the user since the last full look, or before it while still
+    /// wanted: whether a session outlived it is asked at once, not at the next full look. True: it is to be asked.
+    pub(super) fn heed_gone(&mut self, gone: &[SqlName]) -> bool {
+        let Some(known) = &self.actual else { return false };
+        let absent = |name: &&SqlName| !known.inspection.graph.principals.contains_key(*name);
+        let suspected = !self.leaving.looked() && gone.iter().filter(absent).any(|name| self.met(*name));
+        if suspected {
+            self.leaving.suspect();
+        }
+        suspected
+    }
+
+    /// Whether this store ever gave something to the bearer of this name.
+    fn met(&self, name: SqlName) -> bool {
+        self.remembered.contains(&name) || self.unkept.contains(&name)
+    }
+
+    /// Asks whose sessions live on without a user. Only those whom this store gave something are Axon's matter;
+    /// of these, only those who are wanted no more lose their sessions. A target that does not answer ends the tick, which is tried
+    /// again: nobody who left may be forgotten over it. One that refuses to tell is asked again after the next full look.
+    pub(super) async fn look_for_lingering(&mut self) -> Result<(), ControllerError> {
         self.load_remembered().await?;
         let found = match self.target.lingering().await {
             Ok(found) => found,
+            Err(error) if error.retry() != Retry::Never => return Err(error.into()),
             Err(error) => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
@@ -31,8 +52,7 @@ impl Ticker {
                 return Ok(());
             }
         };
-        let ours = |name: &SqlName| self.remembered.contains(name) || self.unkept.contains(name);
-        let lingering: BTreeSet<SqlName> = found.into_iter().filter(ours).collect();
+        let lingering: BTreeSet<SqlName> = found.into_iter().filter(|name| self.met(*name)).collect();
         if !lingering.is_empty() {
             tracing::warn!(
                 people = lingering.len(),

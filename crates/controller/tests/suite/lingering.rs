@@ -1,9 +1,10 @@
 //! Sessions that outlived their user.
 
 use axon_controller::State;
+use axon_reconcile::{Refusal, RefusalKind, StepKind};
 use axon_store::DirectoryStore as _;
 
-use crate::stage::{Stage, name};
+use crate::stage::{Mischief, Stage, name};
 
 const KILL: &str = "kill the sessions of kim";
 
@@ -47,6 +48,29 @@ async fn it_is_found_by_the_next_process_too_and_by_the_next_full_look() {
     stage.clock.advance(time::Duration::minutes(6));
     stage.settle().await;
     assert_eq!(stage.pool.did(KILL), kills + 2);
+}
+
+#[tokio::test]
+async fn who_leaves_while_the_dropped_user_could_not_be_made_anew_loses_the_session_at_once() {
+    let mut stage = Stage::set().await;
+    let kim = stage.user("kim").await;
+    stage.readers(&[kim]).await;
+    stage.settle().await;
+    dropped_by_hand(&stage);
+    // The look sees that the user is gone; it cannot be made, and nobody left yet.
+    let refusal = Refusal {
+        kind: RefusalKind::DirectoryUnavailable,
+        number: 33134,
+        message: "the directory cannot be asked".to_owned(),
+    };
+    stage.pool.plot(Mischief::RefuseStep(StepKind::CreatePrincipal, refusal));
+    stage.clock.advance(time::Duration::minutes(6));
+    stage.settle().await;
+    assert!(stage.pool.sessions.lock().unwrap().contains(&name("kim")), "kim is still wanted");
+    stage.store.delete_user(stage.context("delete-kim"), kim).await.unwrap();
+    stage.settle().await;
+    assert!(stage.pool.sessions.lock().unwrap().is_empty(), "no full look was due, and the session is gone");
+    stage.proved().await;
 }
 
 #[tokio::test]
