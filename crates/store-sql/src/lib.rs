@@ -28,6 +28,7 @@ mod directory;
 mod groups;
 mod health;
 mod holds;
+mod integrations;
 mod journal;
 mod kept;
 mod leases;

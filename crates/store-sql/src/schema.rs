@@ -76,6 +76,12 @@ pub const STEPS: &[Step] = &[
         sqlite: include_str!("../migrations/0012_shipping.sqlite.sql"),
         postgres: None,
     },
+    Step {
+        version: 15,
+        name: "integrations",
+        sqlite: include_str!("../migrations/0015_integrations.sqlite.sql"),
+        postgres: None,
+    },
 ];
 
 /// The highest version that this build knows.

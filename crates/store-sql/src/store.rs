@@ -4,6 +4,7 @@ mod access;
 mod directory;
 mod health;
 mod holds;
+mod integrations;
 mod maps;
 mod removals;
 mod rest;

@@ -12,6 +12,7 @@ pub mod costs;
 pub mod directory;
 pub mod health;
 pub mod holds;
+pub mod integrations;
 pub mod journal;
 pub mod kit;
 pub mod lists;
@@ -58,13 +59,14 @@ macro_rules! contract_tests {
             holds: a_hold_is_opened_once_and_ends_once, a_name_is_bound_to_its_first_holder,
                 another_external_id_takes_no_memberships_along, another_person_does_not_come_by_a_new_name, a_name_that_was_given_up_is_bound_to_who_had_it,
                 a_renamed_group_is_marked, a_hold_may_take_two_persons;
-            access: an_offboarding_counts_until_it_is_lifted, a_grant_waits_for_a_second_person,
+            access: an_offboarding_counts_until_it_is_lifted, acting_as_another_has_both_persons_and_an_end, a_grant_waits_for_a_second_person,
                 a_grant_that_is_refused_or_taken_back_gives_nothing;
             removals: removals_are_counted_and_forgotten, marks_of_what_was_made_come_back,
                 a_lost_lease_notes_nothing;
             shipping: a_sink_s_cursor_goes_forward_only, a_lost_lease_ships_nothing;
+            integrations: a_place_has_one_integration, a_stale_change_of_an_integration_is_none;
             retry: a_post_that_is_sent_again_makes_nothing;
-            pages: a_list_is_sorted_by_any_attribute, cursors_survive_writes, a_cursor_opens_its_own_list_only,
+            pages: a_list_is_sorted_by_any_attribute, cursors_survive_writes, a_cursor_opens_its_own_list_only, each_place_leads_on,
                 a_place_that_cannot_be_is_refused, groups_are_sorted_and_paged;
             costs: a_create_is_a_few_statements, without_members_their_table_is_not_read,
                 a_list_of_groups_is_no_statement_for_each, a_thousand_members_are_a_few_statements,

@@ -23,6 +23,7 @@ pub mod directory;
 pub mod error;
 pub mod health;
 pub mod holds;
+pub mod integrations;
 pub mod journal;
 pub mod kept;
 pub mod maps;
@@ -46,6 +47,7 @@ pub use health::HealthStore;
 pub use holds::{
     Answered, Ended, Hold, HoldEnd, HoldKind, HoldState, HoldStore, HoldTerms, NewHold, NewPin, Pin, PinKind,
 };
+pub use integrations::{Integration, IntegrationStore};
 pub use journal::{JournalEntry, JournalStore};
 pub use maps::{MapStore, StoredMap};
 pub use members::MemberReader;
@@ -102,6 +104,7 @@ pub trait Store:
     + ShippingStore
     + MapStore
     + OperatorStore
+    + IntegrationStore
 {
     /// Shows the journal's position, moved after each commit of this process. Where the database tells of other processes'
     /// commits (PostgreSQL does, SQLite does not), after those too; else they show in [`JournalStore::head`] only.

@@ -21,11 +21,15 @@ pub enum Permission {
     Offboard,
     /// Ask for a role for a while, and end one.
     Grant,
+    /// See integrations and their scripts.
+    IntegrationsRead,
+    /// Make, change and delete integrations.
+    IntegrationsWrite,
 }
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::MapRead,
         Self::MapPush,
         Self::MapRelease,
@@ -33,6 +37,8 @@ impl Permission {
         Self::HoldsRelease,
         Self::Offboard,
         Self::Grant,
+        Self::IntegrationsRead,
+        Self::IntegrationsWrite,
     ];
 
     /// The word.
@@ -45,6 +51,8 @@ impl Permission {
             Self::HoldsRelease => "holds.release",
             Self::Offboard => "offboard",
             Self::Grant => "grant",
+            Self::IntegrationsRead => "integrations.read",
+            Self::IntegrationsWrite => "integrations.write",
         }
     }
 }
@@ -58,7 +66,8 @@ impl fmt::Display for Permission {
 /// The text names no permission.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is no permission: they are map.read, map.push, map.release, holds.read, holds.release, offboard, grant"
+    "{0:?} is no permission: they are map.read, map.push, map.release, holds.read, holds.release, offboard, grant, \
+     integrations.read, integrations.write"
 )]
 pub struct BadPermission(String);
 
