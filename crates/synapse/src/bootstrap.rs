@@ -1,0 +1,24 @@
+//! Making a database ready for Axon: who enters, who owns the views, where profiles lie; and taking all of it away.
+//!
+//! ```text
+//!  Setup ── parts (pure) ──> [Part { what for, batch, answers that mean "there already" }]
+//!                               ├── written ──> a script for people: comments, GO
+//!                               └── run ──────> the same batches over a connection of somebody who may
+//!  Setup ── look ──> [Check]    connect, schema, owner, collation, delimiters, account, role, probes; changes nothing
+//! ```
+//!
+//! The same batches stand in the scripts and are sent by Axon, so that what a person reads is what happens. None holds a password.
+//! What is taken away goes in an order in which nobody reads more than before: views first, the owner of the tables last, and only
+//! if nothing belongs to it.
+
+mod look;
+mod parts;
+mod run;
+mod setup;
+mod written;
+
+pub use look::{Check, CheckStatus, Moment, look};
+pub use parts::{Part, Where, create, delete, edit};
+pub use run::{BootstrapError, bring_up, random_password, renew_password, take_down};
+pub use setup::{Account, Setup};
+pub use written::written;

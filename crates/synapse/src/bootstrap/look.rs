@@ -1,0 +1,341 @@
+//! Looking whether a database can be, or is, what a set-up says. Nothing is changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axon_model::SqlName;
+use axon_reconcile::TargetError;
+use serde::Serialize;
+use serde_json::{Value, json};
+use tiberius::Row;
+
+use super::parts::RIGHTS;
+use super::setup::Setup;
+use crate::catalog::{number, text};
+use crate::connect::{Connection, Link};
+use crate::error::CallError;
+use crate::probe::Answer;
+use crate::render::view_query;
+use crate::statement::Dialect;
+use crate::target::SynapseTarget;
+
+/// How a test ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CheckStatus {
+    /// As it must be.
+    Passed,
+    /// Not as it must be.
+    Failed,
+    /// It can be used, and somebody should know.
+    Warning,
+    /// It was not asked.
+    Skipped,
+}
+
+/// A test.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// Its name.
+    pub name: &'static str,
+    /// How it ended.
+    pub status: CheckStatus,
+    /// Why, and what helps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// What was seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result: Option<Value>,
+}
+
+impl Check {
+    /// One that is as it must be.
+    pub fn passed(name: &'static str) -> Self {
+        Self { name, status: CheckStatus::Passed, message: None, result: None }
+    }
+
+    /// One that is not.
+    pub fn failed(name: &'static str, message: impl Into<String>) -> Self {
+        Self { status: CheckStatus::Failed, message: Some(message.into()), ..Self::passed(name) }
+    }
+
+    fn warned(name: &'static str, message: impl Into<String>) -> Self {
+        Self { status: CheckStatus::Warning, ..Self::failed(name, message) }
+    }
+
+    fn skipped(name: &'static str) -> Self {
+        Self { status: CheckStatus::Skipped, ..Self::passed(name) }
+    }
+
+    fn seeing(self, result: Value) -> Self {
+        Self { result: Some(result), ..self }
+    }
+}
+
+/// When it is looked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// Before Axon makes everything: as somebody who may.
+    BeforeAutomatic,
+    /// Before Axon changes or takes away what it made: as somebody who may.
+    BeforeChange,
+    /// After everything was made, as Axon.
+    Standing,
+}
+
+const CONNECT: &str = "Initial Validation: Connect";
+const RUNNING: &str = "Initial Validation: Dedicated SQL Pool Is Running";
+const MANAGE: &str = "Validate Axon system user can manage database";
+
+/// What was seen.
+#[derive(Default)]
+struct Seen {
+    schema: Vec<Value>,
+    own: String,
+    owns: bool,
+    edition: u32,
+    collation: String,
+    rights: BTreeSet<(String, Option<String>)>,
+    principals: BTreeMap<String, String>,
+    schemas: BTreeMap<String, String>,
+}
+
+/// Looks, and tells every test.
+pub async fn look(connection: &Connection, setup: &Setup, moment: Moment) -> Vec<Check> {
+    let seen = match read(connection, setup.views).await {
+        Ok(seen) => seen,
+        Err(error) => return vec![unreachable(&error)],
+    };
+    let mut checks = vec![Check::passed(CONNECT).seeing(Value::from(seen.schema.clone()))];
+    checks.push(delimiters(setup));
+    checks.push(manages(&seen, setup, moment));
+    checks.push(Check::passed(RUNNING));
+    checks.push(dialect(&seen));
+    checks.push(collation(&seen));
+    checks.push(schemas(&seen, setup, moment));
+    checks.push(role(&seen, setup, moment));
+    checks.push(account(&seen, setup, connection, moment));
+    checks.push(identity(setup));
+    checks.push(probes(connection, setup, moment).await);
+    checks
+}
+
+async fn read(connection: &Connection, views: SqlName) -> Result<Seen, TargetError> {
+    let link = Link::new(connection.clone());
+    let mut seen = Seen::default();
+    let mut take = |set: usize, row: &Row| {
+        let optional = |at| text(row, at).ok().map(str::to_owned);
+        match set {
+            0 => seen.schema.push(json!({
+                "SCHEMA_NAME": optional(0), "CATALOG_NAME": optional(1), "SCHEMA_OWNER": optional(2),
+                "DEFAULT_CHARACTER_SET_NAME": optional(3), "DEFAULT_CHARACTER_SET_SCHEMA": Value::Null,
+                "DEFAULT_CHARACTER_SET_CATALOG": Value::Null,
+            })),
+            1 => {
+                seen.own = text(row, 0)?.to_owned();
+                seen.owns = row.try_get::<i32, _>(1).ok().flatten() == Some(1);
+                seen.edition = number(row, 2)?;
+                seen.collation = optional(3).unwrap_or_default();
+            }
+            2 => drop(seen.rights.insert((text(row, 0)?.to_owned(), optional(1)))),
+            3 => drop(seen.principals.insert(text(row, 0)?.to_lowercase(), text(row, 1)?.trim().to_owned())),
+            _ => drop(seen.schemas.insert(text(row, 0)?.to_lowercase(), optional(1).unwrap_or_default())),
+        }
+        Ok(())
+    };
+    let read = async { link.session().await?.read(&view_query::standing(views), &mut take).await };
+    read.await.map_err(|error: CallError| error.at("the pool", "the look at the database"))?;
+    Ok(seen)
+}
+
+fn unreachable(error: &TargetError) -> Check {
+    let words = error.to_string();
+    let number = match error {
+        TargetError::Refused { refusal, .. } => refusal.number,
+        _ => 0,
+    };
+    let remedy = match number {
+        42108 | 42109 | 40613 => {
+            return Check::failed(RUNNING, format!("{words}: resume the pool, then try again"));
+        }
+        18456 | 916 => "; look at the name, the password and the database",
+        40615 => "; let this server's address through the pool's firewall",
+        _ => "",
+    };
+    Check::failed(CONNECT, format!("{words}{remedy}"))
+}
+
+fn delimiters(setup: &Setup) -> Check {
+    // They were held to their rule when the request was read.
+    let check = Check::passed("Initial Validation: Delimiters");
+    match setup.metadata.delimiters {
+        None => check,
+        Some(by) if by.hash != by.hash_key && by.hash != by.array && by.hash_key != by.array => check,
+        Some(_) => Check::failed(check.name, "the three delimiters must differ"),
+    }
+}
+
+fn manages(seen: &Seen, setup: &Setup, moment: Moment) -> Check {
+    let check = Check::passed(MANAGE).seeing(json!([{ "name": seen.own }]));
+    if seen.owns || seen.own.eq_ignore_ascii_case("dbo") {
+        return check;
+    }
+    if moment != Moment::Standing {
+        let message = format!(
+            "{} may not manage grants: it must be a member of db_owner, or administer the server",
+            seen.own
+        );
+        return Check { status: CheckStatus::Failed, message: Some(message), ..check };
+    }
+    let has = |right: &str, schema: Option<SqlName>| {
+        seen.rights.iter().any(|(name, on)| {
+            name == right
+                && match (on, schema) {
+                    (None, None) => true,
+                    (Some(on), Some(schema)) => on.eq_ignore_ascii_case(schema.as_str()),
+                    _ => false,
+                }
+        })
+    };
+    let mut lacks: Vec<String> =
+        RIGHTS.iter().filter(|(right, _)| !has(right, None)).map(|(right, _)| (*right).to_owned()).collect();
+    let schemas = [setup.views, setup.metadata.schema];
+    lacks.extend(
+        schemas
+            .iter()
+            .filter(|schema| !has("CONTROL", Some(**schema)))
+            .map(|on| format!("CONTROL on the schema {on}")),
+    );
+    if lacks.is_empty() {
+        return check;
+    }
+    let message = format!("{} lacks {}: run the create script again", seen.own, lacks.join(", "));
+    Check { status: CheckStatus::Failed, message: Some(message), ..check }
+}
+
+fn dialect(seen: &Seen) -> Check {
+    const NAME: &str = "Validate Dialect";
+    match Dialect::of_edition(i64::from(seen.edition)) {
+        Some(Dialect::Dedicated) => Check::passed(NAME).seeing(json!([{ "EngineEdition": seen.edition }])),
+        Some(_) => Check::failed(
+            NAME,
+            "this is a serverless pool, whose readers reach the files past any view: secure views need a dedicated one",
+        ),
+        None => Check::failed(NAME, format!("engine edition {} is no Synapse pool", seen.edition)),
+    }
+}
+
+fn collation(seen: &Seen) -> Check {
+    const NAME: &str = "Validate Collation";
+    let check = Check::passed(NAME).seeing(json!([{ "collation": seen.collation }]));
+    if seen.collation.to_ascii_uppercase().contains("_CI_") {
+        return check;
+    }
+    let message =
+        "names differ by case here; Axon takes names that differ by case alone for one, and withholds both";
+    Check { status: CheckStatus::Warning, message: Some(message.into()), ..check }
+}
+
+/// The schemas are free or belong to the owner; afterwards they must be there.
+fn schemas(seen: &Seen, setup: &Setup, moment: Moment) -> Check {
+    const NAME: &str = "Validate Schemas And Their Owner";
+    for schema in [setup.views, setup.metadata.schema] {
+        match seen.schemas.get(&schema.as_str().to_lowercase()) {
+            None if moment == Moment::Standing => {
+                return Check::failed(
+                    NAME,
+                    format!("the schema {schema} is not there: run the create script"),
+                );
+            }
+            Some(owner) if !owner.eq_ignore_ascii_case(setup.metadata.owner.as_str()) => {
+                let wanted = setup.metadata.owner;
+                let message = format!("the schema {schema} belongs to {owner}, and must belong to {wanted}");
+                return Check::failed(NAME, message);
+            }
+            _ => {}
+        }
+    }
+    Check::passed(NAME)
+}
+
+fn role(seen: &Seen, setup: &Setup, moment: Moment) -> Check {
+    let name = match moment {
+        Moment::BeforeAutomatic => "Validate Automatic: Impersonation Role Does Not Exist",
+        Moment::BeforeChange | Moment::Standing => "Validate Impersonation Role",
+    };
+    let Some(role) = setup.impersonation else { return Check::skipped(name) };
+    match (moment, seen.principals.get(&role.as_str().to_lowercase()).map(String::as_str)) {
+        (Moment::BeforeAutomatic, Some(_)) => {
+            Check::failed(name, format!("{role} is there already: choose another name for the role"))
+        }
+        (_, Some(kind)) if kind != "R" => Check::failed(name, format!("{role} is no role")),
+        (Moment::Standing, None) => {
+            Check::failed(name, format!("the role {role} is not there: run the create script"))
+        }
+        _ => Check::passed(name),
+    }
+}
+
+fn account(seen: &Seen, setup: &Setup, connection: &Connection, moment: Moment) -> Check {
+    const NAME: &str = "Validate Axon System Account";
+    let account = setup.account;
+    let is_there = seen.principals.contains_key(&account.name.as_str().to_lowercase());
+    match moment {
+        Moment::BeforeAutomatic if account.is_entra && !connection.auth.is_entra() => Check::failed(
+            NAME,
+            "a SQL login cannot create a user of the directory (33159): enter with an identity of Entra",
+        ),
+        Moment::BeforeAutomatic if is_there => {
+            let message = format!("{} is there already: choose another name for the account", account.name);
+            Check::failed(NAME, message)
+        }
+        Moment::Standing if !is_there => {
+            Check::failed(NAME, format!("there is no user {}: run the create script", account.name))
+        }
+        _ => Check::passed(NAME).seeing(json!([{ "name": account.name.as_str() }])),
+    }
+}
+
+fn identity(setup: &Setup) -> Check {
+    const NAME: &str = "Validate Principals";
+    if setup.account.is_entra {
+        return Check::passed(NAME);
+    }
+    Check::warned(
+        NAME,
+        "Axon enters with a SQL login: it keeps views, and makes no users of the directory (33159); for people as users of the pool give it \
+         an identity of Entra",
+    )
+}
+
+/// What the pool says of the words that views need.
+async fn probes(connection: &Connection, setup: &Setup, moment: Moment) -> Check {
+    const NAME: &str = "Validate Dialect Probes";
+    if moment == Moment::BeforeChange {
+        return Check::skipped(NAME);
+    }
+    let Ok(pool) = SynapseTarget::new("the pool", Dialect::Dedicated, connection.clone()) else {
+        return Check::skipped(NAME);
+    };
+    let probes = match pool.probe().await {
+        Ok(probes) => probes,
+        Err(error) => return Check::failed(NAME, error.to_string()),
+    };
+    let told: Vec<Value> = probes
+        .probes
+        .iter()
+        .map(|probe| json!({ "name": probe.name, "answer": probe.answer.name() }))
+        .collect();
+    let lacks =
+        |name: &str| probes.probes.iter().any(|probe| probe.name == name && probe.answer == Answer::No);
+    let mut check = Check::passed(NAME).seeing(Value::from(told));
+    if lacks("is-rolemember") {
+        check.status = CheckStatus::Failed;
+        check.message =
+            Some("the pool has no IS_ROLEMEMBER, by which views know their readers' roles".into());
+    } else if setup.impersonation.is_some() && lacks("session-context") {
+        check.status = CheckStatus::Warning;
+        check.message =
+            Some("the pool has no SESSION_CONTEXT: acting as somebody else goes by session instead".into());
+    }
+    check
+}

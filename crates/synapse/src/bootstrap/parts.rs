@@ -1,0 +1,183 @@
+//! The batches, each with what it is for.
+
+use axon_reconcile::secure::ManagedTable;
+
+use super::setup::Setup;
+use crate::render::Sql;
+use crate::render::bootstrap as text;
+
+/// In which database a batch is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Where {
+    /// `master` of the same server.
+    Master,
+    /// The database itself.
+    Database,
+}
+
+/// A batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// What it is for, a sentence.
+    pub why: String,
+    /// In which database.
+    pub at: Where,
+    /// The text.
+    pub(crate) sql: Sql,
+    /// The server's answer that says that there was nothing to do.
+    pub done: Option<i64>,
+}
+
+impl Part {
+    fn new(why: impl Into<String>, sql: Sql) -> Self {
+        Self { why: why.into(), at: Where::Database, sql, done: None }
+    }
+
+    /// The batch, with a variable where a password stands.
+    pub fn text(&self) -> &str {
+        self.sql.as_str()
+    }
+}
+
+/// What Axon needs in the database beside its schemas: each permission and what it is for.
+pub(super) const RIGHTS: [(&str, &str); 8] = [
+    ("VIEW DEFINITION", "to read the whole catalog: what it cannot see it would take for absent"),
+    ("VIEW DATABASE STATE", "to find the sessions of people who left"),
+    ("KILL DATABASE CONNECTION", "to end these sessions"),
+    ("ALTER ANY USER", "to let people in and shut them out"),
+    ("ALTER ANY ROLE", "to make roles, and to fill and empty them"),
+    ("CREATE ROLE", "to make roles"),
+    ("CREATE VIEW", "to write the secure views; only in schemas that it controls"),
+    ("CREATE SCHEMA", "to make schemas of its own"),
+];
+
+/// Everything that is made, in its order.
+pub fn create(setup: &Setup) -> Vec<Part> {
+    let Setup { database, views, metadata, impersonation, account } = setup;
+    let (database, owner) = (*database, metadata.owner);
+    let mut parts = Vec::new();
+    if !account.is_entra {
+        parts.push(Part {
+            why: format!(
+                "The login as which Axon enters. Run this batch in master. On a second run it answers 15025, which means that the login is \
+                 there. Give the password to your program: sqlcmd -v AxonPassword=\"...\""
+            ),
+            at: Where::Master,
+            sql: text::login(account.name, None),
+            done: Some(15025),
+        });
+    }
+    parts.push(Part::new(
+        "The owner of views and of the tables that they show: a user nobody can log in as. Because one owner owns both, readers of a view \
+         need no right on its tables.",
+        text::owner(database, owner),
+    ));
+    if account.is_entra {
+        parts.push(Part::new(
+            "The identity as which Axon enters. Only a session of an Entra identity may run this (33159).",
+            text::external_user(database, account.name),
+        ));
+    } else {
+        parts.push(Part {
+            why: "The user of Axon's login. It must stand alone in its batch, so it cannot look first: on a second run it answers 15023, \
+                  which means that the user is there."
+                .into(),
+            at: Where::Database,
+            sql: text::user_of_login(account.name),
+            done: Some(15023),
+        });
+    }
+    parts.push(Part::new("The schema of the secure views.", text::schema(database, *views, owner)));
+    parts.push(Part::new(
+        "The schema of profiles and keys. Nobody but its owner has a right in it: the views read it.",
+        text::schema(database, metadata.schema, owner),
+    ));
+    for table in ManagedTable::ALL {
+        let why = format!("Its table {table}.");
+        parts.push(Part::new(why, text::table(database, metadata.schema, table)));
+    }
+    if let Some(role) = impersonation {
+        parts.push(Part::new(
+            "The role of those who may read as somebody else, through secure views alone. It holds nothing itself.",
+            text::role(database, *role),
+        ));
+    }
+    for (right, why) in RIGHTS {
+        let why = format!("Axon's right {right}: {why}.");
+        parts.push(Part::new(why, text::grant_on_database(database, right, account.name)));
+    }
+    for schema in [*views, metadata.schema] {
+        let why = format!("Axon keeps what is in the schema {schema}, and grants on it.");
+        parts.push(Part::new(why, text::control_of_schema(database, schema, account.name)));
+    }
+    parts
+}
+
+/// From one set-up to another: what is new is made first, then what is not meant any more goes.
+pub fn edit(old: &Setup, new: &Setup) -> Vec<Part> {
+    let mut parts: Vec<Part> = create(new).into_iter().filter(|part| part.at == Where::Database).collect();
+    if new.account != old.account && !new.account.is_entra {
+        parts.splice(0..0, create(new).into_iter().filter(|part| part.at == Where::Master));
+    }
+    let database = new.database;
+    if let Some(role) = old.impersonation.filter(|role| new.impersonation != Some(*role)) {
+        parts.extend(without_role(database, role));
+    }
+    for gone in [old.views, old.metadata.schema] {
+        if gone != new.views && gone != new.metadata.schema {
+            parts.push(Part::new(
+                format!("The schema {gone} is not meant any more: it goes if nothing is left in it."),
+                text::drop_schema(database, gone, old.metadata.owner),
+            ));
+        }
+    }
+    parts
+}
+
+fn without_role(database: axon_model::SqlName, role: axon_model::SqlName) -> Vec<Part> {
+    vec![
+        Part::new("Nobody may act as somebody else any more.", text::empty_role(database, role)),
+        Part::new("The role itself.", text::drop_role(database, role)),
+    ]
+}
+
+/// Takes all of it away.
+pub fn delete(setup: &Setup) -> Vec<Part> {
+    let Setup { database, views, metadata, impersonation, account } = setup;
+    let (database, owner) = (*database, metadata.owner);
+    let mut parts = Vec::new();
+    if let Some(role) = impersonation {
+        parts.extend(without_role(database, *role));
+    }
+    parts.push(Part::new(
+        "The views that Axon wrote, first of all: with them goes every way of their readers to the tables. Views that somebody else wrote \
+         stay.",
+        text::drop_views(database, owner),
+    ));
+    for table in ManagedTable::ALL {
+        let why = format!("The table {table}, which no view reads any more.");
+        parts.push(Part::new(why, text::drop_table(database, metadata.schema, table)));
+    }
+    for schema in [*views, metadata.schema] {
+        let why = format!("The schema {schema}, if nothing is left in it.");
+        parts.push(Part::new(why, text::drop_schema(database, schema, owner)));
+    }
+    parts.push(Part::new(
+        "Axon's user, and with it every right that it had.",
+        text::drop_user(database, account.name),
+    ));
+    parts.push(Part::new(
+        "The owner, if nothing belongs to it any more. Schemas of your tables that were given to it stay with it, since another owner \
+         could open them to others: give them to whom you choose by ALTER AUTHORIZATION, then run this batch again.",
+        text::drop_owner(database, owner),
+    ));
+    if !account.is_entra {
+        parts.push(Part {
+            why: "Axon's login. Run this batch in master, after all others. On a second run it answers 15151: it is gone.".into(),
+            at: Where::Master,
+            sql: text::drop_login(account.name),
+            done: Some(15151),
+        });
+    }
+    parts
+}
