@@ -6,6 +6,8 @@ use axon_model::SqlName;
 use axon_model::name::NameSet;
 
 use crate::finding::Finding;
+use crate::graph::Graph;
+use crate::plan::Planned;
 use crate::scope::Sides;
 use crate::step::Step;
 
@@ -22,8 +24,8 @@ use obstacles::Obstacles;
 /// What lies between the sides.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needed {
-    /// Steps in the order of names, not of effect.
-    pub steps: Vec<Step>,
+    /// Steps in the order of names, not of effect. A plan is these very ones, put in order where they stand.
+    pub steps: Vec<Planned>,
     /// What no step can bring about, in order, each once.
     pub findings: Vec<Finding>,
 }
@@ -31,7 +33,7 @@ pub struct Needed {
 /// What one part of the diff learns and the next ones need.
 #[derive(Debug, Default)]
 struct Known {
-    steps: Vec<Step>,
+    steps: Vec<Planned>,
     findings: BTreeSet<Finding>,
     /// Names that are given nothing: they collide, are of another kind, or cannot be made.
     frozen: NameSet,
@@ -51,7 +53,7 @@ struct Known {
 pub fn diff(sides: &Sides) -> Needed {
     let names = Names::new(sides);
     let obstacles = Obstacles::new(sides, &names);
-    let mut known = Known::default();
+    let mut known = Known { steps: Vec::with_capacity(at_least(sides)), ..Known::default() };
     principals::diff(sides, &names, &obstacles, &mut known);
     roles::diff(sides, &names, &obstacles, &mut known);
     members::diff(sides, &names, &mut known);
@@ -60,12 +62,30 @@ pub fn diff(sides: &Sides) -> Needed {
     Needed { steps: known.steps, findings: known.findings.into_iter().collect() }
 }
 
+/// About so many steps a first fill needs: room that grew by doubling would be held twice while it grows.
+fn at_least(sides: &Sides) -> usize {
+    let Sides { desired, actual, .. } = sides;
+    let count =
+        |graph: &Graph| graph.principals.len() + graph.roles.len() + graph.members.len() + graph.grants.len();
+    count(desired).saturating_sub(count(actual))
+}
+
+impl Known {
+    fn need(&mut self, step: Step) {
+        self.steps.push(Planned::from(step));
+    }
+}
+
 /// Whoever is shut out or stripped by this plan may have sessions that were let in before.
 fn leave(known: &mut Known) {
     if known.leavers.is_empty() {
         return;
     }
-    let touched: BTreeSet<SqlName> =
-        known.steps.iter().map(Step::subject).filter(|name| known.leavers.contains(name)).collect();
-    known.steps.extend(touched.into_iter().map(|principal| Step::KillSessions { principal }));
+    let touched: BTreeSet<SqlName> = known
+        .steps
+        .iter()
+        .map(|planned| planned.step.subject())
+        .filter(|name| known.leavers.contains(name))
+        .collect();
+    touched.into_iter().for_each(|principal| known.need(Step::KillSessions { principal }));
 }

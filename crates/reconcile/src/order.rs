@@ -28,19 +28,19 @@ pub(crate) use board::Board;
 use board::{Breach, Breaches};
 
 /// Orders the steps. Those that no order makes safe are left out and named.
-pub(crate) fn order(sides: &Sides, mut steps: Vec<Step>) -> (Vec<Planned>, Vec<Finding>) {
+pub(crate) fn order(sides: &Sides, mut steps: Vec<Planned>) -> (Vec<Planned>, Vec<Finding>) {
     let mut findings = Vec::new();
     loop {
         match Ordering::new(sides, &steps).run(&steps) {
             Ok(ordered) => return (ordered.of(steps), findings),
             Err(unsafe_steps) => {
                 // What is left out changes what will be, so the order is made again from the start.
-                let mut at = 0;
-                steps.retain(|step| {
+                let mut at = 0_u32;
+                steps.retain(|planned| {
                     let keep = !unsafe_steps.contains(&at);
                     at += 1;
                     if !keep {
-                        findings.push(Finding::NoSafeOrder { step: step.to_string() });
+                        findings.push(Finding::NoSafeOrder { step: planned.step.to_string() });
                     }
                     keep
                 });
@@ -49,7 +49,7 @@ pub(crate) fn order(sides: &Sides, mut steps: Vec<Step>) -> (Vec<Planned>, Vec<F
     }
 }
 
-/// Steps in order, by their numbers: they themselves are moved once, when nothing else is held any more.
+/// Steps in order, by their numbers: they themselves change places at the end, and are held once.
 #[derive(Default)]
 struct Ordered {
     /// Numbers of steps; from their count on, numbers of `own`.
@@ -61,28 +61,44 @@ struct Ordered {
 }
 
 impl Ordered {
-    fn push(&mut self, step: usize) {
-        self.numbers.push(u32::try_from(step).unwrap_or(u32::MAX));
+    fn push(&mut self, step: u32) {
+        self.numbers.push(step);
     }
 
     fn push_own(&mut self, steps: usize, planned: Planned) {
-        self.push(steps + self.own.len());
+        self.push(number(steps + self.own.len()));
         self.own.push(planned);
     }
 
-    fn of(mut self, steps: Vec<Step>) -> Vec<Planned> {
-        let count = steps.len();
-        let mut steps: Vec<Option<Step>> = steps.into_iter().map(Some).collect();
-        let mut own: Vec<Option<Planned>> = std::mem::take(&mut self.own).into_iter().map(Some).collect();
-        let numbers = std::mem::take(&mut self.numbers);
-        let placed = numbers.into_iter().filter_map(|number| match steps.get_mut(number as usize) {
-            Some(step) => {
-                let interrupts = self.interrupts.remove(&number);
-                step.take().map(|step| Planned { step, interrupts })
+    fn of(self, mut steps: Vec<Planned>) -> Vec<Planned> {
+        for (number, text) in self.interrupts {
+            if let Some(planned) = steps.get_mut(number as usize) {
+                planned.interrupts = Some(text);
             }
-            None => own.get_mut(number as usize - count).and_then(Option::take),
-        });
-        placed.collect()
+        }
+        steps.extend(self.own);
+        in_place(&mut steps, self.numbers);
+        steps
+    }
+}
+
+/// No plan holds more steps than such a number counts: memory would be over long before.
+fn number(of: usize) -> u32 {
+    u32::try_from(of).unwrap_or(u32::MAX)
+}
+
+/// Puts each at the place where its number stands. Each number stands there once.
+fn in_place<T>(these: &mut [T], mut numbers: Vec<u32>) {
+    for first in 0..numbers.len() {
+        let mut at = first;
+        loop {
+            let from = std::mem::replace(&mut numbers[at], number(at)) as usize;
+            if from == first || from == at {
+                break;
+            }
+            these.swap(at, from);
+            at = from;
+        }
     }
 }
 
@@ -92,17 +108,15 @@ struct Ordering<'a> {
     names: Names<'a>,
     ordered: Ordered,
     /// Numbers of steps that wait, in the order in which they are tried.
-    waiting: Vec<usize>,
+    waiting: Vec<u32>,
     /// Those shut out for a while.
     fenced: BTreeSet<SqlName>,
 }
 
 impl<'a> Ordering<'a> {
-    fn new(sides: &'a Sides, steps: &[Step]) -> Self {
+    fn new(sides: &'a Sides, steps: &[Planned]) -> Self {
         let board = Board::new(sides, steps);
-        let phases = phase::Phases::new(steps);
-        let mut waiting: Vec<usize> = (0..steps.len()).collect();
-        waiting.sort_by_cached_key(|i| phases.place(&steps[*i], |role| board.denies(role)));
+        let waiting = phase::likely(steps, |role| board.denies(role));
         Self {
             sides,
             board,
@@ -113,7 +127,7 @@ impl<'a> Ordering<'a> {
         }
     }
 
-    fn run(mut self, steps: &[Step]) -> Result<Ordered, BTreeSet<usize>> {
+    fn run(mut self, steps: &[Planned]) -> Result<Ordered, BTreeSet<u32>> {
         loop {
             self.pass(steps);
             self.lift_fences(steps.len());
@@ -127,12 +141,12 @@ impl<'a> Ordering<'a> {
     }
 
     /// Tries all that waits, again and again while that gets on.
-    fn pass(&mut self, steps: &[Step]) {
+    fn pass(&mut self, steps: &[Planned]) {
         loop {
             let before = self.ordered.numbers.len();
             let waiting = std::mem::take(&mut self.waiting);
             for i in waiting {
-                let step = &steps[i];
+                let step = &steps[i as usize].step;
                 if self.board.ready(step) && self.board.attempt(step, false, false).is_ok() {
                     self.ordered.push(i);
                 } else {
@@ -146,9 +160,9 @@ impl<'a> Ordering<'a> {
     }
 
     /// Does the first step that gives nobody too much, though somebody lacks something from then on.
-    fn interrupt(&mut self, steps: &[Step]) -> bool {
+    fn interrupt(&mut self, steps: &[Planned]) -> bool {
         for at in 0..self.waiting.len() {
-            let step = &steps[self.waiting[at]];
+            let step = &steps[self.waiting[at] as usize].step;
             if !self.board.ready(step) {
                 continue;
             }
@@ -164,16 +178,14 @@ impl<'a> Ordering<'a> {
     fn place(&mut self, at: usize, breaches: &Breaches) {
         let number = self.waiting.remove(at);
         let interrupts = self.without(&breaches.less);
-        self.ordered
-            .interrupts
-            .extend(interrupts.map(|text| (u32::try_from(number).unwrap_or(u32::MAX), text)));
+        self.ordered.interrupts.extend(interrupts.map(|text| (number, text)));
         self.ordered.push(number);
     }
 
     /// Shuts out those whom the first step concerned would give too much, where all of them are Axon's to shut out.
-    fn fence(&mut self, steps: &[Step]) -> bool {
+    fn fence(&mut self, steps: &[Planned]) -> bool {
         for at in 0..self.waiting.len() {
-            let step = &steps[self.waiting[at]];
+            let step = &steps[self.waiting[at] as usize].step;
             if !self.board.ready(step) || matches!(step, Step::GrantConnect { .. }) {
                 continue;
             }
@@ -232,8 +244,8 @@ impl<'a> Ordering<'a> {
     }
 
     /// What to leave out: the first step that could be done but gives too much; where none can be done, all that waits.
-    fn unsafe_steps(&self, steps: &[Step]) -> BTreeSet<usize> {
-        let ready = self.waiting.iter().copied().find(|i| self.board.ready(&steps[*i]));
+    fn unsafe_steps(&self, steps: &[Planned]) -> BTreeSet<u32> {
+        let ready = self.waiting.iter().copied().find(|i| self.board.ready(&steps[*i as usize].step));
         ready.map_or_else(|| self.waiting.iter().copied().collect(), |first| BTreeSet::from([first]))
     }
 }

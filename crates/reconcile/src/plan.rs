@@ -111,10 +111,10 @@ const FEW: usize = 64;
 const SHARE: usize = 8;
 
 /// The part of the sides that the order of these steps depends on, where it is a small one.
-fn around(sides: &Sides, steps: &[Step]) -> Option<Sides> {
+fn around(sides: &Sides, steps: &[Planned]) -> Option<Sides> {
     let Sides { desired, actual, scope } = sides;
     let most = FEW.max(actual.principals.len().max(desired.principals.len()) / SHARE);
-    let names: NameSet = steps.iter().map(Step::subject).collect();
+    let names: NameSet = steps.iter().map(|planned| planned.step.subject()).collect();
     if names.len() > most {
         return None;
     }

@@ -54,8 +54,7 @@ fn fence_of(plan: &Plan, at: usize) -> Option<usize> {
 
 /// Tries what is not withheld. Gives back the first GRANT CONNECT that ends a fence and must be withheld itself.
 fn follow(plan: &Plan, sides: &Sides, reasons: &mut [Vec<Reason>]) -> Option<usize> {
-    let steps: Vec<Step> = plan.steps.iter().map(|planned| planned.step.clone()).collect();
-    let mut board = Board::new(sides, &steps);
+    let mut board = Board::new(sides, &plan.steps);
     let mut withheld: Vec<usize> = Vec::new();
     let mut unlifted = None;
     for (at, Planned { step, interrupts }) in plan.steps.iter().enumerate() {

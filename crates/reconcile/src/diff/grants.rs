@@ -26,7 +26,7 @@ enum Verb {
 /// Column statements that can be one: grantee, permission, object, verb.
 type Columns = BTreeMap<(SqlName, Permission, ObjectName, Verb), Vec<SqlName>>;
 
-/// Permissions of one grantee on whole objects that get a statement, which clears their column rows.
+/// Permissions of the grantee at hand on whole objects that get a statement, which clears their column rows.
 type Touched = HashSet<(SqlName, Permission, ObjectName)>;
 
 pub(super) fn diff(sides: &Sides, names: &Names, known: &mut Known) {
@@ -43,8 +43,12 @@ pub(super) fn diff(sides: &Sides, names: &Names, known: &mut Known) {
             managed
         }
     };
+    let mut at_hand = None;
     // Keys are in order, things before their parts: objects are decided before their columns.
     for (key, there, wanted) in both(actual, desired) {
+        if at_hand.replace(key.grantee) != Some(key.grantee) {
+            touched.clear();
+        }
         if !in_scope(key.grantee) {
             if let (None, Some(_)) = (there, wanted) {
                 known.findings.insert(Finding::OutOfScope { name: key.grantee });
@@ -62,13 +66,13 @@ pub(super) fn diff(sides: &Sides, names: &Names, known: &mut Known) {
                     if let Securable::Object(object) = on {
                         touched.insert((key.grantee, key.permission, object));
                     }
-                    known.steps.push(step(key.grantee, key.permission, on, Vec::new(), verb));
+                    known.need(step(key.grantee, key.permission, on, Vec::new(), verb));
                 }
             }
         }
     }
     for ((grantee, permission, object, verb), columns) in columns {
-        known.steps.push(step(grantee, permission, Securable::Object(object), columns, verb));
+        known.need(step(grantee, permission, Securable::Object(object), columns, verb));
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) fn diff(sides: &Sides, names: &Names, known: &mut Known) {
         let Membership { role, member } = *membership;
         let goes = !wanted && names.manages_membership(*membership) && !known.dropped.contains(&member);
         if goes {
-            known.steps.push(Step::DropMember { role, member });
+            known.need(Step::DropMember { role, member });
         } else if names.is_role(member) {
             upwards.entry(member).or_default().insert(role);
         }
@@ -44,7 +44,7 @@ pub(super) fn diff(sides: &Sides, names: &Names, known: &mut Known) {
             }
             upwards.entry(member).or_default().insert(role);
         }
-        known.steps.push(Step::AddMember { role, member });
+        known.need(Step::AddMember { role, member });
     }
 }
 

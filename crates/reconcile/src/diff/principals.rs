@@ -28,7 +28,7 @@ pub(super) fn diff(sides: &Sides, names: &Names, obstacles: &Obstacles, known: &
         if gone && names.holder(*name) == Holder::ManagedPrincipal {
             known.leavers.insert(*name);
             if there.connect != Connect::Denied {
-                known.steps.push(Step::DenyConnect { principal: *name });
+                known.need(Step::DenyConnect { principal: *name });
             }
         }
     }
@@ -120,7 +120,7 @@ impl<'a> Part<'a> {
             return;
         }
         if !other_object {
-            known.steps.extend(connect);
+            connect.into_iter().for_each(|step| known.need(step));
             return;
         }
         let sid = wanted.sid.as_ref();
@@ -141,18 +141,18 @@ impl<'a> Part<'a> {
 
 fn make(known: &mut Known, name: SqlName, wanted: &Principal) {
     known.made.insert(name);
-    known.steps.push(Step::CreatePrincipal { name, kind: wanted.kind, sid: wanted.sid.clone() });
+    known.need(Step::CreatePrincipal { name, kind: wanted.kind, sid: wanted.sid.clone() });
     if wanted.connect == Connect::Denied {
-        known.steps.push(Step::DenyConnect { principal: name });
+        known.need(Step::DenyConnect { principal: name });
     }
 }
 
 fn drop_principal(sides: &Sides, known: &mut Known, name: SqlName) {
     known.dropped.insert(name);
     if sides.actual.principals.get(&name).is_some_and(|p| p.connect != Connect::Denied) {
-        known.steps.push(Step::DenyConnect { principal: name });
+        known.need(Step::DenyConnect { principal: name });
     }
     // Sessions are found by the principal, so they go before it does.
-    known.steps.push(Step::KillSessions { principal: name });
-    known.steps.push(Step::DropPrincipal { name });
+    known.need(Step::KillSessions { principal: name });
+    known.need(Step::DropPrincipal { name });
 }

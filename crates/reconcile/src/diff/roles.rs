@@ -25,7 +25,7 @@ pub(super) fn diff(sides: &Sides, names: &Names, obstacles: &Obstacles, known: &
             }
         } else {
             known.made.insert(*name);
-            known.steps.push(Step::CreateRole { name: *name });
+            known.need(Step::CreateRole { name: *name });
             continue;
         };
         known.findings.insert(finding);
@@ -50,6 +50,6 @@ fn retire(sides: &Sides, obstacles: &Obstacles, known: &mut Known, name: SqlName
         known.findings.insert(Finding::CannotDropRole { role: name, because });
     } else {
         known.roles_dropped.insert(name);
-        known.steps.push(Step::DropRole { name });
+        known.need(Step::DropRole { name });
     }
 }

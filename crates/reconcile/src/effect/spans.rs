@@ -73,6 +73,18 @@ impl Spans {
         Self(both)
     }
 
+    /// Whether something is in both.
+    pub(crate) fn meets(&self, other: &Self) -> bool {
+        let (mut i, mut j) = (0, 0);
+        while let (Some(a), Some(b)) = (self.0.get(i), other.0.get(j)) {
+            if a.0.max(b.0) < a.1.min(b.1) {
+                return true;
+            }
+            if a.1 < b.1 { i += 1 } else { j += 1 }
+        }
+        false
+    }
+
     /// What is here and not there.
     pub(crate) fn without(&self, other: &Self) -> Self {
         if other.0.is_empty() {
@@ -127,6 +139,7 @@ mod tests {
             prop_assert_eq!(numbers(&a.and(&b)), x.intersection(&y).copied().collect());
             prop_assert_eq!(numbers(&a.without(&b)), x.difference(&y).copied().collect());
             prop_assert_eq!(a.is_empty(), x.is_empty());
+            prop_assert_eq!(a.meets(&b), !x.is_disjoint(&y));
             let mut clipped = Vec::new();
             a.clip(&b, &mut clipped);
             prop_assert_eq!(Spans::of(clipped), a.and(&b));

@@ -10,6 +10,7 @@ use super::world::{Access, World};
 use crate::effect::atoms::Atoms;
 use crate::graph::{Connect, GrantKey, Graph};
 use crate::permission::Permission;
+use crate::plan::Planned;
 use crate::scope::Sides;
 use crate::shape::{ObjectName, Securable};
 use crate::step::Step;
@@ -37,7 +38,7 @@ pub(super) struct Base<'a> {
 
 impl<'a> Base<'a> {
     /// The base, and the actual state.
-    pub(super) fn new(sides: &'a Sides, steps: &[Step]) -> (Self, World) {
+    pub(super) fn new(sides: &'a Sides, steps: &[Planned]) -> (Self, World) {
         let Sides { desired, actual, .. } = sides;
         let atoms = Atoms::new(
             actual.grants.keys().chain(desired.grants.keys()),
@@ -88,9 +89,9 @@ impl<'a> Base<'a> {
     }
 
     /// Names that are made by steps, or that a partly seen catalog mentions only in memberships and rows.
-    fn name_the_rest(&mut self, actual: &Graph, steps: &[Step]) {
-        for step in steps {
-            match step {
+    fn name_the_rest(&mut self, actual: &Graph, steps: &[Planned]) {
+        for planned in steps {
+            match &planned.step {
                 Step::CreateRole { name } => drop(self.add(*name, true)),
                 Step::CreatePrincipal { name, .. } => drop(self.add(*name, false)),
                 _ => {}
@@ -103,12 +104,12 @@ impl<'a> Base<'a> {
         for key in actual.grants.keys() {
             self.add(key.grantee, key.grantee.folded() == "public");
         }
-        for step in steps {
-            self.add(step.subject(), false);
+        for planned in steps {
+            self.add(planned.step.subject(), false);
         }
     }
 
-    fn index_rows(&mut self, actual: &Graph, steps: &[Step]) {
+    fn index_rows(&mut self, actual: &Graph, steps: &[Planned]) {
         self.has_rows = vec![false; self.names.len()];
         let mut last = None;
         for key in actual.grants.keys() {
@@ -126,9 +127,9 @@ impl<'a> Base<'a> {
                 _ => {}
             }
         }
-        for step in steps {
+        for planned in steps {
             if let Step::Grant { grantee, permission, on: Securable::Object(object), columns }
-            | Step::Deny { grantee, permission, on: Securable::Object(object), columns } = step
+            | Step::Deny { grantee, permission, on: Securable::Object(object), columns } = &planned.step
                 && !columns.is_empty()
             {
                 let at = (self.number(*grantee), *permission, *object);
@@ -140,12 +141,12 @@ impl<'a> Base<'a> {
         }
     }
 
-    fn link(&mut self, actual: &Graph, steps: &[Step]) -> Vec<Vec<u32>> {
+    fn link(&mut self, actual: &Graph, steps: &[Planned]) -> Vec<Vec<u32>> {
         let count = self.names.len();
         let mut up = vec![Vec::new(); count];
         self.down = vec![Vec::new(); count];
         self.inner_roles = vec![Vec::new(); count];
-        let to_come = steps.iter().filter_map(|step| match step {
+        let to_come = steps.iter().filter_map(|planned| match &planned.step {
             Step::AddMember { role, member } => Some((*role, *member, false)),
             _ => None,
         });

@@ -11,6 +11,7 @@ use crate::effect::denies_by_definition;
 use crate::effect::spans::Spans;
 use crate::graph::{GrantKey, GrantState};
 use crate::permission::Permission;
+use crate::plan::Planned;
 use crate::scope::Sides;
 use crate::shape::{ObjectName, Securable};
 use crate::step::Step;
@@ -60,20 +61,23 @@ pub(crate) struct Board<'a> {
     pub(super) columned: Vec<bool>,
     /// Principals that are dropped and made anew as another object, and whether the new one is there.
     pub(super) anew: HashMap<u32, bool>,
-    /// Statements on whole objects still to come: their column rows wait.
+    /// Statements on whole objects still to come, where some step is about a column of it, which waits.
     objects_to_come: HashMap<(u32, Permission, ObjectName), u32>,
+    /// Of two roles: whether the first gives in the end what the second denies.
+    clashes: HashMap<(u32, u32), bool>,
     /// Grantable rows still to be revoked before they are given plainly or denied.
     revokes_to_come: HashSet<GrantKey>,
 }
 
 impl<'a> Board<'a> {
-    pub(crate) fn new(sides: &'a Sides, steps: &[Step]) -> Self {
+    pub(crate) fn new(sides: &'a Sides, steps: &[Planned]) -> Self {
         let (base, old) = Base::new(sides, steps);
         let mut new = old.clone();
         // A role is dropped when it is empty, so drops of roles come last.
+        let all = || steps.iter().map(|planned| &planned.step);
         let last = |step: &&Step| matches!(step, Step::DropRole { .. });
-        steps.iter().filter(|step| !last(step)).for_each(|step| drop(new.perform(&base, step)));
-        steps.iter().filter(last).for_each(|step| drop(new.perform(&base, step)));
+        all().filter(|step| !last(step)).for_each(|step| drop(new.perform(&base, step)));
+        all().filter(last).for_each(|step| drop(new.perform(&base, step)));
         let count = base.count();
         let mut board = Self {
             now: old.clone(),
@@ -85,6 +89,7 @@ impl<'a> Board<'a> {
             columned: vec![false; count],
             anew: HashMap::new(),
             objects_to_come: HashMap::new(),
+            clashes: HashMap::new(),
             revokes_to_come: HashSet::new(),
             base,
         };
@@ -92,21 +97,27 @@ impl<'a> Board<'a> {
         let columned = board.base.columns.keys().map(|(node, ..)| *node).collect();
         board.columned = board.spread(columned);
         board.note_remade(steps);
-        for step in steps {
-            board.expect(step, true);
+        board.find_parts(steps);
+        for planned in steps {
+            board.expect(&planned.step, true);
         }
         board
     }
 
-    fn find_denials(&mut self, steps: &[Step]) {
+    pub(super) fn clash(&mut self, giver: u32, denier: u32) -> bool {
+        let (new, base) = (&mut self.new, &self.base);
+        *self.clashes.entry((giver, denier)).or_insert_with(|| new.gives_what_is_denied(base, giver, denier))
+    }
+
+    fn find_denials(&mut self, steps: &[Planned]) {
         let mut open: Vec<u32> = Vec::new();
         for (key, row) in &self.base.actual.grants {
             if row.state == GrantState::Deny {
                 open.push(self.base.number(key.grantee));
             }
         }
-        for step in steps {
-            if let Step::Deny { grantee, .. } = step {
+        for planned in steps {
+            if let Step::Deny { grantee, .. } = &planned.step {
                 open.push(self.base.number(*grantee));
             }
         }
@@ -135,16 +146,30 @@ impl<'a> Board<'a> {
         marked
     }
 
-    fn note_remade(&mut self, steps: &[Step]) {
+    /// The objects whose columns some step is about: only for these it matters what else is still to come.
+    fn find_parts(&mut self, steps: &[Planned]) {
+        for planned in steps {
+            if let Step::Grant { grantee, permission, on: Securable::Object(object), columns }
+            | Step::Deny { grantee, permission, on: Securable::Object(object), columns }
+            | Step::Revoke { grantee, permission, on: Securable::Object(object), columns, .. } =
+                &planned.step
+                && !columns.is_empty()
+            {
+                self.objects_to_come.insert((self.base.number(*grantee), *permission, *object), 0);
+            }
+        }
+    }
+
+    fn note_remade(&mut self, steps: &[Planned]) {
         let dropped: NameSet = steps
             .iter()
-            .filter_map(|step| match step {
+            .filter_map(|planned| match &planned.step {
                 Step::DropPrincipal { name } => Some(*name),
                 _ => None,
             })
             .collect();
-        for step in steps {
-            if let Step::CreatePrincipal { name, .. } = step
+        for planned in steps {
+            if let Step::CreatePrincipal { name, .. } = &planned.step
                 && dropped.contains(name)
             {
                 self.anew.insert(self.base.number(*name), false);
@@ -173,7 +198,7 @@ impl<'a> Board<'a> {
                 }
                 if let (Securable::Object(object), []) = (on, columns.as_slice()) {
                     let key = (self.base.number(*grantee), *permission, *object);
-                    count(self.objects_to_come.entry(key).or_default());
+                    self.objects_to_come.get_mut(&key).map(count);
                 }
                 if matches!(step, Step::Revoke { was: GrantState::GrantWithOption, .. }) {
                     for key in keys(*grantee, *permission, *on, columns) {
@@ -404,6 +429,9 @@ impl<'a> Board<'a> {
     pub(super) fn below(&self, node: u32) -> Vec<u32> {
         if !self.base.is_role[node as usize] {
             return vec![node];
+        }
+        if self.now.held[node as usize] == 0 {
+            return Vec::new();
         }
         let nested = !self.base.inner_roles[node as usize].is_empty();
         let mut found = Vec::new();

@@ -7,7 +7,7 @@ use crate::step::Step;
 
 impl Board<'_> {
     /// A quick yes where it is plain that the step breaks no law for this principal; no answer else.
-    pub(super) fn harmless(&self, step: &Step, who: u32) -> bool {
+    pub(super) fn harmless(&mut self, step: &Step, who: u32) -> bool {
         let access = self.now.access[who as usize];
         let lets_in = matches!(step, Step::GrantConnect { .. });
         if access != Access::Open && !lets_in {
@@ -34,7 +34,7 @@ impl Board<'_> {
     }
 
     /// For those who are denied something: giving and taking are plain where the denials around them stand still.
-    fn harmless_to_denied(&self, step: &Step, who: u32) -> bool {
+    fn harmless_to_denied(&mut self, step: &Step, who: u32) -> bool {
         let subject = self.base.number(step.subject());
         let plain = |role: u32| !self.denies[role as usize] && !self.columned[role as usize];
         let keeps = |role: u32| role != who && self.new.in_role(who, role);
@@ -66,7 +66,7 @@ impl Board<'_> {
     }
 
     /// For somebody new, or shut out until now: once all that denies is in force, what gives can only give its share.
-    fn harmless_to_new(&self, who: u32, joined: Option<u32>) -> bool {
+    fn harmless_to_new(&mut self, who: u32, joined: Option<u32>) -> bool {
         if self.old.access[who as usize] == Access::Open || self.base.has_rows[who as usize] {
             return false;
         }
@@ -74,8 +74,17 @@ impl Board<'_> {
         let denying = joined.is_some_and(|role| self.denies[role as usize]);
         let new_share = |role: &u32| self.settled(*role) && self.new.in_role(who, *role);
         to_come.rows == 0
-            && to_come.denying_joins == u32::from(denying)
             && joined.iter().chain(&self.now.up[who as usize]).all(new_share)
+            && (to_come.denying_joins == u32::from(denying)
+                || joined.is_some_and(|role| self.free_of_later(who, role)))
+    }
+
+    /// Whether nothing that the role gives is denied by a role that is joined later.
+    fn free_of_later(&mut self, who: u32, joined: u32) -> bool {
+        let denying = |role: &u32| *role != joined && self.denies[*role as usize];
+        let later = |role: &u32| denying(role) && !self.now.in_role(who, *role);
+        let later: Vec<u32> = self.new.up[who as usize].iter().copied().filter(later).collect();
+        later.into_iter().all(|role| !self.clash(joined, role))
     }
 
     /// Whether a role gives and denies just what it will in the end.

@@ -47,7 +47,9 @@ impl World {
             Step::DropRole { name } | Step::DropPrincipal { name } => {
                 let node = base.number(*name);
                 self.access[node as usize] = Access::Absent;
-                self.up[node as usize].clear();
+                for role in std::mem::take(&mut self.up[node as usize]) {
+                    self.held[role as usize] -= 1;
+                }
                 self.over[node as usize] = Some(Box::new(Over { wiped: true, ..Over::default() }));
                 self.changed(base, node);
                 let on_it = Securable::Principal(*name);
@@ -90,6 +92,7 @@ impl World {
         let up = &mut self.up[member as usize];
         let Err(at) = up.binary_search(&role) else { return false };
         up.insert(at, role);
+        self.held[role as usize] += 1;
         self.changed(base, member);
         true
     }
@@ -98,6 +101,7 @@ impl World {
         let up = &mut self.up[member as usize];
         let Ok(at) = up.binary_search(&role) else { return false };
         up.remove(at);
+        self.held[role as usize] -= 1;
         self.changed(base, member);
         true
     }

@@ -61,12 +61,18 @@ pub(super) struct World {
     pub(super) over: Vec<Option<Box<Over>>>,
     /// What a role reaches, its own roles counted in.
     reaches: Vec<Option<Rc<Reach>>>,
+    /// How many are directly in each role.
+    pub(super) held: Vec<u32>,
 }
 
 impl World {
     pub(super) fn new(up: Vec<Vec<u32>>, access: Vec<Access>) -> Self {
         let count = up.len();
-        Self { up, access, over: vec![None; count], reaches: vec![None; count] }
+        let mut held = vec![0; count];
+        for role in up.iter().flatten() {
+            held[*role as usize] += 1;
+        }
+        Self { up, access, over: vec![None; count], reaches: vec![None; count], held }
     }
 
     pub(super) fn in_role(&self, member: u32, role: u32) -> bool {
@@ -148,6 +154,14 @@ impl World {
             gather.reach_within(&self.reach(base, public, 0), window);
         }
         gather.done().effective()
+    }
+
+    /// Whether one role gives something that the other one denies.
+    pub(super) fn gives_what_is_denied(&mut self, base: &Base, giver: u32, denier: u32) -> bool {
+        let (gives, denies) = (self.reach(base, giver, 0), self.reach(base, denier, 0));
+        [&gives.allow, &gives.column]
+            .into_iter()
+            .any(|given| given.meets(&denies.hard) || given.meets(&denies.soft))
     }
 
     /// All that being in this role gives or denies now.
