@@ -125,6 +125,7 @@ pub(crate) async fn users(
         start: page.start,
         items: page.items.into_iter().map(|keyed| keyed.user).collect(),
         next: page.next,
+        places: page.places,
     })
 }
 
@@ -140,6 +141,7 @@ pub(crate) async fn groups(
         start: page.start,
         items: page.items.into_iter().map(|keyed| keyed.group).collect(),
         next: page.next,
+        places: page.places,
     })
 }
 
@@ -204,6 +206,12 @@ async fn by_columns<T: Listed>(
         }
         _ => None,
     };
+    let places = if query.places {
+        let seqs = items.iter().map(T::seq).collect();
+        order.places_of_rows(session, plan, column, seqs).await?
+    } else {
+        Vec::new()
+    };
     let found = items.len() as u64;
     // The page tells the total where it holds the end of the list.
     let total = if begins && !more && found < count && (found > 0 || skip == 0) {
@@ -214,5 +222,5 @@ async fn by_columns<T: Listed>(
     if query.links {
         T::link(session, &mut items).await?;
     }
-    Ok(Page { total, start: if by_cursor { 1 } else { skip + 1 }, items, next })
+    Ok(Page { total, start: if by_cursor { 1 } else { skip + 1 }, items, next, places })
 }

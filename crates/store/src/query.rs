@@ -25,6 +25,8 @@ pub struct Query {
     pub cursor: Option<Cursor>,
     /// Whether members (of groups) and groups (of users) are wanted. Without them their table is not read.
     pub links: bool,
+    /// Whether the place of each item is wanted, for who goes on behind another one than the last.
+    pub places: bool,
 }
 
 impl Query {
@@ -37,7 +39,7 @@ impl Query {
 impl Default for Query {
     /// The total alone, of all, by index.
     fn default() -> Self {
-        Self { filter: None, sort: None, start: 1, count: 0, cursor: None, links: false }
+        Self { filter: None, sort: None, start: 1, count: 0, cursor: None, links: false, places: false }
     }
 }
 
@@ -52,4 +54,6 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// Where pages go by cursor: what asks for the next one. None at the end.
     pub next: Option<String>,
+    /// Where they were asked for: the places of the items, for [`cursor::write`].
+    pub places: Vec<Place>,
 }

@@ -33,7 +33,15 @@ pub fn query(api: &Api, call: &Call, kind: ResourceKind, links: bool) -> Result<
         call.permits_sort(sort)?;
     }
     let cursor = asked.cursor.as_deref().map(|text| cursor(text, count(call))).transpose()?;
-    Ok(Query { filter, sort, start: asked.start_index as u64, count: count(call), cursor, links })
+    Ok(Query {
+        filter,
+        sort,
+        start: asked.start_index as u64,
+        count: count(call),
+        cursor,
+        links,
+        places: false,
+    })
 }
 
 /// How many a page has at most.

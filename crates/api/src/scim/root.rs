@@ -42,13 +42,7 @@ async fn answer(api: &Api, call: &Call) -> Result<Response, Refused> {
     let list = match (&call.query.cursor, both.is_sorted()) {
         (None, false) => both.by_index().await?,
         (None, true) => sorted::page(&both).await?,
-        (Some(cursor), false) => by_cursor::page(&both, cursor).await?,
-        (Some(_), true) => {
-            return Err(ScimError::invalid_value(
-                "over all resource types a cursor goes without sortBy: ask /Users or /Groups, or page by startIndex",
-            )
-            .into());
-        }
+        (Some(cursor), _) => by_cursor::page(&both, cursor).await?,
     };
     Ok(scim_json(StatusCode::OK, &list))
 }
@@ -141,10 +135,14 @@ impl Part {
             ResourceKind::User => "groups",
             ResourceKind::Group => "members",
         };
+        // What sorts is looked at again where the two kinds are merged.
+        let sorts = self.sort.as_ref().is_some_and(|sort| {
+            sort.path().extension.is_none() && sort.path().attribute.name == links
+        });
         Query {
             filter: self.filter.clone(),
             sort: self.sort.clone(),
-            links: self.projection.wants(links),
+            links: sorts || self.projection.wants(links),
             ..Query::default()
         }
     }

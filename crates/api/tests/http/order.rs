@@ -170,9 +170,91 @@ async fn a_cursor_at_the_root_goes_from_users_to_groups() {
         }
         assert_eq!(seen, ["u0", "u1", "u2", "u3", "g0", "g1", "g2", "g3"], "{count}");
     }
-    for bad in ["x", "u.x", "g.1", "u."] {
+    for bad in ["x", "2.x", "2..", "2...", "2.-.-", "2.x.-.-", "u.x"] {
         client.post("/.search", json!({"cursor": bad, "count": 2})).await.refused(400, "invalidCursor");
     }
-    let both = json!({"cursor": "", "sortBy": "displayName"});
-    client.post("/.search", both).await.refused(400, "invalidValue");
+}
+
+/// RFC 7644 section 3.4.3 with RFC 9865: one order over both kinds, whatever pages it is cut into, and while others write.
+#[tokio::test]
+async fn a_sorted_search_at_the_root_goes_by_cursor() {
+    let server = Server::start().await;
+    let client = server.generic();
+    for name in ["delta", "alpha", "Golf", "bravo"] {
+        client.post("/Users", json!({"userName": format!("u-{name}"), "displayName": name})).await.ok(201);
+    }
+    client.post("/Users", json!({"userName": "u-nameless"})).await.ok(201);
+    for name in ["bravo", "Charlie", "alpha", "hotel"] {
+        client.group(name, &[]).await;
+    }
+    let walk = async |sort: &Value, count: usize, comes: &str| {
+        let (mut seen, mut asked) = (Vec::new(), sort.clone());
+        asked["cursor"] = "".into();
+        asked["count"] = count.into();
+        loop {
+            let page = client.post("/.search", asked.clone()).await;
+            assert_eq!(page.status, 200, "{:?}", page.body);
+            let given = page.body["Resources"].as_array().unwrap();
+            seen.extend(given.iter().map(|r| r["id"].as_str().unwrap().to_owned()));
+            let Some(next) = page.body["nextCursor"].as_str() else { break };
+            assert_eq!(given.len(), count, "only the last page is short");
+            asked["cursor"] = next.into();
+            let n = seen.len();
+            if !comes.is_empty() && n < 9 {
+                client.post("/Users", json!({"userName": format!("{comes}{n}"), "displayName": "c"})).await;
+                client.group(&format!("{comes}{n}"), &[]).await;
+            }
+        }
+        seen
+    };
+    for (round, sort) in [
+        json!({"sortBy": "displayName"}),
+        json!({"sortBy": "displayName", "sortOrder": "descending"}),
+        json!({"sortBy": "userName"}),
+        json!({"sortBy": "userName", "sortOrder": "descending"}),
+        json!({"sortBy": "meta.created", "sortOrder": "descending"}),
+        json!({"sortBy": "id"}),
+        json!({"sortBy": "displayName", "filter": "displayName pr and not (displayName eq \"golf\")"}),
+        json!({}),
+    ]
+    .iter()
+    .enumerate()
+    {
+        let mut whole = sort.clone();
+        whole["count"] = 1000.into();
+        let all = client.post("/.search", whole).await;
+        let all: Vec<_> = all.body["Resources"].as_array().unwrap().iter().map(|r| r["id"].clone()).collect();
+        for count in [1, 2, 3, 5, 100] {
+            assert_eq!(walk(sort, count, "").await, all, "{sort} by {count}");
+        }
+        let with_others = walk(sort, 2, &format!("new{round}x")).await;
+        let mut once = with_others.clone();
+        once.sort_unstable();
+        once.dedup();
+        assert_eq!(once.len(), with_others.len(), "{sort}: nothing twice");
+        let stayed: Vec<_> = with_others.into_iter().filter(|id| all.contains(&json!(id))).collect();
+        assert_eq!(stayed, all, "{sort}: what was there comes once and in its order");
+    }
+    let first = client.post("/.search", json!({"sortBy": "displayName", "cursor": "", "count": 2})).await;
+    let next = first.body["nextCursor"].as_str().unwrap();
+    for (other, keyword) in [
+        (json!({"sortBy": "userName", "cursor": next, "count": 2}), "invalidCursor"),
+        (
+            json!({"sortBy": "displayName", "sortOrder": "descending", "cursor": next, "count": 2}),
+            "invalidCursor",
+        ),
+        (
+            json!({"sortBy": "displayName", "filter": "displayName pr", "cursor": next, "count": 2}),
+            "invalidCursor",
+        ),
+        (json!({"cursor": next, "count": 2}), "invalidCursor"),
+        (json!({"sortBy": "displayName", "cursor": next, "count": 3}), "invalidCount"),
+    ] {
+        client.post("/.search", other).await.refused(400, keyword);
+    }
+    let foreign = json!({"sortBy": "displayName", "cursor": next, "count": 2});
+    server.okta().post("/.search", foreign).await.refused(400, "invalidCursor");
+    let none = json!({"sortBy": "displayName", "cursor": "", "count": 0});
+    let none = client.post("/.search", none).await;
+    assert_eq!((none.body["Resources"].clone(), none.body.get("nextCursor")), (json!([]), None));
 }

@@ -132,13 +132,26 @@ impl<'q> Plan<'q> {
 
     /// A SELECT of one row's column.
     pub fn column(&self, column: &'static str, seq: i64) -> Select {
+        let mut select = self.columns(column);
+        select.push(" AND ").push(self.row()).push(".seq = ").bind(seq);
+        select
+    }
+
+    /// A SELECT of the numbers and a column of these rows.
+    pub fn column_of_many(&self, column: &'static str, seqs: &[i64]) -> Select {
+        let mut select = self.columns(&format!("{}.seq, {column}", self.row()));
+        select.push(" AND ").push(self.row()).push(".seq IN (SELECT CAST(value AS BIGINT) FROM json_each(");
+        select.bind(serde_json::Value::from(seqs).to_string()).push("))");
+        select
+    }
+
+    fn columns(&self, columns: &str) -> Select {
         let mut select = self.select(match self.kind {
             ResourceKind::User => "SELECT * FROM users u",
             ResourceKind::Group => "SELECT * FROM groups g",
         });
         let from = select.sql.find('*').unwrap_or(0);
-        select.sql.replace_range(from..=from, column);
-        select.push(" AND ").push(self.row()).push(".seq = ").bind(seq);
+        select.sql.replace_range(from..=from, columns);
         select
     }
 }

@@ -23,6 +23,12 @@ struct Match {
     seq: i64,
 }
 
+impl Match {
+    fn place(&self) -> Place {
+        Place { seq: self.seq, key: carried(self.key.as_ref()) }
+    }
+}
+
 /// One page.
 pub(super) async fn list<T: Listed>(
     session: &mut dyn Session,
@@ -46,13 +52,13 @@ pub(super) async fn list<T: Listed>(
     let by_cursor = matches!(window, Window::Cursor { .. });
     let next = match page.last() {
         Some(last) if by_cursor && end < matches.len() => {
-            let place = Place { seq: last.seq, key: carried(last.key.as_ref()) };
-            Some(cursor::write(plan.source, T::KIND, query, &place))
+            Some(cursor::write(plan.source, T::KIND, query, &last.place()))
         }
         _ => None,
     };
     let items = read::<T>(session, plan, page, query.links).await?;
-    Ok(Page { total, start: if by_cursor { 1 } else { skip + 1 }, items, next })
+    let places = if query.places { page.iter().map(Match::place).collect() } else { Vec::new() };
+    Ok(Page { total, start: if by_cursor { 1 } else { skip + 1 }, items, next, places })
 }
 
 fn compare(order: &Order<'_>, a: &Match, b: &Match) -> Ordering {

@@ -1,5 +1,7 @@
 //! The order of a list: by creation, by a key column, or by what a resource is evaluated to.
 
+use std::collections::HashMap;
+
 use axon_scim::{ResourceKind, ScimError, Sort, SortKey};
 use axon_store::query::{Place, PlaceKey};
 use axon_store::{Query, StoreError, WriteError};
@@ -125,6 +127,24 @@ impl<'q> Order<'q> {
         let select = plan.column(column, seq);
         let key: Option<Key> = session.value("read a sort key", select.sql, &select.args).await?;
         Ok(key.map_or(PlaceKey::None, |key| key.0))
+    }
+
+    /// The places of these rows, in their order. What they are sorted by is read in one statement.
+    pub async fn places_of_rows(
+        &self,
+        session: &mut dyn Session,
+        plan: &Plan<'_>,
+        column: &'static str,
+        seqs: Vec<i64>,
+    ) -> Result<Vec<Place>, StoreError> {
+        if matches!(self, Self::Creation { .. }) || seqs.is_empty() {
+            return Ok(seqs.into_iter().map(|seq| Place { seq, key: PlaceKey::None }).collect());
+        }
+        let select = plan.column_of_many(column, &seqs);
+        let rows: Vec<(i64, Key)> = session.all("read sort keys", select.sql, &select.args).await?;
+        let mut keys: HashMap<i64, PlaceKey> = rows.into_iter().map(|(seq, key)| (seq, key.0)).collect();
+        let place = |seq| keys.remove(&seq).map(|key| Place { seq, key });
+        Ok(seqs.into_iter().filter_map(place).collect())
     }
 }
 

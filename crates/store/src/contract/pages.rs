@@ -128,6 +128,37 @@ pub async fn cursors_survive_writes(store: &dyn Store) {
     }
 }
 
+/// Who merges lists goes on behind any item of a page, not behind its last alone: each place leads to what stands behind it.
+pub async fn each_place_leads_on(store: &dyn Store) {
+    people(store).await;
+    for (by, filter) in [
+        (None, None),
+        (Some(("userName", false)), None),
+        (Some(("userName", true)), None),
+        (Some(("id", true)), None),
+        (Some(("meta.lastModified", true)), None),
+        (Some(("title", false)), None),
+        (Some(("title", true)), None),
+        (None, Some("userName pr and active eq true")),
+        (Some(("userName", true)), Some("title pr or active eq true")),
+    ] {
+        let filter = filter.and_then(|text| filtered(ResourceKind::User, text).filter);
+        let by = by.map(|(by, descending)| sort(by, descending));
+        let query = Query { filter, sort: by, count: 9, places: true, ..Query::default() };
+        let page = list(store, &query).await;
+        let ids: Vec<UserId> = page.items.iter().map(|user| user.id).collect();
+        assert_eq!((ids.len(), page.places.len()), (5, 5));
+        for (n, place) in page.places.iter().enumerate() {
+            let text = cursor::write(&SOURCE, ResourceKind::User, &query, place);
+            let after = Query { cursor: Some(Cursor::After(text)), ..query.clone() };
+            let rest = list(store, &after).await;
+            assert_eq!(rest.items.iter().map(|user| user.id).collect::<Vec<_>>(), ids[n + 1..], "{query:?}");
+            assert_eq!(rest.places, page.places[n + 1..], "{query:?}");
+        }
+        assert!(list(store, &Query { places: false, ..query }).await.places.is_empty());
+    }
+}
+
 /// A cursor is for its own list: another filter, order, kind or source is 400.
 pub async fn a_cursor_opens_its_own_list_only(store: &dyn Store) {
     people(store).await;
