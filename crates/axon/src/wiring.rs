@@ -200,7 +200,7 @@ pub fn map_files(path: &Path) -> anyhow::Result<Vec<(String, String)>> {
         let found = entry.with_context(unreadable)?.path();
         if is_yaml(&found) && !found.is_dir() {
             files.push(found);
-        } else if let Some(inside) = yaml_inside(&found)? {
+        } else if let Some(inside) = yaml_inside(&found, DEEPEST)? {
             bail!(
                 "{} would not be read: the files of a role map lie side by side in {}, not in folders of it",
                 inside.display(),
@@ -220,17 +220,27 @@ pub fn is_yaml(file: &Path) -> bool {
     file.extension().is_some_and(|e| e == "yaml" || e == "yml")
 }
 
-/// A file of a folder's that looks like one of a map; not of folders whose name begins with a dot, which tools keep.
-fn yaml_inside(folder: &Path) -> anyhow::Result<Option<PathBuf>> {
+/// So deep are the folders of a map's folder looked through: links may go in circles.
+const DEEPEST: u8 = 8;
+
+/// A file below a folder that looks like one of a map; not of folders whose name begins with a dot, which tools keep.
+fn yaml_inside(folder: &Path, deep: u8) -> anyhow::Result<Option<PathBuf>> {
     let is_kept = folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-    if is_kept || !folder.is_dir() {
+    if is_kept || deep == 0 || !folder.is_dir() {
         return Ok(None);
     }
     let entries = std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
-    let mut files: Vec<PathBuf> =
-        entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|file| is_yaml(file)).collect();
-    files.sort();
-    Ok(files.into_iter().next())
+    let mut inside: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    inside.sort();
+    for path in inside {
+        if is_yaml(&path) && !path.is_dir() {
+            return Ok(Some(path));
+        }
+        if let Some(found) = yaml_inside(&path, deep - 1)? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
 }
 
 /// Parses the role map over the schemas that are served; faults are told as its reader words them.
@@ -365,5 +375,35 @@ fn resolve(secret: &SecretRef, folder: &Path) -> anyhow::Result<SecretString> {
             })?;
             Ok(text.trim_end_matches(['\r', '\n']).to_owned().into())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_in_a_folder_of_a_map_s_folder_is_refused_by_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |path: &str| {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "axon: 1\n").unwrap();
+        };
+        for beside in ["b.yaml", "a.yml", "notes/read.md", ".git/kept.yaml", "README"] {
+            write(beside);
+        }
+        let names =
+            |files: Vec<(String, String)>| files.into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+        assert_eq!(names(map_files(folder.path()).unwrap()), ["a.yml", "b.yaml"]);
+        for inside in ["teams/sales.yaml", "teams.yaml/finance.yml", "teams/eu/north/sales.yaml"] {
+            write(inside);
+            let refused = map_files(folder.path()).unwrap_err().to_string();
+            let path = folder.path().join(inside);
+            assert!(refused.starts_with(&format!("{} would not be read", path.display())), "{refused}");
+            std::fs::remove_file(path).unwrap();
+        }
+        let empty = tempfile::tempdir().unwrap();
+        assert!(map_files(empty.path()).unwrap_err().to_string().contains("holds no .yaml file"));
     }
 }

@@ -7,6 +7,7 @@ mod lint;
 mod names;
 pub(crate) mod powers;
 mod reach;
+mod rewrites;
 mod views;
 
 use std::fmt;
@@ -86,6 +87,7 @@ pub fn check(map: &RoleMap, directory: Option<&Directory>, now: OffsetDateTime) 
     contradictions::all(map, &together, &mut findings);
     powers::credentials(map, &together, &mut findings);
     views::all(map, &together, &mut findings);
+    rewrites::all(map, &together, &mut findings);
     groups::patterns(map, &mut findings);
     groups::of_tests(map, &mut findings);
     if let Some(directory) = directory {

@@ -24,6 +24,9 @@ pub enum Said {
     Added,
 }
 
+/// Before a place that is not in the new map: both may have files of one name.
+pub(crate) const IN_OLD: &str = "in the old map: ";
+
 /// One thing that only one of two maps says.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Difference {
@@ -45,7 +48,8 @@ impl fmt::Display for Difference {
             Said::Added => '+',
         };
         write!(f, "{sign} {of}: {what}")?;
-        place.as_ref().map_or(Ok(()), |place| write!(f, "  ({place})"))
+        let of = if *said == Said::Removed { IN_OLD } else { "" };
+        place.as_ref().map_or(Ok(()), |place| write!(f, "  ({of}{place})"))
     }
 }
 

@@ -95,7 +95,9 @@ fn request(n: u32, asked: Asked, name: &str, records: &[&UserEntry]) -> AccessRe
     });
     let until = match &asked {
         Asked::Offboard => None,
-        Asked::Grant { seconds, .. } => Some(NOW + Duration::seconds(i64::try_from(*seconds).unwrap())),
+        Asked::Grant { seconds, .. } | Asked::Impersonate { seconds, .. } => {
+            Some(NOW + Duration::seconds(i64::try_from(*seconds).unwrap()))
+        }
     };
     AccessRequest {
         id: id(2, n),

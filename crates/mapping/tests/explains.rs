@@ -169,7 +169,9 @@ impl Town {
         let n = u32::try_from(self.requests.len()).unwrap();
         let until = match &asked {
             Asked::Offboard => None,
-            Asked::Grant { seconds, .. } => Some(NOW + Duration::seconds(i64::try_from(*seconds).unwrap())),
+            Asked::Grant { seconds, .. } | Asked::Impersonate { seconds, .. } => {
+                Some(NOW + Duration::seconds(i64::try_from(*seconds).unwrap()))
+            }
         };
         let record = MeantRecord {
             source: to.source.clone(),

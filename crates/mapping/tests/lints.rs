@@ -52,6 +52,25 @@ tests:
   - { user: { userName: a, groups: [Anybdy], source: okta }, lacks: { dw: [select on x.y] } }
 "#;
 
+/// Who may write views anew, by one role and by two.
+const FORBIDS: &str = r#"
+axon: 1
+targets:
+  dw: { kind: synapse-dedicated, host: h, database: d, auth: { token-file: t } }
+roles:
+  cuts: { grants: { dw: [alter on sales.orders, select on sales.orders] } }
+  shapes: { grants: { dw: [control on stage.load] } }
+  moves: { grants: { dw: [alter on schema::pay] } }
+  reads: { grants: { dw: [select on pay.slips (month)] } }
+  # lint: allow rewrites-views: nothing but tables is there
+  alters: { grants: { dw: [alter on schema::tables, select on schema::tables] } }
+  elsewhere: { grants: { dw: [alter on schema::other] } }
+mappings:
+  - { groups: { any: [Engineers] }, source: entra, roles: [cuts, shapes, moves, alters, elsewhere] }
+  - { groups: { any: [Others] }, source: entra, roles: [reads] }
+rules: { forbid: [select on hr.salaries] }
+"#;
+
 fn directory() -> Directory {
     let mut directory = Directory::default();
     let groups = ["Engineers", "Twins", "twins", "Others"];
@@ -87,7 +106,10 @@ fn every_lint_finds_its_fault() {
         "[void], trust: true }\n  - { groups: { match: \"^(",
     );
     let map = RoleMap::parse(&[("role-map.yaml", &text)]).unwrap_or_else(|e| panic!("{e}"));
-    let found = check(&map, Some(&directory()), NOW);
+    let mut found = check(&map, Some(&directory()), NOW);
+    // A map with rules of what nobody may have cannot hold what the first one does.
+    let forbids = RoleMap::parse(&[("forbids.yaml", FORBIDS)]).unwrap_or_else(|e| panic!("{e}"));
+    found.extend(check(&forbids, Some(&directory()), NOW));
     let told: Vec<String> = found.iter().map(ToString::to_string).collect();
     insta::assert_snapshot!("every_lint", told.join("\n"));
     let lints: BTreeSet<Lint> = found.iter().map(|finding| finding.lint).collect();

@@ -99,6 +99,19 @@ fn of_what_is_forbidden() {
                     grants("create view on database, alter on schema::a, select on schema::a")
                 )
             ),
+            (
+                "by code that is there and is written anew",
+                format!(
+                    "{}mappings: [{{ groups: {{ any: [g] }}, source: entra, roles: [r] }}]\nrules: {{ forbid: [{rule}] }}\n",
+                    grants("alter on schema::a, execute on a.b")
+                )
+            ),
+            (
+                "by code of a schema, of two roles",
+                format!(
+                    "roles: {{ r: {{ grants: {{ dw: [alter on schema::a] }} }}, s: {{ grants: {{ dw: [execute on schema::a] }} }} }}\nmappings: [{{ groups: {{ any: [g] }}, source: entra, roles: [r, s] }}]\nrules: {{ forbid: [{rule}] }}\n"
+                )
+            ),
             assigned("by the workspace", "ws", "Synapse SQL Administrator"),
             assigned("by Azure", "rg", "Contributor"),
         ])

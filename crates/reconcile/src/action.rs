@@ -13,11 +13,33 @@ const GIVE_ROLES: [&str; 9] = [
     "Microsoft.Authorization/denyAssignments/delete",
 ];
 
-/// Whether an action, or anything that a pattern stands for, lets people give roles or change what they allow.
-pub fn gives_roles(action: &str) -> bool {
+/// What operations that change something end with; others only read.
+const CHANGES: [&str; 3] = ["/write", "/delete", "/action"];
+
+/// Whether an action, or anything that a pattern stands for, lets people give roles or change what they allow, but for what the same
+/// role does not allow (`notActions`).
+pub fn gives_roles<N: AsRef<str>>(action: &str, not: &[N]) -> bool {
+    let taken = |action: &str| not.iter().any(|pattern| covers(pattern.as_ref(), action));
+    if taken(action) {
+        return false;
+    }
     let folded = action.to_ascii_lowercase();
     let of_authorization = folded.starts_with("microsoft.authorization/") && !folded.ends_with("/read");
-    of_authorization || GIVE_ROLES.iter().any(|gives| covers(action, gives))
+    let remains = match folded.strip_suffix('*') {
+        _ if !of_authorization => false,
+        Some(begins) => CHANGES.iter().any(|verb| ends_in(begins, verb).iter().any(|some| !taken(some))),
+        None => true,
+    };
+    remains || GIVE_ROLES.iter().any(|gives| covers(action, gives) && !taken(gives))
+}
+
+/// Patterns for all that begins like this and ends with that verb. What is but a provider and a verb is no operation.
+fn ends_in(begins: &str, verb: &str) -> Vec<String> {
+    let begun = (1..=verb.len()).filter(|n| begins.ends_with(&verb[..*n]));
+    let mut all: Vec<String> = begun.map(|n| format!("{begins}{}", &verb[n..])).collect();
+    all.push(format!("{begins}*{verb}"));
+    all.retain(|pattern| pattern.matches('/').count() > 1);
+    all
 }
 
 /// Whether a pattern stands for everything that another one stands for.
@@ -79,7 +101,7 @@ mod tests {
             "Microsoft.Auth*/elevateAccess/action",
             "m*/*",
         ] {
-            assert!(gives_roles(action), "{action}");
+            assert!(gives_roles::<&str>(action, &[]), "{action}");
         }
         for action in [
             "Microsoft.Authorization/*/read",
@@ -87,7 +109,45 @@ mod tests {
             "Microsoft.Synapse/*",
             "Microsoft.*/servers/write",
         ] {
-            assert!(!gives_roles(action), "{action}");
+            assert!(!gives_roles::<&str>(action, &[]), "{action}");
+        }
+    }
+
+    #[test]
+    fn what_the_same_role_takes_out_does_not_count_if_all_of_it_is_taken() {
+        let changes = [
+            "Microsoft.Authorization/*/write",
+            "Microsoft.Authorization/*/DELETE",
+            "Microsoft.Authorization/*/action",
+        ];
+        for (action, not) in [
+            ("Microsoft.Authorization/*", &changes[..]),
+            ("Microsoft.Authorization/role*", &changes),
+            (
+                "Microsoft.Authorization/policyAssignments/write",
+                &["microsoft.authorization/policyassignments/*"],
+            ),
+            ("Microsoft.Authorization/*", &["Microsoft.Authorization/*"]),
+            ("Microsoft.*/write", &["Microsoft.Authorization/*/write"]),
+            ("Microsoft.*", &["Microsoft.Authorization/*"]),
+        ] {
+            assert!(
+                gives_roles::<&str>(action, &[]) && !gives_roles(action, not),
+                "{action} without {not:?}"
+            );
+        }
+        for (action, not) in [
+            ("Microsoft.Authorization/*", &changes[..2]),
+            (
+                "Microsoft.Authorization/roleAssignments/*",
+                &["Microsoft.Authorization/roleAssignments/*/write"],
+            ),
+            ("Microsoft.Authorization/roleAssignments/wri*", &["Microsoft.Authorization/*/wri*/write"]),
+            ("Microsoft.Authorization/*", &["Microsoft.Authorization/roleAssignments/*"]),
+            ("Microsoft.*/write", &["Microsoft.Authorization/roleAssignments/write"]),
+            ("Microsoft.Authorization/policyAssignments/write", &["Microsoft.Authorization/*/delete"]),
+        ] {
+            assert!(gives_roles(action, not), "{action} without {not:?}");
         }
     }
 

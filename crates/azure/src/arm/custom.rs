@@ -45,8 +45,10 @@ impl CustomRole {
                 )));
             }
         }
-        for action in allows.actions.iter().chain(&allows.data_actions) {
-            if axon_reconcile::action::gives_roles(action) {
+        for (some, without) in
+            [(&allows.actions, &allows.not_actions), (&allows.data_actions, &allows.not_data_actions)]
+        {
+            if let Some(action) = some.iter().find(|a| axon_reconcile::action::gives_roles(a, without)) {
                 return Err(BadRole(format!(
                     "{action} lets people give roles: use a built-in role, which reviews know"
                 )));
@@ -144,6 +146,12 @@ mod tests {
             assert!(role(bad).is_err(), "{bad:?}");
         }
         assert!(role(&["Microsoft.Authorization/*/read"]).is_ok());
+        let without = |not: &str| {
+            let (all, not) = (vec!["Microsoft.Authorization/locks/write".into()], vec![not.to_owned()]);
+            CustomRole::new(all, not, Vec::new(), Vec::new(), "from the role map".into())
+        };
+        assert!(without("Microsoft.Authorization/*/write").is_ok());
+        assert!(without("Microsoft.Authorization/*/delete").is_err());
     }
 
     #[test]

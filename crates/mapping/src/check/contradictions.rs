@@ -233,8 +233,9 @@ fn defeating<'a, 'm>(given: &'a [Atom<'m>], denied: &Power) -> Option<&'a Atom<'
 /// A securable and all that it is in.
 fn around(on: &Securable) -> Vec<Securable> {
     match on {
-        Securable::Database => vec![*on],
+        Securable::Database | Securable::Server => vec![*on],
         Securable::Schema(_) | Securable::Principal(_) => vec![*on, Securable::Database],
+        Securable::Credential(_) => vec![*on, Securable::Database, Securable::Server],
         Securable::Object(object) => vec![*on, Securable::Schema(object.schema), Securable::Database],
         Securable::Column(object, _) => {
             vec![*on, Securable::Object(*object), Securable::Schema(object.schema), Securable::Database]

@@ -59,6 +59,7 @@ lints! {
     AdministratorWithoutWhen "administrator-without-when" Warning "say with `when` who may have it, such as userType eq \"Employee\"";
     PastView "past-view" Warning "take the line out: who may read a secure view must not read its table";
     WritesView "writes-view" Warning "take the line out: who can change a secure view, or what it reads, sees everything in it";
+    RewritesViews "rewrites-views" Warning "take one of the two away, or silence this where nothing but tables is there";
     AroundSql "around-sql" Warning "give a narrower role: this one opens the data without any grant in a pool";
     CredentialAroundSql "credential-around-sql" Warning "take one of the two away, or SQL control from the workspace's identity";
     MisplacedRole "misplaced-role" Warning "put it under a target of the other kind";

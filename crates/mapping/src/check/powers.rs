@@ -70,11 +70,16 @@ pub(crate) fn administrator(
             });
             (state == GrantState::Grant && leads).then(|| format!("member of {name}"))
         }
-        GrantLine::Permissions { state: GrantState::Grant, permissions, on: Securable::Database, .. } => {
+        GrantLine::Permissions {
+            state: GrantState::Grant,
+            permissions,
+            on: on @ (Securable::Database | Securable::Server),
+            ..
+        } => {
             let key = permissions.iter().find(|p| {
                 matches!(leads_to_control(&(**p, Securable::Database)), Some((Securable::Database, _)))
             })?;
-            Some(format!("{key} on the database"))
+            Some(format!("{key} on the {on}"))
         }
         GrantLine::Permissions { .. } | GrantLine::Classifier(_) => None,
         GrantLine::Assigned(name) => match target.kind {

@@ -110,7 +110,11 @@ fn changes(line: &GrantLine, view: &SecureView) -> Option<String> {
         let of_schema = |schema| match on {
             Securable::Database => true,
             Securable::Schema(name) => name == schema,
-            Securable::Object(_) | Securable::Column(..) | Securable::Principal(_) => false,
+            Securable::Object(_)
+            | Securable::Column(..)
+            | Securable::Principal(_)
+            | Securable::Server
+            | Securable::Credential(_) => false,
         };
         let touches = of_schema(view.name.schema)
             || of_schema(view.from.schema)

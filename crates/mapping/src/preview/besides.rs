@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use self::judge::Judge;
 use super::{Both, TargetPreview};
-use crate::diff::{Difference, Said, diff};
+use crate::diff::{Difference, IN_OLD, Said, diff};
 use crate::map::RoleMap;
 use crate::names::TargetName;
 use crate::place::Place;
@@ -56,7 +56,8 @@ impl fmt::Display for TextChange {
             (Some(before), None) => write!(f, "{of}: no longer: {before}")?,
             (None, after) => write!(f, "{of}: new: {}", after.as_deref().unwrap_or_default())?,
         }
-        place.as_ref().map_or(Ok(()), |place| write!(f, "  ({place})"))
+        let of = if after.is_none() { IN_OLD } else { "" };
+        place.as_ref().map_or(Ok(()), |place| write!(f, "  ({of}{place})"))
     }
 }
 

@@ -23,6 +23,20 @@ fn plain(text: &str) -> String {
     format!("`{inner}`")
 }
 
+/// A statement of several lines, as an item of a list: nothing in it ends the block.
+fn block(text: &str) -> String {
+    let inner: String = text
+        .chars()
+        .map(|c| match c {
+            '`' => '\'',
+            '\n' => '\n',
+            c if c.is_control() => ' ',
+            c => c,
+        })
+        .collect();
+    format!("\n  ```sql\n  {}\n  ```", inner.replace('\n', "\n  "))
+}
+
 /// The same in a cell of a table, where a bar would end it.
 fn cell(text: &str) -> String {
     plain(text).replace('|', "\\|")
@@ -159,7 +173,11 @@ fn of_steps(target: &TargetSteps) -> String {
         let lines =
             if told.statements.is_empty() { std::slice::from_ref(&told.step) } else { &told.statements };
         for line in lines {
-            let _ = writeln!(out, "- {}", plain(line));
+            if line.contains('\n') {
+                let _ = writeln!(out, "- {}", block(line));
+            } else {
+                let _ = writeln!(out, "- {}", plain(line));
+            }
         }
     }
     more(&mut out, done);

@@ -194,7 +194,9 @@ fn of_steps(f: &mut fmt::Formatter<'_>, target: &TargetSteps, every: bool) -> fm
     for Told { step, statements, reasons: _ } in steps.iter().take(most) {
         match statements.as_slice() {
             [] => writeln!(f, "  {step}")?,
-            statements => statements.iter().try_for_each(|sql| writeln!(f, "  {sql}"))?,
+            statements => {
+                statements.iter().flat_map(|sql| sql.lines()).try_for_each(|line| writeln!(f, "  {line}"))?;
+            }
         }
     }
     left(f, steps.len(), most)?;

@@ -7,7 +7,9 @@ use axon_model::{Directory, SqlName};
 use axon_reconcile::secure::{FoundView, SecureStep};
 use axon_reconcile::secure::{ManagedTable, Profiles, ViewsWanted, diff, past, profile_steps, readers};
 use axon_reconcile::view_body::{Cell, TypedMask};
-use axon_reconcile::{Finding, Graph, Metadata, ObjectName, ViewBody, ViewText, ViewsAsked, ViewsThere};
+use axon_reconcile::{
+    Finding, Graph, Metadata, ObjectName, Securable, ViewBody, ViewText, ViewsAsked, ViewsThere,
+};
 
 use super::{Both, Compared, Side};
 use crate::map::RoleMap;
@@ -68,16 +70,16 @@ pub(super) fn between(
     }
     match tables.get(target) {
         Some(Ok(tables)) => planned(both, compared, tables, actual).unwrap_or_default(),
-        Some(Err(why)) => Between { untold: untold(target, compared, why), ..Between::default() },
+        Some(Err(why)) => Between { untold: untold(target, both, compared, why), ..Between::default() },
         None => {
             let why = "the columns of their tables are not known here";
-            Between { untold: untold(target, compared, why), ..Between::default() }
+            Between { untold: untold(target, both, compared, why), ..Between::default() }
         }
     }
 }
 
 /// Which views the maps describe otherwise, where nobody knows what that comes to.
-fn untold(target: &TargetName, compared: Compared<'_>, why: &str) -> Option<String> {
+fn untold(target: &TargetName, both: &Both, compared: Compared<'_>, why: &str) -> Option<String> {
     let said = |map: &RoleMap| -> BTreeMap<ObjectName, Vec<String>> {
         let here = map.views.iter().filter(|view| view.targets.contains(target));
         here.map(|view| (view.name, crate::diff::view_says(view))).collect()
@@ -87,11 +89,41 @@ fn untold(target: &TargetName, compared: Compared<'_>, why: &str) -> Option<Stri
     let differ: Vec<String> =
         names.into_iter().filter(|n| before.get(n) != after.get(n)).map(ToString::to_string).collect();
     let of = match differ.as_slice() {
+        [] if stays(&after, both, compared) => return None,
         [] => "what steps there are about secure views".to_owned(),
         some if some.len() <= 5 => format!("the statements of {}", some.join(", ")),
         some => format!("the statements of {} and {} more views", some[..5].join(", "), some.len() - 5),
     };
     Some(format!("{of} cannot be told: {why}"))
+}
+
+/// Whether the same words about views come to the same texts and the same profiles under both maps.
+fn stays(views: &BTreeMap<ObjectName, Vec<String>>, both: &Both, compared: Compared<'_>) -> bool {
+    let (Some(old), Some(was), Some(is)) = (compared.old, both.old.spec(), both.new.spec()) else {
+        return false;
+    };
+    let roles = |map: &RoleMap, spec: &TargetSpec| -> BTreeMap<_, _> {
+        let roles = map.roles_in(&spec.name);
+        roles
+            .map(|role| (role.name.clone(), (role.whole.clone(), role.direct, spec.role(&role.name).ok())))
+            .collect()
+    };
+    // Where a view is one of each table, which ones there are is not known.
+    let schemas: BTreeSet<SqlName> = views.keys().map(|view| view.schema).collect();
+    let there = |graph: &Graph| {
+        let granted = graph.grants.keys().filter_map(|key| match key.securable {
+            Securable::Object(object) | Securable::Column(object, _) => Some(object),
+            _ => None,
+        });
+        let all = granted.filter(|object| schemas.contains(&object.schema)).chain(views.keys().copied());
+        readers(graph, &all.collect())
+    };
+    old.tags == compared.new.tags
+        && was.metadata == is.metadata
+        && was.principal == is.principal
+        && was.manage.schemas == is.manage.schemas
+        && roles(old, was) == roles(compared.new, is)
+        && there(both.old.graph()) == there(both.new.graph())
 }
 
 /// A target as it would stand by the map in force.

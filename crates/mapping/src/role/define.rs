@@ -114,8 +114,10 @@ pub(super) fn read(
         let Some(fields) = reader.fields(node, &of, KEYS, &[]) else { continue };
         let name = fields.need(reader, "name").and_then(|n| sql_name(reader, n, "`name`"));
         let description = fields.get("description").and_then(|n| reader.text(n, "`description`"));
-        let (actions, data_actions) =
-            (actions(reader, &fields, "actions"), actions(reader, &fields, "data_actions"));
+        let not_actions = self::actions(reader, &fields, "not_actions", None);
+        let not_data_actions = self::actions(reader, &fields, "not_data_actions", None);
+        let actions = self::actions(reader, &fields, "actions", Some(&not_actions));
+        let data_actions = self::actions(reader, &fields, "data_actions", Some(&not_data_actions));
         if actions.is_empty() && data_actions.is_empty() {
             let message = format!("`define` of {what} for `{}` allows nothing", shown(&key.text));
             let help = "give it `actions`, such as Microsoft.DataFactory/factories/read";
@@ -126,9 +128,9 @@ pub(super) fn read(
             name,
             description: description.map_or_else(|| "Made by Axon from its role map".to_owned(), |t| t.text),
             actions,
-            not_actions: self::actions(reader, &fields, "not_actions"),
+            not_actions,
             data_actions,
-            not_data_actions: self::actions(reader, &fields, "not_data_actions"),
+            not_data_actions,
             place: reader.place(key.span),
         };
         for target in targets {
@@ -138,7 +140,8 @@ pub(super) fn read(
     by_target
 }
 
-fn actions(reader: &Reader<'_>, fields: &Fields<'_>, key: &str) -> Vec<String> {
+/// One list; `without` is what the role does not allow of it.
+fn actions(reader: &Reader<'_>, fields: &Fields<'_>, key: &str, without: Option<&[String]>) -> Vec<String> {
     let what = format!("`{key}`");
     let mut read = Vec::new();
     for node in fields.get(key).map_or(&[][..], |n| reader.list(n, &what)) {
@@ -151,7 +154,7 @@ fn actions(reader: &Reader<'_>, fields: &Fields<'_>, key: &str) -> Vec<String> {
             let message = format!("`{}` is no action that a role may have", shown(&text.text));
             let help = "write it like Microsoft.DataFactory/factories/pipelines/createRun/action; `*` stands for parts, never for all";
             reader.fault_help(Fault::Invalid, text.span, message, help);
-        } else if !key.starts_with("not_") && gives_roles(&text.text) {
+        } else if without.is_some_and(|without| gives_roles(&text.text, without)) {
             let message = format!("`{}` lets people give roles", shown(&text.text));
             let help = "use a built-in role, which reviews know, or narrower actions";
             reader.fault_help(Fault::Invalid, text.span, message, help);

@@ -7,7 +7,7 @@ use axon_reconcile::{GrantState, Permission, Securable};
 
 use super::Rules;
 use crate::diagnostic::Fault;
-use crate::effect::Holding;
+use crate::effect::{Holding, contains};
 use crate::grant::GrantLine;
 use crate::names::{RoleName, TargetName};
 use crate::place::{Place, Span};
@@ -31,6 +31,10 @@ struct Parts<'r> {
     into: BTreeMap<Option<SqlName>, &'r PlacedGrant>,
     /// By schema, the line that lets what is in it be read or run.
     uses: BTreeMap<Option<SqlName>, &'r PlacedGrant>,
+    /// Lines that let what is there be written anew.
+    alters: Vec<(Securable, &'r PlacedGrant)>,
+    /// Lines that run code: what can be run is code.
+    runs: Vec<(Securable, &'r PlacedGrant)>,
 }
 
 impl<'r> Parts<'r> {
@@ -48,6 +52,16 @@ impl<'r> Parts<'r> {
     }
 
     fn take(&mut self, grant: &'r PlacedGrant, permission: Permission, on: &Securable) {
+        match permission {
+            Permission::Alter
+            | Permission::AlterAnySchema
+            | Permission::Control
+            | Permission::TakeOwnership => {
+                self.alters.push((*on, grant));
+            }
+            Permission::Execute => self.runs.push((*on, grant)),
+            _ => {}
+        }
         let schema = match on {
             Securable::Database => None,
             Securable::Schema(name) => Some(*name),
@@ -58,7 +72,7 @@ impl<'r> Parts<'r> {
                 }
                 return;
             }
-            Securable::Principal(_) => return,
+            Securable::Principal(_) | Securable::Server | Securable::Credential(_) => return,
         };
         match permission {
             Permission::CreateView | Permission::CreateProcedure | Permission::CreateFunction => {
@@ -79,7 +93,7 @@ impl<'r> Parts<'r> {
     }
 
     fn is_empty(&self) -> bool {
-        self.makes.is_none() && self.into.is_empty() && self.uses.is_empty()
+        self.makes.is_none() && self.into.is_empty() && self.uses.is_empty() && self.alters.is_empty()
     }
 }
 
@@ -112,7 +126,7 @@ pub(crate) fn check(
         };
         let parts: Vec<(&RoleName, Parts<'_>)> =
             together.roles().filter_map(|name| Some((name, of_role(name)?))).collect();
-        let Some(way) = way(&parts, &together) else { continue };
+        let Some(way) = way(&parts, &together).or_else(|| rewrites(&parts, &together)) else { continue };
         for rule in &forbidden {
             tell(reader, roles, target, &way, rule);
         }
@@ -126,6 +140,9 @@ pub(crate) fn forbidden_in_one<'m>(
 ) -> Option<&'m PlacedGrant> {
     let rule = said.forbid.iter().find(|rule| is_of_data(&rule.line))?;
     let parts = Parts::of(lines);
+    if rewritten(&parts.alters, &parts.runs).is_some() {
+        return Some(rule);
+    }
     parts.makes?;
     let used = |schema: &Option<SqlName>| match schema {
         None => !parts.uses.is_empty(),
@@ -135,9 +152,36 @@ pub(crate) fn forbidden_in_one<'m>(
 }
 
 /// Whether code can be made to give what is forbidden: its owner can do all of it but what only administrators do.
-fn is_of_data(line: &GrantLine) -> bool {
-    let on_data = |on: &Securable| !matches!(on, Securable::Principal(_));
+pub(crate) fn is_of_data(line: &GrantLine) -> bool {
+    let on_data = |on: &Securable| !matches!(on, Securable::Principal(_) | Securable::Credential(_));
     line.atoms().iter().any(|(permission, on)| DATA.contains(permission) && on_data(on))
+}
+
+/// The lines by which code that is there is written anew and run: no permission to make any is needed. What can be run by its name is
+/// code; in a schema where people may run things there is some.
+fn rewritten<'r>(
+    alters: &[(Securable, &'r PlacedGrant)],
+    runs: &[(Securable, &'r PlacedGrant)],
+) -> Option<(&'r PlacedGrant, &'r PlacedGrant)> {
+    let one = |on: &Securable| matches!(on, Securable::Object(_) | Securable::Column(..));
+    alters.iter().find_map(|(altered, by)| {
+        let run = runs.iter().find(|(run, _)| {
+            contains(altered, run) || !one(altered) && !one(run) && contains(run, altered)
+        })?;
+        Some((*by, run.1))
+    })
+}
+
+/// The same over the roles that one person can hold.
+fn rewrites<'r>(parts: &'r [(&'r RoleName, Parts<'r>)], together: &Together<'_>) -> Option<Way<'r>> {
+    let altering = || parts.iter().filter(|(_, of)| !of.alters.is_empty());
+    altering().find_map(|(altering, of_altering)| {
+        let running = parts.iter().filter(|(role, of)| !of.runs.is_empty() && together.can(altering, role));
+        running.into_iter().find_map(|(running, of_running)| {
+            let (by, run) = rewritten(&of_altering.alters, &of_running.runs)?;
+            Some(Way { makes: (altering, by), into: (altering, by), uses: (running, run) })
+        })
+    })
 }
 
 fn way<'r>(parts: &'r [(&'r RoleName, Parts<'r>)], together: &Together<'_>) -> Option<Way<'r>> {

@@ -352,11 +352,12 @@ fn lines_of<'r>(
 }
 
 fn acts_within(new: &Impersonation, old: Option<&Impersonation>) -> bool {
-    let Impersonation { roles, longest, reason_required, place: _ } = new;
+    let Impersonation { roles, longest, reason_required, second_person, place: _ } = new;
     old.is_some_and(|old| {
         roles.iter().all(|role| old.roles.contains(role))
             && *longest <= old.longest
             && (*reason_required || !old.reason_required)
+            && (*second_person || !old.second_person)
     })
 }
 
