@@ -1,5 +1,8 @@
 //! Secure views in force: people of two classes read one view over TDS, each sees what the map says, and nobody reads the table.
 
+#[path = "views/acting.rs"]
+mod acting;
+
 use anyhow::{Context, ensure};
 use axon_tests::{CONFIG, MAP, Place, Pool, SOON, Scim, Serve, Stage, Tds, number, until, user};
 use serde_json::{Value, json};
@@ -67,7 +70,11 @@ fn living_in(name: &str, region: &str) -> Value {
 
 /// A stage with the tables, and a server that reads the pool every second.
 async fn stage(map: &str) -> anyhow::Result<Stage> {
-    let place = Place::new([ANN, BOB])?;
+    stage_of(&[ANN, BOB], map).await
+}
+
+async fn stage_of(people: &[&str], map: &str) -> anyhow::Result<Stage> {
+    let place = Place::new(people.iter().copied())?;
     let pool = Pool::start(&place, 0).await?;
     let mut admin = pool.admin().await?;
     for batch in BASE {
@@ -237,6 +244,19 @@ async fn whatever_happens_to_a_view_or_its_table_it_never_shows_more() -> anyhow
     // Somebody alters the view: its text is put back, and the grants stand all the while.
     admin.run("ALTER VIEW secure.customers AS SELECT * FROM base.customers").await?;
     read_when(&stage.pool, ANN, "the text is put back", ASKED, one).await?;
+
+    // Somebody gives a reader the table itself: the view is closed until that is taken away.
+    admin.run("CREATE ROLE passing").await?;
+    admin.run(&format!("EXEC sp_addrolemember N'passing', N'{ANN}'")).await?;
+    admin.run("GRANT SELECT ON OBJECT::base.customers TO passing").await?;
+    until("the view is closed", SOON, async || {
+        let said = stage.place.axon(&["status"]).await?.out;
+        let closed = refused(&stage.pool, BOB, ASKED).await? == Some(207);
+        Ok((closed && said.contains("by role passing")).then_some(()))
+    })
+    .await?;
+    admin.run("REVOKE SELECT ON OBJECT::base.customers FROM passing").await?;
+    read_when(&stage.pool, ANN, "the view is open again", ASKED, one).await?;
 
     // A new column that nobody named is hidden, one of a tagged pattern is masked.
     admin.run("ALTER TABLE base.orders ADD card varchar(20)").await?;

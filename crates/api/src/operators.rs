@@ -12,6 +12,7 @@
 //! taken by other rules. To add an endpoint: a file, a line in [`routes`], [`auth::Operator`] as the handler's first argument.
 
 mod access;
+mod acting;
 mod auth;
 mod exchange;
 mod holds;
@@ -55,6 +56,8 @@ pub fn routes() -> Router<Api> {
         .route("/api/v1/offboardings/{id}/release", post(access::lift))
         .route("/api/v1/grants", get(access::grants).post(access::ask))
         .route("/api/v1/grants/{id}/revoke", post(access::revoke))
+        .route("/api/v1/impersonations", get(acting::list).post(acting::start))
+        .route("/api/v1/impersonations/{id}/stop", post(acting::stop))
         .route("/api/v1/token", post(exchange::handle))
         .route("/api/v1/entitlements", get(exchange::entitlements))
 }
@@ -100,7 +103,7 @@ fn is_typed(response: &Response) -> bool {
 }
 
 /// An answer in JSON that no cache keeps.
-fn json(status: StatusCode, body: &impl Serialize) -> Response {
+pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response {
     match serde_json::to_vec(body) {
         Ok(bytes) => {
             let mut response = (status, bytes).into_response();

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use crate::person::Proof;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use access::{GrantAnswer, GrantArgs, GrantCommand, OffboardArgs};
+pub use access::{GrantAnswer, GrantArgs, GrantCommand, ImpersonateCommand, OffboardArgs};
 pub use adopt::AdoptArgs;
 pub use doctor::DoctorArgs;
 pub use drift::{AdoptDrift, DriftAnswer, DriftCommand};
@@ -126,6 +126,12 @@ pub enum Command {
     Offboard(OffboardArgs),
     /// Give somebody a role for a while, beside the map
     Grant(GrantArgs),
+    /// Read secure views as another person, for a while and on record
+    Impersonate {
+        /// What to do
+        #[command(subcommand)]
+        command: ImpersonateCommand,
+    },
     /// Secure views
     View {
         /// What to do

@@ -10,6 +10,7 @@ mod emulator;
 mod explain;
 mod grant;
 mod holds;
+mod impersonate;
 mod map;
 mod offboard;
 mod parity;
@@ -109,6 +110,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<Status> {
         Command::Holds { command } => holds::run(existing(config).await?, command).await,
         Command::Offboard(args) => offboard::run(existing(config).await?, args).await,
         Command::Grant(args) => Box::pin(grant::run(existing(config).await?, args)).await,
+        Command::Impersonate { command } => {
+            Box::pin(impersonate::run(existing(config).await?, command)).await
+        }
         Command::View { command } => Box::pin(view::run(mapped(config).await?, command)).await,
         Command::Drift { command } => drift::run(mapped(config).await?, command).await,
         Command::Script { command } => script::run(mapped(config).await?, command).await,

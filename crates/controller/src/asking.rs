@@ -1,6 +1,8 @@
 //! Asking for something beside the map: who is meant, and whether the map lets it be asked for. The command line and the operators'
 //! API ask alike.
 
+mod acting;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -17,6 +19,8 @@ use axon_store::NewAccessRequest;
 use time::{Duration, OffsetDateTime};
 
 use crate::world::World;
+
+pub use acting::{ActWish, impersonation};
 
 /// How long a role for a while waits for a second person at most.
 const WAITS: Duration = Duration::days(1);
@@ -151,7 +155,9 @@ pub fn offboarding(
     }
     let whom = whom(user, source, &records);
     let asked = Asked::Offboard;
-    Ok(Offboarding::New(NewAccessRequest { asked, whom, reason, second_person: false, waits_until: None }))
+    let new =
+        NewAccessRequest { asked, whom, reason, second_person: false, waits_until: None, refused: None };
+    Ok(Offboarding::New(new))
 }
 
 /// The offboardings that somebody is under, by name or by record.
@@ -205,6 +211,7 @@ pub fn grant(
         reason: wish.reason,
         second_person: map.guards.break_glass.second_person,
         waits_until: Some(now + WAITS),
+        refused: None,
     })
 }
 

@@ -74,7 +74,7 @@ impl Requests {
         for request in self.standing.values().filter(over) {
             let words = "its time is over".to_owned();
             if store.end_access(request.id, AccessEnd::Elapse, words, act.clone()).await?.is_some() {
-                tracing::info!(request.id = %request.id, "a role for a while is over");
+                tracing::info!(request.id = %request.id, "the time of a request is over");
             }
         }
         Ok(())

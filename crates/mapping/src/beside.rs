@@ -139,7 +139,7 @@ impl Beside {
 }
 
 /// Whether this is the person that was meant. Another `externalId` is another person.
-fn is(record: &MeantRecord, user: &UserEntry) -> bool {
+pub(crate) fn is(record: &MeantRecord, user: &UserEntry) -> bool {
     let other =
         matches!((&record.external_id, &user.external_id), (Some(meant), Some(now)) if **meant != **now);
     record.id == user.id && record.source == user.source && !other
@@ -147,7 +147,7 @@ fn is(record: &MeantRecord, user: &UserEntry) -> bool {
 
 fn extra(request: &AccessRequest) -> Option<Extra<'_>> {
     match &request.asked {
-        Asked::Offboard => None,
+        Asked::Offboard | Asked::Impersonate { .. } => None,
         Asked::Grant { role, target, .. } => Some(Extra { request, role, target: target.as_deref() }),
     }
 }

@@ -124,6 +124,7 @@ impl Evaluator {
         for role in &self.view.roles {
             self.graph.roles.extend(role.name.map(|name| (name, Role::default())));
         }
+        self.graph.roles.extend(self.target.metadata.impersonation.map(|name| (name, Role::default())));
         let defined = self.map.roles.values().filter_map(|role| role.define.get(&self.target.name));
         self.graph.roles.extend(defined.map(|defined| (defined.name, Role::default())));
         self.permissions();

@@ -12,6 +12,7 @@
 //! `guards.rs`), a field of the type beside it, and a line in the tests of bad maps. A key that is known to the language
 //! and not built goes into that reader's list of later keys, so that it is refused and never ignored.
 
+pub mod acting;
 pub mod adopt;
 pub mod because;
 pub mod beside;
@@ -35,6 +36,7 @@ pub mod names;
 mod nearest;
 pub mod pending;
 pub mod place;
+mod placement;
 pub mod preview;
 mod read;
 mod reserved;

@@ -171,7 +171,10 @@ impl RoleMap {
                     found.push(NotCarriedOut { place: held.grant.place.clone(), what });
                 }
             }
-            for acting in role.impersonate.values() {
+            let nowhere = |target: &TargetName| {
+                self.targets.get(target).is_none_or(|spec| spec.kind != TargetKind::SynapseDedicated)
+            };
+            for (_, acting) in role.impersonate.iter().filter(|(target, _)| nowhere(target)) {
                 let what = format!("`impersonate` of role `{}`", role.name);
                 found.push(NotCarriedOut { place: acting.place.clone(), what });
             }

@@ -290,6 +290,9 @@ fn target_key(key: &str) -> Value {
                 "owner" => {
                     text("A user without a login that owns views and their tables; axon_owner, if left out.")
                 }
+                "impersonation" => text(
+                    "The role of the pool whose members may read as others; AXON_IMPERSONATION, if left out.",
+                ),
                 _ => {
                     let mark = json!({ "type": "string", "minLength": 1, "maxLength": 1 });
                     let marks = keys(target::DELIMITER_KEYS, |_| mark.clone());
@@ -340,6 +343,7 @@ fn role_key(key: &str) -> Value {
             let acting = keys(role::IMPERSONATE_KEYS, |key| match key {
                 "roles" => list(&text("A role."), "Whose people may be acted as."),
                 "for" => reference("duration"),
+                "second_person" => flag("Whether somebody else has to release it; false, if left out."),
                 _ => word(&["required", "optional"], "Whether a reason must be said; required, if left out."),
             });
             named(&object(&acting, &["roles", "for"]), "The roles that people with this one may act as.")

@@ -228,6 +228,7 @@ pub(crate) fn permissions(map: &RoleMap, target: &TargetSpec, view: &View, shape
         }
     }
     readers_of_patterns(map, target, view, shape, &mut grants);
+    views_of_others(map, target, &mut grants);
     drop_covered(&mut grants);
     let pending = missing
         .into_iter()
@@ -265,6 +266,32 @@ fn readers_of_patterns(
                 }
             }
         }
+    }
+}
+
+/// Whoever acts as others may read the views that these read: the views themselves tell as whom.
+fn views_of_others(map: &RoleMap, target: &TargetSpec, grants: &mut BTreeMap<GrantKey, Grant>) {
+    let Some(acting) = target.metadata.impersonation else { return };
+    let acted = map.roles.values().filter_map(|role| role.impersonate.get(&target.name));
+    let acted: BTreeSet<SqlName> =
+        acted.flat_map(|one| &one.roles).filter_map(|role| target.role(role).ok()).collect();
+    let secure = |on: &Securable| {
+        let Securable::Object(object) = on else { return false };
+        let here = map.views.iter().filter(|view| view.targets.contains(&target.name));
+        here.into_iter().any(|view| match view.pattern {
+            Some(_) => view.name.schema == object.schema,
+            None => view.name == *object,
+        })
+    };
+    let theirs = grants.iter().filter(|(key, grant)| {
+        grant.state == GrantState::Grant
+            && key.permission == Permission::Select
+            && acted.contains(&key.grantee)
+            && secure(&key.securable)
+    });
+    let keys: Vec<GrantKey> = theirs.map(|(key, _)| GrantKey { grantee: acting, ..*key }).collect();
+    for key in keys {
+        put(grants, key, GrantState::Grant);
     }
 }
 

@@ -41,6 +41,15 @@ pub enum Asked {
         /// For how long, in seconds, counted from when it comes into force.
         seconds: u64,
     },
+    /// The person may read secure views as another one for a while.
+    Impersonate {
+        /// As whom.
+        person: Whom,
+        /// In which target.
+        target: String,
+        /// For how long, in seconds, counted from when it comes into force.
+        seconds: u64,
+    },
 }
 
 impl Asked {
@@ -49,6 +58,7 @@ impl Asked {
         match self {
             Self::Offboard => "offboard",
             Self::Grant { .. } => "grant",
+            Self::Impersonate { .. } => "impersonate",
         }
     }
 }

@@ -58,6 +58,10 @@ pub enum Finding {
     ReadPastView { view: ObjectName, because: String },
     /// Somebody's profile cannot be written: views show nothing by it.
     ProfileRefused { principal: SqlName, because: String },
+    /// Somebody was allowed to read views as another person, and does not now.
+    ActsAsNobody { request: String, because: String },
+    /// Somebody may put on another person by `EXECUTE AS`, whatever Axon allows.
+    PutsOnAnother { who: SqlName, whom: SqlName },
     /// Something about the target keeps its views from being safe: none is made, all are closed.
     ViewsUnsafe { because: String },
 }
@@ -117,6 +121,8 @@ impl Finding {
             | Self::ViewNotMade { .. }
             | Self::ReadPastView { .. }
             | Self::ProfileRefused { .. }
+            | Self::ActsAsNobody { .. }
+            | Self::PutsOnAnother { .. }
             | Self::ViewsUnsafe { .. } => return None,
         })
     }
@@ -210,10 +216,19 @@ impl fmt::Display for Finding {
                 "view {view} stands in a schema of Axon's own and is neither in the map nor Axon's: drop it, or move it"
             ),
             Self::ReadPastView { view, because } => {
-                write!(f, "view {view} does not close its table: {because}")
+                write!(f, "view {view} shows nothing, since it does not close its table: {because}")
             }
             Self::ProfileRefused { principal, because } => {
                 write!(f, "views show nothing by the profile of {principal}: {because}")
+            }
+            Self::ActsAsNobody { request, because } => {
+                write!(f, "request {request} lets nobody read views as another: {because}")
+            }
+            Self::PutsOnAnother { who, whom } => {
+                write!(
+                    f,
+                    "{who} may become {whom} by EXECUTE AS and reads views so: take that permission away"
+                )
             }
             Self::ViewsUnsafe { because } => write!(f, "no secure view is in force: {because}"),
         }

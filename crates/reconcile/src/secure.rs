@@ -3,6 +3,7 @@
 //! A plan about permissions knows nothing of views, since a view gives nobody anything by itself: grants on it do. Its steps
 //! stand in the same plan, in an order of their own: what closes first, then what views stand on, then views.
 
+mod acting;
 mod closure;
 mod diff;
 mod metadata;
@@ -11,7 +12,8 @@ mod seen;
 mod step;
 mod when;
 
-pub use closure::past;
+pub use acting::{ActingRow, Window, Windows, acting_steps, windows};
+pub use closure::{past, puts_on};
 pub use diff::{ViewsWanted, diff};
 pub use metadata::{Delimiters, ManagedTable, Metadata, ProfileRow};
 pub use profiles::{Profiles, profile_steps, readers};

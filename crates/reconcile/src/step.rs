@@ -70,6 +70,8 @@ pub enum StepKind {
     CreateTable,
     CreateKey,
     WriteProfile,
+    LetAct,
+    StopActing,
     CreateView,
     AlterView,
     CloseView,
@@ -80,7 +82,7 @@ pub enum StepKind {
 
 impl StepKind {
     /// All of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::CreatePrincipal,
         Self::CreateRole,
         Self::AddMember,
@@ -98,6 +100,8 @@ impl StepKind {
         Self::CreateTable,
         Self::CreateKey,
         Self::WriteProfile,
+        Self::LetAct,
+        Self::StopActing,
         Self::CreateView,
         Self::AlterView,
         Self::CloseView,
@@ -126,6 +130,8 @@ impl StepKind {
             Self::CreateTable => "create table",
             Self::CreateKey => "create key",
             Self::WriteProfile => "write profile",
+            Self::LetAct => "let act",
+            Self::StopActing => "stop acting",
             Self::CreateView => "create view",
             Self::AlterView => "alter view",
             Self::CloseView => "close view",

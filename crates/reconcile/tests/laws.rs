@@ -130,6 +130,8 @@ fn excused(plan: &Plan) -> BTreeSet<SqlName> {
             | Finding::ViewNotMade { .. }
             | Finding::ProfileRefused { .. }
             | Finding::ReadPastView { .. }
+            | Finding::ActsAsNobody { .. }
+            | Finding::PutsOnAnother { .. }
             | Finding::ViewsUnsafe { .. } => {}
         }
     }

@@ -31,11 +31,16 @@ type AccessRow = (
 fn request(row: AccessRow) -> Result<AccessRequest, StoreError> {
     let (id, kind, grants, whom, asking, state, hold, released, until, ended, record) = row;
     let place = Place { table: "access_requests", row: &record };
-    let grants: Option<(String, Option<String>, u64)> =
-        grants.map(|text| place.json("grants", &text)).transpose()?;
     let asked = match (kind.as_str(), grants) {
         ("offboard", None) => Asked::Offboard,
-        ("grant", Some((role, target, seconds))) => Asked::Grant { role, target, seconds },
+        ("grant", Some(text)) => {
+            let (role, target, seconds) = place.json("grants", &text)?;
+            Asked::Grant { role, target, seconds }
+        }
+        ("impersonate", Some(text)) => {
+            let (target, person, seconds) = place.json("grants", &text)?;
+            Asked::Impersonate { person, target, seconds }
+        }
         _ => return Err(place.bad("kind", "an unknown word")),
     };
     Ok(AccessRequest {
@@ -69,19 +74,29 @@ fn change(request: &AccessRequest, reason: &str) -> AccessChange {
     let (role, target, seconds) = match &request.asked {
         Asked::Offboard => (None, None, None),
         Asked::Grant { role, target, seconds } => (Some(role.clone()), target.clone(), Some(*seconds)),
+        Asked::Impersonate { target, seconds, .. } => (None, Some(target.clone()), Some(*seconds)),
     };
-    let users: Vec<UserId> = request.whom.records.iter().map(|record| record.id).collect();
+    let person = match &request.asked {
+        Asked::Impersonate { person, .. } => Some(person),
+        Asked::Offboard | Asked::Grant { .. } => None,
+    };
+    let ids = |whom: &Whom| -> Vec<UserId> { whom.records.iter().map(|record| record.id).collect() };
     AccessChange {
         access_request: request.id,
         about: request.asked.as_str().to_owned(),
         state: request.state,
         source: request.whom.source.clone(),
-        users,
+        users: ids(&request.whom),
+        persons: person.map(ids).unwrap_or_default(),
         role,
         target,
         seconds,
         hold: request.hold,
-        clear: AccessClear { user_name: request.whom.user_name.clone(), reason: reason.to_owned() },
+        clear: AccessClear {
+            user_name: request.whom.user_name.clone(),
+            person: person.map(|person| person.user_name.clone()),
+            reason: reason.to_owned(),
+        },
     }
 }
 
@@ -89,7 +104,7 @@ fn change(request: &AccessRequest, reason: &str) -> AccessChange {
 fn until(asked: &Asked, now: OffsetDateTime) -> Option<OffsetDateTime> {
     match asked {
         Asked::Offboard => None,
-        Asked::Grant { seconds, .. } => {
+        Asked::Grant { seconds, .. } | Asked::Impersonate { seconds, .. } => {
             now.checked_add(Duration::seconds(i64::try_from(*seconds).unwrap_or(i64::MAX)))
         }
     }
@@ -104,6 +119,10 @@ fn held(request: &AccessRequest, act: &Act, expires: Option<OffsetDateTime>) -> 
             let minutes = seconds.div_ceil(60);
             format!("role {role}{place} for {}, for {minutes} minutes", request.whom.user_name)
         }
+        Asked::Impersonate { person, target, seconds } => {
+            let (who, whom) = (&request.whom.user_name, &person.user_name);
+            format!("{who} reads views in {target} as {whom}, for {} minutes", seconds.div_ceil(60))
+        }
     };
     NewHold {
         kind: HoldKind::Grant,
@@ -111,6 +130,7 @@ fn held(request: &AccessRequest, act: &Act, expires: Option<OffsetDateTime>) -> 
         source: request.whom.source.clone(),
         target: match &request.asked {
             Asked::Grant { target, .. } => target.clone(),
+            Asked::Impersonate { target, .. } => Some(target.clone()),
             Asked::Offboard => None,
         },
         what,
@@ -123,30 +143,38 @@ fn held(request: &AccessRequest, act: &Act, expires: Option<OffsetDateTime>) -> 
 
 /// Keeps what is asked, and opens its hold.
 pub(crate) async fn ask(txn: &mut Txn, new: NewAccessRequest, act: Act) -> Result<AccessRequest, StoreError> {
-    let NewAccessRequest { asked, whom, reason, second_person, waits_until } = new;
+    let NewAccessRequest { asked, whom, reason, second_person, waits_until, refused } = new;
+    let second_person = second_person && refused.is_none();
+    let state = match (&refused, second_person) {
+        (Some(_), _) => AccessState::Rejected,
+        (None, true) => AccessState::Proposed,
+        (None, false) => AccessState::InForce,
+    };
     let mut request = AccessRequest {
         id: AccessRequestId::from_uuid(act.ids.uuid(act.now)),
-        until: if second_person { None } else { until(&asked, act.now) },
+        until: if state == AccessState::InForce { until(&asked, act.now) } else { None },
         asked,
         whom,
         asking: says(&act, &reason),
-        state: if second_person { AccessState::Proposed } else { AccessState::InForce },
+        state,
         hold: None,
         released: None,
-        ended: None,
+        ended: refused.as_ref().map(|why| says(&act, why)),
         record: RecordSeq(0),
     };
     if second_person {
         let held = held(&request, &act, waits_until);
         request.hold = holds::open(txn, vec![held], act.clone()).await?.first().map(|hold| hold.id);
     }
-    request.record = journal::record(txn, &act, change(&request, &reason))?;
+    let said = refused.as_ref().map_or_else(|| reason.clone(), |why| format!("{reason}; refused: {why}"));
+    request.record = journal::record(txn, &act, change(&request, &said))?;
     let grants = match &request.asked {
         Asked::Offboard => None,
         Asked::Grant { role, target, seconds } => Some(json!([role, target, seconds]).to_string()),
+        Asked::Impersonate { person, target, seconds } => Some(json!([target, person, seconds]).to_string()),
     };
-    let sql = "INSERT INTO access_requests (id, kind, grants, whom, asking, state, hold, until, record) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    let sql = "INSERT INTO access_requests (id, kind, grants, whom, asking, state, hold, until, record, ended) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     let args = args![
         request.id.as_uuid().as_bytes(),
         request.asked.as_str(),
@@ -157,6 +185,7 @@ pub(crate) async fn ask(txn: &mut Txn, new: NewAccessRequest, act: Act) -> Resul
         request.hold.as_ref().map(|hold| &hold.as_uuid().as_bytes()[..]),
         request.until.map(micros),
         signed(request.record.0),
+        request.ended.as_ref().map(said_text),
     ];
     txn.session()?.run("keep an access request", sql, args).await?;
     Ok(request)

@@ -20,6 +20,8 @@ pub struct NewAccessRequest {
     pub second_person: bool,
     /// The first instant at which it no longer waits.
     pub waits_until: Option<OffsetDateTime>,
+    /// Why it is refused, where it is kept only to be told: it ends as it begins, and never counts.
+    pub refused: Option<String>,
 }
 
 /// How an access request ends.

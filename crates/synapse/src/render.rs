@@ -1,5 +1,7 @@
 //! The only place that makes SQL text. What is sent to a pool is a [`Sql`], and only this module can make one.
 
+mod acting;
+pub(crate) mod bootstrap;
 mod metadata;
 mod probe;
 mod query;
@@ -18,11 +20,13 @@ use quote::{Bracketed, Literal};
 
 pub(crate) use probe::{ProbeText, probes};
 pub(crate) use query::{
-    MOST_NAMES, NamedMembers, Query, classifiers, everything, greeting, lingering, named, ping, sessions,
+    MOST_NAMES, NamedMembers, Query, classifiers, credentials, everything, greeting, lingering, named, ping, sessions,
     untold,
 };
 pub(crate) use script::{Remade, batch as script_batch, can_be_written};
 
+pub use acting::ACT_AS;
+pub(crate) use acting::{let_act, stop_acting};
 pub use metadata::Discreet;
 pub(crate) use metadata::{
     create_key, create_owner, create_schema, create_table, delete_people, delete_rows, insert_rows,
@@ -51,6 +55,9 @@ impl Sql {
 /// The text of a statement in this dialect.
 pub fn render(statement: &Statement, dialect: Dialect) -> Sql {
     Sql(match statement {
+        Statement::CreateExternalUser { name } if dialect == Dialect::Server => {
+            format!("CREATE LOGIN {} FROM EXTERNAL PROVIDER", Bracketed(*name))
+        }
         Statement::CreateExternalUser { name } => {
             format!("CREATE USER {} FROM EXTERNAL PROVIDER", Bracketed(*name))
         }
@@ -66,6 +73,9 @@ pub fn render(statement: &Statement, dialect: Dialect) -> Sql {
             Dialect::Serverless => {
                 format!("ALTER ROLE {} ADD MEMBER {}", Bracketed(*role), Bracketed(*member))
             }
+            Dialect::Server => {
+                format!("ALTER SERVER ROLE {} ADD MEMBER {}", Bracketed(*role), Bracketed(*member))
+            }
         },
         Statement::DropMember { role, member } => match dialect {
             Dialect::Dedicated => {
@@ -73,6 +83,9 @@ pub fn render(statement: &Statement, dialect: Dialect) -> Sql {
             }
             Dialect::Serverless => {
                 format!("ALTER ROLE {} DROP MEMBER {}", Bracketed(*role), Bracketed(*member))
+            }
+            Dialect::Server => {
+                format!("ALTER SERVER ROLE {} DROP MEMBER {}", Bracketed(*role), Bracketed(*member))
             }
         },
         Statement::Grant(clause) => permission("GRANT", "TO", clause),
@@ -85,6 +98,9 @@ pub fn render(statement: &Statement, dialect: Dialect) -> Sql {
             text
         }
         Statement::DropRole { name } => format!("DROP ROLE {}", Bracketed(*name)),
+        Statement::DropUser { name } if dialect == Dialect::Server => {
+            format!("DROP LOGIN {}", Bracketed(*name))
+        }
         Statement::DropUser { name } => format!("DROP USER {}", Bracketed(*name)),
         Statement::CreateClassifier { name, member, does } => classifier(*name, *member, does),
         Statement::DropClassifier { name } => format!("DROP WORKLOAD CLASSIFIER {}", Bracketed(*name)),
@@ -116,14 +132,24 @@ fn classifier(name: SqlName, member: SqlName, does: &Classified) -> String {
 }
 
 fn permission(verb: &str, direction: &str, clause: &Clause) -> String {
-    let mut text = format!("{verb} {} ON ", clause.permission.name());
+    let mut text = format!("{verb} {}", clause.permission.name());
+    if clause.on != On::Server {
+        text.push_str(" ON ");
+    }
     // Writing to a String cannot fail.
     let _ = match clause.on {
+        On::Server => Ok(()),
         On::Database(name) => write!(text, "DATABASE::{}", Bracketed(name)),
         On::Schema(name) => write!(text, "SCHEMA::{}", Bracketed(name)),
         On::Object(name) => write!(text, "OBJECT::{}.{}", Bracketed(name.schema), Bracketed(name.name)),
         On::User(name) => write!(text, "USER::{}", Bracketed(name)),
         On::Role(name) => write!(text, "ROLE::{}", Bracketed(name)),
+        On::DatabaseCredential(name) => {
+            write!(text, "DATABASE SCOPED CREDENTIAL::{}", Bracketed(name))
+        }
+        On::Credential(name) => write!(text, "CREDENTIAL::{}", Bracketed(name)),
+        On::Login(name) => write!(text, "LOGIN::{}", Bracketed(name)),
+        On::ServerRole(name) => write!(text, "SERVER ROLE::{}", Bracketed(name)),
     };
     for (i, column) in clause.columns.iter().enumerate() {
         let _ = write!(text, "{}{}", if i == 0 { " (" } else { ", " }, Bracketed(*column));
@@ -252,13 +278,19 @@ mod tests {
     fn queries_of_the_catalog() {
         let names = [name(HOSTILE), name("kim")];
         let queries = [
-            everything(),
-            named(&names, NamedMembers::Either),
-            named(&names[..1], NamedMembers::Both),
+            everything(Dialect::Dedicated),
+            everything(Dialect::Server),
+            named(&names, NamedMembers::Either, Dialect::Dedicated),
+            named(&names[..1], NamedMembers::Both, Dialect::Dedicated),
+            named(&names[..1], NamedMembers::Both, Dialect::Server),
             sessions(names[0], Dialect::Dedicated),
             sessions(names[0], Dialect::Serverless),
+            sessions(names[0], Dialect::Server),
+            credentials(Dialect::Serverless),
+            credentials(Dialect::Server),
             lingering(Dialect::Dedicated),
             lingering(Dialect::Serverless),
+            lingering(Dialect::Server),
             ping(),
         ];
         for query in &queries {

@@ -16,7 +16,12 @@ pub(crate) use seen::{digest, in_force};
 
 /// How a view's text reads the metadata of a target.
 pub fn managed(metadata: &Metadata) -> Managed {
-    Managed { schema: metadata.schema, roles: RoleTest::IsRoleMember, delimiters: metadata.delimiters }
+    Managed {
+        schema: metadata.schema,
+        roles: RoleTest::IsRoleMember,
+        delimiters: metadata.delimiters,
+        impersonation: metadata.impersonation,
+    }
 }
 
 /// The statements of one step.
@@ -34,6 +39,10 @@ pub(crate) fn work(step: &SecureStep) -> Work {
         }
         SecureStep::FillProfiles { schema, people: _, rows } => render::insert_rows(*schema, rows),
         SecureStep::DropProfiles { schema, people } => vec![render::delete_people(*schema, people)],
+        SecureStep::LetAct { schema, window } => render::let_act(*schema, window),
+        SecureStep::StopActing { schema, actor, person } => {
+            vec![render::stop_acting(*schema, *actor, *person)]
+        }
         SecureStep::CreateView { view, metadata } => {
             plain(render::secure_view(view, ViewVerb::Create, managed(metadata)))
         }

@@ -37,6 +37,11 @@ pub fn shown(request: &AccessRequest) -> Value {
     let (role, target, seconds) = match &request.asked {
         Asked::Offboard => (None, None, None),
         Asked::Grant { role, target, seconds } => (Some(role), target.as_ref(), Some(seconds)),
+        Asked::Impersonate { target, seconds, .. } => (None, Some(target), Some(seconds)),
+    };
+    let person = match &request.asked {
+        Asked::Impersonate { person, .. } => Some(&person.user_name),
+        Asked::Offboard | Asked::Grant { .. } => None,
     };
     value!({
         "id": request.id,
@@ -45,6 +50,7 @@ pub fn shown(request: &AccessRequest) -> Value {
         "user": request.whom.user_name,
         "source": request.whom.source,
         "records": request.whom.records,
+        "person": person,
         "role": role,
         "target": target,
         "seconds": seconds,
@@ -57,24 +63,24 @@ pub fn shown(request: &AccessRequest) -> Value {
     })
 }
 
-async fn body(api: &Api, request: Request, known: &[&str]) -> Result<Value, Problem> {
+pub(super) async fn body(api: &Api, request: Request, known: &[&str]) -> Result<Value, Problem> {
     let JsonBody(body) = JsonBody::from_request(request, api).await.map_err(|refused| refused.0)?;
     only(&body, known)?;
     Ok(body)
 }
 
-fn needed(body: &Value, key: &str) -> Result<String, Problem> {
+pub(super) fn needed(body: &Value, key: &str) -> Result<String, Problem> {
     text(body, key)?.ok_or_else(|| Problem::bad(format!("`{key}` is missing")))
 }
 
-fn source(api: &Api, named: Option<String>) -> Result<Option<SourceId>, Problem> {
+pub(super) fn source(api: &Api, named: Option<String>) -> Result<Option<SourceId>, Problem> {
     let Some(named) = named else { return Ok(None) };
     let found = api.sources.keys().find(|id| id.as_str() == named);
     Ok(Some(found.cloned().ok_or_else(|| Problem::not_found("there is no such source"))?))
 }
 
 /// The directory as it is now: a whole load, so one at a time.
-async fn world(api: &Api) -> Result<World, Problem> {
+pub(super) async fn world(api: &Api) -> Result<World, Problem> {
     let operators = operators(api)?;
     let Ok(_turn) = operators.previews.acquire().await else { return Err(Problem::internal()) };
     let mut world = World::of(operators.claims.clone());
@@ -82,9 +88,9 @@ async fn world(api: &Api) -> Result<World, Problem> {
     Ok(world)
 }
 
-async fn list(api: &Api, offboards: bool) -> Result<Response, Problem> {
+pub(super) async fn list(api: &Api, kind: &str) -> Result<Response, Problem> {
     let mut all = api.store.access_requests(RecordSeq(0)).await?;
-    all.retain(|request| request.state.stands() && (request.asked == Asked::Offboard) == offboards);
+    all.retain(|request| request.state.stands() && request.asked.as_str() == kind);
     all.sort_by_key(|request| request.id);
     let all: Vec<Value> = all.iter().map(shown).collect();
     Ok(json(StatusCode::OK, &value!({ "requests": all })))
@@ -93,13 +99,13 @@ async fn list(api: &Api, offboards: bool) -> Result<Response, Problem> {
 /// Who is offboarded.
 pub(super) async fn offboardings(State(api): State<Api>, operator: Operator) -> Result<Response, Problem> {
     operator.needs(Permission::HoldsRead)?;
-    list(&api, true).await
+    list(&api, "offboard").await
 }
 
 /// Roles for a while that wait or count.
 pub(super) async fn grants(State(api): State<Api>, operator: Operator) -> Result<Response, Problem> {
     operator.needs(Permission::HoldsRead)?;
-    list(&api, false).await
+    list(&api, "grant").await
 }
 
 /// Shuts somebody out.
@@ -164,7 +170,7 @@ pub(super) async fn lift(
     request: Request,
 ) -> Result<Response, Problem> {
     operator.needs(Permission::Offboard)?;
-    end(&api, &operator, &id, true, request).await
+    end(&api, &operator, &id, "offboard", request).await
 }
 
 /// Ends a role for a while before its time.
@@ -175,14 +181,14 @@ pub(super) async fn revoke(
     request: Request,
 ) -> Result<Response, Problem> {
     operator.needs(Permission::Grant)?;
-    end(&api, &operator, &id, false, request).await
+    end(&api, &operator, &id, "grant", request).await
 }
 
-async fn end(
+pub(super) async fn end(
     api: &Api,
     operator: &Operator,
     id: &str,
-    offboards: bool,
+    kind: &str,
     request: Request,
 ) -> Result<Response, Problem> {
     let gone = || Problem::not_found("there is no such request that waits or counts");
@@ -191,7 +197,7 @@ async fn end(
     let reason = asking::reason(&needed(&body, "reason")?)?;
     let all = api.store.access_requests(RecordSeq(0)).await?;
     // A permission for one kind ends nothing of the other.
-    let of_kind = |one: &&AccessRequest| one.id == id && (one.asked == Asked::Offboard) == offboards;
+    let of_kind = |one: &&AccessRequest| one.id == id && one.asked.as_str() == kind;
     all.iter().find(of_kind).ok_or_else(gone)?;
     let ended = api.store.end_access(id, AccessEnd::Lift, reason, operator.act(api)).await?;
     Ok(json(StatusCode::OK, &shown(&ended.ok_or_else(gone)?)))

@@ -11,7 +11,7 @@ use crate::record::RecordKind;
 pub struct AccessChange {
     /// Which request.
     pub access_request: AccessRequestId,
-    /// `offboard` or `grant`.
+    /// `offboard`, `grant` or `impersonate`.
     pub about: String,
     /// Where it stands now.
     pub state: AccessState,
@@ -19,9 +19,12 @@ pub struct AccessChange {
     pub source: Option<SourceId>,
     /// The SCIM ids of the records that are meant.
     pub users: Vec<UserId>,
+    /// The records of the person whom those act as, where it is about acting as another.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub persons: Vec<UserId>,
     /// The role of a grant.
     pub role: Option<String>,
-    /// The target of a grant, where only one is meant.
+    /// The target, where only one is meant.
     pub target: Option<String>,
     /// For how long a grant holds, in seconds.
     pub seconds: Option<u64>,
@@ -37,6 +40,9 @@ pub struct AccessChange {
 pub struct AccessClear {
     /// The `userName` as it was typed.
     pub user_name: String,
+    /// The `userName` of the person whom that one acts as.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<String>,
     /// What the person said who caused the change.
     pub reason: String,
 }
@@ -70,16 +76,21 @@ mod tests {
             state: AccessState::InForce,
             source: None,
             users: vec![UserId::from_uuid(ids.uuid(now))],
+            persons: vec![UserId::from_uuid(ids.uuid(now))],
             role: None,
             target: None,
             seconds: None,
             hold: None,
-            clear: AccessClear { user_name: "kim@acme.com".into(), reason: "laptop stolen".into() },
+            clear: AccessClear {
+                user_name: "kim@acme.com".into(),
+                person: Some("lee@acme.com".into()),
+                reason: "laptop stolen".into(),
+            },
         };
         let record =
             NewRecord::of(&ids, now, Actor::Operator { name: "ana".into() }, change.clone()).unwrap();
         let facts = record.facts.to_string();
-        assert!(!facts.contains("kim") && !facts.contains("laptop"), "{facts}");
+        assert!(["kim", "lee", "laptop"].iter().all(|word| !facts.contains(word)), "{facts}");
         assert_eq!(record.clear.unwrap().body_of::<AccessChange>().unwrap(), change.clear);
     }
 }

@@ -105,6 +105,56 @@ pub struct GrantAnswer {
     pub proof: Proof,
 }
 
+/// Reading secure views as another person.
+#[derive(Debug, Subcommand)]
+pub enum ImpersonateCommand {
+    /// Let somebody read as another person, as the role map allows
+    Start {
+        /// The userName of the person to read as
+        #[arg(long = "as", value_name = "USER")]
+        person: String,
+        /// The userName of whoever reads; whoever runs this, if left out
+        #[arg(long)]
+        user: Option<String>,
+        /// For how long, as 30m or 1h, counted from when it comes into force
+        #[arg(long = "for", value_name = "TIME", value_parser = time)]
+        length: Duration,
+        /// Why, for the journal
+        #[arg(long)]
+        reason: Option<String>,
+        /// In which target, where people act as others in several
+        #[arg(long)]
+        target: Option<String>,
+        /// The source of both, where several know the names
+        #[arg(long)]
+        source: Option<String>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+        /// Who asks
+        #[command(flatten)]
+        proof: Proof,
+    },
+    /// List who reads as whom, and who waits for it
+    List {
+        /// Also those that ended or were refused
+        #[arg(long)]
+        all: bool,
+        /// Only those about this person, on either side
+        #[arg(long)]
+        user: Option<String>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let one come into force, as somebody else than whoever asked
+    Release(GrantAnswer),
+    /// Say no to one that waits
+    Reject(GrantAnswer),
+    /// End one before its time
+    Stop(GrantAnswer),
+}
+
 /// Reads a length of time: a number and one of s, m, h, d.
 pub fn time(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{text:?} is no length of time: write it like 30m, 2h or 1d");

@@ -89,7 +89,7 @@ async fn list(parts: &Parts, ended: bool, check: bool, as_json: bool) -> anyhow:
 /// Roles for a while, oldest first.
 async fn grants(parts: &Parts, ended: bool) -> anyhow::Result<Vec<AccessRequest>> {
     let mut all = parts.store.access_requests(RecordSeq(0)).await?;
-    all.retain(|request| request.asked != Asked::Offboard && (ended || request.state.stands()));
+    all.retain(|request| matches!(request.asked, Asked::Grant { .. }) && (ended || request.state.stands()));
     all.sort_by_key(|request| request.id);
     Ok(all)
 }
@@ -141,6 +141,10 @@ pub fn text(request: &AccessRequest) -> String {
         Asked::Grant { role, target, seconds } => {
             let place = target.as_ref().map(|target| format!(" in {target}")).unwrap_or_default();
             format!("role {role}{place} for {who}{source}, for {}", length(*seconds))
+        }
+        Asked::Impersonate { person, target, seconds } => {
+            let whom = shown(&person.user_name);
+            format!("{who}{source} reads views in {target} as {whom}, for {}", length(*seconds))
         }
     };
     let said = |verb: &str, said: &Said| {

@@ -8,7 +8,9 @@ use axon_mapping::target::TargetSpec;
 use axon_mapping::views::{Compiled, asked, in_one_line, of_target};
 use axon_mapping::{Evaluator, RoleMap};
 use axon_model::{Directory, SqlName};
-use axon_reconcile::secure::{Metadata, ViewsWanted, diff, past, profile_steps, put_into, readers};
+use axon_reconcile::secure::{
+    Metadata, ViewsWanted, acting_steps, diff, past, profile_steps, put_into, puts_on, readers,
+};
 use axon_reconcile::{Finding, Graph, Plan, ProfileRow, SecureStep, Step, ViewsAsked};
 use time::OffsetDateTime;
 
@@ -206,7 +208,23 @@ impl Ticker {
             self.views.profiles.follow(&compiled, &spec.metadata, look);
             steps.extend(self.views.profiles.steps(spec.metadata.schema));
         }
+        let acting = world.people(&self.name).filter(|_| spec.metadata.impersonation.is_some());
+        let acting = acting.map(|(evaluator, directory, _)| {
+            let principals = &known.inspection.graph.principals;
+            let sid = |name| principals.get(&name).and_then(|principal| principal.sid.clone());
+            let requests = world.beside().requests();
+            evaluator.acting(directory, requests, sid, &compiled.needs.roles, now)
+        });
         drop(world);
+        let acting = acting.unwrap_or_default();
+        steps.extend(acting_steps(spec.metadata.schema, &there.acting, &acting.windows));
+        findings.extend(acting.waiting.into_iter().map(|(request, because)| Finding::ActsAsNobody {
+            request: request.to_string(),
+            because,
+        }));
+        if spec.metadata.impersonation.is_some() {
+            findings.extend(puts_on(&known.inspection.graph));
+        }
         let unwritable = self.views.profiles.unwritable.iter();
         findings.extend(unwritable.map(|(principal, because)| Finding::ProfileRefused {
             principal: *principal,

@@ -309,6 +309,7 @@ async fn who_is_offboarded_waits_for_no_budget_and_no_hold() {
             reason: "stolen".into(),
             second_person: false,
             waits_until: None,
+            refused: None,
         };
         let asked = stage.store.ask_access(new, stage.by("op")).await.unwrap();
         assert_eq!(asked.state, AccessState::InForce);

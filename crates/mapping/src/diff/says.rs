@@ -153,8 +153,9 @@ pub(super) fn role_says(role: &RoleSpec, add: &mut impl FnMut(String, String, Op
     for (target, acting) in impersonate {
         let names: Vec<&str> = acting.roles.iter().map(RoleName::as_str).collect();
         let reason = if acting.reason_required { "required" } else { "optional" };
-        let what =
-            format!("may act as {} in {target} for {}, reason {reason}", names.join(", "), acting.longest);
+        let second = if acting.second_person { ", released by a second person" } else { "" };
+        let (names, longest) = (names.join(", "), acting.longest);
+        let what = format!("may act as {names} in {target} for {longest}, reason {reason}{second}");
         add(of.clone(), what, Some(&acting.place));
     }
 }
@@ -235,12 +236,14 @@ pub(super) fn guards_say(guards: &GuardRules) -> Vec<(String, Option<&Place>)> {
 }
 
 fn metadata_says(metadata: &axon_reconcile::Metadata) -> String {
-    let axon_reconcile::Metadata { schema, owner, delimiters } = metadata;
+    let axon_reconcile::Metadata { schema, owner, delimiters, impersonation } = metadata;
     let layout = match delimiters {
         None => "rows".to_owned(),
         Some(by) => format!("strings parted by {} {} {}", by.hash, by.hash_key, by.array),
     };
-    format!("views of {owner} read schema {schema}, in {layout}")
+    let acting =
+        impersonation.map(|role| format!(", members of {role} may act as others")).unwrap_or_default();
+    format!("views of {owner} read schema {schema}, in {layout}{acting}")
 }
 
 pub(crate) fn view_says(view: &SecureView) -> Vec<String> {

@@ -89,6 +89,7 @@ pub(super) fn read(
         }
     }
     role::flatten(reader, &mut roles);
+    reader.within(Chapter::Grants, || crate::placement::check(reader, &targets, &roles));
     // A role with a fault of its own still is a name that others may use.
     let role_names: BTreeSet<RoleName> =
         role_section.iter().filter_map(|(name, _)| name.text.parse().ok()).collect();
@@ -134,6 +135,7 @@ pub(super) fn read(
         .filter_map(|n| map_test::read(reader, n, &known))
         .collect();
 
+    crate::acting::into_roles(reader, &mut targets, &mut roles);
     mark_separated(&mut mappings, &roles, &forbidden);
     reader.turn_to(Chapter::Mappings);
     crate::cross::check(reader, &targets, &roles, &mappings);

@@ -20,12 +20,14 @@ pub struct Impersonation {
     pub longest: Duration,
     /// Whether a reason must be said.
     pub reason_required: bool,
+    /// Whether somebody else than whoever asks has to release it.
+    pub second_person: bool,
     /// Where it stands.
     pub place: Place,
 }
 
 /// Keys under a target of `impersonate`.
-pub(crate) const KEYS: &[&str] = &["roles", "for", "reason"];
+pub(crate) const KEYS: &[&str] = &["roles", "for", "reason", "second_person"];
 /// The longest time that somebody may act as another.
 const LONGEST: Duration = Duration::hours(24);
 
@@ -58,10 +60,16 @@ pub(super) fn read(reader: &Reader<'_>, node: Option<&Node>, what: &str, names: 
         });
         let reasons = [("required", true), ("optional", false)];
         let reason = fields.get("reason").map_or(Some(true), |n| reader.word(n, "`reason`", &reasons));
-        let (Some(longest), Some(reason_required)) = (longest, reason) else { continue };
+        let second = [("true", true), ("false", false)];
+        let second =
+            fields.get("second_person").map_or(Some(false), |n| reader.word(n, "`second_person`", &second));
+        let (Some(longest), Some(reason_required), Some(second_person)) = (longest, reason, second) else {
+            continue;
+        };
         let place = reader.place(key.span);
         for target in targets {
-            let one = Impersonation { roles: roles.clone(), longest, reason_required, place: place.clone() };
+            let (roles, place) = (roles.clone(), place.clone());
+            let one = Impersonation { roles, longest, reason_required, second_person, place };
             by_target.insert(target, one);
         }
     }

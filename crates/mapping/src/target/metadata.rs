@@ -10,13 +10,15 @@ use crate::reserved::is_reserved;
 use crate::yaml::Node;
 
 /// Its keys.
-pub(crate) const METADATA_KEYS: &[&str] = &["schema", "owner", "delimiters"];
+pub(crate) const METADATA_KEYS: &[&str] = &["schema", "owner", "delimiters", "impersonation"];
 /// Keys of `delimiters`.
 pub(crate) const DELIMITER_KEYS: &[&str] = &["hash", "hash_key", "array"];
 
 /// The schema and the owner, where the map does not name them.
 const SCHEMA: &str = "axon";
 const OWNER: &str = "axon_owner";
+/// The role of the pool whose members may read as others.
+const IMPERSONATION: &str = "AXON_IMPERSONATION";
 
 /// Reads it; what is not said has a default.
 pub(super) fn read(reader: &Reader<'_>, node: Option<&Node>, what: &str) -> Option<Metadata> {
@@ -24,6 +26,7 @@ pub(super) fn read(reader: &Reader<'_>, node: Option<&Node>, what: &str) -> Opti
         schema: SqlName::parse(SCHEMA).ok()?,
         owner: SqlName::parse(OWNER).ok()?,
         delimiters: None,
+        impersonation: SqlName::parse(IMPERSONATION).ok(),
     };
     let Some(node) = node else { return Some(metadata) };
     let fields = reader.fields(node, &format!("`metadata` of {what}"), METADATA_KEYS, &[])?;
@@ -42,6 +45,14 @@ pub(super) fn read(reader: &Reader<'_>, node: Option<&Node>, what: &str) -> Opti
             let help = "name a user without a login that owns nothing else";
             reader.fault_help(Fault::Invalid, node.span, message, help);
         }
+    }
+    if let Some(node) = fields.get("impersonation") {
+        let name = sql_name(reader, node, "`impersonation`")?;
+        if is_reserved(name) {
+            let message = format!("{name} is no role of Axon's own");
+            reader.fault(Fault::Invalid, node.span, message);
+        }
+        metadata.impersonation = Some(name);
     }
     if let Some(node) = fields.get("delimiters") {
         let fields = reader.fields(node, "`delimiters`", DELIMITER_KEYS, &[])?;

@@ -8,6 +8,7 @@ use axon_reconcile::secure::BaseTable;
 use axon_reconcile::{Glob, ObjectName, ViewBody, ViewsAsked, ViewsThere};
 
 use super::{Needs, Surroundings, ViewFault, compile_all, of_tables};
+use crate::acting::for_readers;
 use crate::map::RoleMap;
 use crate::names::RoleName;
 use crate::secure_view::{SecureView, TablePattern};
@@ -81,6 +82,15 @@ pub fn of_target(
         faults.push(ViewFault::new(view, &view.place, message, help));
         false
     });
+    if target.metadata.impersonation.is_some() {
+        bodies = bodies
+            .into_iter()
+            .filter_map(|body| {
+                let view = views.iter().find(|view| view.name == body.name)?;
+                Some(for_readers(map, target, view, body, |role| within.who(role)))
+            })
+            .collect();
+    }
     let mut closed: BTreeMap<ObjectName, String> = BTreeMap::new();
     for fault in &faults {
         let because = closed.entry(fault.view).or_default();

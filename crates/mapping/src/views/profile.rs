@@ -20,6 +20,8 @@ pub struct Needs {
     pub attributes: BTreeSet<String>,
     /// Single values that matter: roles under [`ROLES`], groups under [`GROUPS`].
     pub values: BTreeSet<(String, String)>,
+    /// Roles of the pool that people are told apart by: no profile holds them.
+    pub roles: BTreeSet<SqlName>,
 }
 
 impl Needs {
@@ -54,8 +56,9 @@ impl Needs {
     }
 
     fn who(&mut self, who: &Who) {
-        if let Who::Has { attribute, value } = who {
-            self.values.insert((attribute.clone(), value.clone()));
+        match who {
+            Who::Role(name) => drop(self.roles.insert(*name)),
+            Who::Has { attribute, value } => drop(self.values.insert((attribute.clone(), value.clone()))),
         }
     }
 }
@@ -198,6 +201,7 @@ mod tests {
         let needs = Needs {
             attributes: BTreeSet::from(["region".into()]),
             values: BTreeSet::from([(GROUPS.into(), "Sales".into()), (ROLES.into(), "finance".into())]),
+            ..Needs::default()
         };
         let mut person = Person {
             principal: SqlName::parse("kim").unwrap(),

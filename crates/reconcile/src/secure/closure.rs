@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use axon_model::SqlName;
 
 use super::Metadata;
-use crate::graph::{GrantState, Graph};
+use crate::finding::Finding;
+use crate::graph::{GrantState, Graph, PrincipalKind};
 use crate::permission::Permission;
 use crate::shape::{ObjectName, Securable};
 use crate::view_body::ViewBody;
@@ -35,6 +36,21 @@ pub fn past(graph: &Graph, body: &ViewBody, metadata: &Metadata) -> Option<Strin
     })
 }
 
+/// Who may put on somebody who can enter, by `EXECUTE AS`: views take the one for the other, and no permission of Axon's is asked.
+pub fn puts_on(graph: &Graph) -> Vec<Finding> {
+    let given = graph.grants.iter().filter(|(_, grant)| grant.state != GrantState::Deny);
+    let whom = given.filter_map(|(key, _)| match key.securable {
+        Securable::Principal(whom)
+            if matches!(key.permission, Permission::Impersonate | Permission::Control) =>
+        {
+            let enters = graph.principals.get(&whom).is_some_and(|p| p.kind == PrincipalKind::External);
+            enters.then_some(Finding::PutsOnAnother { who: key.grantee, whom })
+        }
+        _ => None,
+    });
+    whom.collect()
+}
+
 fn grantees(graph: &Graph, fits: impl Fn(Permission, &Securable) -> bool) -> BTreeSet<SqlName> {
     let given = graph.grants.iter().filter(|(_, grant)| grant.state != GrantState::Deny);
     given.filter(|(key, _)| fits(key.permission, &key.securable)).map(|(key, _)| key.grantee).collect()
@@ -45,7 +61,7 @@ fn reads(permission: Permission, on: &Securable, view: ObjectName) -> bool {
         Securable::Object(object) | Securable::Column(object, _) => *object == view,
         Securable::Schema(schema) => *schema == view.schema,
         Securable::Database => true,
-        Securable::Principal(_) => false,
+        Securable::Principal(_) | Securable::Server | Securable::Credential(_) => false,
     };
     there && matches!(permission, Permission::Select | Permission::Control)
 }
@@ -61,6 +77,7 @@ fn reaches(permission: Permission, on: &Securable, body: &ViewBody, metadata: &M
         }
         Securable::Database => (true, true),
         Securable::Principal(name) => (false, *name == metadata.owner),
+        Securable::Server | Securable::Credential(_) => (false, false),
     };
     match permission {
         Permission::Select => base,
@@ -128,7 +145,12 @@ mod tests {
             columns: vec![ShownColumn { name: name("id"), ty: ColumnType::Int, cell: Cell::Clear }],
             rows: Rows::All,
         };
-        let metadata = Metadata { schema: name("axon"), owner: name("axon_owner"), delimiters: None };
+        let metadata = Metadata {
+            schema: name("axon"),
+            owner: name("axon_owner"),
+            delimiters: None,
+            impersonation: None,
+        };
         past(&graph, &body, &metadata)
     }
 

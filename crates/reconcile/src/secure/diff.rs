@@ -104,7 +104,8 @@ impl Found {
         for name in schemas.into_iter().filter(|name| !wanted.schemas.contains_key(name)) {
             self.steps.push(SecureStep::CreateSchema { name, owner });
         }
-        for table in ManagedTable::ALL.into_iter().filter(|table| !there.managed.contains(table)) {
+        let needed = ManagedTable::ALL.into_iter().filter(|table| table.needed(&wanted.metadata));
+        for table in needed.filter(|table| !there.managed.contains(table)) {
             self.steps.push(SecureStep::CreateTable { schema, table });
         }
         let masks =
@@ -135,8 +136,11 @@ impl Found {
             self.steps.push(step);
             return;
         };
+        // Whoever reads the table itself needs no view, and one whose readers pass it promises what it does not keep.
         if let Some(because) = past {
-            self.findings.push(Finding::ReadPastView { view: body.name, because });
+            self.findings.push(Finding::ReadPastView { view: body.name, because: because.clone() });
+            self.close(wanted, there, body.name, &because);
+            return;
         }
         if let Some(owner) = found.owner
             && owner != metadata.owner
@@ -211,7 +215,7 @@ mod tests {
     }
 
     fn metadata() -> Metadata {
-        Metadata { schema: name("axon"), owner: name("axon_owner"), delimiters: None }
+        Metadata { schema: name("axon"), owner: name("axon_owner"), delimiters: None, impersonation: None }
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "a target may have no words for a view")]
@@ -313,6 +317,38 @@ mod tests {
             told(&[], &[("never", "gone")], None, |_, _| {}),
             ["! view secure.never shows nothing: gone"]
         );
+    }
+
+    #[test]
+    fn a_view_that_is_read_past_is_closed_once_and_opened_when_it_is_not() {
+        let owner = Some(name("axon_owner"));
+        let schemas = BTreeMap::from([(name("axon"), owner), (name("secure"), owner)]);
+        let closed = BTreeMap::new();
+        let bodies = [body("v")];
+        let told = |found: &str, past: Option<&str>| {
+            let there = ViewsThere {
+                owner: Some(true),
+                managed: ManagedTable::ALL.into(),
+                views: BTreeMap::from([(object("v"), view(found, true))]),
+                ..ViewsThere::default()
+            };
+            let wanted = ViewsWanted {
+                metadata: metadata(),
+                bodies: &bodies,
+                closed: &closed,
+                schemas: &schemas,
+                taken: &|_| false,
+                past: &|_| past.map(str::to_owned),
+                digest: &digest,
+                refused: &|_| None,
+            };
+            let (steps, findings) = diff(&wanted, &there);
+            (steps.iter().map(ToString::to_string).collect::<Vec<_>>(), findings.len())
+        };
+        let open = bodies[0].to_string();
+        assert_eq!(told(&open, Some("kim reads v")), (vec!["close view secure.v: kim reads v".into()], 1));
+        assert_eq!(told("closed secure.v", Some("kim reads v")), (vec![], 1), "it is closed already");
+        assert_eq!(told("closed secure.v", None).0, [format!("alter view {open}")]);
     }
 
     #[test]

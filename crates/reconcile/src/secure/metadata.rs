@@ -14,6 +14,9 @@ pub struct Metadata {
     pub owner: SqlName,
     /// One string for each person, parted by these; one row for each value without them.
     pub delimiters: Option<Delimiters>,
+    /// The role whose members may read views as another person; none, where nobody may.
+    #[serde(default)]
+    pub impersonation: Option<SqlName>,
 }
 
 /// What stands between the parts of a profile that is one string.
@@ -49,17 +52,25 @@ pub enum ManagedTable {
     Profile,
     /// Keys of hashing masks.
     MaskKeys,
+    /// Who may read as whom, and until when.
+    Acting,
 }
 
 impl ManagedTable {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Profile, Self::MaskKeys];
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Profile, Self::MaskKeys, Self::Acting];
+
+    /// Whether views read it in a target of this metadata.
+    pub fn needed(self, metadata: &Metadata) -> bool {
+        self != Self::Acting || metadata.impersonation.is_some()
+    }
 
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Profile => "profile",
             Self::MaskKeys => "mask_keys",
+            Self::Acting => "acting",
         }
     }
 }

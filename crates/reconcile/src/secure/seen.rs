@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axon_model::SqlName;
 
-use super::{ManagedTable, Metadata, ProfileRow};
+use super::{ManagedTable, Metadata, ProfileRow, Windows};
 use crate::column_type::ColumnType;
 use crate::scope::Glob;
 use crate::shape::ObjectName;
@@ -58,6 +58,8 @@ pub struct ViewsThere {
     pub keys: BTreeSet<String>,
     /// All profiles.
     pub profile: BTreeSet<ProfileRow>,
+    /// Who may read as whom.
+    pub acting: Windows,
     /// Whether the pool gives one person's result to another who asks in the same words; none where it cannot tell.
     pub result_set_caching: Option<bool>,
 }

@@ -4,8 +4,9 @@ use std::fmt;
 
 use axon_model::SqlName;
 use serde::{Deserialize, Serialize};
+use time::format_description::well_known::Rfc3339;
 
-use super::{ManagedTable, Metadata, ProfileRow};
+use super::{ManagedTable, Metadata, ProfileRow, Window};
 use crate::shape::ObjectName;
 use crate::step::StepKind;
 use crate::view_body::ViewBody;
@@ -41,6 +42,10 @@ pub enum SecureStep {
     },
     /// All rows of people who go.
     DropProfiles { schema: SqlName, people: Vec<SqlName> },
+    /// The rows by which one person reads views as another, in the place of those that stood.
+    LetAct { schema: SqlName, window: Box<Window> },
+    /// Takes them out.
+    StopActing { schema: SqlName, actor: SqlName, person: SqlName },
     /// `CREATE VIEW`
     CreateView { view: Box<ViewBody>, metadata: Metadata },
     /// `ALTER VIEW`: grants stay.
@@ -62,6 +67,8 @@ impl SecureStep {
             Self::WriteProfile { .. } | Self::FillProfiles { .. } | Self::DropProfiles { .. } => {
                 StepKind::WriteProfile
             }
+            Self::LetAct { .. } => StepKind::LetAct,
+            Self::StopActing { .. } => StepKind::StopActing,
             Self::CreateView { .. } => StepKind::CreateView,
             Self::AlterView { .. } => StepKind::AlterView,
             Self::CloseView { .. } => StepKind::CloseView,
@@ -78,6 +85,8 @@ impl SecureStep {
             | Self::FillProfiles { schema, .. }
             | Self::DropProfiles { schema, .. } => *schema,
             Self::WriteProfile { principal, .. } => *principal,
+            Self::LetAct { window, .. } => window.actor,
+            Self::StopActing { actor, .. } => *actor,
             Self::CreateView { view, .. } | Self::AlterView { view, .. } => view.name.name,
             Self::CloseView { view, .. } | Self::DropView { view } => view.name,
         }
@@ -91,11 +100,15 @@ impl SecureStep {
             | Self::CreateTable { .. }
             | Self::CreateKey { .. }
             | Self::FillProfiles { .. }
+            | Self::LetAct { .. }
             | Self::CreateView { .. }
             // What the text was before is not known to show less.
             | Self::AlterView { .. } => true,
             Self::WriteProfile { add, .. } => !add.is_empty(),
-            Self::DropProfiles { .. } | Self::CloseView { .. } | Self::DropView { .. } => false,
+            Self::DropProfiles { .. }
+            | Self::StopActing { .. }
+            | Self::CloseView { .. }
+            | Self::DropView { .. } => false,
         }
     }
 
@@ -110,6 +123,8 @@ impl SecureStep {
             | Self::CreateKey { .. }
             | Self::WriteProfile { .. }
             | Self::FillProfiles { .. }
+            | Self::LetAct { .. }
+            | Self::StopActing { .. }
             | Self::DropProfiles { .. } => None,
         }
     }
@@ -132,6 +147,10 @@ impl SecureStep {
                 in_schema(*schema, None)
                     || matches!(other, Self::CreateTable { table: ManagedTable::Profile, .. })
             }
+            Self::LetAct { schema, .. } => {
+                in_schema(*schema, None)
+                    || matches!(other, Self::CreateTable { table: ManagedTable::Acting, .. })
+            }
             Self::CreateView { view, metadata } | Self::AlterView { view, metadata } => {
                 in_schema(view.name.schema, Some(metadata.owner))
                     || matches!(other, Self::CreateTable { .. })
@@ -139,6 +158,7 @@ impl SecureStep {
             }
             Self::CreateOwner { .. }
             | Self::DropProfiles { .. }
+            | Self::StopActing { .. }
             | Self::CloseView { .. }
             | Self::DropView { .. } => false,
         }
@@ -184,6 +204,14 @@ impl fmt::Display for SecureStep {
             }
             Self::DropProfiles { schema, people } => {
                 write!(f, "take the profiles of {} people out of schema {schema}", people.len())
+            }
+            Self::LetAct { schema: _, window } => {
+                let Window { actor, sid: _, person, roles: _, until } = &**window;
+                let until = until.format(&Rfc3339).map_err(|_| fmt::Error)?;
+                write!(f, "let {actor} read views as {person} until {until}")
+            }
+            Self::StopActing { schema: _, actor, person } => {
+                write!(f, "stop {actor} from reading views as {person}")
             }
             Self::CreateView { view, metadata: _ } => write!(f, "create view {view}"),
             Self::AlterView { view, metadata: _ } => write!(f, "alter view {view}"),

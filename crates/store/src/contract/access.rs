@@ -27,7 +27,34 @@ fn grant(second_person: bool) -> NewAccessRequest {
         reason: "an incident".to_owned(),
         second_person,
         waits_until: Some(minute(60)),
+        refused: None,
     }
+}
+
+/// It has both persons in its record and ends by itself; one that is refused never counts, and is told all the same.
+pub async fn acting_as_another_has_both_persons_and_an_end(store: &dyn Store) {
+    let asked = Asked::Impersonate { person: whom(2), target: "warehouse".to_owned(), seconds: 60 };
+    let new = NewAccessRequest { asked, second_person: false, waits_until: None, ..grant(false) };
+    let begun = store.ask_access(new.clone(), by("ana", 1)).await.expect("a request");
+    assert_eq!((begun.state, begun.until), (AccessState::InForce, Some(minute(2))));
+    let refused = NewAccessRequest { refused: Some("not as an administrator".to_owned()), ..new };
+    let refused = store.ask_access(refused, by("ana", 2)).await.expect("a request");
+    assert_eq!((refused.state, refused.until, refused.hold), (AccessState::Rejected, None, None));
+    assert!(refused.ended.as_ref().is_some_and(|said| said.reason == "not as an administrator"));
+    let over = store.end_access(begun.id, AccessEnd::Elapse, "over".into(), by("ana", 3)).await.expect("an end");
+    assert_eq!(over.map(|over| over.state), Some(AccessState::Over));
+    let again = store.end_access(refused.id, AccessEnd::Lift, String::new(), by("ana", 4)).await.expect("an end");
+    assert!(again.is_none(), "it never stood");
+    let all = store.access_requests(START).await.expect("requests");
+    assert_eq!(all.iter().map(|one| one.asked.as_str()).collect::<Vec<_>>(), ["impersonate"; 2]);
+    let told: Vec<(usize, usize)> = journal(store)
+        .await
+        .iter()
+        .filter(|e| e.record.kind == RecordKind::AccessRequest)
+        .map(|e| e.record.facts_of::<AccessChange>().expect("facts"))
+        .map(|change| (change.users.len(), change.persons.len()))
+        .collect();
+    assert_eq!(told, [(1, 1); 3], "a begin, a refusal, an end");
 }
 
 /// It counts at once, stands until it is lifted, and says so in the journal.

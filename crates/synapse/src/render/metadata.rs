@@ -56,6 +56,10 @@ pub(crate) fn create_table(schema: SqlName, table: ManagedTable) -> Sql {
             "[principal] nvarchar(128) NOT NULL, [attribute] nvarchar(256) NOT NULL, [value] nvarchar(3000) NOT NULL"
         }
         ManagedTable::MaskKeys => "[id] nvarchar(450) NOT NULL, [mask_key] nvarchar(64) NOT NULL",
+        ManagedTable::Acting => {
+            "[actor] nvarchar(128) NOT NULL, [actor_sid] varbinary(85) NOT NULL, [person] nvarchar(128) NOT NULL, \
+             [role] nvarchar(128) NOT NULL, [until] datetime2(0) NOT NULL"
+        }
     };
     let schema = Bracketed(schema);
     Sql(format!("CREATE TABLE {schema}.[{table}] ({columns}) WITH (DISTRIBUTION = REPLICATE, HEAP)"))

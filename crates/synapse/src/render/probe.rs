@@ -1,6 +1,7 @@
 //! The texts of the probes. Each either reads, or names what is nowhere: none of them has an effect, whoever runs it.
 
 use super::Sql;
+use crate::capabilities::OWN_METADATA;
 use crate::statement::Dialect;
 
 /// A name that stands for nothing anywhere.
@@ -25,12 +26,15 @@ pub(crate) fn probes(dialect: Dialect) -> Vec<ProbeText> {
         Dialect::Dedicated => {
             ("sys.dm_pdw_exec_sessions", format!("EXEC sp_droprolemember {NOWHERE_TEXT}, {NOWHERE_TEXT}"))
         }
+        Dialect::Server => {
+            ("sys.dm_exec_sessions", format!("ALTER SERVER ROLE {NOWHERE} DROP MEMBER {NOWHERE}"))
+        }
         Dialect::Serverless => {
             ("sys.dm_exec_sessions", format!("ALTER ROLE {NOWHERE} DROP MEMBER {NOWHERE}"))
         }
     };
     let on_nowhere = format!("ON SCHEMA::{NOWHERE}");
-    vec![
+    let all = vec![
         value("session-context", "SESSION_CONTEXT(N'axon')"),
         value("is-rolemember", "IS_ROLEMEMBER(N'public')"),
         value("is-member", "IS_MEMBER(N'public')"),
@@ -70,6 +74,8 @@ pub(crate) fn probes(dialect: Dialect) -> Vec<ProbeText> {
             "grants-in-one-batch",
             format!("GRANT SELECT {on_nowhere} TO {NOWHERE}; GRANT SELECT {on_nowhere} TO {NOWHERE}"),
         ),
+        // In serverless pools a role that is nowhere is not found, and a database that Spark owns refuses the statement itself.
+        probe(OWN_METADATA, format!("DROP ROLE {NOWHERE}")),
         ProbeText {
             name: "grant-in-transaction",
             batches: vec![
@@ -77,7 +83,25 @@ pub(crate) fn probes(dialect: Dialect) -> Vec<ProbeText> {
                 Sql(format!("GRANT SELECT {on_nowhere} TO {NOWHERE}")),
             ],
         },
-    ]
+    ];
+    all.into_iter().filter(|probe| asks(dialect, probe.name)).collect()
+}
+
+/// Whether a probe is one for this dialect.
+fn asks(dialect: Dialect, name: &str) -> bool {
+    const OF_SERVERS: [&str; 6] = [
+        "session-context",
+        "system-user",
+        "sessions-view",
+        "server-principals-view",
+        "external-login",
+        "drop-member-that-is-none",
+    ];
+    match dialect {
+        Dialect::Dedicated => name != OWN_METADATA,
+        Dialect::Serverless => true,
+        Dialect::Server => OF_SERVERS.contains(&name),
+    }
 }
 
 #[cfg(test)]
@@ -86,7 +110,7 @@ mod tests {
 
     #[test]
     fn the_probes_of_both_dialects() {
-        let texts = [Dialect::Dedicated, Dialect::Serverless].map(|dialect| {
+        let texts = [Dialect::Dedicated, Dialect::Serverless, Dialect::Server].map(|dialect| {
             let lines: Vec<String> = probes(dialect)
                 .iter()
                 .map(|probe| {
@@ -101,7 +125,7 @@ mod tests {
 
     #[test]
     fn what_a_probe_could_change_is_named_nowhere() {
-        for dialect in [Dialect::Dedicated, Dialect::Serverless] {
+        for dialect in [Dialect::Dedicated, Dialect::Serverless, Dialect::Server] {
             for probe in probes(dialect) {
                 for batch in probe.batches {
                     let text = batch.as_str();

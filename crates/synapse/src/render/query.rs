@@ -47,89 +47,179 @@ pub(crate) enum NamedMembers {
 /// The most names that one query binds. A dedicated pool takes 2,098 parameters; plans of long IN lists are slow before.
 pub(crate) const MOST_NAMES: usize = 400;
 
-const PERMISSIONS: &str = "SELECT p.class, p.major_id, p.minor_id, p.grantee_principal_id, \
-    p.grantor_principal_id, p.type, p.permission_name, p.state FROM sys.database_permissions p";
-const MEMBERS: &str = "SELECT x.role_principal_id, x.member_principal_id FROM sys.database_role_members x";
 const COLUMNS: &str = "SELECT c.object_id, c.column_id, c.name FROM sys.columns c";
 const OBJECTS: &str = "SELECT o.object_id, o.schema_id, o.name, o.type, o.principal_id FROM sys.objects o";
 const SCHEMAS: &str = "SELECT s.schema_id, s.name, s.principal_id FROM sys.schemas s";
-const PRINCIPALS: &str = "SELECT u.principal_id, u.name, u.type, u.sid, u.create_date, u.owning_principal_id, \
-    u.is_fixed_role FROM sys.database_principals u";
-const FACTS: &str = "SELECT @@VERSION AS version, CAST(SERVERPROPERTY('EngineEdition') AS int) AS edition, \
-    USER_NAME() AS own_name, DB_NAME() AS database_name";
+
+/// Where principals, their members and permissions stand: in the database, or at the server.
+struct Level {
+    facts: &'static str,
+    permissions: &'static str,
+    /// Leaves out what `public` holds on system objects.
+    own: &'static str,
+    members: &'static str,
+    principals: &'static str,
+    who: &'static str,
+    of_members: &'static str,
+    of_permissions: &'static str,
+    /// The class of what is on principals.
+    on_principal: u8,
+}
+
+const IN_DATABASE: Level = Level {
+    facts: "SELECT @@VERSION AS version, CAST(SERVERPROPERTY('EngineEdition') AS int) AS edition, \
+    USER_NAME() AS own_name, DB_NAME() AS database_name",
+    permissions: "SELECT p.class, p.major_id, p.minor_id, p.grantee_principal_id, \
+    p.grantor_principal_id, p.type, p.permission_name, p.state FROM sys.database_permissions p",
+    own: "(p.class <> 1 OR p.major_id > 0)",
+    members: "SELECT x.role_principal_id, x.member_principal_id FROM sys.database_role_members x",
+    principals: "SELECT u.principal_id, u.name, u.type, u.sid, u.create_date, u.owning_principal_id, \
+    u.is_fixed_role FROM sys.database_principals u",
+    who: "sys.database_principals",
+    of_members: "sys.database_role_members",
+    of_permissions: "sys.database_permissions",
+    on_principal: 4,
+};
+
+/// Classes of a server as those of a database that mean the same: the whole, a principal, a credential.
+const AT_SERVER: Level = Level {
+    facts: "SELECT @@VERSION AS version, CAST(SERVERPROPERTY('EngineEdition') AS int) AS edition, \
+    SUSER_SNAME() AS own_name, DB_NAME() AS database_name, IS_SRVROLEMEMBER(N'sysadmin') AS administers",
+    permissions: "SELECT CASE WHEN p.class = 100 THEN 0 WHEN p.class = 101 THEN 4 \
+    WHEN p.class_desc LIKE N'%CREDENTIAL%' THEN 32 ELSE 255 END AS class, p.major_id, p.minor_id, \
+    p.grantee_principal_id, p.grantor_principal_id, p.type, p.permission_name, p.state FROM sys.server_permissions p",
+    own: "1 = 1",
+    members: "SELECT x.role_principal_id, x.member_principal_id FROM sys.server_role_members x",
+    principals: "SELECT u.principal_id, u.name, u.type, u.sid, u.create_date, u.owning_principal_id, \
+    u.is_fixed_role FROM sys.server_principals u",
+    who: "sys.server_principals",
+    of_members: "sys.server_role_members",
+    of_permissions: "sys.server_permissions",
+    on_principal: 101,
+};
+
+impl Level {
+    fn of(dialect: Dialect) -> &'static Self {
+        match dialect {
+            Dialect::Dedicated | Dialect::Serverless => &IN_DATABASE,
+            Dialect::Server => &AT_SERVER,
+        }
+    }
+}
 
 pub(super) fn batch(selects: &[String], binds: Vec<SqlName>) -> Query {
     Query { text: Sql(selects.join(";\n")), binds, sets: selects.len() }
 }
 
 /// All of the catalog that permissions need. What `public` holds on system objects (thousands of rows that are the same
-/// in every database) and what has a parent (constraints) is left out.
-pub(crate) fn everything() -> Query {
-    batch(
-        &[
-            FACTS.into(),
-            format!("{PERMISSIONS} WHERE p.class <> 1 OR p.major_id > 0"),
-            MEMBERS.into(),
+/// in every database) and what has a parent (constraints) is left out. A server has no schemas and objects.
+pub(crate) fn everything(dialect: Dialect) -> Query {
+    let level = Level::of(dialect);
+    let (columns, objects, schemas) = match dialect {
+        Dialect::Server => {
+            (format!("{COLUMNS} WHERE 1 = 0"), format!("{OBJECTS} WHERE 1 = 0"), format!("{SCHEMAS} WHERE 1 = 0"))
+        }
+        Dialect::Dedicated | Dialect::Serverless => (
             format!("{COLUMNS} JOIN sys.objects o ON o.object_id = c.object_id WHERE o.parent_object_id = 0"),
             format!("{OBJECTS} WHERE o.parent_object_id = 0"),
             SCHEMAS.into(),
-            PRINCIPALS.into(),
+        ),
+    };
+    let permissions = match dialect {
+        Dialect::Server => level.permissions.into(),
+        Dialect::Dedicated | Dialect::Serverless => {
+            format!("{} WHERE p.class <> 1 OR p.major_id > 0", level.permissions)
+        }
+    };
+    batch(
+        &[
+            level.facts.into(),
+            permissions,
+            level.members.into(),
+            columns,
+            objects,
+            schemas,
+            level.principals.into(),
         ],
         Vec::new(),
     )
 }
 
 /// What these principals and roles hold, in the same result sets as [`everything`] gives. At most [`MOST_NAMES`] names.
-pub(crate) fn named(names: &[SqlName], members: NamedMembers) -> Query {
+pub(crate) fn named(names: &[SqlName], members: NamedMembers, dialect: Dialect) -> Query {
+    let Level { facts, permissions, own, principals, who, of_members, of_permissions, on_principal, .. } =
+        Level::of(dialect);
     let mut list = String::new();
     for i in 1..=names.len() {
         // Writing to a String cannot fail.
         let _ = write!(list, "{}@P{i}", if i == 1 { "(" } else { ", " });
     }
     list.push(')');
-    let grantee = format!(
-        "p.grantee_principal_id IN (SELECT g.principal_id FROM sys.database_principals g WHERE g.name IN {list})"
-    );
+    let grantee =
+        format!("p.grantee_principal_id IN (SELECT g.principal_id FROM {who} g WHERE g.name IN {list})");
     let both = match members {
         NamedMembers::Either => "OR",
         NamedMembers::Both => "AND",
     };
     let sides = format!(
-        "FROM sys.database_role_members x JOIN sys.database_principals r ON r.principal_id = x.role_principal_id \
-         JOIN sys.database_principals m ON m.principal_id = x.member_principal_id \
+        "FROM {of_members} x JOIN {who} r ON r.principal_id = x.role_principal_id \
+         JOIN {who} m ON m.principal_id = x.member_principal_id \
          WHERE r.name IN {list} {both} m.name IN {list}"
     );
-    let on_objects =
-        format!("FROM sys.database_permissions p WHERE p.class = 1 AND p.major_id > 0 AND {grantee}");
+    let (columns, objects, schemas) = match dialect {
+        Dialect::Server => {
+            (format!("{COLUMNS} WHERE 1 = 0"), format!("{OBJECTS} WHERE 1 = 0"), format!("{SCHEMAS} WHERE 1 = 0"))
+        }
+        Dialect::Dedicated | Dialect::Serverless => {
+            let on_objects =
+                format!("FROM {of_permissions} p WHERE p.class = 1 AND p.major_id > 0 AND {grantee}");
+            (
+                format!("{COLUMNS} WHERE c.object_id IN (SELECT p.major_id {on_objects} AND p.minor_id <> 0)"),
+                format!("{OBJECTS} WHERE o.object_id IN (SELECT p.major_id {on_objects})"),
+                SCHEMAS.into(),
+            )
+        }
+    };
     batch(
         &[
-            FACTS.into(),
-            format!("{PERMISSIONS} WHERE (p.class <> 1 OR p.major_id > 0) AND {grantee}"),
+            (*facts).into(),
+            format!("{permissions} WHERE {own} AND {grantee}"),
             format!("SELECT x.role_principal_id, x.member_principal_id {sides}"),
-            format!("{COLUMNS} WHERE c.object_id IN (SELECT p.major_id {on_objects} AND p.minor_id <> 0)"),
-            format!("{OBJECTS} WHERE o.object_id IN (SELECT p.major_id {on_objects})"),
-            SCHEMAS.into(),
+            columns,
+            objects,
+            schemas,
             format!(
-                "{PRINCIPALS} WHERE u.name IN {list} OR u.principal_id IN (SELECT x.role_principal_id {sides}) \
+                "{principals} WHERE u.name IN {list} OR u.principal_id IN (SELECT x.role_principal_id {sides}) \
                  OR u.principal_id IN (SELECT x.member_principal_id {sides}) \
-                 OR u.principal_id IN (SELECT p.grantor_principal_id FROM sys.database_permissions p WHERE {grantee}) \
-                 OR u.principal_id IN (SELECT p.major_id FROM sys.database_permissions p WHERE p.class = 4 AND {grantee})"
+                 OR u.principal_id IN (SELECT p.grantor_principal_id FROM {of_permissions} p WHERE {grantee}) \
+                 OR u.principal_id IN (SELECT p.major_id FROM {of_permissions} p WHERE p.class = {on_principal} AND {grantee})"
             ),
         ],
         names.to_vec(),
     )
 }
 
+/// The credentials that permissions can be on. A batch of its own: where the view is not there, the rest can still be read.
+pub(crate) fn credentials(dialect: Dialect) -> Query {
+    let view = match dialect {
+        Dialect::Server => "sys.credentials",
+        Dialect::Dedicated | Dialect::Serverless => "sys.database_scoped_credentials",
+    };
+    batch(&[format!("SELECT c.credential_id, c.name FROM {view} c")], Vec::new())
+}
+
 /// The living sessions of a principal: found by its security id, and by its name where that is its login's.
 pub(crate) fn sessions(principal: SqlName, dialect: Dialect) -> Query {
-    let whose = "(s.login_name = @P1 OR s.security_id IN \
-        (SELECT u.sid FROM sys.database_principals u WHERE u.name = @P1))";
+    let who = Level::of(dialect).who;
+    let whose = format!(
+        "(s.login_name = @P1 OR s.security_id IN (SELECT u.sid FROM {who} u WHERE u.name = @P1))"
+    );
     let select = match dialect {
         Dialect::Dedicated => format!(
             "SELECT s.session_id FROM sys.dm_pdw_exec_sessions s \
              WHERE s.status IN ('ACTIVE', 'IDLE') AND s.session_id <> SESSION_ID() AND {whose}"
         ),
-        Dialect::Serverless => format!(
+        Dialect::Serverless | Dialect::Server => format!(
             "SELECT s.session_id FROM sys.dm_exec_sessions s WHERE s.session_id <> @@SPID AND {whose}"
         ),
     };
@@ -139,13 +229,13 @@ pub(crate) fn sessions(principal: SqlName, dialect: Dialect) -> Query {
 /// Who has a living session and is no principal of the database: whoever enters through a group, an administrator of the server, and
 /// those whose user was dropped while they were in.
 pub(crate) fn lingering(dialect: Dialect) -> Query {
-    let nobody = "s.login_name NOT IN (SELECT u.name FROM sys.database_principals u)";
+    let nobody = format!("s.login_name NOT IN (SELECT u.name FROM {} u)", Level::of(dialect).who);
     let select = match dialect {
         Dialect::Dedicated => format!(
             "SELECT DISTINCT s.login_name FROM sys.dm_pdw_exec_sessions s \
              WHERE s.status IN ('ACTIVE', 'IDLE') AND s.session_id <> SESSION_ID() AND {nobody}"
         ),
-        Dialect::Serverless => format!(
+        Dialect::Serverless | Dialect::Server => format!(
             "SELECT DISTINCT s.login_name FROM sys.dm_exec_sessions s \
              WHERE s.is_user_process = 1 AND s.session_id <> @@SPID AND {nobody}"
         ),
@@ -156,12 +246,22 @@ pub(crate) fn lingering(dialect: Dialect) -> Query {
 /// What the graph does not tell of: principals of other kinds, permissions on other classes, classifiers where the pool has
 /// them.
 pub(crate) fn untold(dialect: Dialect) -> Query {
+    let Level { who, of_permissions, .. } = Level::of(dialect);
+    let untold = match dialect {
+        Dialect::Dedicated => {
+            "p.class NOT IN (0, 1, 3, 4) OR ((p.state = 'R' OR g.name = 'guest') AND (p.class <> 1 OR p.major_id > 0))"
+        }
+        Dialect::Serverless => {
+            "p.class NOT IN (0, 1, 3, 4, 32) OR ((p.state = 'R' OR g.name = 'guest') AND (p.class <> 1 OR p.major_id > 0))"
+        }
+        Dialect::Server => "p.class NOT IN (100, 101) AND p.class_desc NOT LIKE N'%CREDENTIAL%'",
+    };
     let mut selects = vec![
-        "SELECT u.type, u.name FROM sys.database_principals u WHERE u.type NOT IN ('S', 'E', 'X', 'R')".into(),
-        "SELECT p.class_desc, p.permission_name, p.state, g.name FROM sys.database_permissions p \
-         JOIN sys.database_principals g ON g.principal_id = p.grantee_principal_id \
-         WHERE p.class NOT IN (0, 1, 3, 4) OR ((p.state = 'R' OR g.name = 'guest') AND (p.class <> 1 OR p.major_id > 0))"
-            .into(),
+        format!("SELECT u.type, u.name FROM {who} u WHERE u.type NOT IN ('S', 'E', 'X', 'R')"),
+        format!(
+            "SELECT p.class_desc, p.permission_name, p.state, g.name FROM {of_permissions} p \
+             JOIN {who} g ON g.principal_id = p.grantee_principal_id WHERE {untold}"
+        ),
     ];
     if dialect == Dialect::Dedicated {
         selects.push(
@@ -186,11 +286,13 @@ pub(crate) fn classifiers() -> Query {
 }
 
 /// Who is there, as whom we are there, and what time it is there.
-pub(crate) fn greeting() -> Query {
+pub(crate) fn greeting(dialect: Dialect) -> Query {
+    let own = if dialect == Dialect::Server { "SUSER_SNAME()" } else { "USER_NAME()" };
     batch(
-        &["SELECT @@VERSION AS version, CAST(SERVERPROPERTY('EngineEdition') AS int) AS edition, \
-            USER_NAME() AS own_name, GETUTCDATE() AS utc"
-            .into()],
+        &[format!(
+            "SELECT @@VERSION AS version, CAST(SERVERPROPERTY('EngineEdition') AS int) AS edition, \
+            {own} AS own_name, GETUTCDATE() AS utc"
+        )],
         Vec::new(),
     )
 }

@@ -106,7 +106,7 @@ fn member_there(role: SqlName, member: SqlName) -> String {
 /// A look for the securable, where it can be away.
 fn securable_there(on: Securable) -> Option<String> {
     match on {
-        Securable::Database => None,
+        Securable::Database | Securable::Server => None,
         Securable::Schema(name) => {
             Some(format!("EXISTS (SELECT 1 FROM sys.schemas s WHERE s.name = {})", named(name)))
         }
@@ -117,6 +117,10 @@ fn securable_there(on: Securable) -> Option<String> {
             named(object.name)
         )),
         Securable::Principal(name) => Some(principal_there(name)),
+        Securable::Credential(name) => Some(format!(
+            "EXISTS (SELECT 1 FROM sys.database_scoped_credentials c WHERE c.name = {})",
+            named(name)
+        )),
     }
 }
 
@@ -184,7 +188,7 @@ fn ending_sessions(principal: SqlName, database: &str, dialect: Dialect) -> Stri
             ),
             "N'KILL ''' + @session + N''''",
         ),
-        Dialect::Serverless => (
+        Dialect::Serverless | Dialect::Server => (
             "int",
             format!(
                 "(SELECT MIN(s.session_id) FROM sys.dm_exec_sessions s \

@@ -16,8 +16,8 @@ use axon_reconcile::view_body::{
 
 use sha2::{Digest as _, Sha256};
 
-use super::quote::{Bracketed, Literal, Value};
-use super::{Sql, metadata};
+use super::quote::{Bracketed, Value};
+use super::{Sql, acting, metadata};
 
 /// Where people's profiles and the keys of masks are.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +28,8 @@ pub struct Managed {
     pub roles: RoleTest,
     /// What parts a profile that is one string.
     pub delimiters: Option<Delimiters>,
+    /// The role whose members may read as another person, where anybody may.
+    pub impersonation: Option<SqlName>,
 }
 
 /// The function by which a view asks for membership of a role: which one a pool has, a probe tells.
@@ -57,7 +59,7 @@ pub fn managed_schema(schema: SqlName, owner: SqlName) -> Vec<Sql> {
 pub(super) const EXACTLY: &str = "COLLATE Latin1_General_100_BIN2";
 
 /// What a view's text says of who wrote it. The digest of all the rest stands behind it.
-const MARK: &str = "/* secure view of Axon, do not edit: ";
+pub(super) const MARK: &str = "/* secure view of Axon, do not edit: ";
 
 /// The statement that makes or changes a view.
 pub fn secure_view(body: &ViewBody, verb: ViewVerb, managed: Managed) -> Sql {
@@ -229,11 +231,7 @@ fn masked(mask: &TypedMask, own: &Own, ty: ColumnType, managed: Managed) -> Stri
 fn who(who: &Who, managed: Managed) -> String {
     match who {
         Who::Role(name) => {
-            let function = match managed.roles {
-                RoleTest::IsRoleMember => "IS_ROLEMEMBER",
-                RoleTest::IsMember => "IS_MEMBER",
-            };
-            format!("{function}({}) = 1", Literal(*name))
+            acting::is_member(*name, managed)
         }
         Who::Has { attribute, value } => {
             if let Some(by) = managed.delimiters {
@@ -274,9 +272,10 @@ fn in_line(attribute: &str, value: &str, also: &str, by: Delimiters, managed: Ma
 /// A semi-join with the rows that the reader's profile has of an attribute.
 fn profile(attribute: &str, is: &str, managed: Managed) -> String {
     format!(
-        "EXISTS (SELECT 1 FROM {}.[profile] AS p WHERE p.[principal] = USER_NAME() \
+        "EXISTS (SELECT 1 FROM {}.[profile] AS p WHERE p.[principal] = {} \
          AND p.[attribute] {EXACTLY} = {} AND {is})",
         Bracketed(managed.schema),
+        acting::whose(managed),
         Value(attribute)
     )
 }

@@ -70,14 +70,35 @@ pub(crate) fn result_set_caching() -> Query {
     )
 }
 
-/// Ids of keys, and all profiles.
-pub(crate) fn metadata(schema: SqlName) -> Query {
-    let schema = Bracketed(schema);
+/// Ids of keys, all profiles, and who reads as whom, if there is a table of that.
+pub(crate) fn metadata(schema: SqlName, acting: bool) -> Query {
+    let name = Bracketed(schema);
+    let mut all = vec![
+        format!("SELECT k.[id] FROM {name}.[mask_keys] AS k"),
+        format!("SELECT p.[principal], p.[attribute], p.[value] FROM {name}.[profile] AS p"),
+    ];
+    if acting {
+        all.push(acting_rows(schema));
+    }
+    batch(&all, Vec::new())
+}
+
+fn acting_rows(schema: SqlName) -> String {
+    format!(
+        "SELECT a.[actor], a.[actor_sid], a.[person], a.[role], a.[until] FROM {}.[acting] AS a",
+        Bracketed(schema)
+    )
+}
+
+/// The permission of one person to read as another.
+pub(crate) fn acting(schema: SqlName, actor: SqlName, person: SqlName) -> Query {
+    let rows = acting_rows(schema);
     batch(
-        &[
-            format!("SELECT k.[id] FROM {schema}.[mask_keys] AS k"),
-            format!("SELECT p.[principal], p.[attribute], p.[value] FROM {schema}.[profile] AS p"),
-        ],
+        &[format!(
+            "{rows} WHERE a.[actor] = {} AND a.[person] = {}",
+            Value(actor.as_str()),
+            Value(person.as_str())
+        )],
         Vec::new(),
     )
 }
@@ -147,4 +168,29 @@ pub(crate) fn profiles(schema: SqlName, people: &[SqlName]) -> Query {
 /// A batch that gives no rows.
 pub(crate) fn drop_view(name: ObjectName) -> Sql {
     Sql(format!("DROP VIEW {}.{}", Bracketed(name.schema), Bracketed(name.name)))
+}
+
+/// The schema as the standard's view shows it, who we are and may, what kind of database it is.
+pub(crate) fn standing(views: SqlName) -> Query {
+    batch(
+        &[
+            "SELECT SCHEMA_NAME, CATALOG_NAME, SCHEMA_OWNER, DEFAULT_CHARACTER_SET_NAME \
+             FROM INFORMATION_SCHEMA.SCHEMATA WHERE SCHEMA_NAME = @P1"
+                .into(),
+            "SELECT USER_NAME() AS name, IS_MEMBER(N'db_owner') AS owns, \
+             CAST(SERVERPROPERTY('EngineEdition') AS int) AS edition, \
+             CAST(DATABASEPROPERTYEX(DB_NAME(), 'Collation') AS nvarchar(128)) AS collation"
+                .into(),
+            "SELECT p.permission_name, s.name FROM sys.database_permissions p \
+             JOIN sys.database_principals u ON u.principal_id = p.grantee_principal_id \
+             LEFT JOIN sys.schemas s ON p.class = 3 AND s.schema_id = p.major_id \
+             WHERE u.name = USER_NAME() AND p.class IN (0, 3) AND p.state IN ('G', 'W')"
+                .into(),
+            "SELECT u.name, u.type FROM sys.database_principals u".into(),
+            "SELECT s.name, p.name FROM sys.schemas s \
+             LEFT JOIN sys.database_principals p ON p.principal_id = s.principal_id"
+                .into(),
+        ],
+        vec![views],
+    )
 }

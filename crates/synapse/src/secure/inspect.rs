@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use axon_model::SqlName;
-use axon_reconcile::secure::{BaseTable, FoundView, ManagedTable, ProfileRow};
-use axon_reconcile::{ColumnType, Glob, ObjectName, ViewsAsked, ViewsThere};
+use axon_reconcile::secure::{ActingRow, BaseTable, FoundView, ManagedTable, ProfileRow, windows};
+use axon_reconcile::{ColumnType, Glob, ObjectName, Sid, ViewsAsked, ViewsThere};
 use tiberius::Row;
+use time::PrimitiveDateTime;
 
 use crate::catalog::{number, text};
 use crate::connect::Session;
@@ -33,17 +34,20 @@ pub(crate) async fn inspect(session: &mut Session<'_>, asked: &ViewsAsked) -> Re
     };
     session.read(&query, &mut take).await?;
     there.result_set_caching = caching(session).await?;
-    if ManagedTable::ALL.iter().all(|table| there.managed.contains(table)) {
+    let has = |table| there.managed.contains(&table);
+    if has(ManagedTable::Profile) && has(ManagedTable::MaskKeys) {
+        let query = ask::metadata(metadata.schema, has(ManagedTable::Acting));
+        let mut acting = Vec::new();
         let mut take = |set: usize, row: &Row| {
-            if set == 0 {
-                there.keys.insert(text(row, 0)?.to_owned());
-                Ok(())
-            } else {
-                there.profile.insert(profile_row(row)?);
-                Ok(())
+            match set {
+                0 => drop(there.keys.insert(text(row, 0)?.to_owned())),
+                1 => drop(there.profile.insert(profile_row(row)?)),
+                _ => acting.push(acting_row(row)?),
             }
+            Ok(())
         };
-        session.read(&ask::metadata(metadata.schema), &mut take).await?;
+        session.read(&query, &mut take).await?;
+        there.acting = windows(acting);
     }
     Ok(there)
 }
@@ -66,6 +70,20 @@ pub(super) async fn columns_of(
 pub(super) fn profile_row(row: &Row) -> Result<ProfileRow, String> {
     let principal = SqlName::parse(text(row, 0)?).map_err(|e| format!("a principal of a profile: {e}"))?;
     Ok(ProfileRow { principal, attribute: text(row, 1)?.to_owned(), value: text(row, 2)?.to_owned() })
+}
+
+/// A row of `acting`.
+pub(super) fn acting_row(row: &Row) -> Result<ActingRow, String> {
+    let name = |at| SqlName::parse(text(row, at)?).map_err(|e| format!("a name of who acts as whom: {e}"));
+    let sid: Option<&[u8]> = row.try_get(1).map_err(|e| e.to_string())?;
+    let until: Option<PrimitiveDateTime> = row.try_get(4).map_err(|e| e.to_string())?;
+    Ok(ActingRow {
+        actor: name(0)?,
+        sid: Sid::from_bytes(sid.ok_or("a permission without a security id")?),
+        person: name(2)?,
+        role: if text(row, 3)?.is_empty() { None } else { Some(name(3)?) },
+        until: until.ok_or("a permission without an end")?.assume_utc(),
+    })
 }
 
 /// A pool that does not know the word keeps no results.

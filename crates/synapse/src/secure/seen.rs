@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use axon_reconcile::secure::{Metadata, ProfileRow, ViewText};
+use axon_reconcile::secure::{Metadata, ProfileRow, ViewText, Windows, windows};
 use axon_reconcile::{ObjectName, SecureStep};
 use tiberius::Row;
 
@@ -54,6 +54,13 @@ pub(crate) async fn in_force(session: &mut Session<'_>, step: &SecureStep) -> Re
         SecureStep::DropProfiles { schema, people } => {
             rows(session, &ask::profiles(*schema, people)).await?.is_empty()
         }
+        SecureStep::LetAct { schema, window } => {
+            let there = acting(session, &ask::acting(*schema, window.actor, window.person)).await?;
+            there.get(&(window.actor, window.person)) == Some(&**window)
+        }
+        SecureStep::StopActing { schema, actor, person } => {
+            acting(session, &ask::acting(*schema, *actor, *person)).await?.is_empty()
+        }
         SecureStep::CreateView { view, metadata } | SecureStep::AlterView { view, metadata } => {
             let wanted = digest(ViewText::Body(view), metadata);
             shown(session, view.name).await? == Some(Some(wanted))
@@ -85,6 +92,16 @@ async fn shown(session: &mut Session<'_>, view: ObjectName) -> Result<Option<Opt
     };
     session.read(&ask::view_text(view), &mut take).await?;
     Ok(found)
+}
+
+async fn acting(session: &mut Session<'_>, query: &Query) -> Result<Windows, CallError> {
+    let mut found = Vec::new();
+    let mut take = |_: usize, row: &Row| {
+        found.push(inspect::acting_row(row)?);
+        Ok(())
+    };
+    session.read(query, &mut take).await?;
+    Ok(windows(found))
 }
 
 async fn rows(session: &mut Session<'_>, query: &Query) -> Result<BTreeSet<ProfileRow>, CallError> {

@@ -39,7 +39,7 @@ fn check(case: &Case) -> Result<(), TestCaseError> {
         }
     };
     let managed =
-        Managed { schema: name("axon"), roles: RoleTest::IsRoleMember, delimiters: case.delimiters };
+        Managed { schema: name("axon"), roles: RoleTest::IsRoleMember, delimiters: case.delimiters, impersonation: None };
     let mut pool = Running::start(&case.rows, &case.people);
     let needs = Needs::of([&body]);
     let mut known: Vec<Reader> = case.people.clone();

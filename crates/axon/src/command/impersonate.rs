@@ -1,0 +1,138 @@
+//! `axon impersonate`: reading secure views as another person, for a while and on record.
+
+use std::sync::Arc;
+
+use axon_api::operators::shown_request;
+use axon_controller::World;
+use axon_controller::asking::{self, ActWish};
+use axon_model::{AccessRequest, AccessState, Asked, RecordSeq};
+use axon_store::operators::Permission;
+use axon_store::{AccessEnd, HoldEnd};
+
+use super::grant::text;
+use super::holds;
+use super::{Status, people, print_json};
+use crate::cli::{GrantAnswer, ImpersonateCommand};
+use crate::person;
+use crate::wiring::{Parts, load_map};
+
+/// One of the commands.
+pub async fn run(parts: Parts, command: ImpersonateCommand) -> anyhow::Result<Status> {
+    let status = match command {
+        ImpersonateCommand::Start { .. } => start(&parts, command).await,
+        ImpersonateCommand::List { all, user, json } => list(&parts, all, user.as_deref(), json).await,
+        ImpersonateCommand::Release(answer) => end(&parts, answer, HoldEnd::Release).await,
+        ImpersonateCommand::Reject(answer) => end(&parts, answer, HoldEnd::Reject).await,
+        ImpersonateCommand::Stop(answer) => stop(&parts, answer).await,
+    };
+    parts.store.close().await;
+    status
+}
+
+async fn start(parts: &Parts, command: ImpersonateCommand) -> anyhow::Result<Status> {
+    let ImpersonateCommand::Start { person, user, length, reason, target, source, json, proof } = command
+    else {
+        return Ok(Status::Failed);
+    };
+    let map = Arc::new(load_map(&parts.config)?);
+    let reason = reason.map(|reason| asking::reason(&reason)).transpose()?;
+    let source = people::source(parts, source.as_deref())?;
+    let act = person::act(parts, &proof, Permission::Grant).await?;
+    let actor = user.unwrap_or_else(|| act.actor.identity());
+    let mut world = World::of(parts.config.claims());
+    world.follow(parts.store.as_ref(), act.now).await?;
+    let wish = ActWish {
+        actor: &actor,
+        person: &person,
+        source: source.as_ref(),
+        target: target.as_deref(),
+        length,
+        reason,
+    };
+    let new = asking::impersonation(&map, &world, wish, act.now)?;
+    let asked = parts.store.ask_access(new, act).await?;
+    if json {
+        print_json(&shown_request(&asked))?;
+    } else {
+        println!("{}", text(&asked));
+    }
+    if asked.state == AccessState::Rejected {
+        let why = asked.ended.map(|said| said.reason).unwrap_or_default();
+        eprintln!("axon: refused, and on record: {why}");
+        return Ok(Status::Failed);
+    }
+    if asked.hold.is_some() {
+        eprintln!("it waits for somebody else: axon impersonate release {} --reason …", asked.id);
+        return Ok(Status::Found);
+    }
+    let key = axon_synapse::render::ACT_AS;
+    eprintln!(
+        "when a running serve has written it: EXEC sys.sp_set_session_context @key = N'{key}', @value = N'…'"
+    );
+    Ok(Status::Done)
+}
+
+async fn list(parts: &Parts, ended: bool, user: Option<&str>, as_json: bool) -> anyhow::Result<Status> {
+    let mut all = acting(parts, ended).await?;
+    if let Some(user) = user {
+        let is = |name: &str| name.eq_ignore_ascii_case(user.trim());
+        all.retain(|request| {
+            let person = matches!(&request.asked, Asked::Impersonate { person, .. } if is(&person.user_name));
+            person || is(&request.whom.user_name)
+        });
+    }
+    if as_json {
+        print_json(&all.iter().map(shown_request).collect::<Vec<_>>())?;
+    } else if all.is_empty() {
+        println!("nobody reads as another, and nobody waits for it");
+    } else {
+        for request in &all {
+            println!("{}", text(request));
+        }
+    }
+    Ok(Status::Done)
+}
+
+/// Oldest first.
+async fn acting(parts: &Parts, ended: bool) -> anyhow::Result<Vec<AccessRequest>> {
+    let mut all = parts.store.access_requests(RecordSeq(0)).await?;
+    let is = |request: &AccessRequest| matches!(request.asked, Asked::Impersonate { .. });
+    all.retain(|request| is(request) && (ended || request.state.stands()));
+    all.sort_by_key(|request| request.id);
+    Ok(all)
+}
+
+async fn find(parts: &Parts, id: &str) -> anyhow::Result<AccessRequest> {
+    let all = acting(parts, true).await?;
+    let ids = |request: &AccessRequest| {
+        let ids = [Some(request.id.to_string()), request.hold.map(|hold| hold.to_string())];
+        ids.into_iter().flatten().collect()
+    };
+    Ok(holds::find_by(&all, id, "request to read as another; `axon impersonate list` shows", ids)?.clone())
+}
+
+async fn end(parts: &Parts, answer: GrantAnswer, end: HoldEnd) -> anyhow::Result<Status> {
+    let GrantAnswer { id, reason, proof } = answer;
+    let reason = asking::reason(&reason)?;
+    let act = person::act(parts, &proof, Permission::HoldsRelease).await?;
+    let request = find(parts, &id).await?;
+    let Some(hold) = request.hold.filter(|_| request.state == AccessState::Proposed) else {
+        eprintln!("axon: it waits for nobody: {}", text(&request));
+        return Ok(Status::Failed);
+    };
+    Ok(holds::told(parts.store.answer_hold(hold, end, reason, act).await?))
+}
+
+async fn stop(parts: &Parts, answer: GrantAnswer) -> anyhow::Result<Status> {
+    let GrantAnswer { id, reason, proof } = answer;
+    let reason = asking::reason(&reason)?;
+    let act = person::act(parts, &proof, Permission::Grant).await?;
+    let request = find(parts, &id).await?;
+    let Some(ended) = parts.store.end_access(request.id, AccessEnd::Lift, reason, act).await? else {
+        eprintln!("axon: it has ended already: {}", text(&request));
+        return Ok(Status::Failed);
+    };
+    println!("{}", text(&ended));
+    eprintln!("a running serve follows at once");
+    Ok(Status::Done)
+}

@@ -1,0 +1,118 @@
+//! Asking to read secure views as another person.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use axon_mapping::acting::{NoActing, Side, may_act};
+use axon_mapping::explain::{Question, explain};
+use axon_mapping::{RoleMap, RoleName, TargetName};
+use axon_model::name::shown;
+use axon_model::{Asked, SourceId, SqlName, UserEntry};
+use axon_store::NewAccessRequest;
+use time::{Duration, OffsetDateTime};
+
+use super::{NotAsked, WAITS, one, target, user_name, whom};
+use crate::world::World;
+
+/// What stands in the journal where the map wants no reason and none is said.
+const NO_REASON: &str = "no reason was said";
+
+/// As whom, as it is asked for.
+#[derive(Debug, Clone)]
+pub struct ActWish<'a> {
+    /// The user name of whoever acts.
+    pub actor: &'a str,
+    /// The user name of the person acted as.
+    pub person: &'a str,
+    /// The source of both, where several know the names.
+    pub source: Option<&'a SourceId>,
+    /// The target; the one where people act as others, if there is only one and none is said.
+    pub target: Option<&'a str>,
+    /// For how long.
+    pub length: std::time::Duration,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// What is to be kept of it. Where the map does not allow it that is a refusal, with both persons and the reason: it is kept to be
+/// told, and never counts.
+pub fn impersonation(
+    map: &Arc<RoleMap>,
+    world: &World,
+    wish: ActWish<'_>,
+    now: OffsetDateTime,
+) -> Result<NewAccessRequest, NotAsked> {
+    let (actor, person) = (user_name(wish.actor)?, user_name(wish.person)?);
+    let (mine, theirs) = (one(world, actor, wish.source)?, one(world, person, wish.source)?);
+    let target = match wish.target {
+        Some(named) => target(map, named)?,
+        None => only_one(map)?,
+    };
+    let length = Duration::try_from(wish.length).unwrap_or(Duration::MAX);
+    let (one, other) = (roles(map, world, mine, target, now), roles(map, world, theirs, target, now));
+    let (words, other_words) = (shown(actor), shown(person));
+    let judged = side(&words, &one, target).and_then(|one| {
+        let other = side(&other_words, &other, target)?;
+        let by = may_act(map, target, one, other, now)?;
+        if length > by.longest || length <= Duration::ZERO {
+            return Err(NoActing::TooLong { asked: length, longest: by.longest });
+        }
+        Ok(by)
+    });
+    if judged.as_ref().is_ok_and(|by| by.reason_required) && wish.reason.is_none() {
+        let why = "is missing: the map wants one for acting as another";
+        return Err(NotAsked::Malformed { what: "the reason", why });
+    }
+    Ok(NewAccessRequest {
+        asked: Asked::Impersonate {
+            person: whom(person, Some(theirs.source.clone()), &[theirs]),
+            target: target.to_string(),
+            seconds: wish.length.as_secs(),
+        },
+        whom: whom(actor, Some(mine.source.clone()), &[mine]),
+        reason: wish.reason.unwrap_or_else(|| NO_REASON.to_owned()),
+        second_person: judged.as_ref().is_ok_and(|by| by.second_person),
+        waits_until: Some(now + WAITS),
+        refused: judged.err().map(|no| no.to_string()),
+    })
+}
+
+/// The name and the roles that somebody has in a target.
+type There = (Option<SqlName>, BTreeSet<RoleName>);
+
+fn side<'a>(name: &'a str, there: &'a There, target: &TargetName) -> Result<Side<'a>, NoActing> {
+    let nobody = || NoActing::Nobody { person: name.to_owned(), target: target.clone() };
+    Ok(Side { name, principal: there.0.ok_or_else(nobody)?, roles: &there.1 })
+}
+
+fn roles(
+    map: &Arc<RoleMap>,
+    world: &World,
+    record: &UserEntry,
+    target: &TargetName,
+    now: OffsetDateTime,
+) -> There {
+    let (identity, beside) = (world.identity(), world.beside());
+    let id = record.id.to_string();
+    let question = Question { who: &id, target: Some(target), identity, around: &BTreeMap::new(), beside };
+    let explained = explain(map, world.directory(), question, now);
+    let there = explained.people.iter().flat_map(|person| &person.targets).find(|t| t.target == *target);
+    there.map_or((None, BTreeSet::new()), |there| {
+        (there.principal, there.roles.iter().map(|role| role.role.clone()).collect())
+    })
+}
+
+fn only_one(map: &RoleMap) -> Result<&TargetName, NotAsked> {
+    let mut with = map.targets.values().filter(|target| target.metadata.impersonation.is_some());
+    match (with.next(), with.next()) {
+        (Some(one), None) => Ok(&one.name),
+        (None, _) => Err(NotAsked::Malformed {
+            what: "the role map",
+            why: "lets nobody act as another: no role of it says `impersonate`",
+        }),
+        (Some(_), Some(_)) => Err(NotAsked::Malformed {
+            what: "the target",
+            why: "is missing: people act as others in several",
+        }),
+    }
+}

@@ -1,0 +1,145 @@
+//! Reading as another person: only with a written permission, only through secure views, and for a while.
+
+use anyhow::{Context, ensure};
+use axon_tests::{Pool, SOON, Stage, Tds, until};
+
+use super::{ANN, ASKED, BOB, Rows, map, people, read, refused, stage_of, texts};
+
+const CARA: &str = "cara@acme.example";
+const DAN: &str = "dan@acme.example";
+
+/// The map with two roles that let people act, the second of which asks for a second person.
+fn acting_map() -> String {
+    let roles = "roles:\n  support: { impersonate: { warehouse: { roles: [analyst], for: 1h } } }\n  \
+                 deputy: { impersonate: { warehouse: { roles: [analyst, finance], for: 2h, reason: optional, second_person: true } } }\n";
+    let mappings = "mappings:\n  - { groups: { any: [Support] }, source: entra, roles: [support] }\n  \
+                    - { groups: { any: [Deputies] }, source: entra, roles: [deputy] }\n";
+    map(false).replace("roles:\n  analyst", &format!("{roles}  analyst")).replace("mappings:\n", mappings)
+}
+
+async fn act_as(pool: &Pool, who: &str, person: &str) -> anyhow::Result<Tds> {
+    let mut tds = pool.person(who).await?;
+    tds.run(&format!("EXEC sys.sp_set_session_context @key = N'axon_act_as', @value = N'{person}'")).await?;
+    Ok(tds)
+}
+
+async fn seen_as(pool: &Pool, who: &str, person: &str) -> anyhow::Result<Rows> {
+    act_as(pool, who, person).await?.rows(ASKED).await
+}
+
+async fn sees_when(pool: &Pool, who: &str, person: &str, rows: usize) -> anyhow::Result<Rows> {
+    let mut last = String::new();
+    let found = until("reads as another", SOON, async || {
+        let seen = seen_as(pool, who, person).await;
+        last = format!("{who} as {person}: {seen:?}");
+        Ok(seen.ok().filter(|seen| seen.len() == rows))
+    })
+    .await;
+    found.with_context(|| last)
+}
+
+async fn start(stage: &Stage, who: &str, person: &str, code: i32) -> anyhow::Result<String> {
+    let start =
+        ["impersonate", "start", "--user", who, "--as", person, "--for", "30m", "--reason", "ticket 7"];
+    let said = stage.place.axon(&start).await?.exits(code)?;
+    Ok(said.out.split_whitespace().next().unwrap_or_default().to_owned())
+}
+
+async fn actors(stage: &Stage) -> anyhow::Result<Vec<String>> {
+    stage.pool.admin().await?.column("SELECT actor FROM axon.acting WHERE role = N''").await
+}
+
+#[tokio::test]
+async fn who_acts_as_another_reads_what_that_one_reads_until_it_ends() -> anyhow::Result<()> {
+    let stage = stage_of(&[ANN, BOB, CARA, DAN], &acting_map()).await?;
+    let (ann, _) = people(&stage.scim).await?;
+    let (cara, dan) = (stage.scim.person(CARA).await?, stage.scim.person(DAN).await?);
+    let support = stage.scim.group("Support", &[&cara]).await?;
+    stage.scim.group("Deputies", &[&dan]).await?;
+    // The views are there and Cara may ask them: as herself she reads nothing, and the key alone gives nothing.
+    until("cara may ask the view", SOON, async || {
+        Ok(read(&stage.pool, CARA, ASKED).await.ok().filter(Vec::is_empty))
+    })
+    .await?;
+    let own = super::read_when(&stage.pool, ANN, "ann reads her rows", ASKED, |rows| rows.len() == 1).await?;
+    for who in [CARA, BOB, ANN] {
+        ensure!(seen_as(&stage.pool, who, ANN).await?.is_empty(), "the key alone shows {who} something");
+    }
+
+    // With a permission she reads what Ann reads, to the letter, and no table.
+    let id = start(&stage, CARA, ANN, 0).await?;
+    ensure!(sees_when(&stage.pool, CARA, ANN, 1).await? == own);
+    ensure!(texts(&own[0])[..2] == ["1", "E***"], "{own:?}");
+    ensure!(read(&stage.pool, CARA, ASKED).await?.is_empty(), "without the key she is herself");
+    ensure!(seen_as(&stage.pool, CARA, BOB).await?.is_empty(), "another one than she asked for");
+    ensure!(seen_as(&stage.pool, BOB, ANN).await?.is_empty(), "another one than who asked");
+    let mut tds = act_as(&stage.pool, CARA, ANN).await?;
+    for table in ["base.customers", "axon.acting", "axon.profile"] {
+        ensure!(tds.run(&format!("SELECT * FROM {table}")).await.is_err(), "{table}");
+    }
+    let write = format!("UPDATE axon.acting SET person = N'{BOB}'");
+    ensure!(refused(&stage.pool, CARA, &write).await?.is_some(), "she writes her own permission");
+    // A permission of somebody else's security id is none: what a recycled name would find.
+    let mut admin = stage.pool.admin().await?;
+    admin.run("UPDATE axon.acting SET actor_sid = 0x00112233445566778899AABBCCDDEEFF").await?;
+    ensure!(seen_as(&stage.pool, CARA, ANN).await?.is_empty(), "another security id");
+    sees_when(&stage.pool, CARA, ANN, 1).await?;
+    admin.run("UPDATE axon.acting SET until = CAST(N'2020-01-01T00:00:00' AS datetime2(0))").await?;
+    ensure!(seen_as(&stage.pool, CARA, ANN).await?.is_empty(), "its end is over");
+    sees_when(&stage.pool, CARA, ANN, 1).await?;
+
+    // Everything is on record with both names, and can be listed for the person acted as.
+    let listed = stage.place.axon(&["impersonate", "list", "--user", ANN, "--json"]).await?.exits(0)?;
+    ensure!(listed.out.contains(&id) && listed.out.contains(CARA), "{}", listed.out);
+    let done: Vec<String> = stage
+        .place
+        .journal()
+        .await?
+        .iter()
+        .filter_map(|r| r.clear["body"]["text"].as_str().map(str::to_owned))
+        .collect();
+    let begun = format!("let {CARA} read views as {ANN} until ");
+    ensure!(done.iter().any(|text| text.starts_with(&begun)), "{done:?}");
+
+    // What the map does not allow is refused, and on record: more roles than it says, whoever may not act, oneself.
+    for (who, person) in [(CARA, BOB), (BOB, ANN), (CARA, CARA), (CARA, DAN)] {
+        start(&stage, who, person, 1).await?;
+    }
+    let all = stage.place.axon(&["impersonate", "list", "--all"]).await?.exits(0)?;
+    ensure!(all.out.matches("  rejected: ").count() == 4, "{}", all.out);
+    ensure!(actors(&stage).await? == [CARA], "nothing came of it");
+
+    // It ends by `stop`.
+    stage.place.axon(&["impersonate", "stop", &id, "--reason", "done"]).await?.exits(0)?;
+    until("stopped", SOON, async || Ok(actors(&stage).await?.is_empty().then_some(()))).await?;
+    ensure!(seen_as(&stage.pool, CARA, ANN).await?.is_empty());
+
+    // It ends when the role goes, at once by the view's own test and then in the table.
+    start(&stage, CARA, ANN, 0).await?;
+    sees_when(&stage.pool, CARA, ANN, 1).await?;
+    admin.run(&format!("EXEC sp_droprolemember N'AXON_IMPERSONATION', N'{CARA}'")).await?;
+    let left = seen_as(&stage.pool, CARA, ANN).await;
+    ensure!(left.is_err() || left.is_ok_and(|rows| rows.is_empty()), "without the role");
+    let out = serde_json::json!([{ "op": "Remove", "path": format!("members[value eq \"{cara}\"]") }]);
+    stage.scim.patch(&format!("/Groups/{support}"), &out).await?;
+    until("the role went", SOON, async || Ok(actors(&stage).await?.is_empty().then_some(()))).await?;
+
+    // A second person, where the map asks for one; and it ends when the person acted as leaves.
+    let id = start(&stage, DAN, ANN, 3).await?;
+    ensure!(seen_as(&stage.pool, DAN, ANN).await?.is_empty(), "it waits");
+    stage.place.axon(&["impersonate", "release", &id, "--reason", "me, too"]).await?.exits(1)?;
+    let token = stage
+        .place
+        .axon(&["token", "create", "--operator", "zoe", "--may", "holds.release"])
+        .await?
+        .exits(0)?;
+    stage.place.write("zoe.token", token.out.trim())?;
+    let release = ["impersonate", "release", &id, "--reason", "seen", "--token-file", "zoe.token"];
+    stage.place.axon(&release).await?.exits(0)?;
+    sees_when(&stage.pool, DAN, ANN, 1).await?;
+    stage.scim.activate(&ann, "False").await?;
+    until("it ended with who left", SOON, async || Ok(actors(&stage).await?.is_empty().then_some(())))
+        .await?;
+    ensure!(seen_as(&stage.pool, DAN, ANN).await?.is_empty());
+    Ok(())
+}
