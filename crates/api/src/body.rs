@@ -2,7 +2,7 @@
 
 mod gzip;
 pub mod outline;
-mod strict;
+pub(crate) mod strict;
 
 use axon_scim::ScimError;
 use axum::body::{Bytes, to_bytes};

@@ -36,9 +36,11 @@ use tower_http::limit::RequestBodyLimitLayer;
 
 use crate::auth::{self, Peer};
 use crate::care::{Answered, Head};
+use crate::integrations;
 use crate::operators;
 use crate::reply::{Told, scim_error};
 use crate::routes::Route;
+use crate::scim::users;
 use crate::state::Api;
 
 use self::times::Times;
@@ -99,7 +101,17 @@ impl Gate {
             .unwrap_or_else(|| fresh(&gate.api.ids, gate.api.clock.as_ref()));
         let verb = verb::verb(request.method());
         let admitted = Admitted::new(id, verb, gate.limits.body_bytes, gate.turns.clone());
-        told::within(admitted.clone(), gate.pass(admitted, request, peer)).await
+        let route = Route::of(request.uri().path());
+        if let Some(route) = route {
+            let _ = admitted.route.set(RouteName::Known(route));
+        }
+        let _ = admitted.origin.set(gate.api.trusts.proxies.origin(peer, request.headers()));
+        if route == Some(Route::User)
+            && let Some(response) = told::at_once(admitted.clone(), || gate.at_once(&admitted, &request))
+        {
+            return response;
+        }
+        told::within(admitted.clone(), gate.pass(admitted, route, request)).await
     }
 }
 
@@ -120,17 +132,28 @@ impl Service<Request> for Gate {
 }
 
 impl Inner {
-    async fn pass(&self, admitted: Admitted, mut request: Request, peer: Option<Peer>) -> Response {
+    /// The answer to a request for which nothing has to be waited: most reads by id. It holds no place among those that are worked
+    /// on, since it is done before another one begins on this thread.
+    fn at_once(&self, admitted: &Admitted, request: &Request) -> Option<Response> {
         let began = tokio::time::Instant::now();
-        let route = Route::of(request.uri().path());
-        if let Some(route) = route {
-            let _ = admitted.route.set(RouteName::Known(route));
+        if self.api.care.recorder().is_some() || head_bytes(request) > self.limits.header_bytes {
+            return None;
         }
+        // After a panic the other way is gone, which says what happened.
+        let work = AssertUnwindSafe(|| users::at_once::answer(&self.api, admitted, request));
+        let response = std::panic::catch_unwind(work).ok().flatten()?;
+        self.enter(admitted, None, &response);
+        let takes_gzip = gzip::accepts(request.headers());
+        Some(self.finished(admitted, began, takes_gzip, response))
+    }
+
+    async fn pass(&self, admitted: Admitted, route: Option<Route>, mut request: Request) -> Response {
+        let began = tokio::time::Instant::now();
         let is_head = *request.method() == Method::HEAD;
         let scim = error_shape::is_scim(request.uri().path());
         let api = operators::is_api(request.uri().path());
+        let integrates = integrations::is_api(request.uri().path());
         let takes_gzip = !is_head && gzip::accepts(request.headers());
-        let _ = admitted.origin.set(self.api.trusts.proxies.origin(peer, request.headers()));
         request.extensions_mut().insert(admitted.clone());
         let address = request.uri().path_and_query().filter(|address| address.query().is_some()).cloned();
         let head = self.api.care.recorder().filter(|_| scim).map(|recorder| recorder.head(&request));
@@ -140,34 +163,53 @@ impl Inner {
         if scim {
             response = error_shape::of_scim(response, admitted.method, admitted.body_bytes);
             auth::challenge(&self.api, &admitted, &mut response);
-            let answered = Answered {
-                method: admitted.method,
-                route: admitted.route().as_str(),
-                query: address.as_ref().and_then(|address| address.query()),
-                status: response.status().as_u16(),
-                error: response.extensions().get::<Told>().map(|told| &told.0),
-                admission: &admitted,
-            };
-            self.api.care.enter(&answered, self.api.clock.as_ref());
+            self.enter(&admitted, address.as_ref().and_then(|address| address.query()), &response);
             if head.is_some() {
                 response = self.recorded(&admitted, head, response).await;
             }
         } else if api {
             response = operators::shaped(response, admitted.body_bytes);
+        } else if integrates {
+            response = integrations::shaped(response, admitted.body_bytes);
         }
+        let response = self.finished(&admitted, began, takes_gzip, response);
+        if is_head { without_body(response) } else { response }
+    }
+
+    /// Counts an answer in its source's ledger.
+    fn enter(&self, admitted: &Admission, query: Option<&str>, response: &Response) {
+        let answered = Answered {
+            method: admitted.method,
+            route: admitted.route().as_str(),
+            query,
+            status: response.status().as_u16(),
+            error: response.extensions().get::<Told>().map(|told| &told.0),
+            admission: admitted,
+        };
+        self.api.care.enter(&answered, self.api.clock.as_ref());
+    }
+
+    /// What every answer goes through at its end.
+    fn finished(
+        &self,
+        admitted: &Admission,
+        began: tokio::time::Instant,
+        takes_gzip: bool,
+        mut response: Response,
+    ) -> Response {
         if takes_gzip {
             response = gzip::pack(response);
         }
         let (took, status) = (began.elapsed(), response.status());
         self.times.record(admitted.method, admitted.route(), status, took);
-        tell(status, took, &admitted);
+        tell(status, took, admitted);
         if let (StatusCode::TOO_MANY_REQUESTS, Some(seconds)) = (status, admitted.retry_after.get()) {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(*seconds));
         }
         if let Ok(value) = HeaderValue::from_str(admitted.id.as_str()) {
             response.headers_mut().insert(X_REQUEST_ID.clone(), value);
         }
-        if is_head { without_body(response) } else { response }
+        response
     }
 
     /// Writes the exchange down where sessions are recorded.

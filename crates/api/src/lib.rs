@@ -15,6 +15,7 @@ mod body;
 mod call;
 pub mod care;
 mod health;
+pub mod integrations;
 mod layers;
 pub mod operators;
 mod reads;
@@ -32,6 +33,6 @@ pub use state::{Api, ApiParts, MapStanding, Readiness};
 /// All routes with what every request goes through.
 pub fn router(api: Api, limits: Limits) -> Gate {
     // Beside the table of `routes`: what is asked seldom.
-    let beside = Router::new().merge(auth::oauth::routes()).merge(operators::routes());
+    let beside = Router::new().merge(auth::oauth::routes()).merge(operators::routes()).merge(integrations::routes());
     Gate::new(beside, api, limits)
 }

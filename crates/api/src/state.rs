@@ -10,6 +10,7 @@ use axon_store::Store;
 use crate::auth::{Failures, TokenBook, Trusts};
 use crate::call::Dropped;
 use crate::care::{Care, CareSettings};
+use crate::integrations::Integrations;
 use crate::operators::Operators;
 use crate::reads::Reads;
 use crate::scim::Defaults;
@@ -61,6 +62,8 @@ pub struct ApiParts {
     pub readiness: Arc<dyn Readiness>,
     /// The operators' API, where there is one.
     pub operators: Option<Arc<Operators>>,
+    /// The integrations API, where there is one.
+    pub integrations: Option<Arc<Integrations>>,
     /// What connectors are given.
     pub care: CareSettings,
     /// Renders the metrics in Prometheus' text format.

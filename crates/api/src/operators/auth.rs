@@ -87,7 +87,7 @@ impl FromRequestParts<Api> for Operator {
 
 impl Operator {
     /// Refuses what the token is not for.
-    pub(super) fn needs(&self, permission: Permission) -> Result<(), Problem> {
+    pub(crate) fn needs(&self, permission: Permission) -> Result<(), Problem> {
         if self.may.has(permission) {
             return Ok(());
         }
@@ -98,7 +98,7 @@ impl Operator {
     }
 
     /// What they do now.
-    pub(super) fn act(&self, api: &Api) -> Act {
+    pub(crate) fn act(&self, api: &Api) -> Act {
         Act {
             actor: Actor::Operator { name: self.identity.name.clone() },
             request: Some(self.admitted.id.clone()),

@@ -51,6 +51,16 @@ impl Problem {
         )
     }
 
+    /// The status.
+    pub const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The sentence.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// The word.
     pub const fn code(&self) -> &'static str {
         self.code

@@ -72,6 +72,7 @@ impl Server {
             clock: clock.clone(),
             ids: Arc::new(IdSource::Random),
             public_url: Some("https://axon.test/".to_owned()),
+            integrations: None,
             operators: None,
             readiness: Arc::new(NoTargets),
             care: axon_api::care::CareSettings::default(),

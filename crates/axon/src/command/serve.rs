@@ -86,6 +86,7 @@ pub async fn run(config: Config) -> anyhow::Result<Status> {
         ids: parts.ids.clone(),
         public_url: parts.config.public_url.clone(),
         operators: Some(Arc::new(operators(&parts, &keeper, &stopped)?)),
+        integrations: None,
         readiness: Arc::new(Stands { controller, keeper: keeper.clone() }),
         care,
         render_metrics,

@@ -1,0 +1,89 @@
+//! `POST /integrations`
+
+use axon_store::integrations::{AddedIntegration, IntegrationBody, IntegrationStatus};
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::caller::Caller;
+use super::fault::Fault;
+use super::life::{self, Ended};
+use super::payload::{self, Payload};
+use super::work::{Entry, Moment, Validation, Verdict};
+use super::{LAYOUT, TYPE, body, shown};
+use crate::operators::json;
+use crate::state::Api;
+
+/// Looks, keeps the row, and goes on in the background.
+pub(super) async fn handle(
+    State(api): State<Api>,
+    caller: Caller,
+    request: Request,
+) -> Result<Response, Fault> {
+    caller.writes()?;
+    let settings = life::settings(&api)?;
+    let Payload { automatic, config, login, account } =
+        payload::read(&body::needed(request).await?, settings)?;
+    let taken = |id: u64| {
+        Fault::conflict(format!("{TYPE} integration already exists on host {} (id = {id})", config.host))
+    };
+    for other in api.store.integrations().await? {
+        if !other.status.is_over() && life::config(&other.body)?.same_place(&config) {
+            return Err(taken(other.id));
+        }
+    }
+    let moment = if automatic { Moment::BeforeCreate } else { Moment::Standing };
+    let validation = settings.bench.validate(&config, Entry::Shown(&login), moment).await;
+    refuse_failed(&validation)?;
+    let row = IntegrationBody {
+        host: config.host.clone(),
+        port: config.port,
+        database: config.database.clone(),
+        automatic,
+        config: serde_json::to_value(&config).unwrap_or_default(),
+        validation: validation.value(),
+        layout: LAYOUT,
+        ..IntegrationBody::default()
+    };
+    let act = caller.0.act(&api);
+    let begun = match api.store.add_integration(row, act.clone()).await? {
+        AddedIntegration::New(begun) => begun,
+        AddedIntegration::Taken(id) => return Err(taken(id)),
+        AddedIntegration::Full => {
+            return Err(Fault::conflict("as many integrations stand as this server takes"));
+        }
+    };
+    let answer = json(StatusCode::CREATED, &shown::begun(&begun));
+    let (task, api_of_task) = (begun.clone(), api.clone());
+    life::go_on(&api, begun, act, async move {
+        let settings = life::settings(&api_of_task).map_err(|_| "no integrations API".to_owned())?;
+        let kept = if automatic {
+            settings.bench.bring_up(task.id, &config, None, &login, account.as_ref()).await?
+        } else {
+            Some(settings.bench.keep(task.id, &login).await?)
+        };
+        drop((login, account));
+        let kept = kept.ok_or("how Axon enters was not kept")?;
+        let seen = settings.bench.validate(&config, Entry::Kept(&kept), Moment::Standing).await;
+        ended(&seen, life::in_use(&task, Some(kept), seen.value()))
+    });
+    Ok(answer)
+}
+
+/// In use, if the last look found nothing.
+pub(super) fn ended(seen: &Validation, body: IntegrationBody) -> Ended {
+    match seen.told() {
+        Some(told) => Err(told),
+        None => Ok((IntegrationStatus::Enabled, body)),
+    }
+}
+
+/// 422 with the tests, where one of them failed.
+pub(super) fn refuse_failed(validation: &Validation) -> Result<(), Fault> {
+    if validation.status == Verdict::Passed {
+        return Ok(());
+    }
+    let told = validation.told().unwrap_or_default();
+    Err(Fault::unprocessable(format!("the validation failed: {told}"))
+        .with("validationResults", validation.value()))
+}

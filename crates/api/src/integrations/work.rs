@@ -1,0 +1,127 @@
+//! The port to pools: what is looked at, made and taken away there.
+
+use async_trait::async_trait;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Config, Login};
+
+/// When something is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// Before everything is made: as whoever asks.
+    BeforeCreate,
+    /// Before something is changed: as whoever asks.
+    BeforeChange,
+    /// Before all is taken away: as whoever asks.
+    BeforeRemoval,
+    /// While it is in use: as Axon.
+    Standing,
+}
+
+/// As whom a pool is entered.
+#[derive(Debug, Clone, Copy)]
+pub enum Entry<'a> {
+    /// As whoever asks, with what they showed.
+    Shown(&'a Login),
+    /// As Axon, with what is kept.
+    Kept(&'a Value),
+}
+
+/// Which script.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Script {
+    /// For `master`, before the other.
+    InitialCreate,
+    /// For the database.
+    Create,
+    /// From one configuration to another.
+    Edit,
+    /// Takes away what is in the database.
+    Delete,
+    /// The same for one that never came into use.
+    Cleanup,
+    /// For `master`, after the other.
+    PostCleanup,
+}
+
+/// How a look ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// As it must be.
+    Passed,
+    /// Not as it must be.
+    Failed,
+}
+
+/// What a look told.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Validation {
+    /// Whether any test failed.
+    pub status: Verdict,
+    /// The tests, each with `name`, `status`, and where there is something to say `message` and `result`.
+    pub validation_tests: Vec<Value>,
+}
+
+impl Validation {
+    /// What these tests come to.
+    pub fn of(validation_tests: Vec<Value>) -> Self {
+        let failed = validation_tests.iter().any(|test| test["status"] == "failed");
+        Self { status: if failed { Verdict::Failed } else { Verdict::Passed }, validation_tests }
+    }
+
+    /// What failed, for people.
+    pub fn told(&self) -> Option<String> {
+        let failed = self.validation_tests.iter().filter(|test| test["status"] == "failed");
+        let told: Vec<String> = failed
+            .map(|test| {
+                let name = test["name"].as_str().unwrap_or_default();
+                format!("{name}: {}", test["message"].as_str().unwrap_or("failed"))
+            })
+            .collect();
+        (!told.is_empty()).then(|| told.join("; "))
+    }
+
+    /// As a value.
+    pub fn value(&self) -> Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+}
+
+/// What is done in pools. Errors are sentences for people, without credentials.
+#[async_trait]
+pub trait Workbench: Send + Sync {
+    /// A script for people. `old`: what was before, for an edit.
+    fn script(&self, script: Script, config: &Config, old: Option<&Config>) -> Result<String, String>;
+
+    /// Looks; changes nothing.
+    async fn validate(&self, config: &Config, entry: Entry<'_>, moment: Moment) -> Validation;
+
+    /// Makes everything, or changes what was made from `old` to `config`, as whoever asks; and keeps how Axon enters from then on, where that
+    /// is new. `account`: Axon's identity, where it is one of Entra.
+    async fn bring_up(
+        &self,
+        id: u64,
+        config: &Config,
+        old: Option<&Config>,
+        by: &Login,
+        account: Option<&Login>,
+    ) -> Result<Option<Value>, String>;
+
+    /// Keeps how Axon enters, and says where; never the secret itself.
+    async fn keep(&self, id: u64, login: &Login) -> Result<Value, String>;
+
+    /// Takes everything away, as whoever asks.
+    async fn take_down(&self, config: &Config, by: &Login) -> Result<(), String>;
+
+    /// Gives Axon's login another password, as whoever asks, and keeps it.
+    async fn renew(&self, id: u64, config: &Config, by: &Login) -> Result<Value, String>;
+
+    /// Forgets what is kept.
+    async fn forget(&self, id: u64);
+
+    /// The target of the role map in force that is this database.
+    fn target_of(&self, config: &Config) -> Option<String>;
+}
