@@ -76,8 +76,10 @@ impl Check {
 pub enum Moment {
     /// Before Axon makes everything: as somebody who may.
     BeforeAutomatic,
-    /// Before Axon changes or takes away what it made: as somebody who may.
+    /// Before Axon changes what it made: as somebody who may.
     BeforeChange,
+    /// Before Axon takes away what it made: as somebody who may.
+    BeforeRemoval,
     /// After everything was made, as Axon.
     Standing,
 }
@@ -238,6 +240,10 @@ fn collation(seen: &Seen) -> Check {
 /// The schemas are free or belong to the owner; afterwards they must be there.
 fn schemas(seen: &Seen, setup: &Setup, moment: Moment) -> Check {
     const NAME: &str = "Validate Schemas And Their Owner";
+    if moment == Moment::BeforeRemoval {
+        // What is not the owner's is not taken away.
+        return Check::skipped(NAME);
+    }
     for schema in [setup.views, setup.metadata.schema] {
         match seen.schemas.get(&schema.as_str().to_lowercase()) {
             None if moment == Moment::Standing => {
@@ -260,9 +266,11 @@ fn schemas(seen: &Seen, setup: &Setup, moment: Moment) -> Check {
 fn role(seen: &Seen, setup: &Setup, moment: Moment) -> Check {
     let name = match moment {
         Moment::BeforeAutomatic => "Validate Automatic: Impersonation Role Does Not Exist",
-        Moment::BeforeChange | Moment::Standing => "Validate Impersonation Role",
+        _ => "Validate Impersonation Role",
     };
-    let Some(role) = setup.impersonation else { return Check::skipped(name) };
+    let Some(role) = setup.impersonation.filter(|_| moment != Moment::BeforeRemoval) else {
+        return Check::skipped(name);
+    };
     match (moment, seen.principals.get(&role.as_str().to_lowercase()).map(String::as_str)) {
         (Moment::BeforeAutomatic, Some(_)) => {
             Check::failed(name, format!("{role} is there already: choose another name for the role"))
@@ -310,7 +318,7 @@ fn identity(setup: &Setup) -> Check {
 /// What the pool says of the words that views need.
 async fn probes(connection: &Connection, setup: &Setup, moment: Moment) -> Check {
     const NAME: &str = "Validate Dialect Probes";
-    if moment == Moment::BeforeChange {
+    if matches!(moment, Moment::BeforeChange | Moment::BeforeRemoval) {
         return Check::skipped(NAME);
     }
     let Ok(pool) = SynapseTarget::new("the pool", Dialect::Dedicated, connection.clone()) else {
