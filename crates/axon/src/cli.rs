@@ -4,6 +4,7 @@ mod access;
 mod adopt;
 mod doctor;
 mod drift;
+mod integration;
 mod map;
 mod parity;
 mod report;
@@ -21,6 +22,7 @@ pub use access::{GrantAnswer, GrantArgs, GrantCommand, ImpersonateCommand, Offbo
 pub use adopt::AdoptArgs;
 pub use doctor::DoctorArgs;
 pub use drift::{AdoptDrift, DriftAnswer, DriftCommand};
+pub use integration::{IntegrationCommand, ScriptArgs, ScriptKind};
 pub use map::{AnswerArgs, LogArgs, PushArgs, Reach, RevertArgs, ShowArgs};
 pub use parity::ParityArgs;
 pub use report::ReportCommand;
@@ -137,6 +139,12 @@ pub enum Command {
         /// What to do
         #[command(subcommand)]
         command: ViewCommand,
+    },
+    /// Databases that are set up over the API
+    Integration {
+        /// What to do
+        #[command(subcommand)]
+        command: IntegrationCommand,
     },
     /// What is in a target although nobody asked Axon for it
     Drift {

@@ -10,6 +10,7 @@ mod emulator;
 mod explain;
 mod grant;
 mod holds;
+mod integration;
 mod impersonate;
 mod map;
 mod offboard;
@@ -114,6 +115,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Status> {
             Box::pin(impersonate::run(existing(config).await?, command)).await
         }
         Command::View { command } => Box::pin(view::run(mapped(config).await?, command)).await,
+        Command::Integration { command } => Box::pin(integration::run(config, command)).await,
         Command::Drift { command } => drift::run(mapped(config).await?, command).await,
         Command::Script { command } => script::run(mapped(config).await?, command).await,
         Command::Parity(args) => Box::pin(parity::run(existing(config).await?, &args)).await,

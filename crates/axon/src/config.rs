@@ -14,6 +14,7 @@ mod claims;
 mod environment;
 mod error;
 mod extensions;
+mod integrations;
 mod operators;
 mod parity;
 mod record;
@@ -25,6 +26,7 @@ pub use auth::{ForwardedHeader, OAuth, SourceAuth};
 pub use azure::Azure;
 pub use error::ConfigError;
 pub use extensions::Extension;
+pub use integrations::Integrations;
 pub use operators::Operators;
 pub use parity::{Parity, ParitySource};
 pub use record::Record;
@@ -88,6 +90,9 @@ pub struct Config {
     /// How identity providers are compared with what they pushed.
     #[serde(default)]
     pub parity: Parity,
+    /// Databases that are set up over the API.
+    #[serde(default)]
+    pub integrations: Integrations,
     /// What becomes of the journal beside the store.
     #[serde(default)]
     pub audit: Audit,
@@ -307,6 +312,7 @@ impl Config {
         }
         self.anchor_extensions(folder);
         self.parity.anchor(folder);
+        self.integrations.anchor(folder);
         if let Some(file) = self.store.strip_prefix("sqlite:") {
             let file = file.trim_start_matches("//");
             self.store = format!("sqlite:{}", folder.join(file).display());
@@ -326,6 +332,9 @@ impl Config {
             }
         }
         if let Err((key, reason)) = self.auth() {
+            return bad(key, reason);
+        }
+        if let Err((key, reason)) = self.integrations.check() {
             return bad(key, reason);
         }
         if let Err((key, reason)) = self.operator_rules() {

@@ -43,9 +43,18 @@ impl StorePlace {
 
     /// A folder for what is kept beside a store that is a file.
     pub fn beside(text: &str) -> Option<PathBuf> {
+        Self::folder(text, "-spool")
+    }
+
+    /// The folder of Axon's own secrets beside a store that is a file.
+    pub fn secrets_beside(text: &str) -> Option<PathBuf> {
+        Self::folder(text, "-secrets")
+    }
+
+    fn folder(text: &str, end: &str) -> Option<PathBuf> {
         let Ok(Self::Sqlite(address)) = Self::parse(text) else { return None };
         let mut folder = address.file().as_os_str().to_owned();
-        folder.push("-spool");
+        folder.push(end);
         Some(folder.into())
     }
 

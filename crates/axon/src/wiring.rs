@@ -2,7 +2,7 @@
 
 mod azure;
 
-pub use azure::ids_of;
+pub use azure::{Ways, ids_of};
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -24,6 +24,7 @@ use axon_synapse::{
 use secrecy::SecretString;
 
 use crate::config::Config;
+use crate::integrations::Secrets;
 use crate::ship::{Metrics, Shipper, ShipperParts, Targets};
 use crate::store::StorePlace;
 
@@ -113,6 +114,12 @@ impl Parts {
     /// What leads to the scope of a target of kind `azure-rbac`.
     pub fn arm(&self, map: &RoleMap, spec: &TargetSpec) -> anyhow::Result<axon_azure::ArmParts> {
         self.ways()?.arm(map, spec).with_context(|| format!("target {}", spec.name))
+    }
+
+    /// Where Axon's own secrets lie.
+    pub fn secrets(&self) -> Secrets {
+        let configured = self.config.integrations.secrets.clone();
+        Secrets(configured.or_else(|| StorePlace::secrets_beside(&self.config.store)))
     }
 
     /// What sends the journal away, where the configuration says so. Its paths are taken from the configuration's folder.

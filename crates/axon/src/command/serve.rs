@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axon_api::auth::Trusts;
+use axon_api::integrations::Integrations;
 use axon_api::operators::{OperatorSettings, Operators};
 use axon_api::{Api, ApiParts, Limits, MapStanding, Readiness};
 use axon_azure::Presented;
@@ -19,6 +20,7 @@ use tokio::sync::watch;
 
 use super::Status;
 use crate::config::Config;
+use crate::integrations::Bench;
 use crate::listener::{Certificates, ConnectionLimits, Listener, Places};
 use crate::parity::{self, Exchanged};
 use crate::ship::Metrics;
@@ -86,7 +88,7 @@ pub async fn run(config: Config) -> anyhow::Result<Status> {
         ids: parts.ids.clone(),
         public_url: parts.config.public_url.clone(),
         operators: Some(Arc::new(operators(&parts, &keeper, &stopped)?)),
-        integrations: None,
+        integrations: Some(Arc::new(integrations(&parts, &keeper)?)),
         readiness: Arc::new(Stands { controller, keeper: keeper.clone() }),
         care,
         render_metrics,
@@ -101,6 +103,7 @@ pub async fn run(config: Config) -> anyhow::Result<Status> {
     tokio::spawn(api.clone().keep_ledgers(stopped.clone()));
     tokio::spawn(api.clone().forget_changed_tokens(stopped.clone()));
     let remembering = tokio::spawn(api.clone().keep_last_uses(stopped.clone()));
+    tokio::spawn(api.clone().keep_integrations(stopped.clone()));
     tokio::spawn(parity::keep(parts.clone(), map_of(&keeper), stopped.clone()));
     announce(&url, &parts);
 
@@ -154,6 +157,14 @@ fn map_of(keeper: &Arc<MapKeeper>) -> Arc<dyn Fn() -> Arc<RoleMap> + Send + Sync
     Arc::new(move || keeper.map())
 }
 
+/// The integrations API on the version in force.
+fn integrations(parts: &Parts, keeper: &Arc<MapKeeper>) -> anyhow::Result<Integrations> {
+    let bench = Bench { ways: parts.ways()?, secrets: parts.secrets(), map: map_of(keeper) };
+    let config = &parts.config.integrations;
+    let look_every = Duration::from_secs(config.look_every_seconds);
+    Ok(Integrations::new(Arc::new(bench), config.hosts.clone(), look_every))
+}
+
 /// The operators' API on the version in force.
 fn operators(
     parts: &Parts,
@@ -176,6 +187,7 @@ fn operators(
         claims: parts.config.claims(),
         map,
         presented: Arc::new(presented),
+        words: Arc::new(crate::command::map::preview::statements::of),
     };
     Ok(Operators::new(settings, parts.clock.clone())?)
 }

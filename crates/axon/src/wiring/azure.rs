@@ -86,6 +86,14 @@ impl Ways {
         Ok(tokens)
     }
 
+    /// Tokens for databases of an identity that was shown for one piece of work: nothing of it is kept here.
+    pub fn once(&self, identity: Identity) -> Arc<dyn TokenSource> {
+        let (clock, ids) = (self.clock.clone(), self.ids.clone());
+        let tokens =
+            Tokens::new(identity, self.platform.clone(), self.cloud.clone(), self.wire.clone(), clock, ids);
+        Arc::new(tokens.of(Resource::Sql))
+    }
+
     /// Where the journal is sent.
     pub fn log_sink(&self, ship: &Ship) -> anyhow::Result<Ingestion> {
         let told = |(key, reason): (&str, String)| anyhow::anyhow!("`{key}` {reason}");

@@ -70,7 +70,12 @@ mod tests {
         Setup {
             database: name("dw"),
             views: name("secure"),
-            metadata: Metadata { schema: name("axon"), owner: name("axon_owner"), delimiters: None },
+            metadata: Metadata {
+                schema: name("axon"),
+                owner: name("axon_owner"),
+                delimiters: None,
+                impersonation: None,
+            },
             impersonation: Some(name("AXON_IMPERSONATION")),
             account: Account { name: name("axon_system"), is_entra: false },
         }
@@ -95,7 +100,7 @@ mod tests {
         let setup = Setup {
             database: hostile,
             views: hostile,
-            metadata: Metadata { schema: hostile, owner: hostile, delimiters: None },
+            metadata: Metadata { schema: hostile, owner: hostile, delimiters: None, impersonation: None },
             impersonation: Some(hostile),
             account: Account { name: hostile, is_entra: false },
         };

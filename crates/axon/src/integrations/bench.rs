@@ -1,0 +1,292 @@
+//! The port's one implementation for real pools.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use async_trait::async_trait;
+use axon_api::integrations::{
+    AccountKind, Config, Entry, Login, Moment as ApiMoment, Script, Validation, Workbench,
+};
+use axon_azure::{Certificate, Identity};
+use axon_mapping::RoleMap;
+use axon_synapse::bootstrap::{self, Moment, Where, written};
+use axon_synapse::{Auth, Connection, Tls};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Value, json};
+
+use super::secrets::Secrets;
+use super::setup::{setup, target_of};
+use crate::wiring::Ways;
+
+/// How long a login may take: a request waits for it.
+const LOGIN: Duration = Duration::from_secs(15);
+/// How long the server may be silent.
+const SILENCE: Duration = Duration::from_mins(1);
+/// Where the platform says that a workload's token lies.
+const TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
+
+/// Gives the role map in force.
+pub type MapInForce = dyn Fn() -> Arc<RoleMap> + Send + Sync;
+
+/// What is done in real pools.
+pub struct Bench {
+    /// What leads into Azure.
+    pub ways: Ways,
+    /// Where Axon's own secrets lie.
+    pub secrets: Secrets,
+    /// The role map in force.
+    pub map: Arc<MapInForce>,
+}
+
+impl Bench {
+    fn connection(&self, config: &Config, auth: Auth) -> anyhow::Result<Connection> {
+        let connection = Connection {
+            host: config.host.clone(),
+            port: config.port,
+            database: config.database.parse().context("database")?,
+            tls: if config.plain { Tls::Off } else { Tls::Verify },
+            auth,
+            login_timeout: LOGIN,
+            command_timeout: SILENCE,
+        };
+        connection.check()?;
+        Ok(connection)
+    }
+
+    /// What was shown is asked for tokens once: nothing of it is kept beside the connection.
+    fn shown(&self, login: &Login) -> anyhow::Result<Auth> {
+        Ok(match login.clone() {
+            Login::Sql { user, password } => Auth::Sql { user, password },
+            other => Auth::Token(self.ways.once(identity(other)?)),
+        })
+    }
+
+    fn kept(&self, id: u64, kept: &Value) -> anyhow::Result<Auth> {
+        let text = |key: &str| kept[key].as_str().map(str::to_owned);
+        let needed = |key: &str| text(key).with_context(|| format!("{key} of what is kept"));
+        let login = match kept["kind"].as_str().unwrap_or_default() {
+            "userPassword" => Login::Sql { user: needed("user")?, password: self.secrets.read(id)? },
+            "managedIdentity" => Login::ManagedIdentity { client_id: text("clientId") },
+            "workloadIdentity" => {
+                Login::WorkloadIdentity { tenant_id: needed("tenantId")?, client_id: needed("clientId")? }
+            }
+            "clientSecret" => Login::ClientSecret {
+                tenant_id: needed("tenantId")?,
+                client_id: needed("clientId")?,
+                secret: self.secrets.read(id)?,
+            },
+            "certificate" => Login::Certificate {
+                tenant_id: needed("tenantId")?,
+                client_id: needed("clientId")?,
+                pem: self.secrets.read(id)?,
+            },
+            other => bail!("{other:?} is no way to enter"),
+        };
+        self.shown(&login)
+    }
+
+    fn entered(&self, config: &Config, entry: Entry<'_>) -> anyhow::Result<Connection> {
+        let auth = match entry {
+            Entry::Shown(login) => self.shown(login)?,
+            Entry::Kept(kept) => self.kept(kept["id"].as_u64().unwrap_or_default(), kept)?,
+        };
+        self.connection(config, auth)
+    }
+
+    /// Keeps a login: what is secret of it in a file, the rest is given back.
+    fn put(&self, id: u64, login: &Login) -> anyhow::Result<Value> {
+        let kind = login.kind().as_str();
+        let (value, secret) = match login {
+            Login::Sql { user, password } => (json!({ "user": user }), Some(password)),
+            Login::ManagedIdentity { client_id } => (json!({ "clientId": client_id }), None),
+            Login::WorkloadIdentity { tenant_id, client_id } => {
+                (json!({ "tenantId": tenant_id, "clientId": client_id }), None)
+            }
+            Login::ClientSecret { tenant_id, client_id, secret } => {
+                (json!({ "tenantId": tenant_id, "clientId": client_id }), Some(secret))
+            }
+            Login::Certificate { tenant_id, client_id, pem } => {
+                (json!({ "tenantId": tenant_id, "clientId": client_id }), Some(pem))
+            }
+        };
+        if let Some(secret) = secret {
+            self.secrets.prepare(id, secret)?;
+            self.secrets.take(id)?;
+        }
+        Ok(with_kind(value, kind, id))
+    }
+
+    async fn make(
+        &self,
+        id: u64,
+        config: &Config,
+        old: Option<&Config>,
+        by: &Login,
+        account: Option<&Login>,
+    ) -> anyhow::Result<Option<Value>> {
+        let (setup, connection) = (setup(config)?, self.connection(config, self.shown(by)?)?);
+        let old = old.map(super::setup::setup).transpose()?;
+        if old.is_some() {
+            bootstrap::bring_up(&connection, old.as_ref(), &setup, None).await?;
+            return Ok(account.map(|account| self.put(id, account)).transpose()?);
+        }
+        if config.account_kind == AccountKind::Entra {
+            let account = account.context("how Axon's identity enters is not said")?;
+            bootstrap::bring_up(&connection, None, &setup, None).await?;
+            return self.put(id, account).map(Some);
+        }
+        let password = bootstrap::random_password()?;
+        // First where it can be found again, then where it counts.
+        self.secrets.prepare(id, &password)?;
+        if let Err(error) = bootstrap::bring_up(&connection, None, &setup, Some(&password)).await {
+            self.secrets.drop_prepared(id);
+            return Err(error.into());
+        }
+        self.secrets.take(id)?;
+        Ok(Some(with_kind(json!({ "user": config.account }), "userPassword", id)))
+    }
+
+    async fn another_password(&self, id: u64, config: &Config, by: &Login) -> anyhow::Result<Value> {
+        let (setup, connection) = (setup(config)?, self.connection(config, self.shown(by)?)?);
+        let password: SecretString = bootstrap::random_password()?;
+        self.secrets.prepare(id, &password)?;
+        if let Err(error) = bootstrap::renew_password(&connection, setup.account.name, &password).await {
+            self.secrets.drop_prepared(id);
+            return Err(error.into());
+        }
+        self.secrets.take(id)?;
+        Ok(with_kind(json!({ "user": config.account }), "userPassword", id))
+    }
+}
+
+fn with_kind(mut value: Value, kind: &str, id: u64) -> Value {
+    value["kind"] = kind.into();
+    value["id"] = id.into();
+    value
+}
+
+fn identity(login: Login) -> anyhow::Result<Identity> {
+    Ok(match login {
+        Login::Sql { .. } => bail!("a SQL login is no identity of Entra"),
+        Login::ManagedIdentity { client_id } => Identity::Managed { client_id },
+        Login::WorkloadIdentity { tenant_id, client_id } => {
+            let file = std::env::var_os(TOKEN_FILE).with_context(|| {
+                format!("{TOKEN_FILE} is not set: this server runs where no workload identity is")
+            })?;
+            Identity::Federated { tenant: tenant_id, client_id, token_file: PathBuf::from(file) }
+        }
+        Login::ClientSecret { tenant_id, client_id, secret } => {
+            Identity::Secret { tenant: tenant_id, client_id, secret }
+        }
+        Login::Certificate { tenant_id, client_id, pem } => {
+            let certificate = Certificate::parse(pem.expose_secret().as_bytes()).context("`certificate`")?;
+            Identity::Certificate { tenant: tenant_id, client_id, certificate: Box::new(certificate) }
+        }
+    })
+}
+
+/// An error with its causes in one line.
+fn sentence(error: &anyhow::Error) -> String {
+    let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+    causes.join(": ")
+}
+
+#[async_trait]
+impl Workbench for Bench {
+    fn script(&self, script: Script, config: &Config, old: Option<&Config>) -> Result<String, String> {
+        let told = |error: anyhow::Error| sentence(&error);
+        let setup = setup(config).map_err(told)?;
+        let (made, gone) = (bootstrap::create(&setup), bootstrap::delete(&setup));
+        Ok(match script {
+            Script::InitialCreate => written("The first script: Axon's login", &setup, &made, Where::Master),
+            Script::Create => {
+                written("The second script: what Axon needs in the database", &setup, &made, Where::Database)
+            }
+            Script::Edit => {
+                let old = super::setup::setup(old.unwrap_or(config)).map_err(told)?;
+                let parts = bootstrap::edit(&old, &setup);
+                written("What changes in the database", &setup, &parts, Where::Database)
+            }
+            Script::Delete => {
+                let all = written("Takes away what Axon made", &setup, &gone, Where::Database);
+                let last = written("And then Axon's login", &setup, &gone, Where::Master);
+                format!("{all}\n{last}")
+            }
+            Script::Cleanup => written(
+                "Takes away what an integration left that never came into use",
+                &setup,
+                &gone,
+                Where::Database,
+            ),
+            Script::PostCleanup => written("The last script: Axon's login", &setup, &gone, Where::Master),
+        })
+    }
+
+    async fn validate(&self, config: &Config, entry: Entry<'_>, moment: ApiMoment) -> Validation {
+        let failed = |error: &anyhow::Error| {
+            Validation::of(vec![json!({
+                "name": "Initial Validation: Connect", "status": "failed", "message": sentence(error),
+            })])
+        };
+        let (setup, connection) = match (setup(config), self.entered(config, entry)) {
+            (Ok(setup), Ok(connection)) => (setup, connection),
+            (Err(error), _) | (_, Err(error)) => return failed(&error),
+        };
+        let at = match moment {
+            ApiMoment::BeforeCreate => Moment::BeforeAutomatic,
+            ApiMoment::BeforeChange => Moment::BeforeChange,
+            ApiMoment::BeforeRemoval => Moment::BeforeRemoval,
+            ApiMoment::Standing => Moment::Standing,
+        };
+        let checks = bootstrap::look(&connection, &setup, at).await;
+        let mut tests: Vec<Value> =
+            checks.iter().map(|check| serde_json::to_value(check).unwrap_or_default()).collect();
+        let mut target = json!({ "name": "Validate Role Map Target", "status": "skipped" });
+        if let Some((name, differs)) = target_of(&(self.map)(), config) {
+            target["status"] = if differs.is_some() { "warning" } else { "passed" }.into();
+            target["result"] = json!([{ "target": name }]);
+            if let Some(differs) = differs {
+                target["message"] = differs.into();
+            }
+        }
+        tests.push(target);
+        Validation::of(tests)
+    }
+
+    async fn bring_up(
+        &self,
+        id: u64,
+        config: &Config,
+        old: Option<&Config>,
+        by: &Login,
+        account: Option<&Login>,
+    ) -> Result<Option<Value>, String> {
+        self.make(id, config, old, by, account).await.map_err(|error| sentence(&error))
+    }
+
+    async fn keep(&self, id: u64, login: &Login) -> Result<Value, String> {
+        self.put(id, login).map_err(|error| sentence(&error))
+    }
+
+    async fn take_down(&self, config: &Config, by: &Login) -> Result<(), String> {
+        let work = async {
+            let connection = self.connection(config, self.shown(by)?)?;
+            Ok(bootstrap::take_down(&connection, &setup(config)?).await?)
+        };
+        work.await.map_err(|error: anyhow::Error| sentence(&error))
+    }
+
+    async fn renew(&self, id: u64, config: &Config, by: &Login) -> Result<Value, String> {
+        self.another_password(id, config, by).await.map_err(|error| sentence(&error))
+    }
+
+    async fn forget(&self, id: u64) {
+        self.secrets.forget(id);
+    }
+
+    fn target_of(&self, config: &Config) -> Option<String> {
+        target_of(&(self.map)(), config).map(|(name, _)| name)
+    }
+}

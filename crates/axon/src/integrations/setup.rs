@@ -1,0 +1,129 @@
+//! From what an integration is asked to be, to what is made in its database, and to the target of a role map.
+
+use std::path::Path;
+
+use anyhow::Context;
+use axon_api::integrations::{AccountKind, Config};
+use axon_mapping::RoleMap;
+use axon_mapping::target::Endpoint;
+use axon_model::SqlName;
+use axon_reconcile::Metadata;
+use axon_synapse::bootstrap::{Account, Setup};
+use serde_json::Value;
+
+/// Axon's schema in every database, and the owner of what it keeps there: as the role map has them where it says nothing.
+const MANAGED: &str = "axon";
+const OWNER: &str = "axon_owner";
+
+/// What is made.
+pub fn setup(config: &Config) -> anyhow::Result<Setup> {
+    let name = |text: &str| SqlName::parse(text).with_context(|| format!("{text:?}"));
+    let impersonation = config.impersonation.as_deref().map(name).transpose()?;
+    Ok(Setup {
+        database: name(&config.database)?,
+        views: name(&config.schema)?,
+        metadata: Metadata {
+            schema: name(MANAGED)?,
+            owner: name(OWNER)?,
+            delimiters: config.marks.and_then(axon_api::integrations::Marks::delimiters),
+            impersonation,
+        },
+        impersonation,
+        account: Account {
+            name: name(&config.account)?,
+            is_entra: config.account_kind == AccountKind::Entra,
+        },
+    })
+}
+
+/// The target of a map that is this database, with what of it differs from what was made.
+pub fn target_of(map: &RoleMap, config: &Config) -> Option<(String, Option<String>)> {
+    let is_here = |endpoint: &Endpoint| match endpoint {
+        Endpoint::Sql(server) => {
+            server.host.eq_ignore_ascii_case(&config.host)
+                && server.port == config.port
+                && server.database.eq_ignore_ascii_case(&config.database)
+        }
+        _ => false,
+    };
+    let (name, spec) = map.targets.iter().find(|(_, spec)| is_here(&spec.endpoint))?;
+    let made = setup(config).ok()?.metadata;
+    let differs = if spec.metadata.schema != made.schema || spec.metadata.owner != made.owner {
+        Some(format!(
+            "its `metadata` names {} and {}, not {} and {}",
+            spec.metadata.schema, spec.metadata.owner, made.schema, made.owner
+        ))
+    } else if spec.metadata.delimiters != made.delimiters {
+        Some("the delimiters of its `metadata` are not the integration's".to_owned())
+    } else {
+        None
+    };
+    Some((name.to_string(), differs))
+}
+
+/// The entry of a role map's `targets` for an integration, in YAML.
+pub fn target_entry(
+    name: &str,
+    config: &Config,
+    login: &Value,
+    secret: Option<&Path>,
+) -> anyhow::Result<String> {
+    let text = |key: &str| login[key].as_str().map(str::to_owned);
+    let application = || -> anyhow::Result<String> {
+        let tenant = text("tenantId").context("a tenant")?;
+        let client = text("clientId").context("a client id")?;
+        Ok(format!("tenant_id: {}, client_id: {}", quoted(&tenant), quoted(&client)))
+    };
+    let file =
+        || secret.map(|file| quoted(&format!("${{file:{}}}", file.display()))).context("no secret is kept");
+    let auth = match login["kind"].as_str().unwrap_or_default() {
+        "userPassword" => format!("sql: {{ user: {}, password: {} }}", quoted(&config.account), file()?),
+        "managedIdentity" => match text("clientId") {
+            Some(client) => format!("managed-identity: {{ client_id: {} }}", quoted(&client)),
+            None => "managed-identity: {}".to_owned(),
+        },
+        "workloadIdentity" => {
+            let token = std::env::var("AZURE_FEDERATED_TOKEN_FILE").context("AZURE_FEDERATED_TOKEN_FILE")?;
+            format!("workload-identity: {{ {}, token_file: {} }}", application()?, quoted(&token))
+        }
+        "clientSecret" => format!("client-secret: {{ {}, secret: {} }}", application()?, file()?),
+        "certificate" => format!("client-certificate: {{ {}, certificate: {} }}", application()?, file()?),
+        _ => anyhow::bail!("it is not known how Axon enters: the integration is not in use"),
+    };
+    let mut entry = format!(
+        "targets:\n  {name}:\n    kind: synapse-dedicated\n    host: {}\n    port: {}\n    database: {}\n    auth: {{ {auth} }}\n",
+        quoted(&config.host),
+        config.port,
+        quoted(&config.database),
+    );
+    if config.plain {
+        entry.push_str("    tls: off\n");
+    }
+    // What makes users of the directory needs an identity of Entra (33159): else people are let be.
+    let manage = if config.account_kind == AccountKind::Entra { "mapped" } else { "none" };
+    let mode = if config.account_kind == AccountKind::Entra { "authoritative" } else { "observe" };
+    entry.push_str(&format!(
+        "    mode: {mode}\n    manage: {{ roles: [\"axon_*\"], schemas: [{}], principals: {manage} }}\n",
+        quoted(&config.schema)
+    ));
+    let mut metadata = Vec::new();
+    if let Some(marks) = config.marks {
+        let mark = |c: char| quoted(&c.to_string());
+        metadata.push(format!(
+            "delimiters: {{ hash: {}, hash_key: {}, array: {} }}",
+            mark(marks.hash_delimiter),
+            mark(marks.hash_key_delimiter),
+            mark(marks.array_delimiter)
+        ));
+    }
+    metadata.extend(config.impersonation.as_deref().map(|role| format!("impersonation: {}", quoted(role))));
+    if !metadata.is_empty() {
+        entry.push_str(&format!("    metadata: {{ {} }}\n", metadata.join(", ")));
+    }
+    Ok(entry)
+}
+
+/// A text as YAML: JSON's double quotes are YAML's.
+fn quoted(text: &str) -> String {
+    Value::from(text).to_string()
+}
