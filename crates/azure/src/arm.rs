@@ -15,7 +15,7 @@ use axon_model::{Clock, SqlName};
 use reqwest::Method;
 use serde_json::json;
 
-use crate::assigned::{AssignedTarget, Definitions, Listing, Notes, Place, RoleAt, Row, Sent, Who};
+use crate::assigned::{AssignedTarget, Definitions, Listing, Notes, PageRead, Place, RoleAt, Row, Sent, Who};
 use crate::cloud::Base;
 use crate::entra::Entra;
 use crate::guid::Guid;
@@ -140,6 +140,10 @@ impl Place for Scope {
         Ok(listing)
     }
 
+    async fn page(&self, from: Option<&str>) -> Result<PageRead, ServiceFault> {
+        rows::one_page(&self.service, &self.path, from).await
+    }
+
     fn role(&self, name: SqlName, definitions: &Definitions) -> Result<RoleAt, String> {
         let at = |role| RoleAt { role, scope: self.folded() };
         if self.custom.contains_key(&name) {
@@ -259,6 +263,10 @@ impl Place for Scope {
         let role = self.custom.get(&name)?;
         let there = definitions.of(custom::id(&self.path, name));
         Some(there.is_some_and(|there| role.is(&there.allows) && there.name == name.as_str()))
+    }
+
+    fn tells_effect(&self) -> bool {
+        false
     }
 
     async fn in_effect(&self, _row: &Row, _definitions: &Definitions) -> Result<Option<bool>, ServiceFault> {

@@ -3,16 +3,20 @@
 //! ```text
 //!  introduce(desired) ── names ──> Roster ── Graph ──> object ids
 //!  inspect ── Place::rows ──> Roster::picture ──> reconcile::Graph
-//!  apply   ── AddMember / DropMember ──> Place::put / Place::delete
+//!  apply   ── AddMember / DropMember ──> Place::put / Place::delete ──> Settling: asked about until it has effect
+//!  is_unchanged ── one page ──> Pages: as it was read last?
 //! ```
 
 mod notes;
+mod pages;
 mod picture;
 mod place;
 mod roster;
+mod settling;
 mod target;
 
 pub(crate) use notes::Notes;
+pub(crate) use pages::PageRead;
 pub(crate) use place::{Allows, Definition, Definitions, Listing, Place, RoleAt, Row, Sent};
 pub(crate) use roster::Who;
 pub use target::AssignedTarget;

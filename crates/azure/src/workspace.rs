@@ -15,7 +15,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::assigned::{
-    AssignedTarget, Definition, Definitions, Listing, Notes, Place, RoleAt, Row, Sent, Who,
+    AssignedTarget, Definition, Definitions, Listing, Notes, PageRead, Place, RoleAt, Row, Sent, Who,
 };
 use crate::cloud::Base;
 use crate::entra::Entra;
@@ -75,6 +75,10 @@ impl Place for Workspace {
 
     async fn rows(&self, of: Option<Guid>) -> Result<Listing, ServiceFault> {
         rows::list(&self.service, &self.name, of).await
+    }
+
+    async fn page(&self, from: Option<&str>) -> Result<PageRead, ServiceFault> {
+        rows::one_page(&self.service, &self.name, from).await
     }
 
     fn role(&self, name: SqlName, definitions: &Definitions) -> Result<RoleAt, String> {
@@ -139,6 +143,10 @@ impl Place for Workspace {
 
     fn is_as_defined(&self, _name: SqlName, _definitions: &Definitions) -> Option<bool> {
         None
+    }
+
+    fn tells_effect(&self) -> bool {
+        true
     }
 
     async fn in_effect(&self, row: &Row, definitions: &Definitions) -> Result<Option<bool>, ServiceFault> {

@@ -261,6 +261,7 @@ impl Ticker {
             return self.attempt_script(map, may, now).await;
         }
         self.refresh(now).await?;
+        self.target.settle().await;
         if self.leaving.suspects() {
             self.look_for_lingering().await?;
         }

@@ -290,6 +290,17 @@ pub trait Target: Send + Sync {
     fn settling(&self) -> Vec<String> {
         Vec::new()
     }
+    /// In how long it is worth asking again whether what settles has effect; none where nothing settles.
+    fn look_again(&self) -> Option<Duration> {
+        None
+    }
+    /// Asks whether what settles has effect by now, where it is time for it.
+    async fn settle(&self) {}
+    /// Whether all is as the last look left it, as far as one cheap request can tell. No, where targets of its kind have no such
+    /// request, and where it is time to look at all of it.
+    async fn is_unchanged(&self) -> Result<bool, TargetError> {
+        Ok(false)
+    }
     /// For how long a server that refused a step wants to be left alone, where it says so itself.
     fn asks_for(&self, _refusal: &Refusal) -> Option<std::time::Duration> {
         None
@@ -319,6 +330,13 @@ pub trait Target: Send + Sync {
         _kept: Option<serde_json::Value>,
     ) -> Result<Option<serde_json::Value>, TargetError> {
         Ok(None)
+    }
+    /// Is reminded of what [`acquaint`](Self::acquaint) gave, where that is of what is there now. Asks nothing.
+    fn recall(&self, _kept: serde_json::Value, _facts: &TargetFacts) {}
+    /// Why the place cannot do a step, as far as is known without asking it: what it is, and what it told when it was asked what it can
+    /// do. Such a step is not sent.
+    fn lacks(&self, _step: &crate::step::Step) -> Option<String> {
+        None
     }
     /// Who has a session in the place and is no principal of it: somebody may have dropped the user of one who is in. Asked after a full
     /// look; nobody, where that cannot be seen.

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::{ASSIGNMENTS, VERSION};
-use crate::assigned::{Listing, Row};
+use crate::assigned::{Listing, PageRead, Row};
 use crate::entra::EntryKind;
 use crate::guid::Guid;
 use crate::service::{Service, ServiceFault};
@@ -83,7 +83,7 @@ pub(super) fn is_row_of(scope: &str, id: &str) -> bool {
 /// Lists the rows at the scope, or those of one principal. Rows of other scopes that the filter lets through are left out.
 pub(super) async fn list(service: &Service, scope: &str, of: Option<Guid>) -> Result<Listing, ServiceFault> {
     let mut listing = Listing::default();
-    each(service, scope, of, |row| {
+    let pages = each(service, scope, of, |row| {
         if row.scope.eq_ignore_ascii_case(scope) {
             listing.rows.push(row);
         } else if ADMINISTER.contains(&row.role) && is_above(&row.scope, scope) {
@@ -93,6 +93,7 @@ pub(super) async fn list(service: &Service, scope: &str, of: Option<Guid>) -> Re
     .await?;
     listing.inherited_administrators.sort();
     listing.inherited_administrators.dedup();
+    listing.pages = pages;
     Ok(listing)
 }
 
@@ -108,26 +109,54 @@ pub(super) async fn holding(service: &Service, scope: &str) -> Result<Vec<Row>, 
     Ok(rows)
 }
 
+fn first(service: &Service, scope: &str, of: Option<Guid>) -> Call<'static> {
+    let filter = of.map_or_else(|| "atScope()".to_owned(), |id| format!("principalId eq '{id}'"));
+    let path = format!("{scope}/{ASSIGNMENTS}?{VERSION}&$filter={}", encoded(&filter));
+    Call::get(service.base.at(&path))
+}
+
+/// One page of the list, and what leads to the next.
+async fn page(service: &Service, call: Call<'_>) -> Result<(usize, Vec<Row>, Option<String>), ServiceFault> {
+    let page: Page = service.call(call).await?.json().map_err(ServiceFault::Unreadable)?;
+    let count = page.value.len();
+    let rows = page.value.into_iter().filter_map(Raw::row).collect();
+    Ok((count, rows, page.next.filter(|next| !next.is_empty())))
+}
+
+/// One page of all rows.
+pub(super) async fn one_page(
+    service: &Service,
+    scope: &str,
+    from: Option<&str>,
+) -> Result<PageRead, ServiceFault> {
+    let call = match from {
+        Some(link) => service.link(link)?,
+        None => first(service, scope, None),
+    };
+    let (_, rows, next) = page(service, call).await?;
+    Ok(PageRead::of(&rows, next.as_deref()))
+}
+
 /// Goes through all pages.
 async fn each(
     service: &Service,
     scope: &str,
     of: Option<Guid>,
     mut take: impl FnMut(Row) + Send,
-) -> Result<(), ServiceFault> {
-    let filter = of.map_or_else(|| "atScope()".to_owned(), |id| format!("principalId eq '{id}'"));
-    let path = format!("{scope}/{ASSIGNMENTS}?{VERSION}&$filter={}", encoded(&filter));
-    let mut call = Call::get(service.base.at(&path));
+) -> Result<Vec<PageRead>, ServiceFault> {
+    let mut call = first(service, scope, of);
     let mut seen = 0_usize;
+    let mut pages = Vec::new();
     let mut last: Option<String> = None;
     for _ in 0..MOST_PAGES {
-        let page: Page = service.call(call).await?.json().map_err(ServiceFault::Unreadable)?;
-        seen += page.value.len();
+        let (count, rows, next) = page(service, call).await?;
+        seen += count;
         if seen > MOST_ROWS {
             return Err(ServiceFault::Unreadable(format!("Azure lists more than {MOST_ROWS} rows")));
         }
-        page.value.into_iter().filter_map(Raw::row).for_each(&mut take);
-        let Some(next) = page.next.filter(|next| !next.is_empty()) else { return Ok(()) };
+        pages.push(PageRead::of(&rows, next.as_deref()));
+        rows.into_iter().for_each(&mut take);
+        let Some(next) = next else { return Ok(pages) };
         if last.as_ref() == Some(&next) {
             return Err(ServiceFault::Unreadable("Azure's list of role assignments does not go on".into()));
         }

@@ -5,6 +5,7 @@ use axon_model::SqlName;
 use axon_model::name::fold;
 
 use super::Notes;
+use super::pages::PageRead;
 use super::roster::Who;
 use crate::entra::EntryKind;
 use crate::guid::Guid;
@@ -93,6 +94,8 @@ pub(crate) struct Listing {
     pub(crate) inherited_administrators: Vec<Guid>,
     /// What people should know of it.
     pub(crate) notes: Notes,
+    /// Its pages, in order.
+    pub(crate) pages: Vec<PageRead>,
 }
 
 /// What was sent and what came of it.
@@ -115,6 +118,8 @@ pub(crate) trait Place: Send + Sync {
     async fn definitions(&self) -> Result<(Definitions, Notes), ServiceFault>;
     /// Rows of its scopes: all, or those of one principal.
     async fn rows(&self, of: Option<Guid>) -> Result<Listing, ServiceFault>;
+    /// One page of all rows: the first, or the one that what stood on the page before leads to.
+    async fn page(&self, from: Option<&str>) -> Result<PageRead, ServiceFault>;
     /// The role and scope that a name of the role map stands for, or what is wrong with the name.
     fn role(&self, name: SqlName, definitions: &Definitions) -> Result<RoleAt, String>;
     /// A row's role and scope by the name that the role map would use.
@@ -133,6 +138,8 @@ pub(crate) trait Place: Send + Sync {
     fn retired(&self, definitions: &Definitions) -> Vec<(SqlName, RoleAt)>;
     /// Whether a role of this name is the role map's own and is as the role map says.
     fn is_as_defined(&self, name: SqlName, definitions: &Definitions) -> Option<bool>;
+    /// Whether the place can be asked about effect at all.
+    fn tells_effect(&self) -> bool;
     /// Whether what somebody was given has effect yet; none where the place cannot tell.
     async fn in_effect(&self, row: &Row, definitions: &Definitions) -> Result<Option<bool>, ServiceFault>;
 }

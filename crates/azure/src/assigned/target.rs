@@ -1,34 +1,34 @@
 //! A place of assigned roles behind the port.
 
+mod steps;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use axon_model::SqlName;
 use axon_reconcile::{
-    Graph, InspectScope, Inspection, Outcome, Refusal, RefusalKind, Seen as Shown, Shape, Step, Target,
-    TargetError, TargetFacts, Wave,
+    Graph, InspectScope, Inspection, Outcome, RefusalKind, Seen as Shown, Shape, Target, TargetError,
+    TargetFacts, Wave,
 };
 use time::{Duration, OffsetDateTime};
 use tracing::Instrument as _;
 
 use super::Notes;
+use super::pages::Pages;
 use super::picture::{Picture, Seen};
-use super::place::{Definitions, Listing, Place, RoleAt, Row, Sent};
-use super::roster::{Roster, Who, look_up};
+use super::place::{Definitions, Listing, Place, RoleAt, Sent};
+use super::roster::{Roster, look_up};
+use super::settling::Settling;
 use crate::entra::{Entra, Entry, ServiceIds};
 use crate::guid::Guid;
 use crate::service::{Kind, ServiceFault};
-use crate::wire::WireError;
+use steps::outcome;
 
 /// How long a list of definitions is believed.
 const DEFINED: Duration = Duration::minutes(10);
-/// So many principals are read back one by one; more are read with all rows.
-const ONE_BY_ONE: usize = 4;
-/// So many assignments are asked about at a look, whether they have effect.
-const ASKED: usize = 20;
-/// How long it is waited for an effect before somebody is told that it is late.
-const LATE: Duration = Duration::minutes(15);
+/// How long a list that was read is good for other names of the same rows.
+const FRESH: Duration = Duration::minutes(1);
 
 /// A place of assigned roles as a target.
 pub struct AssignedTarget {
@@ -47,12 +47,14 @@ struct Memory {
     roster: Roster,
     definitions: Option<(Definitions, Notes, OffsetDateTime)>,
     listing: Option<Listing>,
+    /// The pages of that list, where all that belongs to it was read and nothing was changed since.
+    pages: Option<Pages>,
+    read: Option<OffsetDateTime>,
     /// The rows were read a moment ago, and only the names for them are new.
     renamed: bool,
     roles: BTreeMap<SqlName, RoleAt>,
     principals: BTreeMap<SqlName, Guid>,
-    /// What was assigned and had no effect yet at the last look.
-    settling: Vec<(Row, String, OffsetDateTime)>,
+    settling: Settling,
 }
 
 impl AssignedTarget {
@@ -99,20 +101,25 @@ impl AssignedTarget {
         Ok((definitions, notes))
     }
 
-    async fn listing(&self) -> Result<Listing, ServiceFault> {
+    /// The rows, and whether they were read for this.
+    async fn listing(&self) -> Result<(Listing, bool), ServiceFault> {
         let kept = {
             let mut memory = self.memory();
             if std::mem::take(&mut memory.renamed) { memory.listing.clone() } else { None }
         };
-        match kept {
-            Some(listing) => Ok(listing),
-            None => self.place.rows(None).await,
+        if let Some(listing) = kept {
+            return Ok((listing, false));
         }
+        self.memory().pages = None;
+        Ok((self.place.rows(None).await?, true))
     }
 
     /// Who the rows' principals are, of whom the role map does not speak.
-    async fn entries(&self, listing: &Listing) -> (Option<BTreeMap<Guid, Option<Entry>>>, Option<String>) {
-        let Some(entra) = &self.entra else { return (None, None) };
+    async fn entries(
+        &self,
+        listing: &Listing,
+    ) -> Result<Option<BTreeMap<Guid, Option<Entry>>>, ServiceFault> {
+        let Some(entra) = &self.entra else { return Ok(None) };
         let ids: BTreeSet<Guid> = {
             let memory = self.memory();
             let rows = listing.rows.iter().map(|row| row.principal);
@@ -122,19 +129,21 @@ impl AssignedTarget {
             all.filter(|id| memory.roster.name_of(*id).is_none()).collect()
         };
         if ids.is_empty() {
-            return (Some(BTreeMap::new()), None);
+            return Ok(Some(BTreeMap::new()));
         }
-        match entra.by_ids(&ids).await {
-            Ok(entries) => (Some(entries), None),
-            Err(fault) => (None, Some(format!("who holds roles here is known by object id only: {fault}"))),
-        }
+        entra.by_ids(&ids).await.map(Some)
     }
 
     async fn look(&self) -> Result<Inspection, ServiceFault> {
         let (definitions, notes) = self.definitions().await?;
-        let listing = self.listing().await?;
-        let (entries, unknown) = self.entries(&listing).await;
-        self.settle(&definitions).await;
+        let (mut listing, read) = self.listing().await?;
+        let pages = std::mem::take(&mut listing.pages);
+        let (entries, unknown) = match self.entries(&listing).await {
+            Ok(entries) => (entries, None),
+            Err(fault) => (None, Some(fault)),
+        };
+        self.try_to_settle().await;
+        let now = self.now();
         let mut memory = self.memory();
         let picture = Picture::of(&Seen {
             place: self.place.as_ref(),
@@ -146,11 +155,19 @@ impl AssignedTarget {
         });
         memory.roles = picture.roles;
         memory.principals = picture.principals;
+        if read {
+            // Graph is asked again soon where it gave no answer, and not where it never does.
+            let answered = unknown.as_ref().is_none_or(|fault| fault.kind() == Some(Kind::Forbidden));
+            memory.pages = answered.then(|| Pages::new(pages, now));
+            memory.read = Some(now);
+            let there: BTreeSet<&str> = listing.rows.iter().map(|row| row.id.as_str()).collect();
+            memory.settling.retain(|row| there.contains(row.id.as_str()));
+        }
         memory.listing = Some(listing);
         drop(memory);
         let mut told = notes;
-        if let Some(why) = unknown {
-            told.add(why);
+        if let Some(fault) = unknown {
+            told.add(format!("who holds roles here is known by object id only: {fault}"));
         }
         if picture.own.is_none() {
             told.add(
@@ -172,184 +189,59 @@ impl AssignedTarget {
         })
     }
 
-    /// Asks of what was assigned whether it has effect by now.
-    async fn settle(&self, definitions: &Definitions) {
-        let waiting: Vec<Row> =
-            self.memory().settling.iter().take(ASKED).map(|(row, ..)| row.clone()).collect();
-        for row in waiting {
-            match self.place.in_effect(&row, definitions).await {
-                Ok(Some(false)) => {}
-                Ok(Some(true) | None) => self.memory().settling.retain(|(other, ..)| *other != row),
-                Err(fault) => {
-                    tracing::debug!(target.name = %self.name, error = %fault, "whether a role has effect is not known");
-                    return;
-                }
-            }
-        }
-    }
-
-    /// One step: what was sent, and what came of it.
-    async fn step(&self, step: &Step, definitions: &Definitions) -> Outcome {
-        let began = std::time::Instant::now();
-        let sent = match step {
-            Step::AddMember { role, member } => match self.to_add(*role, *member) {
-                Ok((at, who)) => {
-                    let sent = self.place.put(&at, &who).await;
-                    self.added(&sent, step, definitions);
-                    vec![sent]
-                }
-                Err(refusal) => return Outcome::Refused { statements: Vec::new(), refusal },
-            },
-            Step::DropMember { role, member } => {
-                let mut sent = Vec::new();
-                for row in self.to_drop(*role, *member) {
-                    let one = self.place.delete(&row).await;
-                    if one.result.is_ok()
-                        && let Some(listing) = &mut self.memory().listing
-                    {
-                        listing.rows.retain(|other| other.id != row.id);
-                    }
-                    let failed = one.result.is_err();
-                    sent.push(one);
-                    if failed {
-                        break;
-                    }
-                }
-                sent
-            }
-            Step::CreateRole { name } => {
-                let sent = self.place.define(*name).await;
-                self.memory().definitions = None;
-                vec![sent]
-            }
-            Step::DropRole { name } => {
-                let at = self.memory().roles.get(name).cloned();
-                let Some(at) = at else {
-                    let message = format!("there is no role {name} here");
-                    let refusal = Refusal { kind: RefusalKind::Missing, number: 0, message };
-                    return Outcome::Refused { statements: Vec::new(), refusal };
-                };
-                let sent = self.place.undefine(&at).await;
-                self.memory().definitions = None;
-                vec![sent]
-            }
-            other => {
-                let text = format!("\"{}\" is nothing that a place of assigned roles can do", other.kind());
-                let refusal = Refusal { kind: RefusalKind::Unsupported, number: 0, message: text };
-                return Outcome::Refused { statements: Vec::new(), refusal };
-            }
-        };
-        let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-        outcome(sent, micros)
-    }
-
-    fn to_add(&self, role: SqlName, member: SqlName) -> Result<(RoleAt, Who), Refusal> {
-        let memory = self.memory();
-        let missing = |kind, message: String| Refusal { kind, number: 0, message };
-        let at = memory
-            .roles
-            .get(&role)
-            .ok_or_else(|| missing(RefusalKind::Missing, format!("there is no role {role} here")))?;
-        let who =
-            memory.roster.who(member).cloned().unwrap_or_else(|| Err(format!("{member} is not known here")));
-        Ok((at.clone(), who.map_err(|why| missing(RefusalKind::DirectoryUnknown, why))?))
-    }
-
-    /// Rows of exactly this role, scope and principal: a filter of the service may give more.
-    fn to_drop(&self, role: SqlName, member: SqlName) -> Vec<Row> {
-        let memory = self.memory();
-        let (Some(at), Some(id)) = (memory.roles.get(&role), memory.principals.get(&member)) else {
-            return Vec::new();
-        };
-        let rows = memory.listing.iter().flat_map(|listing| &listing.rows);
-        rows.filter(|row| row.role == at.role && row.scope == at.scope && row.principal == *id)
-            .cloned()
-            .collect()
-    }
-
-    fn added(&self, sent: &Sent, step: &Step, definitions: &Definitions) {
+    /// Reads one page and compares it with what stood there.
+    async fn reads_as_before(&self) -> Result<bool, ServiceFault> {
         let now = self.now();
+        let from = match &self.memory().pages {
+            Some(pages) if pages.are_believed(now) => pages.from().map(str::to_owned),
+            _ => return Ok(false),
+        };
+        let seen = self.place.page(from.as_deref()).await;
         let mut memory = self.memory();
-        match &sent.result {
-            Ok(Some(row)) => {
-                let listing = memory.listing.get_or_insert_default();
-                listing.rows.retain(|other| other.id != row.id);
-                listing.rows.push(row.clone());
-                if definitions.of(row.role).is_some() {
-                    memory.settling.push((row.clone(), step.to_string(), now));
-                }
+        let same = match seen {
+            Ok(seen) => memory.pages.as_mut().is_some_and(|pages| pages.reads_as_before(seen)),
+            // What led there may be too old: the whole list tells.
+            Err(ServiceFault::Refused { .. } | ServiceFault::Unreadable(_)) if from.is_some() => false,
+            Err(fault) => {
+                memory.pages = None;
+                return Err(fault);
             }
-            Err(fault) if fault.kind() == Some(Kind::NoPrincipal) => {
-                if let (Step::AddMember { member, .. }, Some(entra)) = (step, &self.entra) {
-                    if let Some(Ok(who)) = memory.roster.who(*member) {
-                        entra.forget(who.id);
-                    }
-                    memory.roster.doubt(*member);
-                }
-            }
-            Ok(None) | Err(_) => {}
+        };
+        if !same {
+            memory.pages = None;
         }
+        Ok(same)
     }
 
-    /// The rows of everybody whom these steps concern, read anew.
-    async fn read_again(&self, steps: &[Step]) -> Result<(), ServiceFault> {
-        let ids: BTreeSet<Guid> = {
-            let memory = self.memory();
-            let members = steps.iter().filter_map(|step| match step {
-                Step::AddMember { member, .. } | Step::DropMember { member, .. } => Some(member),
-                _ => None,
-            });
-            members.filter_map(|name| memory.principals.get(name).copied()).collect()
-        };
-        if ids.len() > ONE_BY_ONE {
-            let listing = self.place.rows(None).await?;
-            self.memory().listing = Some(listing);
+    /// Asks of what was assigned whether it has effect by now, where it is time for that.
+    async fn ask_for_effect(&self) -> Result<(), ServiceFault> {
+        let now = self.now();
+        let due = self.memory().settling.due(now);
+        if due.is_empty() {
             return Ok(());
         }
-        for id in ids {
-            let found = self.place.rows(Some(id)).await?;
-            let mut memory = self.memory();
-            let listing = memory.listing.get_or_insert_default();
-            listing.rows.retain(|row| row.principal != id);
-            listing.rows.extend(found.rows.into_iter().filter(|row| row.principal == id));
+        let known = self.memory().definitions.as_ref().map(|(definitions, ..)| definitions.clone());
+        let definitions = match known {
+            Some(definitions) => definitions,
+            None => self.definitions().await?.0,
+        };
+        for row in &due {
+            self.memory().settling.not_yet(row, now);
+        }
+        for row in &due {
+            match self.place.in_effect(row, &definitions).await? {
+                Some(false) => {}
+                Some(true) | None => self.memory().settling.retain(|other| other.id != row.id),
+            }
         }
         Ok(())
     }
 
-    async fn see(&self, steps: &[Step]) -> Result<Vec<Shown>, ServiceFault> {
-        self.read_again(steps).await?;
-        let (definitions, _) = self.definitions().await?;
-        let there = |role: SqlName, member: SqlName| !self.to_drop(role, member).is_empty();
-        let seen = steps.iter().map(|step| {
-            let so = match step {
-                Step::AddMember { role, member } => there(*role, *member),
-                Step::DropMember { role, member } => !there(*role, *member),
-                Step::CreateRole { name } => self.place.is_as_defined(*name, &definitions) == Some(true),
-                Step::DropRole { name } => {
-                    let at = self.memory().roles.get(name).cloned();
-                    at.is_none_or(|at| definitions.of(at.role).is_none())
-                }
-                _ => false,
-            };
-            if so { Shown::InForce } else { Shown::NotInForce }
-        });
-        Ok(seen.collect())
-    }
-}
-
-/// What came of the requests of one step.
-fn outcome(sent: Vec<Sent>, micros: u64) -> Outcome {
-    let statements: Vec<String> = sent.iter().map(|one| one.statement.clone()).collect();
-    match sent.into_iter().find_map(|one| one.result.err()) {
-        None => Outcome::Done { statements, micros },
-        Some(ServiceFault::Wire(WireError::Unreachable { host, reason })) => {
-            Outcome::Unknown { statements: Vec::new(), reason: format!("{host} cannot be reached: {reason}") }
+    /// The same, where a service that gives no answer is asked again later.
+    async fn try_to_settle(&self) {
+        if let Err(fault) = self.ask_for_effect().await {
+            tracing::debug!(target.name = %self.name, error = %fault, "whether a role has effect is not known");
         }
-        // It may have been done: the rows tell.
-        Some(fault @ (ServiceFault::Wire(_) | ServiceFault::Unreadable(_))) => {
-            Outcome::Unknown { statements, reason: fault.to_string() }
-        }
-        Some(fault) => Outcome::Refused { statements, refusal: fault.refusal() },
     }
 }
 
@@ -372,24 +264,40 @@ impl Target for AssignedTarget {
         let found = look_up(self.entra.as_ref(), &self.services, &wanted, now).await;
         let mut memory = self.memory();
         let changed = memory.roster.take(desired, wanted, found);
-        memory.renamed = changed && memory.listing.is_some();
+        let fresh = memory.read.is_some_and(|read| read <= now && now - read < FRESH);
+        memory.renamed = changed && fresh && memory.listing.is_some();
         Ok(changed)
     }
 
     fn settling(&self) -> Vec<String> {
-        let now = self.now();
-        let told = |(_, what, since): &(Row, String, OffsetDateTime)| {
-            let minutes = (now - *since).whole_minutes();
-            let late = if now - *since >= LATE { ": later than Azure says it takes" } else { "" };
-            format!("{what} is configured and has no effect yet, for {minutes} min{late}")
-        };
-        self.memory().settling.iter().map(told).collect()
+        self.memory().settling.told(self.now())
+    }
+
+    fn look_again(&self) -> Option<std::time::Duration> {
+        self.memory().settling.wait(self.now())
+    }
+
+    async fn settle(&self) {
+        let _turn = self.turn.lock().await;
+        let span = tracing::info_span!("azure.settle", target.name = %self.name);
+        self.try_to_settle().instrument(span).await;
+    }
+
+    async fn is_unchanged(&self) -> Result<bool, TargetError> {
+        let _turn = self.turn.lock().await;
+        let span = tracing::info_span!("azure.check", target.name = %self.name);
+        self.reads_as_before()
+            .instrument(span)
+            .await
+            .map_err(|fault| fault.at(&self.name, "a page of the list of role assignments"))
     }
 
     async fn apply(&self, wave: &Wave) -> Vec<Outcome> {
         let _turn = self.turn.lock().await;
         let steps = wave.steps();
         let span = tracing::info_span!("azure.apply", target.name = %self.name, steps = steps.len());
+        // Its own changes are no surprise, and the pages are others after them.
+        self.memory().pages = None;
         let mut outcomes = Vec::with_capacity(steps.len());
         let work = async {
             let definitions = match self.definitions().await {
@@ -425,3 +333,6 @@ impl Target for AssignedTarget {
         self.see(wave.steps()).instrument(span).await.map_err(|fault| fault.at(&self.name, "the read-back"))
     }
 }
+
+#[cfg(test)]
+mod tests;

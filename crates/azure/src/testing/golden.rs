@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use axon_model::IdSource;
-use axon_reconcile::{InspectScope, Role, Target as _};
+use axon_reconcile::{Role, Target as _};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
@@ -147,14 +147,14 @@ fn azure() -> State {
 
 #[tokio::test]
 async fn golden_workspace() {
-    let fake = Fake::start(azure()).await;
+    let (fake, clock) = (Fake::start(azure()).await, clock(NOW));
     let parts = WorkspaceParts {
         endpoint: fake.server.base().clone(),
         name: Some("acme".into()),
         bearer: Static::bearer(),
         wire: Wire::new().unwrap(),
         entra: None,
-        clock: clock(NOW),
+        clock: clock.clone(),
     };
     let target = workspace("workspace", parts).unwrap();
     let group = id('b', 1);
@@ -164,7 +164,8 @@ async fn golden_workspace() {
     let wanted = desired(&people, &[("Synapse User", "SG-Data")]);
     let (plan, _) = planned(&target, &wanted, &[]).await;
     applied(&target, steps(&plan)).await;
-    target.inspect(InspectScope::Full).await.unwrap();
+    clock.advance(time::Duration::seconds(2));
+    target.settle().await;
     compare("workspace", &fake.server);
 }
 

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::{VERSION, scope};
-use crate::assigned::{Listing, Row};
+use crate::assigned::{Listing, PageRead, Row};
 use crate::entra::EntryKind;
 use crate::guid::Guid;
 use crate::service::{Service, ServiceFault};
@@ -61,31 +61,53 @@ pub(super) fn one(answer: &Answer, workspace: &str) -> Result<Row, ServiceFault>
     Ok(raw.row(workspace))
 }
 
+/// One page of the list, what it says of its length, and what leads to the next.
+async fn page(
+    service: &Service,
+    workspace: &str,
+    of: Option<Guid>,
+    from: Option<&str>,
+) -> Result<(Vec<Row>, Option<usize>, Option<String>), ServiceFault> {
+    let filter = of.map(|id| format!("&principalId={id}")).unwrap_or_default();
+    let call = Call::get(service.base.at(&format!("/roleAssignments?{VERSION}{filter}")));
+    let call = match from {
+        Some(mark) => call.header(CONTINUATION, mark.to_owned()),
+        None => call,
+    };
+    let answer = service.call(call).await?;
+    let page: Page = answer.json().map_err(ServiceFault::Unreadable)?;
+    let next = answer.header(CONTINUATION).filter(|next| !next.is_empty()).map(str::to_owned);
+    let rows = page.value.into_iter().map(|raw| raw.row(workspace)).collect();
+    Ok((rows, page.count, next))
+}
+
+/// One page of all rows.
+pub(super) async fn one_page(
+    service: &Service,
+    workspace: &str,
+    from: Option<&str>,
+) -> Result<PageRead, ServiceFault> {
+    let (rows, _, next) = page(service, workspace, None, from).await?;
+    Ok(PageRead::of(&rows, next.as_deref()))
+}
+
 /// Lists all rows of the workspace and its items, or those of one principal.
 pub(super) async fn list(
     service: &Service,
     workspace: &str,
     of: Option<Guid>,
 ) -> Result<Listing, ServiceFault> {
-    let filter = of.map(|id| format!("&principalId={id}")).unwrap_or_default();
-    let url = service.base.at(&format!("/roleAssignments?{VERSION}{filter}"));
     let mut listing = Listing::default();
     let mut counts: Vec<(Option<usize>, usize)> = Vec::new();
     let mut mark: Option<String> = None;
     for _ in 0..MOST_PAGES {
-        let call = Call::get(url.clone());
-        let call = match &mark {
-            Some(mark) => call.header(CONTINUATION, mark.clone()),
-            None => call,
-        };
-        let answer = service.call(call).await?;
-        let page: Page = answer.json().map_err(ServiceFault::Unreadable)?;
-        counts.push((page.count, page.value.len()));
-        listing.rows.extend(page.value.into_iter().map(|raw| raw.row(workspace)));
+        let (mut rows, count, next) = page(service, workspace, of, mark.as_deref()).await?;
+        counts.push((count, rows.len()));
+        listing.pages.push(PageRead::of(&rows, next.as_deref()));
+        listing.rows.append(&mut rows);
         if listing.rows.len() > MOST_ROWS {
             return Err(ServiceFault::Unreadable(format!("the workspace lists more than {MOST_ROWS} rows")));
         }
-        let next = answer.header(CONTINUATION).filter(|next| !next.is_empty()).map(str::to_owned);
         let Some(next) = next else {
             whole(&counts)?;
             return Ok(listing);

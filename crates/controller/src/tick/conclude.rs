@@ -40,7 +40,8 @@ impl Ticker {
             trouble: None,
             breaker: None,
         };
-        let next = [Some(self.next_look(now)), decided.next_change, self.blocked.next(now)];
+        let settles = self.target.look_again().map(|wait| now + wait);
+        let next = [Some(self.next_look(now)), decided.next_change, self.blocked.next(now), settles];
         Tick { summary: self.summary.clone(), next: next.into_iter().flatten().min(), again }
     }
 

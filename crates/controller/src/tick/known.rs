@@ -55,9 +55,17 @@ impl Ticker {
     }
 
     pub(super) async fn refresh(&mut self, now: OffsetDateTime) -> Result<(), ControllerError> {
+        let Some(known) = &self.actual else { return self.inspect(now).await };
         // A clock that was set back would make what is known new for as long as it was set back.
-        if self.actual.as_ref().is_none_or(|known| now < known.at || now - known.at >= self.inspect_every) {
-            self.inspect(now).await?;
+        if now >= known.at && now - known.at < self.inspect_every {
+            return Ok(());
+        }
+        if now < known.at || !self.target.is_unchanged().await? {
+            return self.inspect(now).await;
+        }
+        metrics::counter!("axon_target_unchanged_total", "target" => self.name.to_string()).increment(1);
+        if let Some(known) = &mut self.actual {
+            known.at = now;
         }
         Ok(())
     }
