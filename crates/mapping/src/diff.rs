@@ -183,11 +183,11 @@ mod tests {
         assert_eq!(
             told,
             [
-                "- mapping: s: any of [g, h] gives r  (m.yaml:7:7)",
+                "- mapping: s: any of [g, h] gives r  (in the old map: m.yaml:7:7)",
                 "+ mapping: s: any of [g] gives r until 2027-01-01T00:00:00Z  (m.yaml:7:7)",
-                "- role r: insert on a.b in dw  (m.yaml:5:23)",
+                "- role r: insert on a.b in dw  (in the old map: m.yaml:5:23)",
                 "+ role r: update on a.b in dw  (m.yaml:5:23)",
-                "- target dw: auth sql, with other words  (m.yaml:3:3)",
+                "- target dw: auth sql, with other words  (in the old map: m.yaml:3:3)",
                 "+ target dw: auth sql, with other words  (m.yaml:3:3)",
             ]
         );

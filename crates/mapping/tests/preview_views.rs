@@ -180,6 +180,12 @@ fn where_the_tables_are_not_known_that_is_said() {
         assert!(said.starts_with("! the statements of secure.orders cannot be told: "), "{said}");
         assert!(said.ends_with(why), "{said}");
     }
+    let columns = "targets: dw, from: sales.orders, readers: [reader], columns: { id: show }";
+    let many: String = (0..8).map(|n| format!("  secure.v{n}: {{ {columns} }}\n")).collect();
+    insta::assert_snapshot!(
+        "many_views",
+        told(&map(MAP), &map(&format!("{MAP}views:\n{many}")), &TablesOf::new())
+    );
     // What views do not hang on leaves no doubt; whom they let in does.
     let described = with_views(&[("  finance: {}", "  finance: { description: Money }")]);
     assert_eq!(told(&old, &described, &TablesOf::new()), "");

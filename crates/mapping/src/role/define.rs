@@ -114,11 +114,13 @@ pub(super) fn read(
         let Some(fields) = reader.fields(node, &of, KEYS, &[]) else { continue };
         let name = fields.need(reader, "name").and_then(|n| sql_name(reader, n, "`name`"));
         let description = fields.get("description").and_then(|n| reader.text(n, "`description`"));
+        let before = reader.count();
         let not_actions = self::actions(reader, &fields, "not_actions", None);
         let not_data_actions = self::actions(reader, &fields, "not_data_actions", None);
         let actions = self::actions(reader, &fields, "actions", Some(&not_actions));
         let data_actions = self::actions(reader, &fields, "data_actions", Some(&not_data_actions));
-        if actions.is_empty() && data_actions.is_empty() {
+        // Where an action was refused that is said, and not that there is none.
+        if actions.is_empty() && data_actions.is_empty() && reader.count() == before {
             let message = format!("`define` of {what} for `{}` allows nothing", shown(&key.text));
             let help = "give it `actions`, such as Microsoft.DataFactory/factories/read";
             reader.fault_help(Fault::Invalid, key.span, message, help);
