@@ -20,4 +20,6 @@ pub mod place;
 pub mod run;
 pub mod story;
 pub mod trouble;
+pub mod watch;
+pub mod wire;
 pub mod world;

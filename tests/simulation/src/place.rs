@@ -32,12 +32,12 @@ pub struct Ran {
 /// How often it is looked for sessions that are to end.
 const MOST_LOOKS: usize = 20;
 
-fn still_there() -> Refusal {
+pub(crate) fn still_there() -> Refusal {
     let message = format!("sessions are still there after {MOST_LOOKS} looks");
     Refusal { kind: RefusalKind::Busy, number: 0, message }
 }
 
-fn texts(answers: Vec<Answer>) -> impl Iterator<Item = String> {
+pub(crate) fn texts(answers: Vec<Answer>) -> impl Iterator<Item = String> {
     let rows = answers.into_iter().filter_map(|answer| match answer {
         Answer::Row(values) => values.into_iter().next(),
         _ => None,

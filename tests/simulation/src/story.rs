@@ -2,11 +2,9 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::sync::Arc;
 use std::task::Poll;
 
 use axon_controller::{State, Summary, Tick};
-use axon_store::Store;
 use time::Duration;
 
 use crate::chance::Chance;
@@ -14,7 +12,7 @@ use crate::checks::finished;
 use crate::people::{GROUPS, Map, Powers, ROLES, Roles, power};
 use crate::place::{breathe, login, token_of};
 use crate::trouble::{Kind, Struck};
-use crate::world::World;
+use crate::world::{Ground, World};
 
 /// How many rounds a story may take to come to rest once nothing troubles it any more.
 const ROUNDS: usize = 80;
@@ -28,8 +26,8 @@ pub struct Told {
     pub ticks: u64,
     /// How many statements ran.
     pub statements: u64,
-    /// Records that a crash under a full disk lost.
-    pub lost_records: u64,
+    /// Statements that ran while the disk under the store was full.
+    pub spooled: u64,
     /// The journal's last hash: two runs of a seed have the same.
     pub head: String,
 }
@@ -74,21 +72,22 @@ fn map(chance: &mut Chance) -> Map {
     Map { grants, gives, budget }
 }
 
-struct Story {
-    world: World,
-    chance: Chance,
-    log: Vec<String>,
+/// A story that is told.
+pub struct Story {
+    /// Its stage.
+    pub world: World,
+    /// What decides.
+    pub chance: Chance,
+    /// What happened.
+    pub log: Vec<String>,
     ticks: u64,
     /// Some process may still owe records.
     owing: bool,
 }
 
-/// Tells the story of a seed on a store in memory, or on one that is given.
-pub async fn tell(seed: u64, steps: usize, given: Option<Arc<dyn Store>>) -> Result<Told, Failure> {
-    let mut chance = Chance::of(seed);
-    let first = map(&mut chance);
-    let world = World::set(first, given).await;
-    let mut story = Story { world, chance, log: Vec::new(), ticks: 0, owing: false };
+/// Tells the story of a seed in memory, or on other ground.
+pub async fn tell(seed: u64, steps: usize, ground: Ground) -> Result<Told, Failure> {
+    let mut story = Story::begin(seed, ground).await;
     let mut number = 0;
     let end = loop {
         if number == steps {
@@ -107,7 +106,7 @@ pub async fn tell(seed: u64, steps: usize, given: Option<Arc<dyn Store>>) -> Res
                 struck: story.world.troubles.struck(),
                 ticks: story.ticks,
                 statements,
-                lost_records: story.world.books.lost_records,
+                spooled: story.world.spooled(),
                 head,
             })
         }
@@ -119,6 +118,14 @@ pub async fn tell(seed: u64, steps: usize, given: Option<Arc<dyn Store>>) -> Res
 }
 
 impl Story {
+    /// The stage is set, and nothing happened.
+    pub async fn begin(seed: u64, ground: Ground) -> Self {
+        let mut chance = Chance::of(seed);
+        let first = map(&mut chance);
+        let world = World::set(first, ground).await;
+        Self { world, chance, log: Vec::new(), ticks: 0, owing: false }
+    }
+
     fn say(&mut self, line: String) {
         self.log.push(line);
     }
@@ -141,7 +148,7 @@ impl Story {
     }
 
     /// Something happens in the directory, in the map or in the pool.
-    async fn act(&mut self) -> String {
+    pub async fn act(&mut self) -> String {
         let people = self.world.people.len();
         let who = self.chance.below(people);
         let somebody = people > 0 && self.world.people[who].scim.is_some();
@@ -359,9 +366,7 @@ impl Story {
             self.world.troubles.note(Kind::Crash);
         }
         self.say(format!("    a process dies after {looks} looks, in its tick: {died}"));
-        if self.owing {
-            self.world.records_may_be_lost();
-        }
+        self.world.drained().await;
         self.world.check_powers()?;
         self.world.check_scope()?;
         self.world.start();
@@ -434,10 +439,8 @@ impl Story {
         self.world.check_powers()?;
         self.world.check_scope()?;
         self.all_run().await?;
-        if self.chance.percent(60) {
-            if self.owing {
-                self.world.records_may_be_lost();
-            }
+        // Who owes records is not sent away: nobody would come for its spool.
+        if self.chance.percent(60) && !self.owing {
             self.world.processes.truncate(1);
         }
         Ok(())
@@ -464,6 +467,15 @@ impl Story {
         if self.world.levers.refused() > before {
             self.world.troubles.note(Kind::DiskFull);
         }
+        // It dies before there is room again: the spool has what it owes.
+        if self.chance.percent(40) {
+            drop(self.world.processes.swap_remove(0));
+            self.world.start();
+            self.say("    a process dies while the disk is full".to_owned());
+            if self.chance.percent(40) {
+                self.run(self.world.processes.len() - 1).await?;
+            }
+        }
         if self.chance.percent(20) {
             let what = self.act().await;
             self.say(format!("    with a full disk: {what}"));
@@ -481,11 +493,15 @@ impl Story {
     async fn rest(&mut self) -> Result<(), String> {
         self.world.troubles.clear();
         self.world.levers.set_full(false);
-        self.world.processes.truncate(1);
-        if self.owing {
-            self.world.records_may_be_lost();
-        }
         self.say("rest".to_owned());
+        for _ in 0..ROUNDS {
+            if !self.owing {
+                break;
+            }
+            self.world.clock.advance(Duration::minutes(1));
+            self.all_run().await?;
+        }
+        self.world.processes.truncate(1);
         let mut last = Summary::starting();
         for round in 0..ROUNDS {
             let wait = if round < 10 { Duration::seconds(30) } else { Duration::minutes(10) };

@@ -9,9 +9,12 @@ use axon_emulator::session::{Session, first_error};
 use axon_emulator::{Directory, Pool, PoolConfig};
 use axon_mapping::RoleMap;
 use axon_model::{Actor, Clock, GroupId, IdSource, ManualClock, RecordSeq, SourceId, UserId};
+use axon_reconcile::Target;
 use axon_scim::{PatchRequest, Profile, Registry, ResourceKind, parse_new};
 use axon_store::{Act, HoldEnd, Store, Unless, WriteContext, WriteError};
 use serde_json::{Value, json};
+use tempfile::TempDir;
+use time::OffsetDateTime;
 use time::macros::datetime;
 
 use crate::checks::Books;
@@ -19,6 +22,7 @@ use crate::memory::{Levers, MemoryStore};
 use crate::people::{GROUPS, Group, Human, Map, NAMES, Powers, ROLES, Roles, roles_of};
 use crate::place::{Place, Ran, login, token_of};
 use crate::trouble::Troubles;
+use crate::wire::{Line, Wire};
 
 /// What the pool holds that nobody gave to Axon, and what permissions are on.
 const SETUP: [&str; 12] = [
@@ -48,6 +52,15 @@ impl axon_emulator::clock::Clock for PoolClock {
 pub struct Process {
     /// Its ticker.
     pub ticker: Ticker,
+    /// Which folder for its spool it has: one that died leaves it to the next.
+    slot: usize,
+}
+
+/// A folder in memory, where there is one: what is written there is not slow, and outlives a process of the story.
+pub fn folder() -> TempDir {
+    let memory = std::path::Path::new("/dev/shm");
+    let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    made.expect("a folder")
 }
 
 /// Everything.
@@ -82,6 +95,19 @@ pub struct World {
     /// What has to be true.
     pub books: Books,
     objects: u32,
+    spools: TempDir,
+    line: Option<Line>,
+}
+
+/// What a story rests on that is not in memory.
+#[derive(Default)]
+pub struct Ground {
+    /// A store of its own.
+    pub store: Option<Arc<dyn Store>>,
+    /// Whether the pool is reached over TDS.
+    pub wire: bool,
+    /// When it begins, where that is no matter of the story.
+    pub begins: Option<OffsetDateTime>,
 }
 
 fn tenant_user(upn: &str, object: &str) -> DirectoryUser {
@@ -95,11 +121,11 @@ pub fn parsed(map: &Map) -> Arc<RoleMap> {
 }
 
 impl World {
-    /// A new stage with groups and nobody in them. With a store of its own where one is given.
-    pub async fn set(map: Map, given: Option<Arc<dyn Store>>) -> Self {
-        let clock = Arc::new(ManualClock::at(datetime!(2026-11-22 00:00 UTC)));
+    /// A new stage with groups and nobody in them, on this ground.
+    pub async fn set(map: Map, ground: Ground) -> Self {
+        let clock = Arc::new(ManualClock::at(ground.begins.unwrap_or(datetime!(2026-11-22 00:00 UTC))));
         let levers = Levers::default();
-        let store = match given {
+        let store = match ground.store {
             Some(store) => store,
             None => Arc::new(MemoryStore::open(levers.clone()).await.expect("a store in memory")),
         };
@@ -114,6 +140,7 @@ impl World {
             ..Directory::default()
         };
         let pool = Pool::new(config);
+        let line = if ground.wire { Some(Line::open(&pool).await) } else { None };
         let by_hand = pool.login(login(token_of("axon@acme.com"))).expect("the administrator enters");
         let mut world = Self {
             store,
@@ -134,6 +161,8 @@ impl World {
             groups: Vec::new(),
             books: Books::default(),
             objects: 0,
+            spools: folder(),
+            line,
         };
         for batch in SETUP {
             assert!(world.hand(batch), "{batch}");
@@ -162,27 +191,60 @@ impl World {
 
     /// Another process begins.
     pub fn start(&mut self) {
+        let taken = |slot: &usize| self.processes.iter().any(|process| process.slot == *slot);
+        let slot = (0..).find(|slot| !taken(slot)).unwrap_or(0);
+        let (controller, target) = self.controller(slot, std::time::Duration::from_millis(5));
+        let ticker = controller.ticker("warehouse".parse().expect("a target's name"), target);
+        self.processes.push(Process { ticker, slot });
+    }
+
+    /// What a new process is made of: with the spool of this slot, and this wait after a first failure.
+    pub fn controller(&mut self, slot: usize, retry: std::time::Duration) -> (Controller, Arc<dyn Target>) {
         self.started += 1;
         let settings = Settings {
             inspect_every: time::Duration::minutes(5),
-            retry: std::time::Duration::from_millis(5),
+            retry,
             holder: format!("process {}", self.started),
             claims: BTreeMap::new(),
             hold_for: Some(time::Duration::days(30)),
-            spool: None,
+            spool: Some(self.spools.path().join(slot.to_string())),
         };
         let clock: Arc<dyn Clock> = self.clock.clone();
         let controller = Controller::new(self.store.clone(), clock, self.ids.clone(), settings);
-        let place = Arc::new(Place::new(
-            self.pool.clone(),
-            self.clock.clone(),
-            self.troubles.clone(),
-            self.ledger.clone(),
-            self.levers.clone(),
-            self.looks.clone(),
-        ));
-        let ticker = controller.ticker("warehouse".parse().expect("a target's name"), place);
-        self.processes.push(Process { ticker });
+        (controller, self.target())
+    }
+
+    /// The pool as a new process reaches it.
+    fn target(&self) -> Arc<dyn Target> {
+        let (pool, clock, troubles) = (self.pool.clone(), self.clock.clone(), self.troubles.clone());
+        let (ledger, looks) = (self.ledger.clone(), self.looks.clone());
+        match &self.line {
+            Some(line) => Arc::new(Wire::new(line.port(), pool, clock, troubles, ledger, looks)),
+            None => Arc::new(Place::new(pool, clock, troubles, ledger, self.levers.clone(), looks)),
+        }
+    }
+
+    /// Where the pool is reached over TDS.
+    pub fn port(&self) -> Option<u16> {
+        self.line.as_ref().map(Line::port)
+    }
+
+    /// Waits until the pool has no session of a process that is gone: what it sent has run.
+    pub async fn drained(&mut self) {
+        if self.line.is_none() {
+            return;
+        }
+        let most = self.processes.len() + 1;
+        let began = std::time::Instant::now();
+        while self.sessions_of_axon() > most && began.elapsed().as_secs() < 10 {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+    }
+
+    fn sessions_of_axon(&mut self) -> usize {
+        let living = "SELECT login_name FROM sys.dm_pdw_exec_sessions WHERE status IN ('ACTIVE', 'IDLE')";
+        let answers = self.by_hand.batch(living);
+        crate::place::texts(answers).filter(|login| login == "axon@acme.com").count()
     }
 
     fn act(&self, actor: Actor) -> Act {

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use axon_simulation::run::{self, STEPS};
+use axon_simulation::run::{self, On, STEPS};
 use axon_simulation::trouble::{Kind, Struck};
 use clap::Parser;
 
@@ -34,6 +34,9 @@ struct Arguments {
     /// How many threads, each with stories of its own.
     #[arg(long, default_value_t = 2)]
     threads: usize,
+    /// What the stories rest on.
+    #[arg(long, value_enum, default_value_t = On::Memory)]
+    on: On,
     /// Go on after this many failures.
     #[arg(long, default_value_t = 0)]
     failures: usize,
@@ -43,7 +46,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     std::panic::set_hook(Box::new(|_| {}));
     if let Some(seed) = arguments.seed {
-        return match run::seed(seed, arguments.steps) {
+        return match run::seed(seed, arguments.steps, arguments.on) {
             Ok(told) => {
                 println!("seed {seed}: {} ticks, {} statements, {}", told.ticks, told.statements, told.head);
                 ExitCode::SUCCESS
@@ -63,7 +66,7 @@ struct Sum {
     stories: u64,
     ticks: u64,
     statements: u64,
-    lost_records: u64,
+    spooled: u64,
     failed: Vec<(u64, String)>,
 }
 
@@ -82,14 +85,14 @@ fn many(arguments: &Arguments) -> ExitCode {
                     if seed >= end {
                         return;
                     }
-                    let told = run::seed(seed, arguments.steps);
+                    let told = run::seed(seed, arguments.steps, arguments.on);
                     let mut sum = locked();
                     match told {
                         Ok(told) => {
                             sum.stories += 1;
                             sum.ticks += told.ticks;
                             sum.statements += told.statements;
-                            sum.lost_records += told.lost_records;
+                            sum.spooled += told.spooled;
                             sum.struck.add(&told.struck);
                         }
                         Err(failure) => {
@@ -110,7 +113,7 @@ fn many(arguments: &Arguments) -> ExitCode {
         sum.statements,
         began.elapsed().as_secs_f64()
     );
-    println!("{} records lost by a crash while the disk under the store was full", sum.lost_records);
+    println!("{} statements ran while the disk under the store was full, each with its record", sum.spooled);
     let mut rare = false;
     for kind in Kind::ALL {
         let times = sum.struck.times(kind);
@@ -119,7 +122,8 @@ fn many(arguments: &Arguments) -> ExitCode {
     }
     for (seed, what) in &sum.failed {
         println!(
-            "seed {seed} failed: {what}\n  again: cargo run -p axon-simulation --bin soak -- --seed {seed}"
+            "seed {seed} failed: {what}\n  again: cargo run -p axon-simulation --bin soak -- --seed {seed} --on {}",
+            arguments.on.word()
         );
     }
     if rare {
