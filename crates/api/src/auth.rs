@@ -22,7 +22,9 @@ mod origin;
 mod settings;
 mod shown;
 
-pub(crate) use authenticate::{COME_BACK_SECONDS, authenticate, challenge, is_answered_after_a_while};
+pub(crate) use authenticate::{
+    COME_BACK_SECONDS, authenticate, challenge, is_answered_after_a_while, known_at_once,
+};
 pub(crate) use book::TokenBook;
 pub use caller::Caller;
 pub(crate) use caller::Need;

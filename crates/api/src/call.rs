@@ -9,8 +9,8 @@ use axon_model::{Actor, RequestId, SourceId};
 use axon_scim::{Filter, ListQuery, Notices, Profile, Projection, ResourceKind, ScimError, Sort};
 use axon_store::{Act, WriteContext};
 use axum::extract::FromRequestParts;
-use axum::http::header;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, Uri, header};
 
 use crate::auth::{self, Caller, Need, Origin};
 use crate::layers::Admitted;
@@ -76,7 +76,7 @@ impl FromRequestParts<Api> for Call {
             profile,
             request: admitted.id.clone(),
             query,
-            base: base(parts, admitted.origin.get(), api),
+            base: base(&parts.headers, &parts.uri, admitted.origin.get(), api),
             if_match: Condition::read(&parts.headers, &header::IF_MATCH)?,
             if_none_match: Condition::read(&parts.headers, &header::IF_NONE_MATCH)?,
         })
@@ -85,12 +85,12 @@ impl FromRequestParts<Api> for Call {
 
 /// The configured address, or the one of the connection, or what a trusted proxy says of it. What a client says of its host goes
 /// back to that client alone.
-fn base(parts: &Parts, origin: Option<&Origin>, api: &Api) -> String {
+pub fn base(headers: &HeaderMap, address: &Uri, origin: Option<&Origin>, api: &Api) -> String {
     if let Some(url) = &api.public_url {
         return [url.trim_end_matches('/'), "/scim/v2"].concat();
     }
     let scheme = if origin.is_some_and(|origin| origin.is_https) { "https" } else { "http" };
-    let host = auth::host(origin, &parts.headers, &parts.uri).unwrap_or("localhost");
+    let host = auth::host(origin, headers, address).unwrap_or("localhost");
     [scheme, "://", host, "/scim/v2"].concat()
 }
 

@@ -130,6 +130,14 @@ impl Cared {
         Ok(())
     }
 
+    /// The same where nothing has to be waited for; else nothing is done.
+    pub fn admit_at_once(self: &Arc<Self>, admitted: &Admitted) -> bool {
+        let Some(turn) = self.turns.enter_at_once() else { return false };
+        let _ = admitted.cared.set(self.clone());
+        admitted.keep(turn);
+        true
+    }
+
     /// Waits for a turn of this source. While it waits, the request gives back its place among all that are worked on.
     async fn turn(&self, admitted: &Admitted) -> Result<Turn, ScimError> {
         let refused = |Crowded { retry_after }: Crowded| {

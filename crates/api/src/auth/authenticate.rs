@@ -115,6 +115,14 @@ pub(crate) fn challenge(api: &Api, admitted: &Admitted, response: &mut Response)
     }
 }
 
+/// Whose connector this is, where a bearer token is shown that the book has. None says nothing about who calls.
+pub(crate) fn known_at_once(headers: &HeaderMap, api: &Api) -> Option<Arc<Caller>> {
+    let Ok(Shown::Bearer(text)) = shown(headers) else { return None };
+    let known = api.tokens.find(TokenHash::of(text).as_bytes())?;
+    let holds = known.holds_at(api.clock.now()) && api.sources.contains_key(&known.caller.source);
+    holds.then_some(known.caller)
+}
+
 async fn identify(headers: &HeaderMap, api: &Api) -> Result<(Known, Profile), Why> {
     let shown = shown(headers).map_err(|not| match not {
         NotShown::Nothing => Why::Refused(NO_TOKEN),

@@ -91,6 +91,18 @@ impl Turns {
         Self(Arc::new(Shared { limits, state: Mutex::new(state) }))
     }
 
+    /// A turn without waiting, or nothing: then it is as if nobody had come.
+    pub fn enter_at_once(&self) -> Option<Turn> {
+        let limits = &self.0.limits;
+        let mut state = self.0.state();
+        if state.running >= limits.at_once.max(1) {
+            return None;
+        }
+        state.is_assured(limits, Instant::now());
+        state.running += 1;
+        Some(Turn(Some(self.0.clone())))
+    }
+
     /// A turn without waiting, or the ticket of a place in the queue.
     pub fn enter(&self) -> Result<Entry, Crowded> {
         let limits = &self.0.limits;
@@ -224,6 +236,21 @@ mod tests {
             Ok(Entry::Later(place)) => place,
             other => panic!("no place in the queue: {other:?}"),
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_wait_takes_a_turn_that_is_free_and_leaves_no_mark_else() {
+        let turns = turns(1, 1, 1);
+        let held = turns.enter_at_once().unwrap();
+        assert!(turns.enter_at_once().is_none());
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(turns.enter_at_once().is_none());
+        let place = later(&turns);
+        assert!(place.wait.is_none(), "nobody has used the assured one of this second");
+        drop(held);
+        assert!(turns.enter_at_once().is_none(), "it went to the one that waited");
+        drop(place.turn().await.unwrap());
+        assert!(turns.enter_at_once().is_some());
     }
 
     #[tokio::test(start_paused = true)]

@@ -42,6 +42,11 @@ pub fn within<F: Future>(admitted: Admitted, work: F) -> impl Future<Output = F:
     CURRENT.scope(admitted, work)
 }
 
+/// The same for what is done at once.
+pub fn at_once<T>(admitted: Admitted, work: impl FnOnce() -> T) -> T {
+    CURRENT.sync_scope(admitted, work)
+}
+
 impl InRequest<'_> {
     /// The fields by their names.
     pub fn fields(&self) -> impl Iterator<Item = (&'static str, &str)> {

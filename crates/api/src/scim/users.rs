@@ -1,5 +1,6 @@
 //! `/Users`: one file a verb.
 
+pub mod at_once;
 pub mod create;
 pub mod delete;
 pub mod get;
@@ -32,7 +33,7 @@ async fn answer_list(api: &Api, call: &Call) -> Result<Response, Refused> {
     let projection = call.projection(api, KIND)?;
     let query = page::query(api, call, KIND, projection.wants("groups"))?;
     let name = if kept::may_be(call, &projection) { kept::one_name(&query) } else { None };
-    let shown = |name| api.reads.named(&call.source, name, |user| kept::answer_list(call, user));
+    let shown = |name| api.reads.named(&call.source, name, |user| kept::answer_list(&call.base, user));
     if let Some(answer) = name.as_deref().and_then(shown) {
         return Ok(answer);
     }

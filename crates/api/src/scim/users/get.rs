@@ -19,7 +19,9 @@ pub async fn handle(State(api): State<Api>, call: Call, Segment(text): Segment) 
     let id = parse_id(&text)?;
     let projection = call.projection(&api, KIND)?;
     let may_be_kept = kept::may_be(&call, &projection);
-    if may_be_kept && let Some(answer) = api.reads.user(&call.source, id, |user| kept::answer(&call, user)) {
+    if may_be_kept
+        && let Some(answer) = api.reads.user(&call.source, id, |user| kept::answer_call(&call, user))
+    {
         return Ok(answer);
     }
     let reading = if may_be_kept { api.reads.begin().await } else { None };

@@ -16,8 +16,12 @@ use crate::state::Api;
 /// Whether an answer to this call can be made of what is kept: it shows what is shown by default, under an address that stands
 /// in JSON as it is.
 pub fn may_be(call: &Call, projection: &Projection) -> bool {
-    let plain = |b: u8| b.is_ascii_graphic() && b != b'"' && b != b'\\';
-    *projection == Projection::all() && call.base.bytes().all(plain)
+    *projection == Projection::all() && is_plain(&call.base)
+}
+
+/// Whether an address stands in JSON as it is.
+pub fn is_plain(base: &str) -> bool {
+    base.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\')
 }
 
 /// Keeps what was read.
@@ -28,26 +32,31 @@ pub fn keep(api: &Api, call: &Call, reading: Option<Reading>, user: &StoredUser)
     }
 }
 
-/// The answer with one user.
-pub fn answer(call: &Call, user: &KeptUser) -> Response {
+/// The answer to a call for one user.
+pub fn answer_call(call: &Call, user: &KeptUser) -> Response {
     if call.if_none_match.meets(user.version) {
         let mut response = Response::default();
         *response.status_mut() = StatusCode::NOT_MODIFIED;
-        headers(&mut response, call, user);
+        headers(&mut response, &call.base, user);
         return response;
     }
-    let mut body = Vec::with_capacity(user.length(&call.base));
-    user.write(&call.base, &mut body);
+    answer(&call.base, user)
+}
+
+/// The answer with one user, to who reaches SCIM under this address.
+pub fn answer(base: &str, user: &KeptUser) -> Response {
+    let mut body = Vec::with_capacity(user.length(base));
+    user.write(base, &mut body);
     let mut response = scim_text(StatusCode::OK, body);
-    headers(&mut response, call, user);
+    headers(&mut response, base, user);
     response
 }
 
-fn headers(response: &mut Response, call: &Call, user: &KeptUser) {
+fn headers(response: &mut Response, base: &str, user: &KeptUser) {
     let mut id = [0; 36];
     let id: &str = user.id.as_uuid().hyphenated().encode_lower(&mut id);
     response.headers_mut().insert(header::ETAG, entity_tag_value(user.version));
-    if let Ok(value) = HeaderValue::try_from([&call.base, "/Users/", id].concat()) {
+    if let Ok(value) = HeaderValue::try_from([base, "/Users/", id].concat()) {
         response.headers_mut().insert(header::LOCATION, value);
     }
 }
@@ -65,11 +74,11 @@ pub fn one_name(query: &Query) -> Option<String> {
 }
 
 /// The answer with a list of this one user.
-pub fn answer_list(call: &Call, user: &KeptUser) -> Response {
+pub fn answer_list(base: &str, user: &KeptUser) -> Response {
     const BEFORE: &[u8] = br#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":1,"startIndex":1,"itemsPerPage":1,"Resources":["#;
-    let mut body = Vec::with_capacity(BEFORE.len() + user.length(&call.base) + 2);
+    let mut body = Vec::with_capacity(BEFORE.len() + user.length(base) + 2);
     body.extend_from_slice(BEFORE);
-    user.write(&call.base, &mut body);
+    user.write(base, &mut body);
     body.extend_from_slice(b"]}");
     scim_text(StatusCode::OK, body)
 }
