@@ -214,15 +214,8 @@ impl Executor<'_> {
         *self.notes = notes;
     }
 
-    /// Keeps records where they survive this process. What takes away goes on all the same.
     fn put_aside(&mut self, frame: &Frame) {
-        match self.spool.keep(frame) {
-            Ok(true) => {}
-            Ok(false) => tracing::error!("there is no room in the spool: records are owed in memory only"),
-            Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "the spool cannot be written");
-            }
-        }
+        self.spool.put_aside(frame);
     }
 }
 

@@ -88,6 +88,17 @@ impl Spool {
         Ok(frames)
     }
 
+    /// Keeps records where they survive this process, if it can. What takes away goes on all the same.
+    pub fn put_aside(&mut self, frame: &Frame) {
+        match self.keep(frame) {
+            Ok(true) => {}
+            Ok(false) => tracing::error!("there is no room in the spool: records are owed in memory only"),
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "the spool cannot be written");
+            }
+        }
+    }
+
     /// Keeps a frame. False: there is no spool, or it is full.
     pub fn keep(&mut self, frame: &Frame) -> io::Result<bool> {
         let Some(file) = &self.open else { return Ok(false) };

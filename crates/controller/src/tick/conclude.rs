@@ -105,7 +105,7 @@ impl Ticker {
         }
         self.actual = None;
         self.summary.state = state;
-        self.summary.trouble = Some(error.to_string());
+        self.summary.trouble = Some(told(error));
         self.save(now).await;
         Tick { summary: self.summary.clone(), next: throttled(error).map(|wait| now + wait), again: false }
     }
@@ -122,6 +122,20 @@ impl Ticker {
             tracing::warn!(error = &error as &dyn std::error::Error, "a summary could not be kept");
         }
     }
+}
+
+/// The trouble in words: of the store's with what lies behind it, since "cannot be written" is mended by knowing why.
+fn told(error: &ControllerError) -> String {
+    let mut words = error.to_string();
+    if let ControllerError::Store(_) | ControllerError::Unrecorded(_) = error {
+        let mut inside = std::error::Error::source(error);
+        while let Some(source) = inside {
+            words.push_str(": ");
+            words.push_str(&source.to_string());
+            inside = source.source();
+        }
+    }
+    words
 }
 
 fn target_state(error: &TargetError) -> State {

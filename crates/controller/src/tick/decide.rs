@@ -10,7 +10,7 @@ use axon_model::{Actor, PlanId, RecordSeq, RunId, SqlName};
 use axon_reconcile::admit::Admitted;
 use axon_reconcile::builtin::SYSTEM_PRINCIPALS;
 use axon_reconcile::{Plan, Step};
-use axon_store::Act;
+use axon_store::{Act, Notes};
 use time::OffsetDateTime;
 
 use super::Ticker;
@@ -20,6 +20,7 @@ use super::holding;
 use super::weigh::Weighing;
 use crate::error::ControllerError;
 use crate::record::{Decision, Recorder};
+use crate::spool::Frame;
 use crate::world::{Around, Kept, Wanted, World};
 
 /// What a tick may do.
@@ -330,6 +331,8 @@ impl Ticker {
             if !goes_on || steps.iter().any(|step| step.gives()) {
                 return Err(ControllerError::Unrecorded(error));
             }
+            let notes = Notes { target: self.name.to_string(), ..Notes::default() };
+            self.spool.put_aside(&Frame { records: records.clone(), notes });
             self.owed.extend(records);
         }
         self.last_decision = Some((hash, Some(plan)));
