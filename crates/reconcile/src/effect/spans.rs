@@ -75,14 +75,11 @@ impl Spans {
 
     /// Whether something is in both.
     pub(crate) fn meets(&self, other: &Self) -> bool {
-        let (mut i, mut j) = (0, 0);
-        while let (Some(a), Some(b)) = (self.0.get(i), other.0.get(j)) {
-            if a.0.max(b.0) < a.1.min(b.1) {
-                return true;
-            }
-            if a.1 < b.1 { i += 1 } else { j += 1 }
-        }
-        false
+        let (few, many) = if self.0.len() < other.0.len() { (self, other) } else { (other, self) };
+        few.0.iter().any(|(from, to)| {
+            let first = many.0.partition_point(|run| run.1 <= *from);
+            many.0.get(first).is_some_and(|run| run.0 < *to)
+        })
     }
 
     /// What is here and not there.

@@ -7,8 +7,8 @@ use axon_model::name::NameSet;
 
 use super::base::Base;
 use super::world::{Access, World};
-use crate::effect::denies_by_definition;
 use crate::effect::spans::Spans;
+use crate::effect::{Gather, denies_by_definition};
 use crate::graph::{GrantKey, GrantState};
 use crate::permission::Permission;
 use crate::plan::Planned;
@@ -63,6 +63,8 @@ pub(crate) struct Board<'a> {
     pub(super) anew: HashMap<u32, bool>,
     /// Statements on whole objects still to come, where some step is about a column of it, which waits.
     objects_to_come: HashMap<(u32, Permission, ObjectName), u32>,
+    /// All that anybody denies to anybody, now or later.
+    denials: Spans,
     /// Of two roles: whether the first gives in the end what the second denies.
     clashes: HashMap<(u32, u32), bool>,
     /// Grantable rows still to be revoked before they are given plainly or denied.
@@ -89,6 +91,7 @@ impl<'a> Board<'a> {
             columned: vec![false; count],
             anew: HashMap::new(),
             objects_to_come: HashMap::new(),
+            denials: Spans::default(),
             clashes: HashMap::new(),
             revokes_to_come: HashSet::new(),
             base,
@@ -111,21 +114,30 @@ impl<'a> Board<'a> {
 
     fn find_denials(&mut self, steps: &[Planned]) {
         let mut open: Vec<u32> = Vec::new();
+        let mut gather = Gather::default();
+        let mut runs = Vec::new();
         for (key, row) in &self.base.actual.grants {
             if row.state == GrantState::Deny {
                 open.push(self.base.number(key.grantee));
+                self.base.atoms.runs(key.permission, &key.securable, &mut runs);
             }
         }
         for planned in steps {
-            if let Step::Deny { grantee, .. } = &planned.step {
+            if let Step::Deny { grantee, permission, on, columns } = &planned.step {
                 open.push(self.base.number(*grantee));
+                for key in keys(*grantee, *permission, *on, columns) {
+                    self.base.atoms.runs(key.permission, &key.securable, &mut runs);
+                }
             }
         }
         for node in 0..u32::try_from(self.base.count()).unwrap_or(u32::MAX) {
             if self.base.is_role[node as usize] && denies_by_definition(self.base.name(node)) {
                 open.push(node);
+                gather.fixed_role(&self.base.atoms, self.base.name(node));
             }
         }
+        let defined = gather.done();
+        self.denials = Spans::of(runs).or(&defined.hard).or(&defined.soft);
         if self.base.public.is_some_and(|public| open.contains(&public)) {
             self.denied.fill(true);
         }
@@ -296,10 +308,11 @@ impl<'a> Board<'a> {
     ) -> Result<Breaches, Breaches> {
         // Most steps concern one person, and do no harm: no list is made for them.
         let suspects: Vec<u32> = if let Some(one) = self.affected_one(step) {
-            one.into_iter().filter(|who| !self.harmless(step, *who)).collect()
+            one.into_iter().filter(|who| !self.harmless(step, *who, false)).collect()
         } else {
             let below = self.below(self.base.number(step.subject()));
-            below.into_iter().filter(|who| !self.harmless(step, *who)).collect()
+            let undenied = !below.is_empty() && self.is_undenied(step);
+            below.into_iter().filter(|who| !self.harmless(step, *who, undenied)).collect()
         };
         let window = if suspects.is_empty() { Spans::default() } else { self.window(step) };
         let before: Vec<Spans> = suspects.iter().map(|who| self.now.may(&self.base, *who, &window)).collect();
@@ -351,6 +364,11 @@ impl<'a> Board<'a> {
     pub(super) fn force(&mut self, step: &Step) {
         self.now.perform(&self.base, step);
         self.expect(step, false);
+    }
+
+    /// Whether the step is about permissions that nobody denies to anybody, now or later.
+    fn is_undenied(&mut self, step: &Step) -> bool {
+        matches!(step, Step::Grant { .. } | Step::Revoke { .. }) && !self.window(step).meets(&self.denials)
     }
 
     /// All atoms that the step can change for anybody.

@@ -6,8 +6,9 @@ use crate::graph::GrantState;
 use crate::step::Step;
 
 impl Board<'_> {
-    /// A quick yes where it is plain that the step breaks no law for this principal; no answer else.
-    pub(super) fn harmless(&mut self, step: &Step, who: u32) -> bool {
+    /// A quick yes where it is plain that the step breaks no law for this principal; no answer else. `undenied`: nobody denies to
+    /// anybody what the step is about.
+    pub(super) fn harmless(&mut self, step: &Step, who: u32, undenied: bool) -> bool {
         let access = self.now.access[who as usize];
         let lets_in = matches!(step, Step::GrantConnect { .. });
         if access != Access::Open && !lets_in {
@@ -17,7 +18,7 @@ impl Board<'_> {
         if self.new.access[who as usize] != Access::Open || self.anew.get(&who) == Some(&false) {
             return false;
         }
-        if self.denied[who as usize] || lets_in {
+        if lets_in || (self.denied[who as usize] && !undenied) {
             return self.harmless_to_denied(step, who);
         }
         // Nothing is ever denied to them, so giving only adds and taking only removes.
