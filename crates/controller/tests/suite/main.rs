@@ -19,6 +19,8 @@ mod moves;
 #[cfg(test)]
 mod near;
 #[cfg(test)]
+mod noisy;
+#[cfg(test)]
 mod spool;
 #[cfg(test)]
 mod stage;
