@@ -34,7 +34,7 @@ pub use besides::{Reach, TextChange};
 pub use change::Item;
 pub use days::{Backtest, Backtester, Day, Difference};
 pub use markdown::markdown;
-pub use report::Report;
+pub use report::{MOST, Report};
 pub(crate) use seen::seen_by;
 pub use sides::{Both, Side, assumed_shape, sides};
 pub use steps::{TargetSteps, Told, steps};

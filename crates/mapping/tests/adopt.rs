@@ -195,6 +195,7 @@ fn pool() -> impl Strategy<Value = Graph> {
                     state,
                     foreign_grantors: if foreign { vec![name("dba")] } else { Vec::new() },
                     own_row: !foreign,
+                    leaves_out: false,
                 };
                 graph.grants.insert(GrantKey { grantee, securable, permission }, grant);
             }

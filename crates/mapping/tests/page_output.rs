@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axon_mapping::chain::Brought;
 use axon_mapping::explain::{Explainer, Known};
-use axon_mapping::preview::{Report, TablesOf, preview_of, sides, steps};
+use axon_mapping::preview::{MOST, Report, TablesOf, preview_of, sides, steps};
 use axon_mapping::{Compared, RoleMap, TargetSpec};
 use axon_model::{Delta, Directory, GroupEntry, MemberKind, RecordSeq, SqlName, UserEntry};
 use axon_reconcile::Step;
@@ -105,7 +105,8 @@ fn the_page_shows_what_is_said() {
         now: NOW,
     };
     let both = sides(compared);
-    let (preview, steps) = (preview_of(compared, &both), steps(compared, &both, &TablesOf::new(), &t_sql));
+    let (preview, steps) =
+        (preview_of(compared, &both), steps(compared, &both, &TablesOf::new(), &t_sql, MOST));
     let report = Report { preview: &preview, steps: &steps, every_step: false };
     for (head, said) in [
         ("text explain", explanation.to_string()),

@@ -111,7 +111,7 @@ fn told(old: &Arc<RoleMap>, new: &Arc<RoleMap>, tables: &TablesOf) -> String {
         now: NOW,
     };
     let both = sides(compared);
-    let found = steps(compared, &both, tables, &|_, _, step| vec![format!("[{step}]")]);
+    let found = steps(compared, &both, tables, &|_, _, step| vec![format!("[{step}]")], usize::MAX);
     let mut lines = Vec::new();
     for target in &found {
         lines.extend(target.steps.iter().map(|told| told.step.clone()));
@@ -211,7 +211,7 @@ fn a_text_of_several_lines_stays_whole_in_terminal_and_comment() {
     };
     let both = sides(compared);
     let text = "ALTER VIEW [secure].[orders] AS\nSELECT\n    '```' AS [x]\nFROM t";
-    let found = steps(compared, &both, &tables(""), &|_, _, _| vec![text.to_owned()]);
+    let found = steps(compared, &both, &tables(""), &|_, _, _| vec![text.to_owned()], usize::MAX);
     let preview = preview_of(compared, &both);
     let report = Report { preview: &preview, steps: &found, every_step: false };
     assert!(

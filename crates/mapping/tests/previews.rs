@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use axon_mapping::preview::{Backtester, Report, TablesOf, markdown, preview_of, sides, steps};
+use axon_mapping::preview::{Backtester, MOST, Report, TablesOf, markdown, preview_of, sides, steps};
 use axon_mapping::{Beside, Compared, Identity, RoleMap, TargetSpec, Touched, preview};
 use axon_model::{
     AccessRequest, AccessState, Asked, Delta, Directory, GroupEntry, GroupId, MemberKind, RecordSeq, Said,
@@ -131,7 +131,7 @@ fn whole(old: Option<&Arc<RoleMap>>, new: &Arc<RoleMap>, directory: &Directory) 
     let compared = Compared { old, new, directory, identity: &identity, beside: &Arc::default(), now: NOW };
     let both = sides(compared);
     let preview = preview_of(compared, &both);
-    let steps = steps(compared, &both, &TablesOf::new(), &words);
+    let steps = steps(compared, &both, &TablesOf::new(), &words, MOST);
     let report = Report { preview: &preview, steps: &steps, every_step: false };
     let gives = preview.gives();
     let version = &preview.new.0;
@@ -229,7 +229,8 @@ fn names_are_no_markdown_and_a_comment_stays_short() {
         now: NOW,
     };
     let both = sides(compared);
-    let (preview, steps) = (preview_of(compared, &both), steps(compared, &both, &TablesOf::new(), &words));
+    let (preview, steps) =
+        (preview_of(compared, &both), steps(compared, &both, &TablesOf::new(), &words, MOST));
     let text = markdown(&Report { preview: &preview, steps: &steps, every_step: true });
     assert!(text.len() < 65_000, "{}", text.len());
     assert!(text.contains("and 2981 more"), "{text}");

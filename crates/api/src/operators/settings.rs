@@ -1,14 +1,15 @@
 //! What the operators' API is set up with.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axon_controller::versions::Gate;
 use axon_identity_token::verifier::NoClient;
 use axon_identity_token::{Rule, Verifier};
 use axon_mapping::identity::SourceClaims;
-use axon_mapping::{RoleMap, ServiceName};
-use axon_model::{Clock, SourceId};
+use axon_mapping::{RoleMap, ServiceName, TargetSpec};
+use axon_model::{Clock, SourceId, SqlName};
+use axon_reconcile::Step;
 use axon_store::operators::Permissions;
 use time::Duration;
 use tokio::sync::Semaphore;
@@ -32,6 +33,9 @@ pub type MapInForce = dyn Fn() -> Arc<RoleMap> + Send + Sync;
 /// Told of what a job presents when it exchanges its token: the service identity, `iss` and `sub`. It must not wait for anything.
 pub type Presented = dyn Fn(&ServiceName, &str, &str) + Send + Sync;
 
+/// Puts a step of a preview into the words of its target.
+pub type StepWords = dyn Fn(&TargetSpec, &BTreeSet<SqlName>, &Step) -> Vec<String> + Send + Sync;
+
 /// What the operators' API is set up with.
 pub struct OperatorSettings {
     /// What every version goes through.
@@ -48,6 +52,8 @@ pub struct OperatorSettings {
     pub map: Arc<MapInForce>,
     /// Who is told of what jobs present.
     pub presented: Arc<Presented>,
+    /// The words of steps in previews.
+    pub words: Arc<StepWords>,
 }
 
 /// The settings, ready for use.
@@ -59,6 +65,7 @@ pub struct Operators {
     pub(super) claims: BTreeMap<SourceId, SourceClaims>,
     pub(super) map: Arc<MapInForce>,
     pub(super) presented: Arc<Presented>,
+    pub(super) words: Arc<StepWords>,
     pub(super) rates: Rates,
     /// A preview loads the directory: one at a time.
     pub(super) previews: Semaphore,
@@ -67,7 +74,8 @@ pub struct Operators {
 impl Operators {
     /// Makes the settings ready. No issuer is asked for anything before its first token.
     pub fn new(settings: OperatorSettings, clock: Arc<dyn Clock>) -> Result<Self, NoClient> {
-        let OperatorSettings { gate, jobs, exchange, exchanged_for, claims, map, presented } = settings;
+        let OperatorSettings { gate, jobs, exchange, exchanged_for, claims, map, presented, words } =
+            settings;
         Ok(Self {
             gate,
             jobs: Verifier::new(jobs, clock.clone())?,
@@ -76,6 +84,7 @@ impl Operators {
             claims,
             map,
             presented,
+            words,
             rates: Rates::default(),
             previews: Semaphore::new(1),
         })

@@ -162,7 +162,7 @@ fn of_target(target: &TargetPreview) -> String {
 
 fn of_steps(target: &TargetSteps) -> String {
     let mut out = String::new();
-    let (done, waits) = (target.steps.len(), target.withheld.len());
+    let (done, waits) = (target.to_do, target.would_wait);
     let _ = writeln!(
         out,
         "<details><summary>Target {}: {}, {waits} would wait</summary>\n",

@@ -9,7 +9,7 @@ use super::{
 };
 
 /// How many things, principals and statements are told for each target.
-pub(super) const MOST: usize = 20;
+pub const MOST: usize = 20;
 
 /// A preview with the steps behind it.
 #[derive(Debug, Clone, Copy)]
@@ -184,9 +184,9 @@ impl fmt::Display for TargetPreview {
 }
 
 fn of_steps(f: &mut fmt::Formatter<'_>, target: &TargetSteps, every: bool) -> fmt::Result {
-    let TargetSteps { target, mode, steps, withheld, findings } = target;
+    let TargetSteps { target, mode, to_do, would_wait, steps, withheld, findings } = target;
     let most = if every { usize::MAX } else { MOST };
-    write!(f, "\nsteps in {target}: {} to do, {} would wait", steps.len(), withheld.len())?;
+    write!(f, "\nsteps in {target}: {to_do} to do, {would_wait} would wait")?;
     match of_mode(Some(*mode)) {
         "" => writeln!(f)?,
         words => writeln!(f, " ({words})")?,
@@ -199,11 +199,11 @@ fn of_steps(f: &mut fmt::Formatter<'_>, target: &TargetSteps, every: bool) -> fm
             }
         }
     }
-    left(f, steps.len(), most)?;
+    left(f, *to_do, most)?;
     for Told { step, statements: _, reasons } in withheld.iter().take(most) {
         writeln!(f, "  WAITS: {step}\n         {}", reasons.join("; "))?;
     }
-    left(f, withheld.len(), most)?;
+    left(f, *would_wait, most)?;
     for finding in findings.iter().take(most) {
         writeln!(f, "  ! {finding}")?;
     }

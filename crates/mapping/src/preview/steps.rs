@@ -33,9 +33,13 @@ pub struct TargetSteps {
     pub target: TargetName,
     /// How far Axon may go there by the new map.
     pub mode: Mode,
-    /// What would go by itself, in order.
+    /// How many steps would go by themselves.
+    pub to_do: usize,
+    /// How many steps guards would hold.
+    pub would_wait: usize,
+    /// What would go by itself, in order: as many as were asked for.
     pub steps: Vec<Told>,
-    /// What guards would hold, each with its reasons.
+    /// What guards would hold, each with its reasons: as many as were asked for.
     pub withheld: Vec<Told>,
     /// What no step can mend.
     pub findings: Vec<String>,
@@ -46,14 +50,17 @@ pub type Wording<'w> = dyn Fn(&TargetSpec, &BTreeSet<SqlName>, &Step) -> Vec<Str
 
 /// The steps of every target in which anything would be done. The mode of each target is taken as authoritative, so that
 /// everything shows that a mode may keep back. In a target that the new map does not have nothing is done. What is done about
-/// secure views is told where the target's tables are known.
+/// secure views is told where the target's tables are known. Of each target `most` steps are put into words: a first map has some for
+/// every person, and who reads a report reads the first ones.
 pub fn steps(
     compared: Compared<'_>,
     sides: &BTreeMap<TargetName, Both>,
     tables: &TablesOf,
     wording: &Wording<'_>,
+    most: usize,
 ) -> Vec<TargetSteps> {
-    sides.iter().filter_map(|(target, both)| in_target(target, both, compared, tables, wording)).collect()
+    let of = |(target, both)| in_target(target, both, compared, tables, (wording, most));
+    sides.iter().filter_map(of).collect()
 }
 
 fn in_target(
@@ -61,7 +68,7 @@ fn in_target(
     both: &Both,
     compared: Compared<'_>,
     tables: &TablesOf,
-    wording: &Wording<'_>,
+    (wording, most): (&Wording<'_>, usize),
 ) -> Option<TargetSteps> {
     let (spec, mut scope) = (both.new.spec()?, both.new.scope()?.clone());
     // Who is only on the old side is managed still: the directory knew them.
@@ -86,34 +93,39 @@ fn in_target(
     let admitted = admit(plan, &sides, &guards, &History::default(), compared.now);
     let roles: BTreeSet<SqlName> =
         sides.desired.roles.keys().chain(sides.actual.roles.keys()).copied().collect();
-    let told = |planned: &Planned, reasons: Vec<String>| {
-        Some(Told {
-            step: in_words(planned, spec.kind.words())?,
-            statements: wording(spec, &roles, &planned.step),
-            reasons,
-        })
+    let words = spec.kind.words();
+    let told = |planned: &Planned, reasons: Vec<String>| Told {
+        step: in_words(planned, words),
+        statements: wording(spec, &roles, &planned.step),
+        reasons,
     };
-    let steps: Vec<Told> = admitted.steps().iter().filter_map(|planned| told(planned, Vec::new())).collect();
-    let withheld: Vec<Told> = admitted
-        .withheld()
-        .iter()
-        .filter_map(|held| told(&held.planned, held.reasons.iter().map(ToString::to_string).collect()))
-        .collect();
-    (!steps.is_empty() || !withheld.is_empty() || !findings.is_empty()).then(|| TargetSteps {
+    let steps = || admitted.steps().iter().filter(|planned| is_known(&planned.step, words));
+    let withheld = || admitted.withheld().iter().filter(|held| is_known(&held.planned.step, words));
+    let (to_do, would_wait) = (steps().count(), withheld().count());
+    (to_do + would_wait + findings.len() > 0).then(|| TargetSteps {
         target: target.clone(),
         mode: spec.mode,
-        steps,
-        withheld,
+        to_do,
+        would_wait,
+        steps: steps().take(most).map(|planned| told(planned, Vec::new())).collect(),
+        withheld: withheld()
+            .take(most)
+            .map(|held| told(&held.planned, held.reasons.iter().map(ToString::to_string).collect()))
+            .collect(),
         findings,
     })
 }
 
-/// A step in words; none where targets of this kind know no such thing: roles that are only assigned have no users to make.
-fn in_words(planned: &Planned, words: Words) -> Option<String> {
+/// Whether targets of this kind know such a step: roles that are only assigned have no users to make.
+fn is_known(step: &Step, words: Words) -> bool {
+    words == Words::Sql || matches!(step, Step::AddMember { .. } | Step::DropMember { .. })
+}
+
+/// A step in words.
+fn in_words(planned: &Planned, words: Words) -> String {
     match (words, &planned.step) {
-        (Words::Sql, _) => Some(planned.to_string()),
-        (Words::Roles, Step::AddMember { role, member }) => Some(format!("assign {role} to {member}")),
-        (Words::Roles, Step::DropMember { role, member }) => Some(format!("take {role} from {member}")),
-        (Words::Roles, _) => None,
+        (Words::Roles, Step::AddMember { role, member }) => format!("assign {role} to {member}"),
+        (Words::Roles, Step::DropMember { role, member }) => format!("take {role} from {member}"),
+        (Words::Sql | Words::Roles, _) => planned.to_string(),
     }
 }

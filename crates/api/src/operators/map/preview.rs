@@ -17,6 +17,9 @@ use crate::operators::problem::of_refusal;
 use crate::operators::{Operator, Problem, json};
 use crate::state::Api;
 
+/// The most steps of one target in an answer: a first map has one and more for each person.
+const MOST_STEPS: usize = 1_000;
+
 /// Answers the preview, as data and as Markdown for a comment. Changes nothing.
 pub(in crate::operators) async fn handle(
     State(api): State<Api>,
@@ -33,7 +36,7 @@ pub(in crate::operators) async fn handle(
     let now = api.clock.now();
     let mut world = World::of(operators.claims.clone());
     world.follow(api.store.as_ref(), now).await?;
-    let (old, gate) = ((operators.map)(), operators.gate.clone());
+    let (old, gate, words) = ((operators.map)(), operators.gate.clone(), operators.words.clone());
     let looking = tokio::task::spawn_blocking(move || {
         let new = Arc::new(gate.judge(&files, now)?);
         let compared = preview::Compared {
@@ -44,15 +47,22 @@ pub(in crate::operators) async fn handle(
             beside: world.beside(),
             now,
         };
-        let found = preview::preview(compared);
-        let report = preview::Report { preview: &found, steps: &[], every_step: false };
-        Ok((found.gives(), preview::markdown(&report), serde_json::to_value(&found)))
+        let both = preview::sides(compared);
+        let found = preview::preview_of(compared, &both);
+        // A target is asked for nothing here: what hangs on its tables is told by the command.
+        let steps = preview::steps(compared, &both, &preview::TablesOf::new(), &*words, MOST_STEPS);
+        let report = preview::Report { preview: &found, steps: &steps, every_step: false };
+        let markdown = preview::markdown(&report);
+        Ok((found.gives(), markdown, serde_json::to_value(&found), steps))
     });
     let looked = looking.await.map_err(|panicked| {
         tracing::error!(%panicked, "a preview ended");
         Problem::internal()
     })?;
-    let (gives, markdown, preview) = looked.map_err(|refusal| of_refusal(refusal, false))?;
+    let (gives, markdown, preview, steps) = looked.map_err(|refusal| of_refusal(refusal, false))?;
     let preview = preview.map_err(|_| Problem::internal())?;
-    Ok(json(StatusCode::OK, &value!({ "gives": gives, "preview": preview, "markdown": markdown })))
+    Ok(json(
+        StatusCode::OK,
+        &value!({ "gives": gives, "preview": preview, "steps": steps, "markdown": markdown }),
+    ))
 }

@@ -1,7 +1,7 @@
 //! `axon map preview`
 
 mod days;
-mod statements;
+pub mod statements;
 pub(super) mod tables;
 
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use axon_controller::World;
-use axon_mapping::preview::{Compared, Report, TablesOf, markdown, preview_of, sides, steps};
+use axon_mapping::preview::{Compared, MOST, Report, TablesOf, markdown, preview_of, sides, steps};
 use axon_mapping::{Beside, Identity, RoleMap, map_test};
 use axon_model::{Clock, Directory, SystemClock};
 use serde_json::json;
@@ -56,8 +56,9 @@ pub async fn run(config: &Path, args: &PreviewArgs) -> anyhow::Result<Status> {
         now,
     };
     let both = sides(compared);
+    let most = if args.steps || args.json { usize::MAX } else { MOST };
     let preview = preview_of(compared, &both);
-    let behind = steps(compared, &both, &tables, &statements::of);
+    let behind = steps(compared, &both, &tables, &statements::of, most);
     let report = Report { preview: &preview, steps: &behind, every_step: args.steps };
     let looked = looked_at(&directory, written);
     tell(args, &|| format!("{}\n{looked}\n", markdown(&report)), &|| {

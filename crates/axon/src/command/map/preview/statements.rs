@@ -17,7 +17,7 @@ pub fn of(target: &TargetSpec, roles: &BTreeSet<SqlName>, step: &Step) -> Vec<St
     };
     let dialect = match kind {
         TargetKind::SynapseDedicated => Dialect::Dedicated,
-        TargetKind::SynapseServerless => Dialect::Serverless,
+        TargetKind::SynapseServerless => Dialect::Serverless.in_database(database),
         TargetKind::SynapseWorkspace | TargetKind::AzureRbac | TargetKind::Script => return Vec::new(),
     };
     let Ok(database) = database.parse::<SqlName>() else { return Vec::new() };
