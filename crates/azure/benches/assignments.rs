@@ -205,6 +205,9 @@ fn main() {
         let none = steps(&target, &desired(ROWS)).await;
         println!("the same again, everybody known: {:?}, {} steps", began.elapsed(), none.len());
         let began = Instant::now();
+        let same = target.is_unchanged().await.expect("an answer");
+        println!("the cheap check, one page of {PAGE}: {:?}, nothing changed: {same}", began.elapsed());
+        let began = Instant::now();
         let more = steps(&target, &desired(ROWS + CHANGES)).await;
         println!("{} more found and planned: {:?}", more.len(), began.elapsed());
         let began = Instant::now();

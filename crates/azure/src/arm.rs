@@ -4,6 +4,7 @@ mod around;
 mod custom;
 mod definitions;
 mod limit;
+mod managed;
 mod meaning;
 mod rows;
 
@@ -25,6 +26,8 @@ use crate::wire::{Call, Content, Wire};
 pub use around::{Around, Holder, Power, SqlSide, around};
 pub use custom::{BadRole, CustomRole};
 pub use limit::Forecast;
+pub use managed::ManagedIdentities;
+pub(crate) use managed::is_resource;
 
 const ASSIGNMENTS: &str = "providers/Microsoft.Authorization/roleAssignments";
 const DEFINITIONS: &str = "providers/Microsoft.Authorization/roleDefinitions";

@@ -110,6 +110,16 @@ impl Ingestion {
         ))
         .into())
     }
+
+    /// Whether rows would be taken: a call without rows shows the token, and names rule and stream. Nothing arrives in the table.
+    pub async fn check(&self, id: &str) -> Result<(), LogFault> {
+        match self.send(&Batch::of(MOST_CALL), id).await {
+            Ok(_) => Ok(()),
+            // It is about the rows, of which there are none: whether the service takes such a call is not documented.
+            Err(fault) if fault.kind == LogFaultKind::Malformed => Ok(()),
+            Err(fault) => Err(fault),
+        }
+    }
 }
 
 /// The rows as gzip, made where nobody waits for it.

@@ -42,7 +42,8 @@ pub struct Presented {
 /// What an application has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Federation {
-    /// It is no application of this tenant: a managed identity, whose credentials Resource Manager keeps, or another tenant's.
+    /// It is no application of this tenant: a managed identity, whose credentials Resource Manager keeps ([`Entra::managed`] says which
+    /// it is), or another tenant's.
     Elsewhere,
     /// These credentials.
     Of(Vec<Credential>),
@@ -122,6 +123,26 @@ fn alike(a: &str, b: &str) -> usize {
 }
 
 impl Entra {
+    /// The resource that a managed identity is, by its client id; none of an application, or of the identity of one machine alone.
+    pub async fn managed(&self, client: Guid) -> Result<Option<String>, String> {
+        #[derive(Deserialize)]
+        struct Named {
+            #[serde(rename = "alternativeNames", default)]
+            names: Vec<String>,
+        }
+        let path = format!(
+            "/v1.0/servicePrincipals(appId='{client}')?$select=id,servicePrincipalType,alternativeNames"
+        );
+        match self.service.call(Call::get(self.service.base.at(&path))).await {
+            Ok(answer) => {
+                let Named { names } = answer.json()?;
+                Ok(names.into_iter().find(|name| crate::arm::is_resource(name)))
+            }
+            Err(fault) if fault.kind() == Some(Kind::Missing) => Ok(None),
+            Err(fault) => Err(fault.to_string()),
+        }
+    }
+
     /// The credentials of the application with this client id.
     pub async fn federation(&self, client: Guid) -> Result<Federation, String> {
         #[derive(Deserialize)]

@@ -48,6 +48,28 @@ async fn a_call_is_packed_and_says_which_it_is() {
 }
 
 #[tokio::test]
+async fn a_stream_is_tried_with_a_call_that_has_no_rows() {
+    for (status, code, kind) in [
+        (204, "", None),
+        (400, "InvalidPayload", None),
+        (403, "OperationFailed", Some(LogFaultKind::Forbidden)),
+        (404, "InvalidStream", Some(LogFaultKind::NotFound)),
+        (401, "", Some(LogFaultKind::Login)),
+        (200, "", Some(LogFaultKind::Refused)),
+    ] {
+        let server = Server::start(move |_| match status {
+            204 => Reply::status(204, ""),
+            status => refusal(status, code, "no"),
+        })
+        .await;
+        let found = ingestion(&server).check("probe").await;
+        assert_eq!(found.map_err(|fault| fault.kind), kind.map_or(Ok(()), Err), "{status}");
+        let sent = &server.seen()[0];
+        assert!(sent.golden().ends_with("[]"), "{}", sent.golden());
+    }
+}
+
+#[tokio::test]
 async fn refusals_are_told_apart_each_with_its_remedy() {
     for (status, code, message, kind, remedy) in [
         (403, "OperationFailed", "no access", LogFaultKind::Forbidden, "Monitoring Metrics Publisher"),

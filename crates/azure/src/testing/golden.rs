@@ -20,7 +20,7 @@ use crate::token::certificate::tests::pem;
 use crate::token::{Certificate, Identity, Platform, Tokens};
 use crate::wire::Wire;
 use crate::workspace::{WorkspaceParts, workspace};
-use crate::{ArmParts, CustomRole, azure_rbac};
+use crate::{ArmParts, CustomRole, ManagedIdentities, azure_rbac};
 
 const NOW: time::OffsetDateTime = time::macros::datetime!(2026-11-22 10:00 UTC);
 const TENANT: &str = "11111111-1111-1111-1111-111111111111";
@@ -201,6 +201,12 @@ async fn golden_azure() {
     let without = azure_rbac("factory", parts([].into())).unwrap();
     let (plan, _) = planned(&without, &desired(&people, &[("Reader", "SG-Data")]), &[]).await;
     applied(&without, steps(&plan)).await;
+    // A managed identity, of which this Azure has none.
+    let managed =
+        ManagedIdentities::new(fake.server.base(), Wire::new().unwrap(), Static::bearer(), clock(NOW));
+    let identity = FACTORY
+        .replace("Microsoft.DataFactory/factories", "Microsoft.ManagedIdentity/userAssignedIdentities");
+    managed.federation(&identity).await.unwrap_err();
     compare("azure", &fake.server);
 }
 
