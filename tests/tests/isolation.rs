@@ -264,6 +264,23 @@ async fn a_cursor_of_another_source_opens_nothing() -> anyhow::Result<()> {
     knows_nothing(&answer)?;
     answer.refuses(400, "invalidCursor", &[])?;
     ensure!(of.owner.get(&path).await?.is(200)?.resources()?.len() == 2);
+    // Over all types, sorted, page by page: whose they are, each once and in one order.
+    let mut search = json!({ "schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"],
+        "sortBy": "displayName", "sortOrder": "descending", "cursor": "", "count": 2 });
+    let mut ids = Vec::new();
+    loop {
+        let page = of.owner.post("/.search", &search).await?.is(200)?;
+        ids.extend(page.resources()?.iter().map(|resource| resource["id"].clone()));
+        let Some(cursor) = page.body["nextCursor"].as_str() else { break };
+        search["cursor"] = cursor.into();
+        let answer = of.stranger.post("/.search", &search).await?;
+        knows_nothing(&answer)?;
+        answer.refuses(400, "invalidCursor", &[])?;
+    }
+    let by_index = json!({ "sortBy": "displayName", "sortOrder": "descending" });
+    let all = of.owner.post("/.search", &by_index).await?.is(200)?;
+    let all: Vec<_> = all.resources()?.iter().map(|resource| resource["id"].clone()).collect();
+    ensure!(all.len() > 4 && ids == all, "{ids:?} {all:?}");
     Ok(())
 }
 

@@ -136,9 +136,10 @@ impl Part {
             ResourceKind::Group => "members",
         };
         // What sorts is looked at again where the two kinds are merged.
-        let sorts = self.sort.as_ref().is_some_and(|sort| {
-            sort.path().extension.is_none() && sort.path().attribute.name == links
-        });
+        let sorts = self
+            .sort
+            .as_ref()
+            .is_some_and(|sort| sort.path().extension.is_none() && sort.path().attribute.name == links);
         Query {
             filter: self.filter.clone(),
             sort: self.sort.clone(),

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use axon_store::{DirectoryStore as _, Store as _};
+use axon_store::{DirectoryStore as _, HealthStore as _, NewToken, Store as _, TokenHash, TokenStore as _};
 use axon_store_sqlite::{Address, Options, SqliteStore};
 use serde_json::{Value, json};
 
@@ -37,6 +37,56 @@ async fn person(client: &Client<'_>, name: &str) -> String {
 
 fn by_name(name: &str) -> String {
     format!("/Users?filter=userName%20eq%20%22{name}%22")
+}
+
+/// Most reads by id are answered where they come in; what asks for more goes the longer way. Who asks sees no difference.
+#[tokio::test]
+async fn the_short_way_and_the_longer_one_answer_the_same() {
+    let server = Server::start().await;
+    let entra = server.entra();
+    let id = person(&entra, "kim@acme.com").await;
+    let group = json!({"displayName": "Team", "members": [{"value": id}]});
+    assert_eq!(entra.post("/Groups", group).await.status, 201);
+    let path = format!("/Users/{id}");
+    let short = kept(&server, &entra, &path).await;
+    let headers = |answer: &Answer| {
+        let mut headers = answer.headers.clone();
+        assert!(headers.remove("x-request-id").is_some());
+        headers
+    };
+    for longer in
+        [format!("{path}?aadOptscim062020"), format!("/Users/{}%{:02x}", &id[..35], id.as_bytes()[35])]
+    {
+        let longer = entra.get(&longer).await;
+        assert_eq!((longer.status, &longer.text, headers(&longer)), (200, &short.text, headers(&short)));
+    }
+    let named = entra.request("GET", &path).header("x-request-id", "asked-7").body(axum::body::Body::empty());
+    let named = server.send(named.unwrap()).await;
+    assert_eq!((named.header("x-request-id"), &named.text), ("asked-7", &short.text));
+    let stale = entra.request("GET", &path).header("if-match", "W/\"999\"").body(axum::body::Body::empty());
+    assert_eq!(server.send(stale.unwrap()).await.text, short.text);
+    let users_only = NewToken {
+        scopes: "users-only".parse().unwrap(),
+        ..NewToken::bearer("entra".parse().unwrap(), TokenHash::of("narrow"), "narrow")
+    };
+    server.store.add_token(users_only, server.act()).await.unwrap();
+    for _ in 0..2 {
+        let narrow = server.bearer("narrow").get(&path).await;
+        assert_eq!((narrow.status, narrow.body.get("groups")), (200, None), "groups stay hidden");
+        server.okta().get(&path).await.refused(404, "");
+        server.nobody().get(&path).await.refused(401, "");
+        server.bearer("wrong").get(&path).await.refused(401, "");
+        assert_eq!(kept(&server, &entra, &path).await.text, short.text);
+    }
+    let calls = async || {
+        server.api.store_ledgers().await;
+        let health = server.store.health().await.unwrap();
+        let of_entra = health.iter().find(|(source, _)| source.as_str() == "entra").unwrap();
+        of_entra.1.counts(axon_model::Clock::now(server.clock.as_ref())).calls
+    };
+    let before = calls().await;
+    kept(&server, &entra, &path).await;
+    assert_eq!(calls().await, before + 2, "each is a call of its source");
 }
 
 #[tokio::test]
