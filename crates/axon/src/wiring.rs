@@ -23,7 +23,7 @@ use axon_synapse::{
 };
 use secrecy::SecretString;
 
-use crate::config::Config;
+use crate::config::{Config, Ship};
 use crate::integrations::Secrets;
 use crate::ship::{Metrics, Shipper, ShipperParts, Targets};
 use crate::store::StorePlace;
@@ -190,6 +190,21 @@ pub fn assigned_of(config: &Config, map: &RoleMap, spec: &TargetSpec) -> anyhow:
     ways.target(map, spec)
 }
 
+/// One target of a map whose steps are written into files, without a store.
+pub fn script_of(config: &Config, map: &RoleMap, spec: &TargetSpec) -> anyhow::Result<ScriptTarget> {
+    let (folder, clock) = (map_folder(&config.role_map), Arc::new(SystemClock) as Arc<dyn Clock>);
+    let ways = azure::Ways::new(&config.azure, folder.clone(), clock.clone(), Arc::new(IdSource::Random))?;
+    debug_assert!(map.targets.contains_key(&spec.name));
+    script(spec, &folder, &clock, &ways)
+}
+
+/// Whether Axon is given a token for where the journal is sent.
+pub async fn log_token(config: &Config, ship: &Ship) -> anyhow::Result<()> {
+    let folder = map_folder(&config.role_map);
+    let ways = azure::Ways::new(&config.azure, folder, Arc::new(SystemClock), Arc::new(IdSource::Random))?;
+    ways.log_token(ship).await
+}
+
 /// Reads the role map's files: one, or all `.yaml` of a folder. Names are as people would write them.
 pub fn map_files(path: &Path) -> anyhow::Result<Vec<(String, String)>> {
     let read = |file: &Path| -> anyhow::Result<(String, String)> {
@@ -287,7 +302,8 @@ pub fn can_be_carried_out(map: &RoleMap) -> anyhow::Result<()> {
     bail!("the role map cannot be put in force\n\n{}", missing.join("\n"))
 }
 
-fn map_folder(path: &Path) -> PathBuf {
+/// The folder that relative paths of the role map are taken from.
+pub fn map_folder(path: &Path) -> PathBuf {
     if path.is_dir() { path.to_owned() } else { path.parent().unwrap_or(Path::new(".")).to_owned() }
 }
 

@@ -66,7 +66,10 @@ impl Atom {
             Self::Role(name) => graph.roles.contains_key(name),
             Self::Member(member) => graph.members.contains(member),
             Self::Grant(key, deny) => {
-                graph.grants.get(key).is_some_and(|grant| (grant.state == GrantState::Deny) == *deny)
+                graph
+                    .grants
+                    .get(key)
+                    .is_some_and(|grant| (grant.state == GrantState::Deny) == *deny && !grant.leaves_out)
             }
         }
     }
@@ -81,6 +84,8 @@ fn folded(on: &Securable) -> String {
             format!("column\0{}\0{}\0{}", object.schema.folded(), object.name.folded(), column.folded())
         }
         Securable::Principal(name) => format!("principal\0{}", name.folded()),
+        Securable::Server => "server".to_owned(),
+        Securable::Credential(name) => format!("credential\0{}", name.folded()),
     }
 }
 

@@ -11,6 +11,7 @@ mod draft;
 mod drift;
 mod holding;
 mod known;
+mod lacking;
 mod leaving;
 mod lingering;
 mod noticed;
@@ -200,7 +201,9 @@ impl Ticker {
     pub async fn preview(&mut self, map: &Arc<RoleMap>) -> Result<Preview, ControllerError> {
         let now = self.clock.now();
         self.inspect(now).await?;
-        let decided = self.decide(map, May::Look, now).await?;
+        self.recall().await;
+        let mut decided = self.decide_able(map, May::Look, now).await?;
+        decided.pending.extend(self.lacking(now));
         self.noticed.load(self.store.as_ref(), self.name.as_str()).await?;
         let drift = self.drift(&decided);
         Ok(Preview {
@@ -266,7 +269,7 @@ impl Ticker {
             self.look_for_lingering().await?;
         }
         self.acquaint().await;
-        let decided = self.decide(map, may, now).await?;
+        let decided = self.decide_able(map, may, now).await?;
         self.notice_drift(&decided).await;
         if decided.admitted.steps().is_empty() {
             // Nothing is to be applied, so no lease is taken; what is withheld has its record all the same.

@@ -9,6 +9,7 @@ pub mod permission;
 pub mod principal;
 pub mod saved;
 pub mod seed;
+pub mod server;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -18,6 +19,7 @@ use name::fold;
 use object::{Classifier, Object, Schema};
 use permission::{Action, PermissionKey, Securable, State};
 use principal::{Login, Principal};
+use server::Server;
 
 /// One row of `sys.database_permissions`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +45,8 @@ pub struct Catalog {
     object_names: HashMap<(i32, String), i32>,
     logins: BTreeMap<i32, Login>,
     classifiers: BTreeMap<i32, Classifier>,
+    credentials: BTreeMap<i32, String>,
+    server: Server,
     next_principal: i32,
     next_schema: i32,
     next_object: i32,
@@ -67,10 +71,12 @@ impl Catalog {
             object_names: HashMap::new(),
             logins: BTreeMap::new(),
             classifiers: BTreeMap::new(),
+            credentials: BTreeMap::new(),
+            server: Server::default(),
             next_principal: 5,
             next_schema: 5,
             next_object: 245_575_913,
-            next_login: 1,
+            next_login: server::FIRST_GIVEN,
             next_classifier: 1,
             revision: 0,
         };
@@ -367,6 +373,11 @@ impl Catalog {
         self.logins.insert(login.id, login);
     }
 
+    /// The id that the next new login gets.
+    pub fn next_login_id(&self) -> i32 {
+        self.next_login
+    }
+
     /// An id for a new login.
     pub fn take_login_id(&mut self) -> i32 {
         let id = self.next_login;
@@ -378,6 +389,43 @@ impl Catalog {
     pub fn remove_login(&mut self, id: i32) {
         self.revision += 1;
         self.logins.remove(&id);
+        self.server.forget_login(id);
+    }
+
+    // Server and credentials.
+
+    /// What stands at the server beside its logins.
+    pub fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// The same, to be changed.
+    pub fn server_mut(&mut self) -> &mut Server {
+        self.revision += 1;
+        &mut self.server
+    }
+
+    /// The credentials of the database, by id.
+    pub fn credentials(&self) -> impl Iterator<Item = (i32, &str)> {
+        self.credentials.iter().map(|(id, name)| (*id, name.as_str()))
+    }
+
+    /// The credential of the database with this name.
+    pub fn credential_named(&self, name: &str) -> Option<i32> {
+        self.credentials.iter().find(|(_, known)| name::same(known, name)).map(|(id, _)| *id)
+    }
+
+    /// Adds a credential of the database.
+    pub fn add_credential(&mut self, name: &str) {
+        self.revision += 1;
+        let id = self.credentials.keys().next_back().map_or(65536, |last| last + 1);
+        self.credentials.insert(id, name.to_owned());
+    }
+
+    /// Removes a credential of the database.
+    pub fn remove_credential(&mut self, id: i32) {
+        self.revision += 1;
+        self.credentials.remove(&id);
     }
 
     /// All workload classifiers, by id.

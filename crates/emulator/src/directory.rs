@@ -65,6 +65,9 @@ pub struct DirectoryApp {
     /// Whether Graph lets it read.
     #[serde(default = "yes")]
     pub reads_directory: bool,
+    /// The path of the resource, where it is a user-assigned managed identity.
+    #[serde(default)]
+    pub managed_identity: Option<String>,
     /// Client secrets.
     #[serde(default)]
     pub secrets: Vec<AppSecret>,

@@ -231,6 +231,14 @@ messages! {
     no_such_table_column(column: &str, table: &str) = 4924, 16, 1, "ALTER TABLE DROP COLUMN failed because column '{column}' does not exist in table '{table}'.";
     /// 4901
     column_needs_default(column: &str, table: &str) = 4901, 16, 1, "ALTER TABLE only allows columns to be added that can contain nulls, or have a DEFAULT definition specified, or the column being added is an identity or timestamp column, or alternatively if none of the previous conditions are satisfied the table must be empty to allow addition of this column. Column '{column}' cannot be added to non-empty table '{table}' because it does not satisfy these conditions.";
+    /// What a database that Spark owns takes: nothing. The number could not be checked, the words are those of the service.
+    replicated_database() = 15868, 16, 1, "Operation is not allowed for a replicated database.";
+    /// 4621: permissions of the server outside master.
+    server_scope_outside_master() = 4621, 16, 1, "Permissions at the server scope can only be granted when the current database is master";
+    /// 15434: a login that is at work.
+    login_in_use(name: &str) = 15434, 16, 1, "Could not drop login '{name}' as the user is currently logged in.";
+    /// 15530: a credential of that name.
+    credential_exists(name: &str) = 15530, 16, 1, "The credential with name \"{name}\" already exists.";
     /// 5001
     not_in_master() = 5001, 16, 2, "User must be in the master database.";
     /// 6102

@@ -20,6 +20,7 @@ mod rights;
 mod role;
 mod rows;
 mod schema;
+pub(crate) mod server;
 mod table;
 pub(crate) mod transaction;
 mod user;

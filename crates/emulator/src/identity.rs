@@ -19,4 +19,6 @@ pub struct Caller {
     pub application: bool,
     /// Whether it is an administrator of the server, who enters every database with all rights.
     pub administrator: bool,
+    /// The logins of the server that speak for the caller: its own and those of its Entra groups (serverless).
+    pub logins: Vec<i32>,
 }

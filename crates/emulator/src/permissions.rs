@@ -14,6 +14,7 @@ use crate::catalog::Catalog;
 use crate::catalog::object::Object;
 use crate::catalog::permission::{Action, Class, Securable, State};
 use crate::catalog::principal::{DB_OWNER, DBO, PUBLIC};
+use crate::catalog::server::ServerAction;
 use crate::errors;
 use crate::identity::Caller;
 
@@ -136,7 +137,7 @@ impl<'a> Access<'a> {
     /// The owner of a securable (`dbo` of the database and of users).
     pub fn owner_of(&self, securable: Securable) -> i32 {
         let owner = match securable.class {
-            Class::Database => None,
+            Class::Database | Class::Credential => None,
             Class::Object => self.catalog.object(securable.major).map(|object| self.catalog.owner_of(object)),
             Class::Schema => self.catalog.schema(securable.major).map(|schema| schema.owner),
             Class::Principal => self.catalog.principal(securable.major).and_then(|principal| principal.owner),
@@ -190,7 +191,7 @@ impl<'a> Access<'a> {
     /// Whether the caller, or a role of the caller, owns the securable or its schema.
     pub fn owns(&self, securable: Securable) -> bool {
         match securable.class {
-            Class::Database => false,
+            Class::Database | Class::Credential => false,
             Class::Object => self.catalog.object(securable.major).is_some_and(|object| {
                 self.grantees.contains(&self.catalog.owner_of(object))
                     || self.owns(Securable::schema(object.schema))
@@ -244,8 +245,19 @@ impl<'a> Access<'a> {
         self.grantees.iter().flat_map(move |grantee| {
             let implied =
                 (securable == Securable::DATABASE).then(|| fixed_role_state(*grantee, action)).flatten();
+            let implied = implied.or_else(|| self.by_server(*grantee, securable, action));
             self.catalog.states(*grantee, securable, action).map(|(_, state)| state).chain(implied)
         })
+    }
+
+    /// What the server gives in every database: told once, of `public`.
+    fn by_server(&self, grantee: i32, securable: Securable, action: Action) -> Option<State> {
+        let reads = grantee == PUBLIC
+            && securable == Securable::DATABASE
+            && action == Action::Select
+            && !self.caller.logins.is_empty()
+            && self.catalog.server().allows(&self.caller.logins, ServerAction::SelectAll);
+        reads.then_some(State::Grant)
     }
 
     /// (denied, granted) over a chain.
@@ -274,7 +286,9 @@ impl<'a> Access<'a> {
                 ]);
                 chain.extend([(database, action), (database, Action::Control)]);
             }
-            Class::Schema => chain.extend([(database, action), (database, Action::Control)]),
+            Class::Schema | Class::Credential => {
+                chain.extend([(database, action), (database, Action::Control)]);
+            }
             Class::Principal => chain.push((database, Action::Control)),
         }
         if securable.class == Class::Principal && action == Action::ViewDefinition {
@@ -403,6 +417,7 @@ mod tests {
             external: false,
             application: false,
             administrator: false,
+            logins: Vec::new(),
         };
         let table = catalog.objects().find(|object| object.name == "t").unwrap();
         Access::new(&catalog, &caller).check(table, columns, Action::Select).map_err(|error| error.number)

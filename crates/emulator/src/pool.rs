@@ -112,7 +112,6 @@ impl Pool {
             created: now,
         };
         state.change_logins(|catalog| {
-            catalog.take_login_id();
             catalog.put_login(admin.clone());
         });
         Arc::new(Self { config, state: Mutex::new(state) })

@@ -125,6 +125,7 @@ pub(crate) fn may(pool: &Arc<Pool>, user: &str, action: Action, object: Option<&
         external: false,
         application: false,
         administrator: false,
+        logins: Vec::new(),
     };
     let on = object.map_or(Securable::DATABASE, |name| {
         Securable::object(catalog.objects().find(|object| object.name == name).unwrap().id)
@@ -153,6 +154,7 @@ pub(crate) fn rows(pool: &Arc<Pool>, grantee: &str) -> Vec<String> {
                     )
                 }
                 crate::catalog::permission::Class::Schema => catalog.schema(on.major).unwrap().name.clone(),
+                crate::catalog::permission::Class::Credential => "credential".to_owned(),
                 crate::catalog::permission::Class::Principal => {
                     catalog.principal(on.major).unwrap().name.clone()
                 }

@@ -36,7 +36,9 @@ pub(crate) struct Holding {
 /// Whether something on `outer` reaches everything that `inner` is.
 pub(crate) fn contains(outer: &Securable, inner: &Securable) -> bool {
     match (outer, inner) {
-        (Securable::Database, _) => true,
+        // The server has all databases in it; what is said of one stays in it.
+        (Securable::Server, _) => true,
+        (Securable::Database, inner) => *inner != Securable::Server,
         (Securable::Schema(schema), Securable::Object(object) | Securable::Column(object, _)) => {
             object.schema == *schema
         }
@@ -48,7 +50,8 @@ pub(crate) fn contains(outer: &Securable, inner: &Securable) -> bool {
 /// Whether holding one permission is holding the other on the same thing, without another statement.
 fn implies(held: Permission, wanted: Permission, on_database: bool) -> bool {
     held == wanted
-        || held == Permission::Control
+        || matches!(held, Permission::Control | Permission::ControlServer)
+        || (held == Permission::SelectAllUserSecurables && wanted == Permission::Select)
         || (held == Permission::Alter
             && on_database
             && matches!(
@@ -79,6 +82,8 @@ pub(crate) fn covers(held: &Power, wanted: &Power) -> bool {
 pub(crate) fn fixed_role(role: SqlName) -> (&'static [Permission], GrantState) {
     match role.folded() {
         "db_owner" => (&[Permission::Control], GrantState::Grant),
+        // Of every database of the server, and of the server itself.
+        "sysadmin" => (&[Permission::ControlServer], GrantState::Grant),
         "db_datareader" => (&[Permission::Select], GrantState::Grant),
         "db_datawriter" => (&[Permission::Insert, Permission::Update, Permission::Delete], GrantState::Grant),
         "db_denydatareader" => (&[Permission::Select], GrantState::Deny),
@@ -112,6 +117,13 @@ pub(crate) fn leads_to_control(held: &Power) -> Option<(Securable, &'static str)
     let (permission, on) = held;
     match permission {
         Permission::Control => Some((*on, "CONTROL covers every permission")),
+        Permission::ControlServer => {
+            Some((Securable::Database, "CONTROL SERVER is CONTROL of every database"))
+        }
+        Permission::AlterAnyLogin => {
+            Some((Securable::Database, "the login of an administrator can be changed"))
+        }
+        Permission::AlterAnyServerRole => Some((Securable::Database, "anybody can be put into sysadmin")),
         Permission::TakeOwnership => Some((*on, "an owner has CONTROL")),
         Permission::AlterAnyUser => {
             Some((Securable::Database, "a user of an administrator can be mapped to another login"))
@@ -151,7 +163,8 @@ impl Holding {
             GrantLine::MemberOf(role) => {
                 let (permissions, state) = fixed_role(*role);
                 let into = if state == GrantState::Deny { &mut self.denies } else { &mut self.grants };
-                into.extend(permissions.iter().map(|p| (*p, Securable::Database)));
+                let on = if role.folded() == "sysadmin" { Securable::Server } else { Securable::Database };
+                into.extend(permissions.iter().map(|p| (*p, on)));
                 self.roles.insert(*role);
             }
             GrantLine::Assigned(role) => {

@@ -115,6 +115,8 @@ impl fmt::Display for On {
                 write!(f, " ({})", Name(column))
             }
             Securable::Principal(name) => write!(f, "user::{}", Name(name)),
+            Securable::Server => f.write_str("server"),
+            Securable::Credential(name) => write!(f, "credential::{}", Name(name)),
         }
     }
 }

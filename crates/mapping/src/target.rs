@@ -108,6 +108,12 @@ impl TargetSpec {
         SqlName::parse(&text).map_err(|e| e.to_string())
     }
 
+    /// Whether it is the server of a serverless pool: `master` holds logins and nothing else.
+    pub fn is_server(&self) -> bool {
+        self.kind == TargetKind::SynapseServerless
+            && self.sql_server().is_some_and(|server| server.database.eq_ignore_ascii_case("master"))
+    }
+
     /// The database that it is, if it is one.
     pub fn sql_server(&self) -> Option<&SqlServer> {
         match &self.endpoint {

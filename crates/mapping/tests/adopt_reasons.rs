@@ -206,7 +206,12 @@ fn rights(world: &mut World) {
     world.holds("holds@acme.com", GrantState::GrantWithOption, Select, table);
     world.holds("twisted@acme.com", GrantState::Deny, Other(name("FLY")), Securable::Database);
     let key = GrantKey { grantee: name("app"), securable: table, permission: Select };
-    let foreign = Grant { state: GrantState::Grant, foreign_grantors: vec![name("dba")], own_row: false, leaves_out: false };
+    let foreign = Grant {
+        state: GrantState::Grant,
+        foreign_grantors: vec![name("dba")],
+        own_row: false,
+        leaves_out: false,
+    };
     world.actual.grants.insert(key, foreign);
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The rules: what a principal may do is the union over itself, its roles and theirs; a permission on a thing covers its
 //! parts; CONTROL covers every permission; a DENY anywhere wins, but a column GRANT beats a DENY of the same permission on
-//! the column's object. `db_owner` is CONTROL on the database, `db_datareader` and its like are what their names say;
+//! the column's object. `db_owner` is CONTROL on the database, `sysadmin` on the server, `db_datareader` and its like are what their names say;
 //! being in any fixed role counts as a permission of its own. Somebody whose CONNECT is denied has nothing.
 //!
 //! Limits: who owns an object ignores DENY on it in a pool, and ownership chains reach through views; neither is
@@ -78,7 +78,7 @@ impl Gather {
         self.allow.extend(atoms.in_fixed_role(role));
         let writes = [Permission::Insert, Permission::Update, Permission::Delete];
         match role.folded() {
-            "db_owner" => atoms.runs(Permission::Control, &Securable::Database, &mut self.allow),
+            "db_owner" | "sysadmin" => atoms.runs(Permission::Control, &Securable::Database, &mut self.allow),
             "db_datareader" => atoms.on_all_data(Permission::Select, &mut self.allow),
             "db_denydatareader" => atoms.on_all_data(Permission::Select, &mut self.hard),
             "db_datawriter" => writes.iter().for_each(|p| atoms.on_all_data(*p, &mut self.allow)),

@@ -108,12 +108,15 @@ pub struct Grant {
     pub foreign_grantors: Vec<SqlName>,
     /// Whether a row of the grantor that Axon's statements act as is there.
     pub own_row: bool,
+    /// Whether that row leaves out columns by a REVOKE (`R`): a statement about the whole makes it whole again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub leaves_out: bool,
 }
 
 impl Grant {
     /// A state as the desired side holds it.
     pub fn wanted(state: GrantState) -> Self {
-        Self { state, foreign_grantors: Vec::new(), own_row: true }
+        Self { state, foreign_grantors: Vec::new(), own_row: true, leaves_out: false }
     }
 }
 

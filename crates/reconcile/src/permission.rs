@@ -52,6 +52,8 @@ pub enum GrantableOn {
     Any,
     /// Users only.
     User,
+    /// The server of a serverless pool only.
+    Server,
     /// Nothing: it is only known from a catalog.
     Nothing,
 }
@@ -89,6 +91,18 @@ permissions! {
     ViewDatabaseState "VIEW DATABASE STATE" "VWDS" Database;
     BackupDatabase "BACKUP DATABASE" "BADB" Database;
     Unmask "UNMASK" "UMSK" Database;
+    ConnectSql "CONNECT SQL" "COSQ" Server;
+    ConnectAnyDatabase "CONNECT ANY DATABASE" "CADB" Server;
+    SelectAllUserSecurables "SELECT ALL USER SECURABLES" "SUS" Server;
+    ControlServer "CONTROL SERVER" "CL" Server;
+    AlterAnyLogin "ALTER ANY LOGIN" "ALLG" Server;
+    AlterAnyCredential "ALTER ANY CREDENTIAL" "ALCD" Server;
+    AlterAnyConnection "ALTER ANY CONNECTION" "ALCO" Server;
+    AlterAnyServerRole "ALTER ANY SERVER ROLE" "ALSR" Server;
+    ViewAnyDatabase "VIEW ANY DATABASE" "VWDB" Server;
+    ViewAnyDefinition "VIEW ANY DEFINITION" "VWAD" Server;
+    ViewServerState "VIEW SERVER STATE" "VWSS" Server;
+    AdministerBulkOperations "ADMINISTER BULK OPERATIONS" "ADBO" Server;
 }
 
 impl fmt::Display for Permission {

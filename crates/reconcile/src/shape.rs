@@ -1,6 +1,6 @@
 //! What a target holds that permissions can be given on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use axon_model::SqlName;
@@ -49,8 +49,12 @@ pub enum Securable {
     Object(ObjectName),
     /// One column of a table or view.
     Column(ObjectName, SqlName),
-    /// A user or role.
+    /// A user or role; a login or server role where the target is a server.
     Principal(SqlName),
+    /// The server of a serverless pool.
+    Server,
+    /// A credential: of the database, or of the server where the target is a server.
+    Credential(SqlName),
 }
 
 impl fmt::Display for Securable {
@@ -61,6 +65,8 @@ impl fmt::Display for Securable {
             Self::Object(name) => name.fmt(f),
             Self::Column(object, column) => write!(f, "{object} ({})", Part(*column)),
             Self::Principal(name) => write!(f, "user::{}", Part(*name)),
+            Self::Server => f.write_str("server"),
+            Self::Credential(name) => write!(f, "credential::{}", Part(*name)),
         }
     }
 }
@@ -99,6 +105,8 @@ pub struct Shape {
     pub schemas: BTreeMap<SqlName, Option<SqlName>>,
     /// Objects of all user schemas.
     pub objects: BTreeMap<ObjectName, ObjectFacts>,
+    /// Credentials, where they were looked at; where not, any may be there.
+    pub credentials: Option<BTreeSet<SqlName>>,
     /// Nobody looked: anything may be there, and counts as there.
     pub unread: bool,
 }
@@ -108,7 +116,8 @@ impl Shape {
     pub fn holds(&self, securable: &Securable) -> bool {
         match securable {
             _ if self.unread => true,
-            Securable::Database | Securable::Principal(_) => true,
+            Securable::Database | Securable::Principal(_) | Securable::Server => true,
+            Securable::Credential(name) => self.credentials.as_ref().is_none_or(|there| there.contains(name)),
             Securable::Schema(name) => self.schemas.contains_key(name),
             Securable::Object(name) => self.objects.contains_key(name),
             Securable::Column(name, column) => {

@@ -239,6 +239,7 @@ fn permissions(
                 let row = graph.grants.entry(key).or_insert_with(|| Grant::wanted(GrantState::Deny));
                 row.state = GrantState::Deny;
                 row.own_row = true;
+                row.leaves_out = false;
             }
             Verb::Revoke { cascade } => revoke(graph, key, cascade),
         }
@@ -256,12 +257,14 @@ fn grant(graph: &mut Graph, key: GrantKey) {
         row.state = GrantState::Grant;
     }
     row.own_row = true;
+    row.leaves_out = false;
 }
 
 /// Removes the own row; rows of other grantors stay in force. CASCADE takes what the grantee passed on.
 fn revoke(graph: &mut Graph, key: GrantKey, cascade: bool) {
     if let Some(row) = graph.grants.get_mut(&key) {
         row.own_row = false;
+        row.leaves_out = false;
         if row.foreign_grantors.is_empty() {
             graph.grants.remove(&key);
         }
@@ -307,10 +310,14 @@ pub fn grantable(permission: Permission, on: &Securable) -> bool {
     match permission.scope() {
         GrantableOn::Database => *on == Securable::Database,
         GrantableOn::Data => {
-            matches!(on, Securable::Database | Securable::Schema(_) | Securable::Object(_))
+            let credential = permission == Permission::References && matches!(on, Securable::Credential(_));
+            credential || matches!(on, Securable::Database | Securable::Schema(_) | Securable::Object(_))
         }
-        GrantableOn::Columns => !matches!(on, Securable::Principal(_)),
-        GrantableOn::Any => !matches!(on, Securable::Column(..)),
+        GrantableOn::Columns => {
+            !matches!(on, Securable::Principal(_) | Securable::Credential(_) | Securable::Server)
+        }
+        GrantableOn::Any => !matches!(on, Securable::Column(..) | Securable::Server),
+        GrantableOn::Server => *on == Securable::Server,
         GrantableOn::User => matches!(on, Securable::Principal(_)),
         GrantableOn::Nothing => false,
     }

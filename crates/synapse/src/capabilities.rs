@@ -9,6 +9,9 @@ use crate::statement::Dialect;
 /// `CREATE USER … FROM EXTERNAL PROVIDER WITH OBJECT_ID`: names that several objects of the directory have need it.
 pub(crate) const BY_OBJECT_ID: &str = "user-by-object-id";
 
+/// Whether a database takes changes of what is in it: those that Spark owns do not.
+pub(crate) const OWN_METADATA: &str = "own-metadata";
+
 /// What is known of one pool.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Capabilities {
@@ -27,6 +30,20 @@ impl Capabilities {
         self.probed = Some(probes);
     }
 
+    /// Whether it is known that the pool cannot do it. What is not known, or did not become clear, is not.
+    pub fn cannot(&self, name: &str) -> bool {
+        let probed = || self.probed.iter().flat_map(|probes| &probes.probes);
+        let told = || probed().any(|probe| probe.name == name && probe.answer == Answer::No);
+        self.said.get(name).map_or_else(told, |can| !can)
+    }
+
+    /// The number that a probe was refused with, where the configuration says nothing of it.
+    pub fn refused_with(&self, name: &str) -> Option<i64> {
+        let probed = self.probed.iter().flat_map(|probes| &probes.probes);
+        let number = probed.filter(|probe| probe.name == name).map(|probe| probe.number).next();
+        if self.said.contains_key(name) { None } else { number }
+    }
+
     /// Whether the pool can do it. What is not known, or did not become clear, is no.
     pub fn can(&self, name: &str) -> bool {
         let probed = || self.probed.iter().flat_map(|probes| &probes.probes);
@@ -37,7 +54,8 @@ impl Capabilities {
 
 /// The names of everything that is probed.
 pub fn capabilities() -> impl Iterator<Item = &'static str> {
-    render::probes(Dialect::Dedicated).into_iter().map(|probe| probe.name)
+    let dedicated = render::probes(Dialect::Dedicated).into_iter().map(|probe| probe.name);
+    dedicated.chain([OWN_METADATA])
 }
 
 #[cfg(test)]

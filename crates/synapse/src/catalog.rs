@@ -19,22 +19,51 @@ use axon_model::SqlName;
 use crate::connect::Session;
 use crate::error::CallError;
 use crate::render::{self, NamedMembers};
+use crate::statement::Dialect;
 
 pub(crate) use assemble::{Known, Picture, assemble};
 pub(crate) use rows::{RawCatalog, number, small, text};
 pub use untold::Untold;
 
+/// The class of permissions on credentials.
+const CREDENTIAL: u8 = 32;
+
 /// Reads everything.
-pub(crate) async fn read_everything(session: &mut Session<'_>) -> Result<RawCatalog, CallError> {
+pub(crate) async fn read_everything(
+    session: &mut Session<'_>,
+    dialect: Dialect,
+) -> Result<RawCatalog, CallError> {
     let mut raw = RawCatalog::default();
-    session.read(&render::everything(), &mut |set, row| raw.take(set, row)).await?;
+    session.read(&render::everything(dialect), &mut |set, row| raw.take(set, row)).await?;
+    credentials(session, &mut raw, dialect).await?;
     Ok(raw)
+}
+
+/// A serverless pool's credentials. Where their view is not there, nothing is said of them.
+async fn credentials(
+    session: &mut Session<'_>,
+    raw: &mut RawCatalog,
+    dialect: Dialect,
+) -> Result<(), CallError> {
+    /// Invalid object name.
+    const NO_VIEW: i64 = 208;
+    if dialect == Dialect::Dedicated {
+        return Ok(());
+    }
+    let mut found = RawCatalog::default();
+    let read = session.read(&render::credentials(dialect), &mut |_, row| found.take_credential(row)).await;
+    match read {
+        Ok(()) => raw.credentials = Some(found.credentials.unwrap_or_default()),
+        Err(CallError::Refused { refusal, .. }) if refusal.number == NO_VIEW => {}
+        Err(error) => return Err(error),
+    }
+    Ok(())
 }
 
 /// Reads what the graph does not tell of.
 pub(crate) async fn read_untold(
     session: &mut Session<'_>,
-    dialect: crate::statement::Dialect,
+    dialect: Dialect,
 ) -> Result<Vec<Untold>, CallError> {
     let mut raw = untold::RawUntold::default();
     session.read(&render::untold(dialect), &mut |set, row| raw.take(set, row)).await?;
@@ -55,8 +84,13 @@ pub(crate) async fn read_named(
     session: &mut Session<'_>,
     names: &[SqlName],
     members: NamedMembers,
+    dialect: Dialect,
 ) -> Result<RawCatalog, CallError> {
     let mut raw = RawCatalog::default();
-    session.read(&render::named(names, members), &mut |set, row| raw.take(set, row)).await?;
+    session.read(&render::named(names, members, dialect), &mut |set, row| raw.take(set, row)).await?;
+    // Asked for only where something is on one.
+    if raw.permissions.iter().any(|row| row.class == CREDENTIAL) {
+        credentials(session, &mut raw, dialect).await?;
+    }
     Ok(raw)
 }

@@ -31,7 +31,7 @@ pub(crate) async fn sessions_of(
             found.push(match dialect {
                 Dialect::Dedicated => SessionId::parse_dedicated(text(row, 0)?)
                     .ok_or("a session id that is not SID and digits")?,
-                Dialect::Serverless => SessionId::Serverless(number(row, 0)?),
+                Dialect::Serverless | Dialect::Server => SessionId::Serverless(number(row, 0)?),
             });
             Ok(())
         })

@@ -36,13 +36,16 @@
 //! an error number: a line of [`server_error`].
 
 mod apply;
+pub mod bootstrap;
 mod capabilities;
 mod catalog;
 pub mod connect;
 pub mod error;
 mod kill;
+mod lacks;
 mod narrow;
 mod needs;
+pub mod pace;
 pub mod probe;
 mod read_back;
 pub mod render;

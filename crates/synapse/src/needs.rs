@@ -32,6 +32,18 @@ const WORK: [(&[Permission], &[&str], &str); 5] = [
     (&[Permission::Control], &["db_securityadmin"], "no permission can be given or taken away"),
 ];
 
+/// The same at a server.
+const AT_SERVER: [(&[Permission], &[&str], &str); 4] = [
+    (
+        &[Permission::ViewAnyDefinition],
+        &[],
+        "only a part of the server is seen, so nothing that is absent is believed to be absent",
+    ),
+    (&[Permission::AlterAnyLogin], &["securityadmin"], "nobody can be let in or shut out"),
+    (&[Permission::ViewServerState], &[], "the sessions of a leaver are not seen, so they cannot be ended"),
+    (&[Permission::ControlServer], &["sysadmin"], "no permission can be given or taken away"),
+];
+
 /// What is missing. Nothing for whoever administers the database.
 pub fn lacking(inspection: &Inspection, database: SqlName, dialect: Dialect) -> Vec<Lack> {
     let own = inspection.facts.own_principal;
@@ -43,15 +55,19 @@ pub fn lacking(inspection: &Inspection, database: SqlName, dialect: Dialect) -> 
     let mut denied: BTreeSet<Permission> = BTreeSet::new();
     for who in &ours {
         for (key, grant) in inspection.graph.grants_of(*who) {
-            if key.securable == Securable::Database {
+            if matches!(key.securable, Securable::Database | Securable::Server) {
                 let set = if grant.state == GrantState::Deny { &mut denied } else { &mut given };
                 set.insert(key.permission);
             }
         }
     }
-    let controls = given.contains(&Permission::Control) && !denied.contains(&Permission::Control);
+    let (work, control, on): (&[_], _, _) = match dialect {
+        Dialect::Server => (&AT_SERVER, Permission::ControlServer, On::Server),
+        Dialect::Dedicated | Dialect::Serverless => (&WORK, Permission::Control, On::Database(database)),
+    };
+    let controls = given.contains(&control) && !denied.contains(&control);
     let mut lacks = Vec::new();
-    for (permissions, roles, so) in WORK {
+    for (permissions, roles, so) in work.iter().copied() {
         let by_role = roles.iter().any(|role| ours.iter().any(|mine| mine.folded() == *role));
         let by_grant = permissions.iter().any(|p| (given.contains(p) || controls) && !denied.contains(p));
         if by_role || by_grant {
@@ -61,15 +77,10 @@ pub fn lacking(inspection: &Inspection, database: SqlName, dialect: Dialect) -> 
         let role = roles.iter().find_map(|role| SqlName::parse(role).ok());
         // What only CONTROL gives is better had from a role that gives no data.
         let statement = match (role, Writable::new(*permission)) {
-            (Some(role), _) if *permission == Permission::Control => {
-                Statement::AddMember { role, member: own }
+            (Some(role), _) if *permission == control => Statement::AddMember { role, member: own },
+            (_, Some(permission)) => {
+                Statement::Grant(Clause { permission, on, columns: Vec::new(), principal: own })
             }
-            (_, Some(permission)) => Statement::Grant(Clause {
-                permission,
-                on: On::Database(database),
-                columns: Vec::new(),
-                principal: own,
-            }),
             (_, None) => continue,
         };
         let what = match (&statement, role) {

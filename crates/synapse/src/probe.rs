@@ -64,7 +64,12 @@ pub struct Probes {
 impl Probes {
     /// Whether they are about what is there now.
     pub fn is_of(&self, greeting: &Greeting) -> bool {
-        self.version == greeting.version && self.edition == greeting.edition
+        self.is_of_version(&greeting.version, greeting.edition)
+    }
+
+    /// Whether they are about a pool that says this of itself.
+    pub fn is_of_version(&self, version: &str, edition: i64) -> bool {
+        self.version == first_line(version) && self.edition == edition
     }
 
     /// Whether they are worth remembering: what passes by itself is not.
@@ -126,7 +131,9 @@ impl Latency {
 impl SynapseTarget {
     /// Logs in anew and asks who is there and what time it is.
     pub async fn greet(&self) -> Result<Greeting, TargetError> {
-        greet(&Link::new(self.connection().clone())).await.map_err(|e| e.at(self.name(), "the greeting"))
+        greet(&Link::new(self.connection().clone()), self.dialect())
+            .await
+            .map_err(|e| e.at(self.name(), "the greeting"))
     }
 
     /// Asks for every capability over a connection of its own, which is closed afterwards: what a probe leaves behind ends with
@@ -134,7 +141,7 @@ impl SynapseTarget {
     pub async fn probe(&self) -> Result<Probes, TargetError> {
         let link = Link::new(self.connection().clone());
         let found = async {
-            let greeting = greet(&link).await?;
+            let greeting = greet(&link, self.dialect()).await?;
             let mut probes = Vec::new();
             for text in render::probes(self.dialect()) {
                 let (answer, number) = ask(&link, &text).await?;
@@ -151,8 +158,8 @@ impl SynapseTarget {
             let names = [self.connection().database];
             let reads = [
                 ("a round trip", render::ping()),
-                ("a read of one name", render::named(&names, render::NamedMembers::Both)),
-                ("a read of everything", render::everything()),
+                ("a read of one name", render::named(&names, render::NamedMembers::Both, self.dialect())),
+                ("a read of everything", render::everything(self.dialect())),
             ];
             let mut logins = Vec::new();
             let mut link = Link::new(self.connection().clone());
@@ -182,14 +189,14 @@ impl SynapseTarget {
     }
 }
 
-async fn greet(link: &Link) -> Result<Greeting, CallError> {
+async fn greet(link: &Link, dialect: Dialect) -> Result<Greeting, CallError> {
     let started = Instant::now();
     let mut session = link.session().await?;
     let login = started.elapsed();
     let mut found = None;
     session
-        .read(&render::greeting(), &mut |_, row| {
-            let version = text(row, 0)?.lines().next().unwrap_or_default().chars().take(200).collect();
+        .read(&render::greeting(dialect), &mut |_, row| {
+            let version = first_line(text(row, 0)?);
             let clock: Option<PrimitiveDateTime> = row.try_get(3).map_err(|e| e.to_string())?;
             found = Some(Greeting {
                 version,
@@ -204,11 +211,19 @@ async fn greet(link: &Link) -> Result<Greeting, CallError> {
     found.ok_or_else(|| CallError::Unreadable("no row that says who is there".into()))
 }
 
+fn first_line(version: &str) -> String {
+    version.lines().next().unwrap_or_default().chars().take(200).collect()
+}
+
 async fn ask(link: &Link, probe: &ProbeText) -> Result<(Answer, i64), CallError> {
     let mut session = link.session().await?;
     for batch in &probe.batches {
         match run(&mut session, batch).await {
             Ok(()) => {}
+            // Its number is on no page; its words are.
+            Err(CallError::Refused { refusal, .. }) if refusal.message.contains(REPLICATED) => {
+                return Ok((Answer::No, refusal.number));
+            }
             Err(CallError::Refused { refusal, .. }) => {
                 return Ok((meaning(refusal.kind, refusal.number), refusal.number));
             }
@@ -220,6 +235,9 @@ async fn ask(link: &Link, probe: &ProbeText) -> Result<(Answer, i64), CallError>
     }
     Ok((Answer::Yes, 0))
 }
+
+/// What a database that Spark owns says to every change of itself.
+const REPLICATED: &str = "replicated database";
 
 async fn run(session: &mut Session<'_>, batch: &render::Sql) -> Result<(), CallError> {
     session.run(batch).await

@@ -38,7 +38,7 @@ pub(crate) async fn read_back(
             Graph::default()
         } else {
             let names: Vec<SqlName> = names.into_iter().collect();
-            let raw = catalog::read_named(session, &names, NamedMembers::Both).await?;
+            let raw = catalog::read_named(session, &names, NamedMembers::Both, place.dialect).await?;
             let known = Some(place.known.clone());
             catalog::assemble(raw, place.database, place.dialect, known).map_err(CallError::Unreadable)?.graph
         };
@@ -114,9 +114,9 @@ pub fn holds(graph: &Graph, step: &Step) -> bool {
             !graph.members.contains(&Membership { role: *role, member: *member })
         }
         Step::Grant { grantee, permission, on, columns } => keys(*grantee, *permission, *on, columns)
-            .all(|key| state(&key).is_some_and(|grant| grant.state != GrantState::Deny)),
+            .all(|key| state(&key).is_some_and(|grant| grant.state != GrantState::Deny && !grant.leaves_out)),
         Step::Deny { grantee, permission, on, columns } => keys(*grantee, *permission, *on, columns)
-            .all(|key| state(&key).is_some_and(|grant| grant.state == GrantState::Deny)),
+            .all(|key| state(&key).is_some_and(|grant| grant.state == GrantState::Deny && !grant.leaves_out)),
         // What another grantor gave is out of a REVOKE's reach and not its effect.
         Step::Revoke { grantee, permission, on, columns, was: _ } => {
             keys(*grantee, *permission, *on, columns)

@@ -20,8 +20,8 @@ use quote::{Bracketed, Literal};
 
 pub(crate) use probe::{ProbeText, probes};
 pub(crate) use query::{
-    MOST_NAMES, NamedMembers, Query, classifiers, credentials, everything, greeting, lingering, named, ping, sessions,
-    untold,
+    MOST_NAMES, NamedMembers, Query, classifiers, credentials, everything, greeting, lingering, named, ping,
+    sessions, untold,
 };
 pub(crate) use script::{Remade, batch as script_batch, can_be_written};
 
@@ -258,7 +258,7 @@ mod tests {
             .collect();
         let session = match dialect {
             Dialect::Dedicated => SessionId::Dedicated(123),
-            Dialect::Serverless => SessionId::Serverless(51),
+            Dialect::Serverless | Dialect::Server => SessionId::Serverless(51),
         };
         lines.push(render(&Statement::Kill { session }, dialect).into_string());
         lines.join("\n").replace('\u{202e}', "<RLO>")
@@ -272,6 +272,32 @@ mod tests {
     #[test]
     fn statements_of_a_serverless_pool() {
         insta::assert_snapshot!(texts(Dialect::Serverless));
+    }
+
+    #[test]
+    fn statements_of_a_server() {
+        let roles = BTreeSet::from([name("known_role")]);
+        let wording = Wording { dialect: Dialect::Server, database: name("master"), roles: &roles };
+        let give = |permission, on| Step::Grant {
+            grantee: name("O'Brien@acme.com"),
+            permission,
+            on,
+            columns: vec![],
+        };
+        let steps = [
+            Step::CreatePrincipal { name: name(HOSTILE), kind: PrincipalKind::External, sid: None },
+            give(Permission::ConnectAnyDatabase, Securable::Server),
+            give(Permission::References, Securable::Credential(name("https://a/b]c"))),
+            give(Permission::ViewDefinition, Securable::Principal(name("kim"))),
+            give(Permission::Alter, Securable::Principal(name("known_role"))),
+            Step::AddMember { role: name("sysadmin"), member: name(HOSTILE) },
+            Step::DropMember { role: name("sysadmin"), member: name(HOSTILE) },
+            Step::DenyConnect { principal: name("kim") },
+            Step::GrantConnect { principal: name("kim") },
+            Step::DropPrincipal { name: name(HOSTILE) },
+        ];
+        let lines: Vec<String> = steps.iter().flat_map(|step| wording.told(step)).collect();
+        insta::assert_snapshot!(lines.join("\n"));
     }
 
     #[test]

@@ -92,7 +92,7 @@ impl ScriptTarget {
         let dbo = SqlName::parse("dbo").map_err(|e| self.unreadable("a name")(e.to_string()))?;
         let engine_edition = match self.dialect {
             Dialect::Dedicated => 6,
-            Dialect::Serverless => 11,
+            Dialect::Serverless | Dialect::Server => 11,
         };
         let facts = TargetFacts {
             version: "not seen: statements are written into files".to_owned(),
@@ -177,8 +177,10 @@ fn names(step: &Step) -> Vec<SqlName> {
         _ => return names,
     };
     match on {
-        Securable::Database => {}
-        Securable::Schema(name) | Securable::Principal(name) => names.push(*name),
+        Securable::Database | Securable::Server => {}
+        Securable::Schema(name) | Securable::Principal(name) | Securable::Credential(name) => {
+            names.push(*name)
+        }
         Securable::Object(object) => names.extend([object.schema, object.name]),
         Securable::Column(object, column) => names.extend([object.schema, object.name, *column]),
     }

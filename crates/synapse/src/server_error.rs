@@ -22,7 +22,7 @@ pub fn meaning(number: i64) -> (RefusalKind, Retry) {
     use RefusalKind as Kind;
     match number {
         // User, group, role or login of that name.
-        15023 | 15025 => (Kind::AlreadyThere, Retry::Never),
+        15023 | 15025 | 15530 => (Kind::AlreadyThere, Retry::Never),
         // "Cannot find …, because it does not exist or you do not have permission", and how other builds say it.
         15151 | 15410 | 4604 | 4610 => (Kind::Missing, Retry::Never),
         // Permission denied on object, column, database, server; sp_* and KILL; fixed principals; public; dbo or oneself.
@@ -33,9 +33,11 @@ pub fn meaning(number: i64) -> (RefusalKind, Retry) {
         33130 | 33131 => (Kind::DirectoryUnknown, Retry::Never),
         33134 | 33136 => (Kind::DirectoryUnavailable, PAUSED),
         33159 | 33171 => (Kind::NeedsEntra, Retry::Never),
-        // Execution context, owner, members, owned objects, grantor, role owner; the login or SID has another user;
+        // Execution context, owner, members, owned objects, grantor, role owner; a login that gave, is acted as, or is in; the login or SID has another user;
         // grantable without CASCADE; a cycle of roles.
-        15136 | 15138 | 15144 | 15183 | 15284 | 15421 | 15063 | 4611 | 15413 => (Kind::Blocked, Retry::Never),
+        15136 | 15138 | 15144 | 15173 | 15183 | 15186 | 15284 | 15421 | 15434 | 15063 | 4611 | 15413 => {
+            (Kind::Blocked, Retry::Never)
+        }
         42108 => (Kind::Paused, PAUSED),
         40501 | 10928 | 10929 | 49918 | 49919 | 49920 => (Kind::Busy, LATER),
         // Warming up, failing over, deadlock, lock time-out, lost between gateway and pool.
@@ -44,7 +46,7 @@ pub fn meaning(number: i64) -> (RefusalKind, Retry) {
         // Who we are; no such database for us; no user there; firewall, network, TLS rules.
         18456 | 18452 | 4060 | 916 | 40615 | 40914 | 47072 | 47073 => (Kind::Login, ELSEWHERE),
         // The parsers, unsupported procedures and statements, TYPE and SID options, server-scoped views.
-        103_010 | 102 | 156 | 15869..=15874 | 33162 | 33163 | 40529 | 4629 => {
+        103_010 | 102 | 156 | 15869..=15874 | 33162 | 33163 | 40529 | 4621 | 4629 => {
             (Kind::Unsupported, Retry::Never)
         }
         _ => (Kind::Other, Retry::Never),

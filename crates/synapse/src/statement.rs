@@ -19,6 +19,8 @@ pub enum Dialect {
     Dedicated,
     /// The built-in serverless pool: `ALTER ROLE … ADD MEMBER`, `KILL 12`.
     Serverless,
+    /// The server of that pool, entered by `master`: logins, server roles, `ALTER SERVER ROLE … ADD MEMBER`.
+    Server,
 }
 
 impl Dialect {
@@ -31,11 +33,27 @@ impl Dialect {
         }
     }
 
+    /// The same, of the database that is entered: `master` of a serverless pool has logins and nothing else.
+    #[must_use]
+    pub fn in_database(self, database: &str) -> Self {
+        match self {
+            Self::Serverless if database.eq_ignore_ascii_case("master") => Self::Server,
+            other => other,
+        }
+    }
+
+    /// Whether `SERVERPROPERTY('EngineEdition')` tells of another kind of pool. An unknown edition proves nothing.
+    pub fn contradicts(self, edition: i64) -> bool {
+        let serverless = |dialect| matches!(dialect, Self::Serverless | Self::Server);
+        Self::of_edition(edition).is_some_and(|found| serverless(found) != serverless(self))
+    }
+
     /// The word that people use for it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Dedicated => "a dedicated pool",
             Self::Serverless => "a serverless pool",
+            Self::Server => "the server of a serverless pool",
         }
     }
 }
@@ -84,6 +102,12 @@ pub enum On {
     Object(ObjectName),
     User(SqlName),
     Role(SqlName),
+    /// No `ON`: the server.
+    Server,
+    DatabaseCredential(SqlName),
+    Credential(SqlName),
+    Login(SqlName),
+    ServerRole(SqlName),
 }
 
 /// The id of an object of the directory: nothing but hexadecimal digits and dashes when it is written.
@@ -127,7 +151,7 @@ pub struct Clause {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are the words of the statement")]
 pub enum Statement {
-    /// `CREATE USER … FROM EXTERNAL PROVIDER`
+    /// `CREATE USER … FROM EXTERNAL PROVIDER`; on a server it is a login.
     CreateExternalUser { name: SqlName },
     /// The same `WITH OBJECT_ID`: of several objects with the name it is this one.
     CreateByObjectId { name: SqlName, object: ObjectId },
@@ -193,6 +217,14 @@ pub enum NotExpressible {
         /// What the columns were said to be of.
         on: Securable,
     },
+    /// A server's roles are its own.
+    #[error(
+        "roles of a server are neither made nor dropped: people get its own ones, and permissions on their logins"
+    )]
+    RolesOfServer,
+    /// What is on something that targets of this kind do not have.
+    #[error("{0} has no {1}")]
+    Elsewhere(&'static str, Securable),
     /// Only dedicated pools have workload groups.
     #[error("a serverless pool has no workload classifiers")]
     ClassifiersOfServerless,
@@ -223,6 +255,9 @@ impl Wording<'_> {
                 return Err(NotExpressible::SqlUser(*name));
             }
             Step::CreatePrincipal { name, kind: _, sid: _ } => Statement::CreateExternalUser { name: *name },
+            Step::CreateRole { .. } | Step::DropRole { .. } if self.dialect == Dialect::Server => {
+                return Err(NotExpressible::RolesOfServer);
+            }
             Step::CreateRole { name } => Statement::CreateRole { name: *name },
             Step::AddMember { role, member } => Statement::AddMember { role: *role, member: *member },
             Step::DropMember { role, member } => Statement::DropMember { role: *role, member: *member },
@@ -245,14 +280,14 @@ impl Wording<'_> {
             Step::KillSessions { principal } => return Ok(Work::KillSessions { principal: *principal }),
             Step::DropRole { name } => Statement::DropRole { name: *name },
             Step::DropPrincipal { name } => Statement::DropUser { name: *name },
-            Step::Classify(_) if self.dialect == Dialect::Serverless => {
+            Step::Classify(_) if self.dialect != Dialect::Dedicated => {
                 return Err(NotExpressible::ClassifiersOfServerless);
             }
             Step::Classify(ClassifierStep::Create { name, member, does }) => {
                 Statement::CreateClassifier { name: *name, member: *member, does: *does }
             }
             Step::Classify(ClassifierStep::Drop { name, .. }) => Statement::DropClassifier { name: *name },
-            Step::Secure(_) if self.dialect == Dialect::Serverless => {
+            Step::Secure(_) if self.dialect != Dialect::Dedicated => {
                 return Err(NotExpressible::ViewsOfServerless);
             }
             Step::Secure(step) => return Ok(secure::work(step)),
@@ -272,7 +307,12 @@ impl Wording<'_> {
     }
 
     fn connect(&self, principal: SqlName) -> Result<Clause, NotExpressible> {
-        self.clause(principal, Permission::Connect, Securable::Database, &[])
+        match self.dialect {
+            Dialect::Server => self.clause(principal, Permission::ConnectSql, Securable::Server, &[]),
+            Dialect::Dedicated | Dialect::Serverless => {
+                self.clause(principal, Permission::Connect, Securable::Database, &[])
+            }
+        }
     }
 
     fn clause(
@@ -287,21 +327,30 @@ impl Wording<'_> {
             known => Writable(known),
         };
         let mut columns = columns.to_vec();
-        let on = match securable {
-            Securable::Database => On::Database(self.database),
-            Securable::Schema(name) => On::Schema(name),
-            Securable::Object(name) => On::Object(name),
-            Securable::Column(object, column) => {
+        let nowhere = || NotExpressible::Elsewhere(self.dialect.name(), securable);
+        let on = match (securable, self.dialect) {
+            (Securable::Server, Dialect::Server) => On::Server,
+            (Securable::Credential(name), Dialect::Server) => On::Credential(name),
+            (Securable::Credential(name), Dialect::Serverless) => On::DatabaseCredential(name),
+            (Securable::Principal(name), Dialect::Server) if self.roles.contains(&name) => {
+                On::ServerRole(name)
+            }
+            (Securable::Principal(name), Dialect::Server) => On::Login(name),
+            (Securable::Server | Securable::Credential(_), _) | (_, Dialect::Server) => return Err(nowhere()),
+            (Securable::Database, _) => On::Database(self.database),
+            (Securable::Schema(name), _) => On::Schema(name),
+            (Securable::Object(name), _) => On::Object(name),
+            (Securable::Column(object, column), _) => {
                 columns.push(column);
                 On::Object(object)
             }
             // Users have no owner to be taken over from, so TAKE OWNERSHIP is always on a role.
-            Securable::Principal(name)
+            (Securable::Principal(name), _)
                 if permission == Permission::TakeOwnership || self.roles.contains(&name) =>
             {
                 On::Role(name)
             }
-            Securable::Principal(name) => On::User(name),
+            (Securable::Principal(name), _) => On::User(name),
         };
         let by_column = permission.scope() == GrantableOn::Columns && matches!(on, On::Object(_));
         if !columns.is_empty() && !by_column {

@@ -7,7 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use axon_model::SqlName;
 use axon_reconcile::{
-    InspectScope, Inspection, Outcome, Refusal, Retry, Seen, Shape, Step, Target, TargetError, Wave,
+    InspectScope, Inspection, Outcome, Refusal, Retry, Seen, Shape, Step, Target, TargetError, TargetFacts,
+    Wave,
 };
 use axon_reconcile::{Metadata, ViewText, ViewsAsked, ViewsThere};
 use tracing::Instrument as _;
@@ -18,6 +19,7 @@ use crate::catalog::{self, Known, Picture, Untold};
 use crate::connect::{Connection, Link};
 use crate::error::{CallError, ConfigError};
 use crate::kill;
+use crate::lacks::lacks;
 use crate::narrow::narrowed;
 use crate::probe::Probes;
 use crate::read_back;
@@ -49,7 +51,7 @@ impl SynapseTarget {
         connection.check()?;
         Ok(Self {
             name: name.to_owned(),
-            dialect,
+            dialect: dialect.in_database(connection.database.as_str()),
             link: Link::new(connection),
             memory: Mutex::default(),
             capabilities: Mutex::default(),
@@ -124,7 +126,7 @@ impl SynapseTarget {
     async fn everything(&self) -> Result<Picture, CallError> {
         let raw = {
             let mut session = self.link.session().await?;
-            catalog::read_everything(&mut session).await?
+            catalog::read_everything(&mut session, self.dialect).await?
         };
         let picture = self.picture(raw, None)?;
         let mut memory = self.memory();
@@ -145,7 +147,7 @@ impl SynapseTarget {
             chunks.push(&nobody);
         }
         for chunk in chunks {
-            let raw = catalog::read_named(&mut session, chunk, NamedMembers::Either).await?;
+            let raw = catalog::read_named(&mut session, chunk, NamedMembers::Either, self.dialect).await?;
             let part = self.picture(raw, Some(known.clone()))?;
             match &mut whole {
                 None => whole = Some(part),
@@ -171,7 +173,8 @@ impl SynapseTarget {
             database: self.link.connection().database,
             dialect: self.dialect,
             known,
-            by_object_id: capabilities.can(BY_OBJECT_ID),
+            // The option is one of users; of logins no page has it.
+            by_object_id: self.dialect != Dialect::Server && capabilities.can(BY_OBJECT_ID),
         }
     }
 
@@ -182,7 +185,7 @@ impl SynapseTarget {
         let known = if let Some(known) = known {
             known
         } else {
-            let raw = catalog::read_everything(&mut session).await?;
+            let raw = catalog::read_everything(&mut session, self.dialect).await?;
             let known = self.picture(raw, None)?.known;
             self.memory().known = Some(known.clone());
             known
@@ -216,7 +219,7 @@ impl Target for SynapseTarget {
     }
 
     async fn inspect_views(&self, asked: &ViewsAsked) -> Result<Option<ViewsThere>, TargetError> {
-        if self.dialect == Dialect::Serverless {
+        if self.dialect != Dialect::Dedicated {
             return Ok(None);
         }
         let look = async || {
@@ -251,6 +254,22 @@ impl Target for SynapseTarget {
         Ok(value)
     }
 
+    fn recall(&self, kept: serde_json::Value, facts: &TargetFacts) {
+        if let Ok(probes) = serde_json::from_value::<Probes>(kept)
+            && probes.is_of_version(&facts.version, facts.engine_edition)
+        {
+            self.capabilities.lock().unwrap_or_else(PoisonError::into_inner).probed(probes);
+        }
+    }
+
+    fn lacks(&self, step: &Step) -> Option<String> {
+        let memory = self.memory();
+        let database = self.link.connection().database;
+        let wording = Wording { dialect: self.dialect, database, roles: &memory.roles };
+        let capabilities = self.capabilities.lock().unwrap_or_else(PoisonError::into_inner);
+        lacks(&wording, &capabilities, step)
+    }
+
     async fn lingering(&self) -> Result<BTreeSet<SqlName>, TargetError> {
         let blind = self.memory().known.as_ref().is_none_or(|known| known.blind_to_sessions.is_some());
         if blind {
@@ -268,7 +287,7 @@ impl Target for SynapseTarget {
     }
 
     async fn inspect_classifiers(&self) -> Result<Option<Vec<axon_reconcile::Classifier>>, TargetError> {
-        if self.dialect == Dialect::Serverless {
+        if self.dialect != Dialect::Dedicated {
             return Ok(None);
         }
         let look = async || {

@@ -102,7 +102,7 @@ fn permissions(catalog: &Catalog, who: &HashMap<i32, SqlName>, graph: &mut Graph
         let permission = word.parse().unwrap_or_else(|_| Permission::Other(name(word)));
         let own = who.get(&row.key.grantor) == Some(&dbo);
         let key = GrantKey { grantee, securable: on, permission };
-        let fresh = Grant { state, foreign_grantors: Vec::new(), own_row: false };
+        let fresh = Grant { state, foreign_grantors: Vec::new(), own_row: false, leaves_out: false };
         let grant = graph.grants.entry(key).or_insert(fresh);
         grant.state = grant.state.max(state);
         grant.own_row |= own;

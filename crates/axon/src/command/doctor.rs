@@ -3,7 +3,9 @@
 mod pool;
 mod remedy;
 mod report;
+mod script;
 mod setup;
+mod shipping;
 
 use std::path::Path;
 
@@ -25,6 +27,7 @@ pub async fn run(path: &Path, args: DoctorArgs) -> anyhow::Result<Status> {
         if let Some(parts) = &parts {
             setup::sources(parts, &mut report).await?;
         }
+        shipping::look(&config, parts.as_ref(), &mut report).await;
         if let Some(map) = setup::role_map(&config, parts.as_ref(), &mut report).await {
             targets(&config, parts.as_ref(), &map, &args, &mut report).await?;
         }
@@ -55,8 +58,7 @@ async fn targets(
     }
     for (name, spec) in map.targets.iter().filter(|(name, _)| is_meant(name)) {
         match spec.kind.words() {
-            // Nothing is sent there: `axon script` tells what waits.
-            Words::Sql if spec.kind == TargetKind::Script => {}
+            Words::Sql if spec.kind == TargetKind::Script => script::look(config, map, spec, report).await,
             Words::Sql => pool::look(config, parts, map, spec, args, report).await,
             Words::Roles => assigned(config, map, name, spec, report).await,
         }

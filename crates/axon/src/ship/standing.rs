@@ -35,8 +35,13 @@ impl Standing {
         self.head.0.saturating_sub(self.shipped.position.0)
     }
 
+    /// Whether the last call was not taken.
+    pub fn in_trouble(&self) -> bool {
+        self.shipped.trouble.is_some()
+    }
+
     /// For how long the oldest of them does.
-    pub(super) fn lag(&self, now: OffsetDateTime) -> time::Duration {
+    pub fn lag(&self, now: OffsetDateTime) -> time::Duration {
         self.oldest.map_or(time::Duration::ZERO, |at| (now - at).max(time::Duration::ZERO))
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use axon_azure::{
     ArmParts, AssignedTarget, Base, Bearer, Certificate, Cloud, CustomRole, Entra, Guid, Identity, Ingestion,
-    LogParts, Platform, Resource, ServiceIds, Tokens, Wire, WorkspaceParts,
+    LogParts, ManagedIdentities, Platform, Resource, ServiceIds, Tokens, Wire, WorkspaceParts,
 };
 use axon_mapping::target::Endpoint;
 use axon_mapping::{Auth as MapAuth, RoleMap, TargetSpec};
@@ -94,6 +94,13 @@ impl Ways {
         Arc::new(tokens.of(Resource::Sql))
     }
 
+    /// Whether a token is given for where the journal is sent.
+    pub async fn log_token(&self, ship: &Ship) -> anyhow::Result<()> {
+        let auth = ship.auth().map_err(|(key, reason)| anyhow::anyhow!("`{key}` {reason}"))?;
+        self.source(&auth, Resource::Monitor)?.token().await?;
+        Ok(())
+    }
+
     /// Where the journal is sent.
     pub fn log_sink(&self, ship: &Ship) -> anyhow::Result<Ingestion> {
         let told = |(key, reason): (&str, String)| anyhow::anyhow!("`{key}` {reason}");
@@ -117,6 +124,12 @@ impl Ways {
         let mut kept = self.entra.lock().unwrap_or_else(PoisonError::into_inner);
         let made = || Arc::new(Entra::new(&self.cloud.graph, self.wire.clone(), bearer, self.clock.clone()));
         Ok(Some(kept.entry(key_of(auth)?).or_insert_with(made).clone()))
+    }
+
+    /// Managed identities, as this identity may read them.
+    pub fn managed(&self, auth: &MapAuth) -> anyhow::Result<ManagedIdentities> {
+        let bearer = self.bearer(auth, Resource::Arm)?;
+        Ok(ManagedIdentities::new(&self.cloud.arm, self.wire.clone(), bearer, self.clock.clone()))
     }
 
     /// What leads to the scope of a target.

@@ -49,7 +49,7 @@ impl Ticker {
             let look = async {
                 self.forget_actual();
                 self.refresh(now).await?;
-                self.decide(map, may, now).await
+                self.decide_able(map, may, now).await
             };
             keep_lease(store.as_ref(), clock.as_ref(), &lease, look).await?
         };

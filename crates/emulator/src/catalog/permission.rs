@@ -13,6 +13,8 @@ pub enum Class {
     Schema,
     /// 4: a user or role.
     Principal,
+    /// 32: a credential of the database (serverless).
+    Credential,
 }
 
 impl Class {
@@ -23,6 +25,7 @@ impl Class {
             Self::Object => 1,
             Self::Schema => 3,
             Self::Principal => 4,
+            Self::Credential => 32,
         }
     }
 
@@ -33,6 +36,7 @@ impl Class {
             Self::Object => "OBJECT_OR_COLUMN",
             Self::Schema => "SCHEMA",
             Self::Principal => "DATABASE_PRINCIPAL",
+            Self::Credential => "DATABASE_SCOPED_CREDENTIAL",
         }
     }
 }
@@ -65,6 +69,11 @@ impl Securable {
     /// A column of a table or view.
     pub fn column(id: i32, column: i32) -> Self {
         Self { class: Class::Object, major: id, minor: column }
+    }
+
+    /// A credential of the database.
+    pub fn credential(id: i32) -> Self {
+        Self { class: Class::Credential, major: id, minor: 0 }
     }
 
     /// A user or role.
@@ -161,6 +170,7 @@ impl Action {
         match self.scope() {
             Scope::Anywhere => true,
             Scope::Ownable => !on_user,
+            Scope::Content if class == Class::Credential => self == Self::References,
             Scope::Content => class != Class::Principal,
             Scope::DatabaseOnly => class == Class::Database,
             Scope::UserOnly => class == Class::Principal && on_user,

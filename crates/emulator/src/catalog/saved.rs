@@ -7,6 +7,7 @@ use super::Catalog;
 use super::object::{Classifier, Object, Schema};
 use super::permission::{PermissionKey, State};
 use super::principal::{Login, Principal};
+use super::server::SavedServer;
 
 /// One database.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,6 +22,10 @@ pub struct SavedCatalog {
     objects: Vec<Object>,
     logins: Vec<Login>,
     classifiers: Vec<Classifier>,
+    #[serde(default)]
+    credentials: Vec<(i32, String)>,
+    #[serde(default)]
+    server: SavedServer,
     /// The next ids of principals, schemas, objects, logins and classifiers.
     next: [i32; 5],
 }
@@ -45,6 +50,8 @@ impl Catalog {
             objects: self.objects.values().cloned().collect(),
             logins: self.logins.values().cloned().collect(),
             classifiers: self.classifiers.values().cloned().collect(),
+            credentials: self.credentials.iter().map(|(id, name)| (*id, name.clone())).collect(),
+            server: SavedServer::from(&self.server),
             next: [
                 self.next_principal,
                 self.next_schema,
@@ -74,6 +81,8 @@ impl Catalog {
         saved.objects.into_iter().for_each(|own| catalog.put_object(own));
         saved.logins.into_iter().for_each(|own| catalog.put_login(own));
         saved.classifiers.into_iter().for_each(|own| catalog.put_classifier(own));
+        catalog.credentials = saved.credentials.into_iter().collect();
+        catalog.server = saved.server.into();
         for (role, member) in saved.members {
             catalog.add_member(role, member);
         }

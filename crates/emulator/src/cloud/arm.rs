@@ -3,6 +3,7 @@
 mod assignments;
 mod definitions;
 mod filter;
+mod identities;
 mod roles;
 mod scope;
 mod workspaces;
@@ -62,6 +63,9 @@ pub(super) fn answer(desk: &mut Desk<'_>) -> Reply {
         };
         return Reply::ok(&json!({"id": path, "name": name, "type": "Microsoft.Synapse/workspaces/sqlPools",
             "properties": {"status": status, "provisioningState": "Succeeded"}}));
+    }
+    if let Some(reply) = identities::answer(desk, path) {
+        return reply;
     }
     if let Some(reply) = workspaces::answer(desk, path) {
         return reply;

@@ -53,6 +53,7 @@ impl Work<'_> {
         }
         let login = catalog.logins().find(|login| login.sid == sid);
         Ok(Caller {
+            logins: login.map(|login| login.id).into_iter().collect(),
             principal: user.id,
             user_name: user.name.clone(),
             login_name: login.map_or_else(|| user.name.clone(), |login| login.name.clone()),

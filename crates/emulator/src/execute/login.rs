@@ -4,7 +4,9 @@ use super::user::own_bytes;
 use super::work::Work;
 use crate::answer::ServerError;
 use crate::catalog::name::same;
+use crate::catalog::permission::State;
 use crate::catalog::principal::{Login, PrincipalKind};
+use crate::catalog::server::{FIRST_LOGIN, ServerAction, ServerKey, ServerOn};
 use crate::errors;
 use crate::pool::Database;
 
@@ -15,7 +17,9 @@ impl Work<'_> {
             return Err(errors::not_in_master());
         }
         let manager = self.catalog().principal_named("loginmanager").map(|role| role.id);
-        if self.caller.administrator || manager.is_some_and(|role| self.access().is_member(role)) {
+        let by_server = self.catalog().server().allows(&self.caller.logins, ServerAction::AlterAnyLogin);
+        if self.caller.administrator || by_server || manager.is_some_and(|role| self.access().is_member(role))
+        {
             Ok(())
         } else {
             Err(errors::no_permission())
@@ -32,7 +36,10 @@ impl Work<'_> {
             None => self.look_up(name)?,
         };
         let now = self.now();
-        let id = self.catalog_mut().take_login_id();
+        let id = self.catalog().next_login_id();
+        self.state.change_logins(|catalog| {
+            catalog.take_login_id();
+        });
         let login = Login {
             id,
             name: name.to_owned(),
@@ -42,7 +49,19 @@ impl Work<'_> {
             administrator: false,
             created: now,
         };
-        self.state.change_logins(|catalog| catalog.put_login(login.clone()));
+        let enters = ServerKey {
+            grantee: id,
+            on: ServerOn::Server,
+            action: ServerAction::ConnectSql,
+            grantor: FIRST_LOGIN,
+        };
+        let serverless = self.serverless();
+        self.state.change_logins(|catalog| {
+            catalog.put_login(login.clone());
+            if serverless {
+                catalog.server_mut().set(enters, Some(State::Grant));
+            }
+        });
         Ok(())
     }
 
@@ -64,28 +83,10 @@ impl Work<'_> {
 
     pub(super) fn drop_login(&mut self, name: &str) -> Result<(), ServerError> {
         let login = self.login_to("drop", name)?;
+        if self.serverless() && self.state.sessions.of_sid(&login.sid) {
+            return Err(errors::login_in_use(&login.name));
+        }
         self.state.change_logins(|catalog| catalog.remove_login(login.id));
-        Ok(())
-    }
-
-    /// Only `sysadmin` has an effect here; other server roles are not known.
-    pub(super) fn change_server_role(
-        &mut self,
-        role: &str,
-        member: &str,
-        add: bool,
-    ) -> Result<(), ServerError> {
-        if !self.caller.administrator {
-            return Err(errors::no_permission());
-        }
-        if !same(role, "sysadmin") {
-            return Err(errors::missing("alter", "server role", role));
-        }
-        let verb = if add { "add" } else { "drop" };
-        let found = self.catalog().login_named(member).cloned();
-        let mut login = found.ok_or_else(|| errors::missing(verb, "login", member))?;
-        login.administrator = add;
-        self.state.change_logins(|catalog| catalog.put_login(login.clone()));
         Ok(())
     }
 }

@@ -66,6 +66,10 @@ impl Work<'_> {
             }
             Target::Role(name) => principal(name, true),
             Target::User(name) => principal(name, false),
+            Target::Credential(name) => catalog
+                .credential_named(name)
+                .map(Securable::credential)
+                .ok_or_else(|| errors::missing("find", "credential", name)),
         }
     }
 
@@ -134,6 +138,7 @@ impl Work<'_> {
             Target::Schema(name) => errors::missing("find", "schema", name),
             Target::Role(name) => errors::missing("find", "role", name),
             Target::User(name) => errors::missing("find", "user", name),
+            Target::Credential(name) => errors::missing("find", "credential", name),
         })
     }
 

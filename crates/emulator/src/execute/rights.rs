@@ -6,9 +6,11 @@ use std::sync::Arc;
 use super::Run;
 use super::names::default_schema;
 use crate::answer::ServerError;
+use crate::catalog::name::same;
 use crate::catalog::object::Object;
 use crate::catalog::permission::{Action, Securable};
 use crate::catalog::principal::{PUBLIC, Principal};
+use crate::catalog::server::{SERVER_ROLES, SYSADMIN, ServerAction};
 use crate::catalog::{Catalog, Permission};
 use crate::identity::Caller;
 use crate::permissions::Access;
@@ -65,6 +67,17 @@ impl Rights for CallerRights {
 
     fn sees_sessions(&self) -> bool {
         self.access().allows_database(Action::ViewDatabaseState)
+            || self.catalog.server().allows(&self.caller.logins, ServerAction::ViewServerState)
+    }
+
+    fn sees_server(&self) -> bool {
+        self.caller.administrator
+            || self.catalog.server().allows(&self.caller.logins, ServerAction::ViewAnyDefinition)
+    }
+
+    fn is_server_role_member(&self, role: &str) -> Option<bool> {
+        let (id, _) = SERVER_ROLES.iter().find(|(_, name)| same(name, role))?;
+        Some(*id != SYSADMIN || self.caller.administrator)
     }
 
     /// Roles and Entra groups that are principals; `dbo` counts as a member of `db_owner` here.

@@ -81,12 +81,13 @@ impl Work<'_> {
             Target::Schema(name) => errors::missing("find", "schema", name),
             Target::Role(name) => errors::missing("find", "role", name),
             Target::User(name) => errors::missing("find", "user", name),
+            Target::Credential(name) => errors::missing("find", "credential", name),
             Target::Object(path) => errors::missing("find", "object", path.last().map_or("", String::as_str)),
             Target::Database(name) => {
                 errors::missing("find", "database", name.as_deref().unwrap_or_default())
             }
         };
-        if matches!(target, Target::Database(_) | Target::User(_)) {
+        if matches!(target, Target::Database(_) | Target::User(_) | Target::Credential(_)) {
             return Err(missing());
         }
         if !self.access().allows(Action::TakeOwnership, securable) {
@@ -120,7 +121,7 @@ impl Work<'_> {
                 role.owner = Some(owner);
                 catalog.put_principal(role);
             }
-            Class::Database => {}
+            Class::Database | Class::Credential => {}
         }
         Ok(())
     }

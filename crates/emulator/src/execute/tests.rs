@@ -359,6 +359,9 @@ fn assert_sound(catalog: &crate::catalog::Catalog) {
                 crate::catalog::permission::Class::Database => true,
                 crate::catalog::permission::Class::Schema => catalog.schema(on.major).is_some(),
                 crate::catalog::permission::Class::Principal => known(on.major),
+                crate::catalog::permission::Class::Credential => {
+                    catalog.credentials().any(|(id, _)| id == on.major)
+                }
                 crate::catalog::permission::Class::Object => catalog.object(on.major).is_some_and(|object| {
                     on.minor == 0 || object.columns.iter().any(|column| column.id == on.minor)
                 }),

@@ -42,6 +42,9 @@ impl Work<'_> {
 
     /// Runs a statement that changes metadata or rights.
     pub(super) fn define(&mut self, kind: &Kind) -> Result<(), ServerError> {
+        if self.config.lake && self.database == crate::pool::Database::Pool && self.serverless() {
+            return Err(crate::errors::replicated_database());
+        }
         match kind {
             Kind::CreateUser { name, source, default_schema } => {
                 self.create_user(name, source, default_schema.as_deref())
@@ -56,6 +59,10 @@ impl Work<'_> {
             Kind::AlterRoleMember { role, member, add } => self.change_membership(role, member, *add),
             Kind::DropRole { name, if_exists } => self.drop_role(name, *if_exists),
             Kind::AlterServerRole { role, member, add } => self.change_server_role(role, member, *add),
+            Kind::ServerPermission(statement) => self.change_server_permissions(statement),
+            Kind::Credential { name, create, of_database } => {
+                self.change_credential(name, *create, *of_database)
+            }
             Kind::Permission(statement) => self.change_permissions(statement),
             Kind::CreateSchema { name, owner } => self.create_schema(name, owner.as_deref()),
             Kind::DropSchema { name, if_exists } => self.drop_schema(name, *if_exists),

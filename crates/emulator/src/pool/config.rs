@@ -31,6 +31,8 @@ pub struct PoolConfig {
     pub entra_admin: Option<String>,
     /// The tenant.
     pub directory: Directory,
+    /// Whether the database is a lake database, replicated from Spark: it takes no definitions (serverless).
+    pub lake: bool,
     /// Time.
     pub clock: Arc<dyn Clock>,
 }
@@ -46,6 +48,7 @@ impl PoolConfig {
             admin_password: admin_password.into(),
             entra_admin: None,
             directory: Directory::default(),
+            lake: false,
             clock: Arc::new(SystemClock),
         }
     }

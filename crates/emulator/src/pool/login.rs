@@ -5,12 +5,14 @@ use crate::catalog::Catalog;
 use crate::catalog::name::same;
 use crate::catalog::permission::{Action, Securable, State};
 use crate::catalog::principal::{DBO, GUEST, Login, PrincipalKind};
+use crate::catalog::server::ServerAction;
 use crate::directory::sid_of;
 use crate::errors;
 use crate::identity::Caller;
 use crate::permissions::Access;
 use crate::session_port::{Credentials, LoginRequest};
 
+use super::config::PoolKind;
 use super::token::Claims;
 use super::{Database, Power, State as PoolState};
 use crate::faults::{Fault, Point};
@@ -71,7 +73,11 @@ fn caller_of_login(catalog: &Catalog, database: Database, login: &Login) -> Resu
         external: false,
         application: false,
         administrator: login.administrator,
+        logins: vec![login.id],
     };
+    if shut_out(catalog, &caller.logins) {
+        return Err(errors::login_failed(&login.name));
+    }
     if login.administrator {
         if database == Database::Master {
             caller.principal = GUEST;
@@ -89,6 +95,7 @@ fn caller_of_login(catalog: &Catalog, database: Database, login: &Login) -> Resu
             "guest".clone_into(&mut caller.user_name);
             return Ok(caller);
         }
+        None if enters_any(catalog, &caller) => return Ok(guest(caller)),
         None => return Err(errors::not_in_database(&login.name, catalog.database())),
     }
     if may_connect(catalog, &caller) {
@@ -144,6 +151,7 @@ fn with_token(
         external: true,
         application: app.is_some(),
         administrator: false,
+        logins: Vec::new(),
     };
     let is_admin = names.iter().any(|name| same(name, admin))
         || groups.iter().any(|group| same(&group.display_name, admin))
@@ -156,10 +164,28 @@ fn with_token(
         }
         return Ok(caller);
     }
+    let catalog = state.catalog(database);
+    if config.kind == PoolKind::Serverless {
+        let speaks = |login: &&Login| login.sid == caller.sid || group_sids.contains(&login.sid);
+        let own = |login: &&Login| login.password.is_none() && !login.sid.is_empty();
+        let logins: Vec<&Login> = catalog.logins().filter(own).filter(speaks).collect();
+        caller.logins = logins.iter().map(|login| login.id).collect();
+        if shut_out(catalog, &caller.logins) {
+            return Err(errors::login_failed(ANONYMOUS));
+        }
+        // An Entra login that is a server administrator needs no user.
+        caller.administrator = logins.iter().any(|login| login.administrator);
+    }
+    if caller.administrator || (database == Database::Master && !caller.logins.is_empty()) {
+        if database == Database::Master {
+            caller.principal = GUEST;
+            caller.user_name.clone_from(&caller.login_name);
+        }
+        return Ok(caller);
+    }
     if database == Database::Master {
         return Err(errors::login_failed("NT AUTHORITY\\ANONYMOUS LOGON"));
     }
-    let catalog = state.catalog(database);
     caller.groups = catalog
         .principals()
         .filter(|principal| principal.kind == PrincipalKind::ExternalGroup)
@@ -170,23 +196,29 @@ fn with_token(
     if let Some(user) = own {
         caller.principal = user.id;
         caller.user_name.clone_from(&user.name);
-    } else if let Some(login) = admitted_login(catalog, &caller) {
-        // Serverless: an Entra login that is a server administrator needs no user.
-        return caller_of_login(catalog, database, &login).map(|admin| Caller { external: true, ..admin });
     } else if let Some(group) = caller.groups.first() {
         caller.principal = *group;
         caller.user_name.clone_from(&caller.login_name);
+    } else if enters_any(catalog, &caller) {
+        return Ok(guest(caller));
     } else {
         return Err(errors::login_failed(ANONYMOUS));
     }
     if may_connect(catalog, &caller) { Ok(caller) } else { Err(errors::login_failed(ANONYMOUS)) }
 }
 
-fn admitted_login(catalog: &Catalog, caller: &Caller) -> Option<Login> {
-    catalog
-        .logins()
-        .find(|login| login.administrator && login.sid == caller.sid && !caller.sid.is_empty())
-        .cloned()
+/// A DENY of CONNECT SQL keeps a login out of every database.
+fn shut_out(catalog: &Catalog, logins: &[i32]) -> bool {
+    catalog.server().denies(logins, ServerAction::ConnectSql)
+}
+
+/// CONNECT ANY DATABASE lets a login in that has no user there.
+fn enters_any(catalog: &Catalog, caller: &Caller) -> bool {
+    catalog.server().allows(&caller.logins, ServerAction::ConnectAnyDatabase)
+}
+
+fn guest(caller: Caller) -> Caller {
+    Caller { principal: GUEST, user_name: "guest".to_owned(), ..caller }
 }
 
 /// CONNECT on the database. A DENY binds everybody but `dbo`, members of `db_owner` included.

@@ -121,6 +121,11 @@ impl Sessions {
         found.map(|entry| entry.row.session_id.clone())
     }
 
+    /// Whether somebody with this security id is in.
+    pub(crate) fn of_sid(&self, sid: &[u8]) -> bool {
+        self.entries.values().any(|entry| live(entry) && entry.row.sid == sid)
+    }
+
     /// Cuts every live session.
     pub(crate) fn kill_all(&mut self) {
         for entry in self.entries.values_mut().filter(|entry| live(entry)) {

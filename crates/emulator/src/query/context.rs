@@ -48,6 +48,10 @@ pub trait Rights: Send + Sync {
     fn sees_definition(&self, object: &Object) -> bool;
     /// Whether the caller sees the sessions of others.
     fn sees_sessions(&self) -> bool;
+    /// Whether the caller sees logins, roles and permissions of the server.
+    fn sees_server(&self) -> bool;
+    /// `IS_SRVROLEMEMBER` of the caller; `None` if there is no such role.
+    fn is_server_role_member(&self, role: &str) -> Option<bool>;
     /// `IS_MEMBER`; `None` if there is no such role or group.
     fn is_member(&self, role_or_group: &str) -> Option<bool>;
     /// `IS_ROLEMEMBER`; `None` if role or principal is unknown.

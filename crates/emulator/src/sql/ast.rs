@@ -3,6 +3,7 @@
 use crate::answer::{SqlType, Value};
 use crate::catalog::object::{Distribution, ObjectKind};
 use crate::catalog::permission::Action;
+use crate::catalog::server::ServerAction;
 use crate::query::{Change, Condition, Expression, Query};
 
 /// One statement and where it begins.
@@ -60,6 +61,36 @@ pub enum Target {
     Role(String),
     /// `ON USER::x`
     User(String),
+    /// `ON DATABASE SCOPED CREDENTIAL::x` (serverless)
+    Credential(String),
+}
+
+/// The securable of a permission statement at the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServerTarget {
+    /// No `ON`.
+    Server,
+    /// `ON LOGIN::x`
+    Login(String),
+    /// `ON CREDENTIAL::x`
+    Credential(String),
+}
+
+/// A whole GRANT, DENY or REVOKE at the server (serverless).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerPermission {
+    /// Which of the three.
+    pub verb: Verb,
+    /// Permissions.
+    pub actions: Vec<ServerAction>,
+    /// On what.
+    pub target: ServerTarget,
+    /// To or from whom.
+    pub logins: Vec<String>,
+    /// `WITH GRANT OPTION`
+    pub with_grant_option: bool,
+    /// `CASCADE`
+    pub cascade: bool,
 }
 
 /// A whole GRANT, DENY or REVOKE.
@@ -178,6 +209,10 @@ pub enum Kind {
     DropRole { name: String, if_exists: bool },
     /// ALTER SERVER ROLE … ADD | DROP MEMBER (serverless)
     AlterServerRole { role: String, member: String, add: bool },
+    /// GRANT, DENY and REVOKE at the server (serverless)
+    ServerPermission(ServerPermission),
+    /// CREATE and DROP [DATABASE SCOPED] CREDENTIAL (serverless)
+    Credential { name: String, create: bool, of_database: bool },
     /// GRANT, DENY, REVOKE
     Permission(PermissionStatement),
     /// CREATE SCHEMA
@@ -272,6 +307,8 @@ impl Kind {
                 | Self::AlterRoleMember { .. }
                 | Self::DropRole { .. }
                 | Self::AlterServerRole { .. }
+                | Self::ServerPermission(_)
+                | Self::Credential { .. }
                 | Self::Permission(_)
                 | Self::CreateSchema { .. }
                 | Self::DropSchema { .. }

@@ -11,6 +11,7 @@ mod permission;
 mod principal;
 mod procedural;
 mod schema;
+mod server;
 mod set;
 mod table;
 mod workload;
@@ -108,7 +109,10 @@ impl Parser<'_> {
             "CREATE" => self.create(mark),
             "ALTER" => self.alter(mark),
             "DROP" => self.drop(),
-            "GRANT" | "DENY" | "REVOKE" => self.permission(),
+            "GRANT" | "DENY" | "REVOKE" => match self.server_permission()? {
+                Some(kind) => Ok(kind),
+                None => self.permission(),
+            },
             "TRUNCATE" => self.truncate(),
             "RENAME" => self.rename(),
             "SET" => self.set(),
@@ -133,6 +137,7 @@ impl Parser<'_> {
             }
             "PROCEDURE" | "PROC" | "FUNCTION" => self.create_module(mark),
             "WORKLOAD" => self.create_classifier(),
+            "DATABASE" | "CREDENTIAL" => self.credential(true),
             _ => Err(self.cursor.unexpected()),
         }
     }
@@ -163,6 +168,7 @@ impl Parser<'_> {
             "SCHEMA" => self.drop_schema(),
             "TABLE" | "VIEW" | "PROCEDURE" | "PROC" | "FUNCTION" => self.drop_object(),
             "WORKLOAD" => self.drop_classifier(),
+            "DATABASE" | "CREDENTIAL" => self.credential(false),
             _ => Err(self.cursor.unexpected()),
         }
     }

@@ -15,6 +15,9 @@ pub(super) fn line_of(actual: &Graph, shape: &Shape, key: &GrantKey, grant: &Gra
     if grant.state == GrantState::GrantWithOption {
         return Err("WITH GRANT OPTION is never given by a map".to_owned());
     }
+    if grant.leaves_out {
+        return Err("columns were taken out of it by a REVOKE, which no line says".to_owned());
+    }
     if let Securable::Principal(_) = key.securable {
         return Err("a map gives no permission on users and roles".to_owned());
     }

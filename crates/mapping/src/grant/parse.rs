@@ -285,19 +285,28 @@ impl Parser {
                 "object" => self.object(),
                 "database" => Err(GrantError::at(first.from, first.to, "a target is one database")
                     .with_help("write `on database`")),
-                "user" | "role" => Err(GrantError::later(&first, "a permission on users and roles")),
+                "credential" => Ok((Securable::Credential(self.name("a credential")?), Vec::new())),
+                "server" => Err(GrantError::at(first.from, first.to, "a target is one server")
+                    .with_help("write `on server`")),
+                "user" | "role" | "login" => {
+                    Err(GrantError::later(&first, "a permission on users and roles"))
+                }
                 _ => Err(GrantError::at(
                     first.from,
                     first.to,
                     format!("no class `{}`", crate::yaml::shown(&first.text)),
                 )
-                .with_help("one of: schema::name, object::schema.name, database")),
+                .with_help("one of: schema::name, object::schema.name, credential::name, database, server")),
             };
         }
         let dotted = self.tokens.get(self.at + 1).is_some_and(|t| t.kind == Kind::Mark('.'));
         if first.kind == Kind::Word && first.text.eq_ignore_ascii_case("database") && !dotted {
             self.at += 1;
             return Ok((Securable::Database, Vec::new()));
+        }
+        if first.kind == Kind::Word && first.text.eq_ignore_ascii_case("server") && !dotted {
+            self.at += 1;
+            return Ok((Securable::Server, Vec::new()));
         }
         self.object()
     }
@@ -371,7 +380,22 @@ fn check(
             "EXECUTE cannot be denied on the whole database: deny it on schemas or objects".into(),
         );
     }
+    if permission == Permission::ConnectSql {
+        return refuse("CONNECT SQL belongs to a person's login: whoever has a role may enter".into());
+    }
+    if permission.scope() != GrantableOn::Server && *on == Securable::Server {
+        return refuse(format!("{permission} is not given on a server"));
+    }
+    if matches!(on, Securable::Credential(_))
+        && !matches!(permission.scope(), GrantableOn::Any)
+        && permission != Permission::References
+    {
+        return refuse(format!("{permission} is not given on a credential: its users need REFERENCES"));
+    }
     match permission.scope() {
+        GrantableOn::Server if *on != Securable::Server => {
+            refuse(format!("{permission} is given on the server only"))
+        }
         GrantableOn::Database if *on != Securable::Database => {
             refuse(format!("{permission} is given on the database only"))
         }
@@ -381,7 +405,11 @@ fn check(
             refuse(format!("{permission} cannot be given on columns, only SELECT and UPDATE can"))
         }
         // What is left stands on every class that a line can name.
-        GrantableOn::Database | GrantableOn::Data | GrantableOn::Columns | GrantableOn::Any => Ok(()),
+        GrantableOn::Database
+        | GrantableOn::Data
+        | GrantableOn::Columns
+        | GrantableOn::Any
+        | GrantableOn::Server => Ok(()),
     }
 }
 

@@ -210,6 +210,17 @@ fn endpoint(reader: &Reader<'_>, fields: &Fields<'_>, what: &str, kind: TargetKi
                 .need(reader, "dialect")
                 .and_then(|n| reader.word(n, &format!("`dialect` of {what}"), &dialects));
             let (out, database) = (need("out"), database(reader, fields, what));
+            if let (Some(TargetKind::SynapseServerless), Some("master"), Some(node)) =
+                (dialect, database.as_deref().map(str::to_ascii_lowercase).as_deref(), fields.get("database"))
+            {
+                let message = format!("`database` of {what}: logins of a server are not written into files");
+                reader.fault_help(
+                    Fault::Invalid,
+                    node.span,
+                    message,
+                    "use a target of kind synapse-serverless",
+                );
+            }
             let catalog = fields.get("catalog").map(|n| reader.text(n, &format!("`catalog` of {what}")));
             let seen = match (catalog, fields.get("host")) {
                 (Some(_), Some(host)) => {

@@ -100,7 +100,7 @@ fn stands_on(step: &Step, other: &Step, sides: &Sides) -> bool {
         Securable::Object(object) | Securable::Column(object, _) => *object == view,
         Securable::Schema(schema) => *schema == view.schema,
         Securable::Database => true,
-        Securable::Principal(_) => false,
+        Securable::Principal(_) | Securable::Server | Securable::Credential(_) => false,
     };
     match step {
         Step::Grant { on, .. } => about(on),
@@ -262,8 +262,9 @@ impl<'a> Gate<'a> {
 }
 
 /// Roles whose holders administer: a pool, a workspace, a scope of Azure. By folded name.
-const ADMINISTER: [&str; 6] = [
+const ADMINISTER: [&str; 7] = [
     "db_owner",
+    "sysadmin",
     "synapse administrator",
     "workspace admin",
     "owner",

@@ -142,7 +142,8 @@ fn verbs(
     const NOTHING: [Option<Verb>; 2] = [None, None];
     let GrantKey { grantee, securable: on, permission } = *key;
     let state = there.map(|row| row.state);
-    if known.roles_left.contains(&grantee) || (state.is_some() && state == wanted.map(|w| w.state)) {
+    let whole = there.is_none_or(|row| !row.leaves_out);
+    if known.roles_left.contains(&grantee) || (state.is_some() && state == wanted.map(|w| w.state) && whole) {
         return NOTHING;
     }
     let mut find = |finding: Finding| {
@@ -188,6 +189,9 @@ fn verbs(
     }
     let foreign = !row.foreign_grantors.is_empty();
     match (row.state, wanted) {
+        // Said again of the whole object, it holds for the columns that somebody took out, too.
+        (GrantState::Deny, Some(GrantState::Deny)) => [Some(Verb::Deny), None],
+        (state, Some(wanted)) if state == wanted => [Some(Verb::Grant), None],
         // A shut out principal keeps what it is denied: a DENY gives nothing.
         (GrantState::Deny, None) if known.leavers.contains(&grantee) => NOTHING,
         (state, None) => {

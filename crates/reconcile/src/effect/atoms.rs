@@ -19,7 +19,7 @@ pub(crate) struct Atoms {
     runs: HashMap<Securable, (u32, u32)>,
     /// What each leaf is, or stands for the rest of.
     leaves: Vec<Securable>,
-    /// Leaves from here on are principals.
+    /// Leaves from here on are principals and credentials.
     data_end: u32,
     fixed: Vec<SqlName>,
 }
@@ -55,10 +55,10 @@ impl Atoms {
 
     fn number(&mut self, named: &HashSet<Securable>) {
         let mut tree: BTreeMap<SqlName, BTreeMap<ObjectName, BTreeSet<SqlName>>> = BTreeMap::new();
-        let mut principals = BTreeSet::new();
+        let mut others = BTreeSet::new();
         for securable in named {
             match *securable {
-                Securable::Database => {}
+                Securable::Database | Securable::Server => {}
                 Securable::Schema(schema) => drop(tree.entry(schema).or_default()),
                 Securable::Object(object) => {
                     tree.entry(object.schema).or_default().entry(object).or_default();
@@ -66,7 +66,7 @@ impl Atoms {
                 Securable::Column(object, column) => {
                     tree.entry(object.schema).or_default().entry(object).or_default().insert(column);
                 }
-                Securable::Principal(name) => drop(principals.insert(name)),
+                on @ (Securable::Principal(_) | Securable::Credential(_)) => drop(others.insert(on)),
             }
         }
         self.leaves.push(Securable::Database);
@@ -84,13 +84,15 @@ impl Atoms {
             self.runs.insert(Securable::Schema(schema), (schema_from, self.count()));
         }
         self.data_end = self.count();
-        // All principals that nobody names.
+        // All principals and credentials that nobody names.
         self.leaves.push(Securable::Database);
-        for name in principals {
-            let at = self.leaf(Securable::Principal(name));
-            self.runs.insert(Securable::Principal(name), (at, at + 1));
+        for on in others {
+            let at = self.leaf(on);
+            self.runs.insert(on, (at, at + 1));
         }
+        // A target is a database or a server: each is all that is in it.
         self.runs.insert(Securable::Database, (0, self.count()));
+        self.runs.insert(Securable::Server, (0, self.count()));
     }
 
     fn leaf(&mut self, stands_for: Securable) -> u32 {
@@ -105,7 +107,7 @@ impl Atoms {
     /// The runs of a permission on a thing with all its parts; CONTROL is every permission.
     pub(crate) fn runs(&self, permission: Permission, on: &Securable, into: &mut Vec<(u32, u32)>) {
         let Some(run) = self.runs.get(on) else { return };
-        if permission == Permission::Control {
+        if matches!(permission, Permission::Control | Permission::ControlServer) {
             (0..self.planes.len()).for_each(|plane| into.push(self.shifted(plane, *run)));
         } else if let Some(plane) = self.plane_of.get(&permission) {
             into.push(self.shifted(*plane as usize, *run));

@@ -164,6 +164,8 @@ fn build(seed: &Seed, desired: bool) -> Graph {
             state: if desired && *state == GrantState::GrantWithOption { GrantState::Grant } else { *state },
             foreign_grantors: if foreign { vec![name(grantor)] } else { Vec::new() },
             own_row: !foreign || *own,
+            // A column of it was taken out by hand.
+            leaves_out: !desired && !foreign && *own && matches!(on, Securable::Object(_)),
         };
         give(&mut graph, key, row);
     }

@@ -34,6 +34,9 @@ impl Known {
     }
 }
 
+/// The principal of a server's administrator, whatever it is named there.
+const FIRST: i32 = 1;
+
 /// What rows mean.
 #[derive(Debug)]
 pub(crate) struct Picture {
@@ -55,7 +58,7 @@ pub(crate) fn assemble(
     if fold(&facts.database) != database.folded() {
         return Err(format!("this is database {:?}, not {database}", shown(&facts.database)));
     }
-    if Dialect::of_edition(facts.edition).is_some_and(|found| found != dialect) {
+    if dialect.contradicts(facts.edition) {
         return Err(format!("EngineEdition {} is not {}", facts.edition, dialect.name()));
     }
     let own = SqlName::parse(&facts.own).map_err(|e| format!("our own name there: {e}"))?;
@@ -71,18 +74,28 @@ pub(crate) fn assemble(
             graph.members.insert(Membership { role: *role, member: *member });
         }
     }
-    let (shape, places) = shape(raw.schemas, raw.objects, raw.columns, &who);
+    let (mut shape, mut places) = shape(raw.schemas, raw.objects, raw.columns, &who);
+    if dialect != Dialect::Dedicated {
+        shape.credentials = places.credentials(raw.credentials);
+    }
 
     let administrators = match &known {
         Some(known) => known.administrators.clone(),
-        None => reach::administrators(&graph),
+        None => {
+            reach::administrators(&graph, (dialect == Dialect::Server).then_some((own, facts.administers)))
+        }
     };
-    let acts_as = if administrators.contains(&own) { SqlName::parse("dbo").ok() } else { Some(own) };
-    permissions(&raw.permissions, &Names { who, places }, acts_as, &mut graph, &mut notes);
+    let acts_as = match dialect {
+        _ if !administrators.contains(&own) => Some(own),
+        // What administrators of a server give, its first principal gave.
+        Dialect::Server => who.get(&FIRST).copied().or(Some(own)),
+        Dialect::Dedicated | Dialect::Serverless => SqlName::parse("dbo").ok(),
+    };
+    permissions(&raw.permissions, &Names { who, places, dialect }, acts_as, &mut graph, &mut notes);
 
     let known = known.unwrap_or_else(|| Known {
-        blind: reach::blind(&graph, own, &administrators),
-        blind_to_sessions: reach::blind_to_sessions(&graph, own, &administrators),
+        blind: reach::blind(&graph, own, &administrators, dialect),
+        blind_to_sessions: reach::blind_to_sessions(&graph, own, &administrators, dialect),
         administrators,
     });
     let mut unseen = notes.into_lines();

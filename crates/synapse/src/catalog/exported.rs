@@ -27,6 +27,8 @@ struct Exported {
     views: Vec<(ObjectName, View)>,
     schemas: Vec<(SqlName, Option<SqlName>)>,
     objects: Vec<(ObjectName, ObjectFacts)>,
+    #[serde(default)]
+    credentials: Option<Vec<SqlName>>,
     unseen: Vec<String>,
 }
 
@@ -50,6 +52,7 @@ pub(crate) fn write(
         views: views.into_iter().collect(),
         schemas: shape.schemas.into_iter().collect(),
         objects: shape.objects.into_iter().collect(),
+        credentials: shape.credentials.map(|names| names.into_iter().collect()),
         unseen,
     };
     serde_json::to_string_pretty(&exported).map_err(|e| e.to_string())
@@ -68,7 +71,7 @@ pub(crate) fn read(
     if exported.database != database {
         return Err(format!("it is of database {}, not {database}", exported.database));
     }
-    if Dialect::of_edition(exported.facts.engine_edition).is_some_and(|found| found != dialect) {
+    if dialect.contradicts(exported.facts.engine_edition) {
         return Err(format!("EngineEdition {} is not {}", exported.facts.engine_edition, dialect.name()));
     }
     let graph = Graph {
@@ -81,6 +84,7 @@ pub(crate) fn read(
     let shape = Shape {
         schemas: exported.schemas.into_iter().collect(),
         objects: exported.objects.into_iter().collect(),
+        credentials: exported.credentials.map(|names| names.into_iter().collect()),
         unread: false,
     };
     let (facts, unseen) = (exported.facts, exported.unseen);

@@ -8,6 +8,7 @@ use axon_reconcile::{Connect, Grant, GrantKey, GrantState, Graph, ObjectName, Pe
 use super::notes::Notes;
 use super::places::Places;
 use super::rows::RawPermission;
+use crate::statement::Dialect;
 
 /// So many columns are named that a permission leaves out.
 const MOST_COLUMNS: usize = 10;
@@ -16,6 +17,7 @@ const MOST_COLUMNS: usize = 10;
 pub(super) struct Names {
     pub(super) who: HashMap<i32, SqlName>,
     pub(super) places: Places,
+    pub(super) dialect: Dialect,
 }
 
 /// Puts permissions into the graph. `acts_as` is the grantor of what our own statements give: rows of others are out of the
@@ -29,6 +31,8 @@ pub(super) fn permissions(
 ) {
     let mut exceptions: BTreeMap<(SqlName, Permission, ObjectName), Vec<SqlName>> = BTreeMap::new();
     let mut nowhere: BTreeMap<SqlName, usize> = BTreeMap::new();
+    // What our own statement left out of our own row: the next one mends it.
+    let mut pierced = Vec::new();
     let who = &names.who;
     for row in rows {
         let Some(grantee) = who.get(&row.grantee).copied() else { continue };
@@ -44,18 +48,24 @@ pub(super) fn permissions(
             'G' => GrantState::Grant,
             'W' => GrantState::GrantWithOption,
             'D' => GrantState::Deny,
-            // R: a column that an object-level permission does not cover. See the crate's plain limits.
+            // R: a column that an object-level permission does not cover.
             _ => {
                 if let Securable::Column(object, column) = securable {
+                    if acts_as.is_some() && who.get(&row.grantor).copied() == acts_as {
+                        let securable = Securable::Object(object);
+                        pierced.push(GrantKey { grantee, securable, permission: row.permission });
+                        continue;
+                    }
                     exceptions.entry((grantee, row.permission, object)).or_default().push(column);
                 }
                 continue;
             }
         };
-        if row.permission == Permission::Connect
-            && securable == Securable::Database
-            && let Some(principal) = graph.principals.get_mut(&grantee)
-        {
+        let enters = matches!(
+            (row.permission, securable),
+            (Permission::Connect, Securable::Database) | (Permission::ConnectSql, Securable::Server)
+        );
+        if enters && let Some(principal) = graph.principals.get_mut(&grantee) {
             if state == GrantState::Deny || principal.connect == Connect::Absent {
                 principal.connect =
                     if state == GrantState::Deny { Connect::Denied } else { Connect::Granted };
@@ -67,13 +77,17 @@ pub(super) fn permissions(
         }
         let own = acts_as.is_some() && who.get(&row.grantor).copied() == acts_as;
         let key = GrantKey { grantee, securable, permission: row.permission };
-        let grant =
-            graph.grants.entry(key).or_insert(Grant { state, foreign_grantors: Vec::new(), own_row: false });
+        let grant = graph.grants.entry(key).or_insert(Grant { own_row: false, ..Grant::wanted(state) });
         // The order of the states is their strength.
         grant.state = grant.state.max(state);
         grant.own_row |= own;
         if !own && let Some(grantor) = who.get(&row.grantor).copied() {
             grant.foreign_grantors.push(grantor);
+        }
+    }
+    for key in pierced {
+        if let Some(grant) = graph.grants.get_mut(&key) {
+            grant.leaves_out = grant.own_row;
         }
     }
     for (grantee, count) in nowhere {
@@ -108,7 +122,11 @@ impl Names {
     fn place(&self, row: &RawPermission) -> Place {
         let places = &self.places;
         let securable = match row.class {
+            0 if self.dialect == Dialect::Server => Some(Securable::Server),
             0 => Some(Securable::Database),
+            32 if self.dialect != Dialect::Dedicated => {
+                places.credentials.get(&row.major).copied().map(Securable::Credential)
+            }
             1 if row.minor == 0 => places.objects.get(&row.major).copied().map(Securable::Object),
             1 => places.objects.get(&row.major).and_then(|object| {
                 let column = places.columns.get(&(row.major, row.minor))?;
@@ -127,7 +145,6 @@ mod tests {
     use super::*;
     use crate::catalog::sample::{self, name};
     use crate::catalog::{Picture, RawCatalog, assemble};
-    use crate::statement::Dialect;
 
     const ORDERS: (u8, i32, i32) = (1, 100, 0);
     const REGION: (u8, i32, i32) = (1, 100, 2);
@@ -199,7 +216,15 @@ mod tests {
         sample::permission(&mut raw, 20, 1, "SELECT", 'R', REGION);
         let Picture { graph, unseen, .. } = picture(raw);
         assert_eq!(graph.grants.len(), 1);
-        assert!(graph.grants.contains_key(&key(Permission::Select, Securable::Object(orders()))));
+        let grant = &graph.grants[&key(Permission::Select, Securable::Object(orders()))];
+        assert!(grant.leaves_out && grant.own_row);
+        assert_eq!(unseen, Vec::<String>::new(), "a plan mends it");
+
+        let mut raw = base();
+        sample::permission(&mut raw, 20, 10, "SELECT", 'G', ORDERS);
+        sample::permission(&mut raw, 20, 10, "SELECT", 'R', REGION);
+        let Picture { graph, unseen, .. } = picture(raw);
+        assert!(!graph.grants[&key(Permission::Select, Securable::Object(orders()))].leaves_out);
         assert_eq!(
             unseen,
             [

@@ -1,12 +1,12 @@
 //! Schemas, objects and columns: what permissions are on.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use axon_model::SqlName;
 use axon_reconcile::{ObjectFacts, ObjectKind, ObjectName, Shape};
 
 use super::predefined;
-use super::rows::{RawColumn, RawObject, RawSchema};
+use super::rows::{RawColumn, RawObject, RawSchema, Spelled};
 
 /// What ids of schemas, objects and columns stand for. Things whose name cannot be used, or cannot be told apart from that
 /// of an elder one, are not in it; if something is permitted on them, that is a note.
@@ -15,6 +15,22 @@ pub(super) struct Places {
     pub(super) schemas: HashMap<i32, SqlName>,
     pub(super) objects: HashMap<i32, ObjectName>,
     pub(super) columns: HashMap<(i32, i32), SqlName>,
+    pub(super) credentials: HashMap<i32, SqlName>,
+}
+
+impl Places {
+    /// Takes in the names of credentials, and gives those that can be used.
+    pub(super) fn credentials(&mut self, rows: Option<Vec<(i32, Spelled)>>) -> Option<BTreeSet<SqlName>> {
+        let mut found = BTreeSet::new();
+        for (id, name) in rows? {
+            if let Ok(name) = name
+                && found.insert(name)
+            {
+                self.credentials.insert(id, name);
+            }
+        }
+        Some(found)
+    }
 }
 
 /// The shape of the user schemas, and the names of all ids. `who` names the owners.

@@ -8,14 +8,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use axon_model::SqlName;
 use axon_reconcile::{GrantState, Graph, Permission, Securable};
 
+use crate::statement::Dialect;
+
 fn name(text: &str) -> Option<SqlName> {
     SqlName::parse(text).ok()
 }
 
-/// `dbo` and everyone who is in `db_owner`, also through roles in it; those roles as well.
-pub(super) fn administrators(graph: &Graph) -> BTreeSet<SqlName> {
-    let mut found: BTreeSet<SqlName> = name("dbo").into_iter().collect();
-    let mut roles: Vec<SqlName> = name("db_owner").into_iter().collect();
+/// `dbo` and everyone who is in `db_owner`, also through roles in it; those roles as well. Of a server it is `sysadmin`, and ourselves
+/// where it says so: whoever administers the workspace needs no login of its own.
+pub(super) fn administrators(graph: &Graph, at_server: Option<(SqlName, bool)>) -> BTreeSet<SqlName> {
+    let (mut found, role): (BTreeSet<SqlName>, _) = match at_server {
+        Some((own, administers)) => (administers.then_some(own).into_iter().collect(), "sysadmin"),
+        None => (name("dbo").into_iter().collect(), "db_owner"),
+    };
+    let mut roles: Vec<SqlName> = name(role).into_iter().collect();
     while let Some(role) = roles.pop() {
         for member in graph.members_of(role) {
             if found.insert(member) && graph.roles.contains_key(&member) {
@@ -44,19 +50,27 @@ fn all_roles_of(graph: &Graph, who: SqlName) -> BTreeSet<SqlName> {
     found
 }
 
-/// Whether one of these holds one of the permissions on the whole database, and none is denied one of them.
+/// Whether one of these holds one of the permissions on the whole, and none is denied one of them.
 fn holds(graph: &Graph, grantees: &BTreeSet<SqlName>, permissions: [Permission; 2]) -> bool {
     let states: Vec<GrantState> = grantees
         .iter()
         .flat_map(|who| graph.grants_of(*who))
-        .filter(|(key, _)| key.securable == Securable::Database && permissions.contains(&key.permission))
+        .filter(|(key, _)| {
+            matches!(key.securable, Securable::Database | Securable::Server)
+                && permissions.contains(&key.permission)
+        })
         .map(|(_, grant)| grant.state)
         .collect();
     !states.is_empty() && !states.contains(&GrantState::Deny)
 }
 
 /// Why `own` may not see all rows of the catalog; `None` where it does.
-pub(super) fn blind(graph: &Graph, own: SqlName, administrators: &BTreeSet<SqlName>) -> Option<String> {
+pub(super) fn blind(
+    graph: &Graph,
+    own: SqlName,
+    administrators: &BTreeSet<SqlName>,
+    dialect: Dialect,
+) -> Option<String> {
     if administrators.contains(&own) {
         return None;
     }
@@ -65,6 +79,12 @@ pub(super) fn blind(graph: &Graph, own: SqlName, administrators: &BTreeSet<SqlNa
         return None;
     }
     grantees.insert(own);
+    if dialect == Dialect::Server {
+        let sees = holds(graph, &grantees, [Permission::ViewAnyDefinition, Permission::ControlServer]);
+        return (!sees).then(|| {
+            format!("{own} may not see all logins and permissions of the server: grant it VIEW ANY DEFINITION there")
+        });
+    }
     if holds(graph, &grantees, [Permission::ViewDefinition, Permission::Control]) {
         return None;
     }
@@ -84,15 +104,20 @@ pub(super) fn blind_to_sessions(
     graph: &Graph,
     own: SqlName,
     administrators: &BTreeSet<SqlName>,
+    dialect: Dialect,
 ) -> Option<String> {
     let mut grantees = all_roles_of(graph, own);
     grantees.insert(own);
-    let sees = administrators.contains(&own)
-        || holds(graph, &grantees, [Permission::ViewDatabaseState, Permission::Control]);
-    (!sees).then(|| {
-        format!(
-            "{own} may not see the sessions of others: grant it VIEW DATABASE STATE and KILL DATABASE CONNECTION \
-             on the database"
-        )
-    })
+    let (needed, remedy) = match dialect {
+        Dialect::Server => (
+            [Permission::ViewServerState, Permission::ControlServer],
+            "grant it VIEW SERVER STATE and ALTER ANY CONNECTION on the server",
+        ),
+        Dialect::Dedicated | Dialect::Serverless => (
+            [Permission::ViewDatabaseState, Permission::Control],
+            "grant it VIEW DATABASE STATE and KILL DATABASE CONNECTION on the database",
+        ),
+    };
+    let sees = administrators.contains(&own) || holds(graph, &grantees, needed);
+    (!sees).then(|| format!("{own} may not see the sessions of others: {remedy}"))
 }

@@ -21,6 +21,8 @@ pub(crate) struct RawFacts {
     pub(crate) edition: i64,
     pub(crate) own: String,
     pub(crate) database: String,
+    /// Whether a server says that we administer it.
+    pub(crate) administers: bool,
 }
 
 /// `sys.database_principals`
@@ -83,6 +85,8 @@ pub(crate) struct RawCatalog {
     pub(crate) objects: Vec<RawObject>,
     pub(crate) schemas: Vec<RawSchema>,
     pub(crate) principals: Vec<RawPrincipal>,
+    /// Ids and names of credentials, where they were looked at.
+    pub(crate) credentials: Option<Vec<(i32, Spelled)>>,
     /// Each permission's name is read once.
     names: HashMap<String, Permission>,
 }
@@ -97,6 +101,7 @@ impl RawCatalog {
                     edition: int(row, 1)?,
                     own: text(row, 2)?.to_owned(),
                     database: text(row, 3)?.to_owned(),
+                    administers: row.len() > 4 && optional(row, 4)? == Some(1),
                 });
             }
             1 => {
@@ -140,6 +145,13 @@ impl RawCatalog {
             }),
             _ => return Err("a result set that was not asked for".into()),
         }
+        Ok(())
+    }
+
+    /// Takes one row of the credentials.
+    pub(crate) fn take_credential(&mut self, row: &Row) -> Result<(), String> {
+        let credential = (narrow(row, 0)?, spelled(text(row, 1)?));
+        self.credentials.get_or_insert_default().push(credential);
         Ok(())
     }
 

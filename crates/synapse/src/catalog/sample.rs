@@ -19,6 +19,7 @@ pub(crate) fn pool() -> RawCatalog {
         edition: 6,
         own: "dbo".into(),
         database: "dw".into(),
+        administers: false,
     });
     for (id, system) in [(1, "dbo"), (2, "guest"), (3, "INFORMATION_SCHEMA"), (4, "sys")] {
         user(&mut raw, id, system, 'S');

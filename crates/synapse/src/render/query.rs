@@ -116,9 +116,11 @@ pub(super) fn batch(selects: &[String], binds: Vec<SqlName>) -> Query {
 pub(crate) fn everything(dialect: Dialect) -> Query {
     let level = Level::of(dialect);
     let (columns, objects, schemas) = match dialect {
-        Dialect::Server => {
-            (format!("{COLUMNS} WHERE 1 = 0"), format!("{OBJECTS} WHERE 1 = 0"), format!("{SCHEMAS} WHERE 1 = 0"))
-        }
+        Dialect::Server => (
+            format!("{COLUMNS} WHERE 1 = 0"),
+            format!("{OBJECTS} WHERE 1 = 0"),
+            format!("{SCHEMAS} WHERE 1 = 0"),
+        ),
         Dialect::Dedicated | Dialect::Serverless => (
             format!("{COLUMNS} JOIN sys.objects o ON o.object_id = c.object_id WHERE o.parent_object_id = 0"),
             format!("{OBJECTS} WHERE o.parent_object_id = 0"),
@@ -167,14 +169,18 @@ pub(crate) fn named(names: &[SqlName], members: NamedMembers, dialect: Dialect) 
          WHERE r.name IN {list} {both} m.name IN {list}"
     );
     let (columns, objects, schemas) = match dialect {
-        Dialect::Server => {
-            (format!("{COLUMNS} WHERE 1 = 0"), format!("{OBJECTS} WHERE 1 = 0"), format!("{SCHEMAS} WHERE 1 = 0"))
-        }
+        Dialect::Server => (
+            format!("{COLUMNS} WHERE 1 = 0"),
+            format!("{OBJECTS} WHERE 1 = 0"),
+            format!("{SCHEMAS} WHERE 1 = 0"),
+        ),
         Dialect::Dedicated | Dialect::Serverless => {
             let on_objects =
                 format!("FROM {of_permissions} p WHERE p.class = 1 AND p.major_id > 0 AND {grantee}");
             (
-                format!("{COLUMNS} WHERE c.object_id IN (SELECT p.major_id {on_objects} AND p.minor_id <> 0)"),
+                format!(
+                    "{COLUMNS} WHERE c.object_id IN (SELECT p.major_id {on_objects} AND p.minor_id <> 0)"
+                ),
                 format!("{OBJECTS} WHERE o.object_id IN (SELECT p.major_id {on_objects})"),
                 SCHEMAS.into(),
             )
@@ -211,9 +217,8 @@ pub(crate) fn credentials(dialect: Dialect) -> Query {
 /// The living sessions of a principal: found by its security id, and by its name where that is its login's.
 pub(crate) fn sessions(principal: SqlName, dialect: Dialect) -> Query {
     let who = Level::of(dialect).who;
-    let whose = format!(
-        "(s.login_name = @P1 OR s.security_id IN (SELECT u.sid FROM {who} u WHERE u.name = @P1))"
-    );
+    let whose =
+        format!("(s.login_name = @P1 OR s.security_id IN (SELECT u.sid FROM {who} u WHERE u.name = @P1))");
     let select = match dialect {
         Dialect::Dedicated => format!(
             "SELECT s.session_id FROM sys.dm_pdw_exec_sessions s \

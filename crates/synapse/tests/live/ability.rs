@@ -103,7 +103,7 @@ impl Ability {
                 "CREATE ROLE [X_r2]".into(),
                 match server.dialect {
                     Dialect::Dedicated => "EXEC sp_addrolemember N'X_r', N'X_r2'".into(),
-                    Dialect::Serverless => "ALTER ROLE [X_r] ADD MEMBER [X_r2]".into(),
+                    Dialect::Serverless | Dialect::Server => "ALTER ROLE [X_r] ADD MEMBER [X_r2]".into(),
                 },
             ],
             Self::Views => with_view(&[])[..2].to_vec(),
@@ -159,7 +159,7 @@ async fn one(server: &Server, ability: Ability) -> Result<(), String> {
                 Dialect::Dedicated => {
                     "SELECT s.session_id FROM sys.dm_pdw_exec_sessions s WHERE s.login_name = 'X_login' AND s.security_id IS NOT NULL AND s.status IN ('ACTIVE', 'IDLE')"
                 }
-                Dialect::Serverless => {
+                Dialect::Serverless | Dialect::Server => {
                     "SELECT s.session_id FROM sys.dm_exec_sessions s WHERE s.login_name = 'X_login' AND s.security_id IS NOT NULL"
                 }
             };

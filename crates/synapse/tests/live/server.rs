@@ -229,7 +229,7 @@ impl Server {
                                     one.replace('\'', "''"),
                                     member.replace('\'', "''")
                                 ),
-                                Dialect::Serverless => format!(
+                                Dialect::Serverless | Dialect::Server => format!(
                                     "ALTER ROLE [{}] DROP MEMBER [{}]",
                                     one.replace(']', "]]"),
                                     member.replace(']', "]]")

@@ -7,6 +7,7 @@ mod redirect;
 mod rendering;
 mod script;
 mod scripted;
+mod server;
 mod stage;
 mod story;
 mod trouble;

@@ -105,8 +105,22 @@ pub struct Stage {
 
 impl Stage {
     pub async fn of(kind: PoolKind) -> Self {
+        Self::with(kind, false).await
+    }
+
+    /// A database that Spark owns.
+    pub async fn lake() -> Self {
+        Self::with(PoolKind::Serverless, true).await
+    }
+
+    pub fn kind(&self) -> PoolKind {
+        if self.dialect == Dialect::Dedicated { PoolKind::Dedicated } else { PoolKind::Serverless }
+    }
+
+    async fn with(kind: PoolKind, lake: bool) -> Self {
         let mut config = EmulatorConfig::new("sa", PASSWORD);
         config.pool.kind = kind;
+        config.pool.lake = lake;
         config.pool.entra_admin = Some("admin@acme.com".into());
         config.pool.directory = Directory::parse(TENANT).unwrap();
         let emulator = Emulator::bind("127.0.0.1:0", config).await.unwrap().spawn();
@@ -161,10 +175,14 @@ impl Stage {
 
     /// A client that is not ours.
     pub async fn raw(&self, auth: AuthMethod) -> Result<Raw, tiberius::error::Error> {
+        self.raw_in("dw", auth).await
+    }
+
+    pub async fn raw_in(&self, database: &str, auth: AuthMethod) -> Result<Raw, tiberius::error::Error> {
         let mut config = Config::new();
         config.host("127.0.0.1");
         config.port(self.emulator.address().port());
-        config.database("dw");
+        config.database(database);
         config.encryption(EncryptionLevel::NotSupported);
         config.authentication(auth);
         let stream = TcpStream::connect(self.emulator.address()).await.unwrap();

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use axon_controller::capabilities_key;
+use axon_controller::{WAVE, capabilities_key};
 use axon_mapping::target::{TargetKind, Tls};
 use axon_mapping::{RoleMap, TargetSpec};
 use axon_model::{Clock as _, SystemClock};
 use axon_reconcile::{InspectScope, Inspection, Target as _};
-use axon_synapse::{Answer, Greeting, Probes, SynapseTarget, lacking};
+use axon_synapse::pace::Pace;
+use axon_synapse::{Answer, Greeting, Latency, Probes, SynapseTarget, lacking};
 use serde_json::json;
 
 use super::remedy;
@@ -22,6 +23,8 @@ use crate::wiring::{self, Parts};
 const MOST_SKEW: Duration = Duration::from_mins(5);
 /// How often each call is measured.
 const TRIES: usize = 15;
+/// How many changes the time is told of.
+const CHANGES: u32 = 10_000;
 
 /// Looks at one pool.
 pub async fn look(
@@ -81,7 +84,7 @@ fn at_the_door(
         ),
     );
     match greeting.dialect() {
-        Some(found) if found != pool.dialect() => {
+        Some(found) if pool.dialect().contradicts(greeting.edition) => {
             let kind = match spec.kind {
                 TargetKind::SynapseServerless => TargetKind::SynapseDedicated,
                 _ => TargetKind::SynapseServerless,
@@ -176,10 +179,12 @@ async fn probes(
         _ => None,
     };
     let kept = kept
-        .and_then(|(value, _)| serde_json::from_value::<Probes>(value).ok())
-        .filter(|kept| kept.is_of(greeting));
-    let (probes, from) = if let Some(kept) = kept {
-        (kept, "remembered")
+        .and_then(|(value, at)| Some((serde_json::from_value::<Probes>(value).ok()?, at)))
+        .filter(|(kept, _)| kept.is_of(greeting));
+    let (probes, from) = if let Some((kept, at)) = kept {
+        let age = (SystemClock.now() - at).max(time::Duration::ZERO);
+        report.detail(&area, "probes_age_seconds", json!(age.whole_seconds()));
+        (kept, format!("remembered, asked {} ago", told(age)))
     } else {
         let probes = match pool.probe().await {
             Ok(probes) => probes,
@@ -193,7 +198,7 @@ async fn probes(
                 report.found(&area, format!("what it can do is not remembered: {error}"), "axon store check");
             }
         }
-        (probes, "asked now")
+        (probes, "asked now".to_owned())
     };
     let of = |answer: Answer| {
         let names: Vec<&str> =
@@ -213,7 +218,9 @@ async fn probes(
             said.iter().map(|(name, can)| format!("{name}: {}", if *can { "yes" } else { "no" })).collect();
         report.well(&area, format!("the configuration says instead: {}", words.join(", ")));
     }
-    if probes.probes.iter().any(|p| p.name == "external-user" && p.is_directory_trouble()) {
+    if probes.probes.iter().any(|p| {
+        matches!(p.name.as_str(), "external-user" | "external-login") && p.is_directory_trouble()
+    }) {
         report.found(
             &area,
             "the server cannot look names up in the directory (33134): no principal can be created",
@@ -221,9 +228,59 @@ async fn probes(
              may be slow: look again in some minutes",
         );
     }
+    let can = |name: &str| said.get(spec.name.as_str()).and_then(|said| said.get(name)).copied();
+    let lake = probes.probes.iter().any(|p| p.name == "own-metadata" && p.answer == Answer::No);
+    if lake && can("own-metadata").is_none() {
+        report.found(
+            &area,
+            "it is a lake database: it takes no users, roles or grants, and Axon sends none",
+            "give access at the server (a target with `database: master`), or by a database beside it whose views read it",
+        );
+    }
     if let Ok(value) = serde_json::to_value(&probes.probes) {
         report.detail(&area, "probes", value);
     }
+}
+
+/// An age in the largest unit that it fills.
+fn told(age: time::Duration) -> String {
+    match age.whole_seconds() {
+        s if s < 120 => format!("{s} s"),
+        s if s < 7_200 => format!("{} min", s / 60),
+        s if s < 172_800 => format!("{} h", s / 3_600),
+        s => format!("{} days", s / 86_400),
+    }
+}
+
+/// What follows from what was measured: how long changes take there, and how seldom all should be read.
+fn proposals(measured: &[Latency], area: &str, report: &mut Report) {
+    let whole = measured.iter().find(|latency| latency.what == "a read of everything").map(Latency::median);
+    let (Some(pace), Some(whole)) = (Pace::of(measured), whole) else { return };
+    let wave = u32::try_from(WAVE).unwrap_or(u32::MAX);
+    let changes = pace.takes(CHANGES, wave);
+    let turns = Pace::round_trips(CHANGES, wave);
+    report.well(
+        area,
+        format!(
+            "{CHANGES} membership changes take {:.1} s and what the server itself needs for each: {turns} round trips",
+            changes.as_secs_f64()
+        ),
+    );
+    // Shut out, ten roles less, killed, and looked for.
+    let leaver = pace.takes(12, wave) + pace.look;
+    report.well(area, format!("somebody with ten roles is out after {:.2} s and the same", leaver.as_secs_f64()));
+    // A hundredth of the time at most is spent on looking.
+    let seldom = (whole.as_secs() + 1) * 100;
+    report.well(
+        area,
+        format!("`reconcile.inspect_every_seconds: {seldom}` or more spends a hundredth of the time on looking, or less"),
+    );
+    let millis = |took: Duration| u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    let figures = json!({
+        "changes": CHANGES, "wave": wave, "round_trips": turns,
+        "changes_ms": millis(changes), "leaver_ms": millis(leaver), "inspect_every_seconds": seldom,
+    });
+    report.detail(area, "pace", figures);
 }
 
 async fn calibrate(pool: &SynapseTarget, spec: &TargetSpec, area: &str, report: &mut Report) {
@@ -245,6 +302,7 @@ async fn calibrate(pool: &SynapseTarget, spec: &TargetSpec, area: &str, report: 
                     .insert(latency.what.to_owned(), json!({ "median_us": median, "longest_us": longest }));
             }
             report.detail(area, "latencies", figures.into());
+            proposals(&measured, area, report);
         }
         Err(error) => report.found(area, error.to_string(), remedy::against(&error, spec)),
     }

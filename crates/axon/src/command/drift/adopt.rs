@@ -1,5 +1,7 @@
 //! `axon drift adopt`: what the role map would have to say, printed, or put into it.
 
+mod files;
+
 use std::collections::BTreeMap;
 
 use anyhow::{Context, bail};
@@ -51,6 +53,7 @@ pub async fn run(parts: &Parts, args: &AdoptDrift) -> anyhow::Result<Status> {
         bail!("nothing of it can be said by a line of a role: nothing is pushed");
     }
     let stored = axon_controller::versions::current(&*parts.store).await?;
+    let configured = map_files(&parts.config.role_map);
     let files = match &stored {
         Some(stored) => stored.files.clone(),
         None => map_files(&parts.config.role_map)?,
@@ -60,10 +63,23 @@ pub async fn run(parts: &Parts, args: &AdoptDrift) -> anyhow::Result<Status> {
             "the configured file says something else than the version in force, and counts: bring it in force first, or adopt into it by hand"
         );
     }
+    let is_configured = configured.as_ref().is_ok_and(|configured| *configured == files);
+    let before = files.clone();
     let patched = patched(files, &map, &lines, parts)?;
     let comment = args.comment.clone().unwrap_or_else(|| "what somebody did by hand is adopted".to_owned());
-    versions::push_patched(parts, &args.proof, patched, comment, stored.map(|stored| stored.head.version))
-        .await
+    let stored = stored.map(|stored| stored.head.version);
+    let status = versions::push_patched(parts, &args.proof, patched.clone(), comment, stored).await?;
+    let path = parts.config.role_map.display();
+    if status != Status::Done {
+        eprintln!("when it is released, bring these lines into {path}: a file that changes after it counts");
+    } else if !is_configured {
+        eprintln!("{path} says something else and was not changed: bring these lines into it before its next edit, which would count");
+    } else if let Err(error) = files::write(&parts.config.role_map, &before, &patched) {
+        eprintln!("{path} could not be changed ({error:#}): bring these lines into it before its next edit, which would count");
+    } else {
+        println!("# {path} has these lines, too");
+    }
+    Ok(status)
 }
 
 /// The line that would ask for what a step takes away; else why there is none, where that is more than what the step says.

@@ -100,7 +100,8 @@ impl Entry<'_> {
             Self::App(app) => json!({
                 "@odata.type": "#microsoft.graph.servicePrincipal", "id": app.object_id, "appId": app.app_id,
                 "displayName": app.display_name, "accountEnabled": app.account_enabled,
-                "servicePrincipalType": "Application",
+                "servicePrincipalType": if app.managed_identity.is_some() { "ManagedIdentity" } else { "Application" },
+                "alternativeNames": app.managed_identity.iter().flat_map(|own| ["isExplicit=True", own.as_str()]).collect::<Vec<_>>(),
             }),
         };
         match value {

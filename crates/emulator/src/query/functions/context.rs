@@ -48,6 +48,7 @@ pub(super) fn bind(binder: &mut Binder<'_>, name: &str, call: &Call) -> Answered
         )),
         "IS_ROLEMEMBER" => role_member(binder, call),
         "IS_MEMBER" => member(binder, call),
+        "IS_SRVROLEMEMBER" if !session.dedicated => server_role_member(binder, call),
         "HAS_PERMS_BY_NAME" => has_permission(binder, call),
         "HAS_DBACCESS" => has_access(binder, call),
         "SESSION_CONTEXT" => session_context(binder, call),
@@ -119,6 +120,17 @@ fn member(binder: &mut Binder<'_>, call: &Call) -> Bound {
     let rights = Arc::clone(&binder.ctx.rights);
     let typed = binder.strict("is_member", &[&name], SqlType::Int, move |cells| {
         Ok(answer(rights.is_member(text(&cells[0])?)))
+    });
+    Ok(Typed { nullable: true, ..typed })
+}
+
+/// Of the caller only.
+fn server_role_member(binder: &mut Binder<'_>, call: &Call) -> Bound {
+    let args = binder.arguments(call, 1, 1)?;
+    let name = binder.textual(&args[0])?;
+    let rights = Arc::clone(&binder.ctx.rights);
+    let typed = binder.strict("is_srvrolemember", &[&name], SqlType::Int, move |cells| {
+        Ok(answer(rights.is_server_role_member(text(&cells[0])?)))
     });
     Ok(Typed { nullable: true, ..typed })
 }

@@ -4,6 +4,8 @@ use super::{
     BIT, DESCRIPTION, Definition, Emit, Field, INT, Only, SYSNAME, TINY, ViewColumn, WHEN, col, opt,
 };
 use crate::answer::{ServerError, SqlType};
+use crate::catalog::permission::{Action, Securable};
+use crate::catalog::server::{FIRST_LOGIN, SERVER_ROLES, SYSADMIN};
 use crate::query::context::QueryContext;
 use crate::query::functions::{COLLATION, DATABASE_ID};
 
@@ -13,7 +15,7 @@ pub(super) const VIEWS: &[Definition] = &[
         schema: "sys",
         name: "server_principals",
         only: Only::Serverless,
-        columns: LOGINS,
+        columns: SERVER_PRINCIPALS,
         fill: server_principals,
     },
     Definition {
@@ -22,6 +24,34 @@ pub(super) const VIEWS: &[Definition] = &[
         only: Only::Serverless,
         columns: LOGINS,
         fill: sql_logins,
+    },
+    Definition {
+        schema: "sys",
+        name: "server_role_members",
+        only: Only::Serverless,
+        columns: &[col("role_principal_id", INT), col("member_principal_id", INT)],
+        fill: server_members,
+    },
+    Definition {
+        schema: "sys",
+        name: "server_permissions",
+        only: Only::Serverless,
+        columns: SERVER_PERMISSIONS,
+        fill: server_permissions,
+    },
+    Definition {
+        schema: "sys",
+        name: "credentials",
+        only: Only::Serverless,
+        columns: CREDENTIALS,
+        fill: credentials,
+    },
+    Definition {
+        schema: "sys",
+        name: "database_scoped_credentials",
+        only: Only::Serverless,
+        columns: CREDENTIALS,
+        fill: database_credentials,
     },
     Definition {
         schema: "sys",
@@ -73,6 +103,37 @@ const LOGINS: &[ViewColumn] = &[
     opt("default_language_name", SYSNAME),
 ];
 
+const SERVER_PRINCIPALS: &[ViewColumn] = &[
+    col("name", SYSNAME),
+    col("principal_id", INT),
+    opt("sid", SqlType::VarBinary(85)),
+    col("type", SqlType::Char(1)),
+    opt("type_desc", DESCRIPTION),
+    opt("is_disabled", BIT),
+    col("create_date", WHEN),
+    col("modify_date", WHEN),
+    opt("default_database_name", SYSNAME),
+    opt("default_language_name", SYSNAME),
+    opt("owning_principal_id", INT),
+    col("is_fixed_role", BIT),
+];
+
+const SERVER_PERMISSIONS: &[ViewColumn] = &[
+    col("class", TINY),
+    opt("class_desc", DESCRIPTION),
+    col("major_id", INT),
+    col("minor_id", INT),
+    col("grantee_principal_id", INT),
+    col("grantor_principal_id", INT),
+    col("type", SqlType::Char(4)),
+    opt("permission_name", SYSNAME),
+    col("state", SqlType::Char(1)),
+    opt("state_desc", DESCRIPTION),
+];
+
+const CREDENTIALS: &[ViewColumn] =
+    &[col("credential_id", INT), col("name", SYSNAME), opt("credential_identity", SqlType::NVarChar(4000))];
+
 #[expect(clippy::unnecessary_wraps, reason = "the shape of every fill")]
 fn nothing(_: &QueryContext, _: Emit<'_>) -> Result<(), ServerError> {
     Ok(())
@@ -107,7 +168,80 @@ fn databases(ctx: &QueryContext, emit: Emit<'_>) -> Result<(), ServerError> {
 }
 
 fn server_principals(ctx: &QueryContext, emit: Emit<'_>) -> Result<(), ServerError> {
-    logins(ctx, false, emit)
+    let birth = ctx.catalog.principals().next().map_or(Field::Null, |first| Field::at(first.created));
+    for (id, name) in SERVER_ROLES {
+        emit(&[
+            Field::Text(name),
+            Field::Int(i64::from(id)),
+            Field::Null,
+            Field::Text("R"),
+            Field::Text("SERVER_ROLE"),
+            Field::Int(0),
+            birth.clone(),
+            birth.clone(),
+            Field::Null,
+            Field::Null,
+            Field::Int(i64::from(FIRST_LOGIN)),
+            Field::Int(i64::from(id == SYSADMIN)),
+        ])?;
+    }
+    logins(ctx, false, &mut |login| {
+        let mut row = login.to_vec();
+        row.extend([Field::Null, Field::Int(0)]);
+        emit(&row)
+    })
+}
+
+fn server_members(ctx: &QueryContext, emit: Emit<'_>) -> Result<(), ServerError> {
+    if ctx.rights.sees_server() {
+        for (role, member) in crate::execute::server::server_members(&ctx.catalog) {
+            emit(&[Field::Int(i64::from(role)), Field::Int(i64::from(member))])?;
+        }
+    }
+    Ok(())
+}
+
+fn server_permissions(ctx: &QueryContext, emit: Emit<'_>) -> Result<(), ServerError> {
+    let all = ctx.rights.sees_server();
+    let own = ctx.catalog.logins().find(|login| login.sid == ctx.session.sid).map(|login| login.id);
+    for (key, state) in ctx.catalog.server().permissions() {
+        if !(all || own == Some(key.grantee)) {
+            continue;
+        }
+        let (class, described, major) = key.on.class();
+        emit(&[
+            Field::Int(class),
+            Field::Text(described),
+            Field::Int(i64::from(major)),
+            Field::Int(0),
+            Field::Int(i64::from(key.grantee)),
+            Field::Int(i64::from(key.grantor)),
+            Field::Owned(format!("{:<4}", key.action.code())),
+            Field::Text(key.action.name()),
+            Field::Text(state.letter()),
+            Field::Text(state.description()),
+        ])?;
+    }
+    Ok(())
+}
+
+fn credentials(ctx: &QueryContext, emit: Emit<'_>) -> Result<(), ServerError> {
+    if ctx.rights.sees_server() {
+        for (id, name) in ctx.catalog.server().credentials() {
+            emit(&[Field::Int(i64::from(id)), Field::Text(name), Field::Null])?;
+        }
+    }
+    Ok(())
+}
+
+fn database_credentials(ctx: &QueryContext, emit: Emit<'_>) -> Result<(), ServerError> {
+    for (id, name) in ctx.catalog.credentials() {
+        let on = Securable::credential(id);
+        if ctx.rights.has(Action::ViewDefinition, on) || ctx.rights.has(Action::References, on) {
+            emit(&[Field::Int(i64::from(id)), Field::Text(name), Field::Null])?;
+        }
+    }
+    Ok(())
 }
 
 fn sql_logins(ctx: &QueryContext, emit: Emit<'_>) -> Result<(), ServerError> {
@@ -116,7 +250,7 @@ fn sql_logins(ctx: &QueryContext, emit: Emit<'_>) -> Result<(), ServerError> {
 
 /// Only administrators see other logins than their own.
 fn logins(ctx: &QueryContext, sql_only: bool, emit: Emit<'_>) -> Result<(), ServerError> {
-    let all = ctx.rights.sees_sessions();
+    let all = ctx.rights.sees_server();
     for login in ctx.catalog.logins() {
         let sql = login.password.is_some();
         let own = crate::catalog::name::same(&login.name, &ctx.session.login_name);

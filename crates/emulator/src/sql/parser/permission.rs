@@ -4,6 +4,7 @@
 
 use super::{Parsed, Parser, word_of};
 use crate::catalog::permission::Action;
+use crate::pool::config::PoolKind;
 use crate::sql::ast::{Kind, PermissionStatement, Target, Verb};
 use crate::sql::lexer::TokenKind;
 
@@ -83,6 +84,14 @@ impl Parser<'_> {
 
     /// `[class::]name`. Classes outside the documented list are syntax errors.
     pub(super) fn target(&mut self) -> Parsed<Target> {
+        if self.pool == PoolKind::Serverless
+            && self.cursor.looking_at(&["DATABASE", "SCOPED", "CREDENTIAL"])
+            && self.cursor.peek_at(3).is_symbol("::")
+        {
+            self.cursor.eat_words(&["DATABASE", "SCOPED", "CREDENTIAL"]);
+            self.cursor.advance();
+            return self.name().map(Target::Credential);
+        }
         if !self.cursor.peek_at(1).is_symbol("::") {
             return self.path().map(Target::Object);
         }
