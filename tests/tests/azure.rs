@@ -4,7 +4,11 @@
 mod faults;
 #[path = "azure/parity.rs"]
 mod parity;
+#[path = "azure/quiet.rs"]
+mod quiet;
 #[path = "azure/roles.rs"]
 mod roles;
 #[path = "azure/stage.rs"]
 mod stage;
+#[path = "azure/tokens.rs"]
+mod tokens;

@@ -195,6 +195,44 @@ async fn a_job_whose_subject_no_credential_has_is_named() -> anyhow::Result<()> 
 }
 
 #[tokio::test]
+async fn a_managed_identity_s_credentials_are_compared_too() -> anyhow::Result<()> {
+    const LOADER: &str = "cccccccc-0000-0000-0000-000000000001";
+    let script = Script::default().config(BY_HAND).map(
+        "mappings:\n",
+        &format!(
+            "services:\n  loader: {{ principal: loader, client_id: {LOADER}, token: {{ issuer: \"https://ci.example\", \
+             audience: axon, subject: \"repo:acme/warehouse\" }} }}\nmappings:\n  - {{ service: loader, roles: [reader] }}\n"
+        ),
+    );
+    let scene = script.set().await?;
+    let credential = |subject: &str| {
+        json!({"name": "ci", "issuer": "https://ci.example", "subject": subject,
+            "audiences": ["api://AzureADTokenExchange"]})
+    };
+    let app = json!({"apps": [{"displayName": "loader", "appId": LOADER, "objectId": "cccccccc-0000-0000-0000-000000000002",
+        "managedIdentity": "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/loader",
+        "federated": [credential("repo:acme/other")]}]});
+    scene.pool.ask("POST", "/directory", Some(app)).await?;
+    let stage = scene.serve().await?;
+    let said = stage.place.axon(&["parity"]).await?.exits(3)?;
+    ensure!(
+        said.out.contains("no credential has that subject") && said.out.contains("repo:acme/other"),
+        "{said:?}"
+    );
+    let mut directory = stage.pool.ask("GET", "/directory", None).await?;
+    let apps = directory["apps"].as_array_mut().context("apps")?;
+    let loader = apps.iter_mut().find(|app| app["appId"] == LOADER).context("the identity")?;
+    loader["federated"] = json!([credential("repo:acme/warehouse")]);
+    stage.pool.ask("PUT", "/directory", Some(directory)).await?;
+    stage.place.axon(&["parity"]).await?.exits(0)?;
+    let writes = stage.requests().await?;
+    ensure!(!writes.iter().any(|r| r["service"] == "arm"
+        && r["path"].to_string().contains("federated")
+        && r["method"] != "GET"));
+    Ok(())
+}
+
+#[tokio::test]
 async fn what_a_job_really_presents_is_compared_when_it_exchanges_its_token() -> anyhow::Result<()> {
     const LOADER: &str = "cccccccc-0000-0000-0000-000000000001";
     let (issuer, key) = (FakeIssuer::start().await, SigningKey::rsa("k1"));

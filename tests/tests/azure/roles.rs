@@ -1,4 +1,4 @@
-//! Roles of the map's own that leave it, and how little is asked where nothing changes.
+//! Roles of the map's own that leave it.
 
 use anyhow::{Context, ensure};
 use axon_tests::{SOON, until};
@@ -38,36 +38,5 @@ async fn a_role_that_leaves_the_map_is_emptied_and_its_definition_waits() -> any
     until("it is gone", SOON, async || Ok((!defined(&stage).await?).then_some(()))).await?;
     stage.settled().await?;
     stage.place.axon(&["plan", "--check"]).await?.exits(0)?;
-    Ok(())
-}
-
-#[tokio::test]
-async fn where_nothing_changes_nothing_is_asked() -> anyhow::Result<()> {
-    let mut script = Script::default();
-    script.config = script.config.replace("inspect_every_seconds: 2", "inspect_every_seconds: 600");
-    let stage = script.play().await?;
-    stage.push().await?;
-    stage.given().await?;
-    let looked = async || {
-        let head = stage.place.head().await?;
-        until("both targets have looked at all of it", SOON, async || {
-            let status = stage.place.status().await?;
-            let upto = |target: &str| status["targets"][target]["summary"]["position"].as_u64().unwrap_or(0);
-            Ok((upto("workspace") >= head && upto("factory") >= head).then_some(()))
-        })
-        .await
-    };
-    // Until the next full look, both say that what they gave has no effect yet: they are done with asking.
-    for target in ["workspace", "factory"] {
-        stage.says(target, &["has no effect yet"]).await?;
-    }
-    let asked = async || anyhow::Ok(stage.requests().await?.len());
-    let before = asked().await?;
-    for n in 0..20 {
-        stage.scim.person(&format!("person{n}@acme.example")).await?;
-    }
-    stage.push_group("SG-Nobody-Maps", "aaaaaaaa-0000-0000-0000-000000000777").await?;
-    looked().await?;
-    ensure!(asked().await? == before, "{} requests for nothing", asked().await? - before);
     Ok(())
 }

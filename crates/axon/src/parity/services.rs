@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use axon_azure::{Entra, Federation, Presented};
+use axon_azure::{Entra, Federation, Guid, ManagedIdentities, Presented};
 use axon_mapping::{RoleMap, ServiceName};
 use axon_store::Store;
 use serde::{Deserialize, Serialize};
@@ -63,19 +63,21 @@ pub struct ServiceReport {
 pub async fn services(parts: &Parts, map: &RoleMap) -> anyhow::Result<Vec<ServiceReport>> {
     let Ok(Some(auth)) = super::identity(map, None) else { return Ok(Vec::new()) };
     let Some(entra) = parts.ways()?.entra(auth)? else { return Ok(Vec::new()) };
+    let managed = parts.ways()?.managed(auth)?;
     let seen = load(parts.store.as_ref()).await?;
     let mut reports = Vec::new();
     for name in map.services.keys() {
         let known = seen.get(name.as_str()).into_iter().flatten();
         let presented: BTreeSet<Presented> =
             known.map(|one| Presented { issuer: one.issuer.clone(), subject: one.subject.clone() }).collect();
-        reports.extend(report(&entra, map, name, &presented).await);
+        reports.extend(report(&entra, &managed, map, name, &presented).await);
     }
     Ok(reports)
 }
 
 async fn report(
     entra: &Entra,
+    managed: &ManagedIdentities,
     map: &RoleMap,
     name: &ServiceName,
     presented: &BTreeSet<Presented>,
@@ -112,9 +114,9 @@ async fn report(
     });
     let wanted: BTreeSet<Presented> = declared.chain(presented.iter().cloned()).collect();
     let Some(client) = found.client_id.filter(|_| !wanted.is_empty()) else { return Some(report) };
-    match entra.federation(client).await {
+    match credentials(entra, managed, client).await {
         Ok(Federation::Elsewhere) => report.notes.push(format!(
-            "{} is a managed identity, or an application of another tenant: its federated credentials are kept elsewhere and not compared",
+            "{} is the identity of one machine, or an application of another tenant: it has no federated credentials here to compare",
             ids.name
         )),
         Ok(federation) => {
@@ -127,6 +129,17 @@ async fn report(
         Err(unknown) => report.notes.push(unknown),
     }
     Some(report)
+}
+
+/// The federated credentials of an application, or of a managed identity.
+async fn credentials(entra: &Entra, managed: &ManagedIdentities, client: Guid) -> Result<Federation, String> {
+    match entra.federation(client).await? {
+        Federation::Elsewhere => match entra.managed(client).await? {
+            Some(resource) => managed.federation(&resource).await,
+            None => Ok(Federation::Elsewhere),
+        },
+        found @ Federation::Of(_) => Ok(found),
+    }
 }
 
 type Kept = BTreeMap<String, Vec<Shown>>;
@@ -186,7 +199,8 @@ async fn noted(
     parts.store.save_summary(KEY, serde_json::to_value(&kept)?, now).await?;
     let Ok(Some(auth)) = super::identity(map, None) else { return Ok(()) };
     let Some(entra) = parts.ways()?.entra(auth)? else { return Ok(()) };
-    if let Some(report) = report(&entra, map, &service, &BTreeSet::from([presented])).await {
+    let managed = parts.ways()?.managed(auth)?;
+    if let Some(report) = report(&entra, &managed, map, &service, &BTreeSet::from([presented])).await {
         if !report.problems.is_empty() {
             tracing::warn!(service = %service, "a job's token would not be taken by Entra: `axon parity` says why");
         }
