@@ -32,6 +32,7 @@ mod world;
 
 pub use breaker::{Breaking, Standing};
 pub use error::ControllerError;
+pub use execute::WAVE;
 pub use run::{Controller, Settings};
 pub use summary::{State, Summary, Waiting};
 pub use tick::{
