@@ -120,11 +120,16 @@ pub(crate) fn load(files: &Files, file: usize) -> Result<Loaded, Diagnostic> {
 fn not_yaml(files: &Files, file: usize, at: usize, info: &str) -> Diagnostic {
     let text = files.text(file);
     let line = text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |n| n + 1);
-    let indent = text.get(line..).unwrap_or_default();
-    let indent =
-        indent.get(..indent.len() - indent.trim_start_matches([' ', '\t']).len()).unwrap_or_default();
-    if let Some(tab) = indent.find('\t') {
-        let span = Span { file, start: line + tab, end: line + tab + 1 };
+    let tab = |line: usize| {
+        let rest = text.get(line..)?;
+        let indent = rest.get(..rest.len() - rest.trim_start_matches([' ', '\t']).len())?;
+        Some(line + indent.find('\t')?)
+    };
+    // A value that may go on in the next line is where the parser stands when it meets a tab there.
+    let next = || line + text.get(line..).and_then(|rest| rest.find('\n')).map_or(0, |n| n + 1);
+    let found = tab(line).or_else(|| tab(next()).filter(|_| info.contains("tab")));
+    if let Some(start) = found {
+        let span = Span { file, start, end: start + 1 };
         return Diagnostic::new(files, Fault::Syntax, span, "a tab stands where the line is indented")
             .help("YAML is indented with blanks");
     }

@@ -31,6 +31,7 @@ fn cases() -> Vec<(&'static str, String)> {
         ("another version", "axon: 2\n".into()),
         ("not yaml", "axon: 1\nroles: [a, b\n".into()),
         ("tabs", "axon: 1\nroles:\n\ta: {}\n".into()),
+        ("a tab behind a value", "axon: 1\n\troles: {}\n".into()),
         ("an alias", "axon: 1\nroles:\n  a: &x {}\n  b: *x\n".into()),
         ("two documents", "axon: 1\n---\naxon: 1\n".into()),
         ("a key twice", "axon: 1\nroles:\n  a: {}\n  b: {}\n  a: {}\n".into()),

@@ -161,6 +161,12 @@ fn cases() -> Vec<Case> {
             "select on schema::other",
         ),
         (
+            "rewrites-views",
+            "roles:\n  a: { grants: { dw: [alter on schema::s, select on schema::s] } }\nGIVESrules: { forbid: [select on hr.people] }\n",
+            "alter on schema::s, ",
+            "",
+        ),
+        (
             "around-sql",
             "roles:\n  a: { grants: { ws: [Synapse Administrator] } }\nGIVES",
             "Synapse Administrator",
@@ -236,9 +242,9 @@ fn cases() -> Vec<Case> {
         ),
         (
             "not-carried-out",
-            "roles:\n  a: { grants: { dw: [select on x.y] } }\n  b: { impersonate: { dw: { roles: [a], for: 1h, reason: optional } } }\nmappings:\n  - { groups: { any: [Others] }, source: entra, roles: [a, b] }\n",
-            "impersonate: { dw: { roles: [a], for: 1h, reason: optional } }",
-            "grants: { dw: [select on x.z] }",
+            "roles:\n  a: { grants: { dw: [select on x.y] } }\n  b: { direct: true, grants: { dw: [select on x.z, classifier in largerc] } }\nmappings:\n  - { groups: { any: [Others] }, source: entra, roles: [a, b] }\n",
+            "direct: true, ",
+            "",
         ),
         (
             "stale-silence",

@@ -37,6 +37,7 @@ roles:
   kept: { grants: { dw: [select on x.y] } }
   # lint: allow powerful-grant: nothing powerful is here any more
   tame: { impersonate: { dw: { roles: [viewer], for: 1h } }, grants: { dw: [select on x.z] } }
+  odd: { direct: true, grants: { dw: [classifier in largerc] } }
 mappings:
   - { groups: { any: [Engineer] }, source: entra, roles: [nothing, void, writer, viewer, tame] }
   - { groups: { any: [Engineers] }, source: entra, roles: [keys] }

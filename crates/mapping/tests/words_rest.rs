@@ -363,9 +363,10 @@ views:
 #[test]
 fn of_what_is_not_supported() {
     let text = "roles:
-  r: { grants: { dw: [select on a.b] }, impersonate: { dw: { roles: [other], for: 1h } } }
+  r: { grants: { dw: [select on a.b] }, impersonate: { ws: { roles: [other], for: 1h } } }
+  odd: { direct: true, grants: { dw: [classifier in largerc] } }
   other: { grants: { dw: [select on a.b] } }
-mappings: [{ groups: { any: [g] }, source: entra, roles: [r, other] }]
+mappings: [{ groups: { any: [g] }, source: entra, roles: [r, odd, other] }]
 ";
     let parsed = map(text).unwrap_or_else(|faults| panic!("{faults}"));
     let found: Vec<String> = check(&parsed, None, NOW).iter().map(ToString::to_string).collect();

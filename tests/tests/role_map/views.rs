@@ -118,11 +118,22 @@ async fn the_statements_of_a_preview_are_those_that_are_sent() -> anyhow::Result
         ensure!(untold.contains("secure.customers cannot be told") && !untold.contains(" VIEW "), "{untold}");
 
         place.write("role-map.yaml", &place.read(next)?)?;
-        ensure!(planned(&place).await? == steps, "{:#?}\n{steps:#?}", planned(&place).await?);
+        let first = planned(&place).await?;
+        let in_order: Vec<&String> = steps.iter().filter(|step| first.contains(step)).collect();
+        ensure!(first.iter().eq(in_order), "{first:#?}\n{steps:#?}");
         let already = place.statements().await?.len();
-        place.axon(&["apply"]).await?.exits(0)?;
-        let sent = place.statements().await?.split_off(already);
-        ensure!(sent == statements, "{sent:#?}\n{statements:#?}");
+        // What is given on a view that is not there yet comes when it is seen there.
+        for _ in 0..3 {
+            place.axon(&["apply"]).await?.exits(0)?;
+        }
+        let mut sent = place.statements().await?.split_off(already);
+        let mut told = statements;
+        if first.len() < steps.len() {
+            sent.sort();
+            told.sort();
+        }
+        ensure!(sent == told, "{sent:#?}\n{told:#?}");
+        place.axon(&["plan", "--check"]).await?.exits(0)?;
     }
     // A pool that cannot be asked keeps nothing else from being told.
     place.write("before.yaml", &place.read("views.yaml")?)?;
