@@ -28,7 +28,11 @@ async fn transcript(place: &Place, arguments: &[&str], port: &str) -> anyhow::Re
 /// Times as N.
 fn steady(line: &str) -> String {
     let words: Vec<&str> = line.split(' ').collect();
-    let of = |n: usize| words.get(n + 1).is_some_and(|next| next.starts_with("ms") || next.starts_with("µs"));
+    let of = |n: usize| {
+        let unit = words.get(n + 1);
+        let ago = words.get(n + 2) == Some(&"ago");
+        ago || unit.is_some_and(|next| next.starts_with("ms") || next.starts_with("µs"))
+    };
     let steady = |(n, word): (usize, &&str)| {
         if of(n) && word.parse::<u64>().is_ok() { "N".into() } else { (*word).to_owned() }
     };

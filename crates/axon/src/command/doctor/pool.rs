@@ -184,7 +184,7 @@ async fn probes(
     let (probes, from) = if let Some((kept, at)) = kept {
         let age = (SystemClock.now() - at).max(time::Duration::ZERO);
         report.detail(&area, "probes_age_seconds", json!(age.whole_seconds()));
-        (kept, format!("remembered, asked {} ago", told(age)))
+        (kept, format!("remembered), asked {} ago", told(age)))
     } else {
         let probes = match pool.probe().await {
             Ok(probes) => probes,
@@ -198,14 +198,14 @@ async fn probes(
                 report.found(&area, format!("what it can do is not remembered: {error}"), "axon store check");
             }
         }
-        (probes, "asked now".to_owned())
+        (probes, "asked now)".to_owned())
     };
     let of = |answer: Answer| {
         let names: Vec<&str> =
             probes.probes.iter().filter(|p| p.answer == answer).map(|p| p.name.as_str()).collect();
         if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
     };
-    let mut says = format!("probes ({from})\nyes: {}\nno: {}", of(Answer::Yes), of(Answer::No));
+    let mut says = format!("probes ({from}\nyes: {}\nno: {}", of(Answer::Yes), of(Answer::No));
     for (answer, word) in [(Answer::Forbidden, "forbidden"), (Answer::Unclear, "unclear")] {
         if probes.probes.iter().any(|p| p.answer == answer) {
             // Writing to a String cannot fail.

@@ -88,6 +88,7 @@ const DATABASES: &[ViewColumn] = &[
     opt("recovery_model_desc", DESCRIPTION),
     opt("is_encrypted", BIT),
     opt("is_query_store_on", BIT),
+    opt("is_result_set_caching_on", BIT),
 ];
 
 const LOGINS: &[ViewColumn] = &[
@@ -161,6 +162,8 @@ fn databases(ctx: &QueryContext, emit: Emit<'_>) -> Result<(), ServerError> {
             Field::Int(1),
             Field::Text("FULL"),
             Field::Int(0),
+            Field::Int(0),
+            // Off in a new database; this one keeps no result sets.
             Field::Int(0),
         ])?;
     }
