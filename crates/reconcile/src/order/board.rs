@@ -315,8 +315,11 @@ impl<'a> Board<'a> {
             below.into_iter().filter(|who| !self.harmless(step, *who, undenied)).collect()
         };
         let window = if suspects.is_empty() { Spans::default() } else { self.window(step) };
+        let people = suspects.len();
+        [&mut self.old, &mut self.new, &mut self.now].into_iter().for_each(|world| world.look_at(people));
         let before: Vec<Spans> = suspects.iter().map(|who| self.now.may(&self.base, *who, &window)).collect();
         let undo = self.now.perform(&self.base, step);
+        self.now.look_at(people);
         let mut breaches = Breaches::default();
         for (who, before) in suspects.into_iter().zip(before) {
             let after = self.now.may(&self.base, who, &window);
@@ -350,8 +353,10 @@ impl<'a> Board<'a> {
     pub(crate) fn takes_nothing(&mut self, step: &Step) -> bool {
         let affected = self.affected(step);
         let window = self.window(step);
+        self.now.look_at(affected.len());
         let before: Vec<Spans> = affected.iter().map(|who| self.now.may(&self.base, *who, &window)).collect();
         let undo = self.now.perform(&self.base, step);
+        self.now.look_at(affected.len());
         let spared = affected
             .into_iter()
             .zip(before)

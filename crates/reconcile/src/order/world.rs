@@ -61,6 +61,11 @@ pub(super) struct World {
     pub(super) over: Vec<Option<Box<Over>>>,
     /// What a role reaches, its own roles counted in.
     reaches: Vec<Option<Rc<Reach>>>,
+    /// What roles reach within the window of one look at many people, and which look that was.
+    seen: Vec<Option<(u32, Rc<Reach>)>>,
+    look: u32,
+    /// Whether the look is at many.
+    many: bool,
     /// How many are directly in each role.
     pub(super) held: Vec<u32>,
 }
@@ -72,7 +77,16 @@ impl World {
         for role in up.iter().flatten() {
             held[*role as usize] += 1;
         }
-        Self { up, access, over: vec![None; count], reaches: vec![None; count], held }
+        Self {
+            up,
+            access,
+            over: vec![None; count],
+            reaches: vec![None; count],
+            seen: vec![None; count],
+            look: 0,
+            many: false,
+            held,
+        }
     }
 
     pub(super) fn in_role(&self, member: u32, role: u32) -> bool {
@@ -135,6 +149,29 @@ impl World {
         reach
     }
 
+    /// From here on the same window is asked about, and nothing changes until the next look. For many people it is worth while to
+    /// keep what each role reaches within it.
+    pub(super) fn look_at(&mut self, people: usize) {
+        self.look = self.look.wrapping_add(1);
+        self.many = people > 4;
+    }
+
+    fn gather_role(&mut self, base: &Base, role: u32, window: &Spans, gather: &mut Gather) {
+        if !self.many {
+            return gather.reach_within(&self.reach(base, role, 0), window);
+        }
+        if let Some((look, reach)) = &self.seen[role as usize]
+            && *look == self.look
+        {
+            return gather.reach(reach);
+        }
+        let mut within = Gather::default();
+        within.reach_within(&self.reach(base, role, 0), window);
+        let within = Rc::new(within.done());
+        gather.reach(&within);
+        self.seen[role as usize] = Some((self.look, within));
+    }
+
     /// What this principal may do, as far as the window shows.
     pub(super) fn may(&mut self, base: &Base, who: u32, window: &Spans) -> Spans {
         if self.access[who as usize] != Access::Open {
@@ -147,11 +184,10 @@ impl World {
             gather.reach_within(&own.done(), window);
         }
         for at in 0..self.up[who as usize].len() {
-            let reach = self.reach(base, self.up[who as usize][at], 0);
-            gather.reach_within(&reach, window);
+            self.gather_role(base, self.up[who as usize][at], window, &mut gather);
         }
         if let Some(public) = base.public {
-            gather.reach_within(&self.reach(base, public, 0), window);
+            self.gather_role(base, public, window, &mut gather);
         }
         gather.done().effective()
     }
