@@ -22,10 +22,15 @@ const NOT_TOLD: &[(&str, &str)] = &[
     ("strings parted by {} {} {}", "of secure views"),
     ("views of {owner} read schema {schema}, in {layout}", "of secure views"),
     ("the reader is in group {}", "of secure views"),
+    ("{actor} is not there yet, or its security id is not seen", "a finding of a target, not of a map"),
+    ("{} has nothing in the target now", "a finding of a target, not of a map"),
     ("it would give {more}, which is not there", "of a proof that fails: never expected"),
     (", clear for ", "of secure views"),
     ("an administrator can be acted as", "no line of a map gives IMPERSONATE"),
     ("auth `{}` of target `{}`", "every way in is put in force"),
+    ("columns were taken out of it by a REVOKE, which no line says", "a test of the catalog tells it"),
+    ("{actor} is not there yet, or its security id is not seen", "a test of what acting comes to tells it"),
+    ("{} has nothing in the target now", "a test of what acting comes to tells it"),
     ("{permission} cannot be given", "said of permissions that only a catalog shows, and no line can name"),
 ];
 
