@@ -26,6 +26,7 @@ const NOT_TOLD: &[(&str, &str)] = &[
     ("{} has nothing in the target now", "a finding of a target, not of a map"),
     ("it would give {more}, which is not there", "of a proof that fails: never expected"),
     (", clear for ", "of secure views"),
+    ("CONTROL SERVER is CONTROL of every database", "CONTROL SERVER is told as what covers a line"),
     ("an administrator can be acted as", "no line of a map gives IMPERSONATE"),
     ("auth `{}` of target `{}`", "every way in is put in force"),
     ("columns were taken out of it by a REVOKE, which no line says", "a test of the catalog tells it"),

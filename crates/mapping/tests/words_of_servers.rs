@@ -47,17 +47,18 @@ fn of_servers() {
         ("SELECT on the server", direct("select on server")),
         ("INSERT on a credential", direct("insert on credential::c")),
         ("a permission of servers elsewhere", in_database("view any database on schema::s")),
-        ("CONTROL SERVER where CONTROL is forbidden", forbid("control server on server")),
+        (
+            "CONTROL SERVER where users are not to be altered",
+            forbid("control server on server")
+                .replace("[control on database]", "[alter any user on database]"),
+        ),
         ("logins where CONTROL is forbidden", forbid("alter any login on server")),
         ("roles of the server where CONTROL is forbidden", forbid("alter any server role on server")),
-        (
-            "logins in a file",
-            "targets: { f: { kind: script, dialect: serverless, database: master, out: steps } }\n"
-                .to_owned(),
-        ),
     ];
-    let cases: Vec<(&str, &str, &str)> =
+    let mut cases: Vec<(&str, &str, &str)> =
         cases.iter().map(|(name, text)| (*name, "", text.as_str())).collect();
+    let file = " }\n  f: { kind: script, dialect: serverless, database: master, out: steps";
+    cases.push(("logins in a file", file, ""));
     insta::assert_snapshot!("of_servers", refused(&cases));
 }
 

@@ -473,7 +473,7 @@ mod tests {
                 "5..12: EXECUTE cannot be denied on the whole database: deny it on schemas or objects",
             ),
             ("impersonate on user::kim", "15..19: a permission on users and roles is not supported yet"),
-            ("select on login::x", "10..15: no class `login`"),
+            ("select on login::x", "10..15: a permission on users and roles is not supported yet"),
             ("select, select on a.b", "8..14: SELECT is given twice"),
             ("select on a.[b", "12..14: `[` has no closing `]`"),
             ("select on a.b; drop user x", "13..14: `;` cannot stand here"),
