@@ -128,11 +128,15 @@ impl std::fmt::Debug for Wire {
 impl Wire {
     /// A client.
     pub fn new() -> Result<Self, WireError> {
+        Self::within(WHOLE)
+    }
+
+    fn within(whole: Duration) -> Result<Self, WireError> {
         let builder = || {
             reqwest::Client::builder()
                 .redirect(Policy::none())
                 .connect_timeout(CONNECT)
-                .timeout(WHOLE)
+                .timeout(whole)
                 .pool_max_idle_per_host(8)
                 .referer(false)
                 .user_agent(concat!("axon/", env!("CARGO_PKG_VERSION")))
@@ -264,6 +268,18 @@ mod tests {
         let big = wire.send(Call::get(server.base().at("/big"))).await.unwrap_err();
         assert!(matches!(big, WireError::TooLarge { .. }), "{big}");
         assert_eq!(wire.send(Call::get(server.base().at("/"))).await.unwrap().status(), 302);
+    }
+
+    #[tokio::test]
+    async fn a_service_that_never_answers_is_given_up_and_what_it_did_is_not_known() {
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/?sig=s3cret", silent.local_addr().unwrap());
+        // Connections wait in the listener's queue: taken by the system, answered by nobody.
+        let wire = Wire::within(Duration::from_millis(500)).unwrap();
+        let late = wire.send(Call::new(Method::PUT, url)).await.unwrap_err();
+        assert!(matches!(late, WireError::Broken { .. }), "{late}");
+        assert!(!late.to_string().contains("s3cret"), "{late}");
+        drop(silent);
     }
 
     #[tokio::test]

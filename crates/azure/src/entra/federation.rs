@@ -222,4 +222,30 @@ mod tests {
         let told = Federation::Of(vec![odd, credential("main", GITHUB, "s")]).unusual();
         assert!(told.len() == 1 && told[0].contains("AADSTS700212"), "{told:?}");
     }
+
+    #[tokio::test]
+    async fn which_resource_a_managed_identity_is_its_service_principal_says() {
+        use crate::testing::{Reply, Server, Static, clock};
+        let resource = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/loader";
+        let names = |names: &str| Reply::ok(&format!(r#"{{"id":"x","alternativeNames":[{names}]}}"#));
+        for (reply, found) in [
+            (names(&format!(r#""isExplicit=True","{resource}""#)), Some(resource.to_owned())),
+            (names(r#""isExplicit=False","/subscriptions/s/x/virtualMachines/vm""#), None),
+            (Reply::ok(r#"{"id":"x"}"#), None),
+            (Reply::status(404, r#"{"error":{"code":"Request_ResourceNotFound"}}"#), None),
+        ] {
+            let server = Server::start(move |_| reply.clone()).await;
+            let clock = clock(time::macros::datetime!(2026-11-22 10:00 UTC));
+            let entra = Entra::new(server.base(), crate::wire::Wire::new().unwrap(), Static::bearer(), clock);
+            let client: Guid = "dddddddd-0000-0000-0000-000000000001".parse().unwrap();
+            assert_eq!(entra.managed(client).await, Ok(found));
+            let asked = &server.seen()[0];
+            assert_eq!(
+                asked.target,
+                format!(
+                    "/v1.0/servicePrincipals(appId='{client}')?$select=id,servicePrincipalType,alternativeNames"
+                )
+            );
+        }
+    }
 }
