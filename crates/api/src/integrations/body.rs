@@ -131,7 +131,8 @@ mod tests {
         let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
         for n in 1..12 {
             let many = vec![format!("*a{}", n - 1); 10].join(", ");
-            text.push_str(&format!("a{n}: &a{n} [{many}]\n"));
+            let line = format!("a{n}: &a{n} [{many}]\n");
+            text.push_str(&line);
         }
         assert!(parse(&Bytes::from(text), Language::Yaml).is_err());
     }

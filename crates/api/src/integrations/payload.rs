@@ -189,8 +189,8 @@ fn impersonation(fields: &Fields<'_>) -> Result<Option<String>, Fault> {
 }
 
 fn marks(fields: &Fields<'_>) -> Result<Option<Marks>, Fault> {
-    let Some(value) = fields.get("metadataDelimiters") else { return Ok(None) };
     const KEYS: [&str; 3] = ["hashDelimiter", "hashKeyDelimiter", "arrayDelimiter"];
+    let Some(value) = fields.get("metadataDelimiters") else { return Ok(None) };
     let fields = Fields::of(value, "config.metadataDelimiters.", &KEYS)?;
     let one = |key: &str| {
         let text = fields.needed(key)?;

@@ -130,7 +130,7 @@ impl Bench {
         let old = old.map(super::setup::setup).transpose()?;
         if old.is_some() {
             bootstrap::bring_up(&connection, old.as_ref(), &setup, None).await?;
-            return Ok(account.map(|account| self.put(id, account)).transpose()?);
+            return account.map(|account| self.put(id, account)).transpose();
         }
         if config.account_kind == AccountKind::Entra {
             let account = account.context("how Axon's identity enters is not said")?;

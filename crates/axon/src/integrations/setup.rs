@@ -1,5 +1,6 @@
 //! From what an integration is asked to be, to what is made in its database, and to the target of a role map.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::Context;
@@ -102,10 +103,12 @@ pub fn target_entry(
     // What makes users of the directory needs an identity of Entra (33159): else people are let be.
     let manage = if config.account_kind == AccountKind::Entra { "mapped" } else { "none" };
     let mode = if config.account_kind == AccountKind::Entra { "authoritative" } else { "observe" };
-    entry.push_str(&format!(
+    // Writing to a String cannot fail.
+    let _ = write!(
+        entry,
         "    mode: {mode}\n    manage: {{ roles: [\"axon_*\"], schemas: [{}], principals: {manage} }}\n",
         quoted(&config.schema)
-    ));
+    );
     let mut metadata = Vec::new();
     if let Some(marks) = config.marks {
         let mark = |c: char| quoted(&c.to_string());
@@ -118,7 +121,7 @@ pub fn target_entry(
     }
     metadata.extend(config.impersonation.as_deref().map(|role| format!("impersonation: {}", quoted(role))));
     if !metadata.is_empty() {
-        entry.push_str(&format!("    metadata: {{ {} }}\n", metadata.join(", ")));
+        let _ = writeln!(entry, "    metadata: {{ {} }}", metadata.join(", "));
     }
     Ok(entry)
 }

@@ -169,11 +169,13 @@ fn unreachable(error: &TargetError) -> Check {
 fn delimiters(setup: &Setup) -> Check {
     // They were held to their rule when the request was read.
     let check = Check::passed("Initial Validation: Delimiters");
-    match setup.metadata.delimiters {
-        None => check,
-        Some(by) if by.hash != by.hash_key && by.hash != by.array && by.hash_key != by.array => check,
-        Some(_) => Check::failed(check.name, "the three delimiters must differ"),
+    let differ = |by: axon_reconcile::secure::Delimiters| {
+        by.hash != by.hash_key && by.hash != by.array && by.hash_key != by.array
+    };
+    if setup.metadata.delimiters.is_none_or(differ) {
+        return check;
     }
+    Check::failed(check.name, "the three delimiters must differ")
 }
 
 fn manages(seen: &Seen, setup: &Setup, moment: Moment) -> Check {

@@ -58,10 +58,9 @@ pub fn create(setup: &Setup) -> Vec<Part> {
     let mut parts = Vec::new();
     if !account.is_entra {
         parts.push(Part {
-            why: format!(
-                "The login as which Axon enters. Run this batch in master. On a second run it answers 15025, which means that the login is \
+            why: "The login as which Axon enters. Run this batch in master. On a second run it answers 15025, which means that the login is \
                  there. Give the password to your program: sqlcmd -v AxonPassword=\"...\""
-            ),
+                .into(),
             at: Where::Master,
             sql: text::login(account.name, None),
             done: Some(15025),
