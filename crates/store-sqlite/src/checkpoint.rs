@@ -13,14 +13,33 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::stamp::{Log, WalIndex};
 
-/// From so many pages on the log is folded back: 32 MiB. A page that many writes change is folded once for all of them, so less often
-/// is less work: at 4 MiB this thread used a tenth of what creates cost.
-const PAGES: u32 = 8_000;
-/// From so many pages on the log's end is near, at which a commit folds what is left, and the log begins anew: then little is to be
-/// left, since that commit and all behind it wait.
-const NEAR_THE_END: u32 = 14_000;
-/// What is little.
-const LITTLE: u32 = 1_000;
+/// When the log is folded back, in pages of it. A page that many writes change is folded once for all of them, so less often is less
+/// work: a million memberships lie on some 8,000 pages in no order, and of 32,000 pages of log one in four is folded.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Marks {
+    /// From so many on that are not folded yet.
+    pub fold: u32,
+    /// From so many on the log's end is near, at which a commit folds what is left, and the log begins anew: then little is to be
+    /// left, since that commit and all behind it wait.
+    pub near_the_end: u32,
+    /// What is little.
+    pub little: u32,
+    /// The log's end.
+    pub end: u32,
+}
+
+impl Default for Marks {
+    /// 80 MiB, then often from 112 MiB on; the log ends at 128 MiB.
+    fn default() -> Self {
+        Self { fold: 20_000, near_the_end: 28_000, little: 1_500, end: 32_000 }
+    }
+}
+
+impl Marks {
+    fn is_due(self, log: Log) -> bool {
+        log.behind >= if log.pages >= self.near_the_end { self.little } else { self.fold }
+    }
+}
 
 /// The thread, as the writer sees it. It ends when this is dropped.
 #[derive(Debug)]
@@ -28,24 +47,24 @@ pub(crate) struct Checkpointer {
     wake: Option<SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
     index: WalIndex,
+    marks: Marks,
 }
 
 impl Checkpointer {
     /// Starts it, where the log's index can be read; else the writer folds by itself.
-    pub fn start(file: &Path) -> Option<Self> {
+    pub fn start(file: &Path, marks: Marks) -> Option<Self> {
         let index = WalIndex::of(file)?;
         let (wake, woken) = sync_channel(1);
         let file: PathBuf = file.to_owned();
         let thread = std::thread::Builder::new().name("axon-checkpoint".into());
         let thread = thread.spawn(move || run(&file, &woken)).ok()?;
-        Some(Self { wake: Some(wake), thread: Some(thread), index })
+        Some(Self { wake: Some(wake), thread: Some(thread), index, marks })
     }
 
     /// After a commit.
     pub fn committed(&self) {
-        let is_due = |log: Log| log.behind >= if log.pages >= NEAR_THE_END { LITTLE } else { PAGES };
         if let Some(wake) = &self.wake
-            && self.index.log().is_some_and(is_due)
+            && self.index.log().is_some_and(|log| self.marks.is_due(log))
         {
             // One that is woken already will look at all there is.
             let _ = wake.try_send(());
@@ -99,41 +118,51 @@ fn told(error: &rusqlite::Error) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::time::Instant;
 
-    use axon_store_sql::{Arg, Session as _};
-
     use super::*;
+    use crate::Options;
     use crate::address::Address;
-    use crate::inline::InlineSession;
-    use crate::open::{Options, open_writer};
+    use crate::open::open_writer;
+
+    #[test]
+    fn the_nearer_the_end_the_less_is_left() {
+        let marks = Marks::default();
+        let log = |pages, behind| Log { pages, behind };
+        assert!(
+            !marks.is_due(log(marks.fold - 1, marks.fold - 1)) && marks.is_due(log(marks.fold, marks.fold))
+        );
+        assert!(!marks.is_due(log(marks.near_the_end - 1, marks.little)));
+        assert!(marks.is_due(log(marks.near_the_end, marks.little)));
+        assert!(marks.fold < marks.near_the_end && marks.near_the_end + marks.little < marks.end);
+    }
 
     #[tokio::test]
     async fn a_long_log_is_folded_back_while_the_writer_goes_on() {
         let folder = tempfile::TempDir::new().unwrap();
         let file = folder.path().join("axon.db");
-        let options = Options::new(Address::of_file(&file));
-        let first = open_writer(&options).await.unwrap();
-        let mut session = InlineSession::open(&options, Arc::default()).unwrap();
-        drop(first);
+        drop(open_writer(&Options::new(Address::of_file(&file))).await.unwrap());
+        let writer = Connection::open(&file).unwrap();
+        // No commit of the writer's own folds anything.
+        writer.execute_batch("PRAGMA wal_autocheckpoint = 0; CREATE TABLE texts (text TEXT)").unwrap();
         let index = WalIndex::of(&file).unwrap();
+        let marks = Marks { fold: 500, near_the_end: 5_000, little: 50, end: 6_000 };
+        let checkpointer = Checkpointer::start(&file, marks).unwrap();
         let text = "x".repeat(200_000);
         let end = Instant::now() + Duration::from_secs(20);
         let (mut n, mut most) = (0_i64, 0);
         loop {
             n += 1;
-            let insert = "INSERT INTO summaries (target, summary, at) VALUES ($1, $2, 0)";
-            session.control("BEGIN IMMEDIATE".into()).await.unwrap();
-            session.execute(insert.into(), &[Arg::from(n.to_string()), Arg::from(&text)]).await.unwrap();
-            session.control("COMMIT".into()).await.unwrap();
+            writer.execute("INSERT INTO texts (text) VALUES (?1)", [&text]).unwrap();
+            checkpointer.committed();
             let behind = index.log().unwrap().behind;
             most = most.max(behind);
-            if most >= PAGES && behind < PAGES / 2 {
+            if most >= marks.fold && behind < marks.fold / 2 {
                 break;
             }
             assert!(Instant::now() < end, "{behind} pages are not folded after {n} writes");
         }
-        Box::new(session).close().await;
+        drop(checkpointer);
+        assert_eq!(writer.query_row("SELECT count(*) FROM texts", [], |row| row.get(0)), Ok(n));
     }
 }

@@ -8,17 +8,17 @@ use async_trait::async_trait;
 use axon_store_sql::{Arg, Dialect, Row, Session, Sql, SqlError, Tally};
 use rusqlite::{Connection, OpenFlags};
 
-use crate::checkpoint::Checkpointer;
+use crate::checkpoint::{Checkpointer, Marks};
 use crate::open::Options;
 use crate::statements::{failed, run};
 
 /// How many prepared statements are kept.
 const STATEMENTS: usize = 256;
 
-/// What all that writes must never be weaker than. The log is folded back beside the writer; past 16,000 pages of 4 KiB, which
+/// What all that writes must never be weaker than. The log is folded back beside the writer; past the log's end, which
 /// it comes to where that does not keep up, a commit does it. Memberships of all groups lie on some 8,000 pages where a million are.
 const PRAGMAS: &str = "PRAGMA foreign_keys = ON; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-     PRAGMA wal_autocheckpoint = 16000; PRAGMA cache_size = -40960";
+     PRAGMA cache_size = -40960";
 
 /// The connection that writes.
 pub(crate) struct InlineSession {
@@ -36,7 +36,9 @@ impl InlineSession {
         connection.busy_timeout(options.busy_timeout).map_err(failed)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         connection.execute_batch(PRAGMAS).map_err(failed)?;
-        let checkpointer = Checkpointer::start(file);
+        let marks = Marks::default();
+        connection.pragma_update(None, "wal_autocheckpoint", marks.end).map_err(failed)?;
+        let checkpointer = Checkpointer::start(file, marks);
         Ok(Self { connection, tally, checkpointer })
     }
 
