@@ -55,6 +55,21 @@ pub(crate) fn into_roles(
             let help = "name it there, or name another one under `metadata.impersonation` of the target";
             reader.within(Chapter::Impersonation, || reader.fault_help(Fault::Invalid, span, message, help));
         }
+        // Whoever acts would hold what that role of the map holds.
+        if let Some((name, _)) = used
+            && let Some(role) =
+                roles.values().find(|role| target.role(&role.spec.name).is_ok_and(|own| own == name))
+        {
+            let message = format!(
+                "role `{}` is called {name} in target `{}`, as the role by which people act as others",
+                role.spec.name, target.name
+            );
+            let help = "rename it, or name another one under `metadata.impersonation` of the target";
+            let span = role.span;
+            reader.within(Chapter::Impersonation, || {
+                reader.fault_help(Fault::Invalid, span, message, help);
+            });
+        }
         target.metadata.impersonation = used.map(|(name, _)| name);
     }
 }
@@ -238,10 +253,8 @@ pub fn may_act<'m>(
     }
     let defined = Definitions::of(map.roles.values());
     for role in person.roles {
-        let lines = map.roles.get(role).and_then(|spec| spec.held.get(target)).into_iter().flatten();
-        if let Some(why) =
-            lines.into_iter().find_map(|held| powers::administrator(&held.grant.line, place, &defined))
-        {
+        let mut lines = map.roles.get(role).and_then(|spec| spec.held.get(target)).into_iter().flatten();
+        if let Some(why) = lines.find_map(|held| powers::administrator(&held.grant.line, place, &defined)) {
             return Err(NoActing::Administrator { person: name(), role: role.clone(), why });
         }
     }
@@ -320,33 +333,32 @@ guards:
 
     #[test]
     fn nobody_acts_as_somebody_with_more_or_as_an_administrator_and_it_is_not_passed_on() {
-        for (actor, person, target, says) in [
-            (&["reader"][..], ("lee", &["reader"][..]), "dw", "kim has no role that lets act"),
-            (&["helper"], ("lee", &["reader", "writer"]), "dw", "lee has role `writer`"),
-            (&["helper"], ("lee", &[]), "dw", "has no role in target dw"),
-            (&["helper"], ("kim", &["reader"]), "dw", "oneself"),
-            (&["chief"], ("lee", &["reader", "boss"]), "dw", "an administrator"),
-            (&["chief"], ("lee", &["reader", "helper"]), "dw", "not passed on"),
-            (&["helper"], ("vip", &["reader"]), "dw", "vip is protected"),
-            (&["helper"], ("lee", &["reader"]), "free", "not in mode authoritative"),
-            (&["helper"], ("lee", &["reader"]), "gone", "holds no secure views"),
-        ] {
-            let said = told(actor, person, target).unwrap_err();
-            assert!(said.contains(says), "{said}");
-        }
+        let asked: [(&[&str], (&str, &[&str]), &str); 9] = [
+            (&["reader"], ("lee", &["reader"]), "dw"),
+            (&["helper"], ("lee", &["reader", "writer"]), "dw"),
+            (&["helper"], ("lee", &[]), "dw"),
+            (&["helper"], ("kim", &["reader"]), "dw"),
+            (&["chief"], ("lee", &["reader", "boss"]), "dw"),
+            (&["chief"], ("lee", &["reader", "helper"]), "dw"),
+            (&["helper"], ("vip", &["reader"]), "dw"),
+            (&["helper"], ("lee", &["reader"]), "free"),
+            (&["helper"], ("lee", &["reader"]), "gone"),
+        ];
+        let mut said: Vec<String> =
+            asked.iter().map(|(actor, person, target)| told(actor, *person, target).unwrap_err()).collect();
+        let (asked, longest) = (Duration::hours(3), Duration::hours(1));
+        said.push(NoActing::TooLong { asked, longest }.to_string());
+        insta::assert_snapshot!("who_may_not_act", said.join("\n"));
     }
 
     #[test]
-    fn the_role_of_the_pool_must_be_one_that_axon_manages() {
-        let outside = MAP.replace(
-            "roles: ['axon_*'], schemas: [secure] } }\n  free",
-            "roles: ['axon_[a-b]*', 'x_*'], schemas: [secure] }, role_name: 'x_{role}' }\n  free",
-        );
-        let said = RoleMap::parse(&[("map.yaml", &outside)]).unwrap_err().to_string();
-        assert!(
-            said.contains("AXON_IMPERSONATION, by which people act as others, is outside `manage.roles`"),
-            "{said}"
-        );
+    fn the_role_of_the_pool_must_be_one_that_axon_manages_and_no_other_one() {
+        let faults = |text: &str| RoleMap::parse(&[("map.yaml", text)]).unwrap_err().to_string();
+        let outside =
+            MAP.replace("mode: authoritative,", "mode: authoritative, metadata: { impersonation: helpers },");
+        let same =
+            MAP.replace("  low: {}", "  low: {}\n  impersonation: { grants: { dw: [insert on a.b] } }");
+        insta::assert_snapshot!("the_role_by_which_people_act", [faults(&outside), faults(&same)].join("\n"));
         let nobody: String =
             MAP.lines().filter(|line| !line.contains("impersonate")).collect::<Vec<_>>().join("\n");
         let map = RoleMap::parse(&[("map.yaml", &nobody)]).unwrap_or_else(|e| panic!("{e}"));

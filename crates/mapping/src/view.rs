@@ -277,8 +277,8 @@ fn views_of_others(map: &RoleMap, target: &TargetSpec, grants: &mut BTreeMap<Gra
         acted.flat_map(|one| &one.roles).filter_map(|role| target.role(role).ok()).collect();
     let secure = |on: &Securable| {
         let Securable::Object(object) = on else { return false };
-        let here = map.views.iter().filter(|view| view.targets.contains(&target.name));
-        here.into_iter().any(|view| match view.pattern {
+        let mut here = map.views.iter().filter(|view| view.targets.contains(&target.name));
+        here.any(|view| match view.pattern {
             Some(_) => view.name.schema == object.schema,
             None => view.name == *object,
         })

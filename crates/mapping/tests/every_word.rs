@@ -30,8 +30,6 @@ const NOT_TOLD: &[(&str, &str)] = &[
     ("an administrator can be acted as", "no line of a map gives IMPERSONATE"),
     ("auth `{}` of target `{}`", "every way in is put in force"),
     ("columns were taken out of it by a REVOKE, which no line says", "a test of the catalog tells it"),
-    ("{actor} is not there yet, or its security id is not seen", "a test of what acting comes to tells it"),
-    ("{} has nothing in the target now", "a test of what acting comes to tells it"),
     ("{permission} cannot be given", "said of permissions that only a catalog shows, and no line can name"),
 ];
 

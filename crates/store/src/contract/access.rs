@@ -41,9 +41,11 @@ pub async fn acting_as_another_has_both_persons_and_an_end(store: &dyn Store) {
     let refused = store.ask_access(refused, by("ana", 2)).await.expect("a request");
     assert_eq!((refused.state, refused.until, refused.hold), (AccessState::Rejected, None, None));
     assert!(refused.ended.as_ref().is_some_and(|said| said.reason == "not as an administrator"));
-    let over = store.end_access(begun.id, AccessEnd::Elapse, "over".into(), by("ana", 3)).await.expect("an end");
+    let over =
+        store.end_access(begun.id, AccessEnd::Elapse, "over".into(), by("ana", 3)).await.expect("an end");
     assert_eq!(over.map(|over| over.state), Some(AccessState::Over));
-    let again = store.end_access(refused.id, AccessEnd::Lift, String::new(), by("ana", 4)).await.expect("an end");
+    let again =
+        store.end_access(refused.id, AccessEnd::Lift, String::new(), by("ana", 4)).await.expect("an end");
     assert!(again.is_none(), "it never stood");
     let all = store.access_requests(START).await.expect("requests");
     assert_eq!(all.iter().map(|one| one.asked.as_str()).collect::<Vec<_>>(), ["impersonate"; 2]);

@@ -230,9 +230,7 @@ fn masked(mask: &TypedMask, own: &Own, ty: ColumnType, managed: Managed) -> Stri
 
 fn who(who: &Who, managed: Managed) -> String {
     match who {
-        Who::Role(name) => {
-            acting::is_member(*name, managed)
-        }
+        Who::Role(name) => acting::is_member(*name, managed),
         Who::Has { attribute, value } => {
             if let Some(by) = managed.delimiters {
                 return in_line(attribute, &Value(value).to_string(), "", by, managed);

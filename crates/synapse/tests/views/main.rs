@@ -38,8 +38,12 @@ fn check(case: &Case) -> Result<(), TestCaseError> {
             return Ok(());
         }
     };
-    let managed =
-        Managed { schema: name("axon"), roles: RoleTest::IsRoleMember, delimiters: case.delimiters, impersonation: None };
+    let managed = Managed {
+        schema: name("axon"),
+        roles: RoleTest::IsRoleMember,
+        delimiters: case.delimiters,
+        impersonation: None,
+    };
     let mut pool = Running::start(&case.rows, &case.people);
     let needs = Needs::of([&body]);
     let mut known: Vec<Reader> = case.people.clone();

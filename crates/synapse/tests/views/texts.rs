@@ -47,8 +47,12 @@ fn body(hostile: &str) -> ViewBody {
 
 #[test]
 fn a_view_is_one_statement_with_every_name_and_value_quoted() {
-    let managed =
-        Managed { schema: SqlName::parse("ax]on").unwrap(), roles: RoleTest::IsMember, delimiters: None, impersonation: None };
+    let managed = Managed {
+        schema: SqlName::parse("ax]on").unwrap(),
+        roles: RoleTest::IsMember,
+        delimiters: None,
+        impersonation: None,
+    };
     let text = secure_view(&body("x]; DROP '--"), ViewVerb::Create, managed);
     insta::assert_snapshot!(text.as_str());
     let mut closed = body("orders").closed();
@@ -61,7 +65,12 @@ fn a_view_is_one_statement_with_every_name_and_value_quoted() {
 
 #[test]
 fn a_text_is_known_by_its_digest_and_a_hand_in_it_is_seen() {
-    let managed = Managed { schema: name("axon"), roles: RoleTest::IsRoleMember, delimiters: None, impersonation: None };
+    let managed = Managed {
+        schema: name("axon"),
+        roles: RoleTest::IsRoleMember,
+        delimiters: None,
+        impersonation: None,
+    };
     let text = |verb| secure_view(&body("orders"), verb, managed).into_string();
     let (made, altered) = (shown_text(&text(ViewVerb::Create)), shown_text(&text(ViewVerb::Alter)));
     assert_eq!(made, altered, "a catalog shows both as CREATE, and some with other line ends");
@@ -78,6 +87,7 @@ fn a_text_is_known_by_its_digest_and_a_hand_in_it_is_seen() {
 #[test]
 fn a_profile_in_one_string_is_still_one_semi_join() {
     let delimiters = axon_mapping::views::Delimiters::new('|', ':', ',');
-    let managed = Managed { schema: name("axon"), roles: RoleTest::IsRoleMember, delimiters, impersonation: None };
+    let managed =
+        Managed { schema: name("axon"), roles: RoleTest::IsRoleMember, delimiters, impersonation: None };
     insta::assert_snapshot!(secure_view(&body("orders"), ViewVerb::Create, managed).as_str());
 }
