@@ -142,7 +142,7 @@ fn verbs(
     const NOTHING: [Option<Verb>; 2] = [None, None];
     let GrantKey { grantee, securable: on, permission } = *key;
     let state = there.map(|row| row.state);
-    let whole = there.is_none_or(|row| !row.leaves_out);
+    let whole = there.is_none_or(|row| !row.leaves_out) || wanted.is_some_and(|row| row.leaves_out);
     if known.roles_left.contains(&grantee) || (state.is_some() && state == wanted.map(|w| w.state) && whole) {
         return NOTHING;
     }
