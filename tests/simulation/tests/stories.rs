@@ -26,10 +26,10 @@ fn a_seed_tells_the_same_story_again_to_the_byte() {
 
 #[test]
 fn stories_on_an_sqlite_file_and_over_tds_break_nothing_either() {
-    told(1..=4, On::Wire);
+    told(1..=3, On::Wire);
 }
 
 #[test]
 fn a_target_that_fails_for_minutes_is_left_alone_and_met_again_soon() {
-    told(1..=10, On::Loop);
+    told(1..=4, On::Loop);
 }
