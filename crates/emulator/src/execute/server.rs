@@ -239,10 +239,7 @@ mod tests {
                 "GRANT REFERENCES ON DATABASE SCOPED CREDENTIAL::[lake] TO [ann@x.org]",
             ],
         );
-        assert_eq!(
-            crate::testing::rows(&pool, "ann@x.org"),
-            ["G CONNECT on database by dbo", "G REFERENCES on credential by dbo"]
-        );
+        assert_eq!(crate::testing::rows(&pool, "ann@x.org"), ["G REFERENCES on credential by dbo"]);
         assert_eq!(number(&mut dbo, "GRANT SELECT ON DATABASE SCOPED CREDENTIAL::lake TO [ann@x.org]"), 4606);
         let mut dedicated = enter(&crate::testing::pool(), "admin@x.org");
         assert_eq!(
