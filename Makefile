@@ -44,7 +44,7 @@ simulation: ## 200 stories on an SQLite file and over TDS, 500 of failing target
 	@cargo run --quiet -p axon-simulation --bin soak -- --on loop --seeds 500
 	@AXON_SIMULATION_PROCESSES=50 cargo test --quiet -p axon-simulation --test processes -- --nocapture
 
-planted: ## Plants twenty-five bugs one by one, and looks whether the simulation finds each
+planted: ## Plants twenty-two bugs one by one, and looks whether the simulation finds each
 	@./tests/simulation/planted.sh
 
 fuzz: ## Ten minutes for each fuzz target (nightly toolchain, cargo-fuzz)
