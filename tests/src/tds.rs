@@ -20,20 +20,30 @@ pub fn number(error: &Error) -> Option<u32> {
 impl Tds {
     /// Enters with SQL authentication.
     pub async fn with_password(address: &str, user: &str, password: &str) -> Result<Self, Error> {
-        Self::enter(address, AuthMethod::sql_server(user, password)).await
+        Self::enter(address, "dw", AuthMethod::sql_server(user, password)).await
+    }
+
+    /// The same in another database, such as `master`.
+    pub async fn in_database(
+        address: &str,
+        database: &str,
+        user: &str,
+        password: &str,
+    ) -> Result<Self, Error> {
+        Self::enter(address, database, AuthMethod::sql_server(user, password)).await
     }
 
     /// Enters with an access token.
     pub async fn with_token(address: &str, token: &str) -> Result<Self, Error> {
-        Self::enter(address, AuthMethod::aad_token(token)).await
+        Self::enter(address, "dw", AuthMethod::aad_token(token)).await
     }
 
-    async fn enter(address: &str, auth: AuthMethod) -> Result<Self, Error> {
+    async fn enter(address: &str, database: &str, auth: AuthMethod) -> Result<Self, Error> {
         let (host, port) = address.rsplit_once(':').unwrap_or((address, "1433"));
         let mut config = Config::new();
         config.host(host);
         config.port(port.parse().unwrap_or(1433));
-        config.database("dw");
+        config.database(database);
         config.authentication(auth);
         config.encryption(EncryptionLevel::NotSupported);
         let stream = TcpStream::connect(address).await?;

@@ -120,7 +120,8 @@ async fn target(config: &Path, id: u64, name: &str) -> anyhow::Result<Status> {
     let found = found?.with_context(|| format!("no integration has the number {id}"))?;
     let login = found.body.login.as_ref().context("it is not in use: it is not known how Axon enters")?;
     let asked = serde_json::from_value(found.body.config.clone()).context("its configuration")?;
-    let secret = parts.secrets().file(id).ok();
+    // The role map takes relative paths from its own folder.
+    let secret = parts.secrets().file(id).ok().map(std::path::absolute).transpose()?;
     print!("{}", target_entry(name, &asked, login, secret.as_deref())?);
     Ok(Status::Done)
 }

@@ -100,13 +100,12 @@ pub fn target_entry(
     if config.plain {
         entry.push_str("    tls: off\n");
     }
-    // What makes users of the directory needs an identity of Entra (33159): else people are let be.
-    let manage = if config.account_kind == AccountKind::Entra { "mapped" } else { "none" };
+    // Users of the directory need an identity of Entra (33159): with a SQL login the map takes a target that only looks.
     let mode = if config.account_kind == AccountKind::Entra { "authoritative" } else { "observe" };
     // Writing to a String cannot fail.
     let _ = write!(
         entry,
-        "    mode: {mode}\n    manage: {{ roles: [\"axon_*\"], schemas: [{}], principals: {manage} }}\n",
+        "    mode: {mode}\n    manage: {{ roles: [\"axon_*\"], schemas: [{}], principals: mapped }}\n",
         quoted(&config.schema)
     );
     let mut metadata = Vec::new();

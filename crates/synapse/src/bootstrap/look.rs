@@ -312,8 +312,8 @@ fn identity(setup: &Setup) -> Check {
     }
     Check::warned(
         NAME,
-        "Axon enters with a SQL login: it keeps views, and makes no users of the directory (33159); for people as users of the pool give it \
-         an identity of Entra",
+        "Axon enters with a SQL login, which makes no users of the directory (33159): the role map takes the target in mode observe \
+         alone; give Axon an identity of Entra for all else",
     )
 }
 

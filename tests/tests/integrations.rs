@@ -1,0 +1,10 @@
+//! The integrations API: each request and answer of the API that it follows, over HTTP, with a pool behind it that is looked at.
+
+#[path = "integrations/automatic.rs"]
+mod automatic;
+#[path = "integrations/kit.rs"]
+mod kit;
+#[path = "integrations/manual.rs"]
+mod manual;
+#[path = "integrations/refusals.rs"]
+mod refusals;
