@@ -18,10 +18,10 @@ impl Ticker {
         self.summary.clone()
     }
 
-    /// Whether somebody left since the last tick that reached the target: made inactive, deleted, or shut out by a person. What
+    /// Whether somebody left since the last tick that left nothing to do at once: made inactive, deleted, or shut out by a person. What
     /// cannot be told is no.
     pub(crate) async fn somebody_left(&self) -> bool {
-        if self.summary.position == RecordSeq(0) {
+        if self.summary.settled == RecordSeq(0) {
             return false;
         }
         let leaves = |delta: &Delta| match delta {
@@ -29,7 +29,7 @@ impl Ticker {
             Delta::UserPut { user } => !user.active,
             _ => false,
         };
-        match self.store.deltas_since(self.summary.position, 2_000).await {
+        match self.store.deltas_since(self.summary.settled, 2_000).await {
             Ok(Since::Deltas { deltas, .. }) => {
                 deltas.iter().any(|(_, delta)| leaves(delta)) || self.names_moved().await
             }
