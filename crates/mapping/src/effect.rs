@@ -117,9 +117,7 @@ pub(crate) fn leads_to_control(held: &Power) -> Option<(Securable, &'static str)
     let (permission, on) = held;
     match permission {
         Permission::Control => Some((*on, "CONTROL covers every permission")),
-        Permission::ControlServer => {
-            Some((Securable::Database, "CONTROL SERVER is CONTROL of every database"))
-        }
+        Permission::ControlServer => Some((Securable::Database, "CONTROL covers every permission")),
         Permission::AlterAnyLogin => {
             Some((Securable::Database, "the login of an administrator can be changed"))
         }
