@@ -80,9 +80,9 @@ fn merged(users: &[SortKey], groups: &[SortKey], descending: bool, count: usize)
             (of_users, _) => of_users.is_some(),
         };
         if is_user {
-            user += 1
+            user += 1;
         } else {
-            group += 1
+            group += 1;
         }
         order.push(is_user);
     }
