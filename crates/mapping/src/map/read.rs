@@ -143,14 +143,11 @@ pub(super) fn read(
     reader.turn_to(Chapter::Rules);
     rules::check(reader, &forbidden, &targets, &roles);
     rules::together::check(reader, &forbidden, &targets, &roles, &mappings);
-    let roles = roles.into_values().map(|r| (r.spec.name.clone(), r.spec)).collect();
-    let mappings = mappings.into_iter().map(|m| m.spec).collect();
-    let registry = reader.registry.clone();
     Some(RoleMap {
         version,
         targets,
-        roles,
-        mappings,
+        roles: roles.into_values().map(|r| (r.spec.name.clone(), r.spec)).collect(),
+        mappings: mappings.into_iter().map(|m| m.spec).collect(),
         services,
         rules: forbidden,
         guards,
@@ -158,7 +155,7 @@ pub(super) fn read(
         tags,
         tests,
         silences,
-        registry,
+        registry: reader.registry.clone(),
     })
 }
 
