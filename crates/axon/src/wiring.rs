@@ -198,11 +198,11 @@ pub fn script_of(config: &Config, map: &RoleMap, spec: &TargetSpec) -> anyhow::R
     script(spec, &folder, &clock, &ways)
 }
 
-/// Whether Axon is given a token for where the journal is sent.
-pub async fn log_token(config: &Config, ship: &Ship) -> anyhow::Result<()> {
+/// Whether the place where the journal is sent takes Axon's calls. Sends no row.
+pub async fn log_check(config: &Config, ship: &Ship) -> anyhow::Result<()> {
     let folder = map_folder(&config.role_map);
     let ways = azure::Ways::new(&config.azure, folder, Arc::new(SystemClock), Arc::new(IdSource::Random))?;
-    ways.log_token(ship).await
+    ways.log_check(ship).await
 }
 
 /// Reads the role map's files: one, or all `.yaml` of a folder. Names are as people would write them.

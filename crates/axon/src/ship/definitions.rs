@@ -1,5 +1,7 @@
 //! What `deploy/azure` defines is what is sent: table, stream, queries, alert rules and workbook.
 
+mod kql;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -153,29 +155,42 @@ fn words(query: &str) -> Vec<(char, String, String)> {
     found
 }
 
-/// The names that begin with a capital: columns, tables, and what the query itself names.
-fn unknown(query: &str) -> Vec<String> {
-    let words = words(query);
-    let named: BTreeSet<&str> = words
-        .iter()
-        .filter(|(_, _, after)| after.starts_with('=') && after != "==" && after != "=~")
-        .map(|(_, word, _)| word.as_str())
-        .collect();
-    let known = |word: &str| {
-        word == "Axon_CL" || named.contains(word) || COLUMNS.iter().any(|(name, _)| *name == word)
-    };
-    let capital = |word: &str| word.starts_with(|c: char| c.is_ascii_uppercase());
-    words.iter().filter(|(_, w, _)| capital(w) && !known(w)).map(|(_, w, _)| w.clone()).collect()
+fn table() -> kql::Columns {
+    let kind = |kind: &str| kql::Kind::named(kind).unwrap_or_else(|| panic!("{kind}"));
+    COLUMNS.iter().map(|(name, own)| ((*name).to_owned(), kind(own))).collect()
 }
 
 #[test]
-fn every_column_that_a_query_names_is_in_the_table() {
+fn each_query_names_what_is_there_at_its_step_with_the_type_that_it_has() {
     for (name, query) in queries() {
-        assert!(query.starts_with("// ") && query.contains("Axon_CL"), "{name}");
-        assert_eq!(unknown(&query), Vec::<String>::new(), "{name}");
+        assert!(query.starts_with("// "), "{name} says what it is for");
+        let columns = kql::read(&query, "Axon_CL", &table()).unwrap_or_else(|why| panic!("{name}: {why}"));
+        assert!(columns.contains_key("Log") || ["rows", "steps"].contains(&name.as_str()), "{name}");
     }
-    let wrong = "Axon_CL // Nothing\n| where Kind == \"Sort\" and Hue > 1\n| extend Own = Position\n| project Own, Hues\n";
-    assert_eq!(unknown(wrong), ["Hue", "Hues"]);
+}
+
+#[test]
+fn a_query_that_is_wrong_is_told_where() {
+    for (query, why) in [
+        ("Axom_CL | where Kind == \"hold\"", "no table Axom_CL"),
+        ("Axon_CL | where Hue == \"hold\"", "no column Hue"),
+        ("Axon_CL | summarize Last = max(TimeGenerated) by Log | where Kind == \"hold\"", "no column Kind"),
+        ("Axon_CL | project Log | order by Position asc", "no column Position"),
+        ("Axon_CL | where Position == \"1\"", "Long == Text"),
+        ("Axon_CL | where Facts.waiting > 0", "Dynamic > Long"),
+        ("Axon_CL | summarize N = count() by Facts.hold", "nothing can be grouped by it"),
+        ("Axon_CL | where Kind.name == \"x\"", "has no parts"),
+        ("Axon_CL | where Position", "asks for Long"),
+        ("Axon_CL | extend X = tostringg(Log)", "tostringg"),
+        ("Axon_CL | wear Log", "wear"),
+        ("Axon_CL | where TimeGenerated < ago(10x)", "10x"),
+        ("Axon_CL | where Log == \"x", "no end"),
+        ("let T = Axon_CL | project Kind; Axon_CL | join kind=inner T on Log", "joined on Log"),
+        ("union (Axon_CL | project X = Log), (Axon_CL | project X = Position)", "two types"),
+    ] {
+        let told = kql::read(query, "Axon_CL", &table()).unwrap_err();
+        assert!(told.contains(why), "{query}: {told}");
+    }
 }
 
 fn facts_of<P: Payload>(payload: P) -> Value {

@@ -94,11 +94,10 @@ impl Ways {
         Arc::new(tokens.of(Resource::Sql))
     }
 
-    /// Whether a token is given for where the journal is sent.
-    pub async fn log_token(&self, ship: &Ship) -> anyhow::Result<()> {
-        let auth = ship.auth().map_err(|(key, reason)| anyhow::anyhow!("`{key}` {reason}"))?;
-        self.source(&auth, Resource::Monitor)?.token().await?;
-        Ok(())
+    /// Whether the place where the journal is sent takes Axon's calls: token, rule and stream. Sends no row.
+    pub async fn log_check(&self, ship: &Ship) -> anyhow::Result<()> {
+        let id = self.ids.uuid(self.clock.now()).to_string();
+        Ok(self.log_sink(ship)?.check(&id).await?)
     }
 
     /// Where the journal is sent.

@@ -57,7 +57,7 @@ impl PageRead {
 /// All pages of a list, in order.
 #[derive(Debug)]
 pub(super) struct Pages {
-    pages: Vec<PageRead>,
+    all: Vec<PageRead>,
     turn: usize,
     read: OffsetDateTime,
 }
@@ -65,29 +65,29 @@ pub(super) struct Pages {
 impl Pages {
     /// The pages of a list that was read at this instant.
     pub(super) fn new(pages: Vec<PageRead>, read: OffsetDateTime) -> Self {
-        Self { pages, turn: 0, read }
+        Self { all: pages, turn: 0, read }
     }
 
     /// Whether they tell anything at `now`.
     pub(super) fn are_believed(&self, now: OffsetDateTime) -> bool {
-        !self.pages.is_empty() && self.read <= now && now - self.read < WHOLE
+        !self.all.is_empty() && self.read <= now && now - self.read < WHOLE
     }
 
     /// What leads to the page whose turn it is; none leads to the first.
     pub(super) fn from(&self) -> Option<&str> {
         let before = self.turn.checked_sub(1)?;
-        self.pages.get(before)?.next.as_deref()
+        self.all.get(before)?.next.as_deref()
     }
 
     /// Whether the page whose turn it is reads as it did before. The next one's turn comes then.
     pub(super) fn reads_as_before(&mut self, seen: PageRead) -> bool {
-        let Some(kept) = self.pages.get_mut(self.turn) else { return false };
+        let Some(kept) = self.all.get_mut(self.turn) else { return false };
         // What leads on may be worded anew each time.
         if kept.digest != seen.digest || kept.next.is_some() != seen.next.is_some() {
             return false;
         }
         kept.next = seen.next;
-        self.turn = (self.turn + 1) % self.pages.len();
+        self.turn = (self.turn + 1) % self.all.len();
         true
     }
 }

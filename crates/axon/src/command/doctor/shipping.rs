@@ -10,13 +10,15 @@ use crate::wiring::{self, Parts};
 /// Over this age of the oldest record that waits something is wrong.
 const MOST_LAG: time::Duration = time::Duration::minutes(15);
 
-/// Sends nothing.
+/// Asks by a call that has no row.
 pub async fn look(config: &Config, parts: Option<&Parts>, report: &mut Report) {
     const AREA: &str = "audit.ship";
     let Some(ship) = &config.audit.ship else { return };
-    let here = "mend `audit.ship` in the configuration: docs/AZURE.md names what each kind of `auth` needs";
-    match wiring::log_token(config, ship).await {
-        Ok(()) => report.well(AREA, format!("a token for {} was given", ship.endpoint)),
+    let here = "mend `audit.ship` in the configuration, or what it leads to: docs/AZURE.md names what each kind of `auth` needs";
+    match wiring::log_check(config, ship).await {
+        Ok(()) => {
+            report.well(AREA, format!("{} takes calls of Axon's for stream {}", ship.endpoint, ship.stream));
+        }
         Err(error) => report.found(AREA, format!("{error:#}"), here),
     }
     let Some(parts) = parts else { return };
