@@ -176,6 +176,7 @@ async fn an_unprivileged_login_knows_that_it_sees_little_of_the_server() {
     assert_eq!(
         lacks,
         [
+            "GRANT ALTER ANY LOGIN TO [kim@acme.com]",
             "GRANT VIEW SERVER STATE TO [kim@acme.com]",
             "ALTER SERVER ROLE [sysadmin] ADD MEMBER [kim@acme.com]"
         ]
