@@ -121,6 +121,7 @@ pub fn powers(catalog: &Catalog, human: &Human) -> Powers {
         external: true,
         application: false,
         administrator: false,
+        logins: Vec::new(),
     };
     let access = Access::new(catalog, &caller);
     let shut = access.grantees().iter().any(|grantee| {
