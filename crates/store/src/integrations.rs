@@ -69,6 +69,10 @@ pub struct Integration {
 
 /// What came of the wish to add one.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one answer is made at a time, and nearly always the large one"
+)]
 pub enum AddedIntegration {
     /// It is kept.
     New(Integration),
