@@ -172,9 +172,8 @@ impl Reader<'_> {
             let name = self.given_name();
             let first = self.tokens.first().cloned();
             let kind = self.value(columns)?;
-            let name = match (name, first) {
-                (Some(name), _) | (None, Some(Token::Word(name))) => name,
-                _ => return Err("a value without a name".into()),
+            let ((Some(name), _) | (None, Some(Token::Word(name)))) = (name, first) else {
+                return Err("a value without a name".into());
             };
             into.insert(name, kind);
             if !self.takes(",") {

@@ -58,16 +58,15 @@ pub fn tokens(text: &str) -> Result<Vec<Token>, String> {
 /// The type that a function gives; none of one that is not known, or not of these types.
 pub fn called(name: &str, given: &[Kind]) -> Option<Kind> {
     Some(match (name, given) {
-        ("ago", [Kind::Span]) | ("now", []) | ("todatetime", [_]) => Kind::Time,
-        ("tostring", [_]) => Kind::Text,
-        ("strcat", parts) if parts.len() > 1 && !parts.contains(&Kind::Dynamic) => Kind::Text,
-        ("tolong", [_]) | ("dcount", [_]) | ("count", []) => Kind::Long,
-        ("tobool", [_]) | ("isnotnull", [_]) => Kind::Bool,
+        ("ago", [Kind::Span]) | ("now", []) | ("todatetime", [_]) | ("bin", [Kind::Time, Kind::Span]) => {
+            Kind::Time
+        }
+        ("strcat", parts) if parts.len() < 2 || parts.contains(&Kind::Dynamic) => return None,
+        ("tostring", [_]) | ("strcat", _) => Kind::Text,
+        ("tolong" | "dcount", [_]) | ("count", []) | ("sum", [Kind::Long]) => Kind::Long,
+        ("tobool" | "isnotnull", [_]) => Kind::Bool,
         ("bag_keys", [Kind::Dynamic]) => Kind::Dynamic,
-        ("bin", [Kind::Time, Kind::Span]) => Kind::Time,
-        ("sum", [Kind::Long]) => Kind::Long,
-        ("min" | "max", [kind @ (Kind::Time | Kind::Long)]) => *kind,
-        ("prev", [kind]) => *kind,
+        ("min" | "max", [kind @ (Kind::Time | Kind::Long)]) | ("prev", [kind]) => *kind,
         _ => return None,
     })
 }
