@@ -133,7 +133,7 @@ async fn read(connection: &Connection, views: SqlName) -> Result<Seen, TargetErr
                 "DEFAULT_CHARACTER_SET_CATALOG": Value::Null,
             })),
             1 => {
-                seen.own = text(row, 0)?.to_owned();
+                text(row, 0)?.clone_into(&mut seen.own);
                 seen.owns = row.try_get::<i32, _>(1).ok().flatten() == Some(1);
                 seen.edition = number(row, 2)?;
                 seen.collation = optional(3).unwrap_or_default();
