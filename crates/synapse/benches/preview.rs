@@ -11,7 +11,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axon_mapping::preview::{MOST, Preview, Report, TablesOf, TargetSteps, markdown, preview_of, sides, steps};
+use axon_mapping::preview::{
+    MOST, Preview, Report, TablesOf, TargetSteps, markdown, preview_of, sides, steps,
+};
 use axon_mapping::{Compared, Identity, RoleMap, TargetSpec};
 use axon_model::{Directory, SqlName};
 use axon_reconcile::Step;
