@@ -1,5 +1,4 @@
-//! A pool over TDS: 1,000,000 permission rows read, and membership changes in waves over a network that is 5, 20 and 80 ms long.
-//! The server is the emulator, in this process.
+//! A pool over TDS: 1,000,000 permission rows read. The server is the emulator, in this process.
 
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 #![expect(clippy::unwrap_used, reason = "a bench that cannot be set up has failed")]
@@ -13,13 +12,11 @@ use axon_emulator::saved::SavedPool;
 use axon_emulator::{Directory, Emulator, EmulatorConfig, Running};
 use axon_model::SqlName;
 use axon_reconcile::target::TokenError;
-use axon_reconcile::{InspectScope, Outcome, Seen, Step, Target as _, TokenSource, Wave};
-use axon_synapse::pace::Pace;
+use axon_reconcile::{InspectScope, Target as _, TokenSource};
 use axon_synapse::{Auth, Connection, Dialect, SynapseTarget, Tls};
 use tiberius::{AuthMethod, Client, Config, EncryptionLevel};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
 use tokio_util::compat::TokioAsyncWriteCompatExt as _;
 
 const PASSWORD: &str = "Tr0ub4dor&3";
@@ -123,7 +120,7 @@ async fn reading() {
     let samples = ACTIONS.iter().map(|action| format!("GRANT {action} ON dbo.t0 TO axon_0"));
     let emulator = emulator(roles.chain(tables).chain(samples)).await;
     fill(&emulator);
-    let network = Network::of(emulator.address().port(), Duration::ZERO).await;
+    let network = Network::of(emulator.address().port()).await;
     let target = target(network.port);
     target.greet().await.unwrap();
     let mut best = Duration::MAX;
@@ -145,64 +142,14 @@ async fn reading() {
     assert!(best < READ, "{READ:?} are wanted");
 }
 
-/// So many changes are measured at each length of the network; times are told for 10,000.
-const CHANGES: [(u64, u32); 4] = [(0, 2_000), (5, 512), (20, 256), (80, 128)];
-const WAVES: [u32; 4] = [1, 16, 64, 256];
-
-async fn waves() {
-    let most = CHANGES.iter().map(|(_, changes)| *changes).max().unwrap_or_default();
-    let people = (0..most).map(|n| format!("CREATE USER p{n} WITHOUT LOGIN"));
-    let roles = (0..CHANGES.len() * WAVES.len()).map(|n| format!("CREATE ROLE axon_{n}"));
-    let emulator = emulator(people.chain(roles)).await;
-    let mut role = 0;
-    for (millis, changes) in CHANGES {
-        let network = Network::of(emulator.address().port(), Duration::from_millis(millis)).await;
-        let target = target(network.port);
-        target.inspect(InspectScope::Full).await.unwrap();
-        let pace = Pace::of(&target.calibrate(9).await.unwrap()).unwrap();
-        for wave in WAVES {
-            let joined = name(&format!("axon_{role}"));
-            role += 1;
-            let steps: Vec<Step> = (0..changes)
-                .map(|n| Step::AddMember { role: joined, member: name(&format!("p{n}")) })
-                .collect();
-            let before = network.round_trips();
-            let began = Instant::now();
-            for steps in steps.chunks(wave as usize) {
-                let wave = Wave::for_test(steps.to_vec());
-                let outcomes = target.apply(&wave).await;
-                assert!(
-                    outcomes.iter().all(|outcome| matches!(outcome, Outcome::Done { .. })),
-                    "{outcomes:?}"
-                );
-                assert!(target.read_back(&wave).await.unwrap().iter().all(|seen| *seen == Seen::InForce));
-            }
-            let (took, turns) = (began.elapsed(), network.round_trips() - before);
-            let model = pace.takes(changes, wave);
-            println!(
-                "{millis:>3} ms, waves of {wave:>3}: {changes:>5} changes, {turns:>5} round trips ({} by the model), {:>7.2} s ({:>7.2} by the model), 10,000 in {:>7.1} s",
-                Pace::round_trips(changes, wave),
-                took.as_secs_f64(),
-                model.as_secs_f64(),
-                took.as_secs_f64() * 10_000.0 / f64::from(changes),
-            );
-            assert_eq!(turns, Pace::round_trips(changes, wave), "what crosses the network is counted");
-            // Where the network is what takes time, the model holds.
-            let ratio = took.as_secs_f64() / model.as_secs_f64();
-            assert!(millis < 20 || (0.8..1.4).contains(&ratio), "the model is off by {ratio:.2}");
-        }
-    }
-}
-
-/// A way to the server that takes time, and counts how often its direction turns towards the server.
+/// A way to the server that counts how often its direction turns towards the server.
 struct Network {
     port: u16,
     turns: Arc<AtomicU32>,
 }
 
 impl Network {
-    /// A round trip takes `length`.
-    async fn of(server: u16, length: Duration) -> Self {
+    async fn of(server: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let turns = Arc::new(AtomicU32::new(0));
@@ -216,12 +163,12 @@ impl Network {
                 let (from_server, to_server) = server.into_split();
                 let answered = Arc::new(AtomicBool::new(true));
                 let (counts, asks, answers) = (counts.clone(), answered.clone(), answered);
-                tokio::spawn(carry(from_client, to_server, length / 2, move || {
+                tokio::spawn(carry(from_client, to_server, move || {
                     if asks.swap(false, Ordering::Relaxed) {
                         counts.fetch_add(1, Ordering::Relaxed);
                     }
                 }));
-                tokio::spawn(carry(from_server, to_client, length / 2, move || {
+                tokio::spawn(carry(from_server, to_client, move || {
                     answers.store(true, Ordering::Relaxed);
                 }));
             }
@@ -234,29 +181,16 @@ impl Network {
     }
 }
 
-/// Carries bytes, each after a while, without holding up those behind them.
+/// Carries bytes until one end is closed.
 async fn carry(
     mut from: tokio::net::tcp::OwnedReadHalf,
     mut to: tokio::net::tcp::OwnedWriteHalf,
-    after: Duration,
     seen: impl Fn() + Send + 'static,
 ) {
-    let (send, mut receive) = mpsc::unbounded_channel::<(tokio::time::Instant, Vec<u8>)>();
-    tokio::spawn(async move {
-        while let Some((due, bytes)) = receive.recv().await {
-            if !after.is_zero() {
-                tokio::time::sleep_until(due).await;
-            }
-            if to.write_all(&bytes).await.is_err() {
-                return;
-            }
-        }
-    });
     let mut room = vec![0; 64 * 1024];
     while let Ok(length @ 1..) = from.read(&mut room).await {
         seen();
-        let bytes = room.get(..length).unwrap_or_default().to_vec();
-        if send.send((tokio::time::Instant::now() + after, bytes)).is_err() {
+        if to.write_all(room.get(..length).unwrap_or_default()).await.is_err() {
             return;
         }
     }
@@ -271,15 +205,6 @@ fn peak() -> u64 {
 }
 
 fn main() {
-    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
-    let wanted = |what: &str| words.is_empty() || words.iter().any(|word| word == what);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(async {
-        if wanted("read") {
-            reading().await;
-        }
-        if wanted("waves") {
-            waves().await;
-        }
-    });
+    runtime.block_on(reading());
 }
