@@ -87,5 +87,7 @@ fn leave(known: &mut Known) {
         .map(|planned| planned.step.subject())
         .filter(|name| known.leavers.contains(name))
         .collect();
-    touched.into_iter().for_each(|principal| known.need(Step::KillSessions { principal }));
+    for principal in touched {
+        known.need(Step::KillSessions { principal });
+    }
 }

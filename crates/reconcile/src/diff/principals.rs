@@ -120,7 +120,9 @@ impl<'a> Part<'a> {
             return;
         }
         if !other_object {
-            connect.into_iter().for_each(|step| known.need(step));
+            if let Some(step) = connect {
+                known.need(step);
+            }
             return;
         }
         let sid = wanted.sid.as_ref();

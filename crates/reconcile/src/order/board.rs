@@ -316,7 +316,9 @@ impl<'a> Board<'a> {
         };
         let window = if suspects.is_empty() { Spans::default() } else { self.window(step) };
         let people = suspects.len();
-        [&mut self.old, &mut self.new, &mut self.now].into_iter().for_each(|world| world.look_at(people));
+        for world in [&mut self.old, &mut self.new, &mut self.now] {
+            world.look_at(people);
+        }
         let before: Vec<Spans> = suspects.iter().map(|who| self.now.may(&self.base, *who, &window)).collect();
         let undo = self.now.perform(&self.base, step);
         self.now.look_at(people);

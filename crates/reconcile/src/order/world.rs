@@ -194,10 +194,10 @@ impl World {
 
     /// Whether one role gives something that the other one denies.
     pub(super) fn gives_what_is_denied(&mut self, base: &Base, giver: u32, denier: u32) -> bool {
-        let (gives, denies) = (self.reach(base, giver, 0), self.reach(base, denier, 0));
-        [&gives.allow, &gives.column]
+        let (one, other) = (self.reach(base, giver, 0), self.reach(base, denier, 0));
+        [&one.allow, &one.column]
             .into_iter()
-            .any(|given| given.meets(&denies.hard) || given.meets(&denies.soft))
+            .any(|given| given.meets(&other.hard) || given.meets(&other.soft))
     }
 
     /// All that being in this role gives or denies now.
