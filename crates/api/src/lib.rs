@@ -33,6 +33,7 @@ pub use state::{Api, ApiParts, MapStanding, Readiness};
 /// All routes with what every request goes through.
 pub fn router(api: Api, limits: Limits) -> Gate {
     // Beside the table of `routes`: what is asked seldom.
-    let beside = Router::new().merge(auth::oauth::routes()).merge(operators::routes()).merge(integrations::routes());
+    let beside =
+        Router::new().merge(auth::oauth::routes()).merge(operators::routes()).merge(integrations::routes());
     Gate::new(beside, api, limits)
 }

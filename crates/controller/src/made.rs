@@ -65,12 +65,10 @@ impl Atom {
             }
             Self::Role(name) => graph.roles.contains_key(name),
             Self::Member(member) => graph.members.contains(member),
-            Self::Grant(key, deny) => {
-                graph
-                    .grants
-                    .get(key)
-                    .is_some_and(|grant| (grant.state == GrantState::Deny) == *deny && !grant.leaves_out)
-            }
+            Self::Grant(key, deny) => graph
+                .grants
+                .get(key)
+                .is_some_and(|grant| (grant.state == GrantState::Deny) == *deny && !grant.leaves_out),
         }
     }
 }

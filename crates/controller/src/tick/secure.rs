@@ -218,10 +218,12 @@ impl Ticker {
         drop(world);
         let acting = acting.unwrap_or_default();
         steps.extend(acting_steps(spec.metadata.schema, &there.acting, &acting.windows));
-        findings.extend(acting.waiting.into_iter().map(|(request, because)| Finding::ActsAsNobody {
-            request: request.to_string(),
-            because,
-        }));
+        findings.extend(
+            acting
+                .waiting
+                .into_iter()
+                .map(|(request, because)| Finding::ActsAsNobody { request: request.to_string(), because }),
+        );
         if spec.metadata.impersonation.is_some() {
             findings.extend(puts_on(&known.inspection.graph));
         }

@@ -218,9 +218,11 @@ async fn probes(
             said.iter().map(|(name, can)| format!("{name}: {}", if *can { "yes" } else { "no" })).collect();
         report.well(&area, format!("the configuration says instead: {}", words.join(", ")));
     }
-    if probes.probes.iter().any(|p| {
-        matches!(p.name.as_str(), "external-user" | "external-login") && p.is_directory_trouble()
-    }) {
+    if probes
+        .probes
+        .iter()
+        .any(|p| matches!(p.name.as_str(), "external-user" | "external-login") && p.is_directory_trouble())
+    {
         report.found(
             &area,
             "the server cannot look names up in the directory (33134): no principal can be created",
@@ -268,7 +270,10 @@ fn proposals(measured: &[Latency], area: &str, report: &mut Report) {
     );
     // Shut out, ten roles less, killed, and looked for.
     let leaver = pace.takes(12, wave) + pace.look;
-    report.well(area, format!("somebody with ten roles is out after {:.2} s and the same", leaver.as_secs_f64()));
+    report.well(
+        area,
+        format!("somebody with ten roles is out after {:.2} s and the same", leaver.as_secs_f64()),
+    );
     // A hundredth of the time at most is spent on looking.
     let seldom = (whole.as_secs() + 1) * 100;
     report.well(

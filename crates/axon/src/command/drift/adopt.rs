@@ -73,9 +73,13 @@ pub async fn run(parts: &Parts, args: &AdoptDrift) -> anyhow::Result<Status> {
     if status != Status::Done {
         eprintln!("when it is released, bring these lines into {path}: a file that changes after it counts");
     } else if !is_configured {
-        eprintln!("{path} says something else and was not changed: bring these lines into it before its next edit, which would count");
+        eprintln!(
+            "{path} says something else and was not changed: bring these lines into it before its next edit, which would count"
+        );
     } else if let Err(error) = files::write(&parts.config.role_map, &before, &patched) {
-        eprintln!("{path} could not be changed ({error:#}): bring these lines into it before its next edit, which would count");
+        eprintln!(
+            "{path} could not be changed ({error:#}): bring these lines into it before its next edit, which would count"
+        );
     } else {
         println!("# {path} has these lines, too");
     }
