@@ -208,9 +208,9 @@ async fn what_a_pool_can_do_is_asked_once_and_remembered_until_it_is_asked_for_a
     let said = place.axon(&["doctor", "--calibrate", "--json"]).await?.exits(0)?.json()?;
     let details = &said["details"]["target warehouse"];
     ensure!(details["latencies"]["a round trip"]["median_us"].as_u64().is_some_and(|n| n > 0), "{details}");
-    let pace = &details["pace"];
-    ensure!(pace["round_trips"] == 10_625 && pace["wave"] == 16, "{pace}");
-    ensure!(pace["inspect_every_seconds"].as_u64().is_some_and(|n| n >= 100), "{pace}");
+    let told = &details["pace"];
+    ensure!(told["round_trips"] == 10_625 && told["wave"] == 16, "{told}");
+    ensure!(told["inspect_every_seconds"].as_u64().is_some_and(|n| n >= 100), "{told}");
     ensure!(details["statistics"]["roles"].as_u64().is_some_and(|n| n > 0), "{details}");
     ensure!(details["edition"] == 6 && details["clock_skew_seconds"] == 0, "{details}");
     place.axon(&["doctor", "--target", "werehouse"]).await?.exits(1)?.says(&["warehouse"])?;

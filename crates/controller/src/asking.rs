@@ -131,7 +131,7 @@ fn whom(user: &str, source: Option<SourceId>, records: &[&UserEntry]) -> Whom {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Offboarding {
     /// It is to be kept.
-    New(NewAccessRequest),
+    New(Box<NewAccessRequest>),
     /// It stands already.
     Stands(AccessRequestId),
 }
@@ -157,7 +157,7 @@ pub fn offboarding(
     let asked = Asked::Offboard;
     let new =
         NewAccessRequest { asked, whom, reason, second_person: false, waits_until: None, refused: None };
-    Ok(Offboarding::New(new))
+    Ok(Offboarding::New(Box::new(new)))
 }
 
 /// The offboardings that somebody is under, by name or by record.

@@ -310,6 +310,9 @@ guards:
         names.iter().map(|name| name.parse().unwrap()).collect()
     }
 
+    /// The roles of who asks; as whom, with which roles; where.
+    type Asked = (&'static [&'static str], (&'static str, &'static [&'static str]), &'static str);
+
     fn told(actor: &[&str], person: (&str, &[&str]), target: &str) -> Result<i64, String> {
         let map = RoleMap::parse(&[("map.yaml", MAP)]).unwrap_or_else(|e| panic!("{e}"));
         let side = |name, roles| Side { name, principal: SqlName::parse(name).unwrap(), roles };
@@ -333,7 +336,7 @@ guards:
 
     #[test]
     fn nobody_acts_as_somebody_with_more_or_as_an_administrator_and_it_is_not_passed_on() {
-        let asked: [(&[&str], (&str, &[&str]), &str); 9] = [
+        let asked: [Asked; 9] = [
             (&["reader"], ("lee", &["reader"]), "dw"),
             (&["helper"], ("lee", &["reader", "writer"]), "dw"),
             (&["helper"], ("lee", &[]), "dw"),

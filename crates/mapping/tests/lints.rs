@@ -54,7 +54,7 @@ tests:
 "#;
 
 /// Who may write views anew, by one role and by two.
-const FORBIDS: &str = r#"
+const FORBIDS: &str = r"
 axon: 1
 targets:
   dw: { kind: synapse-dedicated, host: h, database: d, auth: { token-file: t } }
@@ -70,7 +70,7 @@ mappings:
   - { groups: { any: [Engineers] }, source: entra, roles: [cuts, shapes, moves, alters, elsewhere] }
   - { groups: { any: [Others] }, source: entra, roles: [reads] }
 rules: { forbid: [select on hr.salaries] }
-"#;
+";
 
 fn directory() -> Directory {
     let mut directory = Directory::default();

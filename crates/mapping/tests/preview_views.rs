@@ -181,7 +181,7 @@ fn where_the_tables_are_not_known_that_is_said() {
         assert!(said.ends_with(why), "{said}");
     }
     let columns = "targets: dw, from: sales.orders, readers: [reader], columns: { id: show }";
-    let many: String = (0..8).map(|n| format!("  secure.v{n}: {{ {columns} }}\n")).collect();
+    let many = (0..8).map(|n| format!("  secure.v{n}: {{ {columns} }}\n")).collect::<Vec<_>>().concat();
     insta::assert_snapshot!(
         "many_views",
         told(&map(MAP), &map(&format!("{MAP}views:\n{many}")), &TablesOf::new())

@@ -7,7 +7,7 @@ use axon_reconcile::{
 };
 
 fn name(text: &str) -> SqlName {
-    SqlName::parse(text).unwrap()
+    SqlName::parse(text).expect("a name")
 }
 
 #[test]

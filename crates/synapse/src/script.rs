@@ -179,7 +179,7 @@ fn names(step: &Step) -> Vec<SqlName> {
     match on {
         Securable::Database | Securable::Server => {}
         Securable::Schema(name) | Securable::Principal(name) | Securable::Credential(name) => {
-            names.push(*name)
+            names.push(*name);
         }
         Securable::Object(object) => names.extend([object.schema, object.name]),
         Securable::Column(object, column) => names.extend([object.schema, object.name, *column]),

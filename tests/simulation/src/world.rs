@@ -192,7 +192,7 @@ impl World {
     /// Another process begins.
     pub fn start(&mut self) {
         let taken = |slot: &usize| self.processes.iter().any(|process| process.slot == *slot);
-        let slot = (0..).find(|slot| !taken(slot)).unwrap_or(0);
+        let slot = (0..=self.processes.len()).find(|slot| !taken(slot)).unwrap_or(0);
         let (controller, target) = self.controller(slot, std::time::Duration::from_millis(5));
         let ticker = controller.ticker("warehouse".parse().expect("a target's name"), target);
         self.processes.push(Process { ticker, slot });

@@ -37,8 +37,8 @@ impl Told {
         let place = Place::with_store([""; 0], None)?;
         place.write("axon.yaml", CONFIG)?;
         let options = Options::new(Address::of_file(place.file("axon.db")));
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(options).await?);
-        let ground = Ground { store: Some(store), wire: true, begins: Some(SystemClock.now()) };
+        let file: Arc<dyn Store> = Arc::new(SqliteStore::open(options).await?);
+        let ground = Ground { store: Some(file), wire: true, begins: Some(SystemClock.now()) };
         let mut story = Story::begin(seed, ground).await;
         // Others than those of the stage do the work.
         story.world.processes.clear();

@@ -160,8 +160,7 @@ async fn every_command_of_the_page_does_what_the_page_says() -> anyhow::Result<(
                 ensure!(said.out.trim_end() == kept.trim_end(), "the schema in config/ is another one");
                 (0, &["\"$schema\""])
             }
-            "axon map log" => (0, &["in force"]),
-            "axon map push FILE --comment 'why'" => (0, &["in force"]),
+            "axon map log" | "axon map push FILE --comment 'why'" => (0, &["in force"]),
             "axon map adopt --target warehouse" => (0, &["mode: observe", "warehouse"]),
             other => anyhow::bail!("the page's line `{other}` is run by no test"),
         };

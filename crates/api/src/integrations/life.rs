@@ -82,7 +82,7 @@ where
         match kept {
             Ok(Some(_)) => {}
             Ok(None) => {
-                tracing::warn!(integration.id = begun.id, "somebody else has changed the integration")
+                tracing::warn!(integration.id = begun.id, "somebody else has changed the integration");
             }
             Err(error) => tracing::error!(
                 error = &error as &dyn std::error::Error,

@@ -138,7 +138,7 @@ pub(super) fn read(body: &Value, settings: &Integrations) -> Result<Payload, Fau
         database,
     };
     for name in [&config.schema, &config.account] {
-        if settings.reserved(name) {
+        if Integrations::reserved(name) {
             return Err(Fault::bad(format!(
                 "{name:?} is a name of the engine or of Axon's own schema: choose another one"
             )));

@@ -43,7 +43,7 @@ impl Integrations {
     }
 
     /// Whether a name is taken by the engine or by what Axon makes anyway.
-    pub(super) fn reserved(&self, name: &str) -> bool {
+    pub(super) fn reserved(name: &str) -> bool {
         RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved))
             || name.to_ascii_lowercase().starts_with("db_")
     }

@@ -122,7 +122,7 @@ pub(super) async fn offboard(
     let world = world(&api).await?;
     match asking::offboarding(&world, &needed(&body, "user")?, source, unknown, reason)? {
         Offboarding::New(new) => {
-            let asked = api.store.ask_access(new, operator.act(&api)).await?;
+            let asked = api.store.ask_access(*new, operator.act(&api)).await?;
             Ok(json(StatusCode::CREATED, &shown(&asked)))
         }
         Offboarding::Stands(id) => {

@@ -43,7 +43,7 @@ async fn answer(parts: &Parts, args: OffboardArgs) -> anyhow::Result<Status> {
         return Ok(Status::Done);
     }
     let new = match asking::offboarding(&world, user, source, args.unknown, reason) {
-        Ok(Offboarding::New(new)) => new,
+        Ok(Offboarding::New(new)) => *new,
         Ok(Offboarding::Stands(id)) => {
             let stands = world.beside().requests().find(|request| request.id == id);
             println!("stands already: {}", stands.map(grant::text).unwrap_or_default());

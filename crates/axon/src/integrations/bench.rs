@@ -41,7 +41,7 @@ pub struct Bench {
 }
 
 impl Bench {
-    fn connection(&self, config: &Config, auth: Auth) -> anyhow::Result<Connection> {
+    fn connection(config: &Config, auth: Auth) -> anyhow::Result<Connection> {
         let connection = Connection {
             host: config.host.clone(),
             port: config.port,
@@ -92,7 +92,7 @@ impl Bench {
             Entry::Shown(login) => self.shown(login)?,
             Entry::Kept(kept) => self.kept(kept["id"].as_u64().unwrap_or_default(), kept)?,
         };
-        self.connection(config, auth)
+        Self::connection(config, auth)
     }
 
     /// Keeps a login: what is secret of it in a file, the rest is given back.
@@ -126,7 +126,7 @@ impl Bench {
         by: &Login,
         account: Option<&Login>,
     ) -> anyhow::Result<Option<Value>> {
-        let (setup, connection) = (setup(config)?, self.connection(config, self.shown(by)?)?);
+        let (setup, connection) = (setup(config)?, Self::connection(config, self.shown(by)?)?);
         let old = old.map(super::setup::setup).transpose()?;
         if old.is_some() {
             bootstrap::bring_up(&connection, old.as_ref(), &setup, None).await?;
@@ -149,7 +149,7 @@ impl Bench {
     }
 
     async fn another_password(&self, id: u64, config: &Config, by: &Login) -> anyhow::Result<Value> {
-        let (setup, connection) = (setup(config)?, self.connection(config, self.shown(by)?)?);
+        let (setup, connection) = (setup(config)?, Self::connection(config, self.shown(by)?)?);
         let password: SecretString = bootstrap::random_password()?;
         self.secrets.prepare(id, &password)?;
         if let Err(error) = bootstrap::renew_password(&connection, setup.account.name, &password).await {
@@ -272,7 +272,7 @@ impl Workbench for Bench {
 
     async fn take_down(&self, config: &Config, by: &Login) -> Result<(), String> {
         let work = async {
-            let connection = self.connection(config, self.shown(by)?)?;
+            let connection = Self::connection(config, self.shown(by)?)?;
             Ok(bootstrap::take_down(&connection, &setup(config)?).await?)
         };
         work.await.map_err(|error: anyhow::Error| sentence(&error))

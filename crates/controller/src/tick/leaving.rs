@@ -11,6 +11,7 @@ use axon_store::{Store, StoreError};
 use time::OffsetDateTime;
 
 /// Who is leaving one target.
+#[expect(clippy::struct_excessive_bools, reason = "four facts that change apart from each other")]
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Leaving {
     names: BTreeSet<SqlName>,

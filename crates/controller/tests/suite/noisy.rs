@@ -88,7 +88,7 @@ async fn beside_both<T>(
 }
 
 /// Kim leaves while the lake makes this noise: the warehouse shuts her out, the lake has not.
-async fn leaves_beside(noise: impl FnOnce(&Noisy), still: impl Fn(&Noisy) -> bool) {
+async fn leaves_beside(misbehave: impl FnOnce(&Noisy), still: impl Fn(&Noisy) -> bool) {
     let stage = Stage::set_with(&two()).await;
     let kim = stage.user("kim").await;
     let readers = stage.readers(&[kim]).await;
@@ -98,7 +98,7 @@ async fn leaves_beside(noise: impl FnOnce(&Noisy), still: impl Fn(&Noisy) -> boo
     beside_both(&stage, &controller, &noisy, async {
         until(|| stands("warehouse") == Some(State::Converged) && stands("lake") == Some(State::Converged))
             .await;
-        noise(&noisy);
+        misbehave(&noisy);
         stage.store.delete_user(stage.context("delete-kim"), kim).await.unwrap();
         until(|| stage.pool.connect("kim") == Connect::Denied && !stage.pool.in_role("axon_reader", "kim"))
             .await;

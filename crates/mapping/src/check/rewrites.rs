@@ -50,7 +50,7 @@ pub(super) fn all(map: &RoleMap, together: &Together<'_>, findings: &mut Finding
 }
 
 /// What lines give of some permissions.
-fn of<'m>(lines: &'m [HeldGrant], which: impl Fn(Permission) -> bool) -> Vec<(Securable, &'m HeldGrant)> {
+fn of(lines: &[HeldGrant], which: impl Fn(Permission) -> bool) -> Vec<(Securable, &HeldGrant)> {
     let mut out = Vec::new();
     for held in lines.iter().filter(|held| matches!(held.grant.line, GrantLine::Permissions { .. })) {
         let holding = Holding::of([&held.grant.line]);
