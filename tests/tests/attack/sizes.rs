@@ -66,8 +66,9 @@ async fn a_million_elements_are_bounded_in_time_and_memory() -> anyhow::Result<(
     let members = format!("{{\"displayName\":\"Big\",\"members\":{}}}", million("0"));
     let answer = within(LIMIT, siege.scim.raw(Method::POST, "/Groups", members.into_bytes())).await?;
     ensure!(answer.status == 400, "{} {}", answer.status, answer.body);
-    siege.grew_less(before, 150)?;
-    // Eight at once are eight times that at most.
+    // One takes 75 MiB; what each of a few threads freed goes back to the system a moment later (ADR 1).
+    siege.grew_less(before, 250)?;
+    // Eight at once are eight times one at most.
     let eight =
         (0..8).map(|_| siege.scim.raw(Method::POST, "/Users", user("emails", &million("0")).into_bytes()));
     for answer in try_join_all(eight).await? {

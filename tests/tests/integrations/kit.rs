@@ -1,14 +1,19 @@
 //! A server with an integrations API, a pool, and a client that sends what clients of this API send.
 
+use std::time::Duration;
+
 use anyhow::{Context, ensure};
 use axon_tests::{ADMIN, CONFIG, PASSWORD, Place, Pool, SOON, Serve, until};
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 /// A map without targets: it needs no pool.
 const MAP: &str = "axon: 1\nroles: { reader: {} }\n";
 /// Loopback may be entered, and each integration is looked at every second.
 const SECTION: &str = "integrations: { hosts: [\"127.0.0.1\"], look_every_seconds: 1 }\n";
+
+/// Between two looks: an operator may ask ten times a second.
+pub const BETWEEN: Duration = Duration::from_millis(150);
 
 pub struct Stand {
     pub serve: Serve,
@@ -87,7 +92,16 @@ impl Stand {
         if let Some((body, kind)) = body {
             request = request.header("content-type", kind).body(body);
         }
-        let answer = request.send().await?;
+        let mut answer = request.try_clone().context("a body that can be sent again")?.send().await?;
+        for _ in 0..3 {
+            if answer.status() != StatusCode::TOO_MANY_REQUESTS {
+                break;
+            }
+            // As an honest client does: who was told to come back later comes back then.
+            let later = answer.headers().get("retry-after").context("no word of when")?.to_str()?.parse()?;
+            tokio::time::sleep(Duration::from_secs(later)).await;
+            answer = request.try_clone().context("a body that can be sent again")?.send().await?;
+        }
         let status = answer.status().as_u16();
         let text = answer.text().await?;
         let body = serde_json::from_str(&text).unwrap_or_default();
@@ -117,7 +131,11 @@ impl Stand {
         let seen = until(&what, SOON, async || {
             let answer = self.get(&format!("/{id}/status")).await?.is(200)?;
             last.clone_from(&answer.text);
-            Ok((answer.body["status"] == wanted).then_some(answer.body))
+            if answer.body["status"] == wanted {
+                return Ok(Some(answer.body));
+            }
+            tokio::time::sleep(BETWEEN).await;
+            Ok(None)
         })
         .await;
         seen.with_context(|| last)

@@ -5,7 +5,7 @@ use axon_tests::{ADMIN, PASSWORD};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::kit::{Stand, operator};
+use crate::kit::{BETWEEN, Stand, operator};
 
 #[tokio::test]
 async fn only_a_key_of_this_scope_opens_it() -> anyhow::Result<()> {
@@ -111,6 +111,7 @@ async fn what_would_tear_is_refused_and_a_disabled_one_leaves_its_place() -> any
     let entry = stand.place.axon(&["integration", "target", "1"]).await?.exits(0)?.out;
     stand.place.write("role-map.yaml", &format!("axon: 1\nroles: {{ reader: {{}} }}\n{entry}"))?;
     axon_tests::until("the map names the database", axon_tests::SOON, async || {
+        tokio::time::sleep(BETWEEN).await;
         let one = stand.get("/1").await?.is(200)?.body;
         Ok((one["target"] == "warehouse").then_some(()))
     })
@@ -118,6 +119,7 @@ async fn what_would_tear_is_refused_and_a_disabled_one_leaves_its_place() -> any
     stand.delete("/1", Some(&credentials)).await?.refuses(409, "Conflict", "its target warehouse")?;
     stand.place.write("role-map.yaml", "axon: 1\nroles: { reader: {} }\n")?;
     axon_tests::until("the map names it no more", axon_tests::SOON, async || {
+        tokio::time::sleep(BETWEEN).await;
         Ok(stand.get("/1").await?.is(200)?.body["target"].is_null().then_some(()))
     })
     .await?;
