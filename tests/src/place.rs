@@ -52,6 +52,11 @@ impl Place {
         self.folder.path()
     }
 
+    /// Whether its store is a file in it.
+    pub fn has_its_store(&self) -> bool {
+        self.store.is_none()
+    }
+
     /// A file in it.
     pub fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)

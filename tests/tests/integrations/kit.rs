@@ -11,6 +11,9 @@ use serde_json::{Value, json};
 const MAP: &str = "axon: 1\nroles: { reader: {} }\n";
 /// Loopback may be entered, and each integration is looked at every second.
 const SECTION: &str = "integrations: { hosts: [\"127.0.0.1\"], look_every_seconds: 1 }\n";
+/// Beside a store that is no file it must be said where Axon's own secrets lie.
+const SECRETS: &str =
+    "integrations: { hosts: [\"127.0.0.1\"], look_every_seconds: 1, secrets: axon.db-secrets }\n";
 
 /// Between two looks: an operator may ask ten times a second.
 pub const BETWEEN: Duration = Duration::from_millis(150);
@@ -51,7 +54,8 @@ impl Stand {
     pub async fn start() -> anyhow::Result<Self> {
         let place = Place::new([""; 0])?;
         place.write("role-map.yaml", MAP)?;
-        place.write("axon.yaml", &format!("{CONFIG}{SECTION}"))?;
+        let section = if place.has_its_store() { SECTION } else { SECRETS };
+        place.write("axon.yaml", &format!("{CONFIG}{section}"))?;
         let pool = Pool::start_empty(&place, 0, &[]).await?;
         let serve = Serve::start(&place).await?;
         let key = operator(&place, "integrations.write").await?;
