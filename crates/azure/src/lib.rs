@@ -20,6 +20,7 @@ mod guid;
 mod logs;
 mod pace;
 pub mod parity;
+mod scrub;
 mod service;
 mod token;
 mod wire;

@@ -15,6 +15,7 @@ pub(crate) use fault::{Kind, ServiceFault};
 use crate::cloud::Base;
 use crate::guid::Guid;
 use crate::pace::Pace;
+use crate::scrub::Scrub;
 use crate::token::ResourceToken;
 use crate::wire::{Answer, Call, Wire};
 
@@ -76,7 +77,7 @@ impl Service {
             metrics::counter!("axon_azure_throttled_total", "service" => self.name).increment(1);
             return Err(ServiceFault::Hasty { service: self.name, wait });
         }
-        let Some(problem) = answer.problem() else { return Ok(answer) };
+        let Some(problem) = answer.problem(&Scrub::of([&token])) else { return Ok(answer) };
         if problem.status == 401
             && let Some(own) = &self.bearer.own
         {
@@ -110,4 +111,31 @@ fn object_of(token: &SecretString) -> Option<Guid> {
     let payload = token.expose_secret().split('.').nth(1)?;
     let claims: Claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
     claims.oid
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Reply, Server, Static, clock};
+
+    const TOKEN: &str = "eyJhbGciOiJSUzI1NiJ9.eyJvaWQiOiJhYmMifQ.c2lnbmF0dXJl+LXNpZ25hdHVyZQ";
+
+    #[tokio::test]
+    async fn a_bearer_token_that_a_service_repeats_is_not_shown() {
+        for said in [TOKEN.to_owned(), crate::wire::encoded(TOKEN), format!("{}{TOKEN}", "x".repeat(570))] {
+            for status in [200, 403, 401, 500] {
+                let error = serde_json::json!({"code": TOKEN, "message": format!("refused: Bearer {said}")});
+                let body = serde_json::json!({ "error": error }).to_string();
+                let server = Server::start(move |_| Reply::status(status, &body)).await;
+                let now = time::macros::datetime!(2026-11-22 10:00 UTC);
+                let (wire, bearer) = (Wire::new().unwrap(), Static::bearer_of(TOKEN));
+                let base = server.base().clone();
+                let service = Service::new("It", base, wire, bearer, clock(now), |_| (Kind::Other, ""));
+                let fault = service.call(Call::get(service.base.at("/x"))).await.unwrap_err();
+                let told = format!("{fault} {fault:?} {}", fault.refusal().message);
+                assert!(told.contains("refused: Bearer ") && told.contains(" (a secret)"), "{told}");
+                assert!(!told.contains("eyJ") && !told.contains("c2ln"), "{told}");
+            }
+        }
+    }
 }

@@ -13,6 +13,7 @@ use tokio::io::AsyncReadExt as _;
 use super::fault::TokenFault;
 use super::received::Received;
 use crate::cloud::{Cloud, Resource};
+use crate::scrub::Scrub;
 use crate::wire::{Call, Content, Wire, encoded};
 
 /// The longest assertion in a file, bytes.
@@ -56,7 +57,7 @@ pub(super) async fn token(
     );
     if answer.status() != 200 {
         let (Shown::Secret(secret) | Shown::Assertion(secret)) = &shown_to;
-        return Err(TokenFault::of_entra(&answer, &who, presented.as_deref(), now).without(secret));
+        return Err(TokenFault::of_entra(&answer, &who, presented.as_deref(), now, &Scrub::of([secret])));
     }
     Received::read(answer.body(), now)
         .map_err(|why| TokenFault::Unusable(format!("Entra's answer that gives {who} is of no use: {why}")))

@@ -4,11 +4,11 @@ use std::fmt;
 use std::fmt::Write as _;
 
 use axon_model::name::shown;
-use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use time::{Duration, OffsetDateTime};
 
 use super::code::{code_of, meaning, passes};
+use crate::scrub::Scrub;
 use crate::wire::{Answer, WireError};
 
 /// How far two clocks may be apart before it is worth a word.
@@ -58,14 +58,20 @@ struct Body {
     correlation_id: Option<String>,
 }
 
-/// A text of a server for people: one line, cut.
-fn line(text: &str, most: usize) -> String {
-    shown(text.lines().next().unwrap_or_default()).chars().take(most).collect()
+/// A text of a server for people: one line, without what the server was shown, cut.
+fn line(text: &str, most: usize, scrub: &Scrub<'_>) -> String {
+    shown(scrub.text(text, most).lines().next().unwrap_or_default()).chars().take(most).collect()
 }
 
 impl TokenFault {
     /// What Entra's token endpoint refused. `who` and `presented` name what was shown, without any secret of it.
-    pub(super) fn of_entra(answer: &Answer, who: &str, presented: Option<&str>, now: OffsetDateTime) -> Self {
+    pub(super) fn of_entra(
+        answer: &Answer,
+        who: &str,
+        presented: Option<&str>,
+        now: OffsetDateTime,
+        scrub: &Scrub<'_>,
+    ) -> Self {
         let status = answer.status();
         let Ok(body) = serde_json::from_slice::<Body>(answer.body()) else {
             let text = format!("the token endpoint answers {status} to {who}, and no reason with it");
@@ -75,11 +81,11 @@ impl TokenFault {
         let code = code_of(&body.error_codes, &description);
         let mut text = match code {
             Some(code) => format!("Entra refuses {who} (AADSTS{code}): "),
-            None => format!("Entra refuses {who} ({}): ", line(&body.error.unwrap_or_default(), 80)),
+            None => format!("Entra refuses {who} ({}): ", line(&body.error.unwrap_or_default(), 80, scrub)),
         };
         match code.and_then(meaning) {
             Some(meaning) => text.push_str(meaning),
-            None => text.push_str(&line(&description, 300)),
+            None => text.push_str(&line(&description, 300, scrub)),
         }
         if let (Some(presented), Some(70_021 | 700_024 | 700_211..=700_213 | 7_002_138)) = (presented, code) {
             text.push_str("; presented is ");
@@ -90,17 +96,18 @@ impl TokenFault {
             let _ = write!(text, "; this machine's clock is {} s {side} Entra's", by.whole_seconds());
         }
         if let Some(id) = body.correlation_id.as_deref().filter(|id| id.len() == 36) {
-            let _ = write!(text, " [correlation id {}]", line(id, 36));
+            let _ = write!(text, " [correlation id {}]", line(id, 36, scrub));
         }
         Self::Refused { code, text, passes: status >= 500 || status == 429 || code.is_some_and(passes) }
     }
 
     /// What the machine's own metadata refused.
-    pub(super) fn of_platform(answer: &Answer, who: &str) -> Self {
+    pub(super) fn of_platform(answer: &Answer, who: &str, scrub: &Scrub<'_>) -> Self {
         let status = answer.status();
         let body = serde_json::from_slice::<Body>(answer.body()).ok();
-        let word = body.as_ref().and_then(|b| b.error.as_deref()).map(|w| line(w, 80)).unwrap_or_default();
-        let why = body.and_then(|b| b.error_description).map(|d| line(&d, 300)).unwrap_or_default();
+        let word =
+            body.as_ref().and_then(|b| b.error.as_deref()).map(|w| line(w, 80, scrub)).unwrap_or_default();
+        let why = body.and_then(|b| b.error_description).map(|d| line(&d, 300, scrub)).unwrap_or_default();
         let text = match status {
             400 => format!(
                 "the machine gives no token to {who} ({word}): {why}; it has no such identity, or several and none is chosen: \
@@ -118,14 +125,6 @@ impl TokenFault {
             _ => format!("the machine gives no token to {who} (status {status} {word}): {why}"),
         };
         Self::Refused { code: None, text, passes: matches!(status, 404 | 410 | 429 | 500..) }
-    }
-
-    /// Without what was shown: a server that repeats it must not bring it into a log.
-    pub(super) fn without(mut self, secret: &SecretString) -> Self {
-        if let Self::Refused { text, .. } = &mut self {
-            *text = text.replace(secret.expose_secret(), "(a secret)");
-        }
-        self
     }
 
     /// Whether it may pass by itself.

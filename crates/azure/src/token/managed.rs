@@ -7,6 +7,7 @@ use super::fault::TokenFault;
 use super::identity::Platform;
 use super::received::Received;
 use crate::cloud::{Cloud, Resource};
+use crate::scrub::Scrub;
 use crate::wire::{Call, Wire, encoded};
 
 /// Asks the machine for a token.
@@ -34,7 +35,8 @@ pub(super) async fn token(
     );
     let answer = wire.send_inside(call).await?;
     if answer.status() != 200 {
-        return Err(TokenFault::of_platform(&answer, &who));
+        let header = platform.service.as_ref().map(|(_, header)| header);
+        return Err(TokenFault::of_platform(&answer, &who, &Scrub::of(header)));
     }
     Received::read(answer.body(), now)
         .map_err(|why| TokenFault::Unusable(format!("the machine's answer for {who} is of no use: {why}")))

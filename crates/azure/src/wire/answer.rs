@@ -9,6 +9,8 @@ use serde::de::DeserializeOwned;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
+use crate::scrub::Scrub;
+
 /// The longest text of a server that is kept.
 const MOST_TEXT: usize = 600;
 /// The longest wait that a server is believed.
@@ -91,8 +93,9 @@ impl Answer {
         })
     }
 
-    /// What is wrong: the status says so, or the body does under a status that says all is well.
-    pub(crate) fn problem(&self) -> Option<Problem> {
+    /// What is wrong: the status says so, or the body does under a status that says all is well. What was shown to the server is
+    /// not in it.
+    pub(crate) fn problem(&self, scrub: &Scrub<'_>) -> Option<Problem> {
         // A list of one would read as an envelope, too.
         let object = self.body.trim_ascii_start().first() == Some(&b'{');
         let parsed = object.then(|| serde_json::from_slice::<Envelope>(&self.body).ok()).flatten();
@@ -106,7 +109,8 @@ impl Answer {
             Some(Inner::Word(word)) => (word, String::new()),
             None => Default::default(),
         };
-        let cut = |text: &str, most: usize| shown(text).chars().take(most).collect::<String>();
+        let cut =
+            |text: &str, most: usize| shown(&scrub.text(text, most)).chars().take(most).collect::<String>();
         Some(Problem { status: self.status, code: cut(&code, 120), message: cut(&message, MOST_TEXT) })
     }
 
@@ -145,18 +149,19 @@ mod tests {
 
     #[test]
     fn an_error_is_seen_under_a_200_and_a_bare_status_is_one_too() {
+        let nothing = Scrub::of(None);
         let inside = answer(200, &[], r#"{"error":{"code":"Throttled","message":"slow\u202e"}}"#);
-        let problem = inside.problem().unwrap();
+        let problem = inside.problem(&nothing).unwrap();
         assert_eq!((problem.status, problem.code.as_str()), (200, "Throttled"));
         assert!(problem.message.is_ascii(), "{}", problem.message);
-        assert_eq!(answer(503, &[], "<html>").problem().unwrap().code, "");
+        assert_eq!(answer(503, &[], "<html>").problem(&nothing).unwrap().code, "");
         assert_eq!(
-            answer(400, &[], r#"{"error":"invalid_client"}"#).problem().unwrap().code,
+            answer(400, &[], r#"{"error":"invalid_client"}"#).problem(&nothing).unwrap().code,
             "invalid_client"
         );
-        assert_eq!(answer(204, &[], "").problem(), None);
-        assert_eq!(answer(200, &[], r#"[{"id":"1"}]"#).problem(), None, "a list of one is a list");
-        assert_eq!(answer(200, &[], r#"{"value":[],"error":null}"#).problem(), None);
+        assert_eq!(answer(204, &[], "").problem(&nothing), None);
+        assert_eq!(answer(200, &[], r#"[{"id":"1"}]"#).problem(&nothing), None, "a list of one is a list");
+        assert_eq!(answer(200, &[], r#"{"value":[],"error":null}"#).problem(&nothing), None);
     }
 
     #[test]

@@ -229,6 +229,53 @@ async fn a_secret_that_a_server_repeats_is_not_repeated_by_axon() {
     assert!(!format!("{fault} {fault:?}").contains("s3cr"), "{fault}");
 }
 
+/// What is told when the endpoint says this of the secret `s3cr&t=`; a code without a meaning of its own shows the text.
+async fn told_of(description: String) -> String {
+    let body = serde_json::json!({"error": "s3cr%26t%3D", "error_description": description}).to_string();
+    let server = Server::start(move |_| Reply::status(401, &body)).await;
+    let fault = tokens(&server, secret(), clock(NOW)).token(Resource::Sql).await.unwrap_err();
+    format!("{fault} {fault:?}")
+}
+
+#[tokio::test]
+async fn a_secret_that_a_token_endpoint_repeats_as_the_form_or_json_spells_it_is_not_shown() {
+    for said in
+        ["client_secret=s3cr%26t%3D&scope=x", "client_secret=s3cr%26t%3d", r#"{\"s\":\"s3cr\u0026t=\"}"#]
+    {
+        let told = told_of(format!("bad form: {said}")).await;
+        assert!(told.contains("bad form: ") && !told.contains("s3cr"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_secret_that_lies_over_the_cut_of_a_text_is_not_shown_in_part() {
+    for before in 290..=300 {
+        let told = told_of(format!("{}s3cr&t= and so on", "x".repeat(before))).await;
+        assert!(told.contains("xxx") && !told.contains("s3"), "{before}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn an_identity_header_that_the_machine_repeats_is_not_shown() {
+    for status in [400, 401, 418, 500] {
+        let server = Server::start(move |_| {
+            let body = r#"{"error":"bad h3ader%2B","error_description":"X-IDENTITY-HEADER: h3ader+ is old"}"#;
+            Reply::status(status, body)
+        })
+        .await;
+        let endpoint = server.base().at("/msi/token");
+        let platform = Platform::read(|name| {
+            Some(if name == "IDENTITY_HEADER" { "h3ader+".into() } else { endpoint.clone() })
+        });
+        let (ids, wire) = (Arc::new(IdSource::Random), Wire::new().unwrap());
+        let identity = Identity::Managed { client_id: None };
+        let tokens = Tokens::new(identity, platform.unwrap(), cloud(&server), wire, clock(NOW), ids);
+        let fault = tokens.token(Resource::Sql).await.unwrap_err();
+        let told = format!("{fault} {fault:?}");
+        assert!(told.contains("bad (a secret)") && !told.contains("h3ad"), "{status}: {told}");
+    }
+}
+
 #[tokio::test]
 async fn a_clock_that_is_wrong_is_named() {
     let server = Server::start(|_| refused(700_024).header("date", "Sun, 22 Nov 2026 09:20:00 GMT")).await;
