@@ -25,7 +25,7 @@ use crate::wire::{Call, Content, Wire};
 
 pub use around::{Around, Holder, Power, SqlSide, around};
 pub use custom::{BadRole, CustomRole};
-pub use limit::Forecast;
+pub use limit::{Forecast, Pace};
 pub use managed::ManagedIdentities;
 pub(crate) use managed::is_resource;
 
@@ -130,14 +130,8 @@ impl Place for Scope {
             && let Some(subscription) = self.subscription()
         {
             let now = self.service.clock.now();
-            match self.limit.look(&self.service, subscription, now).await {
-                Ok(Some(told)) => listing.notes.add(told),
-                Ok(None) => {}
-                Err(fault) => {
-                    listing
-                        .notes
-                        .add(format!("how many role assignments the subscription has is not known: {fault}"));
-                }
+            if let Some(told) = self.limit.look(&self.service, subscription, now).await {
+                listing.advice.add(told);
             }
         }
         Ok(listing)

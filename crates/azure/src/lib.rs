@@ -30,8 +30,8 @@ mod workspace;
 mod testing;
 
 pub use arm::{
-    ArmParts, Around, BadRole, BadScope, CustomRole, Forecast, Holder, ManagedIdentities, Power, SqlSide,
-    around, azure_rbac,
+    ArmParts, Around, BadRole, BadScope, CustomRole, Forecast, Holder, ManagedIdentities, Pace, Power,
+    SqlSide, around, azure_rbac,
 };
 pub use assigned::AssignedTarget;
 pub use cloud::{BadBase, Base, Cloud, CloudName, Resource};

@@ -76,6 +76,9 @@ pub struct Summary {
     pub waiting: Vec<Waiting>,
     /// How many things wait in all.
     pub waiting_total: u64,
+    /// What people should know, and nothing waits for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// The trouble, where there is any.
     pub trouble: Option<String>,
     /// The circuit breaker, while it is not closed.
@@ -93,6 +96,7 @@ impl Summary {
             applied: 0,
             waiting: Vec::new(),
             waiting_total: 0,
+            notes: Vec::new(),
             trouble: None,
             breaker: None,
         }

@@ -65,6 +65,8 @@ pub struct Preview {
     pub pending: Vec<String>,
     /// Why parts of the target could not be seen.
     pub unseen: Vec<String>,
+    /// What people should know of the target, and nothing waits for.
+    pub notes: Vec<String>,
     /// What is there although nobody asked Axon for it.
     pub drift: Vec<Drift>,
 }
@@ -212,6 +214,7 @@ impl Ticker {
             admitted: decided.admitted,
             pending: decided.pending,
             unseen: decided.unseen,
+            notes: self.target.advice(),
         })
     }
 

@@ -290,6 +290,10 @@ pub trait Target: Send + Sync {
     fn settling(&self) -> Vec<String> {
         Vec::new()
     }
+    /// What people should know of the place since the last look, in sentences: nothing of it is hidden by that, and nothing waits for it.
+    fn advice(&self) -> Vec<String> {
+        Vec::new()
+    }
     /// In how long it is worth asking again whether what settles has effect; none where nothing settles.
     fn look_again(&self) -> Option<Duration> {
         None

@@ -1,10 +1,10 @@
-//! Roles of the map's own that leave it.
+//! Roles of the map's own that leave it, and the least right that Axon needs.
 
 use anyhow::{Context, ensure};
 use axon_tests::{SOON, until};
 use serde_json::Value;
 
-use crate::stage::{OPERATORS, Script, Stage};
+use crate::stage::{FACTORY, OPERATORS, RBAC_ADMINISTRATOR, Script, Stage};
 
 const OPERATOR: &str = "  operator:\n    define:\n      factory: { name: Factory Operator, actions: [Microsoft.DataFactory/factories/read] }\n    grants: { factory: [Factory Operator] }\nmappings:\n  - groups: { any: [SG-Operators] }\n    source: entra\n    roles: [operator]\n";
 
@@ -38,5 +38,21 @@ async fn a_role_that_leaves_the_map_is_emptied_and_its_definition_waits() -> any
     until("it is gone", SOON, async || Ok((!defined(&stage).await?).then_some(()))).await?;
     stage.settled().await?;
     stage.place.axon(&["plan", "--check"]).await?.exits(0)?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_right_to_give_roles_at_just_the_scope_is_enough_to_converge() -> anyhow::Result<()> {
+    let stage = Script { right: (RBAC_ADMINISTRATOR, FACTORY), ..Script::default() }.play().await?;
+    stage.push().await?;
+    stage.given().await?;
+    stage.settled().await?;
+    // The subscription's rows are not its to count: that is told, and nothing waits for it.
+    stage.says("factory", &["\"notes\"", "Reader on the subscription is enough to count them"]).await?;
+    let plan = stage.place.axon(&["plan", "--check", "--target", "factory"]).await?.exits(0)?.out;
+    ensure!(plan.contains("note: how many of 4000 role assignments subscription s has"), "{plan}");
+    ensure!(!plan.contains("not all of the target can be seen"), "{plan}");
+    let status = stage.place.axon(&["status"]).await?.exits(0)?.out;
+    ensure!(status.contains("    note: how many of 4000"), "{status}");
     Ok(())
 }

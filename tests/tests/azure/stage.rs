@@ -11,6 +11,8 @@ pub const DATA: &str = "aaaaaaaa-0000-0000-0000-000000000001";
 pub const OPERATORS: &str = "aaaaaaaa-0000-0000-0000-000000000002";
 pub const USER: &str = "2a385764-43e8-416c-9825-7b18d05a2c4b";
 pub const READER: &str = "acdd72a7-3385-48ef-bd42-f606fba81ae7";
+/// The role that lets Axon give roles, and nothing else.
+pub const RBAC_ADMINISTRATOR: &str = "f58310d9-a9f6-439a-9e8d-f62e7b41a168";
 pub const FACTORY: &str = "/subscriptions/s/resourceGroups/g/providers/Microsoft.DataFactory/factories/acme";
 
 const MAP: &str = r#"
@@ -45,6 +47,8 @@ pub struct Script {
     pub auth: Option<String>,
     pub app: Value,
     pub files: Vec<(&'static str, String)>,
+    /// Axon's own role of Azure, and where.
+    pub right: (&'static str, &'static str),
 }
 
 impl Default for Script {
@@ -56,6 +60,7 @@ impl Default for Script {
             auth: None,
             app: json!({"secrets": [{"value": SECRET}]}),
             files: Vec::new(),
+            right: ("18d7d88d-d35e-4fb5-a5c3-7773c20a72d9", "/subscriptions/s"),
         }
     }
 }
@@ -94,8 +99,8 @@ impl Script {
             "tenantId": TENANT, "subscriptions": ["s"],
             "workspaces": [{"name": "acme", "assignments": [{"id": "44444444-4444-4444-4444-444444444444",
                 "roleDefinitionId": "6e4bf58a-b8e1-4cc3-bbf9-d73143322b78", "principalId": OWN, "scope": "workspaces/acme"}]}],
-            "assignments": [{"name": "55555555-5555-5555-5555-555555555555", "scope": "/subscriptions/s",
-                "role": "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9", "principalId": OWN, "principalType": "ServicePrincipal"}],
+            "assignments": [{"name": "55555555-5555-5555-5555-555555555555", "scope": self.right.1,
+                "role": self.right.0, "principalId": OWN, "principalType": "ServicePrincipal"}],
         });
         place.write("cloud.json", &cloud.to_string())?;
         let file = place.file("cloud.json").display().to_string();

@@ -80,6 +80,9 @@ async fn assigned(config: &Config, map: &RoleMap, name: &TargetName, spec: &Targ
             for unseen in seen.unseen {
                 report.found(&area, unseen, remedy::UNSEEN_THERE);
             }
+            for note in target.advice() {
+                report.well(&area, format!("note: {note}"));
+            }
         }
         Err(error) => report.found(&area, error.to_string(), remedy::AZURE),
     }

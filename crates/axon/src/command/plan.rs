@@ -57,6 +57,9 @@ fn print(name: &str, preview: &Preview) {
     for unseen in &preview.unseen {
         println!("    !  not all of the target can be seen: {unseen}");
     }
+    for note in &preview.notes {
+        println!("    note: {note}");
+    }
 }
 
 fn as_json(preview: &Preview) -> serde_json::Value {
@@ -66,5 +69,6 @@ fn as_json(preview: &Preview) -> serde_json::Value {
         "findings": preview.plan.findings,
         "pending": preview.pending,
         "unseen": preview.unseen,
+        "notes": preview.notes,
     })
 }

@@ -97,6 +97,9 @@ pub async fn run(parts: Parts, json: bool) -> anyhow::Result<Status> {
         for waiting in summary["waiting"].as_array().into_iter().flatten() {
             println!("    waits: {}\n      for: {}", text(&waiting["what"]), text(&waiting["why"]));
         }
+        for note in summary["notes"].as_array().into_iter().flatten() {
+            println!("    note: {}", text(note));
+        }
         if let Some(trouble) = summary["trouble"].as_str() {
             println!("    trouble: {trouble}");
         }

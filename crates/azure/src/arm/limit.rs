@@ -7,7 +7,7 @@ use serde::Deserialize;
 use time::{Duration, OffsetDateTime};
 
 use super::{ASSIGNMENTS, VERSION};
-use crate::service::{Service, ServiceFault};
+use crate::service::{Kind, Service, ServiceFault};
 use crate::wire::Call;
 
 /// How many role assignments a subscription may have. Source: reference, section 7.3 (general knowledge).
@@ -22,13 +22,24 @@ const MOST_PAGES: usize = 1_000;
 
 /// How fast the limit is coming nearer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// Nobody knows: it was counted once.
+    Unknown,
+    /// It does not come nearer.
+    Still,
+    /// It is met in so many days at the pace of the last counts.
+    Days(i64),
+}
+
+/// How near the limit is, and how fast it is coming nearer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Forecast {
     /// How many there are.
     pub used: i64,
     /// How many there may be.
     pub most: i64,
-    /// In how many days it is met at the pace of the last counts; none where it does not come nearer.
-    pub days: Option<i64>,
+    /// How fast it is coming nearer.
+    pub pace: Pace,
 }
 
 #[derive(Default)]
@@ -59,16 +70,20 @@ impl Limit {
         self.state().since += change;
     }
 
-    /// Counts where that was long ago, and says what people should know.
+    /// Counts where that was long ago, and says what people should know. A count that cannot be had is told, and hides nothing of the
+    /// scope itself.
     pub(super) async fn look(
         &self,
         service: &Service,
         subscription: &str,
         now: OffsetDateTime,
-    ) -> Result<Option<String>, ServiceFault> {
+    ) -> Option<String> {
         let due = self.state().counts.back().is_none_or(|(at, _)| now - *at >= COUNTED);
         if due {
-            let used = count(service, subscription).await?;
+            let used = match count(service, subscription).await {
+                Ok(used) => used,
+                Err(fault) => return Some(uncounted(subscription, &fault)),
+            };
             let mut state = self.state();
             state.counts.push_back((now, used));
             state.since = 0;
@@ -76,27 +91,31 @@ impl Limit {
                 state.counts.pop_front();
             }
         }
-        Ok(self.forecast().filter(|f| f.used >= NEAR).map(|f| f.told(subscription)))
+        self.forecast().filter(|f| f.used >= NEAR).map(|f| f.told(subscription))
     }
 
     fn forecast(&self) -> Option<Forecast> {
         let state = self.state();
         let (last, counted) = state.counts.back()?;
         let (first, before) = state.counts.front()?;
-        let (used, days) = (counted + state.since, (*last - *first).whole_hours());
-        let grown = counted - before;
         // In hours, since a day's growth may be read from two counts an hour apart.
-        let days = (grown > 0 && days > 0).then(|| (MOST - used).max(0) * days / grown / 24);
-        Some(Forecast { used, most: MOST, days })
+        let (used, hours) = (counted + state.since, (*last - *first).whole_hours());
+        let pace = match counted - before {
+            _ if hours <= 0 => Pace::Unknown,
+            grown if grown <= 0 => Pace::Still,
+            grown => Pace::Days((MOST - used).max(0) * hours / grown / 24),
+        };
+        Some(Forecast { used, most: MOST, pace })
     }
 }
 
 impl Forecast {
     fn told(&self, subscription: &str) -> String {
-        let when = match self.days {
+        let when = match self.pace {
             _ if self.used >= self.most => "nothing can be assigned any more".to_owned(),
-            Some(days) => format!("at the pace of late the limit is met in {days} days"),
-            None => "their number does not grow".to_owned(),
+            Pace::Days(days) => format!("at the pace of late the limit is met in {days} days"),
+            Pace::Still => "their number does not grow".to_owned(),
+            Pace::Unknown => "how fast it grows is not known yet: counted once".to_owned(),
         };
         format!(
             "subscription {subscription} has {} of {} role assignments: {when}; assign to groups (`via: group`) and collect rows \
@@ -104,6 +123,21 @@ impl Forecast {
             self.used, self.most
         )
     }
+}
+
+/// Why there is no count. What a refusal means is said here: it is another right than the one to give roles at the scope.
+fn uncounted(subscription: &str, fault: &ServiceFault) -> String {
+    let why = match fault {
+        ServiceFault::Refused { kind: Kind::Forbidden, problem, .. } => {
+            let status = format!("{} {}", problem.status, problem.code);
+            format!(
+                "Azure does not list them for Axon ({}); Reader on the subscription is enough to count them",
+                status.trim_end()
+            )
+        }
+        other => other.to_string(),
+    };
+    format!("how many of {MOST} role assignments subscription {subscription} has is not known: {why}")
 }
 
 async fn count(service: &Service, subscription: &str) -> Result<i64, ServiceFault> {
@@ -136,12 +170,29 @@ mod tests {
 
     #[test]
     fn the_limit_s_day_follows_from_the_pace() {
-        assert_eq!(forecast(&[(0, 3_000), (24, 3_100)], 0).days, Some(9));
+        assert_eq!(forecast(&[(0, 3_000), (24, 3_100)], 0).pace, Pace::Days(9));
         assert_eq!(forecast(&[(0, 3_000), (24, 3_100)], 800).used, 3_900);
-        assert_eq!(forecast(&[(0, 3_000), (24, 3_100)], 800).days, Some(1));
-        assert_eq!(forecast(&[(0, 3_100), (24, 3_000)], 0).days, None);
-        assert_eq!(forecast(&[(0, 3_100)], 0).days, None);
+        assert_eq!(forecast(&[(0, 3_000), (24, 3_100)], 800).pace, Pace::Days(1));
+        assert_eq!(forecast(&[(0, 3_100), (24, 3_000)], 0).pace, Pace::Still);
+        assert_eq!(forecast(&[(0, 3_100)], 0).pace, Pace::Unknown);
         let told = forecast(&[(0, 3_990), (24, 4_000)], 0).told("s");
         assert!(told.contains("4000 of 4000") && told.contains("nothing can be assigned any more"), "{told}");
+    }
+
+    #[test]
+    fn one_count_tells_nothing_of_the_pace() {
+        let told = |counts: &[(i64, i64)]| forecast(counts, 0).told("s");
+        let once = told(&[(0, 3_601)]);
+        let head = "subscription s has 3601 of 4000 role assignments: ";
+        assert!(
+            once.starts_with(&format!("{head}how fast it grows is not known yet: counted once;")),
+            "{once}"
+        );
+        for before in [3_601, 3_700] {
+            let still = told(&[(0, before), (1, 3_601)]);
+            assert!(still.starts_with(&format!("{head}their number does not grow;")), "{still}");
+        }
+        let grows = told(&[(0, 3_600), (1, 3_601)]);
+        assert!(grows.contains("the limit is met in 16 days"), "{grows}");
     }
 }

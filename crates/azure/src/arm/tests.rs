@@ -10,6 +10,9 @@ use crate::testing::{Reply, Static, clock};
 const NOW: time::OffsetDateTime = time::macros::datetime!(2026-11-22 10:00 UTC);
 const FACTORY: &str = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/data/providers/Microsoft.DataFactory/factories/acme";
 const SUBSCRIPTION: &str = "/subscriptions/11111111-2222-3333-4444-555555555555";
+/// The list of the whole subscription.
+const COUNT: &str =
+    "/subscriptions/11111111-2222-3333-4444-555555555555/providers/Microsoft.Authorization/roleAssignments";
 const READER: &str = "acdd72a7-3385-48ef-bd42-f606fba81ae7";
 const FACTORY_CONTRIBUTOR: &str = "673868aa-7521-48a0-acc6-0f60742d39f5";
 const OWNER: &str = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635";
@@ -219,11 +222,9 @@ async fn a_spent_allowance_is_waited_for_and_the_limit_is_watched() {
     let clock = clock(NOW);
     let target = target(&fake, clock.clone());
     let seen = target.inspect(InspectScope::Full).await.unwrap();
-    assert!(
-        seen.unseen.iter().any(|line| line.contains("has 3500 of 4000 role assignments")),
-        "{:?}",
-        seen.unseen
-    );
+    let limit = target.advice();
+    assert!(limit.len() == 1 && limit[0].contains("has 3500 of 4000 role assignments"), "{limit:?}");
+    assert!(!seen.unseen.iter().any(|line| line.contains("4000")), "{:?}", seen.unseen);
     fake.server.forget();
     target.inspect(InspectScope::Full).await.unwrap();
     assert_eq!(fake.lines().len(), 1, "the subscription is counted once an hour: {:?}", fake.lines());
@@ -237,6 +238,30 @@ async fn a_spent_allowance_is_waited_for_and_the_limit_is_watched() {
     let told = applied(&target, steps(&plan)).await;
     assert!(told[0].contains("-> done") && told[1].contains("refused, Busy"), "{told:?}");
     assert_eq!(fake.lines().iter().filter(|l| l.starts_with("PUT")).count(), 1);
+}
+
+#[tokio::test]
+async fn a_count_that_cannot_be_had_is_told_and_hides_nothing_of_the_scope() {
+    let fake = Fake::start(state()).await;
+    let target = target(&fake, clock(NOW));
+    let sighted = target.inspect(InspectScope::Full).await.unwrap().unseen;
+    assert_eq!(target.advice(), Vec::<String>::new(), "far from the limit nothing is told");
+    let body = r#"{"error":{"code":"AuthorizationFailed","message":"does not have authorization"}}"#;
+    fake.state().faults.push((COUNT, Reply::status(403, body)));
+    let target = azure_rbac("factory", parts(&fake, clock(NOW))).unwrap();
+    assert_eq!(target.inspect(InspectScope::Full).await.unwrap().unseen, sighted);
+    let told = target.advice();
+    assert!(
+        told.len() == 1 && told[0].contains("is not known") && told[0].contains("Reader on the subscription"),
+        "{told:?}"
+    );
+    assert!(!told[0].contains("Role Based Access Control Administrator"), "another right: {told:?}");
+    fake.state().faults = vec![(COUNT, Reply::status(503, ""))];
+    assert_eq!(target.inspect(InspectScope::Full).await.unwrap().unseen, sighted);
+    assert!(target.advice()[0].ends_with("Azure Resource Manager answers 503"), "{:?}", target.advice());
+    fake.state().faults.clear();
+    target.inspect(InspectScope::Full).await.unwrap();
+    assert_eq!(target.advice(), Vec::<String>::new());
 }
 
 #[test]

@@ -92,8 +92,10 @@ pub(crate) struct Listing {
     pub(crate) rows: Vec<Row>,
     /// Principals who administer the place by rows of a wider scope, which are never touched.
     pub(crate) inherited_administrators: Vec<Guid>,
-    /// What people should know of it.
+    /// What of it could not be seen or judged.
     pub(crate) notes: Notes,
+    /// What people should know beside it: all of it was seen all the same.
+    pub(crate) advice: Notes,
     /// Its pages, in order.
     pub(crate) pages: Vec<PageRead>,
 }

@@ -273,6 +273,11 @@ impl Target for AssignedTarget {
         self.memory().settling.told(self.now())
     }
 
+    fn advice(&self) -> Vec<String> {
+        let advice = self.memory().listing.as_ref().map(|listing| listing.advice.clone());
+        advice.map(Notes::into_lines).unwrap_or_default()
+    }
+
     fn look_again(&self) -> Option<std::time::Duration> {
         self.memory().settling.wait(self.now())
     }

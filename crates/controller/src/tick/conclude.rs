@@ -11,7 +11,7 @@ use crate::error::ControllerError;
 use crate::record::trouble;
 use crate::summary::{State, Summary, Waiting};
 
-/// The most waiting things that a summary spells out.
+/// The most waiting things, and the most notes, that a summary spells out.
 const SHOWN: usize = 100;
 
 impl Ticker {
@@ -37,6 +37,7 @@ impl Ticker {
             applied: if ran.applied > 0 { ran.applied } else { self.summary.applied },
             waiting: waiting.into_iter().take(SHOWN).collect(),
             waiting_total: total,
+            notes: self.target.advice().into_iter().take(SHOWN).collect(),
             trouble: None,
             breaker: None,
         };
