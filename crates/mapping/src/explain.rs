@@ -3,6 +3,7 @@
 mod asked;
 mod holders;
 mod in_target;
+mod lacking;
 mod missing;
 mod records;
 mod service;

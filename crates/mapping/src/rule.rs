@@ -139,6 +139,15 @@ pub enum Gives {
     },
 }
 
+impl Gives {
+    /// The role that these captures name, if it may be given.
+    pub(crate) fn captured(&self, captures: &regex::Captures<'_>) -> Option<&RoleName> {
+        let Self::Captured { template, only } = self else { return None };
+        let text = template.fill(|name| captures.name(name).map(|m| m.as_str().into())).ok()?;
+        only.get(text.as_str())
+    }
+}
+
 /// One rule.
 #[derive(Debug, Clone)]
 pub struct Mapping {

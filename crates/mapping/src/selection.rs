@@ -329,14 +329,7 @@ impl Finder<'_> {
             if self.one(&name, Through::Pattern { trust }) != Some(*id) {
                 continue;
             }
-            let role = match gives {
-                Gives::Roles(_) => None,
-                Gives::Captured { template, only } => {
-                    let text = template.fill(|name| captures.name(name).map(|m| m.as_str().into()));
-                    text.ok().and_then(|text| only.get(text.as_str()).cloned())
-                }
-            };
-            found.open.entry(*id).or_insert(role);
+            found.open.entry(*id).or_insert_with(|| gives.captured(&captures).cloned());
         }
         found
     }

@@ -108,6 +108,19 @@ impl TargetSpec {
         SqlName::parse(&text).map_err(|e| e.to_string())
     }
 
+    /// The engine edition that it tells of itself, as far as its kind says it; 0 where there is no engine.
+    pub(crate) fn engine_edition(&self) -> i64 {
+        let kind = match &self.endpoint {
+            Endpoint::Script(script) => script.dialect,
+            Endpoint::Sql(_) | Endpoint::Workspace(_) | Endpoint::Azure(_) => self.kind,
+        };
+        match kind {
+            TargetKind::SynapseDedicated => 6,
+            TargetKind::SynapseServerless => 11,
+            TargetKind::SynapseWorkspace | TargetKind::AzureRbac | TargetKind::Script => 0,
+        }
+    }
+
     /// Whether it is the server of a serverless pool: `master` holds logins and nothing else.
     pub fn is_server(&self) -> bool {
         self.kind == TargetKind::SynapseServerless

@@ -1,6 +1,7 @@
 //! Templates: text with `{…}` in it. Over a person: SCIM paths with `lower()`, `upper()`, `before('@')` behind them.
 //! Over a role's name or a group's captures: plain names.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use axon_model::{GroupEntry, UserEntry};
@@ -111,6 +112,14 @@ impl Template {
         self.fill_parts(|name, _| value(name))
     }
 
+    /// What its holes may hold so that the text is this one: the first `most` ways, shortest values first. Only values that the
+    /// functions behind a hole leave as they are count.
+    pub(crate) fn ways_to<'t>(&'t self, text: &'t str, most: usize) -> Vec<BTreeMap<&'t str, &'t str>> {
+        let mut ways = Ways { most, looks: LOOKS, holding: BTreeMap::new(), found: Vec::new() };
+        ways.look(&self.parts, text);
+        ways.found
+    }
+
     fn fill_parts<'v>(
         &self,
         mut value: impl FnMut(&str, Option<&AttrPath>) -> Option<std::borrow::Cow<'v, str>>,
@@ -169,6 +178,57 @@ impl Template {
             let map = parsed.get_or_insert_with(|| serde_json::from_str(document).unwrap_or_default());
             value_at(map, path).map(Into::into)
         })
+    }
+}
+
+/// How many splits of a text are looked at.
+const LOOKS: usize = 4_096;
+
+/// A search for what holes may hold.
+struct Ways<'t> {
+    most: usize,
+    looks: usize,
+    holding: BTreeMap<&'t str, &'t str>,
+    found: Vec<BTreeMap<&'t str, &'t str>>,
+}
+
+impl<'t> Ways<'t> {
+    fn look(&mut self, parts: &'t [Part], text: &'t str) {
+        if self.looks == 0 || self.found.len() >= self.most {
+            return;
+        }
+        self.looks -= 1;
+        let Some((first, others)) = parts.split_first() else {
+            if text.is_empty() {
+                self.found.push(self.holding.clone());
+            }
+            return;
+        };
+        match first {
+            Part::Literal(literal) => {
+                if let Some(rest) = text.strip_prefix(literal.as_str()) {
+                    self.look(others, rest);
+                }
+            }
+            Part::Hole { name, functions, .. } => {
+                if let Some(held) = self.holding.get(name.as_str()) {
+                    let again = functions.iter().fold((*held).to_owned(), |text, f| apply(&text, f));
+                    if let Some(rest) = text.strip_prefix(again.as_str()) {
+                        self.look(others, rest);
+                    }
+                    return;
+                }
+                let ends = text.char_indices().map(|(at, _)| at).skip(1).chain([text.len()]);
+                for end in ends {
+                    let (value, rest) = text.split_at(end);
+                    if functions.iter().fold(value.to_owned(), |text, f| apply(&text, f)) == value {
+                        self.holding.insert(name, value);
+                        self.look(others, rest);
+                        self.holding.remove(name.as_str());
+                    }
+                }
+            }
+        }
     }
 }
 

@@ -410,6 +410,51 @@ fn a_group_that_a_pattern_finds_is_also_to_be_released() {
 }
 
 #[test]
+fn which_capture_gives_a_role_is_told_to_who_has_another_and_to_who_has_none() {
+    let lacking = |pattern: &str, roles: &str, trust: &str, groups: &[&str]| {
+        let only = "roles: \"{role}\", only: [finance, maker] }";
+        let text = MAP
+            .replace("^team-(?<role>[a-z]+)$", pattern)
+            .replace(only, &format!("roles: \"{roles}\", only: [finance, maker]{trust} }}"));
+        let mut town = Town::of(&text);
+        let asked = ("kim@acme.com", "insert on pay.orders");
+        town.person(asked.0, "{}", groups);
+        let missing = town.asked(&BTreeMap::new(), |explainer| explainer.missing(asked.0, asked.1).unwrap());
+        let here = missing.targets.iter().find(|here| here.target.as_str() == "dw").unwrap();
+        let by = |change: &&axon_mapping::explain::Change| {
+            change.mapping.as_ref().is_some_and(|place| place.to_string().contains(":32:"))
+        };
+        here.changes.iter().find(by).map(|change| change.steps.join("; ")).unwrap()
+    };
+    let plain = "^team-(?<role>[a-z]+)$";
+    let with = format!("one whose name fits {plain} with role = maker, such as team-maker");
+    for groups in [&["team-finance"][..], &["team-none"], &[]] {
+        let told = lacking(plain, "{role}", ", trust: true", groups);
+        assert_eq!(told, format!("be in {with} (entra)"), "{groups:?}");
+        // What waits for a release and would give another role is no way to this one.
+        let told = lacking(plain, "{role}", "", groups);
+        assert_eq!(
+            told,
+            format!("be in {with}, and which is then released (`axon holds list`) (entra)"),
+            "{groups:?}"
+        );
+    }
+    let told = lacking(plain, "{role}", "", &["team-maker"]);
+    assert!(told.starts_with("release group team-maker"), "{told}");
+    for (pattern, roles, ends) in [
+        // The split that fits the pattern, not the first one.
+        ("^(?<a>fin|mak)-(?<b>[a-z]+)$", "{a}{b}", "with a = mak and b = er, such as mak-er (entra)"),
+        ("^x.*-(?<role>[a-z]+)$", "{role}", "fits ^x.*-(?<role>[a-z]+)$ with role = maker (entra)"),
+        ("^x.*-(?<a>[a-z]+)-(?<b>[a-z]+)$", "{a}{b}", "so that {a}{b} is maker (entra)"),
+        // A group that is there shows what a pattern means.
+        ("^.*-(?<role>[a-z]+)$", "{role}", "with role = maker, such as team-maker (entra)"),
+    ] {
+        let told = lacking(pattern, roles, ", trust: true", &[]);
+        assert!(told.ends_with(ends), "{pattern}: {told}");
+    }
+}
+
+#[test]
 fn requests_stand_in_the_place_of_mappings() {
     let mut town = Town::new();
     let out = town.person("out@acme.com", "{}", &["Readers"]);

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axon_model::name::shown;
-use axon_model::{SourceId, UserEntry, UserId};
+use axon_model::{GroupId, SourceId, UserEntry, UserId};
 use axon_reconcile::GrantState;
 use serde::Serialize;
 
 use super::asked::Asked;
 use super::holders::gives;
 use super::in_target::InTarget;
+use super::lacking::{missing_groups, missing_open, needed};
 use super::{Explainer, RoleExplained, Way};
 use crate::chain::instant;
 use crate::effect::{Extent, Holding};
@@ -18,9 +19,8 @@ use crate::grant::{GrantError, GrantLine};
 use crate::names::{RoleName, TargetName};
 use crate::pending::Pending;
 use crate::place::Place;
-use crate::rule::{GroupName, Groups, Mapping, Who};
+use crate::rule::{Gives, Groups, Mapping, Who};
 use crate::rules::{Separation, amounts_to};
-use crate::selection::{Found, Judgement};
 use crate::target::{Via, Words};
 
 /// What is missing for a grant, for all people with one user name.
@@ -209,7 +209,7 @@ impl<'a> Lack<'a> {
                 continue;
             }
             any = true;
-            let mut steps = self.of_mapping(number, mapping, groups, source);
+            let mut steps = self.of_mapping((number, mapping), role, groups, source);
             steps.extend(self.separated_from(role));
             steps.extend(lost.iter().cloned());
             into.push(Change {
@@ -226,8 +226,14 @@ impl<'a> Lack<'a> {
         }
     }
 
-    /// What a mapping asks for that is not so.
-    fn of_mapping(&self, number: usize, mapping: &Mapping, named: &Groups, source: &SourceId) -> Vec<String> {
+    /// What a mapping asks for that is not so, before it gives this role.
+    fn of_mapping(
+        &self,
+        (number, mapping): (usize, &Mapping),
+        role: &RoleName,
+        named: &Groups,
+        source: &SourceId,
+    ) -> Vec<String> {
         let InTarget { map, spec, evaluator, now, .. } = self.target;
         let selection = evaluator.selection();
         let as_group = map.via(mapping, spec) == Via::Group;
@@ -235,9 +241,19 @@ impl<'a> Lack<'a> {
         if !self.asked.user.active && !as_group {
             steps.push("the person must be active".to_owned());
         }
+        // Where captures name the role, a group of another one is no way to this one.
+        let captures_it = |id: &GroupId| {
+            let (Some(pattern), Gives::Captured { .. }) = (&named.matching, &mapping.gives) else {
+                return true;
+            };
+            let group = self.target.directory.group(*id);
+            let captures = group.and_then(|group| pattern.captures(&group.display_name));
+            captures.and_then(|captures| mapping.gives.captured(&captures)) == Some(role)
+        };
         let held =
             selection.held.iter().filter(|(n, held)| *n == number && self.asked.groups.contains(&held.group));
         let held: Vec<String> = held
+            .filter(|(_, held)| captures_it(&held.group))
             .map(|(_, held)| {
                 let name = crate::selection::group_name(self.target.directory, held.group);
                 format!("release group {name} (`axon holds list`): {}", held.doubt)
@@ -246,11 +262,23 @@ impl<'a> Lack<'a> {
         let found = &selection.found[number];
         // A group that a pattern finds anew gives nothing before somebody releases it.
         let released = named.matching.as_ref().filter(|_| !mapping.trust).map(|pattern| {
-            let groups = found.open.keys().filter_map(|id| self.target.directory.group(*id));
-            let mut fitting = groups.filter(|group| pattern.captures(&group.display_name).is_some());
-            fitting.next().is_some()
+            let groups = found.open.keys().filter(|id| captures_it(id));
+            let mut groups = groups.filter_map(|id| self.target.directory.group(*id));
+            groups.any(|group| pattern.captures(&group.display_name).is_some())
         });
-        missing_groups(named, found, &self.asked.groups, (source, released), held, &mut steps);
+        let is_in = found.open.keys().any(|id| self.asked.groups.contains(id) && captures_it(id));
+        if found.needs_open && !is_in {
+            let there = || {
+                let groups = found.open.keys().filter_map(|id| self.target.directory.group(*id));
+                groups.map(|group| group.display_name.to_string())
+            };
+            let fits = named.matching.as_ref().map(|pattern| {
+                let needed = needed(pattern, &mapping.gives, role, there());
+                format!("{}{needed}", shown(pattern.as_str()))
+            });
+            missing_open(named, fits, (source, released), held, &mut steps);
+        }
+        missing_groups(named, found, &self.asked.groups, source, &mut steps);
         if let Some(until) = mapping.until.filter(|until| until <= now) {
             steps.push(format!("the mapping must not have ended at {}", instant(until)));
         }
@@ -265,10 +293,6 @@ impl<'a> Lack<'a> {
                     seen.join("; ")
                 ));
             }
-        }
-        let judged = selection.judge(mapping, number, &self.asked.person, &self.asked.groups, *now);
-        if judged == Judgement::NothingNamed {
-            steps.push("the group's name must capture a role that `only` allows".to_owned());
         }
         steps
     }
@@ -303,59 +327,6 @@ fn forbidden(target: &InTarget<'_>, line: &GrantLine) -> Option<Place> {
 /// Whether a line gives what was asked for, or a part of it.
 pub(super) fn speaks_of(line: &GrantLine, wanted: &GrantLine) -> bool {
     Holding::of([line]).extent_of(wanted) != Extent::None
-}
-
-/// What is missing of a mapping's groups. `released` is whether one that its pattern finds has been released, where it has to be.
-fn missing_groups(
-    named: &Groups,
-    found: &Found,
-    within: &crate::selection::Within,
-    (source, released): (&SourceId, Option<bool>),
-    held: Vec<String>,
-    steps: &mut Vec<String>,
-) {
-    let list = |names: &[GroupName]| -> String {
-        let told: Vec<String> = names.iter().take(5).map(ToString::to_string).collect();
-        told.join(", ")
-    };
-    if found.needs_open && !found.open.keys().any(|g| within.contains(g)) {
-        let mut any = Vec::new();
-        if !named.any.is_empty() {
-            any.push(list(&named.any));
-        }
-        if let Some(pattern) = &named.matching {
-            let fits = shown(pattern.as_str());
-            any.push(match released {
-                None => format!("one whose name fits {fits}"),
-                Some(true) => format!("a released one whose name fits {fits}"),
-                Some(false) => {
-                    format!("one whose name fits {fits}, and which is then released (`axon holds list`)")
-                }
-            });
-        }
-        let one = if named.any.len() > 1 || any.len() > 1 { "one of " } else { "" };
-        if held.is_empty() {
-            steps.push(format!("be in {one}{} ({source})", any.join(" or ")));
-        } else {
-            steps.extend(held);
-        }
-    }
-    for (name, group) in named.all.iter().zip(&found.all) {
-        if group.is_none_or(|group| !within.contains(&group)) {
-            steps.push(format!("be in {name} ({source})"));
-        }
-    }
-    for (name, group) in named.none.iter().zip(&found.none) {
-        match group {
-            Some(group) if within.contains(group) => {
-                steps.push(format!("not be in {name} ({source})"));
-            }
-            Some(_) => {}
-            None => {
-                steps.push(format!("source {source} must know group {name}, which the mapping leaves out"));
-            }
-        }
-    }
 }
 
 /// Whether a line denies any of what another one would give.

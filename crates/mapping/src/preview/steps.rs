@@ -82,8 +82,12 @@ fn in_target(
     }
     let sides = Sides { desired, actual, scope };
     let own_principal = SqlName::parse("dbo").ok()?;
-    let facts =
-        TargetFacts { version: String::new(), engine_edition: 0, own_principal, administrators: Vec::new() };
+    let facts = TargetFacts {
+        version: String::new(),
+        engine_edition: spec.engine_edition(),
+        own_principal,
+        administrators: Vec::new(),
+    };
     let guards = compared.new.guards.for_target(Mode::Authoritative, &facts, compared.now);
     let mut plan = plan(&sides);
     let views::Between { steps, findings, untold } =
@@ -116,9 +120,19 @@ fn in_target(
     })
 }
 
-/// Whether targets of this kind know such a step: roles that are only assigned have no users to make.
+/// Whether targets of this kind know such a step: roles that are only assigned have no users to make, and of roles only those that
+/// the map defines are made and dropped.
 fn is_known(step: &Step, words: Words) -> bool {
-    words == Words::Sql || matches!(step, Step::AddMember { .. } | Step::DropMember { .. })
+    let roles = || {
+        matches!(
+            step,
+            Step::AddMember { .. }
+                | Step::DropMember { .. }
+                | Step::CreateRole { .. }
+                | Step::DropRole { .. }
+        )
+    };
+    words == Words::Sql || roles()
 }
 
 /// A step in words.
