@@ -67,16 +67,10 @@ pub(crate) fn is_api(path: &str) -> bool {
     path.strip_prefix("/api").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// The router's own errors, time-outs and panics as problems; anything else as it is.
-pub(crate) fn shaped(response: Response, body_bytes: usize) -> Response {
-    let status = response.status();
-    if !(status.is_client_error() || status.is_server_error()) || is_typed(&response) {
-        return response;
-    }
-    let detail = match status {
-        StatusCode::NOT_FOUND => {
-            "there is nothing at this path; the operators' API lives under /api/v1".into()
-        }
+/// What an error of the router's own says. `nowhere`: for a path that is none.
+pub(crate) fn of_router(status: StatusCode, body_bytes: usize, nowhere: &str) -> String {
+    match status {
+        StatusCode::NOT_FOUND => nowhere.to_owned(),
         StatusCode::METHOD_NOT_ALLOWED => {
             "this path has no such method; the Allow header names what it has".into()
         }
@@ -87,7 +81,20 @@ pub(crate) fn shaped(response: Response, body_bytes: usize) -> Response {
         }
         status if status.is_server_error() => "internal error; the log has it by the request id".into(),
         _ => "the request cannot be read".to_owned(),
-    };
+    }
+}
+
+/// The router's own errors, time-outs and panics as problems; anything else as it is.
+pub(crate) fn shaped(response: Response, body_bytes: usize) -> Response {
+    let status = response.status();
+    if !(status.is_client_error() || status.is_server_error()) || is_typed(&response) {
+        return response;
+    }
+    let detail = of_router(
+        status,
+        body_bytes,
+        "there is nothing at this path; the operators' API lives under /api/v1",
+    );
     let mut shaped = Problem::new(status, "refused", detail).into_response();
     for name in [header::ALLOW, header::RETRY_AFTER] {
         if let Some(value) = response.headers().get(&name) {

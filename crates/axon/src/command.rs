@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod apply;
+mod asked;
 mod audit;
 mod check_config;
 mod check_map;

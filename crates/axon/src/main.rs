@@ -20,6 +20,7 @@ mod map_file;
 mod maps;
 mod parity;
 mod person;
+mod remote;
 mod ship;
 mod store;
 mod telemetry;

@@ -5,7 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
-use crate::operators::Problem;
+use crate::operators::{Problem, of_router};
 
 /// Why something was not done.
 #[derive(Debug)]
@@ -100,21 +100,8 @@ pub fn shaped(response: Response, body_bytes: usize) -> Response {
     if !(status.is_client_error() || status.is_server_error()) || is_json {
         return response;
     }
-    let message = match status {
-        StatusCode::NOT_FOUND => {
-            "there is nothing at this path; integrations live under /integrations".into()
-        }
-        StatusCode::METHOD_NOT_ALLOWED => {
-            "this path has no such method; the Allow header names what it has".into()
-        }
-        StatusCode::PAYLOAD_TOO_LARGE => format!("the body is over the limit of {body_bytes} bytes"),
-        StatusCode::REQUEST_TIMEOUT => "the body did not arrive in time; nothing was changed".into(),
-        StatusCode::SERVICE_UNAVAILABLE => {
-            "the request took too long; look whether it was done, and try again".into()
-        }
-        status if status.is_server_error() => "internal error; the log has it by the request id".into(),
-        _ => "the request cannot be read".to_owned(),
-    };
+    let nowhere = "there is nothing at this path; integrations live under /integrations";
+    let message = of_router(status, body_bytes, nowhere);
     let mut shaped = Fault::new(status, message).into_response();
     if let Some(allow) = response.headers().get(header::ALLOW) {
         shaped.headers_mut().insert(header::ALLOW, allow.clone());

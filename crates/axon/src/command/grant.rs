@@ -7,16 +7,22 @@ use axon_api::operators::shown_request;
 use axon_controller::World;
 use axon_controller::asking::{self, Wish};
 use axon_model::name::shown;
-use axon_model::{AccessRequest, AccessState, Asked, RecordSeq, Said};
+use axon_model::{AccessRequest, Asked, Said};
+use axon_store::HoldEnd;
 use axon_store::operators::Permission;
 use axon_store::stored::shown_instant;
-use axon_store::{AccessEnd, HoldEnd};
 
-use super::holds;
+use super::asked::Kind;
 use super::{Status, people, print_json};
-use crate::cli::{GrantAnswer, GrantArgs, GrantCommand};
+use crate::cli::{GrantArgs, GrantCommand};
 use crate::person;
 use crate::wiring::{Parts, load_map};
+
+/// Roles for a while.
+const GRANTS: Kind = Kind {
+    is: |asked| matches!(asked, Asked::Grant { .. }),
+    what: "role for a while; `axon grant list` shows",
+};
 
 /// Asks for a role, lists those that were asked for, or answers.
 pub async fn run(parts: Parts, args: GrantArgs) -> anyhow::Result<Status> {
@@ -25,12 +31,12 @@ pub async fn run(parts: Parts, args: GrantArgs) -> anyhow::Result<Status> {
             list(&parts, all, check, json).await
         }
         GrantArgs { command: Some(GrantCommand::Release(answer)), .. } => {
-            end(&parts, answer, HoldEnd::Release).await
+            GRANTS.answer(&parts, answer, HoldEnd::Release).await
         }
         GrantArgs { command: Some(GrantCommand::Reject(answer)), .. } => {
-            end(&parts, answer, HoldEnd::Reject).await
+            GRANTS.answer(&parts, answer, HoldEnd::Reject).await
         }
-        GrantArgs { command: Some(GrantCommand::Revoke(answer)), .. } => revoke(&parts, answer).await,
+        GrantArgs { command: Some(GrantCommand::Revoke(answer)), .. } => GRANTS.lift(&parts, answer).await,
         ask => ask_for(&parts, ask).await,
     };
     parts.store.close().await;
@@ -72,7 +78,7 @@ async fn ask_for(parts: &Parts, ask: GrantArgs) -> anyhow::Result<Status> {
 }
 
 async fn list(parts: &Parts, ended: bool, check: bool, as_json: bool) -> anyhow::Result<Status> {
-    let all = grants(parts, ended).await?;
+    let all = GRANTS.all(parts, ended).await?;
     let stands = all.iter().any(|request| request.state.stands());
     if as_json {
         print_json(&all.iter().map(shown_request).collect::<Vec<_>>())?;
@@ -84,51 +90,6 @@ async fn list(parts: &Parts, ended: bool, check: bool, as_json: bool) -> anyhow:
         }
     }
     Ok(if check && stands { Status::Found } else { Status::Done })
-}
-
-/// Roles for a while, oldest first.
-async fn grants(parts: &Parts, ended: bool) -> anyhow::Result<Vec<AccessRequest>> {
-    let mut all = parts.store.access_requests(RecordSeq(0)).await?;
-    all.retain(|request| matches!(request.asked, Asked::Grant { .. }) && (ended || request.state.stands()));
-    all.sort_by_key(|request| request.id);
-    Ok(all)
-}
-
-async fn find(parts: &Parts, id: &str) -> anyhow::Result<AccessRequest> {
-    let all = grants(parts, true).await?;
-    let ids = |request: &AccessRequest| {
-        [Some(request.id.to_string()), request.hold.map(|hold| hold.to_string())]
-            .into_iter()
-            .flatten()
-            .collect()
-    };
-    Ok(holds::find_by(&all, id, "role for a while; `axon grant list` shows", ids)?.clone())
-}
-
-async fn end(parts: &Parts, answer: GrantAnswer, end: HoldEnd) -> anyhow::Result<Status> {
-    let GrantAnswer { id, reason, proof } = answer;
-    let reason = asking::reason(&reason)?;
-    let act = person::act(parts, &proof, Permission::HoldsRelease).await?;
-    let request = find(parts, &id).await?;
-    let Some(hold) = request.hold.filter(|_| request.state == AccessState::Proposed) else {
-        eprintln!("axon: it waits for nobody: {}", text(&request));
-        return Ok(Status::Failed);
-    };
-    Ok(holds::told(parts.store.answer_hold(hold, end, reason, act).await?))
-}
-
-async fn revoke(parts: &Parts, answer: GrantAnswer) -> anyhow::Result<Status> {
-    let GrantAnswer { id, reason, proof } = answer;
-    let reason = asking::reason(&reason)?;
-    let act = person::act(parts, &proof, Permission::Grant).await?;
-    let request = find(parts, &id).await?;
-    let Some(ended) = parts.store.end_access(request.id, AccessEnd::Lift, reason, act).await? else {
-        eprintln!("axon: it has ended already: {}", text(&request));
-        return Ok(Status::Failed);
-    };
-    println!("{}", text(&ended));
-    eprintln!("a running serve follows at once");
-    Ok(Status::Done)
 }
 
 /// What was asked for beside the map, for people.

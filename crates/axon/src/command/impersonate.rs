@@ -5,25 +5,31 @@ use std::sync::Arc;
 use axon_api::operators::shown_request;
 use axon_controller::World;
 use axon_controller::asking::{self, ActWish};
-use axon_model::{AccessRequest, AccessState, Asked, RecordSeq};
+use axon_model::{AccessState, Asked};
+use axon_store::HoldEnd;
 use axon_store::operators::Permission;
-use axon_store::{AccessEnd, HoldEnd};
 
+use super::asked::Kind;
 use super::grant::text;
-use super::holds;
 use super::{Status, people, print_json};
-use crate::cli::{GrantAnswer, ImpersonateCommand};
+use crate::cli::ImpersonateCommand;
 use crate::person;
 use crate::wiring::{Parts, load_map};
+
+/// Reading as another.
+const ACTING: Kind = Kind {
+    is: |asked| matches!(asked, Asked::Impersonate { .. }),
+    what: "request to read as another; `axon impersonate list` shows",
+};
 
 /// One of the commands.
 pub async fn run(parts: Parts, command: ImpersonateCommand) -> anyhow::Result<Status> {
     let status = match command {
         ImpersonateCommand::Start { .. } => start(&parts, command).await,
         ImpersonateCommand::List { all, user, json } => list(&parts, all, user.as_deref(), json).await,
-        ImpersonateCommand::Release(answer) => end(&parts, answer, HoldEnd::Release).await,
-        ImpersonateCommand::Reject(answer) => end(&parts, answer, HoldEnd::Reject).await,
-        ImpersonateCommand::Stop(answer) => stop(&parts, answer).await,
+        ImpersonateCommand::Release(answer) => ACTING.answer(&parts, answer, HoldEnd::Release).await,
+        ImpersonateCommand::Reject(answer) => ACTING.answer(&parts, answer, HoldEnd::Reject).await,
+        ImpersonateCommand::Stop(answer) => ACTING.lift(&parts, answer).await,
     };
     parts.store.close().await;
     status
@@ -73,7 +79,7 @@ async fn start(parts: &Parts, command: ImpersonateCommand) -> anyhow::Result<Sta
 }
 
 async fn list(parts: &Parts, ended: bool, user: Option<&str>, as_json: bool) -> anyhow::Result<Status> {
-    let mut all = acting(parts, ended).await?;
+    let mut all = ACTING.all(parts, ended).await?;
     if let Some(user) = user {
         let is = |name: &str| name.eq_ignore_ascii_case(user.trim());
         all.retain(|request| {
@@ -90,49 +96,5 @@ async fn list(parts: &Parts, ended: bool, user: Option<&str>, as_json: bool) -> 
             println!("{}", text(request));
         }
     }
-    Ok(Status::Done)
-}
-
-/// Oldest first.
-async fn acting(parts: &Parts, ended: bool) -> anyhow::Result<Vec<AccessRequest>> {
-    let mut all = parts.store.access_requests(RecordSeq(0)).await?;
-    let is = |request: &AccessRequest| matches!(request.asked, Asked::Impersonate { .. });
-    all.retain(|request| is(request) && (ended || request.state.stands()));
-    all.sort_by_key(|request| request.id);
-    Ok(all)
-}
-
-async fn find(parts: &Parts, id: &str) -> anyhow::Result<AccessRequest> {
-    let all = acting(parts, true).await?;
-    let ids = |request: &AccessRequest| {
-        let ids = [Some(request.id.to_string()), request.hold.map(|hold| hold.to_string())];
-        ids.into_iter().flatten().collect()
-    };
-    Ok(holds::find_by(&all, id, "request to read as another; `axon impersonate list` shows", ids)?.clone())
-}
-
-async fn end(parts: &Parts, answer: GrantAnswer, end: HoldEnd) -> anyhow::Result<Status> {
-    let GrantAnswer { id, reason, proof } = answer;
-    let reason = asking::reason(&reason)?;
-    let act = person::act(parts, &proof, Permission::HoldsRelease).await?;
-    let request = find(parts, &id).await?;
-    let Some(hold) = request.hold.filter(|_| request.state == AccessState::Proposed) else {
-        eprintln!("axon: it waits for nobody: {}", text(&request));
-        return Ok(Status::Failed);
-    };
-    Ok(holds::told(parts.store.answer_hold(hold, end, reason, act).await?))
-}
-
-async fn stop(parts: &Parts, answer: GrantAnswer) -> anyhow::Result<Status> {
-    let GrantAnswer { id, reason, proof } = answer;
-    let reason = asking::reason(&reason)?;
-    let act = person::act(parts, &proof, Permission::Grant).await?;
-    let request = find(parts, &id).await?;
-    let Some(ended) = parts.store.end_access(request.id, AccessEnd::Lift, reason, act).await? else {
-        eprintln!("axon: it has ended already: {}", text(&request));
-        return Ok(Status::Failed);
-    };
-    println!("{}", text(&ended));
-    eprintln!("a running serve follows at once");
     Ok(Status::Done)
 }

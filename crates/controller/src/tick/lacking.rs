@@ -22,21 +22,37 @@ impl Ticker {
         may: May,
         now: OffsetDateTime,
     ) -> Result<Decided, ControllerError> {
+        let target = self.target.clone();
+        if let Some(decided) = self.decide_without(map, may, now, |step| target.lacks(step)).await? {
+            return Ok(decided);
+        }
+        // What is left is refused by the target's own side as it would be here, one step after another.
+        self.decide(map, may, now).await
+    }
+
+    /// A decision none of whose steps has this fault: what has it waits as if it had been refused, with all that needs it. None
+    /// where there is ever more to leave out.
+    pub(super) async fn decide_without(
+        &mut self,
+        map: &Arc<RoleMap>,
+        may: May,
+        now: OffsetDateTime,
+        fault: impl Fn(&Step) -> Option<String>,
+    ) -> Result<Option<Decided>, ControllerError> {
         for _ in 0..LEAVINGS_OUT {
             let decided = self.decide(map, may, now).await?;
             let steps = decided.admitted.steps().iter().map(|planned| &planned.step);
             let bad: Vec<(Step, String)> =
-                steps.filter_map(|step| Some((step.clone(), self.target.lacks(step)?))).collect();
+                steps.filter_map(|step| Some((step.clone(), fault(step)?))).collect();
             if bad.is_empty() {
-                return Ok(decided);
+                return Ok(Some(decided));
             }
             for (step, message) in bad {
                 let refusal = Refusal { kind: RefusalKind::Unsupported, number: 0, message };
                 self.blocked.add(&step, refusal, now);
             }
         }
-        // What is left is refused by the target's own side as it would be here, one step after another.
-        self.decide(map, may, now).await
+        Ok(None)
     }
 
     /// What was left out of a plan because it cannot be done, in sentences.

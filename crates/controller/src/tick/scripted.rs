@@ -11,9 +11,7 @@ use axon_audit::NewRecord;
 use axon_audit::payload::{Cause, ScriptChange, ScriptClear, ScriptVerb};
 use axon_mapping::RoleMap;
 use axon_model::{Actor, IdSource};
-use axon_reconcile::{
-    LeaseProof, Refusal, RefusalKind, Script, ScriptEnd, ScriptFile, ScriptRun, ScriptStep, Step,
-};
+use axon_reconcile::{LeaseProof, Script, ScriptEnd, ScriptFile, ScriptRun, ScriptStep, Step};
 use axon_store::{Notes, Removal};
 use time::{Duration, OffsetDateTime};
 
@@ -28,8 +26,6 @@ use crate::summary::{State, Waiting};
 
 /// How often a folder is looked at for what people said, where nothing else shows it.
 const LOOK: Duration = Duration::seconds(10);
-/// How often what no file can hold is left out before the rest waits, too.
-const LEAVINGS_OUT: usize = 16;
 
 /// The record of what happened to a file. `in_force` is how many of its steps a catalog shows.
 pub fn script_record(
@@ -128,18 +124,8 @@ impl Ticker {
         may: May,
         now: OffsetDateTime,
     ) -> Result<Decided, ControllerError> {
-        for _ in 0..LEAVINGS_OUT {
-            let decided = self.decide(map, may, now).await?;
-            let steps = decided.admitted.steps().iter().map(|planned| &planned.step);
-            let bad: Vec<(Step, String)> =
-                steps.filter_map(|step| Some((step.clone(), script.unwritable(step)?))).collect();
-            if bad.is_empty() {
-                return Ok(decided);
-            }
-            for (step, message) in bad {
-                let refusal = Refusal { kind: RefusalKind::Unsupported, number: 0, message };
-                self.blocked.add(&step, refusal, now);
-            }
+        if let Some(decided) = self.decide_without(map, may, now, |step| script.unwritable(step)).await? {
+            return Ok(decided);
         }
         let reason = "too many steps cannot be written into a file".to_owned();
         let target = self.name.to_string();

@@ -2,14 +2,13 @@
 //! goes on, what gives waits and says why, and when there is room again the journal tells all that was done.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use axon_audit::RecordKind;
 use axon_audit::payload::{PlanMade, StepClear, StepIntent, StepOutcome, StepResult};
-use axon_controller::{Controller, Settings, State};
-use axon_model::{Clock, UserId};
+use axon_controller::State;
+use axon_model::{Clock as _, UserId};
 use axon_reconcile::Connect;
-use axon_store::{DirectoryStore as _, JournalEntry, RemovalStore as _, StateStore as _, Store};
+use axon_store::{DirectoryStore as _, JournalEntry, RemovalStore as _, StateStore as _};
 
 use crate::dangers::{join, leave};
 use crate::stage::{Stage, name};
@@ -53,24 +52,6 @@ impl Disk {
     }
 }
 
-/// The process dies and another one comes, which has the spool of the one before.
-fn restart(stage: &mut Stage, folder: &std::path::Path, holder: &str) {
-    let settings = Settings {
-        inspect_every: time::Duration::minutes(5),
-        retry: std::time::Duration::from_millis(5),
-        holder: holder.into(),
-        claims: stage.claims.clone(),
-        hold_for: None,
-        spool: Some(folder.to_owned()),
-    };
-    let (store, clock): (Arc<dyn Store>, Arc<dyn Clock>) = (stage.store.clone(), stage.clock.clone());
-    let warehouse = stage.map.targets.keys().next().unwrap().clone();
-    // The old ticker goes first: it has the file.
-    stage.restart(holder);
-    stage.ticker =
-        Controller::new(store, clock, stage.ids.clone(), settings).ticker(warehouse, stage.pool.clone());
-}
-
 /// Kim is deleted, forty people lose their only role and with it their entrance, lee is to get the role; all of that is known before
 /// the disk is full.
 struct Story {
@@ -87,7 +68,7 @@ impl Story {
     async fn told() -> Self {
         let mut stage = Stage::set().await;
         let folder = tempfile::tempdir().unwrap();
-        restart(&mut stage, folder.path(), "one");
+        stage.restart_with(folder.path(), "one");
         let kim = stage.user("kim").await;
         let mut movers = Vec::new();
         for n in 0..MOVERS {
@@ -216,10 +197,10 @@ async fn processes_that_die_one_after_another_while_the_disk_is_full_leave_nothi
     story.disk.empty();
     story.kim_leaves().await;
     story.disk.fill();
-    restart(&mut story.stage, story.folder.path(), "two");
+    story.stage.restart_with(story.folder.path(), "two");
     story.stage.ticker.tick(&story.stage.map.clone()).await;
     assert!(story.kim_is_out());
-    restart(&mut story.stage, story.folder.path(), "three");
+    story.stage.restart_with(story.folder.path(), "three");
     assert_eq!(story.stage.ticker.tick(&story.stage.map.clone()).await.summary.state, State::StoreFailed);
     story.disk.empty();
     assert_eq!(story.stage.settle().await.state, State::Converged);

@@ -1,33 +1,12 @@
 //! A full disk under the store, and a process that dies before there is room again: what it took away has its records all the same.
 
-use std::sync::Arc;
-
 use axon_audit::RecordKind;
 use axon_audit::payload::StepIntent;
-use axon_controller::{Controller, Settings, State};
-use axon_model::Clock;
+use axon_controller::State;
 use axon_reconcile::Connect;
-use axon_store::{DirectoryStore as _, RemovalStore as _, Store};
+use axon_store::{DirectoryStore as _, RemovalStore as _};
 
 use crate::stage::Stage;
-
-/// The process dies and another one comes, with a spool in this folder.
-fn restart(stage: &mut Stage, folder: &std::path::Path, holder: &str) {
-    let settings = Settings {
-        inspect_every: time::Duration::minutes(5),
-        retry: std::time::Duration::from_millis(5),
-        holder: holder.into(),
-        claims: stage.claims.clone(),
-        hold_for: None,
-        spool: Some(folder.to_owned()),
-    };
-    let (store, clock): (Arc<dyn Store>, Arc<dyn Clock>) = (stage.store.clone(), stage.clock.clone());
-    let warehouse = stage.map.targets.keys().next().unwrap().clone();
-    // The old ticker goes first: it has the file.
-    stage.restart(holder);
-    stage.ticker =
-        Controller::new(store, clock, stage.ids.clone(), settings).ticker(warehouse, stage.pool.clone());
-}
 
 async fn taken(stage: &Stage) -> Vec<String> {
     let journal = stage.journal().await;
@@ -51,7 +30,7 @@ fn full_disk(stage: &Stage) -> rusqlite::Connection {
 async fn what_was_taken_with_a_full_disk_is_recorded_by_the_process_that_follows() {
     let mut stage = Stage::set().await;
     let folder = tempfile::tempdir().unwrap();
-    restart(&mut stage, folder.path(), "one");
+    stage.restart_with(folder.path(), "one");
     let (kim, ana) = (stage.user("kim").await, stage.user("ana").await);
     stage.readers(&[kim, ana]).await;
     stage.settle().await;
@@ -61,7 +40,7 @@ async fn what_was_taken_with_a_full_disk_is_recorded_by_the_process_that_follows
     assert_eq!(stage.pool.connect("kim"), Connect::Denied);
     assert_eq!(taken(&stage).await, Vec::<String>::new(), "the journal took nothing");
 
-    restart(&mut stage, folder.path(), "two");
+    stage.restart_with(folder.path(), "two");
     disk.execute_batch("DROP TRIGGER full").unwrap();
     assert_eq!(stage.settle().await.state, State::Converged);
     let told = taken(&stage).await;
@@ -72,7 +51,7 @@ async fn what_was_taken_with_a_full_disk_is_recorded_by_the_process_that_follows
     stage.proved().await;
 
     // Nothing is told twice.
-    restart(&mut stage, folder.path(), "three");
+    stage.restart_with(folder.path(), "three");
     stage.settle().await;
     assert_eq!(taken(&stage).await, told);
 }
@@ -81,7 +60,7 @@ async fn what_was_taken_with_a_full_disk_is_recorded_by_the_process_that_follows
 async fn a_record_that_reached_the_journal_before_the_process_died_is_not_written_again() {
     let mut stage = Stage::set().await;
     let folder = tempfile::tempdir().unwrap();
-    restart(&mut stage, folder.path(), "one");
+    stage.restart_with(folder.path(), "one");
     let kim = stage.user("kim").await;
     stage.readers(&[kim]).await;
     stage.settle().await;
@@ -95,7 +74,7 @@ async fn a_record_that_reached_the_journal_before_the_process_died_is_not_writte
     let told = taken(&stage).await;
     assert!(told.contains(&"deny-connect".to_owned()));
     // As if it had died between the journal and the spool.
-    restart(&mut stage, folder.path(), "two");
+    stage.restart_with(folder.path(), "two");
     std::fs::write(&file, spooled).unwrap();
     stage.settle().await;
     assert_eq!(taken(&stage).await, told);

@@ -311,6 +311,24 @@ impl Stage {
         self.ticker = controller.ticker(warehouse, self.pool.clone());
     }
 
+    /// The same, and the other one has the spool in this folder.
+    pub fn restart_with(&mut self, spool: &std::path::Path, holder: &str) {
+        let settings = Settings {
+            inspect_every: time::Duration::minutes(5),
+            retry: Duration::from_millis(5),
+            holder: holder.into(),
+            claims: self.claims.clone(),
+            hold_for: None,
+            spool: Some(spool.to_owned()),
+        };
+        let (store, clock): (Arc<dyn Store>, Arc<dyn Clock>) = (self.store.clone(), self.clock.clone());
+        let warehouse = self.map.targets.keys().next().unwrap().clone();
+        // The old ticker goes first: it has the file.
+        self.restart(holder);
+        self.ticker =
+            Controller::new(store, clock, self.ids.clone(), settings).ticker(warehouse, self.pool.clone());
+    }
+
     pub fn read(&mut self, map: &str) {
         self.map =
             Arc::new(RoleMap::parse(&[("role-map.yaml", map)]).unwrap_or_else(|faults| panic!("{faults}")));

@@ -3,44 +3,26 @@
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use axon_identity_token::Address;
 use axon_model::name::shown;
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
 use super::Pushed;
-use crate::person::{self, Proof};
+use crate::person::Proof;
+use crate::remote::Remote;
 
-/// Where the token may stand, beside a file.
-const TOKEN: &str = "AXON_OPERATOR_TOKEN";
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// The largest answer, bytes.
 const LARGEST: usize = 64 * 1024 * 1024;
 
-/// A server's API, and the token that is shown to it.
-pub struct Server {
-    client: reqwest::Client,
-    base: String,
-    token: String,
-}
+/// A server's versions.
+pub struct Server(Remote);
 
 impl Server {
-    /// Asks nothing yet. A token goes over https alone, or to this machine.
+    /// Asks nothing yet.
     pub fn new(url: &str, proof: &Proof) -> anyhow::Result<Self> {
-        let base = url.trim_end_matches('/').to_owned();
-        Address::parse(&base).context("--url")?;
-        let token = match &proof.token_file {
-            Some(file) => person::read_token(file)?,
-            None => std::env::var(TOKEN)
-                .with_context(|| format!("a server asks for a token: --token-file FILE, or {TOKEN}"))?,
-        };
-        let client = reqwest::Client::builder()
-            .timeout(PATIENCE)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .context("no client can be made")?;
-        Ok(Self { client, base, token: token.trim().to_owned() })
+        Ok(Self(Remote::new(url, proof, PATIENCE, LARGEST)?))
     }
 
     /// The version in force.
@@ -93,24 +75,14 @@ impl Server {
 
     /// What is answered; none where there is no such thing.
     async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Option<Value>> {
-        let address = format!("{}/api/v1{path}", self.base);
-        let mut request = self.client.request(method, &address).bearer_auth(&self.token);
-        if let Some(body) = body {
-            request = request.json(body);
-        }
-        // Neither the address nor the token is in the error: a proxy's words may be.
-        let mut answer = request.send().await.with_context(|| format!("{} does not answer", self.base))?;
-        let status = answer.status();
-        let mut bytes = Vec::new();
-        while let Some(piece) = answer.chunk().await.context("the answer ended early")? {
-            bytes.extend_from_slice(&piece);
-            if bytes.len() > LARGEST {
-                bail!("the answer is over {LARGEST} bytes");
-            }
-        }
+        let with = |request: RequestBuilder| match body {
+            Some(body) => request.json(body),
+            None => request,
+        };
+        let (status, bytes) = self.0.send(method, &format!("/api/v1{path}"), with).await?;
         let read: Option<Value> = serde_json::from_slice(&bytes).ok();
         if status.is_success() {
-            return Ok(Some(read.with_context(|| format!("{} does not answer as Axon does", self.base))?));
+            return Ok(Some(read.with_context(|| self.0.stranger())?));
         }
         if status == StatusCode::NOT_FOUND {
             return Ok(None);
