@@ -84,28 +84,7 @@ pub async fn run(parts: Parts, json: bool) -> anyhow::Result<Status> {
         println!("parity of {source}: {}", kept.line());
     }
     for (name, value) in &all {
-        let summary = &value["summary"];
-        if summary.is_null() {
-            println!("target {name}: no tick has ended yet; is `axon serve` running?");
-            continue;
-        }
-        println!(
-            "target {name}: {} as of record {}",
-            summary["state"].as_str().unwrap_or("?"),
-            summary["position"]
-        );
-        for waiting in summary["waiting"].as_array().into_iter().flatten() {
-            println!("    waits: {}\n      for: {}", text(&waiting["what"]), text(&waiting["why"]));
-        }
-        for note in summary["notes"].as_array().into_iter().flatten() {
-            println!("    note: {}", text(note));
-        }
-        if let Some(trouble) = summary["trouble"].as_str() {
-            println!("    trouble: {trouble}");
-        }
-        if let Ok(breaking) = serde_json::from_value::<Breaking>(summary["breaker"].clone()) {
-            println!("    breaker: {}", told(&breaking));
-        }
+        target(name, &value["summary"]);
     }
     for request in &asked {
         println!("asked beside the map: {}", super::grant::text(request));
@@ -114,6 +93,31 @@ pub async fn run(parts: Parts, json: bool) -> anyhow::Result<Status> {
         println!("held: {}", super::holds::text(hold));
     }
     Ok(Status::Done)
+}
+
+/// Where one target stands.
+fn target(name: &str, summary: &serde_json::Value) {
+    if summary.is_null() {
+        println!("target {name}: no tick has ended yet; is `axon serve` running?");
+        return;
+    }
+    println!(
+        "target {name}: {} as of record {}",
+        summary["state"].as_str().unwrap_or("?"),
+        summary["position"]
+    );
+    for waiting in summary["waiting"].as_array().into_iter().flatten() {
+        println!("    waits: {}\n      for: {}", text(&waiting["what"]), text(&waiting["why"]));
+    }
+    for note in summary["notes"].as_array().into_iter().flatten() {
+        println!("    note: {}", text(note));
+    }
+    if let Some(trouble) = summary["trouble"].as_str() {
+        println!("    trouble: {trouble}");
+    }
+    if let Ok(breaking) = serde_json::from_value::<Breaking>(summary["breaker"].clone()) {
+        println!("    breaker: {}", told(&breaking));
+    }
 }
 
 /// How the journal's way out stands, where it has one.
