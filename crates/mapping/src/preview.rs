@@ -13,6 +13,7 @@ mod report;
 mod seen;
 mod sheet;
 mod sides;
+mod stays;
 mod steps;
 mod views;
 mod waits;
@@ -37,6 +38,7 @@ pub use markdown::markdown;
 pub use report::{MOST, Report};
 pub(crate) use seen::seen_by;
 pub use sides::{Both, Side, assumed_shape, sides};
+pub use stays::Stay;
 pub use steps::{TargetSteps, Told, steps};
 pub use views::{Tables, TablesOf, tables_asked};
 pub use waits::Wait;
@@ -90,6 +92,8 @@ pub struct TargetPreview {
     pub people_gaining: usize,
     /// People who lose something here.
     pub people_losing: usize,
+    /// Roles that people keep though the new map says nothing of them any more: nobody manages these.
+    pub stays: Vec<Stay>,
     /// What is gained, the widest first, and what is lost.
     pub items: Vec<ItemPreview>,
     /// Who gains or loses, the most affected first.
@@ -141,10 +145,15 @@ pub struct PrincipalPreview {
 }
 
 impl Preview {
-    /// Whether anybody gains anything, would as soon as a group is released, or may come to hold more by what the text widens: a
-    /// reviewer should look.
+    /// Whether anybody gains anything, would as soon as a group is released, may come to hold more by what the text widens, or
+    /// keeps what nobody manages any more: a reviewer should look.
     pub fn gives(&self) -> bool {
-        self.widened > 0 || self.gives_now()
+        self.widened > 0 || self.gives_now() || self.stays().next().is_some()
+    }
+
+    /// Roles that people keep though the new map says nothing of them any more.
+    pub fn stays(&self) -> impl Iterator<Item = &Stay> {
+        self.targets.iter().flat_map(|target| &target.stays)
     }
 
     /// Whether somebody who is there gains anything, or would as soon as a group is released.

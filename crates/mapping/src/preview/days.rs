@@ -11,7 +11,7 @@ use time::{Date, OffsetDateTime};
 use super::change::Item;
 use super::report::{MOST, gain, lose, plural, tell_besides};
 use super::sides::{Both, sides};
-use super::{Compared, Reach, TextChange, besides, rows_of};
+use super::{Compared, Reach, Stay, TextChange, besides, rows_of};
 use crate::evaluator::Touched;
 use crate::identity::Identity;
 use crate::map::RoleMap;
@@ -71,6 +71,8 @@ pub struct Backtest {
     pub days: Vec<Day>,
     /// Every difference: those of most days first, the widest first.
     pub differences: Vec<Difference>,
+    /// Roles that people keep though the new map says nothing of them any more, as of the last day.
+    pub stays: Vec<Stay>,
     /// What the text changes besides, which no day tells: widenings first.
     pub besides: Vec<TextChange>,
 }
@@ -85,13 +87,14 @@ pub struct Backtester<'a> {
     new: &'a Arc<RoleMap>,
     sides: Option<BTreeMap<TargetName, Both>>,
     days: Vec<Day>,
+    stays: Vec<Stay>,
     found: BTreeMap<Key, Vec<Date>>,
 }
 
 impl<'a> Backtester<'a> {
     /// A look at these maps that has seen no day yet.
     pub fn new(old: Option<&'a Arc<RoleMap>>, new: &'a Arc<RoleMap>) -> Self {
-        Self { old, new, sides: None, days: Vec::new(), found: BTreeMap::new() }
+        Self { old, new, sides: None, days: Vec::new(), stays: Vec::new(), found: BTreeMap::new() }
     }
 
     /// Looks at the directory as it was at an instant of this day. `touched` is what changed in it since the day before.
@@ -121,6 +124,7 @@ impl<'a> Backtester<'a> {
             people_losing: found.people_losing,
             waits: found.targets.iter().map(|target| target.waits.len()).sum(),
         });
+        self.stays = found.stays().cloned().collect();
         for target in found.targets {
             for principal in target.principals {
                 let gained = principal.gained.into_iter().map(|item| (item, true));
@@ -158,15 +162,16 @@ impl<'a> Backtester<'a> {
             new: self.new.version().clone(),
             days: self.days,
             differences,
+            stays: self.stays,
             besides,
         }
     }
 }
 
 impl Backtest {
-    /// Whether anybody would have gained anything on any day.
+    /// Whether anybody would have gained anything on any day, or keeps what nobody manages any more.
     pub fn gives(&self) -> bool {
-        self.differences.iter().any(|one| one.gained) || self.widens()
+        self.differences.iter().any(|one| one.gained) || self.widens() || !self.stays.is_empty()
     }
 
     /// Whether people may come to hold more by what the text widens.
@@ -214,6 +219,7 @@ impl fmt::Display for Told<'_> {
             let (gain, lose) = (gain(*people_gaining), lose(*people_losing));
             writeln!(f, "  {date}: {gain} and {lose}, of {people} in the directory{waits}")?;
         }
+        backtest.stays.iter().try_for_each(|stay| writeln!(f, "! {stay}"))?;
         if all.is_empty() {
             writeln!(f, "\nnothing would have been different for anybody")?;
             return tell_besides(f, &backtest.besides, 2 * MOST);

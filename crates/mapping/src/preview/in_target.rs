@@ -10,6 +10,7 @@ use super::change::{Change, Item};
 use super::net;
 use super::sheet::Sheet;
 use super::sides::Both;
+use super::stays::Stays;
 use super::waits::waits;
 use super::{Affected, Behind, Compared, ItemPreview, PrincipalPreview, TargetPreview};
 use crate::names::TargetName;
@@ -32,9 +33,11 @@ pub(super) fn of(
     compared: Compared<'_>,
     everywhere: &mut Affected,
 ) -> Option<TargetPreview> {
-    let changed = changed(both, views, compared.directory);
+    let stays = Stays::of(both);
+    let changed = changed(both, &stays, views, compared.directory);
     let waits = waits(target, both, compared);
-    if changed.is_empty() && waits.is_empty() {
+    let stays = stays.told(target, both, compared.directory);
+    if changed.is_empty() && waits.is_empty() && stays.is_empty() {
         return None;
     }
     let mut here = Affected::default();
@@ -51,6 +54,7 @@ pub(super) fn of(
         mode: both.new.spec().map(|spec| spec.mode),
         people_gaining: here.gaining.len(),
         people_losing: here.losing.len(),
+        stays,
         items: items(&changed),
         principals: principals(changed),
         waits,
@@ -60,8 +64,16 @@ pub(super) fn of(
     Some(preview)
 }
 
+/// Numbers of roles before and after, and whether their holder is shut out.
+type Class<'s> = (&'s [usize], &'s [usize], bool);
+
 /// Everybody for whom something changes, by name.
-fn changed(both: &Both, views: Option<&BTreeMap<SqlName, Change>>, directory: &Directory) -> Vec<Changed> {
+fn changed(
+    both: &Both,
+    stays: &Stays,
+    views: Option<&BTreeMap<SqlName, Change>>,
+    directory: &Directory,
+) -> Vec<Changed> {
     let (old, new) = (Sheet::of(&both.old), Sheet::of(&both.new));
     let same = old.unchanged(&new);
     let mut members: Vec<SqlName> = old.members().chain(new.members()).collect();
@@ -72,23 +84,26 @@ fn changed(both: &Both, views: Option<&BTreeMap<SqlName, Change>>, directory: &D
     members.sort();
     members.dedup();
     // People with the same roles before and after change alike: few such pairs stand for many people.
-    let mut classes: HashMap<(&[usize], &[usize]), Arc<Change>> = HashMap::new();
+    let mut classes: HashMap<Class<'_>, Arc<Change>> = HashMap::new();
     let mut changed = Vec::new();
     for member in members {
         let (before, after) = (old.roles(member), new.roles(member));
-        let stays = |number: &usize| same[*number].is_some_and(|number| after.contains(&number));
-        let as_before = before.len() == after.len() && before.iter().all(stays);
+        let as_it_was = |number: &usize| same[*number].is_some_and(|number| after.contains(&number));
+        let as_before = before.len() == after.len() && before.iter().all(as_it_was);
         let (stood, stands) = (old.direct(member), new.direct(member));
         let by_views = views.and_then(|views| views.get(&member));
         if as_before && stood == stands && by_views.is_none() {
             continue;
         }
+        let shut_out = stays.is_shut_out(both, member);
         let between = || {
             let had = old.holding(both.old.graph(), before, stood);
-            Arc::new(Change::between(&had, &new.holding(both.new.graph(), after, stands)))
+            let mut has = new.holding(both.new.graph(), after, stands);
+            stays.keep(&mut has, before, shut_out);
+            Arc::new(Change::between(&had, &has))
         };
         let change = if stood.is_empty() && stands.is_empty() {
-            classes.entry((before, after)).or_insert_with(between).clone()
+            classes.entry((before, after, shut_out)).or_insert_with(between).clone()
         } else {
             between()
         };
@@ -102,11 +117,11 @@ fn changed(both: &Both, views: Option<&BTreeMap<SqlName, Change>>, directory: &D
         let (behind, people) = people(both, member, directory);
         changed.push(Changed { principal: member, change, behind, people });
     }
-    net::by_people(changed, both, (&old, &new), views, directory)
+    net::by_people(changed, both, (&old, &new, stays), views, directory)
 }
 
 /// What stands behind a principal on either side, and which people. Several records of one person are one.
-fn people(both: &Both, principal: SqlName, directory: &Directory) -> (Behind, BTreeSet<UserId>) {
+pub(super) fn people(both: &Both, principal: SqlName, directory: &Directory) -> (Behind, BTreeSet<UserId>) {
     let mut people = BTreeSet::new();
     let mut behind = Behind::Person;
     for side in [&both.new, &both.old] {

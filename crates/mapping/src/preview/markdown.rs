@@ -59,11 +59,19 @@ pub fn markdown(report: &Report<'_>) -> String {
         if !preview.besides.is_empty() {
             let _ = writeln!(out, "{}.\n", count_besides(preview).replacen('b', "B", 1));
         }
+        for stay in preview.stays().take(MOST) {
+            let _ = writeln!(out, "- **!** {}", plain(&stay.text));
+        }
+        let kept = preview.stays().count();
+        more(&mut out, kept);
+        if kept > 0 {
+            out.push_str("\nPeople keep what nobody manages any more: this change needs a reviewer.\n\n");
+        }
         if preview.people_gaining > 0 {
             out.push_str("Somebody gains access: this change needs a reviewer.\n\n");
         } else if preview.gives_now() {
             out.push_str("Somebody would gain access: this change needs a reviewer.\n\n");
-        } else if preview.gives() {
+        } else if preview.widened > 0 {
             out.push_str("People may come to hold more: this change needs a reviewer.\n\n");
         }
     }

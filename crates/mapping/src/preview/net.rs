@@ -11,6 +11,7 @@ use super::change::Change;
 use super::in_target::Changed;
 use super::sheet::Sheet;
 use super::sides::{Both, Side};
+use super::stays::Stays;
 use crate::selection::users_under;
 
 /// Principals of groups by the people in them.
@@ -47,7 +48,7 @@ fn roles(sheet: &Sheet<'_>, own: Option<SqlName>, groups: &Through, user: UserId
 pub(super) fn by_people(
     changed: Vec<Changed>,
     both: &Both,
-    (old, new): (&Sheet<'_>, &Sheet<'_>),
+    (old, new, stays): (&Sheet<'_>, &Sheet<'_>, &Stays),
     views: Option<&BTreeMap<SqlName, Change>>,
     directory: &Directory,
 ) -> Vec<Changed> {
@@ -57,7 +58,7 @@ pub(super) fn by_people(
     }
     let of_principal: HashMap<SqlName, &Changed> = changed.iter().map(|one| (one.principal, one)).collect();
     let concerned: BTreeSet<UserId> = changed.iter().flat_map(|one| &one.people).copied().collect();
-    let mut classes: HashMap<[Has; 2], Arc<Change>> = HashMap::new();
+    let mut classes: HashMap<([Has; 2], bool), Arc<Change>> = HashMap::new();
     // People for whom it is not what their principals say, and what it is.
     let mut otherwise: BTreeMap<UserId, (Option<SqlName>, Arc<Change>)> = BTreeMap::new();
     for user in concerned {
@@ -67,12 +68,16 @@ pub(super) fn by_people(
         let own = |side: &Side| side.principal_of(user).filter(|name| !side.is_withheld(*name));
         let (name_before, name_after) = (own(&both.old), own(&both.new));
         let key = [roles(old, name_before, &before, user), roles(new, name_after, &after, user)];
-        let net = classes.entry(key).or_insert_with_key(|[(had, stood), (has, stand)]| {
+        // Who is let in by any of the names that were put into a role still has it by that.
+        let mut names = name_before.iter().chain(before.get(&user).into_iter().flatten());
+        let shut_out = names.all(|name| stays.is_shut_out(both, *name));
+        let net = classes.entry((key, shut_out)).or_insert_with_key(|([(had, stood), (has, stand)], _)| {
             let lines = |sheet: &Sheet<'_>, names: &[SqlName]| -> Vec<_> {
                 names.iter().flat_map(|name| sheet.direct(*name)).copied().collect()
             };
-            let had = old.holding(both.old.graph(), had, &lines(old, stood));
-            Arc::new(Change::between(&had, &new.holding(both.new.graph(), has, &lines(new, stand))))
+            let mut has = new.holding(both.new.graph(), has, &lines(new, stand));
+            stays.keep(&mut has, had, shut_out);
+            Arc::new(Change::between(&old.holding(both.old.graph(), had, &lines(old, stood)), &has))
         });
         let name = name_after.or(name_before);
         let net = match name.and_then(|name| views?.get(&name)) {

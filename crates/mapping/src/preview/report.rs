@@ -99,6 +99,7 @@ impl fmt::Display for Preview {
         if !self.besides.is_empty() {
             writeln!(f, "{}", count_besides(self))?;
         }
+        self.stays().try_for_each(|stay| writeln!(f, "! {stay}"))?;
         self.targets.iter().try_for_each(|target| target.fmt(f))?;
         tell_besides(f, &self.besides, MOST)
     }
@@ -145,7 +146,8 @@ pub(super) fn count_besides(preview: &Preview) -> String {
 
 impl fmt::Display for TargetPreview {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { target, mode, people_gaining, people_losing, items: all, principals, waits } = self;
+        let Self { target, mode, people_gaining, people_losing, stays: _, items: all, principals, waits } =
+            self;
         writeln!(f, "\ntarget {target}: {}, {}", gain(*people_gaining), lose(*people_losing))?;
         if !of_mode(*mode).is_empty() {
             writeln!(f, "  {}", of_mode(*mode))?;

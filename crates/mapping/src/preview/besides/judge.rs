@@ -23,6 +23,8 @@ pub(super) struct Judge<'a> {
     new: &'a RoleMap,
     sides: &'a BTreeMap<TargetName, Both>,
     gained: HashMap<&'a TargetName, Vec<&'a Item>>,
+    /// Roles that people keep though no line names them any more.
+    stays: BTreeSet<(&'a TargetName, SqlName)>,
     old_mappings: HashMap<String, &'a Mapping>,
     new_mappings: HashMap<String, &'a Mapping>,
     old_giving: mapping::Giving<'a>,
@@ -70,12 +72,15 @@ impl<'a> Judge<'a> {
             let items = target.items.iter().filter(|item| item.gaining > 0).map(|item| &item.item);
             gained.entry(&target.target).or_default().extend(items);
         }
+        let stays =
+            targets.iter().flat_map(|target| target.stays.iter().map(|stay| (&target.target, stay.role)));
         let said = |map: &'a RoleMap| map.mappings.iter().map(|m| (mapping_says(m), m)).collect();
         Self {
             old,
             new,
             sides,
             gained,
+            stays: stays.collect(),
             old_mappings: said(old),
             new_mappings: said(new),
             old_giving: mapping::Giving::of(old),
@@ -266,7 +271,14 @@ impl<'a> Judge<'a> {
         if lines.is_empty() || lines.iter().any(|(_, line, _)| denies(line)) {
             return Reach::Widened;
         }
-        let kept = lines.iter().all(|(target, _, power)| power.is_some_and(|power| still(target, &power)));
+        // Who is in a role that nobody manages any more stays in it.
+        let stays = |target: &TargetName, line: &GrantLine| match line {
+            GrantLine::MemberOf(role) | GrantLine::Assigned(role) => self.stays.contains(&(target, *role)),
+            GrantLine::Permissions { .. } | GrantLine::Classifier(_) => false,
+        };
+        let kept = lines.iter().all(|(target, line, power)| {
+            stays(target, line) || power.is_some_and(|power| still(target, &power))
+        });
         if kept { Reach::Same } else { Reach::Narrowed }
     }
 
