@@ -120,6 +120,16 @@ fn roles_of_a_workspace_and_of_azure_stay_where_no_line_names_them() {
 }
 
 #[test]
+fn what_stays_in_words() {
+    let left = ("roles: [keys, team, artifacts, azure] }", "roles: [artifacts] }");
+    let (_, [text, markdown, _]) = told(&[(OWNER, ""), left, ("{ rg: [Contributor] }", "{}")]);
+    insta::assert_snapshot!("stays", text);
+    insta::assert_snapshot!("stays_in_markdown", markdown);
+    let (_, [_, markdown, _]) = told(&[(OWNER, "")]);
+    insta::assert_snapshot!("stays_alone_in_markdown", markdown);
+}
+
+#[test]
 fn what_is_managed_is_lost() {
     let managed = "auth: managed-identity, manage: { roles: [Contributor] } }";
     for (changes, lost) in [
