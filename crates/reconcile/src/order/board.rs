@@ -47,6 +47,15 @@ pub(crate) struct Breaches {
     pub(super) less: Vec<Breach>,
 }
 
+/// What a step about permissions of a role concerns.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct About<'w> {
+    /// All that it can change for anybody.
+    pub(super) window: &'w Spans,
+    /// Whether nobody denies any of it to anybody, now or later.
+    pub(super) undenied: bool,
+}
+
 pub(crate) struct Board<'a> {
     pub(super) base: Base<'a>,
     pub(super) old: World,
@@ -57,6 +66,8 @@ pub(crate) struct Board<'a> {
     pub(super) denies: Vec<bool>,
     /// Principals that something is denied, now or later.
     pub(super) denied: Vec<bool>,
+    /// What the rows give that steps of this name put in, or stop denying: those that are done are not taken out.
+    pub(super) giving: HashMap<u32, Spans>,
     /// Roles, and principals themselves, with rows on single columns now or later.
     pub(super) columned: Vec<bool>,
     /// Principals that are dropped and made anew as another object, and whether the new one is there.
@@ -88,6 +99,7 @@ impl<'a> Board<'a> {
             to_come: vec![ToCome::default(); count],
             denies: vec![false; count],
             denied: vec![false; count],
+            giving: HashMap::new(),
             columned: vec![false; count],
             anew: HashMap::new(),
             objects_to_come: HashMap::new(),
@@ -97,6 +109,7 @@ impl<'a> Board<'a> {
             base,
         };
         board.find_denials(steps);
+        board.find_giving(steps);
         let columned = board.base.columns.keys().map(|(node, ..)| *node).collect();
         board.columned = board.spread(columned);
         board.note_remade(steps);
@@ -145,6 +158,21 @@ impl<'a> Board<'a> {
         for (denied, denies) in self.denied.iter_mut().zip(&self.denies) {
             *denied |= denies;
         }
+    }
+
+    fn find_giving(&mut self, steps: &[Planned]) {
+        let mut giving: HashMap<u32, Vec<(u32, u32)>> = HashMap::new();
+        for planned in steps.iter().filter(|planned| planned.step.gives()) {
+            if let Step::Grant { grantee, permission, on, columns }
+            | Step::Revoke { grantee, permission, on, columns, .. } = &planned.step
+            {
+                let runs = giving.entry(self.base.number(*grantee)).or_default();
+                for key in keys(*grantee, *permission, *on, columns) {
+                    self.base.atoms.runs(key.permission, &key.securable, runs);
+                }
+            }
+        }
+        self.giving = giving.into_iter().map(|(node, runs)| (node, Spans::of(runs))).collect();
     }
 
     /// These and all that are or may come to be in them.
@@ -307,14 +335,7 @@ impl<'a> Board<'a> {
         thorough: bool,
     ) -> Result<Breaches, Breaches> {
         // Most steps concern one person, and do no harm: no list is made for them.
-        let suspects: Vec<u32> = if let Some(one) = self.affected_one(step) {
-            one.into_iter().filter(|who| !self.harmless(step, *who, false)).collect()
-        } else {
-            let below = self.below(self.base.number(step.subject()));
-            let undenied = !below.is_empty() && self.is_undenied(step);
-            below.into_iter().filter(|who| !self.harmless(step, *who, undenied)).collect()
-        };
-        let window = if suspects.is_empty() { Spans::default() } else { self.window(step) };
+        let (suspects, window) = self.suspects(step);
         let people = suspects.len();
         for world in [&mut self.old, &mut self.new, &mut self.now] {
             world.look_at(people);
@@ -351,6 +372,25 @@ impl<'a> Board<'a> {
         }
     }
 
+    /// Those for whom a step may break a law, and all that it can change for them.
+    fn suspects(&mut self, step: &Step) -> (Vec<u32>, Spans) {
+        if let Some(one) = self.affected_one(step) {
+            let found: Vec<u32> = one.into_iter().filter(|who| !self.harmless(step, *who, None)).collect();
+            let window = if found.is_empty() { Spans::default() } else { self.window(step) };
+            return (found, window);
+        }
+        let below = self.below(self.base.number(step.subject()));
+        if below.is_empty() {
+            return (below, Spans::default());
+        }
+        let window = self.window(step);
+        // Only of steps about permissions the window is known whole before they are done.
+        let rows = matches!(step, Step::Grant { .. } | Step::Revoke { .. });
+        let about = rows.then(|| About { undenied: !window.meets(&self.denials), window: &window });
+        let found = below.into_iter().filter(|who| !self.harmless(step, *who, about)).collect();
+        (found, window)
+    }
+
     /// Whether nobody can do less after the step. The state stays as it is.
     pub(crate) fn takes_nothing(&mut self, step: &Step) -> bool {
         let affected = self.affected(step);
@@ -371,11 +411,6 @@ impl<'a> Board<'a> {
     pub(super) fn force(&mut self, step: &Step) {
         self.now.perform(&self.base, step);
         self.expect(step, false);
-    }
-
-    /// Whether the step is about permissions that nobody denies to anybody, now or later.
-    fn is_undenied(&mut self, step: &Step) -> bool {
-        matches!(step, Step::Grant { .. } | Step::Revoke { .. }) && !self.window(step).meets(&self.denials)
     }
 
     /// All atoms that the step can change for anybody.

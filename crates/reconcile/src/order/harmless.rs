@@ -1,14 +1,14 @@
 //! Quick answers: where it is plain that a step breaks no law, nobody's permissions need to be computed.
 
-use super::board::Board;
+use super::board::{About, Board};
 use super::world::Access;
 use crate::graph::GrantState;
 use crate::step::Step;
 
 impl Board<'_> {
-    /// A quick yes where it is plain that the step breaks no law for this principal; no answer else. `undenied`: nobody denies to
-    /// anybody what the step is about.
-    pub(super) fn harmless(&mut self, step: &Step, who: u32, undenied: bool) -> bool {
+    /// A quick yes where it is plain that the step breaks no law for this principal; no answer else. `about`: what the step concerns,
+    /// where that is worth a look since many are in the role.
+    pub(super) fn harmless(&mut self, step: &Step, who: u32, about: Option<About<'_>>) -> bool {
         let access = self.now.access[who as usize];
         let lets_in = matches!(step, Step::GrantConnect { .. });
         if access != Access::Open && !lets_in {
@@ -18,8 +18,9 @@ impl Board<'_> {
         if self.new.access[who as usize] != Access::Open || self.anew.get(&who) == Some(&false) {
             return false;
         }
+        let undenied = about.is_some_and(|about| about.undenied);
         if lets_in || (self.denied[who as usize] && !undenied) {
-            return self.harmless_to_denied(step, who);
+            return self.harmless_to_denied(step, who, about);
         }
         // Nothing is ever denied to them, so giving only adds and taking only removes.
         let subject = self.base.number(step.subject());
@@ -29,13 +30,13 @@ impl Board<'_> {
                 self.settled(self.base.number(*role)) && (subject == who || keeps(subject))
             }
             Step::Grant { .. } => subject == who || keeps(subject),
-            Step::DropMember { .. } | Step::Revoke { .. } => self.has_all_it_gets(who),
+            Step::DropMember { .. } | Step::Revoke { .. } => self.has_all_it_gets(who, about),
             _ => false,
         }
     }
 
     /// For those who are denied something: giving and taking are plain where the denials around them stand still.
-    fn harmless_to_denied(&mut self, step: &Step, who: u32) -> bool {
+    fn harmless_to_denied(&mut self, step: &Step, who: u32, about: Option<About<'_>>) -> bool {
         let subject = self.base.number(step.subject());
         let plain = |role: u32| !self.denies[role as usize] && !self.columned[role as usize];
         let keeps = |role: u32| role != who && self.new.in_role(who, role);
@@ -50,9 +51,14 @@ impl Board<'_> {
             }
             Step::GrantConnect { .. } => self.harmless_to_new(who, None),
             Step::Grant { .. } => plain(subject) && keeps(subject) && self.denials_stand(who),
-            Step::DropMember { role, .. } => plain(self.base.number(*role)) && self.has_all_it_gets(who),
+            Step::DropMember { role, .. } => {
+                plain(self.base.number(*role)) && self.has_all_it_gets(who, about)
+            }
             Step::Revoke { was, .. } => {
-                *was != GrantState::Deny && plain(subject) && subject != who && self.has_all_it_gets(who)
+                *was != GrantState::Deny
+                    && plain(subject)
+                    && subject != who
+                    && self.has_all_it_gets(who, about)
             }
             _ => false,
         }
@@ -95,10 +101,15 @@ impl Board<'_> {
             && self.now.up[role as usize].iter().all(|upper| self.settled(*upper))
     }
 
-    /// Whether nothing that somebody will have is still to come.
-    fn has_all_it_gets(&self, who: u32) -> bool {
+    /// Whether nothing that somebody will have is still to come, or nothing of what the step is about: what is given beside it
+    /// changes nothing there, since each atom depends only on the rows that cover it.
+    fn has_all_it_gets(&self, who: u32, about: Option<About<'_>>) -> bool {
         let to_come = self.to_come[who as usize];
-        to_come.joins + to_come.gives == 0
-            && self.new.up[who as usize].iter().all(|role| self.has_all_it_gets(*role))
+        let gives = to_come.gives > 0
+            && about
+                .is_none_or(|about| self.giving.get(&who).is_none_or(|giving| giving.meets(about.window)));
+        to_come.joins == 0
+            && !gives
+            && self.new.up[who as usize].iter().all(|role| self.has_all_it_gets(*role, about))
     }
 }
