@@ -7,6 +7,7 @@ mod hold;
 mod map;
 mod operation;
 mod operator;
+mod probe;
 mod script;
 mod step;
 
@@ -27,6 +28,7 @@ pub use self::operation::{
     ActClear, Erasure, OperatorAct, TargetTrouble, TokenChange, TokenVerb, TroubleClear,
 };
 pub use self::operator::{OperatorTokenChange, OperatorTokenClear, OperatorTokenVerb};
+pub use self::probe::{ProbeClear, ViewProbed};
 pub use self::script::{ScriptChange, ScriptClear, ScriptVerb};
 pub use self::step::{
     Cause, PlanClear, PlanMade, ReadBack, StepClear, StepIntent, StepOutcome, StepRef, StepResult,

@@ -49,6 +49,8 @@ pub enum RecordKind {
     TargetTrouble,
     /// A look showed what somebody else did in a target, or that it is over.
     DriftSeen,
+    /// A secure view was read as one of its readers, and compared with the policy.
+    ViewProbe,
     /// An operator did something.
     OperatorAct,
     /// A clear part was erased.
@@ -57,7 +59,7 @@ pub enum RecordKind {
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::DirectoryChange,
         Self::TokenChange,
         Self::MapVersion,
@@ -74,6 +76,7 @@ impl RecordKind {
         Self::ScriptChange,
         Self::TargetTrouble,
         Self::DriftSeen,
+        Self::ViewProbe,
         Self::OperatorAct,
         Self::Erasure,
     ];
@@ -97,6 +100,7 @@ impl RecordKind {
             Self::ScriptChange => "script-change",
             Self::TargetTrouble => "target-trouble",
             Self::DriftSeen => "drift-seen",
+            Self::ViewProbe => "view-probe",
             Self::OperatorAct => "operator-act",
             Self::Erasure => "erasure",
         }

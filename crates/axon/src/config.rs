@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use axon_controller::ProbeSettings;
 use axon_model::SourceId;
 use axon_scim::{Profile, ProfileKind, Switches};
 use serde::{Deserialize, Serialize};
@@ -208,6 +209,12 @@ impl Default for Limits {
     }
 }
 
+/// The longest wave that can be asked for: one look at the catalog binds no more names, and whoever leaves waits for the end of one.
+pub const MOST_WAVE: u16 = 256;
+/// The wave that is taken where none is asked for.
+#[expect(clippy::cast_possible_truncation, reason = "it is smaller than MOST_WAVE")]
+const WAVE: u16 = axon_controller::WAVE as u16;
+
 /// The reconciler.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -216,6 +223,12 @@ pub struct Reconcile {
     pub inspect_every_seconds: u64,
     /// How soon a target that failed is tried again, seconds; doubles up to a minute.
     pub retry_seconds: u64,
+    /// How many steps at most go to a target before its catalog is asked for their effect, and before a leaver may overtake.
+    pub wave: u16,
+    /// How often all secure views are read as one of each class of their readers, hours, besides after each change; 0 for never.
+    pub probe_views_hours: u32,
+    /// Whether nothing is given in a target one of whose views shows something else than the map says.
+    pub freeze_on_probe: bool,
     /// After how many days a hold that nobody answers is a no; never, if left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub holds_expire_days: Option<u16>,
@@ -226,7 +239,23 @@ pub struct Reconcile {
 
 impl Default for Reconcile {
     fn default() -> Self {
-        Self { inspect_every_seconds: 300, retry_seconds: 2, holds_expire_days: None, spool: None }
+        Self {
+            inspect_every_seconds: 300,
+            retry_seconds: 2,
+            wave: WAVE,
+            probe_views_hours: 24,
+            freeze_on_probe: false,
+            holds_expire_days: None,
+            spool: None,
+        }
+    }
+}
+
+impl Reconcile {
+    /// When secure views are probed.
+    pub fn probing(&self) -> ProbeSettings {
+        let every = (self.probe_views_hours > 0).then(|| time::Duration::hours(self.probe_views_hours.into()));
+        ProbeSettings { every, freeze: self.freeze_on_probe }
     }
 }
 
@@ -387,6 +416,9 @@ impl Config {
         }
         if self.reconcile.inspect_every_seconds == 0 || self.reconcile.retry_seconds == 0 {
             return bad("reconcile", "inspect_every_seconds and retry_seconds must be at least 1".into());
+        }
+        if !(1..=MOST_WAVE).contains(&self.reconcile.wave) {
+            return bad("reconcile", format!("wave must be 1 to {MOST_WAVE}"));
         }
         if self.reconcile.holds_expire_days == Some(0) {
             return bad("reconcile", "holds_expire_days must be at least 1, or be left out".into());

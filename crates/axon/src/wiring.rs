@@ -24,6 +24,7 @@ use axon_synapse::{
 use secrecy::SecretString;
 
 use crate::config::{Config, Ship};
+use crate::identities::StoreMemo;
 use crate::integrations::Secrets;
 use crate::ship::{Metrics, Shipper, ShipperParts, Targets};
 use crate::store::StorePlace;
@@ -90,6 +91,8 @@ impl Parts {
             spool: self.config.reconcile.spool.clone().or_else(|| StorePlace::beside(&self.config.store)),
         };
         Controller::new(self.store.clone(), self.clock.clone(), self.ids.clone(), settings)
+            .in_waves_of(self.config.reconcile.wave.into())
+            .probing(self.config.reconcile.probing())
     }
 
     /// One database of a map, whatever else the map asks for.
@@ -156,7 +159,10 @@ impl Parts {
                     }
                     Words::Sql => connect(spec, &folder, &self.clock, &ways)
                         .map(|pool| Arc::new(said(pool, &self.config, name)) as Arc<dyn Target>),
-                    Words::Roles => ways.target(map, spec).map(|t| Arc::new(t) as Arc<dyn Target>),
+                    Words::Roles => ways.target(map, spec).map(|target| {
+                        let memo = StoreMemo::new(self.store.clone(), self.clock.clone(), name.as_str());
+                        Arc::new(target.with_memo(Arc::new(memo))) as Arc<dyn Target>
+                    }),
                 };
                 targets.insert(name.clone(), target.with_context(|| format!("target {name}"))?);
             }

@@ -36,7 +36,7 @@ pub use execute::WAVE;
 pub use run::{Controller, Settings};
 pub use summary::{State, Summary, Waiting};
 pub use tick::{
-    Drift, DriftKind, EXCEPTED, PastDrift, Preview, Tick, Ticker, announcement, capabilities_key,
-    script_notes, script_record,
+    Drift, DriftKind, EXCEPTED, PastDrift, Preview, ProbeReport, ProbeSettings, Probed, Tick, Ticker,
+    announcement, capabilities_key, probe_key, script_notes, script_record,
 };
 pub use world::World;

@@ -14,8 +14,9 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
 use crate::breaker::{Breaker, Standing, pause};
+use crate::execute::WAVE;
 use crate::summary::{State, Summary};
-use crate::tick::{Tick, Ticker, TickerParts};
+use crate::tick::{ProbeSettings, Tick, Ticker, TickerParts};
 use crate::world::World;
 
 /// How the controller behaves.
@@ -54,13 +55,28 @@ pub struct Controller {
     settings: Settings,
     world: Arc<Mutex<World>>,
     states: States,
+    wave: usize,
+    probe: ProbeSettings,
 }
 
 impl Controller {
     /// A controller that runs nothing yet.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, ids: Arc<IdSource>, settings: Settings) -> Self {
         let world = Arc::new(Mutex::new(settings.world()));
-        Self { store, clock, ids, settings, world, states: States::default() }
+        let (wave, probe) = (WAVE, ProbeSettings::default());
+        Self { store, clock, ids, settings, world, states: States::default(), wave, probe }
+    }
+
+    /// The same, which probes secure views.
+    #[must_use]
+    pub fn probing(self, probe: ProbeSettings) -> Self {
+        Self { probe, ..self }
+    }
+
+    /// The same, whose waves have at most so many steps.
+    #[must_use]
+    pub fn in_waves_of(self, most: usize) -> Self {
+        Self { wave: most, ..self }
     }
 
     /// A ticker for one target, to be run by hand.
@@ -75,7 +91,9 @@ impl Controller {
             holder: self.settings.holder.clone(),
             inspect_every: self.settings.inspect_every,
             spool: self.settings.spool.clone(),
+            probe: self.probe,
         })
+        .in_waves_of(self.wave)
     }
 
     /// Where each target stands.

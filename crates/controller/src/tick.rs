@@ -9,6 +9,7 @@ mod counted;
 mod decide;
 mod draft;
 mod drift;
+mod given;
 mod holding;
 mod known;
 mod lacking;
@@ -16,6 +17,7 @@ mod leaving;
 mod lingering;
 mod noticed;
 mod owed;
+mod probing;
 mod renew;
 mod scripted;
 mod secure;
@@ -36,6 +38,7 @@ use tokio::sync::{Mutex, watch};
 
 use crate::blocked::BlockedSteps;
 use crate::error::ControllerError;
+use crate::execute::WAVE;
 use crate::made::Made;
 use crate::spool::Spool;
 use crate::summary::{State, Summary};
@@ -51,6 +54,7 @@ use leaving::Leaving;
 use noticed::Noticed;
 pub use noticed::Past as PastDrift;
 use renew::MadeFor;
+pub use probing::{ProbeReport, ProbeSettings, Probed, probe_key};
 pub use scripted::{script_notes, script_record};
 use work::{LEASE, Ran};
 
@@ -92,6 +96,8 @@ pub struct Ticker {
     ids: Arc<IdSource>,
     holder: String,
     inspect_every: Duration,
+    /// The most steps of one wave.
+    wave: usize,
     actual: Option<Known>,
     blocked: BlockedSteps,
     history: History,
@@ -109,6 +115,7 @@ pub struct Ticker {
     acquainted: Option<((String, i64), OffsetDateTime)>,
     noticed: Noticed,
     views: secure::Views,
+    probing: probing::Probing,
     classified: classified::Classified,
     made_for: MadeFor,
     /// Who is given nothing because a source may not speak for the name.
@@ -150,6 +157,8 @@ pub struct TickerParts {
     pub inspect_every: Duration,
     /// A folder for records that the journal cannot take.
     pub spool: Option<std::path::PathBuf>,
+    /// When views are probed.
+    pub probe: ProbeSettings,
 }
 
 impl Ticker {
@@ -165,6 +174,7 @@ impl Ticker {
             ids: parts.ids,
             holder: parts.holder,
             inspect_every: parts.inspect_every,
+            wave: WAVE,
             actual: None,
             blocked: BlockedSteps::default(),
             history: History::default(),
@@ -179,6 +189,7 @@ impl Ticker {
             acquainted: None,
             noticed: Noticed::default(),
             views: secure::Views::default(),
+            probing: probing::Probing::of(parts.probe),
             classified: classified::Classified::default(),
             made_for: MadeFor::default(),
             outsiders: BTreeSet::new(),
@@ -192,6 +203,12 @@ impl Ticker {
             summary: Summary::starting(),
             newer: None,
         }
+    }
+
+    /// Applies at most so many steps in one wave.
+    #[must_use]
+    pub fn in_waves_of(self, most: usize) -> Self {
+        Self { wave: most.max(1), ..self }
     }
 
     /// Ends runs between two waves as soon as another map shows here.
@@ -214,7 +231,7 @@ impl Ticker {
             admitted: decided.admitted,
             pending: decided.pending,
             unseen: decided.unseen,
-            notes: self.target.advice(),
+            notes: self.notes(),
         })
     }
 
@@ -278,7 +295,11 @@ impl Ticker {
             // Nothing is to be applied, so no lease is taken; what is withheld has its record all the same.
             self.record_decision(&decided, map, may, now).await?;
             self.count_unwritten_lease(now).await;
-            return Ok(self.conclude(&decided, &Ran::default()));
+            let mut tick = self.conclude(&decided, &Ran::default());
+            if may == May::All {
+                self.probe_due(map, now, &mut tick).await;
+            }
+            return Ok(tick);
         }
         let Some(lease) = self.lease(may, now).await? else {
             return Ok(self.elsewhere(now));

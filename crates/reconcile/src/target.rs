@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use axon_model::SqlName;
 use serde::{Deserialize, Serialize};
 
-use crate::graph::Graph;
-use crate::secure::{Metadata, ViewText, ViewsAsked, ViewsThere};
+use crate::graph::{Graph, Membership};
+use crate::secure::{Metadata, ProbeAnswer, ProbeCase, ViewText, ViewsAsked, ViewsThere};
 use crate::shape::Shape;
 use crate::wave::Wave;
 
@@ -286,6 +286,10 @@ pub trait Target: Send + Sync {
     async fn introduce(&self, _desired: &Graph) -> Result<bool, TargetError> {
         Ok(false)
     }
+    /// What tells a membership from all others whatever the role map calls its role and its member; none where their names do.
+    fn row_of(&self, _membership: Membership) -> Option<String> {
+        None
+    }
     /// What is configured and had no effect yet at the last look, in sentences: some services take minutes.
     fn settling(&self) -> Vec<String> {
         Vec::new()
@@ -311,6 +315,16 @@ pub trait Target: Send + Sync {
     }
     /// Reads what stands there of secure views; none where targets of its kind hold none.
     async fn inspect_views(&self, _asked: &ViewsAsked) -> Result<Option<ViewsThere>, TargetError> {
+        Ok(None)
+    }
+    /// Reads views as this reader, plain and hostile questions both, and compares what is seen with what each case says: one answer
+    /// for each. None where targets of its kind hold no views.
+    async fn probe_views(
+        &self,
+        _metadata: &Metadata,
+        _reader: SqlName,
+        _cases: &[ProbeCase],
+    ) -> Result<Option<Vec<ProbeAnswer>>, TargetError> {
         Ok(None)
     }
     /// The digest that [`ViewsThere`] has of a view with this text.

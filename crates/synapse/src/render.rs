@@ -8,6 +8,7 @@ mod query;
 mod quote;
 mod script;
 mod view;
+pub(crate) mod view_probe;
 pub(crate) mod view_query;
 
 use std::fmt::Write as _;

@@ -2,6 +2,7 @@
 
 mod inspect;
 mod perform;
+mod probe;
 mod seen;
 
 use axon_reconcile::SecureStep;
@@ -12,6 +13,7 @@ use crate::statement::Work;
 
 pub(crate) use inspect::inspect;
 pub(crate) use perform::{make_key, perform};
+pub(crate) use probe::probe;
 pub(crate) use seen::{digest, in_force};
 
 /// How a view's text reads the metadata of a target.

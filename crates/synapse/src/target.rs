@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use axon_model::SqlName;
+use axon_reconcile::secure::{ProbeAnswer, ProbeCase};
 use axon_reconcile::{
     InspectScope, Inspection, Outcome, Refusal, Retry, Seen, Shape, Step, Target, TargetError, TargetFacts,
     Wave,
@@ -232,6 +233,24 @@ impl Target for SynapseTarget {
             other => other,
         };
         read.map(Some).map_err(|e| e.at(&self.name, "the query for views"))
+    }
+
+    async fn probe_views(
+        &self,
+        metadata: &Metadata,
+        reader: SqlName,
+        cases: &[ProbeCase],
+    ) -> Result<Option<Vec<ProbeAnswer>>, TargetError> {
+        if self.dialect != Dialect::Dedicated {
+            return Ok(None);
+        }
+        let probe = async || secure::probe(&self.link, metadata, reader, cases).await;
+        let answers = match probe().await {
+            // Reading twice does no harm.
+            Err(CallError::Stale(_)) => probe().await,
+            other => other,
+        };
+        answers.map(Some).map_err(|e| e.at(&self.name, "a probe of views"))
     }
 
     fn view_digest(&self, text: ViewText<'_>, metadata: &Metadata) -> Option<String> {

@@ -13,4 +13,16 @@ pub enum ViewCommand {
         #[arg(long)]
         target: Option<String>,
     },
+    /// Read each view as one person of each class of its readers, compare what is seen with the map, and record it; exit with 3 if
+    /// something differs
+    Probe {
+        /// Only this view, as schema.name
+        view: Option<String>,
+        /// Only this target
+        #[arg(long)]
+        target: Option<String>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
 }

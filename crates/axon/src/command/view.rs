@@ -1,5 +1,7 @@
 //! `axon view`
 
+mod probe;
+
 use anyhow::{Context, bail};
 use axon_mapping::views::{asked, of_target};
 use axon_reconcile::InspectScope;
@@ -12,8 +14,12 @@ use crate::wiring::Parts;
 
 /// One of the commands.
 pub async fn run(parts: Parts, command: ViewCommand) -> anyhow::Result<Status> {
-    let ViewCommand::Render { view, target } = command;
-    let status = render(&parts, view.as_deref(), target.as_deref()).await;
+    let status = match command {
+        ViewCommand::Render { view, target } => render(&parts, view.as_deref(), target.as_deref()).await,
+        ViewCommand::Probe { view, target, json } => {
+            probe::run(&parts, view.as_deref(), target.as_deref(), json).await
+        }
+    };
     parts.store.close().await;
     status
 }

@@ -37,7 +37,7 @@ impl Ticker {
             applied: if ran.applied > 0 { ran.applied } else { self.summary.applied },
             waiting: waiting.into_iter().take(SHOWN).collect(),
             waiting_total: total,
-            notes: self.target.advice().into_iter().take(SHOWN).collect(),
+            notes: self.notes().into_iter().chain(self.probing.notes()).take(SHOWN).collect(),
             trouble: None,
             breaker: None,
         };
@@ -66,6 +66,7 @@ impl Ticker {
         for (texts, why) in told {
             waiting.extend(texts.iter().map(|what| Waiting { what: what.clone(), why: why.into() }));
         }
+        waiting.extend(self.probing.waiting());
         waiting.extend(
             decided.plan.findings.iter().map(|f| Waiting { what: f.to_string(), why: "a person".into() }),
         );

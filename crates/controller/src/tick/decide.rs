@@ -97,7 +97,7 @@ impl Ticker {
             if self.target.introduce(&whole.desired).await? {
                 self.inspect(now).await?;
             }
-            self.draft_whole(whole, &mut wanted, assigned, now)?
+            self.draft_whole(whole, &mut wanted, (assigned, &spec.manage.except), now)?
         };
         let Drafted { sides, mut plan, stale, totals } = drafted;
         self.add_views(map, spec, &mut plan, now).await?;
@@ -142,6 +142,7 @@ impl Ticker {
         self.brakes.load(self.store.as_ref(), self.name.as_str()).await?;
         self.holding.follow(self.store.as_ref(), self.name.as_str()).await?;
         self.load_history().await?;
+        self.probing.follow(self.store.as_ref(), self.name.as_str()).await?;
         Ok(())
     }
 

@@ -150,7 +150,26 @@ fn of_profiles(step: &SecureStep) -> bool {
     )
 }
 
+impl Views {
+    /// Somebody's rows, where the target holds what it ought to hold of them.
+    pub(super) fn written_profile(&self, name: SqlName) -> Option<&BTreeSet<ProfileRow>> {
+        static NOTHING: BTreeSet<ProfileRow> = BTreeSet::new();
+        let there = self.profiles.there.get(&name).unwrap_or(&NOTHING);
+        (self.profiles.wanted.get(&name).unwrap_or(&NOTHING) == there).then_some(there)
+    }
+}
+
 impl Ticker {
+    /// Whether views were as they ought to be when they were compared last.
+    pub(super) fn views_settled(&self) -> bool {
+        self.views.settled
+    }
+
+    /// What the views of the target are to be, once they were compiled.
+    pub(super) fn compiled_views(&self) -> Option<Arc<Compiled>> {
+        self.views.compiled.as_ref().map(|(_, compiled)| compiled.clone())
+    }
+
     /// Puts the steps that views need into a plan about permissions.
     pub(super) async fn add_views(
         &mut self,

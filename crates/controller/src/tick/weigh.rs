@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use axon_mapping::RoleMap;
 use axon_model::SqlName;
 use axon_reconcile::admit::{Admitted, Class, Guards, Known, Reason, Totals, admit_with};
-use axon_reconcile::{Plan, Sides, Step};
+use axon_reconcile::{Membership, Plan, Sides, Step};
 use time::OffsetDateTime;
 
 use super::Ticker;
@@ -54,8 +54,10 @@ impl Ticker {
         // Whoever leaves loses all of it, whoever made it.
         let goes = |name: SqlName| leavers.contains(&name) || world.says_inactive(&self.name, name);
         let stays = plan.steps.iter().map(|planned| &planned.step).filter(|step| !goes(step.subject()));
+        let target = self.target.clone();
+        let rows = |membership| target.row_of(membership);
         let foreign: BTreeSet<String> =
-            stays.filter(|step| self.made.is_foreign(step)).map(ToString::to_string).collect();
+            stays.filter(|step| self.made.is_foreign(step, &rows)).map(ToString::to_string).collect();
         let subjects = plan.steps.iter().map(|planned| planned.step.subject());
         // Of those to whom this store never gave anything.
         let inactive: BTreeSet<SqlName> =
@@ -84,13 +86,22 @@ impl Ticker {
                 && !matches!(step, Step::Secure(_) | Step::Classify(_))
                 && sides.actual.principals.contains_key(&principal);
             // An empty store, or a source that has not pushed yet, is not the news that everybody left.
-            let unmet = taken && !met && !inactive.contains(&principal);
+            // What Axon gave it knows by its marks, also under a name that it never heard.
+            let given = match step {
+                Step::DropMember { role, member } => {
+                    let membership = Membership { role: *role, member: *member };
+                    sides.scope.given.contains(&membership) || self.made.gave(membership, &rows)
+                }
+                _ => false,
+            };
+            let unmet = taken && !met && !given && !inactive.contains(&principal);
             let reasons = [
                 unmet.then_some(Reason::NeverGiven { principal }),
                 braked.against(step).filter(|_| step.takes()),
                 (!foreign.is_empty() && foreign.contains(&step.to_string())).then_some(Reason::NeverMade),
                 self.blocked.holds(step, now).then_some(Reason::Refused),
                 (may == May::Take && step.gives()).then_some(Reason::Unrecorded),
+                self.probing.against(step),
             ];
             let counts = |reason: &Reason| reason.class().is_none_or(|class| !lifted.lifts(step, class));
             reasons.into_iter().flatten().find(counts)

@@ -42,6 +42,8 @@ pub enum Reason {
     Refused,
     /// It gives, and its record cannot be written.
     Unrecorded,
+    /// It gives, and a view shows otherwise than the policy says.
+    ProbeDiffers { view: String },
     /// It needs a step that is withheld.
     Needs { step: String },
 }
@@ -104,6 +106,7 @@ impl Reason {
             | Self::Protected { .. }
             | Self::Refused
             | Self::Unrecorded
+            | Self::ProbeDiffers { .. }
             | Self::Needs { .. } => None,
         }
     }
@@ -160,6 +163,10 @@ impl fmt::Display for Reason {
             Self::Refused => f.write_str("the target refused it: it is tried again by itself"),
             Self::Unrecorded => f.write_str(
                 "the journal cannot be written, and nothing is given without its record: mend the store",
+            ),
+            Self::ProbeDiffers { view } => write!(
+                f,
+                "view {view} showed a probe something else than the policy, and reconcile.freeze_on_probe is on: mend it, then `axon view probe`"
             ),
             Self::Needs { step } => {
                 write!(f, "it needs a withheld step, \"{step}\": see what that one waits for")

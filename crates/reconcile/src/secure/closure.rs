@@ -90,8 +90,11 @@ fn reaches(permission: Permission, on: &Securable, body: &ViewBody, metadata: &M
     }
 }
 
-/// Principals among these names and in these roles.
+/// Principals among these names and in these roles. Everybody is in `public`.
 fn people(graph: &Graph, names: &BTreeSet<SqlName>) -> BTreeSet<SqlName> {
+    if names.iter().any(|name| name.as_str() == "public") {
+        return graph.principals.keys().copied().collect();
+    }
     let mut open: Vec<SqlName> = names.iter().copied().collect();
     let (mut seen, mut found) = (BTreeSet::new(), BTreeSet::new());
     while let Some(name) = open.pop() {
@@ -171,6 +174,7 @@ mod tests {
             let words = told(permission, on, "other").unwrap_or_else(|| panic!("{permission} on {on}"));
             assert!(words.contains("kim, who reads it,") && words.contains("by role other"), "{words}");
         }
+        assert!(told(Permission::Select, schema("sales"), "public").is_some(), "everybody is in public");
         assert!(told(Permission::Select, schema("sales"), "lee").is_none(), "lee reads no view");
         assert!(told(Permission::Select, Securable::Database, "lee").is_some(), "now lee does");
         for (permission, on) in [

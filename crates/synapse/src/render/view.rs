@@ -130,7 +130,12 @@ pub fn shown_text(definition: &str) -> ShownText {
     ShownText { digest: sha256(rest), made: marked.is_some(), intact: marked == Some(true) }
 }
 
-fn list<T>(text: &mut String, items: impl IntoIterator<Item = T>, between: &str, of: impl Fn(T) -> String) {
+pub(super) fn list<T>(
+    text: &mut String,
+    items: impl IntoIterator<Item = T>,
+    between: &str,
+    of: impl Fn(T) -> String,
+) {
     for (i, item) in items.into_iter().enumerate() {
         text.push_str(if i == 0 { "" } else { between });
         text.push_str(&of(item));
@@ -138,7 +143,7 @@ fn list<T>(text: &mut String, items: impl IntoIterator<Item = T>, between: &str,
 }
 
 /// A column of the table.
-struct Own(SqlName);
+pub(super) struct Own(pub(super) SqlName);
 
 impl fmt::Display for Own {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -172,7 +177,7 @@ fn value(column: &ShownColumn, managed: Managed) -> String {
     }
 }
 
-fn literal(value: &Plain) -> String {
+pub(super) fn literal(value: &Plain) -> String {
     match value {
         Plain::Text(text) => Value(text).to_string(),
         Plain::Number(digits) => digits.clone(),
@@ -291,7 +296,7 @@ fn row(rule: &RowRule, managed: Managed) -> String {
     }
 }
 
-fn test(one: &Test, managed: Managed) -> String {
+pub(super) fn test(one: &Test, managed: Managed) -> String {
     match one {
         Test::Compare { column, ty, order, value } => {
             let order = match order {
@@ -338,14 +343,14 @@ fn test(one: &Test, managed: Managed) -> String {
     }
 }
 
-fn compared(column: SqlName, ty: ColumnType) -> String {
+pub(super) fn compared(column: SqlName, ty: ColumnType) -> String {
     match ty {
         ColumnType::Text { .. } => format!("{} {EXACTLY}", Own(column)),
         _ => Own(column).to_string(),
     }
 }
 
-fn typed(value: &Plain, ty: ColumnType) -> String {
+pub(super) fn typed(value: &Plain, ty: ColumnType) -> String {
     match (value, ty) {
         (Plain::Text(_), ColumnType::Text { .. }) | (Plain::Number(_) | Plain::Bytes, _) => literal(value),
         (Plain::Text(_), _) => format!("CAST({} AS {ty})", literal(value)),

@@ -1,0 +1,85 @@
+//! `axon view probe`
+
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use axon_controller::{ProbeReport, Probed};
+use serde_json::{Value, json};
+
+use crate::command::{Status, print_json};
+use crate::maps;
+use crate::wiring::Parts;
+
+/// Reads views as one person of each class of their readers. What is found is in the journal, whoever asked.
+pub async fn run(
+    parts: &Parts,
+    view: Option<&str>,
+    only: Option<&str>,
+    as_json: bool,
+) -> anyhow::Result<Status> {
+    let map = Arc::new(maps::in_force(parts).await?);
+    let controller = parts.controller("probe");
+    let mut reports = Vec::new();
+    for (name, target) in parts.targets(&map, only)? {
+        let mut ticker = controller.ticker(name.clone(), target);
+        let report = ticker.probe_views(&map, view).await.with_context(|| format!("target {name}"))?;
+        reports.push((name.to_string(), report));
+    }
+    let found = reports.iter().any(|(_, report)| !report.probed.is_empty() || !report.waits.is_empty());
+    if let (Some(view), false) = (view, found) {
+        bail!("no target of the role map holds a view {view:?}");
+    }
+    if as_json {
+        let all: serde_json::Map<String, Value> =
+            reports.iter().map(|(name, report)| (name.clone(), told(report))).collect();
+        print_json(&all)?;
+    } else {
+        reports.iter().for_each(|(name, report)| print(name, report));
+    }
+    let differs = |report: &ProbeReport| {
+        !report.waits.is_empty() || report.probed.iter().any(|one| !one.answer.differs.is_empty())
+    };
+    Ok(if reports.iter().any(|(_, report)| differs(report)) { Status::Found } else { Status::Done })
+}
+
+fn whom(one: &Probed) -> String {
+    match one.readers {
+        Some(1) => one.reader.to_string(),
+        Some(readers) => format!("{}, one of {readers} alike", one.reader),
+        None => format!("{}, who may not read it", one.reader),
+    }
+}
+
+fn print(name: &str, report: &ProbeReport) {
+    let differs = report.probed.iter().filter(|one| !one.answer.differs.is_empty()).count();
+    println!("{name}: {} probed, {differs} otherwise than the map says", report.probed.len());
+    for one in &report.probed {
+        let answer = &one.answer;
+        let word = if answer.differs.is_empty() { "as the map says" } else { "DIFFERS" };
+        let rows = answer.rows.map(|rows| format!(", {rows} rows")).unwrap_or_default();
+        println!("  {} as {}: {word}{rows}", one.view, whom(one));
+        for (mark, words) in [("!", &answer.differs), ("leak", &answer.leaks), ("untried", &answer.untried)] {
+            words.iter().for_each(|word| println!("    {mark}  {word}"));
+        }
+    }
+    for (view, why) in &report.waits {
+        println!("  {view}: not probed, {why}");
+    }
+}
+
+fn told(report: &ProbeReport) -> Value {
+    let probed: Vec<Value> = report
+        .probed
+        .iter()
+        .map(|one| {
+            json!({
+                "view": one.view.to_string(), "reader": one.reader.to_string(), "alike": one.readers,
+                "rows": one.answer.rows, "differs": one.answer.differs, "leaks": one.answer.leaks,
+                "untried": one.answer.untried,
+            })
+        })
+        .collect();
+    let waits: Vec<Value> =
+        report.waits.iter().map(|(view, why)| json!({ "view": view.to_string(), "why": why })).collect();
+    json!({ "probed": probed, "not_probed": waits })
+}

@@ -1,0 +1,310 @@
+//! Whether secure views show what the policy says: each class of readers reads them by one of its people, after each change of a view
+//! and from time to time. What was found is a record each; a view that shows something else waits for a person, and may stop what gives.
+
+mod jobs;
+mod kept;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axon_audit::NewRecord;
+use axon_audit::payload::{ProbeClear, ViewProbed};
+use axon_mapping::RoleMap;
+use axon_mapping::target::TargetSpec;
+use axon_mapping::views::Compiled;
+use axon_model::{Actor, SqlName};
+use axon_reconcile::admit::Reason;
+use axon_reconcile::secure::{ProbeAnswer, ProbeCase};
+use axon_reconcile::{ObjectName, Step};
+use axon_store::Store;
+use time::{Duration, OffsetDateTime};
+
+use super::decide::May;
+use super::{Tick, Ticker};
+use crate::error::ControllerError;
+use crate::summary::Waiting;
+use jobs::Job;
+use kept::Kept;
+pub use kept::probe_key;
+
+/// How long one tick may probe: somebody may be waiting to be shut out.
+const SLICE: std::time::Duration = std::time::Duration::from_secs(1);
+/// The most views that are read on one connection as one reader.
+const AT_ONCE: usize = 4;
+/// When a target that could not be asked is asked again.
+const LATER: Duration = Duration::minutes(5);
+
+/// When views are probed, and what a difference does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ProbeSettings {
+    /// How often all of them are, besides after each change; never by itself, if there is no such time.
+    pub every: Option<Duration>,
+    /// Whether nothing is given in a target while one of its views shows something else than the policy.
+    pub freeze: bool,
+}
+
+/// What was found as one reader of one view.
+#[derive(Debug, Clone)]
+pub struct Probed {
+    /// The view.
+    pub view: ObjectName,
+    /// As whom it was read.
+    pub reader: SqlName,
+    /// How many readers are of the same class; none, where the map opens it not to them.
+    pub readers: Option<usize>,
+    /// What came of it.
+    pub answer: ProbeAnswer,
+}
+
+/// What a probe by hand came to.
+#[derive(Debug, Clone, Default)]
+pub struct ProbeReport {
+    /// What was read.
+    pub probed: Vec<Probed>,
+    /// Views that were not, and why.
+    pub waits: Vec<(ObjectName, &'static str)>,
+}
+
+/// What a ticker knows of probes.
+#[derive(Default)]
+pub(super) struct Probing {
+    settings: ProbeSettings,
+    kept: Kept,
+    loaded: bool,
+    /// What is to be asked yet.
+    queue: VecDeque<Job>,
+    /// Whether all views are asked in this round.
+    whole: bool,
+    /// What was compiled when it was looked at last.
+    looked: Option<Arc<Compiled>>,
+    /// Not before.
+    wait: Option<OffsetDateTime>,
+}
+
+impl Probing {
+    pub(super) fn of(settings: ProbeSettings) -> Self {
+        Self { settings, ..Self::default() }
+    }
+
+    /// Why nothing is given by a step.
+    pub(super) fn against(&self, step: &Step) -> Option<Reason> {
+        if !self.settings.freeze || !step.gives() {
+            return None;
+        }
+        let view = self.kept.differs.keys().next()?.clone();
+        // The view's own text is how it is mended.
+        let mends = match step {
+            Step::Secure(step) => {
+                step.view().is_some_and(|view| self.kept.differs.contains_key(&view.to_string()))
+            }
+            _ => false,
+        };
+        (!mends).then_some(Reason::ProbeDiffers { view })
+    }
+
+    /// What waits for a person.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = Waiting> {
+        self.kept.differs.iter().map(|(view, words)| Waiting {
+            what: format!("view {view} shows a probe something else than the policy: {}", words.join("; ")),
+            why: "a person: `axon view probe`".to_owned(),
+        })
+    }
+
+    /// What people should know.
+    pub(super) fn notes(&self) -> impl Iterator<Item = String> {
+        self.kept.told.iter().map(|(view, words)| format!("view {view}, probed: {}", words.join("; ")))
+    }
+
+    /// Follows what other processes found. Asked at each decision only where that can change one.
+    pub(super) async fn follow(&mut self, store: &dyn Store, target: &str) -> Result<(), ControllerError> {
+        if !self.loaded || (self.settings.freeze && !self.kept.differs.is_empty()) {
+            self.kept = Kept::load(store, target).await?;
+            self.loaded = true;
+        }
+        Ok(())
+    }
+}
+
+impl Ticker {
+    /// Probes some of what is due, where nothing else is to be done.
+    pub(super) async fn probe_due(&mut self, map: &Arc<RoleMap>, now: OffsetDateTime, tick: &mut Tick) {
+        let Some(every) = self.probing.settings.every else { return };
+        if tick.again || self.probing.wait.is_some_and(|until| now < until) {
+            return;
+        }
+        if let Err(error) = self.probe_some(map, every, now).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "views could not be probed");
+            self.probing.queue.clear();
+            self.probing.looked = None;
+            self.probing.wait = Some(now + LATER);
+        }
+        let due = match self.probing.kept.whole {
+            _ if !self.probing.queue.is_empty() => Some(now),
+            Some(whole) if self.probing.looked.is_some() => Some(whole + every),
+            _ => self.probing.wait,
+        };
+        tick.next = [tick.next, due].into_iter().flatten().min();
+    }
+
+    async fn probe_some(
+        &mut self,
+        map: &Arc<RoleMap>,
+        every: Duration,
+        now: OffsetDateTime,
+    ) -> Result<(), ControllerError> {
+        if !self.views_settled() {
+            return Ok(());
+        }
+        let (Some(compiled), Some(spec)) = (self.compiled_views(), map.targets.get(&self.name)) else {
+            return Ok(());
+        };
+        if self.probing.queue.is_empty() {
+            let same = self.probing.looked.as_ref().is_some_and(|looked| Arc::ptr_eq(looked, &compiled));
+            let due = |kept: &Kept| kept.whole.is_none_or(|at| now < at || at + every <= now);
+            if same && !due(&self.probing.kept) {
+                return Ok(());
+            }
+            // Another process may have done it.
+            self.probing.kept = Kept::load(self.store.as_ref(), self.name.as_str()).await?;
+            let whole = due(&self.probing.kept);
+            let (jobs, _) = self.jobs(spec, &compiled, None).await;
+            self.probing.kept.forget_others(&compiled);
+            let kept = &self.probing.kept;
+            let wanted = |job: &Job| whole || kept.probed.get(&job.view.to_string()) != Some(&job.digest);
+            let queue: VecDeque<Job> = jobs.into_iter().filter(|job| wanted(job)).collect();
+            self.probing.whole = whole;
+            self.probing.looked = Some(compiled);
+            for job in &queue {
+                self.probing.kept.begin(&job.view.to_string());
+            }
+            self.probing.queue = queue;
+        }
+        let began = Instant::now();
+        while !self.probing.queue.is_empty() && began.elapsed() < SLICE {
+            let batch = self.next_batch();
+            self.probe_batch(spec, batch, now).await?;
+        }
+        if self.probing.queue.is_empty() && self.probing.whole {
+            self.probing.whole = false;
+            self.probing.kept.whole = Some(now);
+        }
+        self.keep_probes(now).await
+    }
+
+    /// The next jobs of one reader.
+    fn next_batch(&mut self) -> Vec<Job> {
+        let queue = &mut self.probing.queue;
+        let Some(first) = queue.pop_front() else { return Vec::new() };
+        let mut batch = vec![first];
+        while batch.len() < AT_ONCE && queue.front().is_some_and(|job| job.reader == batch[0].reader) {
+            batch.extend(queue.pop_front());
+        }
+        batch
+    }
+
+    async fn probe_batch(
+        &mut self,
+        spec: &TargetSpec,
+        batch: Vec<Job>,
+        now: OffsetDateTime,
+    ) -> Result<Vec<Probed>, ControllerError> {
+        let Some(first) = batch.first() else { return Ok(Vec::new()) };
+        let cases: Vec<ProbeCase> = batch.iter().map(|job| job.case.clone()).collect();
+        let answers = self.target.probe_views(&spec.metadata, first.reader, &cases).await?;
+        let mut found = Vec::with_capacity(batch.len());
+        let mut records = Vec::with_capacity(batch.len());
+        for (job, answer) in batch.into_iter().zip(answers.unwrap_or_default()) {
+            self.probing.kept.note(&job, &answer);
+            count(self.name.as_str(), &answer);
+            records.push(self.probe_record(&job, &answer, now)?);
+            let readers = job.case.standing.is_some().then_some(job.readers);
+            found.push(Probed { view: job.view, reader: job.reader, readers, answer });
+        }
+        self.store.append(records, None).await.map_err(ControllerError::Unrecorded)?;
+        Ok(found)
+    }
+
+    fn probe_record(
+        &self,
+        job: &Job,
+        answer: &ProbeAnswer,
+        now: OffsetDateTime,
+    ) -> Result<NewRecord, ControllerError> {
+        let ProbeAnswer { rows, differs, leaks, untried } = answer.clone();
+        let payload = ViewProbed {
+            target: self.name.to_string(),
+            view: job.view.to_string(),
+            text: job.digest.clone(),
+            stranger: job.case.standing.is_none(),
+            readers: job.readers as u64,
+            rows,
+            differs: differs.len() as u64,
+            leaks: leaks.len() as u64,
+            untried: untried.len() as u64,
+            clear: ProbeClear { reader: job.reader.to_string(), differs, leaks, untried },
+        };
+        Ok(NewRecord::of(&self.ids, now, Actor::Axon, payload)?)
+    }
+
+    async fn keep_probes(&mut self, now: OffsetDateTime) -> Result<(), ControllerError> {
+        let differs = if self.probing.kept.differs.is_empty() { 0.0 } else { 1.0 };
+        metrics::gauge!("axon_view_probe_differs_bool", "target" => self.name.to_string()).set(differs);
+        self.probing.kept.save(self.store.as_ref(), self.name.as_str(), now).await
+    }
+
+    /// Probes all views of the target, or one, now. Nothing is changed but what is kept of probes, and each class has its record.
+    pub async fn probe_views(
+        &mut self,
+        map: &Arc<RoleMap>,
+        only: Option<&str>,
+    ) -> Result<ProbeReport, ControllerError> {
+        let now = self.clock.now();
+        self.inspect(now).await?;
+        self.recall().await;
+        self.decide_able(map, May::Look, now).await?;
+        let mut report = ProbeReport::default();
+        let (Some(compiled), Some(spec)) = (self.compiled_views(), map.targets.get(&self.name)) else {
+            return Ok(report);
+        };
+        let meant = |view: ObjectName| only.is_none_or(|only| view.to_string().eq_ignore_ascii_case(only));
+        let (jobs, waits) = self.jobs(spec, &compiled, only).await;
+        report.waits = waits.into_iter().filter(|(view, _)| meant(*view)).collect();
+        self.probing.kept = Kept::load(self.store.as_ref(), self.name.as_str()).await?;
+        self.probing.loaded = true;
+        self.probing.kept.forget_others(&compiled);
+        for job in &jobs {
+            self.probing.kept.begin(&job.view.to_string());
+        }
+        self.probing.queue = jobs.into();
+        while !self.probing.queue.is_empty() {
+            let batch = self.next_batch();
+            let done = self.probe_batch(spec, batch, now).await;
+            match done {
+                Ok(done) => report.probed.extend(done),
+                Err(error) => {
+                    self.keep_probes(now).await?;
+                    return Err(error);
+                }
+            }
+        }
+        if only.is_none() && report.waits.is_empty() {
+            self.probing.kept.whole = Some(now);
+        }
+        self.keep_probes(now).await?;
+        report.probed.sort_by(|a, b| (a.view, a.reader).cmp(&(b.view, b.reader)));
+        Ok(report)
+    }
+}
+
+fn count(target: &str, answer: &ProbeAnswer) {
+    let outcome = if !answer.differs.is_empty() {
+        "differs"
+    } else if !answer.untried.is_empty() {
+        "untried"
+    } else {
+        "agrees"
+    };
+    metrics::counter!("axon_view_probes_total", "target" => target.to_owned(), "outcome" => outcome)
+        .increment(1);
+}
