@@ -145,6 +145,7 @@ fn main() {
         target: &"dw".parse().unwrap(),
         actual: &actual,
         shape: &Arc::new(shape),
+        classifiers: &[],
         own: SqlName::parse("axon").unwrap(),
         known: &BTreeSet::new(),
         directory: &directory,

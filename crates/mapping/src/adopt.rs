@@ -11,6 +11,7 @@
 //! Nothing is rounded up: a group with anybody in it who lacks a role never explains that role. What the language cannot say
 //! stays outside what the map manages, and is in the report with the reason.
 
+mod classified;
 mod cover;
 mod draft;
 mod lines;
@@ -21,11 +22,11 @@ mod prove;
 mod report;
 mod write;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axon_model::{Directory, SqlName};
-use axon_reconcile::{Graph, Shape};
+use axon_reconcile::{Classifier, Graph, Shape};
 use time::OffsetDateTime;
 
 use crate::identity::Identity;
@@ -47,6 +48,8 @@ pub struct Adopting<'a> {
     pub actual: &'a Graph,
     /// What its permissions can be on.
     pub shape: &'a Arc<Shape>,
+    /// Its workload classifiers; none in a serverless pool.
+    pub classifiers: &'a [Classifier],
     /// The principal that Axon is there.
     pub own: SqlName,
     /// Names that the directory knew once, as far as the target was looked at before.
@@ -70,6 +73,8 @@ pub struct Adopted {
     pub text: String,
     /// What it is made of, and what it could not say.
     pub report: Report,
+    /// The workload classifiers that it does not say, each with the reason.
+    pub classifiers: BTreeMap<SqlName, String>,
 }
 
 /// Why there is no map.
@@ -119,5 +124,6 @@ pub fn adopt(of: Adopting<'_>) -> Result<Adopted, NotAdopted> {
     let text = write::write(of, spec, &draft);
     let proof = prove::prove(of, &text, &draft)?;
     let report = report::report(of, &survey, &pool, &draft, proof);
-    Ok(Adopted { text, report })
+    let classifiers = classified::left(of, &pool);
+    Ok(Adopted { text, report, classifiers })
 }

@@ -45,11 +45,12 @@ pub enum Chapter {
     Guards,
     Views,
     Tests,
+    Lints,
 }
 
 impl Chapter {
     /// Every part.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Files,
         Self::Variables,
         Self::Targets,
@@ -65,6 +66,7 @@ impl Chapter {
         Self::Guards,
         Self::Views,
         Self::Tests,
+        Self::Lints,
     ];
 
     /// Where it stands.
@@ -85,6 +87,7 @@ impl Chapter {
             Self::Guards => "docs/ROLE-MAP.md#guards",
             Self::Views => "docs/ROLE-MAP.md#views",
             Self::Tests => "docs/ROLE-MAP.md#tests",
+            Self::Lints => "docs/ROLE-MAP.md#lints",
         }
     }
 }

@@ -220,6 +220,9 @@ pub struct Known<'a> {
     pub beside: &'a Arc<Beside>,
 }
 
+/// How the help begins that names the nearest word.
+const GUESS: &str = "did you mean ";
+
 /// Answers questions about one map and one directory. Making it costs a whole evaluation, an answer costs little.
 #[derive(Debug)]
 pub struct Explainer<'a> {
@@ -294,18 +297,27 @@ impl<'a> Explainer<'a> {
 
     /// The line as each target reads it; the first refusal, if none can.
     fn lines(&self, grant: &str) -> Result<Vec<(&InTarget<'a>, GrantLine)>, GrantError> {
-        let mut lines = Vec::new();
-        let mut refusal = None;
+        let (mut lines, mut refusals) = (Vec::new(), Vec::new());
         for target in &self.targets {
             match GrantLine::parse_for(grant, target.spec.kind.words()) {
                 Ok(line) => lines.push((target, line)),
-                Err(error) => {
-                    refusal.get_or_insert(error);
-                }
+                Err(error) => refusals.push((target.spec.kind.words(), error)),
             }
         }
-        match (lines.is_empty(), refusal) {
-            (true, Some(error)) => Err(error),
+        // Any words may be the name of a role that is assigned: where they are none that is known, a mistyped line is likelier.
+        let is_known = lines.iter().any(|(target, line)| target.knows(line));
+        if let Some(near) = lines.iter().filter(|_| !is_known).find_map(|(target, line)| target.near(line)) {
+            let error = GrantError::at(0, grant.len(), "no line of the map gives such a role");
+            return Err(error.with_help(format!("did you mean `{near}`?")));
+        }
+        let is_guessed = |error: &GrantError| error.help.as_ref().is_some_and(|help| help.starts_with(GUESS));
+        if let Some(at) = refusals.iter().position(|(_, error)| !is_known && is_guessed(error)) {
+            return Err(refusals.swap_remove(at).1);
+        }
+        // What is refused everywhere is told in the words of a database, where there is one.
+        refusals.sort_by_key(|(words, _)| *words);
+        match (lines.is_empty(), refusals.into_iter().next()) {
+            (true, Some((_, error))) => Err(error),
             _ => Ok(lines),
         }
     }

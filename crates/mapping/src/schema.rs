@@ -253,7 +253,7 @@ fn target() -> Value {
         of(TargetKind::SynapseServerless, target::SQL_KEYS, &["kind", "host", "database", "auth"]),
         of(TargetKind::SynapseWorkspace, target::WORKSPACE_KEYS, &["kind", "endpoint", "auth"]),
         of(TargetKind::AzureRbac, target::AZURE_KEYS, &["kind", "scope", "auth"]),
-        of(TargetKind::Script, target::SCRIPT_KEYS, &["kind", "dialect", "database", "out"]),
+        of(TargetKind::Script, target::SCRIPT_KEYS, &["kind", "dialect", "out"]),
     ] })
 }
 
@@ -271,7 +271,9 @@ fn target_key(key: &str) -> Value {
             &["synapse-dedicated", "synapse-serverless", "dedicated", "serverless"],
             "Whose statements are written.",
         ),
-        "out" => text("The folder that statements are written to, one file for each run."),
+        "out" => text(
+            "The folder that statements are written to, one file for each run; or a file FILE.sql, which holds what waits.",
+        ),
         "catalog" => text("A file with the catalog as `axon script catalog` exports it."),
         "auth" => reference("auth"),
         "tls" => json!({ "description": "off (loopback only), or the authority.", "oneOf": [
@@ -304,6 +306,10 @@ fn target_key(key: &str) -> Value {
         "manage" => object(
             &keys(target::MANAGE_KEYS, |key| match key {
                 "roles" => list(&text("A glob."), "Roles that Axon creates, fills, empties, drops."),
+                "except" => list(
+                    &text("A role."),
+                    "Roles that are people's: nothing is given or taken there, also not what Axon gave earlier.",
+                ),
                 "schemas" => list(&text("A glob."), "Schemas whose objects are Axon's own."),
                 _ => word(
                     &["mapped", "external"],

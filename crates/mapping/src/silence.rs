@@ -1,7 +1,7 @@
 //! Lints that a comment silences in place: `# lint: allow NAME: REASON`, on the line itself or on the lines above it.
 
 use crate::check::Lint;
-use crate::diagnostic::{Diagnostic, Fault};
+use crate::diagnostic::{Chapter, Diagnostic, Fault};
 use crate::nearest::nearest;
 use crate::place::{Place, Span};
 use crate::read::Reader;
@@ -20,7 +20,9 @@ pub(crate) struct Silence {
 
 /// Finds them among a map's comments. A silence that names no lint or says no reason is a fault.
 pub(crate) fn read(reader: &Reader<'_>, comments: &[(Span, String)]) -> Vec<Silence> {
-    comments.iter().filter_map(|(span, text)| one(reader, *span, text)).collect()
+    reader.within(Chapter::Lints, || {
+        comments.iter().filter_map(|(span, text)| one(reader, *span, text)).collect()
+    })
 }
 
 fn one(reader: &Reader<'_>, span: Span, text: &str) -> Option<Silence> {

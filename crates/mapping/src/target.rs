@@ -4,7 +4,9 @@ mod auth;
 mod kind;
 mod metadata;
 mod read;
+mod script;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use axon_model::SqlName;
@@ -19,6 +21,7 @@ pub use kind::{Endpoint, ScriptPlace, ScriptSeen, SqlServer, TargetKind, Words};
 pub(crate) use metadata::{DELIMITER_KEYS, METADATA_KEYS};
 pub(crate) use read::{AZURE_KEYS, MANAGE_KEYS, SCRIPT_KEYS, SQL_KEYS, WORKSPACE_KEYS};
 pub(crate) use read::{read, read_via, template};
+pub(crate) use script::settle;
 
 /// How people get in: one principal each, or one for a whole group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,6 +63,8 @@ pub enum Tls {
 pub struct Manage {
     /// Roles that it creates, fills, empties, drops; of roles that are only assigned, those that it may take away.
     pub roles: Vec<Glob>,
+    /// Roles that are people's: nothing is given or taken there, whoever gave it.
+    pub except: BTreeSet<SqlName>,
     /// Schemas whose objects are Axon's own.
     pub schemas: Vec<Glob>,
     /// Whether every Entra user is managed, or those that the directory knows or knew.

@@ -7,11 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axon_mapping::adopt::{Adopted, Adopting, LeftKind, adopt};
-use axon_mapping::{Desired, Identity, RoleMap, Surroundings, TargetName, desired};
+use axon_mapping::{Desired, Identity, RoleMap, Surroundings, TargetName, classifiers, desired};
 use axon_model::{Delta, Directory, GroupEntry, GroupId, MemberKind, RecordSeq, SqlName, UserEntry, UserId};
+use axon_reconcile::classifier::{name_of, put_into};
 use axon_reconcile::{
-    Connect, Grant, GrantKey, GrantState, Graph, Membership, ObjectFacts, ObjectKind, ObjectName, Permission,
-    Principal, PrincipalKind, Role, Securable, Shape, Sid, Sides, plan,
+    Classified, Classifier, Connect, Grant, GrantKey, GrantState, Graph, Importance, Membership, ObjectFacts,
+    ObjectKind, ObjectName, Permission, Principal, PrincipalKind, Role, Securable, Shape, Sid, Sides, plan,
 };
 use proptest::prelude::*;
 use time::OffsetDateTime;
@@ -128,6 +129,7 @@ const PERMISSIONS: [Permission; 6] = [
 #[derive(Debug, Clone)]
 struct World {
     actual: Graph,
+    classifiers: Vec<Classifier>,
     directory: Directory,
     known: BTreeSet<SqlName>,
     own: SqlName,
@@ -275,18 +277,43 @@ fn directory() -> impl Strategy<Value = Directory> {
     })
 }
 
+/// Classifiers of roles and of single principals, called as Axon would call them, nearly so, and otherwise.
+fn workload() -> impl Strategy<Value = Vec<Classifier>> {
+    let members: Vec<&str> = ROLES.iter().map(|(role, _)| *role).chain(["p0", "app", "nobody"]).collect();
+    let groups = prop::sample::select(vec!["largerc", "my group", "odd: [rc]"]);
+    let importance = prop::sample::select(Importance::ALL.to_vec());
+    let label = prop::option::of(prop::sample::select(vec!["nightly", "${x}", "it's \"so\": #1"]));
+    let one = (prop::sample::select(members), groups, importance, label, 0_u8..8);
+    prop::collection::vec(one, 0..6).prop_map(|all| {
+        let mut by_name = BTreeMap::new();
+        for (n, (member, group, importance, label, how)) in all.into_iter().enumerate() {
+            let named = match how {
+                0 => format!("by hand {n}"),
+                1 => format!("{member}:{n}"),
+                2 => format!("{}:{group}", member.to_uppercase()),
+                _ => format!("{member}:{group}"),
+            };
+            let does = Classified { group: name(group), importance, label: label.map(name), context: None };
+            let does = (how != 3).then_some(does);
+            let one = Classifier { name: name(&named), member: name(member), does };
+            by_name.insert(one.name, one);
+        }
+        by_name.into_values().collect()
+    })
+}
+
 fn worlds() -> impl Strategy<Value = World> {
     let known = prop::collection::btree_set(prop::sample::select(vec!["p0", "gone", "app"]), 0..2);
-    (pool(), directory(), known, 0..6_usize, prop::bool::weighted(0.2), prop::bool::weighted(0.3)).prop_map(
-        |(actual, directory, known, own, every_external, ids)| World {
+    (pool(), workload(), directory(), known, 0..6_usize, prop::bool::weighted(0.2), prop::bool::weighted(0.3))
+        .prop_map(|(actual, classifiers, directory, known, own, every_external, ids)| World {
             actual,
+            classifiers,
             directory,
             known: known.into_iter().map(name).collect(),
             own: if own == 0 { name("p0") } else { name("axon") },
             every_external,
             ids,
-        },
-    )
+        })
 }
 
 impl World {
@@ -302,6 +329,7 @@ impl World {
             map: &self.map(),
             target: &dw(),
             actual: &self.actual,
+            classifiers: &self.classifiers,
             shape: &shape(),
             own: self.own,
             known: &self.known,
@@ -338,7 +366,7 @@ proptest! {
     #[test]
     fn adopting_and_applying_changes_nothing(world in worlds()) {
         let adopted = world.adopted();
-        let (_, wanted) = world.wanted(&adopted.text);
+        let (map, wanted) = world.wanted(&adopted.text);
         // By the naive look: everything that is wanted is there already.
         for (key, grant) in &wanted.graph.grants {
             prop_assert_eq!(world.actual.grants.get(key).map(|g| g.state), Some(grant.state), "{:?}\n{}", key, adopted.text);
@@ -349,7 +377,8 @@ proptest! {
             prop_assert_eq!((there.kind, there.connect), (principal.kind, principal.connect));
         }
         let sides = Sides { desired: wanted.graph, actual: world.actual.clone(), scope: wanted.scope };
-        let planned = plan(&sides);
+        let mut planned = plan(&sides);
+        put_into(&mut planned, &classifiers(&map, &map.targets["dw"]), &world.classifiers, &sides.scope);
         prop_assert!(planned.is_empty(), "{planned}\n{}", adopted.text);
     }
 
@@ -379,6 +408,15 @@ proptest! {
         for name in world.actual.principals.keys() {
             prop_assert!(wanted.graph.principals.contains_key(name) || outside(*name), "{name}");
         }
+        let classified = classifiers(&map, &map.targets["dw"]);
+        for there in &world.classifiers {
+            let said = classified.iter().any(|(role, does)| {
+                *role == there.member && Some(*does) == there.does && name_of(*role, does.group) == Some(there.name)
+            });
+            let told = adopted.classifiers.get(&there.name).is_some_and(|why| !why.is_empty());
+            prop_assert_ne!(said, told, "{:?}\n{}", there, adopted.text);
+        }
+        prop_assert_eq!(classified.len(), world.classifiers.len() - adopted.classifiers.len());
         for protected in &map.guards.protect {
             prop_assert!(told(&[LeftKind::Protected], &protected.principal.to_string()));
         }
@@ -451,7 +489,15 @@ fn story(groups: &[(&str, &[&str])], holds: &[(&str, &[&str], &[Permission])]) -
     if actual.roles.contains_key(&name("readers")) {
         actual.grants.insert(key, Grant::wanted(GrantState::Grant));
     }
-    World { actual, directory, known: BTreeSet::new(), own: name("axon"), every_external: false, ids: false }
+    World {
+        actual,
+        classifiers: Vec::new(),
+        directory,
+        known: BTreeSet::new(),
+        own: name("axon"),
+        every_external: false,
+        ids: false,
+    }
 }
 
 #[test]

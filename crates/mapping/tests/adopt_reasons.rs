@@ -9,8 +9,8 @@ use axon_mapping::adopt::{Adopted, Adopting, Left, LeftKind, NotAdopted, adopt};
 use axon_mapping::{Identity, RoleMap, TargetName};
 use axon_model::{Delta, Directory, GroupEntry, GroupId, MemberKind, RecordSeq, SqlName, UserEntry, UserId};
 use axon_reconcile::{
-    Connect, Grant, GrantKey, GrantState, Graph, Membership, ObjectFacts, ObjectKind, ObjectName, Permission,
-    Principal, PrincipalKind, Role, Securable, Shape, Sid,
+    Classified, Classifier, Connect, Grant, GrantKey, GrantState, Graph, Importance, Membership, ObjectFacts,
+    ObjectKind, ObjectName, Permission, Principal, PrincipalKind, Role, Securable, Shape, Sid,
 };
 use time::OffsetDateTime;
 use time::macros::datetime;
@@ -45,6 +45,7 @@ fn orders() -> ObjectName {
 struct World {
     actual: Graph,
     directory: Directory,
+    classifiers: Vec<Classifier>,
     seq: u64,
     users: usize,
     groups: usize,
@@ -227,6 +228,7 @@ fn made(world: &World, target: &str, text: &str) -> Result<Adopted, NotAdopted> 
         target: &target,
         actual: &world.actual,
         shape: &shape(),
+        classifiers: &world.classifiers,
         own: name("axon"),
         known: &BTreeSet::from([name("left@acme.com")]),
         directory: &world.directory,
@@ -243,6 +245,44 @@ fn each_reason_for_which_something_stays_as_it_is() {
     principals(&mut world);
     rights(&mut world);
     insta::assert_snapshot!("adopt_reasons", adopted(&world, "dw"));
+}
+
+/// A classifier: its name, whose requests, and the workload group; hours, where that is none.
+fn classifier(named: &str, member: &str, group: Option<&str>) -> Classifier {
+    let does = group.map(|group| Classified {
+        group: name(group),
+        importance: Importance::High,
+        label: Some(name("nightly: load")),
+        context: None,
+    });
+    Classifier { name: name(named), member: name(member), does }
+}
+
+#[test]
+fn classifiers_become_lines_of_their_roles_or_say_why_not() {
+    let mut world = World::default();
+    principals(&mut world);
+    for role in ["loads", "hours", "odd"] {
+        world.role(role, "dbo", &["ana@acme.com"]);
+        world.holds(role, GrantState::Grant, Permission::Select, Securable::Object(orders()));
+    }
+    world.classifiers = vec![
+        classifier("Loads:largerc", "loads", Some("largerc")),
+        classifier("loads:[my group]", "loads", Some("[my group]")),
+        classifier("by hand", "loads", Some("smallrc")),
+        classifier("loads:xlargerc", "ana@acme.com", Some("xlargerc")),
+        classifier("hours:largerc", "hours", None),
+        classifier("odd:nightly", "odd", Some("largerc")),
+        classifier("staticrc10", "staticrc10", Some("staticrc10")),
+    ];
+    let adopted = made(&world, "dw", MAP).unwrap();
+    let roles =
+        adopted.text.split("\nroles:\n").nth(1).and_then(|text| text.split("\nmappings:").next()).unwrap();
+    let why: String = adopted.classifiers.iter().map(|(name, why)| format!("{name}: {why}\n")).collect();
+    let not_own = adopted.report.left.iter().filter(|left| left.kind == LeftKind::Role);
+    let not_own: String = not_own.map(|left| format!("{}: {}\n", left.what, left.why)).collect();
+    assert_eq!(adopted.report.counts.own_classifiers, 2);
+    insta::assert_snapshot!("adopted_classifiers", format!("{roles}\nleft:\n{why}\nroles:\n{not_own}"));
 }
 
 #[test]

@@ -84,10 +84,12 @@ pub(super) fn draft(of: Adopting<'_>, survey: &Survey, pool: &PoolRoles) -> Draf
     let mut names = Names::default();
     for role in pool.managed.values() {
         names.taken.insert(role.name.as_str().to_ascii_lowercase());
+        let mut lines = lines::lines(role.lines.iter().copied(), of.shape);
+        lines.extend(role.classified.iter().copied().map(GrantLine::Classifier));
         draft.roles.push(DraftRole {
             name: role.name.clone(),
             direct: false,
-            lines: lines::lines(role.lines.iter().copied(), of.shape),
+            lines,
             by: cover::cover(survey, &people(survey, &role.subjects), &role.everybody),
             subjects: role.subjects.clone(),
         });

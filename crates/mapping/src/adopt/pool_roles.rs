@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axon_model::SqlName;
+use axon_reconcile::Classified;
 
 use super::Adopting;
+use super::classified;
 use super::lines::{self, Line};
 use super::people::Survey;
 use crate::names::RoleName;
@@ -28,16 +30,21 @@ pub(super) struct PoolRoles {
 pub(super) struct Managed {
     pub name: RoleName,
     pub lines: BTreeSet<Line>,
+    /// Where requests of its members run.
+    pub classified: Vec<Classified>,
     /// Its people: the map's subjects, by number.
     pub subjects: Vec<u32>,
     /// Everybody who is in it, also those who stay as they are.
     pub everybody: Vec<u32>,
 }
 
+/// What a role that can be the map's own would say: its name, its permissions, its classifiers.
+type Own = (RoleName, BTreeSet<Line>, Vec<Classified>);
+
 /// Sorts all roles.
 pub(super) fn sort(of: Adopting<'_>, survey: &Survey) -> PoolRoles {
     let mut pool = PoolRoles::default();
-    let mut own: BTreeMap<SqlName, (RoleName, BTreeSet<Line>)> = BTreeMap::new();
+    let mut own: BTreeMap<SqlName, Own> = BTreeMap::new();
     for (name, role) in &of.actual.roles {
         if role.fixed || survey.untouchable.contains(name) {
             continue;
@@ -80,9 +87,9 @@ pub(super) fn sort(of: Adopting<'_>, survey: &Survey) -> PoolRoles {
         pool.not_own.insert(role, why);
     }
     for (role, members) in members {
-        if let Some((name, lines)) = own.remove(&role) {
+        if let Some((name, lines, classified)) = own.remove(&role) {
             let Members { subjects, everybody } = members;
-            pool.managed.insert(role, Managed { name, lines, subjects, everybody });
+            pool.managed.insert(role, Managed { name, lines, classified, subjects, everybody });
         } else if !members.subjects.is_empty()
             && !survey.untouchable.contains(&role)
             && lines::member_of(role).is_some()
@@ -119,7 +126,7 @@ fn members(of: Adopting<'_>, survey: &Survey) -> BTreeMap<SqlName, Members> {
 }
 
 /// A role as one of the map's, or why it cannot be.
-fn of_the_map(of: Adopting<'_>, name: SqlName) -> Result<(RoleName, BTreeSet<Line>), String> {
+fn of_the_map(of: Adopting<'_>, name: SqlName) -> Result<Own, String> {
     let role: RoleName =
         name.as_str().parse().map_err(|_| "its name cannot be that of a role of a map".to_owned())?;
     if crate::reserved::is_reserved(name) {
@@ -135,5 +142,5 @@ fn of_the_map(of: Adopting<'_>, name: SqlName) -> Result<(RoleName, BTreeSet<Lin
             }
         }
     }
-    Ok((role, held))
+    Ok((role, held, classified::of_role(of, name)?))
 }

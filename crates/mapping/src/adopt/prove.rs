@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axon_model::MapVersion;
-use axon_reconcile::{Graph, Sides, plan};
+use axon_model::{MapVersion, SqlName};
+use axon_reconcile::classifier::{name_of, put_into};
+use axon_reconcile::{Classified, Graph, Sides, plan};
 use serde::Serialize;
 
 use super::draft::Draft;
@@ -12,6 +13,7 @@ use super::{Adopting, NotAdopted};
 use crate::check::{self, Finding};
 use crate::desired::{Surroundings, desired};
 use crate::map::RoleMap;
+use crate::view::classifiers;
 
 /// What was proved, and what is worth looking at nevertheless.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -51,7 +53,18 @@ pub(super) fn prove(of: Adopting<'_>, text: &str, draft: &Draft) -> Result<Proof
         return Err(unproved(format!("it would give {more}, which is not there")));
     }
     let sides = Sides { desired: wanted.graph, actual: of.actual.clone(), scope: wanted.scope };
-    let planned = plan(&sides);
+    let mut planned = plan(&sides);
+    let spec = map.targets.get(of.target).ok_or_else(|| unreadable(format!("it has no {}", of.target)))?;
+    let classified = classifiers(&map, spec);
+    let is_there = |(role, does): &(SqlName, Classified)| {
+        let name = name_of(*role, does.group);
+        let mut there = of.classifiers.iter().filter(|there| Some(there.name) == name);
+        there.any(|there| there.member == *role && there.does == Some(*does))
+    };
+    if let Some((role, does)) = classified.iter().find(|wanted| !is_there(wanted)) {
+        return Err(unproved(format!("it would run requests of {role} in {does}, and no classifier does")));
+    }
+    put_into(&mut planned, &classified, of.classifiers, &sides.scope);
     if let Some(first) = planned.steps.first() {
         let more = match planned.steps.len() - 1 {
             0 => String::new(),
@@ -92,7 +105,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use axon_model::{Directory, SqlName};
-    use axon_reconcile::{Connect, Principal, PrincipalKind, Role, Shape, Sid};
+    use axon_reconcile::{Classifier, Connect, Importance, Principal, PrincipalKind, Role, Shape, Sid};
     use time::macros::datetime;
 
     use super::*;
@@ -106,6 +119,10 @@ mod tests {
 
     /// What is said of a text that is not what the pool holds: one person in one role.
     fn said(text: &str, protect: &[&str]) -> String {
+        said_beside(text, protect, &[])
+    }
+
+    fn said_beside(text: &str, protect: &[&str], classifiers: &[Classifier]) -> String {
         let mut actual = Graph::default();
         let there = Principal {
             kind: PrincipalKind::External,
@@ -124,6 +141,7 @@ mod tests {
             target: &target,
             actual: &actual,
             shape: &Arc::new(Shape::default()),
+            classifiers,
             own: name("axon"),
             known: &BTreeSet::new(),
             directory: &directory,
@@ -141,11 +159,20 @@ mod tests {
     fn what_is_not_proved_says_what_would_change() {
         let readers = "roles: { readers: { grants: { dw: [] } } }\n";
         let service = "services: { bot: { principal: bot } }\nroles: { readers: {} }\nmappings: [{ service: bot, roles: [readers] }]\n";
+        let classified = "roles: { readers: { grants: { dw: [classifier in largerc] } } }\n";
+        let kept = "roles: { readers: { grants: { dw: [] } }, writers: { grants: { dw: [] } } }\nguards: { protect: [{ principal: ana@acme.com, owner: o, until: 2027-05-22T12:00:00Z }] }\n";
+        let does =
+            Classified { group: name("largerc"), importance: Importance::High, label: None, context: None };
+        let there = ["loads", "readers:largerc"];
+        let there =
+            there.map(|named| Classifier { name: name(named), member: name("readers"), does: Some(does) });
         let told = [
             ("a text that cannot be read", said("roles: { readers: { grant: {} } }\n", &[])),
             ("somebody who is not protected", said(readers, &["ana@acme.com"])),
             ("a principal too many", said(service, &[])),
             ("a person who would be dropped", said(readers, &[])),
+            ("a classifier too many", said(classified, &[])),
+            ("a classifier that would be dropped", said_beside(kept, &["ana@acme.com"], &there)),
         ];
         let told: Vec<String> = told.iter().map(|(case, said)| format!("## {case}\n{said}\n")).collect();
         insta::assert_snapshot!("unproved", told.join("\n"));

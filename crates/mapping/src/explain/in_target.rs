@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use axon_model::{Directory, GroupId, UserEntry};
+use axon_model::{Directory, GroupId, SqlName, UserEntry};
 use axon_reconcile::{GrantState, Permission, Securable, Shape};
 use time::OffsetDateTime;
 
@@ -13,14 +13,16 @@ use super::{ConditionExplained, GrantExplained, RoleExplained, Way};
 use crate::chain::Link;
 use crate::evaluator::Evaluator;
 use crate::grant::GrantLine;
+use crate::grant::assigned::{AZURE_ROLES, WORKSPACE_ROLES, known};
 use crate::map::{RoleMap, is_service};
 use crate::names::{RoleName, ServiceName};
+use crate::nearest::nearest;
 use crate::pending::{Claimant, Pending};
 use crate::preview::seen_by;
 use crate::role::{HeldGrant, RoleSpec};
 use crate::rule::Mapping;
 use crate::secure_view::{RowLine, Shown};
-use crate::target::{TargetSpec, Via};
+use crate::target::{TargetKind, TargetSpec, Via};
 
 /// One target with its desired state.
 #[derive(Debug)]
@@ -84,6 +86,32 @@ impl<'a> InTarget<'a> {
     pub fn lines(&self, role: &RoleName) -> &'a [HeldGrant] {
         let held = self.map.roles.get(role).and_then(|r| r.held.get(&self.spec.name));
         held.map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether a role that is assigned is one that the target's system is known to have, or that a line of the map gives.
+    pub fn knows(&self, line: &GrantLine) -> bool {
+        let GrantLine::Assigned(name) = line else { return true };
+        known(*name, self.system()).is_some() || self.assigned().any(|given| given == *name)
+    }
+
+    /// The role that a mistyped one most likely meant.
+    pub fn near(&self, line: &GrantLine) -> Option<String> {
+        let GrantLine::Assigned(name) = line else { return None };
+        let given: Vec<SqlName> = self.assigned().collect();
+        let names = self.system().iter().copied().chain(given.iter().map(|name| name.as_str()));
+        nearest(name.as_str(), names).map(str::to_owned)
+    }
+
+    fn system(&self) -> &'static [&'static str] {
+        if self.spec.kind == TargetKind::SynapseWorkspace { WORKSPACE_ROLES } else { AZURE_ROLES }
+    }
+
+    fn assigned(&self) -> impl Iterator<Item = SqlName> {
+        let held = self.map.roles.values().filter_map(|role| role.held.get(&self.spec.name)).flatten();
+        held.filter_map(|held| match held.grant.line {
+            GrantLine::Assigned(name) => Some(name),
+            _ => None,
+        })
     }
 
     /// Whether a role takes something away.

@@ -59,8 +59,26 @@ pub(super) fn parse(line: &str) -> Result<SqlName, GrantError> {
     if text.chars().any(char::is_control) {
         return fault("the name of a role holds no control characters");
     }
+    if let Some((system, rest)) = text.split_once(':').filter(|(_, rest)| !rest.starts_with(':'))
+        && let Some((kind, named)) = SYSTEMS
+            .iter()
+            .find(|(_, named)| named.iter().any(|named| named.eq_ignore_ascii_case(system.trim())))
+            .map(|(kind, _)| (*kind, system.trim()))
+    {
+        let message =
+            format!("whose role it is, the kind of the target says, not `{named}:` before its name");
+        let role = rest.trim();
+        let help = format!("write `{role}` under a target of kind {kind}");
+        return Err(GrantError::at(from, from + system.len() + 1, message).with_help(help));
+    }
     SqlName::parse(text).map_err(|e| GrantError::at(from, from + text.len(), e.to_string()))
 }
+
+/// Words by which people say whose role they mean, and the kind of target that says it here.
+const SYSTEMS: [(&str, &[&str]); 2] = [
+    ("azure-rbac", &["azure", "azure-rbac", "arm", "rbac"]),
+    ("synapse-workspace", &["synapse", "synapse-workspace", "workspace"]),
+];
 
 /// Names of a workspace's roles in the portal and in former times.
 const ALIASES: [(&str, &str); 4] = [
@@ -98,6 +116,18 @@ mod tests {
         ] {
             assert!(parse(bad).is_err(), "{bad:?}");
         }
+        for (line, help) in [
+            ("azure:Reader", "write `Reader` under a target of kind azure-rbac"),
+            (
+                " Synapse : Synapse User on spark-pool::small",
+                "write `Synapse User on spark-pool::small` under a target of kind synapse-workspace",
+            ),
+        ] {
+            let refused = parse(line).unwrap_err();
+            assert_eq!(refused.help.as_deref(), Some(help));
+            assert!(line[refused.from..refused.to].ends_with(':'), "{refused:?}");
+        }
+        assert!(parse("Acme: readers").is_ok() && parse("Synapse User on credential::azure").is_ok());
         assert_eq!(known(parse("owner").unwrap(), AZURE_ROLES), Some("Owner"));
         let spark = parse("Synapse Apache Spark Administrator on spark-pool::small").unwrap();
         assert_eq!(known(spark, WORKSPACE_ROLES), Some("Apache Spark Administrator"));

@@ -34,11 +34,11 @@ pub struct GrantError {
 }
 
 impl GrantError {
-    pub(super) fn at(from: usize, to: usize, message: impl Into<String>) -> Self {
+    pub(crate) fn at(from: usize, to: usize, message: impl Into<String>) -> Self {
         Self { from, to, message: message.into(), help: None, later: false }
     }
 
-    pub(super) fn with_help(mut self, help: impl Into<String>) -> Self {
+    pub(crate) fn with_help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }

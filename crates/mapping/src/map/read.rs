@@ -72,6 +72,7 @@ pub(super) fn read(
             targets.insert(spec.name.clone(), spec);
         }
     }
+    target::settle(reader, &target_section, &mut targets);
     let set_section = section(reader, roots, "target-sets");
     let mut declared: Vec<String> = target_section.iter().map(|(name, _)| name.text.clone()).collect();
     let sets = sets(reader, &set_section, &targets, &declared);

@@ -1,5 +1,7 @@
 //! Reading a target.
 
+use std::collections::BTreeSet;
+
 use axon_model::SqlName;
 use axon_reconcile::{Glob, Mode};
 
@@ -53,7 +55,7 @@ pub(crate) const SCRIPT_KEYS: &[&str] = &[
     "manage",
 ];
 /// Keys of `manage`.
-pub(crate) const MANAGE_KEYS: &[&str] = &["roles", "schemas", "principals"];
+pub(crate) const MANAGE_KEYS: &[&str] = &["roles", "except", "schemas", "principals"];
 
 fn keys(kind: TargetKind) -> &'static [&'static str] {
     match kind {
@@ -209,7 +211,12 @@ fn endpoint(reader: &Reader<'_>, fields: &Fields<'_>, what: &str, kind: TargetKi
             let dialect = fields
                 .need(reader, "dialect")
                 .and_then(|n| reader.word(n, &format!("`dialect` of {what}"), &dialects));
-            let (out, database) = (need("out"), database(reader, fields, what));
+            // Left out, it is the one that the map's other targets name: see `script`.
+            let database = match (fields.get("database"), fields.get("host")) {
+                (None, None) => Some(String::new()),
+                _ => database(reader, fields, what),
+            };
+            let out = need("out");
             if let (Some(TargetKind::SynapseServerless), Some("master"), Some(node)) =
                 (dialect, database.as_deref().map(str::to_ascii_lowercase).as_deref(), fields.get("database"))
             {
@@ -337,6 +344,23 @@ fn globs(reader: &Reader<'_>, node: &Node, what: &str) -> Vec<Glob> {
     reader.list(node, what).iter().filter_map(|n| reader.text(n, what)).map(|t| Glob::new(&t.text)).collect()
 }
 
+/// A role that is left to people: one by one, so that nobody leaves out more than was meant.
+fn excepted(reader: &Reader<'_>, node: &Node, what: &str) -> Option<SqlName> {
+    let text = reader.text(node, what)?;
+    match SqlName::parse(&text.text) {
+        Ok(_) if text.text.contains('*') => {
+            let message = format!("{what} takes names of roles, and no patterns");
+            reader.fault_help(Fault::Invalid, text.span, message, "name each role");
+            None
+        }
+        Ok(name) => Some(name),
+        Err(e) => {
+            reader.fault(Fault::Invalid, text.span, format!("{what}: {e}"));
+            None
+        }
+    }
+}
+
 fn manage(
     reader: &Reader<'_>,
     target: &Fields<'_>,
@@ -350,12 +374,17 @@ fn manage(
         Words::Sql => vec![Glob::new(&role_name?.fill(|_| Some("*".into())).ok()?)],
         Words::Roles => Vec::new(),
     };
-    let mut manage = Manage { roles, schemas: Vec::new(), every_external: false };
+    let mut manage = Manage { roles, except: BTreeSet::new(), schemas: Vec::new(), every_external: false };
     let Some(node) = target.get("manage") else { return Some(manage) };
-    let known = if kind.words() == Words::Sql { MANAGE_KEYS } else { &["roles", "principals"] };
+    let known = if kind.words() == Words::Sql { MANAGE_KEYS } else { &["roles", "except", "principals"] };
     let fields = reader.fields(node, &format!("`manage` of {what}"), known, &[])?;
     if let Some(node) = fields.get("roles") {
         manage.roles = globs(reader, node, "`manage.roles`");
+    }
+    if let Some(node) = fields.get("except") {
+        let what = "`manage.except`";
+        let names = reader.list(node, what).iter().filter_map(|node| excepted(reader, node, what));
+        manage.except = names.collect();
     }
     if let Some(node) = fields.get("schemas") {
         manage.schemas = globs(reader, node, "`manage.schemas`");

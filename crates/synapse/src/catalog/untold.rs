@@ -13,8 +13,8 @@ use crate::statement::Dialect;
 /// Something that Axon neither keeps nor changes, in words for people.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Untold {
-    /// Whether it is a workload classifier.
-    pub classifier: bool,
+    /// The name of the workload classifier that it is, if it is one.
+    pub classifier: Option<String>,
     /// What it is.
     pub what: String,
 }
@@ -71,7 +71,7 @@ impl RawUntold {
     /// What it all means. Every resource class has a classifier of its own name, which nobody made.
     pub(crate) fn into_untold(self, dialect: Dialect) -> Vec<Untold> {
         let mut found: Vec<Untold> =
-            self.others.into_iter().map(|what| Untold { classifier: false, what }).collect();
+            self.others.into_iter().map(|what| Untold { classifier: None, what }).collect();
         let made = self.classifiers.into_iter().filter(|(name, _)| {
             dialect != Dialect::Dedicated || !PREDEFINED_ROLES.contains(&fold(name).as_str())
         });
@@ -94,7 +94,7 @@ impl RawUntold {
             if let Some(importance) = importance {
                 let _ = write!(what, ", importance {}", shown(&importance));
             }
-            found.push(Untold { classifier: true, what });
+            found.push(Untold { classifier: Some(name), what });
         }
         found.sort();
         found.dedup();

@@ -78,6 +78,8 @@ pub enum NotFound {
 pub struct Folder {
     target: String,
     path: PathBuf,
+    /// A file beside the folder that holds what waits, where the map names such a one.
+    waits: Option<PathBuf>,
 }
 
 /// SHA-256 in hexadecimal digits.
@@ -97,9 +99,11 @@ pub(super) fn read_limited(path: &Path) -> Result<String, String> {
 }
 
 impl Folder {
-    /// The folder of a target.
-    pub fn new(target: &str, path: PathBuf) -> Self {
-        Self { target: target.to_owned(), path }
+    /// The folder of a target. Of `pending.sql` it is `pending`, and that file holds what waits.
+    pub fn new(target: &str, out: PathBuf) -> Self {
+        let is_file = out.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("sql"));
+        let (path, waits) = if is_file { (out.with_extension(""), Some(out)) } else { (out, None) };
+        Self { target: target.to_owned(), path, waits }
     }
 
     /// Where it is.
@@ -179,7 +183,10 @@ impl Folder {
     pub fn waiting(&self) -> Result<Vec<OpenScript>, TargetError> {
         let look = |file: ScriptFile| {
             let text = read_limited(&self.path.join(&file.name));
-            OpenScript { unchanged: text.is_ok_and(|text| digest(&text) == file.digest), file }
+            // Whoever runs it may have edited either of the two.
+            let copy = self.waits.as_deref().filter(|copy| copy.exists()).map(read_limited);
+            let is_same = |text: Result<String, String>| text.is_ok_and(|text| digest(&text) == file.digest);
+            OpenScript { unchanged: is_same(text) && copy.is_none_or(is_same), file }
         };
         Ok(self.open()?.into_iter().map(look).collect())
     }
@@ -189,7 +196,12 @@ impl Folder {
         let file = Path::new(named).file_name().and_then(|name| name.to_str()).unwrap_or(named);
         let waiting = self.waiting()?;
         let by_id = |run: String| named.len() >= 8 && (run.starts_with(named) || run.ends_with(named));
-        let mut meant = waiting.into_iter().filter(|w| w.file.name == file || by_id(w.file.run.to_string()));
+        // The last one written is what the file beside the folder holds.
+        let copy = self.waits.as_deref().and_then(Path::file_name).is_some_and(|name| name == file);
+        let last = waiting.last().filter(|_| copy).map(|w| w.file.run);
+        let mut meant = waiting
+            .into_iter()
+            .filter(|w| w.file.name == file || last == Some(w.file.run) || by_id(w.file.run.to_string()));
         match (meant.next(), meant.next()) {
             (Some(found), None) => Ok(found),
             (None, _) => Err(NotFound::Named(format!(
@@ -217,7 +229,10 @@ impl Folder {
         };
         fs::create_dir_all(&self.path)
             .map_err(|e| self.failed(format!("cannot make {}: {e}", self.path.display())))?;
-        self.put(&file.name, text.as_bytes())?;
+        self.put(&self.path.join(&file.name), text.as_bytes())?;
+        if let Some(copy) = &self.waits {
+            self.put(copy, text.as_bytes())?;
+        }
         self.put_beside(&beside)
     }
 
@@ -225,27 +240,42 @@ impl Folder {
     pub fn close(&self, run: RunId, how: ScriptEnd, at: OffsetDateTime) -> Result<(), TargetError> {
         match self.all()?.into_iter().find(|beside| beside.run == run) {
             Some(beside) if beside.ended.is_none() => {
-                self.put_beside(&Beside { ended: Some(Ended { how, at }), ..beside })
+                let digest = beside.sha256.clone();
+                self.put_beside(&Beside { ended: Some(Ended { how, at }), ..beside })?;
+                self.take_away(&digest)
             }
             Some(_) => Ok(()),
             None => Err(self.failed(format!("nothing is known of run {run} in {}", self.path.display()))),
         }
     }
 
+    /// Takes away the file beside the folder, if it is as it was written: nothing of it waits any more.
+    fn take_away(&self, written: &str) -> Result<(), TargetError> {
+        let Some(copy) = self.waits.as_deref().filter(|copy| copy.exists()) else { return Ok(()) };
+        if digest(&read_limited(copy).map_err(|e| self.failed(e))?) != *written {
+            return Ok(());
+        }
+        fs::remove_file(copy).map_err(|e| self.failed(format!("cannot remove {}: {e}", copy.display())))
+    }
+
     fn put_beside(&self, beside: &Beside) -> Result<(), TargetError> {
         let text = serde_json::to_vec_pretty(beside).map_err(|e| self.failed(e.to_string()))?;
         let name = Path::new(&beside.file).with_extension("json");
-        self.put(&name.to_string_lossy(), &text)
+        self.put(&self.path.join(name), &text)
     }
 
-    fn put(&self, name: &str, bytes: &[u8]) -> Result<(), TargetError> {
-        let (path, unfinished) = (self.path.join(name), self.path.join(format!("{name}.part")));
+    fn put(&self, path: &Path, bytes: &[u8]) -> Result<(), TargetError> {
+        let mut unfinished = path.as_os_str().to_owned();
+        unfinished.push(".part");
+        let unfinished = PathBuf::from(unfinished);
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
         let write = || -> std::io::Result<()> {
             let mut file = File::create(&unfinished)?;
             file.write_all(bytes)?;
             file.sync_all()?;
-            fs::rename(&unfinished, &path)?;
-            File::open(&self.path)?.sync_all()
+            fs::rename(&unfinished, path)?;
+            File::open(folder)?.sync_all()
         };
         write().map_err(|e| self.failed(format!("cannot write {}: {e}", path.display())))
     }

@@ -268,6 +268,36 @@ async fn what_is_confirmed_counts_as_done_and_what_is_exported_is_seen() {
     assert!(script.write(&file, &text, &stranger).is_err(), "a lease of another target");
 }
 
+#[test]
+fn a_file_that_the_map_names_holds_what_waits_and_nothing_else() {
+    let out = Out::new("one-file");
+    std::fs::create_dir_all(&out.0).unwrap();
+    let file = out.0.join("pending.SQL");
+    let script =
+        ScriptTarget::new("by-hand", Dialect::Dedicated, name("dw"), file.clone(), ScriptSource::Confirmed);
+    let write = |n, steps: &[Step]| {
+        let (written, text) = script.draft(&a_run(steps, &map(), n, AT));
+        script.write(&written, &text, &lease()).unwrap();
+        (written, text)
+    };
+    let (first, text) = write(1, &joiner());
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+    assert_eq!(std::fs::read_to_string(out.0.join("pending").join(&first.name)).unwrap(), text);
+    assert_eq!(script.folder().find("pending.SQL").unwrap().file.run, first.run);
+    // Whoever runs it may have edited it: that is told like an edit of the other one.
+    std::fs::write(&file, format!("{text}\nDROP USER [dbo]")).unwrap();
+    assert!(!script.folder().find(&first.name).unwrap().unchanged);
+    // Another run stands in its place; the end of the first one takes nothing of it away.
+    let (second, text) = write(3, &leaver("mediumrc"));
+    script.close(&first, ScriptEnd::Superseded, AT).unwrap();
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+    let found = script.folder().find("pending.SQL").unwrap();
+    assert!(found.unchanged && found.file.run == second.run);
+    script.close(&second, ScriptEnd::Confirmed, AT).unwrap();
+    assert!(!file.exists(), "nothing waits");
+    assert!(matches!(script.folder().find("pending.SQL"), Err(NotFound::Named(_))));
+}
+
 #[tokio::test]
 async fn a_pool_that_is_only_read_is_seen_and_never_changed() {
     let stage = Stage::dedicated().await;

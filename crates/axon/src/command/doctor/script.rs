@@ -6,6 +6,8 @@ use axon_mapping::target::{Endpoint, ScriptSeen};
 use axon_mapping::{RoleMap, TargetSpec};
 use axon_reconcile::{InspectScope, Mode, Script as _, Target as _};
 
+use axon_synapse::script::Folder;
+
 use super::remedy;
 use super::report::{Report, count};
 use crate::config::Config;
@@ -16,6 +18,7 @@ pub async fn look(config: &Config, map: &RoleMap, spec: &TargetSpec, report: &mu
     let area = format!("target {}", spec.name);
     let Endpoint::Script(place) = &spec.endpoint else { return };
     let out = wiring::map_folder(&config.role_map).join(&place.out);
+    let out = Folder::new(spec.name.as_str(), out).path().to_owned();
     if let Some(why) = unwritable(&out) {
         report.found(
             &area,

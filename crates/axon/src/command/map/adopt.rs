@@ -1,6 +1,6 @@
 //! `axon map adopt`
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use axon_controller::World;
 use axon_mapping::adopt::{Adopted, Adopting, Left, LeftKind, NotAdopted, adopt};
 use axon_mapping::{RoleMap, TargetName};
 use axon_model::SqlName;
-use axon_reconcile::{InspectScope, Inspection, Target as _};
+use axon_reconcile::{Classifier, InspectScope, Inspection, Target as _};
 use axon_synapse::{SynapseTarget, Untold};
 
 use crate::cli::AdoptArgs;
@@ -45,7 +45,7 @@ pub async fn run(config: &Path, args: &AdoptArgs) -> anyhow::Result<Status> {
     let told =
         format!("the directory holds {people} people and {} groups", world.directory().groups().count());
     eprintln!("{told}; reading {target}");
-    let (inspection, untold) = read(&pool, &target).await?;
+    let Read { inspection, classifiers, untold } = read(&pool, &target).await?;
     let Inspection { graph, shape, facts, unseen } = inspection;
     if !unseen.is_empty() {
         bail!(
@@ -67,6 +67,7 @@ pub async fn run(config: &Path, args: &AdoptArgs) -> anyhow::Result<Status> {
         target: &target,
         actual: &graph,
         shape: &Arc::new(shape),
+        classifiers: &classifiers,
         own: facts.own_principal,
         known: &known,
         directory: world.directory(),
@@ -76,7 +77,8 @@ pub async fn run(config: &Path, args: &AdoptArgs) -> anyhow::Result<Status> {
         // To the second, as people write it.
         until: whole_day(now + time::Duration::days(args.protect_for.into())),
     })?;
-    adopted.report.left.extend(untold.into_iter().map(left));
+    let left = untold.into_iter().filter_map(|untold| left(untold, &classifiers, &adopted.classifiers));
+    adopted.report.left.extend(left);
     adopted.report.left.sort();
     tell(args, &adopted)?;
     Ok(Status::Done)
@@ -107,12 +109,20 @@ fn whole_day(at: time::OffsetDateTime) -> time::OffsetDateTime {
     at.replace_time(time::Time::MIDNIGHT)
 }
 
+/// All that a pool shows.
+struct Read {
+    inspection: Inspection,
+    classifiers: Vec<Classifier>,
+    untold: Vec<Untold>,
+}
+
 /// Reads all of a pool, and says every now and then that it goes on.
-async fn read(pool: &SynapseTarget, target: &TargetName) -> anyhow::Result<(Inspection, Vec<Untold>)> {
+async fn read(pool: &SynapseTarget, target: &TargetName) -> anyhow::Result<Read> {
     let reading = async {
         let inspection = pool.inspect(InspectScope::Full).await?;
+        let classifiers = pool.inspect_classifiers().await?.unwrap_or_default();
         let untold = pool.untold().await?;
-        anyhow::Ok((inspection, untold))
+        anyhow::Ok(Read { inspection, classifiers, untold })
     };
     let mut reading = std::pin::pin!(reading);
     let mut waited = Duration::ZERO;
@@ -125,14 +135,18 @@ async fn read(pool: &SynapseTarget, target: &TargetName) -> anyhow::Result<(Insp
     }
 }
 
-fn left(untold: Untold) -> Left {
+/// What the map does not say of this; none where it is a classifier that a line says.
+fn left(untold: Untold, there: &[Classifier], outside: &BTreeMap<SqlName, String>) -> Option<Left> {
     let Untold { classifier, what } = untold;
-    let (kind, why) = if classifier {
-        (LeftKind::Classifier, "a map says nothing of workload management")
-    } else {
-        (LeftKind::Untold, "a map says nothing of it")
+    let Some(named) = classifier else {
+        return Some(Left { kind: LeftKind::Untold, what, why: "a map says nothing of it".into() });
     };
-    Left { kind, what, why: why.into() }
+    let found = SqlName::parse(&named).ok().filter(|name| there.iter().any(|one| one.name == *name));
+    let why = match found {
+        Some(name) => outside.get(&name)?.clone(),
+        None => "its name, or whose requests it is about, cannot stand in a map".into(),
+    };
+    Some(Left { kind: LeftKind::Classifier, what, why })
 }
 
 fn tell(args: &AdoptArgs, adopted: &Adopted) -> anyhow::Result<()> {

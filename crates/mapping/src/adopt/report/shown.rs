@@ -35,12 +35,16 @@ impl fmt::Display for Report {
             "  {principals} principals: {people} people, {groups} groups, {services} services, {protected} protected, {} outside",
             principals.saturating_sub(people + groups + services + protected)
         )?;
-        let Counts { pool_roles, own_roles, direct_roles, memberships, permissions, denials, .. } = counts;
+        let Counts { pool_roles, own_roles, own_classifiers, direct_roles, memberships, .. } = counts;
+        let Counts { permissions, denials, .. } = counts;
         writeln!(
             f,
             "  {pool_roles} roles of the pool, {own_roles} of them the map's own; {memberships} memberships"
         )?;
         writeln!(f, "  {permissions} permissions, {denials} of them denials")?;
+        if *own_classifiers > 0 {
+            writeln!(f, "  {own_classifiers} workload classifiers of the map's own roles")?;
+        }
         let exact = if *fewest { "no fewer suffice" } else { "perhaps fewer suffice" };
         writeln!(f, "  {direct_roles} roles of what stands on principals themselves ({exact})")?;
         let Counts { mappings: count, named_one_by_one, .. } = counts;
