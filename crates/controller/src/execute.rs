@@ -18,7 +18,8 @@ use crate::spool::{Frame, Spool};
 /// Older removals are forgotten; no window of a budget is longer.
 pub const KEPT: Duration = Duration::days(62);
 
-/// The most steps of one wave: one record transaction before it and one after it.
+/// The most steps of one wave, where nothing else is said: one record transaction before it and one after it, and one look at the
+/// catalog. What overtakes (a leaver, a newer map) waits for the end of the wave that runs.
 pub const WAVE: usize = 16;
 
 /// What came of a wave.
@@ -63,10 +64,10 @@ pub struct Executor<'a> {
     pub spool: &'a mut Spool,
 }
 
-/// How many steps from `from` on go in one wave: all giving, or all taking, since the journal must come first only for what
-/// gives. Nobody is given anything in the wave that makes them: a directory may know something else under that name (a
+/// How many steps from `from` on go in one wave, at most `most`: all giving, or all taking, since the journal must come first only
+/// for what gives. Nobody is given anything in the wave that makes them: a directory may know something else under that name (a
 /// group, another object), which the read-back finds out.
-pub fn wave_length(admitted: &Admitted, from: usize) -> usize {
+pub fn wave_length(admitted: &Admitted, from: usize, most: usize) -> usize {
     let Some(first) = admitted.steps().get(from) else { return 0 };
     let gives = first.step.gives();
     let mut made: BTreeSet<SqlName> = BTreeSet::new();
@@ -77,7 +78,7 @@ pub fn wave_length(admitted: &Admitted, from: usize) -> usize {
         }
         step.gives() == gives && !made.contains(&step.subject())
     };
-    admitted.steps()[from..].iter().take(WAVE).take_while(|planned| fits(&planned.step)).count()
+    admitted.steps()[from..].iter().take(most).take_while(|planned| fits(&planned.step)).count()
 }
 
 impl Executor<'_> {
@@ -141,7 +142,7 @@ impl Executor<'_> {
             waved.judge(p.step, outcome, seen);
             match seen {
                 Some(Seen::InForce) => {
-                    notes.made.extend(made::marks(p.step));
+                    notes.made.extend(made::marks(p.step, &|m| self.target.row_of(m)));
                     notes.unmade.extend(&p.unmakes);
                 }
                 // What was not done, or did not happen, takes nothing from a budget. What is not known counts.

@@ -15,6 +15,19 @@ const TAKEN: &str = "axon.taken.v1";
 /// How many marks are written in one go: no writer is kept waiting for long.
 const SOME: usize = 20_000;
 
+/// What a target calls a membership by itself, where names are only the role map's: [`axon_reconcile::Target::row_of`].
+pub(crate) type Rows<'a> = dyn Fn(Membership) -> Option<String> + 'a;
+
+/// The mark of a membership by its row.
+fn row_mark(row: &str) -> i64 {
+    mark_of(&Digest::of(DOMAIN, &[b"row", row.as_bytes()]))
+}
+
+fn mark_of(digest: &Digest) -> i64 {
+    let bytes = digest.as_bytes();
+    i64::from_le_bytes(std::array::from_fn(|n| bytes[n]))
+}
+
 /// A row of a target's catalog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Atom {
@@ -53,8 +66,16 @@ impl Atom {
                 )
             }
         };
-        let bytes = digest.as_bytes();
-        i64::from_le_bytes(std::array::from_fn(|n| bytes[n]))
+        mark_of(&digest)
+    }
+
+    /// The marks that say it is there by Axon: by its names and, where the target has one, by its row.
+    fn marks(&self, rows: &Rows<'_>) -> impl Iterator<Item = i64> + use<> {
+        let row = match self {
+            Self::Member(membership) => rows(*membership),
+            _ => None,
+        };
+        std::iter::once(self.mark()).chain(row.map(|row| row_mark(&row)))
     }
 
     fn is_in(&self, graph: &Graph) -> bool {
@@ -131,13 +152,13 @@ fn takes(step: &Step) -> Vec<Atom> {
 }
 
 /// The marks of what a step makes, and of what it takes away: a release of the first removal is enough.
-pub(crate) fn marks(step: &Step) -> Vec<i64> {
-    let made = makes(step).iter().map(Atom::mark).collect::<Vec<_>>();
+pub(crate) fn marks(step: &Step, rows: &Rows<'_>) -> Vec<i64> {
+    let made = makes(step).iter().flat_map(|atom| atom.marks(rows)).collect::<Vec<_>>();
     made.into_iter().chain(takes(step).iter().map(Atom::taken)).collect()
 }
 
 /// The marks of what a step takes away, with all that goes along, as the target was before it.
-pub(crate) fn unmakes(step: &Step, before: &Graph) -> Vec<i64> {
+pub(crate) fn unmakes(step: &Step, before: &Graph, rows: &Rows<'_>) -> Vec<i64> {
     let mut gone = takes(step);
     let mut with = |name: SqlName| {
         let roles = before.roles_of(name).map(|role| Membership { role, member: name });
@@ -158,7 +179,7 @@ pub(crate) fn unmakes(step: &Step, before: &Graph) -> Vec<i64> {
         Step::DenyConnect { principal } => gone.push(Atom::Connect(*principal)),
         _ => {}
     }
-    gone.iter().map(Atom::mark).collect()
+    gone.iter().flat_map(|atom| atom.marks(rows)).collect()
 }
 
 /// The marks of one target.
@@ -172,6 +193,8 @@ pub(crate) struct Made {
     foreign: BTreeMap<i64, Atom>,
     /// Marks that the store does not have yet.
     unkept: BTreeSet<i64>,
+    /// Marks that the store is to forget: what they are about is left to people.
+    left: BTreeSet<i64>,
 }
 
 impl Made {
@@ -190,13 +213,14 @@ impl Made {
         if !self.loaded {
             self.marks = store.made(target).await?.into_iter().collect();
             self.marks.extend(&self.unkept);
+            self.marks.retain(|mark| !self.left.contains(mark));
             self.loaded = true;
         }
         Ok(())
     }
 
     /// What is there and asked for counts as made, whoever made it.
-    pub fn adopt(&mut self, desired: &Graph, actual: &Graph) {
+    pub fn adopt(&mut self, desired: &Graph, actual: &Graph, rows: &Rows<'_>) {
         if std::mem::take(&mut self.look) {
             let principals =
                 actual.principals.keys().flat_map(|name| [Atom::Principal(*name), Atom::Connect(*name)]);
@@ -206,15 +230,15 @@ impl Made {
                 actual.grants.iter().map(|(key, grant)| Atom::Grant(*key, grant.state == GrantState::Deny));
             let wanted = principals.chain(roles).chain(members).chain(grants);
             let wanted = wanted.filter(|atom| atom.is_in(desired) && atom.is_in(actual));
-            let new: Vec<i64> =
-                wanted.map(|atom| atom.mark()).filter(|mark| !self.marks.contains(mark)).collect();
+            let marks = wanted.flat_map(|atom| atom.marks(rows));
+            let new: Vec<i64> = marks.filter(|mark| !self.marks.contains(mark)).collect();
             self.note(new);
         }
         let adopted: Vec<i64> = self
             .foreign
             .iter()
             .filter(|(_, atom)| atom.is_in(desired) && atom.is_in(actual))
-            .map(|(mark, _)| *mark)
+            .flat_map(|(_, atom)| atom.marks(rows))
             .collect();
         self.note(adopted);
         self.foreign.retain(|_, atom| atom.is_in(actual) && !atom.is_in(desired));
@@ -223,6 +247,7 @@ impl Made {
     fn note(&mut self, marks: Vec<i64>) {
         for mark in marks {
             if self.marks.insert(mark) {
+                self.left.remove(&mark);
                 self.unkept.insert(mark);
             }
         }
@@ -248,13 +273,28 @@ impl Made {
         !made.is_empty() && made.iter().all(gone)
     }
 
+    /// Whether a membership is there by Axon, or with its consent.
+    pub fn gave(&self, membership: Membership, rows: &Rows<'_>) -> bool {
+        Atom::Member(membership).marks(rows).any(|mark| self.marks.contains(&mark))
+    }
+
+    /// Memberships that are people's from now on, whoever gave them.
+    pub fn leave(&mut self, memberships: impl Iterator<Item = Membership>, rows: &Rows<'_>) {
+        for mark in memberships.flat_map(|membership| Atom::Member(membership).marks(rows)) {
+            if self.marks.remove(&mark) {
+                self.unkept.remove(&mark);
+                self.left.insert(mark);
+            }
+        }
+    }
+
     /// Whether a step takes away what Axon never made.
-    pub fn is_foreign(&mut self, step: &Step) -> bool {
+    pub fn is_foreign(&mut self, step: &Step, rows: &Rows<'_>) -> bool {
         let mut foreign = false;
         for atom in takes(step) {
-            let mark = atom.mark();
-            if !self.marks.contains(&mark) && !self.marks.contains(&atom.taken()) {
-                self.foreign.insert(mark, atom);
+            let ours = atom.marks(rows).any(|mark| self.marks.contains(&mark));
+            if !ours && !self.marks.contains(&atom.taken()) {
+                self.foreign.insert(atom.mark(), atom);
                 foreign = true;
             }
         }
@@ -263,9 +303,11 @@ impl Made {
 
     /// Keeps what was found. What the store cannot take is offered again with the next decision.
     pub async fn keep(&mut self, store: &dyn Store, target: &str) {
-        while !self.unkept.is_empty() {
+        while !self.unkept.is_empty() || !self.left.is_empty() {
             let made: Vec<i64> = self.unkept.iter().take(SOME).copied().collect();
-            let notes = Notes { target: target.to_owned(), made: made.clone(), ..Notes::default() };
+            let unmade: Vec<i64> = self.left.iter().take(SOME).copied().collect();
+            let (of, left) = (target.to_owned(), unmade.clone());
+            let notes = Notes { target: of, made: made.clone(), unmade, ..Notes::default() };
             if let Err(error) = store.append_noting(Vec::new(), None, notes).await {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
@@ -276,6 +318,9 @@ impl Made {
             for mark in made {
                 self.unkept.remove(&mark);
             }
+            for mark in left {
+                self.left.remove(&mark);
+            }
         }
     }
 }
@@ -285,6 +330,11 @@ mod tests {
     use axon_reconcile::{Grant, Role};
 
     use super::*;
+
+    /// Names tell all of a pool.
+    fn none(_: Membership) -> Option<String> {
+        None
+    }
 
     fn name(text: &str) -> SqlName {
         SqlName::parse(text).unwrap()
@@ -307,14 +357,34 @@ mod tests {
     fn what_the_map_gave_once_is_ours_and_what_it_never_gave_is_not() {
         let mut made = Made::default();
         made.look();
-        made.adopt(&graph(&["kim"]), &graph(&["kim", "mallory"]));
-        assert!(!made.is_foreign(&drop_of("KIM")), "names compare as a pool compares them");
-        assert!(made.is_foreign(&drop_of("mallory")));
+        made.adopt(&graph(&["kim"]), &graph(&["kim", "mallory"]), &none);
+        assert!(!made.is_foreign(&drop_of("KIM"), &none), "names compare as a pool compares them");
+        assert!(made.is_foreign(&drop_of("mallory"), &none));
         // The map gives it, and then no more: it counts as given.
-        made.adopt(&graph(&["kim", "mallory"]), &graph(&["kim", "mallory"]));
-        assert!(!made.is_foreign(&drop_of("mallory")));
-        made.kept(marks(&Step::AddMember { role: name("axon_reader"), member: name("ana") }));
-        assert!(!made.is_foreign(&drop_of("ana")));
+        made.adopt(&graph(&["kim", "mallory"]), &graph(&["kim", "mallory"]), &none);
+        assert!(!made.is_foreign(&drop_of("mallory"), &none));
+        made.kept(marks(&Step::AddMember { role: name("axon_reader"), member: name("ana") }, &none));
+        assert!(!made.is_foreign(&drop_of("ana"), &none));
+    }
+
+    #[test]
+    fn what_axon_gave_is_known_by_its_row_when_its_names_are_others_and_is_not_when_it_is_left_to_people() {
+        let rows = |m: Membership| {
+            let member = if m.member.as_str() == "kim" { "0000-1" } else { m.member.as_str() };
+            Some(format!("role 7 {member}"))
+        };
+        let kim = Membership { role: name("axon_reader"), member: name("kim") };
+        let by_id = Membership { role: name("Reader"), member: name("0000-1") };
+        let mut made = Made::default();
+        made.kept(marks(&Step::AddMember { role: kim.role, member: kim.member }, &rows));
+        assert!(made.gave(kim, &none) && made.gave(by_id, &rows) && !made.gave(by_id, &none));
+        let drop = Step::DropMember { role: by_id.role, member: by_id.member };
+        assert!(!made.is_foreign(&drop, &rows));
+        made.gone(unmakes(&drop, &graph(&[]), &rows));
+        assert!(!made.gave(by_id, &rows), "somebody else may give it again");
+        made.kept(marks(&Step::AddMember { role: kim.role, member: kim.member }, &rows));
+        made.leave([kim].into_iter(), &rows);
+        assert!(!made.gave(kim, &rows) && !made.gave(by_id, &rows));
     }
 
     #[test]
@@ -323,20 +393,20 @@ mod tests {
         let add = Step::AddMember { role: name("axon_reader"), member: name("kim") };
         let without = graph(&[]);
         assert!(!made.was_there(&add, &without), "it never was");
-        made.kept(marks(&add));
+        made.kept(marks(&add, &none));
         assert!(made.was_there(&add, &without), "somebody took it");
         assert!(!made.was_there(&add, &graph(&["kim"])), "it is there");
         let drop = drop_of("kim");
-        made.gone(unmakes(&drop, &graph(&["kim"])));
-        made.kept(marks(&drop));
+        made.gone(unmakes(&drop, &graph(&["kim"]), &none));
+        made.kept(marks(&drop, &none));
         assert!(!made.was_there(&add, &without), "Axon took it itself");
-        assert!(!made.is_foreign(&drop), "and may again");
+        assert!(!made.is_foreign(&drop, &none), "and may again");
         // What goes with a role or principal that Axon drops goes by Axon, too.
-        made.kept(marks(&add));
-        made.gone(unmakes(&Step::DropRole { name: name("axon_reader") }, &graph(&["kim"])));
+        made.kept(marks(&add, &none));
+        made.gone(unmakes(&Step::DropRole { name: name("axon_reader") }, &graph(&["kim"]), &none));
         assert!(!made.was_there(&add, &without));
-        made.kept(marks(&add));
-        made.gone(unmakes(&Step::DropPrincipal { name: name("kim") }, &graph(&["kim"])));
+        made.kept(marks(&add, &none));
+        made.gone(unmakes(&Step::DropPrincipal { name: name("kim") }, &graph(&["kim"]), &none));
         assert!(!made.was_there(&add, &without));
     }
 
@@ -350,18 +420,18 @@ mod tests {
         actual.grants.insert(key, Grant::wanted(GrantState::Grant));
         let mut made = Made::default();
         made.look();
-        made.adopt(&actual.clone(), &actual);
+        made.adopt(&actual.clone(), &actual, &none);
         let revoke = |columns: &[&str], was| {
             let columns = columns.iter().map(|column| name(column)).collect();
             Step::Revoke { grantee, permission, on, columns, was }
         };
-        assert!(!made.is_foreign(&revoke(&["ID"], GrantState::Grant)));
+        assert!(!made.is_foreign(&revoke(&["ID"], GrantState::Grant), &none));
         for (columns, was) in [
             (&["id", "amount"][..], GrantState::Grant),
             (&["id"], GrantState::Deny),
             (&[], GrantState::Grant),
         ] {
-            assert!(made.is_foreign(&revoke(columns, was)), "{columns:?} {was}");
+            assert!(made.is_foreign(&revoke(columns, was), &none), "{columns:?} {was}");
         }
     }
 }

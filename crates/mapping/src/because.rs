@@ -291,6 +291,11 @@ impl Evaluator {
         lines
     }
 
+    /// Whether no line names a role, and it is none of the map's own.
+    fn names_no_more(&self, role: SqlName) -> bool {
+        self.view().rank(role).is_none() && !self.graph().roles.contains_key(&role)
+    }
+
     fn taken(
         &self,
         directory: &Directory,
@@ -312,6 +317,9 @@ impl Evaluator {
                 causes.push(Cause::Offboarded { request: request.id, user: *id, record: request.record });
             } else if !user.active {
                 causes.push(Cause::Inactive { user: *id, record });
+            } else if role.is_some_and(|role| self.names_no_more(role)) {
+                // An earlier version named the role, and this one gives it to nobody.
+                causes.push(Cause::NoLine);
             } else if self.gives(directory, who, role, now).is_empty() {
                 causes.push(Cause::NotGiven { user: *id, record });
             }

@@ -15,6 +15,9 @@ use crate::rule::ReadMapping;
 use crate::secure_view::SecureView;
 use crate::target::{TargetSpec, Via, Words};
 
+/// A role is given by lines or left to people.
+const EITHER: &str = "leave the line out, or take the role out of `manage.except`";
+
 pub(crate) fn check(
     reader: &Reader<'_>,
     targets: &BTreeMap<TargetName, TargetSpec>,
@@ -61,6 +64,11 @@ fn role_names(reader: &Reader<'_>, target: &TargetSpec, roles: &BTreeMap<RoleNam
                 "widen `manage.roles` or change `role_name`",
             );
         }
+        if target.manage.except.contains(&sql) {
+            let message =
+                format!("role `{name}` would be named {sql} {of}, which `manage.except` leaves to people");
+            reader.fault_help(Fault::Invalid, role.span, message, EITHER);
+        }
         if let Some(other) = taken.insert(sql, name) {
             let message = format!("roles `{other}` and `{name}` would both be named {sql} {of}");
             reader.fault(Fault::Invalid, role.span, message);
@@ -104,6 +112,11 @@ fn lines(reader: &Reader<'_>, target: &TargetSpec, role: &ReadRole) {
                     let message = format!("{schema} is a schema of secure views: it is not given as a whole");
                     reader.fault_help(Fault::Invalid, text.span, message, "name each view");
                 }
+            }
+            GrantLine::MemberOf(left) | GrantLine::Assigned(left) if target.manage.except.contains(left) => {
+                let message =
+                    format!("{left} is left to people in target `{}` (`manage.except`)", target.name);
+                reader.fault_help(Fault::Invalid, text.span, message, EITHER);
             }
             GrantLine::MemberOf(pool_role)
                 if target.manage.roles.iter().any(|glob| glob.matches(*pool_role)) =>

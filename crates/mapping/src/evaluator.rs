@@ -30,6 +30,7 @@ use crate::map::RoleMap;
 use crate::names::{RoleName, TargetName};
 use crate::pending::{Claimant, Pending};
 use crate::reserved;
+use crate::role::DefinedRole;
 use crate::selection::{Nesting, Selection, users_under};
 use crate::standing::{self, Look, NoName, Standing};
 use crate::target::{TargetSpec, Via};
@@ -78,6 +79,7 @@ impl Evaluator {
         let scope = Scope {
             roles: spec.manage.roles.clone(),
             named_roles: view.named_roles.clone(),
+            given: BTreeSet::new(),
             schemas: spec.manage.schemas.clone(),
             principals: ManagedPrincipals::External,
             untouchable: BTreeSet::new(),
@@ -115,6 +117,7 @@ impl Evaluator {
         self.all_moved();
         self.scope.untouchable =
             reserved::untouchable().chain(self.around.untouchable.iter().copied()).collect();
+        self.scope.untouchable.extend(&self.target.manage.except);
         self.scope.principals = if self.target.manage.every_external {
             ManagedPrincipals::External
         } else {
@@ -270,6 +273,12 @@ impl Evaluator {
     /// The desired graph.
     pub fn graph(&self) -> &Graph {
         &self.graph
+    }
+
+    /// The roles of Azure that the map makes in the target, by name.
+    pub(crate) fn defined(&self) -> BTreeMap<SqlName, &DefinedRole> {
+        let defined = self.map.roles.values().filter_map(|role| role.define.get(&self.target.name));
+        defined.map(|defined| (defined.name, defined)).collect()
     }
 
     /// What may be touched.

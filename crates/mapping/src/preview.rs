@@ -92,7 +92,7 @@ pub struct TargetPreview {
     pub people_gaining: usize,
     /// People who lose something here.
     pub people_losing: usize,
-    /// Roles that people keep though the new map says nothing of them any more: nobody manages these.
+    /// Roles that people keep, as the new map leaves them to people.
     pub stays: Vec<Stay>,
     /// What is gained, the widest first, and what is lost.
     pub items: Vec<ItemPreview>,
@@ -146,12 +146,12 @@ pub struct PrincipalPreview {
 
 impl Preview {
     /// Whether anybody gains anything, would as soon as a group is released, may come to hold more by what the text widens, or
-    /// keeps what nobody manages any more: a reviewer should look.
+    /// keeps what the new map leaves to people: a reviewer should look.
     pub fn gives(&self) -> bool {
         self.widened > 0 || self.gives_now() || self.stays().next().is_some()
     }
 
-    /// Roles that people keep though the new map says nothing of them any more.
+    /// Roles that people keep, as the new map leaves them to people.
     pub fn stays(&self) -> impl Iterator<Item = &Stay> {
         self.targets.iter().flat_map(|target| &target.stays)
     }

@@ -62,6 +62,7 @@ fn main() {
     let scope = Scope {
         roles: vec![Glob::new("axon_*")],
         named_roles: BTreeSet::new(),
+        given: BTreeSet::new(),
         schemas: Vec::new(),
         principals: ManagedPrincipals::External,
         untouchable: BTreeSet::from([name("dbo"), name("public"), name("axon")]),

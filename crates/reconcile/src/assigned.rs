@@ -10,7 +10,7 @@ use axon_model::SqlName;
 use crate::finding::{Finding, Obstacle};
 use crate::graph::{Connect, Membership, PrincipalKind};
 use crate::plan::{Plan, Planned};
-use crate::scope::Sides;
+use crate::scope::{Scope, Sides};
 use crate::step::Step;
 
 /// The steps that bring actual to desired. A principal of the actual side whose CONNECT is denied is one that the directory does
@@ -76,12 +76,24 @@ fn is_retired(sides: &Sides, role: SqlName) -> bool {
         && !sides.scope.untouchable.contains(&role)
 }
 
-/// An assignment is in scope if a line names its role, or `manage.roles` does, and its holder is managed.
+/// Assignments of the actual side that are outside of what the scope manages, and of nobody and nothing untouchable.
+pub fn unmanaged_assignments(sides: &Sides) -> Vec<Membership> {
+    let Scope { untouchable, .. } = &sides.scope;
+    let free = |m: &&Membership| !untouchable.contains(&m.role) && !untouchable.contains(&m.member);
+    let outside = sides.actual.members.iter().filter(free).filter(|m| !manages(sides, **m));
+    outside.copied().collect()
+}
+
+/// An assignment is in scope if a line names its role, or `manage.roles` does, and its holder is managed; and so is what is left
+/// of what Axon gave.
 fn manages(sides: &Sides, membership: Membership) -> bool {
     let Sides { actual, desired, scope } = sides;
     let Membership { role, member } = membership;
     if scope.untouchable.contains(&role) || scope.untouchable.contains(&member) {
         return false;
+    }
+    if scope.given.contains(&membership) {
+        return true;
     }
     let role = scope.named_roles.contains(&role) || scope.manages_role(role) || is_retired(sides, role);
     let there = actual.principals.get(&member);
@@ -95,7 +107,7 @@ fn manages(sides: &Sides, membership: Membership) -> bool {
 mod tests {
     use super::*;
     use crate::graph::{Graph, Principal, Role};
-    use crate::scope::{Glob, ManagedPrincipals, Scope};
+    use crate::scope::{Glob, ManagedPrincipals};
     use crate::simulate::simulate;
 
     fn name(text: &str) -> SqlName {
@@ -123,6 +135,7 @@ mod tests {
         let scope = Scope {
             roles: vec![Glob::new("axon_*")],
             named_roles: [name("Reader")].into(),
+            given: BTreeSet::new(),
             schemas: Vec::new(),
             principals: ManagedPrincipals::Mapped([name("kim"), name("ana"), name("axon")].into()),
             untouchable: [name("axon")].into(),
@@ -166,6 +179,22 @@ mod tests {
         ! Gone is not there and Axon does not make it; kim needs it
         ! nobody is not there and Axon does not make it; Reader needs it
         ");
+    }
+
+    #[test]
+    fn what_axon_gave_goes_though_nothing_names_its_role_any_more() {
+        let people = [("kim", IN), ("ana", IN), ("0000-1", IN), ("axon", IN)];
+        let owners = [("Owner", "kim"), ("Owner", "ana"), ("Owner", "0000-1"), ("Owner", "axon")];
+        let mut sides = sides(graph(&[], &[]), graph(&people, &owners));
+        let of = |who: &str| Membership { role: name("Owner"), member: name(who) };
+        assert_eq!(unmanaged_assignments(&sides), [of("0000-1"), of("ana"), of("kim")]);
+        // Of one of them the name is not known any more.
+        sides.scope.given = ["kim", "0000-1", "axon"].map(of).into();
+        insta::assert_snapshot!(told(&sides), @r"
+        1. remove 0000-1 from role Owner
+        2. remove kim from role Owner
+        ");
+        assert_eq!(unmanaged_assignments(&sides), [of("ana")]);
     }
 
     #[test]

@@ -225,6 +225,7 @@ mod tests {
         let scope = Scope {
             roles: vec![Glob::new("axon_*")],
             named_roles: BTreeSet::new(),
+            given: BTreeSet::new(),
             schemas: Vec::new(),
             principals: ManagedPrincipals::Mapped(BTreeSet::new()),
             untouchable: BTreeSet::new(),

@@ -6,7 +6,7 @@ use axon_model::SqlName;
 use axon_model::name::NameSet;
 
 use crate::finding::Finding;
-use crate::graph::Graph;
+use crate::graph::{Graph, Membership};
 use crate::plan::Planned;
 use crate::scope::Sides;
 use crate::step::Step;
@@ -18,7 +18,7 @@ mod obstacles;
 mod principals;
 mod roles;
 
-use names::Names;
+use names::{Holder, Names};
 use obstacles::Obstacles;
 
 /// What lies between the sides.
@@ -60,6 +60,28 @@ pub fn diff(sides: &Sides) -> Needed {
     grants::diff(sides, &names, &mut known);
     leave(&mut known);
     Needed { steps: known.steps, findings: known.findings.into_iter().collect() }
+}
+
+/// Memberships of the actual side that are outside of what the scope manages, and of nobody and nothing untouchable.
+pub fn unmanaged_members(sides: &Sides) -> Vec<Membership> {
+    let names = Names::new(sides);
+    let Sides { actual, scope, .. } = sides;
+    let untouchable = |name: &SqlName| scope.untouchable.contains(name);
+    let mut outside = Vec::new();
+    // Role by role, as they are in order: those of roles that are managed whole are not looked at one by one.
+    let mut whole: Option<(SqlName, bool)> = None;
+    for membership in &actual.members {
+        let Membership { role, member } = *membership;
+        let skipped = match whole {
+            Some((last, skipped)) if last == role => skipped,
+            _ => names.holder(role) == Holder::ManagedRole || untouchable(&role),
+        };
+        whole = Some((role, skipped));
+        if !skipped && !untouchable(&member) && !names.manages_membership(*membership) {
+            outside.push(*membership);
+        }
+    }
+    outside
 }
 
 /// About so many steps a first fill needs: room that grew by doubling would be held twice while it grows.

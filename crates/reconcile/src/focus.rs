@@ -49,7 +49,7 @@ fn part(
     told: &BTreeSet<SqlName>,
 ) -> Sides {
     let around = Around::new(desired, actual, names, told);
-    let Scope { roles, named_roles, schemas, principals, untouchable } = scope;
+    let Scope { roles, named_roles, given, schemas, principals, untouchable } = scope;
     let (wanted, there) = (around.part(desired), around.part(actual));
     // Of a hundred thousand managed names only those are copied that occur.
     let principals = match principals {
@@ -62,6 +62,7 @@ fn part(
     let scope = Scope {
         roles: roles.clone(),
         named_roles: named_roles.clone(),
+        given: given.iter().filter(|membership| there.members.contains(membership)).copied().collect(),
         schemas: schemas.clone(),
         principals,
         untouchable: untouchable.clone(),

@@ -37,10 +37,10 @@ pub mod view_body;
 pub mod wave;
 
 pub use admit::{Admitted, Class, Guards, History, Mode, Past, Reason, RemovalBudget, Withheld, admit};
-pub use assigned::plan_assigned;
+pub use assigned::{plan_assigned, unmanaged_assignments};
 pub use classifier::{Classified, Classifier, ClassifierStep, Importance};
 pub use column_type::ColumnType;
-pub use diff::{Needed, diff};
+pub use diff::{Needed, diff, unmanaged_members};
 pub use finding::{Finding, Obstacle};
 pub use focus::{Concerned, Tied, focus, focus_on};
 pub use graph::{

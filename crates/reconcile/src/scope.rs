@@ -7,7 +7,7 @@ use axon_model::SqlName;
 use axon_model::name::fold;
 use serde::{Deserialize, Serialize};
 
-use crate::graph::Graph;
+use crate::graph::{Graph, Membership};
 
 /// A pattern over names: `*` stands for any run of characters, all else for itself; compares as names do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,6 +85,9 @@ pub struct Scope {
     pub roles: Vec<Glob>,
     /// Roles outside `roles` that the map names (fixed roles, resource classes): memberships of managed members only.
     pub named_roles: BTreeSet<SqlName>,
+    /// Memberships of the actual side in any other role that are Axon's own doing, from when a line named the role: they go as
+    /// soon as nothing gives them.
+    pub given: BTreeSet<Membership>,
     /// Schemas whose objects are Axon's own.
     pub schemas: Vec<Glob>,
     /// Principals.

@@ -179,6 +179,7 @@ fn differences(sides: &Sides, plan: &Plan, end: &Graph) -> Vec<String> {
         let in_scope = |m: &Membership| {
             managed_role(m.role)
                 || scope.named_roles.contains(&m.role) && (managed_person(m.member) || managed_role(m.member))
+                || scope.given.contains(m)
         };
         graph.members.iter().copied().filter(|m| in_scope(m) && free(&[m.role, m.member])).collect()
     };
@@ -211,7 +212,7 @@ fn outside(sides: &Sides, graph: &Graph) -> Vec<String> {
     found.extend(graph.roles.iter().filter(|(n, _)| !managed_role(**n)).map(|(n, r)| format!("{n} {r:?}")));
     let foreign = graph.members.iter().filter(|m| {
         let named = sides.scope.named_roles.contains(&m.role) && managed(m.member);
-        !(managed_role(m.role) || named) || m.member == name("axon")
+        !(managed_role(m.role) || named || sides.scope.given.contains(m)) || m.member == name("axon")
     });
     found.extend(foreign.map(|m| format!("{m:?}")));
     found.extend(

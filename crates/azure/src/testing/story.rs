@@ -53,6 +53,7 @@ async fn compared(target: &AssignedTarget, desired: &Graph, manage: &[&str]) -> 
     let scope = Scope {
         roles: manage.iter().map(|m| Glob::new(m)).collect(),
         named_roles: named,
+        given: BTreeSet::new(),
         schemas: Vec::new(),
         principals: ManagedPrincipals::Mapped(known),
         untouchable: [seen.facts.own_principal].into(),

@@ -7,7 +7,7 @@ use axon_model::SqlName;
 use axon_reconcile::admit::{Tally, Totals};
 use axon_reconcile::{
     Concerned, Connect, Grant, GrantKey, Graph, Membership, Plan, Principal, Scope, Sides, Tied, Ties,
-    focus_on, plan, plan_assigned,
+    focus_on, plan, plan_assigned, unmanaged_assignments, unmanaged_members,
 };
 use time::OffsetDateTime;
 
@@ -71,6 +71,15 @@ fn keep_contested(desired: &mut Graph, actual: &Graph, wanted: &Wanted) {
             stands.filter(|(key, grant)| actual.grants.get(key).is_some_and(|g| g.state == grant.state));
         desired.grants.extend(there.map(|(key, grant)| (*key, grant.clone())));
     }
+}
+
+/// What of the memberships is still there.
+fn left_of(given: &BTreeSet<Membership>, actual: &Graph) -> BTreeSet<Membership> {
+    given.iter().filter(|membership| actual.members.contains(membership)).copied().collect()
+}
+
+fn members_of(graph: &Graph, role: SqlName) -> impl Iterator<Item = Membership> {
+    graph.members_of(role).map(move |member| Membership { role, member })
 }
 
 fn grants_of(all: &BTreeMap<GrantKey, Grant>, name: SqlName) -> impl Iterator<Item = (&GrantKey, &Grant)> {
@@ -142,9 +151,10 @@ impl Ticker {
             if desired.graph.views != actual.views {
                 return None;
             }
-            let sides = focus_on(desired, Tied { graph: actual, ties }, scope, &concerned);
+            let mut sides = focus_on(desired, Tied { graph: actual, ties }, scope, &concerned);
+            sides.scope.given = left_of(&known.given, &sides.actual);
             // Before anything is left out: what the map asks for under a name is no act of others, whoever stands there.
-            self.made.adopt(desired.graph, actual);
+            self.made.adopt(desired.graph, actual, &|m| self.target.row_of(m));
             let (sides, plan, stale) = self.finish(sides, wanted, false, now);
             let steps = || plan.steps.iter().map(|planned| planned.step.subject());
             let more: Vec<SqlName> = steps().filter(|name| !concerned.differ.contains(name)).collect();
@@ -191,15 +201,20 @@ impl Ticker {
         &mut self,
         whole: Whole,
         wanted: &mut Wanted,
-        assigned: bool,
+        (assigned, excepted): (bool, &BTreeSet<SqlName>),
         now: OffsetDateTime,
     ) -> Result<Drafted, ControllerError> {
         let known =
             self.actual.as_mut().ok_or_else(|| ControllerError::NoSuchTarget(self.name.to_string()))?;
         known.near = None;
         let Whole { desired, scope, look } = whole;
-        let sides = Sides { desired, actual: known.inspection.graph.clone(), scope };
-        self.made.adopt(&sides.desired, &sides.actual);
+        let mut sides = Sides { desired, actual: known.inspection.graph.clone(), scope };
+        let rows = |membership| self.target.row_of(membership);
+        self.made.adopt(&sides.desired, &sides.actual, &rows);
+        self.made.leave(excepted.iter().flat_map(|role| members_of(&sides.actual, *role)), &rows);
+        let outside = if assigned { unmanaged_assignments(&sides) } else { unmanaged_members(&sides) };
+        sides.scope.given = outside.into_iter().filter(|m| self.made.gave(*m, &rows)).collect();
+        known.given.clone_from(&sides.scope.given);
         let (sides, plan, stale) = self.finish(sides, wanted, assigned, now);
         let tally = Tally::of(&sides);
         let totals = tally.totals();
@@ -262,7 +277,7 @@ mod proof {
     use axon_reconcile::{Plan, Sides};
     use time::OffsetDateTime;
 
-    use super::Drafted;
+    use super::{Drafted, left_of};
     use crate::tick::Ticker;
     use crate::tick::leaving::Leaving;
     use crate::tick::renew::MadeFor;
@@ -286,7 +301,8 @@ mod proof {
                 return;
             };
             let actual = known.inspection.graph.clone();
-            let sides = Sides { desired: desired.clone(), actual, scope: scope.clone() };
+            let mut sides = Sides { desired: desired.clone(), actual, scope: scope.clone() };
+            sides.scope.given = left_of(&known.given, &sides.actual);
             let near_kept = (
                 std::mem::replace(&mut self.made_for, made_for),
                 std::mem::replace(&mut self.leaving, leaving),

@@ -1,8 +1,9 @@
 //! What is known to be in force in the target, and when it is looked at anew.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use axon_reconcile::{InspectScope, Inspection, Shape, Ties};
+use axon_reconcile::{InspectScope, Inspection, Membership, Shape, Ties};
 use time::{Duration, OffsetDateTime};
 
 use super::Ticker;
@@ -18,6 +19,8 @@ pub(super) struct Known {
     pub(super) generation: Option<u64>,
     /// The index of the graph, once a plan needed it.
     pub(super) ties: Option<Ties>,
+    /// What Axon gave in roles that nothing names any more, as of the last plan over all of it.
+    pub(super) given: BTreeSet<Membership>,
     /// What there is of secure views, once somebody asked.
     pub(super) views: Option<axon_reconcile::ViewsThere>,
     /// What the last decision left; none where the next one has to look at all.
@@ -84,14 +87,14 @@ impl Ticker {
             _ => Arc::new(inspection.shape.clone()),
         };
         let same = |known: &Known| known.inspection.graph == inspection.graph;
-        let (ties, near) = match self.actual.take() {
-            Some(known) if same(&known) => (known.ties, known.near),
+        let (ties, near, given) = match self.actual.take() {
+            Some(known) if same(&known) => (known.ties, known.near, known.given),
             _ => {
                 self.made.look();
-                (None, None)
+                (None, None, BTreeSet::new())
             }
         };
-        self.actual = Some(Known { inspection, shape, at: now, generation, ties, near, views: None });
+        self.actual = Some(Known { inspection, shape, at: now, generation, ties, near, given, views: None });
         self.look_for_lingering().await?;
         Ok(())
     }

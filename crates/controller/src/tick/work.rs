@@ -149,7 +149,7 @@ impl Ticker {
         (run, plan): (RunId, PlanId),
         causes: &mut Causes,
     ) -> Result<Waved, ControllerError> {
-        let length = wave_length(&decided.admitted, from);
+        let length = wave_length(&decided.admitted, from, self.wave);
         let wave: Vec<&Step> =
             decided.admitted.steps()[from..from + length].iter().map(|p| &p.step).collect();
         self.remember(&wave).await?;
@@ -169,7 +169,8 @@ impl Ticker {
                 count,
             });
             let before = self.actual.as_ref().map(|known| &known.inspection.graph);
-            let unmakes = before.map(|graph| made::unmakes(step, graph)).unwrap_or_default();
+            let rows = |membership| self.target.row_of(membership);
+            let unmakes = before.map(|graph| made::unmakes(step, graph, &rows)).unwrap_or_default();
             placed.push(Placed { step, index, causes: because, request, counts, unmakes });
         }
         let recorder = Recorder { ids: &self.ids, target: self.name.as_str(), run, plan };

@@ -62,6 +62,10 @@ pub(super) fn target_says(target: &TargetSpec) -> Vec<String> {
         metadata_says(metadata),
         format!("manages {} principals", if manage.every_external { "external" } else { "mapped" }),
     ];
+    if !manage.except.is_empty() {
+        let names: Vec<String> = manage.except.iter().map(ToString::to_string).collect();
+        said.push(format!("manages all but {}", names.join(", ")));
+    }
     said.extend(workspace.as_ref().map(|name| format!("workspace {name}")));
     said.extend(auth.as_ref().map(|auth| format!("auth {}", auth.name())));
     said.extend(object_id.as_ref().map(|template| format!("object_id {template}")));

@@ -7,12 +7,15 @@ use rustc_hash::FxHashMap;
 use super::sides::Side;
 use crate::effect::{Holding, Power};
 use crate::grant::GrantLine;
+use crate::target::Words;
 
 /// One side of one target, by roles.
 pub(super) struct Sheet<'s> {
     side: &'s Side,
     /// By the numbers that the side has for roles of the target.
     lines: Vec<Vec<(GrantState, Power)>>,
+    /// Whether roles are only assigned: those that the map defines are the target's own then, too.
+    assigned: bool,
     /// What stands on principals themselves, by no role.
     direct: FxHashMap<SqlName, Vec<(GrantState, Power)>>,
 }
@@ -21,7 +24,9 @@ impl<'s> Sheet<'s> {
     pub fn of(side: &'s Side) -> Self {
         let names = side.role_names();
         let numbers: FxHashMap<SqlName, usize> = names.iter().copied().zip(0..).collect();
-        let mut sheet = Self { side, lines: vec![Vec::new(); names.len()], direct: FxHashMap::default() };
+        let assigned = side.spec().is_some_and(|spec| spec.kind.words() == Words::Roles);
+        let lines = vec![Vec::new(); names.len()];
+        let mut sheet = Self { side, lines, assigned, direct: FxHashMap::default() };
         let graph = side.graph();
         for (key, grant) in &graph.grants {
             let line = (grant.state, (key.permission, key.securable));
@@ -63,7 +68,9 @@ impl<'s> Sheet<'s> {
             }
             // A role that is not the map's own is one that people are only put into.
             let name = self.side.role_names()[*role];
-            if !graph.roles.contains_key(&name) {
+            if self.assigned {
+                holding.take(&GrantLine::Assigned(name));
+            } else if !graph.roles.contains_key(&name) {
                 holding.take(&GrantLine::MemberOf(name));
             }
         }

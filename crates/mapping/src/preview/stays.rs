@@ -1,11 +1,10 @@
-//! Roles of a target that go out of everybody's hands: no line of the new map names them and `manage.roles` does not cover
-//! them, so nothing is taken away, and whoever is in one stays in it.
+//! Roles of a target that the new map leaves to people (`manage.except`): nothing is taken away there, and whoever is in one stays
+//! in it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use axon_model::{Directory, SqlName};
-use axon_reconcile::builtin::{FIXED_ROLES, PREDEFINED_ROLES};
 use serde::Serialize;
 
 use super::in_target::people;
@@ -16,7 +15,7 @@ use crate::grant::GrantLine;
 use crate::names::TargetName;
 use crate::target::Words;
 
-/// A role that people keep though no line names it any more.
+/// A role that people keep, as it is left to them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Stay {
     /// The role.
@@ -38,7 +37,7 @@ impl fmt::Display for Stay {
     }
 }
 
-/// The roles that the old map puts people into and that nobody manages by the new one.
+/// The roles that the old map puts people into and the new one leaves to people.
 pub(super) struct Stays {
     /// By the numbers that the old side has for them.
     roles: BTreeMap<usize, SqlName>,
@@ -47,25 +46,13 @@ pub(super) struct Stays {
 
 impl Stays {
     pub fn of(both: &Both) -> Self {
-        let (Some(spec), Some(scope)) = (both.new.spec(), both.new.scope()) else {
+        let Some(spec) = both.new.spec() else {
             // A target that the new map does not have is told as one.
             return Self { roles: BTreeMap::new(), words: Words::Sql };
         };
-        let words = spec.kind.words();
-        let (was, is) = (both.old.graph(), both.new.graph());
-        let managed = |role: SqlName| match words {
-            // A role that the pool calls fixed is not managed as a whole, whatever `manage.roles` says.
-            Words::Sql => was.roles.contains_key(&role) || scope.manages_role(role) && !is_built_in(role),
-            // A role of the old map's own is retired with its assignments.
-            Words::Roles => {
-                scope.manages_role(role) || was.roles.contains_key(&role) && !is.roles.contains_key(&role)
-            }
-        };
         let names = both.old.role_names().iter().copied().enumerate();
-        let roles = names.filter(|(_, role)| {
-            !managed(*role) && !scope.named_roles.contains(role) && !scope.untouchable.contains(role)
-        });
-        Self { roles: roles.collect(), words }
+        let roles = names.filter(|(_, role)| spec.manage.except.contains(role));
+        Self { roles: roles.collect(), words: spec.kind.words() }
     }
 
     /// Whether a principal is shut out of the target: a user of a pool to whom the new map gives nothing at all.
@@ -104,18 +91,9 @@ impl Stays {
             0 => String::new(),
             n => format!(" ({n} shut out of {target} now, and in it again when they come back)"),
         };
-        let adopt = match self.words {
-            Words::Sql => String::new(),
-            Words::Roles => format!("list it under manage.roles of {target}, or "),
-        };
         format!(
-            "stays: nobody manages {role} on {target} any more; its {members} {keep} it{shut}: {adopt}keep a line for it and \
-             take the groups out of its mapping, until it is empty"
+            "stays: manage.except of {target} leaves {role} to people; its {members} {keep} it{shut}, until somebody takes it \
+             from them by hand"
         )
     }
-}
-
-fn is_built_in(role: SqlName) -> bool {
-    // The last one is the server's.
-    FIXED_ROLES.iter().chain(&PREDEFINED_ROLES).chain(&["sysadmin"]).any(|name| role.folded() == *name)
 }

@@ -4,16 +4,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axon_model::SqlName;
+use axon_reconcile::admit::{Known, admit_with};
+use axon_reconcile::builtin::{FIXED_ROLES, PREDEFINED_ROLES};
 use axon_reconcile::secure::put_into;
 use axon_reconcile::{
-    History, ManagedPrincipals, Mode, Planned, Role, Sides, Step, TargetFacts, admit, plan,
+    Classifier, History, ManagedPrincipals, Mode, Plan, Planned, Reason, Role, Scope, Sides, Step,
+    TargetFacts, classifier, plan, plan_assigned, unmanaged_assignments, unmanaged_members,
 };
 use serde::Serialize;
 
 use super::views::{self, TablesOf};
 use super::{Both, Compared};
+use crate::evaluator::Evaluator;
+use crate::map::RoleMap;
 use crate::names::TargetName;
-use crate::target::{TargetSpec, Words};
+use crate::target::{TargetKind, TargetSpec, Words};
+use crate::view::classifiers;
 
 /// One step as it is told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -71,16 +77,12 @@ fn in_target(
     (wording, most): (&Wording<'_>, usize),
 ) -> Option<TargetSteps> {
     let (spec, mut scope) = (both.new.spec()?, both.new.scope()?.clone());
+    let words = spec.kind.words();
     // Who is only on the old side is managed still: the directory knew them.
     if let ManagedPrincipals::Mapped(names) = &mut scope.principals {
         names.extend(both.old.graph().principals.keys());
     }
-    let (desired, mut actual) = (both.new.graph().clone(), both.old.graph().clone());
-    // Roles that a line puts people into are the target's own: they are there.
-    for role in scope.named_roles.iter().filter(|role| !desired.roles.contains_key(role)) {
-        actual.roles.entry(*role).or_insert(Role { fixed: true, owner: None });
-    }
-    let sides = Sides { desired, actual, scope };
+    let sides = between(both, scope, words);
     let own_principal = SqlName::parse("dbo").ok()?;
     let facts = TargetFacts {
         version: String::new(),
@@ -89,30 +91,36 @@ fn in_target(
         administrators: Vec::new(),
     };
     let guards = compared.new.guards.for_target(Mode::Authoritative, &facts, compared.now);
-    let mut plan = plan(&sides);
+    let mut plan = if words == Words::Roles { plan_assigned(&sides) } else { plan(&sides) };
     let views::Between { steps, findings, untold } =
         views::between(target, both, compared, tables, &sides.actual);
     put_into(&mut plan, steps, findings);
+    classify(&mut plan, spec, both, compared, &sides.scope);
     let findings: Vec<String> = plan.findings.iter().map(ToString::to_string).chain(untold).collect();
-    let admitted = admit(plan, &sides, &guards, &History::default(), compared.now);
+    // A role that the old map only put people into, and never made.
+    let foreign = |step: &Step| {
+        matches!(step, Step::DropRole { name } if words == Words::Sql && !both.old.graph().roles.contains_key(name))
+            .then_some(Reason::NeverMade)
+    };
+    let known = Known { against: &foreign, released: &|_, _| false, announced: 0, totals: None };
+    let admitted = admit_with(plan, &sides, &guards, &History::default(), compared.now, &known);
     let roles: BTreeSet<SqlName> =
         sides.desired.roles.keys().chain(sides.actual.roles.keys()).copied().collect();
-    let words = spec.kind.words();
     let told = |planned: &Planned, reasons: Vec<String>| Told {
         step: in_words(planned, words),
         statements: wording(spec, &roles, &planned.step),
         reasons,
     };
-    let steps = || admitted.steps().iter().filter(|planned| is_known(&planned.step, words));
-    let withheld = || admitted.withheld().iter().filter(|held| is_known(&held.planned.step, words));
-    let (to_do, would_wait) = (steps().count(), withheld().count());
+    let (steps, withheld) = (admitted.steps(), admitted.withheld());
+    let (to_do, would_wait) = (steps.len(), withheld.len());
     (to_do + would_wait + findings.len() > 0).then(|| TargetSteps {
         target: target.clone(),
         mode: spec.mode,
         to_do,
         would_wait,
-        steps: steps().take(most).map(|planned| told(planned, Vec::new())).collect(),
-        withheld: withheld()
+        steps: steps.iter().take(most).map(|planned| told(planned, Vec::new())).collect(),
+        withheld: withheld
+            .iter()
             .take(most)
             .map(|held| told(&held.planned, held.reasons.iter().map(ToString::to_string).collect()))
             .collect(),
@@ -120,19 +128,54 @@ fn in_target(
     })
 }
 
-/// Whether targets of this kind know such a step: roles that are only assigned have no users to make, and of roles only those that
-/// the map defines are made and dropped.
-fn is_known(step: &Step, words: Words) -> bool {
-    let roles = || {
-        matches!(
-            step,
-            Step::AddMember { .. }
-                | Step::DropMember { .. }
-                | Step::CreateRole { .. }
-                | Step::DropRole { .. }
-        )
+/// The target as it stands when the old map is in force whole, beside what the new one asks for. All that is there is Axon's own doing.
+fn between(both: &Both, scope: Scope, words: Words) -> Sides {
+    let (desired, mut actual) = (both.new.graph().clone(), both.old.graph().clone());
+    // Roles that a line puts people into are the target's own: they are there.
+    let named = scope.named_roles.iter().chain(both.old.scope().into_iter().flat_map(|scope| &scope.named_roles));
+    for role in named.filter(|role| !desired.roles.contains_key(role)) {
+        let fixed = words == Words::Roles || is_built_in(*role);
+        actual.roles.entry(*role).or_insert(Role { fixed, owner: None });
+    }
+    if words == Words::Roles {
+        // People are in the directory behind the target whatever was assigned to them.
+        for (name, principal) in &desired.principals {
+            actual.principals.entry(*name).or_insert_with(|| principal.clone());
+        }
+        // A role that the new map defines otherwise is made anew.
+        let [was, is] =
+            [&both.old, &both.new].map(|side| side.evaluator().map(Evaluator::defined).unwrap_or_default());
+        actual.roles.retain(|name, _| {
+            is.get(name).is_none_or(|is| was.get(name).is_none_or(|was| was.allows_as(is)))
+        });
+    }
+    let mut sides = Sides { desired, actual, scope };
+    let outside =
+        if words == Words::Roles { unmanaged_assignments(&sides) } else { unmanaged_members(&sides) };
+    sides.scope.given = outside.into_iter().collect();
+    sides
+}
+
+/// Puts in what is done about workload classifiers, as if those of the old map were there.
+fn classify(plan: &mut Plan, spec: &TargetSpec, both: &Both, compared: Compared<'_>, scope: &Scope) {
+    let of = |map: &RoleMap, spec: &TargetSpec| match spec.kind {
+        TargetKind::SynapseDedicated => classifiers(map, spec),
+        _ => Vec::new(),
     };
-    words == Words::Sql || roles()
+    let before = both.old.spec().zip(compared.old).map(|(spec, map)| of(map, spec)).unwrap_or_default();
+    let there = before.into_iter().filter_map(|(member, does)| {
+        let name = classifier::name_of(member, does.group)?;
+        Some(Classifier { name, member, does: Some(does) })
+    });
+    let there: Vec<Classifier> = there.collect();
+    if spec.kind == TargetKind::SynapseDedicated {
+        classifier::put_into(plan, &of(compared.new, spec), &there, scope);
+    }
+}
+
+/// Whether a pool, or its server, has a role of this name by itself.
+fn is_built_in(role: SqlName) -> bool {
+    FIXED_ROLES.iter().chain(&PREDEFINED_ROLES).chain(&["sysadmin"]).any(|name| role.folded() == *name)
 }
 
 /// A step in words.

@@ -57,6 +57,17 @@ const TAKE_OFF: [&str; 9] = [
 ];
 
 impl DefinedRole {
+    /// Whether the other one allows just the same, in the same words.
+    pub(crate) fn allows_as(&self, other: &Self) -> bool {
+        let Self { name: _, description, actions, not_actions, data_actions, not_data_actions, place: _ } =
+            self;
+        *description == other.description
+            && *actions == other.actions
+            && *not_actions == other.not_actions
+            && *data_actions == other.data_actions
+            && *not_data_actions == other.not_data_actions
+    }
+
     /// An action that it allows, by which whoever has it becomes the SQL administrator.
     pub(crate) fn makes_administrators(&self) -> Option<&'static str> {
         self.first_allowed(&MAKE_ADMINISTRATORS)

@@ -68,7 +68,8 @@ impl<'a> Names<'a> {
         self.roles.contains_key(&name)
     }
 
-    /// A membership is in scope if its role is managed, or if the map names the role and the member is managed.
+    /// A membership is in scope if its role is managed, if the map names the role and the member is managed, or if it is what is
+    /// left of what Axon gave.
     pub(crate) fn manages_membership(&self, membership: Membership) -> bool {
         let Membership { role, member } = membership;
         let scope = &self.sides.scope;
@@ -77,5 +78,6 @@ impl<'a> Names<'a> {
         }
         self.roles.get(&role) == Some(&Holder::ManagedRole)
             || (scope.named_roles.contains(&role) && self.manages(member))
+            || scope.given.contains(&membership)
     }
 }

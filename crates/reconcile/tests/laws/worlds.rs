@@ -57,6 +57,7 @@ pub fn scope() -> Scope {
     Scope {
         roles: vec![Glob::new("axon_*")],
         named_roles: FIXED.iter().map(|n| name(n)).collect(),
+        given: BTreeSet::new(),
         schemas: Vec::new(),
         principals: ManagedPrincipals::Mapped(
             MANAGED_PEOPLE.iter().chain(&["sqluser"]).map(|n| name(n)).collect(),
@@ -196,7 +197,7 @@ pub fn sides() -> impl Strategy<Value = Sides> {
     (seed(), seed(), prop::collection::vec(prop::bool::weighted(0.7), 64)).prop_map(|(old, new, keep)| {
         let actual = build(&old, false);
         let mut desired = build(&new, true);
-        let scope = scope();
+        let mut scope = scope();
         let mut keep = keep.into_iter().cycle();
         for (who, there) in &actual.principals {
             if MANAGED_PEOPLE.iter().any(|m| name(m) == *who) && keep.next() == Some(true) {
@@ -221,6 +222,10 @@ pub fn sides() -> impl Strategy<Value = Sides> {
                 give(&mut desired, *key, Grant::wanted(state));
             }
         }
+        // Of what is outside Axon gave some, when a line named the role.
+        let untouchable = |n: &SqlName| scope.untouchable.contains(n);
+        let others = actual.members.iter().filter(|m| m.role == name("other") && !untouchable(&m.member));
+        scope.given = others.filter(|_| keep.next() == Some(true)).copied().collect();
         Sides { desired, actual, scope }
     })
 }

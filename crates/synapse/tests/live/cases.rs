@@ -178,6 +178,7 @@ fn scope(named: impl IntoIterator<Item = SqlName>) -> Scope {
     Scope {
         roles: vec![Glob::new(&format!("{OURS}*"))],
         named_roles: named.into_iter().collect(),
+        given: std::collections::BTreeSet::new(),
         schemas: Vec::new(),
         principals: ManagedPrincipals::Mapped(BTreeSet::new()),
         untouchable: BTreeSet::new(),

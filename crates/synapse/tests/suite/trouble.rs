@@ -269,6 +269,7 @@ async fn a_column_taken_out_of_a_grant_is_read_and_mended() {
     let scope = axon_reconcile::Scope {
         roles: vec![axon_reconcile::Glob::new("axon_*")],
         named_roles: std::collections::BTreeSet::new(),
+        given: std::collections::BTreeSet::new(),
         schemas: vec![],
         principals: managed,
         untouchable: std::collections::BTreeSet::new(),

@@ -23,7 +23,7 @@ pub(super) struct Judge<'a> {
     new: &'a RoleMap,
     sides: &'a BTreeMap<TargetName, Both>,
     gained: HashMap<&'a TargetName, Vec<&'a Item>>,
-    /// Roles that people keep though no line names them any more.
+    /// Roles that people keep, as they are left to them.
     stays: BTreeSet<(&'a TargetName, SqlName)>,
     old_mappings: HashMap<String, &'a Mapping>,
     new_mappings: HashMap<String, &'a Mapping>,
@@ -271,7 +271,7 @@ impl<'a> Judge<'a> {
         if lines.is_empty() || lines.iter().any(|(_, line, _)| denies(line)) {
             return Reach::Widened;
         }
-        // Who is in a role that nobody manages any more stays in it.
+        // Who is in a role that is left to people stays in it.
         let stays = |target: &TargetName, line: &GrantLine| match line {
             GrantLine::MemberOf(role) | GrantLine::Assigned(role) => self.stays.contains(&(target, *role)),
             GrantLine::Permissions { .. } | GrantLine::Classifier(_) => false,
