@@ -14,6 +14,7 @@ mod cli;
 mod command;
 mod config;
 mod demo;
+mod identities;
 mod integrations;
 mod listener;
 mod map_file;

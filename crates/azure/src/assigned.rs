@@ -7,16 +7,22 @@
 //!  is_unchanged ── one page ──> Pages: as it was read last?
 //! ```
 
+mod identities;
+mod memo;
 mod notes;
 mod pages;
 mod picture;
 mod place;
 mod roster;
 mod settling;
+mod system;
 mod target;
 
+pub use identities::{Identified, Identities};
+pub use memo::{IDENTITIES, Memo};
 pub(crate) use notes::Notes;
 pub(crate) use pages::PageRead;
 pub(crate) use place::{Allows, Definition, Definitions, Listing, Place, RoleAt, Row, Sent};
 pub(crate) use roster::Who;
+pub(crate) use system::System;
 pub use target::AssignedTarget;

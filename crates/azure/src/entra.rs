@@ -251,6 +251,11 @@ impl Entra {
         ask::deleted(&self.service, id).await
     }
 
+    /// When Graph last showed the object of this id, as far as that is known.
+    pub(crate) fn said_at(&self, id: Guid) -> Option<OffsetDateTime> {
+        self.kept().ids.get(&id).filter(|(entry, _)| entry.is_some()).map(|(_, at)| *at)
+    }
+
     /// Forgets what was found, so that the next look asks again: somebody was said not to exist.
     pub(crate) fn forget(&self, id: Guid) {
         let mut kept = self.kept();

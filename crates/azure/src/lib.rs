@@ -33,7 +33,7 @@ pub use arm::{
     ArmParts, Around, BadRole, BadScope, CustomRole, Forecast, Holder, ManagedIdentities, Pace, Power,
     SqlSide, around, azure_rbac,
 };
-pub use assigned::AssignedTarget;
+pub use assigned::{AssignedTarget, IDENTITIES, Identified, Identities, Memo};
 pub use cloud::{BadBase, Base, Cloud, CloudName, Resource};
 pub use entra::{Clue, Credential, Entra, Entry, EntryKind, Federation, Found, Presented, ServiceIds};
 pub use guid::{BadGuid, Guid};

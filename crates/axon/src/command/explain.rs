@@ -13,6 +13,7 @@ use axon_mapping::{Explanation, Pending, RoleMap, TargetName};
 use axon_store::{Hold, HoldKind};
 
 use super::{Status, holds, print_json};
+use crate::identities;
 use crate::maps;
 use crate::wiring::Parts;
 
@@ -31,13 +32,22 @@ pub async fn run(parts: &Parts, user: &str, target: Option<&str>, json: bool) ->
     let mut explanation = explain(&map, world.directory(), question, now);
     let held = concerning(holds::open(parts).await?, &explanation);
     explanation.tell(&records::of(parts, explanation.records()).await?);
+    let all = identities::all(parts.store.as_ref(), &map).await?;
+    let who = identities::concerning(&all, &explanation);
     let known = !explanation.is_empty();
     if json {
         let mut value = serde_json::to_value(&explanation)?;
         value["holds"] = held.iter().map(holds::shown_hold).collect();
+        value["identities"] = who
+            .iter()
+            .map(|(target, one)| serde_json::json!({ "target": target, "identity": one.shown(now) }))
+            .collect();
         print_json(&value)?;
     } else {
         print!("{explanation}");
+        for (target, one) in &who {
+            println!("in {target}: {}", one.told(now));
+        }
         for hold in &held {
             println!("HELD: {}", holds::text(hold));
         }

@@ -8,6 +8,7 @@ use axon_model::RecordSeq;
 use axon_store::stored::shown_instant;
 
 use super::{Status, print_json};
+use crate::identities;
 use crate::maps;
 use crate::ship;
 use crate::wiring::Parts;
@@ -34,6 +35,7 @@ pub async fn run(parts: Parts, json: bool) -> anyhow::Result<Status> {
     let (calls, now) = (parts.store.health().await?, parts.clock.now());
     let compared = crate::parity::all_kept(&parts).await?;
     let shipped = shipped(&parts).await?;
+    let who = identities::all(parts.store.as_ref(), &map).await?;
     parts.store.close().await;
     if json {
         let sources: Vec<serde_json::Value> = counts
@@ -51,6 +53,7 @@ pub async fn run(parts: Parts, json: bool) -> anyhow::Result<Status> {
             "health": health::as_json(&calls, now),
             "parity": compared.iter().map(|(source, kept)| (source.to_string(), kept.shown())).collect::<serde_json::Map<_, _>>(),
             "targets": all,
+            "identities": who.iter().map(|(target, all)| (target.clone(), all.shown(now))).collect::<serde_json::Map<_, _>>(),
             "ship": shipped.as_ref().map(|standing| standing.as_json(now)),
             "requests": asked.iter().map(axon_api::operators::shown_request).collect::<Vec<_>>(),
             "holds": waits.iter().map(super::holds::shown_hold).collect::<Vec<_>>(),
@@ -85,6 +88,9 @@ pub async fn run(parts: Parts, json: bool) -> anyhow::Result<Status> {
     }
     for (name, value) in &all {
         target(name, &value["summary"]);
+        if let Some(who) = who.get(name) {
+            println!("    who is who: {}", who.line(now));
+        }
     }
     for request in &asked {
         println!("asked beside the map: {}", super::grant::text(request));

@@ -19,6 +19,8 @@ pub(super) struct Picture {
     pub(super) principals: BTreeMap<SqlName, Guid>,
     pub(super) administrators: Vec<SqlName>,
     pub(super) own: Option<SqlName>,
+    /// Names of those whom the directory has no more.
+    pub(super) orphans: BTreeSet<SqlName>,
     pub(super) notes: Notes,
 }
 
@@ -149,6 +151,9 @@ impl Picture {
             connect: if deleted { Connect::Denied } else { Connect::Granted },
             created: None,
         };
+        if deleted {
+            self.orphans.insert(name);
+        }
         self.principals.insert(name, id);
         self.graph.principals.insert(name, principal);
     }

@@ -8,6 +8,7 @@ use axon_reconcile::{Graph, Membership, Principal, PrincipalKind, Sid};
 use futures_util::StreamExt as _;
 use time::{Duration, OffsetDateTime};
 
+use super::identities::{Identified, Identities};
 use crate::entra::{Clue, Entra, Entry, EntryKind, Found, ServiceIds, gone};
 use crate::guid::Guid;
 use crate::service::{Kind, ServiceFault};
@@ -35,6 +36,8 @@ pub(super) struct Person {
     /// Whom it means, or why that is not known.
     pub(super) who: Result<Who, String>,
     at: OffsetDateTime,
+    /// When Graph said so; none where it was not asked, and the role map alone says it.
+    said: Option<OffsetDateTime>,
     /// Graph gave no answer: what it said before still counts.
     unanswered: bool,
 }
@@ -46,6 +49,8 @@ pub(super) struct Roster {
     pub(super) roles: BTreeSet<SqlName>,
     pub(super) members: BTreeSet<Membership>,
     by_id: BTreeMap<Guid, SqlName>,
+    /// Counts what was learnt of people.
+    version: u64,
 }
 
 /// What has to be looked up for a new roster.
@@ -84,14 +89,17 @@ impl Roster {
 
     /// The roster after the look-up. True where the actual side is to be written with other names than before.
     pub(super) fn take(&mut self, desired: &Graph, wanted: Wanted, found: Vec<(SqlName, Person)>) -> bool {
-        let before = std::mem::take(&mut self.by_id);
+        let (before, known) = (std::mem::take(&mut self.by_id), self.people.len());
         let roles_before = std::mem::replace(&mut self.roles, wanted.roles);
         self.members = wanted.members;
         self.people.retain(|name, _| desired.principals.contains_key(name));
+        if !found.is_empty() || self.people.len() < known {
+            self.version += 1;
+        }
         for (name, mut person) in found {
             let before = self.people.get(&name).filter(|b| b.kind == person.kind && b.pin == person.pin);
-            if let (true, Some(Person { who: Ok(who), .. })) = (person.unanswered, before) {
-                person.who = Ok(*who);
+            if let (true, Some(Person { who: Ok(who), said, .. })) = (person.unanswered, before) {
+                (person.who, person.said) = (Ok(*who), *said);
                 // It is asked again soon.
                 person.at -= AGAIN - SOON;
             }
@@ -122,6 +130,29 @@ impl Roster {
     /// Whom a name means.
     pub(super) fn who(&self, name: SqlName) -> Option<&Result<Who, String>> {
         self.people.get(&name).map(|person| &person.who)
+    }
+
+    /// Counts on whenever something was learnt of somebody.
+    pub(super) fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Everybody with the object id and when Graph said it, as it is written down.
+    pub(super) fn identities(&self) -> serde_json::Value {
+        let all = self.people.iter().map(|(name, person)| {
+            let (found, why) = match &person.who {
+                Ok(who) => (Some(*who), None),
+                Err(why) => (None, Some(why.clone())),
+            };
+            Identified {
+                name: name.to_string(),
+                object_id: found.map(|who| who.id.to_string()),
+                kind: found.map(|who| who.kind.word().to_owned()),
+                said: person.said,
+                why,
+            }
+        });
+        Identities::of(all, self.people.len()).to_value()
     }
 
     /// Says that the directory does not know somebody after all, so that the next look asks again.
@@ -183,10 +214,17 @@ async fn look_up_one(
 ) -> (SqlName, Person) {
     let looked = match (entra, denied) {
         (Some(_), Some(fault)) => Err(fault),
-        (Some(entra), None) => with_graph(&entra, &whom).await,
-        (None, _) => Ok(without_graph(&whom, "the configuration turns Graph off")),
+        (Some(entra), None) => with_graph(&entra, &whom).await.map(|who| {
+            let said = who.as_ref().ok().and_then(|who| entra.said_at(who.id));
+            (who, Some(said.unwrap_or(now)))
+        }),
+        (None, _) => Ok((without_graph(&whom, "the configuration turns Graph off"), None)),
     };
     let (mut unanswered, mut at) = (false, now);
+    let (looked, said) = match looked {
+        Ok((who, said)) => (Ok(who), said),
+        Err(fault) => (Err(fault), None),
+    };
     let who = looked.unwrap_or_else(|fault| {
         if fault.kind() == Some(Kind::Forbidden) {
             return without_graph(&whom, &fault.to_string());
@@ -196,7 +234,7 @@ async fn look_up_one(
         Err(format!("{} could not be looked for: {fault}", whom.name))
     });
     let Whom { name, kind, pin, .. } = whom;
-    (name, Person { kind, pin, who, at, unanswered })
+    (name, Person { kind, pin, who, at, said, unanswered })
 }
 
 /// How long Graph is left alone about a name that it gave no answer to.
@@ -311,8 +349,14 @@ mod tests {
         let mut roster = Roster::default();
         let wanted = roster.lacks(&desired, now).unwrap();
         let who = Err("kim@acme.com could not be looked for".into());
-        let unanswered =
-            Person { kind, pin: None, who, at: now - (SOON - pause(&hasty(7))), unanswered: true };
+        let unanswered = Person {
+            kind,
+            pin: None,
+            who,
+            at: now - (SOON - pause(&hasty(7))),
+            said: None,
+            unanswered: true,
+        };
         roster.take(&desired, wanted, vec![(kim, unanswered)]);
         assert!(roster.lacks(&desired, now + Duration::seconds(6)).is_none());
         assert!(roster.lacks(&desired, now + Duration::seconds(7)).is_some());

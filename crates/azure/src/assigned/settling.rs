@@ -1,12 +1,19 @@
 //! What was assigned and has no effect yet, and when it is worth asking about it again.
+//!
+//! An assignment is expected before its request is sent, so that neither a lost answer nor the end of the process makes it pass for
+//! effective; it is asked about as soon as an answer or a list shows it.
 
+mod kept;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration as Wait;
 
 use time::{Duration, OffsetDateTime};
 
 use super::place::Row;
+use crate::guid::Guid;
 
-/// So many assignments are asked about in one go.
+/// How many assignments are asked about in one go.
 const AT_ONCE: usize = 20;
 /// The least time between two goes, and before the first question about an assignment.
 const LEAST: Duration = Duration::seconds(2);
@@ -16,18 +23,31 @@ const MOST: Duration = Duration::minutes(1);
 const LATE: Duration = Duration::minutes(15);
 const SELDOM: Duration = Duration::minutes(5);
 
+/// What an assignment is, whatever the name of its row: role, scope, principal.
+type Key = (Guid, String, Guid);
+
+fn key(row: &Row) -> Key {
+    (row.role, row.scope.clone(), row.principal)
+}
+
 struct One {
     row: Row,
     what: String,
     since: OffsetDateTime,
     next: OffsetDateTime,
+    /// An answer or a list showed it.
+    seen: bool,
+    /// The store has it.
+    kept: bool,
 }
 
 /// All that has no effect yet.
 #[derive(Default)]
 pub(super) struct Settling {
-    all: Vec<One>,
+    all: BTreeMap<Key, One>,
     asked: Option<OffsetDateTime>,
+    /// What the store has and settles no more.
+    ended: BTreeSet<Key>,
 }
 
 /// How long it is waited after a question that was answered with no: half as long as the assignment is old.
@@ -44,10 +64,24 @@ impl One {
 }
 
 impl Settling {
-    /// Takes in what was assigned a moment ago.
-    pub(super) fn add(&mut self, row: Row, what: String, now: OffsetDateTime) {
-        self.all.retain(|one| one.row.id != row.id);
-        self.all.push(One { row, what, since: now, next: now + LEAST });
+    /// What is about to be assigned.
+    pub(super) fn expect(&mut self, row: Row, what: String, now: OffsetDateTime) {
+        let key = key(&row);
+        self.ended.remove(&key);
+        let kept = self.all.get(&key).is_some_and(|one| one.kept);
+        self.all.insert(key, One { row, what, since: now, next: now + LEAST, seen: false, kept });
+    }
+
+    /// These rows are there: what was expected of them settles from now on.
+    pub(super) fn saw<'r>(&mut self, rows: impl IntoIterator<Item = &'r Row>) {
+        if self.all.values().all(|one| one.seen) {
+            return;
+        }
+        for row in rows {
+            if let Some(one) = self.all.get_mut(&key(row)) {
+                one.seen = true;
+            }
+        }
     }
 
     /// The rows to ask about now: those that wait longest.
@@ -56,14 +90,14 @@ impl Settling {
             return Vec::new();
         }
         self.asked = Some(now);
-        self.all.sort_by_key(|one| one.next);
-        let due = self.all.iter().filter(|one| one.time(now) <= now).take(AT_ONCE);
-        due.map(|one| one.row.clone()).collect()
+        let mut due: Vec<&One> = self.all.values().filter(|one| one.seen && one.time(now) <= now).collect();
+        due.sort_by_key(|one| one.next);
+        due.into_iter().take(AT_ONCE).map(|one| one.row.clone()).collect()
     }
 
     /// In how long somebody should ask; none where nothing settles.
     pub(super) fn wait(&self, now: OffsetDateTime) -> Option<Wait> {
-        let next = self.all.iter().map(|one| one.time(now)).min()?;
+        let next = self.all.values().filter(|one| one.seen).map(|one| one.time(now)).min()?;
         let asked = self.asked.filter(|asked| *asked <= now).map(|asked| asked + LEAST);
         let next = asked.map_or(next, |asked| next.max(asked));
         Some(Wait::try_from(next - now).unwrap_or_default())
@@ -71,31 +105,49 @@ impl Settling {
 
     /// A row has no effect yet, or nobody could say.
     pub(super) fn not_yet(&mut self, row: &Row, now: OffsetDateTime) {
-        if let Some(one) = self.all.iter_mut().find(|one| one.row.id == row.id) {
+        if let Some(one) = self.all.get_mut(&key(row)) {
             one.next = now + pause(now - one.since);
         }
     }
 
-    /// Only rows that are there settle.
-    pub(super) fn retain(&mut self, is_there: impl Fn(&Row) -> bool) {
-        self.all.retain(|one| is_there(&one.row));
+    /// A row has effect, is gone, or was never made.
+    pub(super) fn end(&mut self, row: &Row) {
+        let key = key(row);
+        if let Some(one) = self.all.remove(&key)
+            && one.kept
+        {
+            self.ended.insert(key);
+        }
     }
 
-    /// All of it in sentences.
+    /// Only rows that are there settle: these are all.
+    pub(super) fn only(&mut self, rows: &[Row]) {
+        if self.all.is_empty() {
+            return;
+        }
+        let there: BTreeSet<Key> = rows.iter().map(key).collect();
+        let gone: Vec<Row> =
+            self.all.iter().filter(|(key, _)| !there.contains(key)).map(|(_, one)| one.row.clone()).collect();
+        gone.iter().for_each(|row| self.end(row));
+        self.saw(rows);
+    }
+
+    /// All of it in sentences, the oldest first.
     pub(super) fn told(&self, now: OffsetDateTime) -> Vec<String> {
         let told = |one: &One| {
             let age = now - one.since;
             let late = if age >= LATE { ": later than Azure says it takes" } else { "" };
             format!("{} is configured and has no effect yet, for {} min{late}", one.what, age.whole_minutes())
         };
-        self.all.iter().map(told).collect()
+        let mut seen: Vec<&One> = self.all.values().filter(|one| one.seen).collect();
+        seen.sort_by_key(|one| one.since);
+        seen.into_iter().map(told).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::guid::Guid;
 
     const NOW: OffsetDateTime = time::macros::datetime!(2026-11-22 10:00 UTC);
 
@@ -105,11 +157,16 @@ mod tests {
         Row { id, role, principal, kind: None, scope: "workspaces/acme".into(), conditional: false }
     }
 
+    fn add(settling: &mut Settling, row: Row, what: &str) {
+        settling.expect(row.clone(), what.to_owned(), NOW);
+        settling.saw([&row]);
+    }
+
     #[test]
     fn it_is_asked_soon_at_first_and_ever_more_seldom() {
         let mut settling = Settling::default();
         assert_eq!(settling.wait(NOW), None);
-        settling.add(row(1), "it".into(), NOW);
+        add(&mut settling, row(1), "it");
         let (mut now, mut waits) = (NOW, Vec::new());
         while now - NOW < Duration::minutes(30) {
             let wait = settling.wait(now).unwrap();
@@ -128,7 +185,7 @@ mod tests {
     #[test]
     fn many_are_asked_about_a_few_at_a_time_and_each_comes_to_its_turn() {
         let mut settling = Settling::default();
-        (0..50).for_each(|n| settling.add(row(n), n.to_string(), NOW));
+        (0..50).for_each(|n| add(&mut settling, row(n), &n.to_string()));
         let (mut now, mut asked) = (NOW, std::collections::BTreeSet::new());
         for _ in 0..3 {
             now += settling.wait(now).unwrap();
@@ -137,22 +194,34 @@ mod tests {
             assert_eq!(settling.due(now), [], "twice at one time");
             for row in due {
                 settling.not_yet(&row, now);
-                asked.insert(row.id);
+                asked.insert(row.principal);
             }
         }
         assert_eq!((asked.len(), now - NOW), (50, LEAST * 3));
-        settling.retain(|row| row.principal == Guid::from_u128(3));
+        settling.only(&[row(3)]);
         assert_eq!(settling.told(now).len(), 1);
-        settling.retain(|_| false);
+        settling.end(&row(3));
         assert_eq!(settling.wait(now), None);
     }
 
     #[test]
     fn a_clock_that_was_set_back_holds_nothing_up() {
         let mut settling = Settling::default();
-        settling.add(row(1), "it".into(), NOW);
+        add(&mut settling, row(1), "it");
         let before = NOW - Duration::hours(3);
         assert_eq!(settling.wait(before), Some(Wait::ZERO));
         assert_eq!(settling.due(before), [row(1)]);
+    }
+
+    #[test]
+    fn what_is_expected_settles_when_it_is_seen_and_not_before() {
+        let mut settling = Settling::default();
+        settling.expect(Row { id: String::new(), ..row(1) }, "it".into(), NOW);
+        let later = NOW + Duration::minutes(1);
+        assert_eq!((settling.wait(later), settling.told(later).len()), (None, 0), "nobody saw it");
+        settling.saw([&row(2), &Row { scope: "workspaces/other".into(), ..row(1) }]);
+        assert_eq!(settling.wait(later), None, "another row");
+        settling.saw([&row(1)]);
+        assert_eq!((settling.due(later).len(), settling.told(later).len()), (1, 1));
     }
 }

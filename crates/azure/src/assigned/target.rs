@@ -1,5 +1,6 @@
 //! A place of assigned roles behind the port.
 
+mod remember;
 mod steps;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,13 +9,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use axon_model::SqlName;
 use axon_reconcile::{
-    Graph, InspectScope, Inspection, Outcome, RefusalKind, Seen as Shown, Shape, Target, TargetError,
-    TargetFacts, Wave,
+    Graph, InspectScope, Inspection, Membership, Outcome, RefusalKind, Seen as Shown, Shape, Target,
+    TargetError, TargetFacts, Wave,
 };
 use time::{Duration, OffsetDateTime};
 use tracing::Instrument as _;
 
 use super::Notes;
+use super::memo::Memo;
 use super::pages::Pages;
 use super::picture::{Picture, Seen};
 use super::place::{Definitions, Listing, Place, RoleAt, Sent};
@@ -38,6 +40,8 @@ pub struct AssignedTarget {
     /// What the role map says of service identities, by their names.
     services: BTreeMap<SqlName, ServiceIds>,
     memory: Mutex<Memory>,
+    /// Where it is written down what another process has to know.
+    memo: Option<Arc<dyn Memo>>,
     /// One call at a time: what a look learns is what the next step needs.
     turn: tokio::sync::Mutex<()>,
 }
@@ -54,7 +58,11 @@ struct Memory {
     renamed: bool,
     roles: BTreeMap<SqlName, RoleAt>,
     principals: BTreeMap<SqlName, Guid>,
+    /// Names that rows of deleted principals have in the last picture.
+    orphans: BTreeSet<SqlName>,
     settling: Settling,
+    /// Who is who, as it was written down last, and when.
+    noted: Option<(u64, OffsetDateTime)>,
 }
 
 impl AssignedTarget {
@@ -65,6 +73,7 @@ impl AssignedTarget {
             entra,
             services: BTreeMap::new(),
             memory: Mutex::default(),
+            memo: None,
             turn: tokio::sync::Mutex::default(),
         }
     }
@@ -73,6 +82,13 @@ impl AssignedTarget {
     #[must_use]
     pub fn with_services(mut self, services: impl IntoIterator<Item = (SqlName, ServiceIds)>) -> Self {
         self.services = services.into_iter().collect();
+        self
+    }
+
+    /// The same, with a place where it writes down what another process has to know.
+    #[must_use]
+    pub fn with_memo(mut self, memo: Arc<dyn Memo>) -> Self {
+        self.memo = Some(memo);
         self
     }
 
@@ -142,6 +158,7 @@ impl AssignedTarget {
             Ok(entries) => (entries, None),
             Err(fault) => (None, Some(fault)),
         };
+        self.recall().await;
         self.try_to_settle().await;
         let now = self.now();
         let mut memory = self.memory();
@@ -155,13 +172,15 @@ impl AssignedTarget {
         });
         memory.roles = picture.roles;
         memory.principals = picture.principals;
+        memory.orphans = picture.orphans;
         if read {
             // Graph is asked again soon where it gave no answer, and not where it never does.
             let answered = unknown.as_ref().is_none_or(|fault| fault.kind() == Some(Kind::Forbidden));
             memory.pages = answered.then(|| Pages::new(pages, now));
             memory.read = Some(now);
-            let there: BTreeSet<&str> = listing.rows.iter().map(|row| row.id.as_str()).collect();
-            memory.settling.retain(|row| there.contains(row.id.as_str()));
+            memory.settling.only(&listing.rows);
+        } else {
+            memory.settling.saw(&listing.rows);
         }
         memory.listing = Some(listing);
         drop(memory);
@@ -231,7 +250,7 @@ impl AssignedTarget {
         for row in &due {
             match self.place.in_effect(row, &definitions).await? {
                 Some(false) => {}
-                Some(true) | None => self.memory().settling.retain(|other| other.id != row.id),
+                Some(true) | None => self.memory().settling.end(row),
             }
         }
         Ok(())
@@ -269,6 +288,17 @@ impl Target for AssignedTarget {
         Ok(changed)
     }
 
+    /// Role, scope and object, each by its id: the role map may call each of them by several names, and by none at last.
+    fn row_of(&self, membership: Membership) -> Option<String> {
+        let memory = self.memory();
+        if memory.is_sought(membership) {
+            return None;
+        }
+        let (at, principal) =
+            (memory.roles.get(&membership.role)?, memory.principals.get(&membership.member)?);
+        Some(format!("{} {} {principal}", at.role, at.scope))
+    }
+
     fn settling(&self) -> Vec<String> {
         self.memory().settling.told(self.now())
     }
@@ -285,7 +315,12 @@ impl Target for AssignedTarget {
     async fn settle(&self) {
         let _turn = self.turn.lock().await;
         let span = tracing::info_span!("azure.settle", target.name = %self.name);
-        self.try_to_settle().instrument(span).await;
+        async {
+            self.try_to_settle().await;
+            self.remember().await;
+        }
+        .instrument(span)
+        .await;
     }
 
     async fn is_unchanged(&self) -> Result<bool, TargetError> {
@@ -313,8 +348,9 @@ impl Target for AssignedTarget {
                     return;
                 }
             };
+            self.expect(steps, &definitions).await;
             for step in steps {
-                let outcome = self.step(step, &definitions).await;
+                let outcome = self.step(step).await;
                 let goes_on = match &outcome {
                     Outcome::Done { .. } => true,
                     Outcome::Refused { refusal, .. } => refusal.kind == RefusalKind::AlreadyThere,
@@ -327,6 +363,7 @@ impl Target for AssignedTarget {
             }
         };
         work.instrument(span).await;
+        self.never_made(&steps[outcomes.len().min(steps.len())..]);
         outcomes.resize(steps.len(), Outcome::NotTried);
         outcomes
     }

@@ -17,6 +17,15 @@ pub enum EntryKind {
 }
 
 impl EntryKind {
+    /// For people.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::User => "person",
+            Self::Group => "group",
+            Self::ServicePrincipal => "service identity",
+        }
+    }
+
     /// `principalType` of role assignments.
     pub fn principal_type(self) -> &'static str {
         match self {

@@ -6,7 +6,7 @@ use axon_model::SqlName;
 use axon_reconcile::{Outcome, Refusal, RefusalKind, Seen as Shown, Step};
 
 use super::AssignedTarget;
-use crate::assigned::place::{Definitions, RoleAt, Row, Sent};
+use crate::assigned::place::{RoleAt, Row, Sent};
 use crate::assigned::roster::Who;
 use crate::guid::Guid;
 use crate::service::{Kind, ServiceFault};
@@ -17,13 +17,13 @@ const ONE_BY_ONE: usize = 4;
 
 impl AssignedTarget {
     /// One step: what was sent, and what came of it.
-    pub(super) async fn step(&self, step: &Step, definitions: &Definitions) -> Outcome {
+    pub(super) async fn step(&self, step: &Step) -> Outcome {
         let began = std::time::Instant::now();
         let sent = match step {
             Step::AddMember { role, member } => match self.to_add(*role, *member) {
                 Ok((at, who)) => {
                     let sent = self.place.put(&at, &who).await;
-                    self.added(&sent, step, definitions);
+                    self.added(&sent, step, &at, &who);
                     vec![sent]
                 }
                 Err(refusal) => return Outcome::Refused { statements: Vec::new(), refusal },
@@ -71,13 +71,13 @@ impl AssignedTarget {
 
     fn gone(&self, row: &Row) {
         let mut memory = self.memory();
-        memory.settling.retain(|other| other.id != row.id);
+        memory.settling.end(row);
         if let Some(listing) = &mut memory.listing {
             listing.rows.retain(|other| other.id != row.id);
         }
     }
 
-    fn to_add(&self, role: SqlName, member: SqlName) -> Result<(RoleAt, Who), Refusal> {
+    pub(super) fn to_add(&self, role: SqlName, member: SqlName) -> Result<(RoleAt, Who), Refusal> {
         let memory = self.memory();
         let missing = |kind, message: String| Refusal { kind, number: 0, message };
         let at = memory
@@ -90,7 +90,7 @@ impl AssignedTarget {
     }
 
     /// Rows of exactly this role, scope and principal: a filter of the service may give more.
-    fn to_drop(&self, role: SqlName, member: SqlName) -> Vec<Row> {
+    pub(super) fn to_drop(&self, role: SqlName, member: SqlName) -> Vec<Row> {
         let memory = self.memory();
         let (Some(at), Some(id)) = (memory.roles.get(&role), memory.principals.get(&member)) else {
             return Vec::new();
@@ -101,27 +101,27 @@ impl AssignedTarget {
             .collect()
     }
 
-    fn added(&self, sent: &Sent, step: &Step, definitions: &Definitions) {
-        let now = self.now();
+    fn added(&self, sent: &Sent, step: &Step, at: &RoleAt, who: &Who) {
         let mut memory = self.memory();
         match &sent.result {
             Ok(Some(row)) => {
                 let listing = memory.listing.get_or_insert_default();
                 listing.rows.retain(|other| other.id != row.id);
                 listing.rows.push(row.clone());
-                if self.place.tells_effect() && definitions.of(row.role).is_some() {
-                    memory.settling.add(row.clone(), step.to_string(), now);
-                }
+                memory.settling.saw([row]);
             }
-            Err(fault) if fault.kind() == Some(Kind::NoPrincipal) => {
-                if let (Step::AddMember { member, .. }, Some(entra)) = (step, &self.entra) {
-                    if let Some(Ok(who)) = memory.roster.who(*member) {
-                        entra.forget(who.id);
-                    }
+            Ok(None) => {}
+            // It may be there, by a request whose answer was lost: a list tells, and then its effect is asked for.
+            Err(fault) if may_be_done(fault) => {}
+            Err(fault) => {
+                memory.settling.end(&expected(at, who));
+                if fault.kind() == Some(Kind::NoPrincipal)
+                    && let (Step::AddMember { member, .. }, Some(entra)) = (step, &self.entra)
+                {
+                    entra.forget(who.id);
                     memory.roster.doubt(*member);
                 }
             }
-            Ok(None) | Err(_) => {}
         }
     }
 
@@ -137,12 +137,15 @@ impl AssignedTarget {
         };
         if ids.len() > ONE_BY_ONE {
             let listing = self.place.rows(None).await?;
-            self.memory().listing = Some(listing);
+            let mut memory = self.memory();
+            memory.settling.saw(&listing.rows);
+            memory.listing = Some(listing);
             return Ok(());
         }
         for id in ids {
             let found = self.place.rows(Some(id)).await?;
             let mut memory = self.memory();
+            memory.settling.saw(&found.rows);
             let listing = memory.listing.get_or_insert_default();
             listing.rows.retain(|row| row.principal != id);
             listing.rows.extend(found.rows.into_iter().filter(|row| row.principal == id));
@@ -168,6 +171,23 @@ impl AssignedTarget {
             if so { Shown::InForce } else { Shown::NotInForce }
         });
         Ok(seen.collect())
+    }
+}
+
+/// The row that an assignment will be, as far as it is known before it is made.
+pub(super) fn expected(at: &RoleAt, who: &Who) -> Row {
+    let (role, principal, kind, scope) = (at.role, who.id, Some(who.kind), at.scope.clone());
+    Row { id: String::new(), role, principal, kind, scope, conditional: false }
+}
+
+/// Whether what a request asks for may be there all the same: by it, or by one before whose answer was lost.
+fn may_be_done(fault: &ServiceFault) -> bool {
+    match fault {
+        ServiceFault::Wire(WireError::Unreachable { .. }) => false,
+        ServiceFault::Wire(_) | ServiceFault::Unreadable(_) => true,
+        // A gateway answers 5xx for a service that may be at it.
+        ServiceFault::Refused { kind, .. } => matches!(kind, Kind::AlreadyThere | Kind::Busy),
+        ServiceFault::NoToken(_) | ServiceFault::Hasty { .. } => false,
     }
 }
 

@@ -1,5 +1,7 @@
 //! What is asked where nothing changed, and how soon it is asked whether a change has effect.
 
+mod remember;
+
 use std::sync::Arc;
 
 use axon_model::ManualClock;

@@ -1,0 +1,93 @@
+//! What the target writes down, and of which rows it cannot say whose they are.
+
+use axon_model::SqlName;
+use axon_reconcile::{Membership, Step};
+use time::Duration;
+
+use super::steps::expected;
+use super::{AssignedTarget, Memory};
+use crate::assigned::memo::{IDENTITIES, SETTLING};
+use crate::assigned::place::Definitions;
+
+/// How often who is who is written down at the most.
+const NOTED: Duration = Duration::minutes(1);
+
+impl AssignedTarget {
+    /// Reads what this or another process expects to have effect.
+    pub(super) async fn recall(&self) {
+        let Some(memo) = self.memo.as_ref().filter(|_| self.place.tells_effect()) else { return };
+        let now = self.now();
+        match memo.load(SETTLING).await {
+            Ok(stored) => self.memory().settling.recall(stored, now),
+            Err(error) => tracing::debug!(target.name = %self.name, error, "what settles was not read"),
+        }
+    }
+
+    /// Writes down what was expected of these steps before they are sent.
+    pub(super) async fn expect(&self, steps: &[Step], definitions: &Definitions) {
+        if !self.place.tells_effect() {
+            return;
+        }
+        let now = self.now();
+        for step in steps {
+            let Step::AddMember { role, member } = step else { continue };
+            if let Ok((at, who)) = self.to_add(*role, *member)
+                && definitions.of(at.role).is_some()
+            {
+                self.memory().settling.expect(expected(&at, &who), step.to_string(), now);
+            }
+        }
+        self.remember().await;
+    }
+
+    /// These steps were not sent.
+    pub(super) fn never_made(&self, steps: &[Step]) {
+        for step in steps {
+            if let Step::AddMember { role, member } = step
+                && let Ok((at, who)) = self.to_add(*role, *member)
+            {
+                self.memory().settling.end(&expected(&at, &who));
+            }
+        }
+    }
+
+    /// Writes down what changed. What others wrote meanwhile is read first.
+    pub(super) async fn remember(&self) {
+        let Some(memo) = &self.memo else { return };
+        if self.memory().settling.is_unkept() {
+            self.recall().await;
+            let value = self.memory().settling.to_keep();
+            match memo.save(SETTLING, value).await {
+                Ok(()) => self.memory().settling.was_kept(),
+                Err(error) => tracing::debug!(target.name = %self.name, error, "what settles was not kept"),
+            }
+        }
+        let now = self.now();
+        let noted = {
+            let memory = self.memory();
+            let version = memory.roster.version();
+            let due =
+                memory.noted.is_none_or(|(seen, at)| seen != version && (now < at || now - at >= NOTED));
+            (due && version > 0).then(|| (version, memory.roster.identities()))
+        };
+        if let Some((version, value)) = noted {
+            match memo.save(IDENTITIES, value).await {
+                Ok(()) => self.memory().noted = Some((version, now)),
+                Err(error) => tracing::debug!(target.name = %self.name, error, "who is who was not kept"),
+            }
+        }
+    }
+}
+
+impl Memory {
+    /// Whether a leftover may be of somebody to whom the role map gives the same role, and whom the directory only fails to show: whose
+    /// row it is then, nobody can say.
+    pub(super) fn is_sought(&self, of: Membership) -> bool {
+        let Some(at) = self.roles.get(&of.role).filter(|_| self.orphans.contains(&of.member)) else {
+            return false;
+        };
+        let same = |role: &SqlName| self.roles.get(role) == Some(at);
+        let lost = |member| self.roster.who(member).is_none_or(Result::is_err);
+        self.roster.members.iter().any(|wanted| same(&wanted.role) && lost(wanted.member))
+    }
+}
