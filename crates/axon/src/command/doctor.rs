@@ -1,5 +1,6 @@
 //! `axon doctor`: looks at everything that Axon needs, changes nothing, and says what helps where something is wrong.
 
+mod pace;
 mod pool;
 mod remedy;
 mod report;
@@ -16,6 +17,7 @@ use axon_reconcile::{InspectScope, Target as _};
 use super::{Status, print_json};
 use crate::cli::DoctorArgs;
 use crate::config::Config;
+use crate::identities;
 use crate::wiring::{self, Parts};
 use report::Report;
 
@@ -56,11 +58,22 @@ async fn targets(
         let only = args.target.as_deref().unwrap_or_default();
         anyhow::bail!("the role map names no target {only:?}; it names: {}", known.join(", "));
     }
+    let who = match parts {
+        Some(parts) => identities::all(parts.store.as_ref(), map).await?,
+        None => std::collections::BTreeMap::new(),
+    };
     for (name, spec) in map.targets.iter().filter(|(name, _)| is_meant(name)) {
         match spec.kind.words() {
             Words::Sql if spec.kind == TargetKind::Script => script::look(config, map, spec, report).await,
             Words::Sql => pool::look(config, parts, map, spec, args, report).await,
-            Words::Roles => assigned(config, map, name, spec, report).await,
+            Words::Roles => {
+                assigned(config, map, name, spec, report).await;
+                if let (Some(who), Some(parts)) = (who.get(name.as_str()), parts) {
+                    let (area, now) = (format!("target {name}"), parts.clock.now());
+                    report.well(&area, format!("who is who: {}", who.line(now)));
+                    report.detail(&area, "identities", who.shown(now));
+                }
+            }
         }
     }
     Ok(())
