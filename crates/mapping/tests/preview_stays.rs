@@ -1,11 +1,12 @@
-//! What previews say where the last line goes that names a role of the target: people keep it, unless `manage.roles` covers it.
+//! What previews say where the last line goes that names a role of the target: who was given it loses it, unless `manage.except`
+//! leaves it to people.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 use std::sync::Arc;
 
-use axon_mapping::preview::{Backtester, Report, markdown};
-use axon_mapping::{Beside, Compared, Identity, RoleMap, Touched, preview};
+use axon_mapping::preview::{Backtester, Report, TablesOf, markdown, preview_of, sides, steps};
+use axon_mapping::{Beside, Compared, Identity, RoleMap, Touched};
 use axon_model::{Delta, Directory, GroupEntry, GroupId, MemberKind, RecordSeq, UserEntry, UserId};
 use time::OffsetDateTime;
 use time::macros::{date, datetime};
@@ -70,108 +71,137 @@ fn staff() -> Directory {
 fn told(changes: &[(&str, &str)]) -> (bool, [String; 3]) {
     let (old, new, directory) = (with(&[]), with(changes), staff());
     let (identity, beside): (Arc<Identity>, Arc<Beside>) = Default::default();
-    let found = preview(Compared {
+    let compared = Compared {
         old: Some(&old),
         new: &new,
         directory: &directory,
         identity: &identity,
         beside: &beside,
         now: NOW,
-    });
-    let report = Report { preview: &found, steps: &[], every_step: false };
+    };
+    let both = sides(compared);
+    let found = preview_of(compared, &both);
+    let behind = steps(compared, &both, &TablesOf::new(), &|_, _, _| Vec::new(), usize::MAX);
+    let report = Report { preview: &found, steps: &behind, every_step: true };
     let json = serde_json::to_string(&found).unwrap();
     (found.gives(), [report.to_string(), markdown(&report), json])
 }
 
-/// That a role stays is told in these words, it makes a reviewer look, and nobody is said to lose anything.
-fn stays(changes: &[(&str, &str)], words: &str) {
-    let (gives, all) = told(changes);
+/// People lose it, with these steps, and nobody keeps anything.
+fn lost(changes: &[(&str, &str)], item: &str, steps: &[&str]) {
+    let (_, [text, ..]) = told(changes);
+    assert!(text.contains(item) && !text.contains("stays: "), "{item}: {text}");
+    for step in steps {
+        assert!(text.contains(&format!("\n  {step}\n")), "{step}: {text}");
+    }
+}
+
+#[test]
+fn what_no_line_names_any_more_is_lost_by_those_to_whom_it_was_given() {
+    let (gives, _) = told(&[(OWNER, "")]);
+    assert!(!gives, "nobody gains or keeps anything: no reviewer is asked for");
+    let owners = ["remove ann from role db_owner", "remove bob from role db_owner"];
+    lost(&[(OWNER, "")], "  - control on database  (2 people)", &owners);
+    // A pool's fixed role is nobody's to drop, whatever the globs say.
+    let widely = ("[\"axon_*\"]", "[\"axon_*\", \"db_*\"]");
+    lost(&[(OWNER, ""), widely], "  - control on database  (2 people)", &owners);
+    lost(&[(BLUE, "")], "  - team_blue  (2 people)", &["remove ann from role team_blue"]);
+    lost(
+        &[("{ ws: [Synapse Artifact User] }", "{}")],
+        "  - Synapse Artifact User  (2 people, 1 principal)",
+        &["take Synapse Artifact User from Staff"],
+    );
+    lost(
+        &[("{ rg: [Contributor] }", "{}")],
+        "  - Contributor  (2 people, 1 principal)",
+        &["take Contributor from Staff"],
+    );
+}
+
+#[test]
+fn a_role_that_only_the_new_map_manages_is_emptied_and_its_end_waits_for_a_person() {
+    let managed = ("[\"axon_*\"]", "[\"axon_*\", \"team_*\"]");
+    let (_, [text, ..]) = told(&[(BLUE, ""), managed]);
+    assert!(text.contains("\n  remove ann from role team_blue\n"), "{text}");
+    assert!(text.contains("\n  WAITS: drop role team_blue\n"), "{text}");
+    let managed = "auth: managed-identity, manage: { roles: [Contributor] } }";
+    let to = format!("data, {managed}");
+    lost(
+        &[("{ rg: [Contributor] }", "{}"), ("data, auth: managed-identity }", &to)],
+        "  - Contributor  (2 people, 1 principal)",
+        &["take Contributor from Staff"],
+    );
+}
+
+#[test]
+fn who_comes_off_a_role_that_another_line_names_loses_it() {
+    let spare = ("  azure:", "  spare: { grants: { dw: [\"per person: member of db_owner\"] } }\n  azure:");
+    lost(&[(OWNER, ""), spare], "  - control on database  (2 people)", &["remove ann from role db_owner"]);
+}
+
+#[test]
+fn a_role_that_the_map_makes_is_gained_like_any_other() {
+    let odd = "  odd: { define: { rg: { name: Odd, actions: [Microsoft.DataFactory/factories/read] } }, grants: { rg: [Odd] } }\n  azure:";
+    let (gives, [text, ..]) = told(&[("  azure:", odd), ("artifacts, azure] }", "artifacts, azure, odd] }")]);
+    assert!(gives && text.contains("  + Odd  (2 people, 1 principal)"), "{text}");
+    assert!(text.contains("\n  create role Odd\n  assign Odd to Staff\n"), "{text}");
+}
+
+const LEFT: (&str, &str) =
+    ("manage: { roles: [\"axon_*\"] }", "manage: { roles: [\"axon_*\"], except: [db_owner] }");
+
+#[test]
+fn a_role_that_is_left_to_people_stays_and_asks_for_a_reviewer() {
+    let (gives, all) = told(&[(OWNER, ""), LEFT]);
     assert!(gives, "{}", all[0]);
     for text in &all {
-        assert!(text.contains(words), "{words}: {text}");
+        assert!(
+            text.contains("stays: manage.except of dw leaves db_owner to people; its 2 members keep it"),
+            "{text}"
+        );
     }
     let [text, _, json] = &all;
     assert!(text.starts_with("0 people gain and 0 people lose access"), "{text}");
-    assert!(!text.contains("\n  - ") && !text.contains("narrowed besides"), "{text}");
+    assert!(!text.contains("\n  - ") && !text.contains("db_owner\n"), "{text}");
     assert!(json.contains("\"people_losing\":0") && !json.contains("\"people_losing\":2"), "{json}");
-}
-
-#[test]
-fn who_was_put_into_a_fixed_role_keeps_it_when_its_last_line_goes() {
-    let words = "stays: nobody manages db_owner on dw any more; its 2 members keep it: keep a line for it and take the groups \
-                 out of its mapping, until it is empty";
-    stays(&[(OWNER, "")], words);
-    // A pool's fixed role is not managed as a whole, whatever the globs say.
-    let widely = ("[\"axon_*\"]", "[\"axon_*\", \"db_*\"]");
-    let (gives, [text, ..]) = told(&[(OWNER, ""), widely]);
-    assert!(gives && text.contains(words) && !text.contains("- control on database"), "{text}");
-}
-
-#[test]
-fn roles_of_a_workspace_and_of_azure_stay_where_no_line_names_them() {
-    stays(
-        &[("{ ws: [Synapse Artifact User] }", "{}")],
-        "stays: nobody manages Synapse Artifact User on ws any more; its 1 member keeps it: list it under manage.roles of ws",
+    let azure = (
+        "data, auth: managed-identity }",
+        "data, auth: managed-identity, manage: { except: [Contributor] } }",
     );
-    stays(
-        &[("{ rg: [Contributor] }", "{}")],
-        "stays: nobody manages Contributor on rg any more; its 1 member keeps it: list it under manage.roles of rg",
+    let (gives, [text, ..]) = told(&[("{ rg: [Contributor] }", "{}"), azure]);
+    assert!(
+        gives
+            && text
+                .contains("stays: manage.except of rg leaves Contributor to people; its 1 member keeps it"),
+        "{text}"
     );
 }
 
 #[test]
 fn what_stays_in_words() {
     let left = ("roles: [keys, team, artifacts, azure] }", "roles: [artifacts] }");
-    let (_, [text, markdown, _]) = told(&[(OWNER, ""), left, ("{ rg: [Contributor] }", "{}")]);
+    let (_, [text, markdown, _]) = told(&[(OWNER, ""), LEFT, left, ("{ rg: [Contributor] }", "{}")]);
     insta::assert_snapshot!("stays", text);
     insta::assert_snapshot!("stays_in_markdown", markdown);
-    let (_, [_, markdown, _]) = told(&[(OWNER, "")]);
+    let (_, [_, markdown, _]) = told(&[(OWNER, ""), LEFT]);
     insta::assert_snapshot!("stays_alone_in_markdown", markdown);
 }
 
 #[test]
-fn what_is_managed_is_lost() {
-    let managed = "auth: managed-identity, manage: { roles: [Contributor] } }";
-    for (changes, lost) in [
-        (&[(BLUE, ""), ("[\"axon_*\"]", "[\"axon_*\", \"team_*\"]")][..], "  - team_blue  (2 people)"),
-        (
-            &[
-                ("{ rg: [Contributor] }", "{}"),
-                ("data, auth: managed-identity }", &format!("data, {managed}")),
-            ],
-            "  - Contributor  (2 people, 1 principal)",
-        ),
-        // A line of another role names it still: who comes off goes out of it.
-        (
-            &[
-                (OWNER, ""),
-                ("  azure:", "  spare: { grants: { dw: [\"per person: member of db_owner\"] } }\n  azure:"),
-            ],
-            "  - control on database  (2 people)",
-        ),
-    ] {
-        let (_, [text, ..]) = told(changes);
-        assert!(text.contains(lost) && !text.contains("stays: nobody"), "{lost}: {text}");
-    }
-}
-
-#[test]
 fn who_is_shut_out_loses_the_use_of_a_role_and_is_in_it_still() {
-    let (gives, [text, ..]) = told(&[(OWNER, ""), ("roles: [keys, team, ", "roles: [")]);
+    let (gives, [text, ..]) = told(&[(OWNER, ""), LEFT, ("roles: [keys, team, ", "roles: [")]);
     assert!(gives && text.contains("its 2 members keep it (2 shut out of dw now"), "{text}");
     assert!(text.contains("- control on database  (2 people)") && !text.contains("- db_owner"), "{text}");
 }
 
 #[test]
 fn past_days_tell_what_stays() {
-    let (old, new, directory) = (with(&[]), with(&[(OWNER, "")]), staff());
+    let (old, new, directory) = (with(&[]), with(&[(OWNER, ""), LEFT]), staff());
     let mut days = Backtester::new(Some(&old), &new);
     days.day(date!(2026 - 11 - 22), &directory, &Touched::default(), &Arc::default(), NOW);
     let found = days.finish();
     assert!(found.gives() && found.differences.is_empty());
-    assert!(
-        found.text(false).contains("! stays: nobody manages db_owner on dw any more"),
-        "{}",
-        found.text(false)
-    );
+    let text = found.text(false);
+    assert!(text.contains("! stays: manage.except of dw leaves db_owner to people"), "{text}");
+    assert!(text.contains("statements are told by a preview without --days"), "{text}");
 }

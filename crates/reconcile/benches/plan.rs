@@ -153,17 +153,22 @@ fn rename(graph: &mut Graph, old: SqlName, new: SqlName) {
 }
 
 /// A plan over these sides, which is wanted within so many milliseconds. Of a plan that takes longer than a schedule's tick the time
-/// counts for which its thread had a core, else the time that went by.
+/// counts for which its thread had a core, else the time that went by, the best of five.
 fn measure(what: &str, sides: &Sides, wanted: f64) {
     let only: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     if !only.is_empty() && !only.iter().any(|word| what.contains(word.as_str())) {
         return;
     }
     forget_peak();
-    let (before, on_core) = (memory("VmRSS:"), cpu());
-    let started = Instant::now();
-    let plan = plan(sides);
-    let (took, on_core) = (millis(started), cpu() - on_core);
+    let before = memory("VmRSS:");
+    let timed = || {
+        let (on_core, started) = (cpu(), Instant::now());
+        let plan = plan(sides);
+        (millis(started), cpu() - on_core, plan)
+    };
+    let tries = if wanted < 50.0 { 5 } else { 1 };
+    let all = (0..tries).map(|_| timed());
+    let (took, on_core, plan) = all.min_by(|one, other| one.0.total_cmp(&other.0)).expect("a try");
     let interrupts = plan.steps.iter().filter(|p| p.interrupts.is_some()).count();
     say(&format!(
         "{what:<28} {:>9} steps {:>6} interrupt {:>4} findings {took:>9.2} ms ({on_core:>8.2} on a core) {:>4.0} + {:>3.0} MiB",

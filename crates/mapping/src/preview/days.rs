@@ -169,7 +169,7 @@ impl<'a> Backtester<'a> {
 }
 
 impl Backtest {
-    /// Whether anybody would have gained anything on any day, or keeps what nobody manages any more.
+    /// Whether anybody would have gained anything on any day, or keeps what the new map leaves to people.
     pub fn gives(&self) -> bool {
         self.differences.iter().any(|one| one.gained) || self.widens() || !self.stays.is_empty()
     }
@@ -219,6 +219,7 @@ impl fmt::Display for Told<'_> {
             let (gain, lose) = (gain(*people_gaining), lose(*people_losing));
             writeln!(f, "  {date}: {gain} and {lose}, of {people} in the directory{waits}")?;
         }
+        writeln!(f, "statements are told by a preview without --days")?;
         backtest.stays.iter().try_for_each(|stay| writeln!(f, "! {stay}"))?;
         if all.is_empty() {
             writeln!(f, "\nnothing would have been different for anybody")?;

@@ -65,7 +65,7 @@ pub fn markdown(report: &Report<'_>) -> String {
         let kept = preview.stays().count();
         more(&mut out, kept);
         if kept > 0 {
-            out.push_str("\nPeople keep what nobody manages any more: this change needs a reviewer.\n\n");
+            out.push_str("\nPeople keep what is left to them: this change needs a reviewer.\n\n");
         }
         if preview.people_gaining > 0 {
             out.push_str("Somebody gains access: this change needs a reviewer.\n\n");

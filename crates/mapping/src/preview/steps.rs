@@ -132,7 +132,8 @@ fn in_target(
 fn between(both: &Both, scope: Scope, words: Words) -> Sides {
     let (desired, mut actual) = (both.new.graph().clone(), both.old.graph().clone());
     // Roles that a line puts people into are the target's own: they are there.
-    let named = scope.named_roles.iter().chain(both.old.scope().into_iter().flat_map(|scope| &scope.named_roles));
+    let named =
+        scope.named_roles.iter().chain(both.old.scope().into_iter().flat_map(|scope| &scope.named_roles));
     for role in named.filter(|role| !desired.roles.contains_key(role)) {
         let fixed = words == Words::Roles || is_built_in(*role);
         actual.roles.entry(*role).or_insert(Role { fixed, owner: None });
