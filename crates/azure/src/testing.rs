@@ -55,6 +55,7 @@ impl Request {
             "accept",
             "content-encoding",
             "consistencylevel",
+            "x-ms-client-request-id",
         ];
         let mut headers: Vec<String> = self
             .headers

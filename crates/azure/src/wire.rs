@@ -38,7 +38,10 @@ pub enum WireError {
         reason: String,
     },
     /// More than is read.
-    #[error("{host} answered more than {MOST_BYTES} bytes")]
+    #[error(
+        "{host} answered more than {MOST_BYTES} bytes; nothing is concluded from it (if it stays so, look whether a proxy answers \
+         in its place)"
+    )]
     TooLarge {
         /// The host.
         host: String,

@@ -1,25 +1,28 @@
 //! Against a real Azure, for whoever has one: only reads. `AXON_LIVE_AZURE_TENANT`, `…_CLIENT` and `…_SECRET` are an application;
-//! `…_WORKSPACE` (an https address), `…_SCOPE` (of Resource Manager), `…_GROUP` (an object id) and `…_APPLICATION` (a client id) are
-//! what the single tests look at. A test whose variables are not set says so and does nothing.
+//! `…_WORKSPACE` (an https address), `…_SCOPE` (of Resource Manager), `…_GROUP` (an object id), `…_APPLICATION` (a client id),
+//! `…_RESOURCE` (the path of a Synapse workspace in Resource Manager), `…_LOG`, `…_RULE` and `…_STREAM` (log ingestion: address, immutable
+//! id, stream) and `…_MANAGED` (any word: the test runs on a machine that has a managed identity) are what the single tests look at. A test whose variables are not set says so and does nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
 use std::sync::Arc;
 
 use axon_azure::parity::{GraphRoll, GroupSeen, Key, Slow, Upstream as _};
 use axon_azure::{
-    ArmParts, Base, Cloud, CloudName, Entra, Identity, Platform, Resource, ServiceIds, Tokens, Wire,
-    WorkspaceParts, azure_rbac, workspace,
+    ArmParts, Base, Cloud, CloudName, Entra, Identity, Ingestion, LogParts, Platform, Resource, ServiceIds,
+    Tokens, Wire, WorkspaceParts, around, azure_rbac, workspace,
 };
 use axon_model::{IdSource, SystemClock};
 use axon_reconcile::{InspectScope, Target};
 use secrecy::SecretString;
 
-/// The values of these variables; none, and a line that says why, where one is missing.
-#[expect(clippy::print_stderr, reason = "a test that is skipped says why")]
+/// The values of these variables; none, and a line that says why, where one is missing. It is written past the test harness, which
+/// shows nothing of tests that pass.
 fn given<const N: usize>(test: &str, names: [&str; N]) -> Option<[String; N]> {
     let whole = names.map(|name| format!("AXON_LIVE_AZURE_{name}"));
     if let Some(missing) = whole.iter().find(|name| std::env::var(name).is_err()) {
-        eprintln!("{test} is skipped: {missing} is not set");
+        let line = format!("{test} is SKIPPED: {missing} is not set (docs/AZURE.md)\n");
+        std::io::stderr().write_all(line.as_bytes()).unwrap();
         return None;
     }
     Some(whole.map(|name| std::env::var(name).unwrap_or_default()))
@@ -113,4 +116,58 @@ async fn an_application_and_its_credentials_are_read() {
     let found = entra.service_identity(&ids).await.expect("an answer").expect("an application");
     assert_eq!(found.client_id, Some(id));
     entra.federation(id).await.expect("its credentials");
+}
+
+#[tokio::test]
+async fn a_machine_s_identity_has_tokens() {
+    let Some(_) = given("a_machine_s_identity_has_tokens", ["MANAGED"]) else { return };
+    let platform = Platform::read(|name| std::env::var(name).ok()).unwrap();
+    let (cloud, ids) = (Cloud::named(CloudName::Public), Arc::new(IdSource::Random));
+    let identity = Identity::Managed { client_id: None };
+    let tokens = Tokens::new(identity, platform, cloud, Wire::new().unwrap(), Arc::new(SystemClock), ids);
+    for resource in Resource::ALL {
+        tokens.token(resource).await.unwrap_or_else(|fault| panic!("{resource}: {fault}"));
+    }
+}
+
+#[tokio::test]
+async fn the_ways_around_a_workspace_are_read() {
+    let names = ["TENANT", "CLIENT", "SECRET", "RESOURCE"];
+    let Some([tenant, client, secret, scope]) = given("the_ways_around_a_workspace_are_read", names) else {
+        return;
+    };
+    let wire = Wire::new().unwrap();
+    let tokens = tokens(&wire, [tenant, client, secret]);
+    let parts = ArmParts {
+        arm: Cloud::named(CloudName::Public).arm,
+        scope,
+        custom: BTreeMap::new(),
+        elsewhere: BTreeSet::new(),
+        bearer: tokens.of(Resource::Arm).into(),
+        entra: None,
+        wire,
+        clock: Arc::new(SystemClock),
+    };
+    let around = around(parts).await.expect("a look");
+    assert!(around.workspace.is_some() && around.unseen.is_empty(), "{:?}", around.unseen);
+}
+
+#[tokio::test]
+async fn a_stream_would_take_rows() {
+    let names = ["TENANT", "CLIENT", "SECRET", "LOG", "RULE", "STREAM"];
+    let Some([tenant, client, secret, address, rule, stream]) = given("a_stream_would_take_rows", names)
+    else {
+        return;
+    };
+    let wire = Wire::new().unwrap();
+    let tokens = tokens(&wire, [tenant, client, secret]);
+    let parts = LogParts {
+        endpoint: Base::parse(&address).unwrap(),
+        rule,
+        stream,
+        bearer: tokens.of(Resource::Monitor).into(),
+        wire,
+        clock: Arc::new(SystemClock),
+    };
+    Ingestion::new(parts).unwrap().check("live").await.expect("it takes a call without rows");
 }

@@ -81,6 +81,8 @@ impl fmt::Display for ServiceFault {
                 }
                 if !meaning.is_empty() {
                     write!(f, ": {meaning}")?;
+                } else if (200..300).contains(&problem.status) {
+                    f.write_str(": an error under a status that says all is well; nothing is concluded from it, and it is asked again")?;
                 }
                 if problem.message.is_empty() { Ok(()) } else { write!(f, " ({})", problem.message) }
             }

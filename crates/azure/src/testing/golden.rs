@@ -1,6 +1,8 @@
 //! Every kind of request as a file under `tests/golden`: method, path and query, headers, body. Somebody with an Azure can lay them
 //! beside what it takes. `AXON_GOLDEN=write cargo test -p axon-azure golden` writes them anew.
 
+mod beside;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -83,7 +85,11 @@ fn kind(request: &Request) -> String {
             .unwrap_or("plain")
             .to_owned()
     });
-    let all = last[from..].iter().cloned().chain(asked).chain(marks).chain(form);
+    // For whom a token is.
+    let scope = request.form("scope").or_else(|| request.query("resource"));
+    let whom = scope.and_then(|scope| Some(scope.split("//").nth(1)?.split('/').next()?.to_owned()));
+    let empty = (request.body == "[]").then(|| "without_rows".to_owned());
+    let all = last[from..].iter().cloned().chain(asked).chain(marks).chain(form).chain(whom).chain(empty);
     let text = std::iter::once(request.method.clone()).chain(all).collect::<Vec<_>>().join("_");
     text.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' }).collect()
 }
@@ -100,7 +106,9 @@ async fn shown(server: &Server, identity: Identity, platform: Platform) {
     let cloud = Cloud { authority: base.clone(), imds: base, ..Cloud::named(CloudName::Public) };
     let ids = Arc::new(IdSource::Random);
     let tokens = Tokens::new(identity, platform, cloud, Wire::new().unwrap(), clock(NOW), ids);
-    tokens.token(Resource::Arm).await.unwrap();
+    for resource in Resource::ALL {
+        tokens.token(resource).await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ use tokio::io::AsyncReadExt as _;
 use super::fault::TokenFault;
 use super::received::Received;
 use crate::cloud::{Cloud, Resource};
+use crate::pace::Pace;
 use crate::scrub::Scrub;
 use crate::wire::{Call, Content, Wire, encoded};
 
@@ -37,9 +38,12 @@ pub(super) fn endpoint(cloud: &Cloud, tenant: &str) -> String {
     cloud.authority.at(&format!("/{}/oauth2/v2.0/token", encoded(tenant)))
 }
 
+/// How Entra's token endpoint is called in messages.
+pub(super) const ENDPOINT: &str = "Entra's token endpoint";
+
 /// Asks Entra for a token.
 pub(super) async fn token(
-    wire: &Wire,
+    (wire, pace): (&Wire, &Pace),
     cloud: &Cloud,
     application: Application<'_>,
     shown_to: Shown,
@@ -50,6 +54,9 @@ pub(super) async fn token(
     let call =
         Call::new(reqwest::Method::POST, endpoint(cloud, application.tenant)).content(Content::Form(form));
     let answer = wire.send(call).await?;
+    if let Some(wait) = pace.note(&answer, now) {
+        return Err(TokenFault::Hasty { endpoint: ENDPOINT, wait });
+    }
     let who = format!(
         "application {} of tenant {} a token for {resource}",
         shown(application.client_id),

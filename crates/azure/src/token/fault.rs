@@ -28,6 +28,13 @@ pub enum TokenFault {
         /// Whether it may pass by itself.
         passes: bool,
     },
+    /// The endpoint was asked too fast, or said a moment ago that it was.
+    Hasty {
+        /// Which endpoint.
+        endpoint: &'static str,
+        /// How long it wants to be left alone.
+        wait: std::time::Duration,
+    },
     /// What Axon shows to get a token cannot be had: a file, a key, an answer that is none.
     Unusable(String),
 }
@@ -36,6 +43,9 @@ impl fmt::Display for TokenFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Wire(error) => error.fmt(f),
+            Self::Hasty { endpoint, wait } => {
+                write!(f, "{endpoint} is asked too fast: it is left alone for {} s", wait.as_secs().max(1))
+            }
             Self::Refused { text, .. } | Self::Unusable(text) => f.write_str(text),
         }
     }
@@ -130,7 +140,7 @@ impl TokenFault {
     /// Whether it may pass by itself.
     pub fn passes(&self) -> bool {
         match self {
-            Self::Wire(_) => true,
+            Self::Wire(_) | Self::Hasty { .. } => true,
             Self::Refused { passes, .. } => *passes,
             Self::Unusable(_) => false,
         }

@@ -18,6 +18,7 @@ use super::identity::{Identity, Platform};
 use super::managed;
 use super::received::{Received, SHORTEST};
 use crate::cloud::{Cloud, Resource};
+use crate::pace::Pace;
 use crate::wire::Wire;
 
 /// How long a failed renewal is left alone while the old token holds, and a failure is repeated to those who ask again at once.
@@ -37,6 +38,8 @@ struct Inner {
     clock: Arc<dyn Clock>,
     ids: Arc<IdSource>,
     slots: Mutex<HashMap<Resource, Arc<Slot>>>,
+    /// How fast the endpoint may be asked: one for all resources.
+    pace: Pace,
 }
 
 #[derive(Default)]
@@ -79,7 +82,7 @@ impl Tokens {
         ids: Arc<IdSource>,
     ) -> Self {
         let slots = Mutex::default();
-        Self(Arc::new(Inner { identity, platform, cloud, wire, clock, ids, slots }))
+        Self(Arc::new(Inner { identity, platform, cloud, wire, clock, ids, slots, pace: Pace::default() }))
     }
 
     /// Who it is.
@@ -171,8 +174,14 @@ impl Tokens {
     }
 
     async fn received(&self, resource: Resource) -> Result<Received, TokenFault> {
-        let Inner { identity, platform, cloud, wire, clock, ids, .. } = &*self.0;
+        let Inner { identity, platform, cloud, wire, clock, ids, pace, .. } = &*self.0;
         let now = clock.now();
+        if let Some(wait) = pace.wait(now) {
+            let managed = matches!(identity, Identity::Managed { .. });
+            let endpoint = if managed { managed::ENDPOINT } else { exchange::ENDPOINT };
+            return Err(TokenFault::Hasty { endpoint, wait });
+        }
+        let wire = (wire, pace);
         match identity {
             Identity::Managed { client_id } => {
                 managed::token(wire, cloud, platform, client_id.as_deref(), resource, now).await

@@ -7,12 +7,16 @@ use super::fault::TokenFault;
 use super::identity::Platform;
 use super::received::Received;
 use crate::cloud::{Cloud, Resource};
+use crate::pace::Pace;
 use crate::scrub::Scrub;
 use crate::wire::{Call, Wire, encoded};
 
+/// How it is called in messages.
+pub(super) const ENDPOINT: &str = "the machine's identity endpoint";
+
 /// Asks the machine for a token.
 pub(super) async fn token(
-    wire: &Wire,
+    (wire, pace): (&Wire, &Pace),
     cloud: &Cloud,
     platform: &Platform,
     client_id: Option<&str>,
@@ -34,6 +38,9 @@ pub(super) async fn token(
         |id| format!("the managed identity {}", axon_model::name::shown(id)),
     );
     let answer = wire.send_inside(call).await?;
+    if let Some(wait) = pace.note(&answer, now) {
+        return Err(TokenFault::Hasty { endpoint: ENDPOINT, wait });
+    }
     if answer.status() != 200 {
         let header = platform.service.as_ref().map(|(_, header)| header);
         return Err(TokenFault::of_platform(&answer, &who, &Scrub::of(header)));

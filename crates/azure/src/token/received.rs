@@ -24,6 +24,7 @@ struct Fields {
     expires_on: Option<i64>,
     #[serde(default, deserialize_with = "number")]
     refresh_in: Option<i64>,
+    error: Option<serde::de::IgnoredAny>,
 }
 
 fn number<'de, D: Deserializer<'de>>(d: D) -> Result<Option<i64>, D::Error> {
@@ -64,8 +65,12 @@ impl fmt::Debug for Received {
 impl Received {
     /// Reads an answer that came at `now`. What is wrong with it is told without any of it.
     pub(super) fn read(body: &[u8], now: OffsetDateTime) -> Result<Self, String> {
-        let fields: Fields =
-            serde_json::from_slice(body).map_err(|_| "it is not a token's answer".to_owned())?;
+        let fields: Fields = serde_json::from_slice(body).map_err(|_| {
+            "it is not a token's answer, or half of one: look whether a proxy answers in its place".to_owned()
+        })?;
+        if fields.error.is_some() {
+            return Err("it holds an error under a status that says all is well: it is asked again".into());
+        }
         let text = fields.access_token.ok_or("it has no access_token")?;
         if text.is_empty() || text.len() > MOST_BYTES || !text.bytes().all(|b| b.is_ascii_graphic()) {
             return Err("its access_token is not a line of token characters".into());

@@ -83,7 +83,8 @@ impl Answer {
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, String> {
         serde_json::from_slice(&self.body).map_err(|e| {
             format!(
-                "{} answered {} with something else than was asked for: {:?} error at byte {} of {}",
+                "{} answered {} with something else than was asked for: {:?} error at byte {} of {}; nothing is concluded from it, and \
+                 it is asked again (if it stays so, look whether a proxy answers in its place)",
                 self.host,
                 self.status,
                 e.classify(),
