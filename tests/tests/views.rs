@@ -2,6 +2,8 @@
 
 #[path = "views/acting.rs"]
 mod acting;
+#[path = "views/probe.rs"]
+mod probe;
 
 use anyhow::{Context, ensure};
 use axon_tests::{CONFIG, MAP, Place, Pool, SOON, Scim, Serve, Stage, Tds, number, until, user};

@@ -11,4 +11,5 @@ mod server;
 mod stage;
 mod story;
 mod trouble;
+mod view_probe;
 mod wire;

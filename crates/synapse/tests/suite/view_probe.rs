@@ -1,0 +1,246 @@
+//! A probe of secure views reads through the real view as its readers, and finds what is otherwise than the policy says.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axon_emulator::PoolKind;
+use axon_reconcile::secure::{Metadata, ProbeAnswer, ProbeCase, Standing};
+use axon_reconcile::view_body::{
+    Cell, Literal, Order, RowRule, Rows, ShownColumn, Test, TypedMask, ViewBody, Who,
+};
+use axon_reconcile::{ColumnType, ObjectName, Target as _};
+use axon_synapse::render::{ViewVerb, managed_schema, secure_view};
+use tiberius::AuthMethod;
+
+use crate::stage::{ADMIN, PASSWORD, Raw, Stage, name, run, token};
+
+const WIDE: ColumnType = ColumnType::Text { national: true, fixed: false, length: Some(40) };
+const FIXED: ColumnType = ColumnType::Text { national: false, fixed: true, length: Some(12) };
+
+fn object(schema: &str, table: &str) -> ObjectName {
+    ObjectName { schema: name(schema), name: name(table) }
+}
+
+fn metadata() -> Metadata {
+    Metadata { schema: name("axon"), owner: name("axon_owner"), delimiters: None, impersonation: None }
+}
+
+/// One column for each mask, and one that is clear to all.
+fn columns() -> Vec<ShownColumn> {
+    let key = "base.people.hashed".to_owned();
+    let lowest = "-2147483648".to_owned();
+    let bucket = TypedMask::Bucket { width: 10, lowest, safe: "-2147483638".into() };
+    let masks = [
+        ("gone", WIDE, TypedMask::Null),
+        ("fixed", WIDE, TypedMask::Fixed(Literal::Text("x".into()))),
+        ("bytes", ColumnType::Binary { fixed: false, length: Some(8) }, TypedMask::Fixed(Literal::Bytes)),
+        ("hashed", WIDE, TypedMask::Hash { key, digits: 40 }),
+        ("mail", WIDE, TypedMask::Email),
+        ("ending", WIDE, TypedMask::Last(2)),
+        ("beginning", FIXED, TypedMask::First(2)),
+        ("rounded", ColumnType::Money, TypedMask::Round(10)),
+        ("ranged", ColumnType::Int, bucket),
+        ("year", ColumnType::Date, TypedMask::Year),
+        ("month", ColumnType::DateTime2(3), TypedMask::Month),
+        ("digits", WIDE, TypedMask::Digits),
+    ];
+    let boss = BTreeSet::from([Who::Role(name("boss"))]);
+    let masked = masks.map(|(column, ty, mask)| {
+        let cell = Cell::Masked { mask, unless: boss.clone(), to: BTreeSet::new() };
+        ShownColumn { name: name(column), ty, cell }
+    });
+    std::iter::once(ShownColumn { name: name("region"), ty: WIDE, cell: Cell::Clear }).chain(masked).collect()
+}
+
+fn view() -> ViewBody {
+    let attribute = Test::Attribute { column: name("region"), ty: WIDE, attribute: "region".into() };
+    let large = Test::Compare {
+        column: name("ranged"),
+        ty: ColumnType::Int,
+        order: Order::Gt,
+        value: Literal::Number("0".into()),
+    };
+    let recent = Test::LastDays { column: name("year"), days: 90 };
+    ViewBody {
+        name: object("secure", "people"),
+        from: object("base", "people"),
+        columns: columns(),
+        rows: Rows::Any(vec![
+            RowRule::To(Who::Role(name("boss"))),
+            RowRule::All(vec![attribute, large]),
+            RowRule::All(vec![recent, Test::Is(BTreeSet::from([Who::Role(name("nobody"))]))]),
+        ]),
+    }
+}
+
+const TABLE: &str = "CREATE TABLE base.people (region nvarchar(40), gone nvarchar(40), fixed nvarchar(40), \
+    bytes varbinary(8), hashed nvarchar(40), mail nvarchar(40), ending nvarchar(40), beginning char(12), \
+    rounded money, ranged int, [year] date, [month] datetime2(3), digits nvarchar(40), secret nvarchar(40))";
+
+const ROWS: [&str; 3] = [
+    "INSERT INTO base.people VALUES (N'north', N'a', N'b', 0x0102, N'c', N'eve@x.org', N'12345', 'abcdef', 17.5, 23, \
+     '2024-05-17', '2024-05-17T10:00:00.123', N'+49 12', N's')",
+    "INSERT INTO base.people VALUES (N'south', N'd', N'e', 0x03, N'f', N'none', N'9', 'z', -17.5, -23, \
+     '2023-02-03', '2023-02-03T10:00:00', N'no', N't')",
+    "INSERT INTO base.people (region, ranged) VALUES (N'north', 7)",
+];
+
+struct Pool {
+    stage: Stage,
+    raw: Raw,
+}
+
+impl Pool {
+    /// Kim sees the north, masked; Lee is the boss.
+    async fn start() -> Self {
+        let stage = Stage::of(PoolKind::Dedicated).await;
+        let mut raw = stage.raw(AuthMethod::aad_token(ADMIN)).await.unwrap();
+        for statement in [
+            "CREATE USER axon_owner WITHOUT LOGIN",
+            "CREATE USER [kim@acme.com] FROM EXTERNAL PROVIDER",
+            "CREATE USER [lee@acme.com] FROM EXTERNAL PROVIDER",
+            "CREATE ROLE boss",
+            "EXEC sp_addrolemember N'boss', N'lee@acme.com'",
+            "CREATE SCHEMA base AUTHORIZATION axon_owner",
+            "CREATE SCHEMA secure AUTHORIZATION axon_owner",
+            TABLE,
+        ]
+        .into_iter()
+        .chain(ROWS)
+        {
+            run(&mut raw, statement).await.unwrap();
+        }
+        for statement in managed_schema(name("axon"), name("axon_owner")) {
+            run(&mut raw, statement.as_str()).await.unwrap();
+        }
+        let mut pool = Self { stage, raw };
+        pool.run("INSERT INTO axon.profile VALUES (N'kim@acme.com', N'region', N'north')").await;
+        pool.run(&format!(
+            "INSERT INTO axon.mask_keys VALUES (N'base.people.hashed', N'{}')",
+            "ab".repeat(32)
+        ))
+        .await;
+        let text = secure_view(&view(), ViewVerb::Create, axon_synapse::managed(&metadata()));
+        pool.run(text.as_str()).await;
+        for who in ["kim@acme.com", "lee@acme.com"] {
+            pool.run(&format!("GRANT SELECT ON OBJECT::secure.people TO [{who}]")).await;
+        }
+        pool
+    }
+
+    async fn run(&mut self, statement: &str) {
+        run(&mut self.raw, statement).await.unwrap_or_else(|error| panic!("{error}: {statement}"));
+    }
+
+    /// The text that the policy gives, with something in it put in the place of something else.
+    async fn altered(&mut self, from: &str, to: &str) {
+        let text = secure_view(&view(), ViewVerb::Alter, axon_synapse::managed(&metadata()));
+        assert!(text.as_str().contains(from), "{from}: {}", text.as_str());
+        self.run(&text.as_str().replace(from, to)).await;
+    }
+
+    async fn probe(&self, reader: &str, standing: Option<Standing>) -> ProbeAnswer {
+        let case = ProbeCase {
+            body: view(),
+            standing,
+            hidden: Some(name("secret")),
+            other: Some(name("lee@acme.com")),
+        };
+        let target = self.stage.target_as(token(ADMIN));
+        let answers = target.probe_views(&metadata(), name(reader), &[case]).await.unwrap().unwrap();
+        assert_eq!(answers.len(), 1);
+        answers.into_iter().next().unwrap()
+    }
+
+    async fn as_kim(&self) -> ProbeAnswer {
+        let has = BTreeMap::from([("region".to_owned(), BTreeSet::from(["north".to_owned()]))]);
+        self.probe("kim@acme.com", Some(Standing { roles: BTreeSet::new(), has })).await
+    }
+
+    async fn as_lee(&self) -> ProbeAnswer {
+        let roles = BTreeSet::from([name("boss")]);
+        self.probe("lee@acme.com", Some(Standing { roles, has: BTreeMap::new() })).await
+    }
+}
+
+#[tokio::test]
+async fn a_view_that_is_as_the_policy_says_is_found_to_be_so_by_each_class() {
+    let pool = Pool::start().await;
+    let kim = pool.as_kim().await;
+    assert_eq!((kim.rows, kim.differs, kim.untried), (Some(2), vec![], vec![]));
+    // The engine comes to the reader's condition before the view's own: no plain view keeps that, and the probe says so.
+    assert_eq!(
+        kim.leaks,
+        [
+            "a division in WHERE tells by error 8134 that a row is there which the policy hides",
+            "a conversion in WHERE tells by error 245 that a row is there which the policy hides"
+        ]
+    );
+    // From the boss nothing is hidden.
+    let boss = ProbeAnswer { rows: Some(3), ..ProbeAnswer::default() };
+    assert_eq!(pool.as_lee().await, boss);
+}
+
+#[tokio::test]
+async fn what_a_view_shows_otherwise_is_found_and_said_without_a_value() {
+    let mut pool = Pool::start().await;
+    for column in columns().iter().skip(1).map(|column| column.name) {
+        // The mask is gone: everybody sees the value.
+        let from = format!("IS_ROLEMEMBER(N'boss') = 1 THEN t.[{column}]");
+        pool.altered(&from, &from.replace("N'boss') = 1", "N'boss') = 0")).await;
+        let found = pool.as_kim().await;
+        let said = format!("column {column} holds");
+        assert!(found.differs.iter().any(|words| words.starts_with(&said)), "{column}: {found:?}");
+        // And the boss sees a mask.
+        let found = pool.as_lee().await;
+        let said = format!("column {column} does not hold what the table holds");
+        assert!(found.differs.contains(&said), "{column}: {found:?}");
+    }
+    pool.altered("WHERE IS_ROLEMEMBER(N'boss') = 1", "WHERE 1 = 1 OR IS_ROLEMEMBER(N'boss') = 1").await;
+    assert_eq!(pool.as_kim().await.differs, ["it shows 3 rows where the policy shows 2"]);
+    pool.altered("t.[ranged] > 0", "t.[ranged] > 10").await;
+    assert_eq!(pool.as_kim().await.differs, ["it shows 1 rows where the policy shows 2"]);
+    pool.run("ALTER VIEW secure.people AS SELECT secret FROM base.people").await;
+    let found = pool.as_kim().await;
+    let hidden = "column secret is hidden by the policy and in the view";
+    assert_eq!(found.differs, [hidden, "it cannot be read: error 207"]);
+    pool.altered("SELECT", "SELECT").await;
+    assert!(pool.as_kim().await.differs.is_empty(), "and it is over when the text is");
+}
+
+#[tokio::test]
+async fn what_is_open_past_a_view_is_found() {
+    let mut pool = Pool::start().await;
+    pool.run("GRANT SELECT ON OBJECT::base.people TO public").await;
+    pool.run("GRANT SELECT ON OBJECT::axon.profile TO public").await;
+    let found = pool.as_kim().await.differs;
+    assert_eq!(
+        found,
+        ["table axon.profile can be read past the views", "table base.people can be read past the view"]
+    );
+    pool.run("REVOKE SELECT ON OBJECT::base.people FROM public").await;
+    pool.run("REVOKE SELECT ON OBJECT::axon.profile FROM public").await;
+    // To whom the map does not open it.
+    let found = pool.probe("lee@acme.com", None).await;
+    assert_eq!(found.differs, ["somebody reads it to whom the map does not open it"]);
+    pool.run("REVOKE SELECT ON OBJECT::secure.people FROM [lee@acme.com]").await;
+    assert_eq!(pool.probe("lee@acme.com", None).await, ProbeAnswer::default());
+    assert_eq!(pool.as_lee().await.differs, ["it cannot be read: error 229"]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_tried_is_not_said_to_agree() {
+    let pool = Pool::start().await;
+    let case = || ProbeCase { body: view(), standing: Some(Standing::default()), hidden: None, other: None };
+    // A SQL login cannot go on as a person of the directory, and nobody can as one who is not there.
+    let sql = pool.stage.target_as(axon_synapse::Auth::Sql { user: "sa".into(), password: PASSWORD.into() });
+    for (target, reader, number) in
+        [(sql, "kim@acme.com", "error 33171"), (pool.stage.target_as(token(ADMIN)), "nobody", "error 15517")]
+    {
+        let found = target.probe_views(&metadata(), name(reader), &[case(), case()]).await.unwrap().unwrap();
+        assert_eq!(found.len(), 2);
+        for answer in found {
+            assert!(answer.differs.is_empty() && answer.rows.is_none());
+            assert!(answer.untried[0].contains(number), "{answer:?}");
+        }
+    }
+}

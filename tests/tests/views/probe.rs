@@ -1,0 +1,101 @@
+//! Probes: Axon reads its own views as one of each class of their readers, by itself and when it is told to, and says what differs.
+
+use anyhow::{Context, ensure};
+use axon_tests::{CONFIG, SOON, Stage, until};
+use serde_json::Value;
+
+use super::{ANN, ASKED, map, people, read, read_when, stage};
+
+const VIEW: &str = "secure.customers";
+
+/// The facts of all probes of the view.
+async fn probes(stage: &Stage) -> anyhow::Result<Vec<Value>> {
+    let records = stage.place.journal().await?;
+    let of_view = records.into_iter().filter(|record| record.kind == "view-probe");
+    let facts = of_view.map(|record| record.record["facts"].clone());
+    Ok(facts.filter(|facts| facts["view"] == VIEW).collect())
+}
+
+#[tokio::test]
+async fn views_are_probed_by_each_class_and_a_difference_is_told_and_stops_what_gives() -> anyhow::Result<()>
+{
+    let stage = stage(&map(false)).await?;
+    let (ann, _) = people(&stage.scim).await?;
+    read_when(&stage.pool, ANN, "ann reads her rows", ASKED, |rows| rows.len() == 1).await?;
+
+    // By itself: an analyst of the north and somebody of finance, each once, and the table refused to both.
+    let found = until("both classes were probed", SOON, async || {
+        let found = probes(&stage).await?;
+        let rows = |rows: u64| found.iter().any(|facts| facts["rows"] == rows);
+        Ok((rows(1) && rows(2)).then_some(found))
+    })
+    .await?;
+    ensure!(found.iter().all(|facts| facts["differs"] == 0 && facts["untried"] == 0), "{found:?}");
+    ensure!(found.iter().all(|facts| facts["text"].as_str().is_some_and(|text| text.len() == 64)));
+
+    // By hand, as people read it. What no view keeps is said as well.
+    let probed = stage.place.axon(&["view", "probe", VIEW]).await?.exits(0)?;
+    for words in ["2 probed, 0 otherwise", &format!("as {ANN}: as the map says, 1 rows"), "leak  a division"]
+    {
+        ensure!(probed.out.contains(words), "{words}: {}", probed.out);
+    }
+    stage.place.axon(&["view", "probe", "secure.nothing"]).await?.exits(1)?.says(&["holds a view"])?;
+
+    // A change of the map that changes a view is followed by a probe of its new text.
+    let before = probes(&stage).await?.len();
+    let changed =
+        stage.place.read("role-map.yaml")?.replace("name: { mask: first(1)", "name: { mask: first(2)");
+    stage.place.write("role-map.yaml", &changed)?;
+    until("the changed view was probed", SOON, async || {
+        let now = probes(&stage).await?;
+        let text = |facts: &Value| facts["text"].as_str().map(str::to_owned);
+        let last = now.last().and_then(text);
+        Ok((now.len() >= before + 2 && last != found.last().and_then(text)).then_some(()))
+    })
+    .await?;
+
+    // Something that no catalog of grants in Axon's scope tells: the view is closed to all by a DENY to everybody.
+    let Stage { pool, serve, place, token, .. } = stage;
+    ensure!(serve.stop().await?.success());
+    let mut admin = pool.admin().await?;
+    admin.run("DENY SELECT ON OBJECT::secure.customers TO public").await?;
+    let said = place.axon(&["view", "probe"]).await?.exits(3)?;
+    for words in ["DIFFERS", "it cannot be read: error 229"] {
+        ensure!(said.out.contains(words), "{words}: {}", said.out);
+    }
+
+    // It waits for a person, and where that is asked for nothing is given to anybody meanwhile.
+    let often = "reconcile: { retry_seconds: 1, inspect_every_seconds: 1, freeze_on_probe: true }";
+    place.write("axon.yaml", &CONFIG.replace("reconcile: { retry_seconds: 1 }", often))?;
+    let serve = axon_tests::Serve::start(&place).await?;
+    let scim = serve.scim(&token);
+    until("it is told", SOON, async || {
+        let said = place.axon(&["status"]).await?.out;
+        Ok(said.contains("view secure.customers shows a probe something else").then_some(()))
+    })
+    .await?;
+    let moved = serde_json::json!([
+        { "op": "Replace", "path": "addresses[type eq \"work\"].region", "value": "south" }
+    ]);
+    scim.patch(&format!("/Users/{ann}"), &moved).await?.is(200)?;
+    until("what gives waits", SOON, async || {
+        let said = place.axon(&["status"]).await?.out;
+        Ok(said.contains("freeze_on_probe is on").then_some(()))
+    })
+    .await?;
+
+    // It is mended, and a probe lifts it.
+    admin.run("REVOKE SELECT ON OBJECT::secure.customers FROM public").await?;
+    until("a probe finds nothing any more", SOON, async || {
+        let said = place.axon(&["view", "probe", VIEW]).await?;
+        Ok(said.out.contains("0 otherwise").then_some(()))
+    })
+    .await?;
+    read_when(&pool, ANN, "ann reads the south", ASKED, |rows| {
+        rows.len() == 1 && rows[0][4].as_deref() == Some("south")
+    })
+    .await?;
+    ensure!(read(&pool, ANN, ASKED).await?.len() == 1);
+    serve.stop().await.context("it stops")?;
+    Ok(())
+}
