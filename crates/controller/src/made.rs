@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axon_audit::Digest;
-use axon_model::SqlName;
+use axon_model::{MapVersion, SqlName};
 use axon_reconcile::{Connect, GrantKey, GrantState, Graph, Membership, Permission, Securable, Step};
 use axon_store::{Notes, Store, StoreError};
 
@@ -187,8 +187,10 @@ pub(crate) fn unmakes(step: &Step, before: &Graph, rows: &Rows<'_>) -> Vec<i64> 
 pub(crate) struct Made {
     marks: BTreeSet<i64>,
     loaded: bool,
-    /// Whether the target was read since the marks were compared with it.
+    /// Whether the target was read, or another map came, since the marks were compared with it.
     look: bool,
+    /// By which map they were.
+    under: Option<MapVersion>,
     /// Rows of others that the map does not ask for.
     foreign: BTreeMap<i64, Atom>,
     /// Marks that the store does not have yet.
@@ -206,6 +208,14 @@ impl Made {
     /// The target was read, and is another than it was known to be.
     pub fn look(&mut self) {
         self.look = true;
+    }
+
+    /// What is there may be as this map asks for it, though it was not as the last one did.
+    pub fn look_under(&mut self, map: &MapVersion) {
+        if self.under.as_ref() != Some(map) {
+            self.under = Some(map.clone());
+            self.look = true;
+        }
     }
 
     /// Reads what this or another process kept.

@@ -53,8 +53,8 @@ use known::Known;
 use leaving::Leaving;
 use noticed::Noticed;
 pub use noticed::Past as PastDrift;
-use renew::MadeFor;
 pub use probing::{ProbeReport, ProbeSettings, Probed, probe_key};
+use renew::MadeFor;
 pub use scripted::{script_notes, script_record};
 use work::{LEASE, Ran};
 

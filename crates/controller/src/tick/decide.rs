@@ -67,6 +67,7 @@ impl Ticker {
         now: OffsetDateTime,
     ) -> Result<Decided, ControllerError> {
         self.load_kept().await?;
+        self.made.look_under(map.version());
         let name = self.name.clone();
         let no_target = || ControllerError::NoSuchTarget(name.to_string());
         let spec = map.targets.get(&self.name).ok_or_else(no_target)?;

@@ -9,6 +9,8 @@ mod drift;
 #[cfg(test)]
 mod full_disk;
 #[cfg(test)]
+mod given;
+#[cfg(test)]
 mod identity;
 #[cfg(test)]
 mod interrupted;

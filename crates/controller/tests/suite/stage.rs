@@ -74,6 +74,8 @@ pub struct FakePool {
     pub applied: Mutex<Vec<String>>,
     /// Who has a session.
     pub sessions: Mutex<BTreeSet<SqlName>>,
+    /// What the place itself calls roles and members.
+    pub ids: Mutex<BTreeMap<SqlName, &'static str>>,
     /// What happens while the next wave runs.
     pub meanwhile: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
 }
@@ -136,6 +138,11 @@ impl FakePool {
 impl Target for FakePool {
     fn asks_for(&self, refusal: &Refusal) -> Option<Duration> {
         (refusal.number == 40501).then_some(Duration::from_secs(77))
+    }
+
+    fn row_of(&self, membership: Membership) -> Option<String> {
+        let ids = self.ids.lock().unwrap();
+        Some(format!("{} {}", ids.get(&membership.role)?, ids.get(&membership.member)?))
     }
 
     async fn lingering(&self) -> Result<BTreeSet<SqlName>, TargetError> {
