@@ -1,6 +1,6 @@
 # `make` lists the recipes.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust lint fmt bench docs dev deps fuzz soak simulation planted
+.PHONY: help demo test test-rust lint fmt bench docs dev deps fuzz soak seeds simulation planted
 
 help: ## Lists the recipes
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,14 +37,16 @@ soak: ## Ten thousand random stories, each fault 500 times or more (docs/SIMULAT
 	@cargo build --release --quiet -p axon-simulation --bin soak
 	@cargo run --release --quiet -p axon-simulation --bin soak -- --seeds 10000 --at-least 500 $(ARGS)
 
-simulation: ## 200 stories on an SQLite file and over TDS, 500 of failing targets, 50 with real processes and SIGKILL
+seeds: ## As many random stories as fit ten minutes
+	@cargo run --quiet -p axon-simulation --bin soak -- --seconds 600 $(ARGS)
+
+simulation: ## 200 stories on an SQLite file and over TDS, 100 of failing targets, 50 with real processes and SIGKILL
 	@cargo build --quiet --bin axon
-	@cargo build --quiet -p axon-simulation --bin soak
 	@cargo run --quiet -p axon-simulation --bin soak -- --on wire --seeds 200
-	@cargo run --quiet -p axon-simulation --bin soak -- --on loop --seeds 500
+	@cargo run --quiet -p axon-simulation --bin soak -- --on loop --seeds 100
 	@AXON_SIMULATION_PROCESSES=50 cargo test --quiet -p axon-simulation --test processes -- --nocapture
 
-planted: ## Plants twenty-two bugs one by one, and looks whether the simulation finds each
+planted: ## Plants twenty-five bugs, and looks whether the simulation finds each of them alone
 	@./tests/simulation/planted.sh
 
 fuzz: ## Ten minutes for each fuzz target (nightly toolchain, cargo-fuzz)
@@ -54,6 +56,8 @@ bench: ## The numbers of docs/PERFORMANCE.md
 	@cargo build --release --quiet --bin axon
 	@cargo bench --package axon-tests --bench scim
 	@cargo bench --package axon-tests --bench push
+	@cargo bench --package axon-tests --bench idle
+	@cargo bench --package axon-tests --bench waves
 	@cargo bench --package axon-mapping
 	@cargo bench --package axon-synapse
 	@cargo bench --package axon-reconcile

@@ -23,6 +23,9 @@ pub struct Books {
     roles: Vec<Roles>,
     grants: [Powers; ROLES],
     direct: Vec<Powers>,
+    /// Who stands in the pool under another one's name, and under whose: until that was read, what is given to the one reaches
+    /// the other.
+    stand_ins: Vec<(usize, usize)>,
     /// Whether somebody did.
     by_hand: bool,
     /// How often the pool had been read when they did.
@@ -50,6 +53,15 @@ impl Books {
         for (role, powers) in grants.iter().enumerate() {
             self.grants[role] |= powers;
         }
+        for (one, other) in &self.stand_ins {
+            self.allowed[*one] |= self.allowed[*other];
+            self.roles[*one] |= self.roles[*other];
+        }
+    }
+
+    /// Somebody made a user for `one` under the name of `other`.
+    pub fn stand_in(&mut self, one: usize, other: usize) {
+        self.stand_ins.push((one, other));
     }
 
     /// Forgets what was wanted before.
@@ -57,6 +69,7 @@ impl Books {
         self.allowed.clear();
         self.roles.clear();
         self.direct.clear();
+        self.stand_ins.clear();
         self.grants = [0; ROLES];
         self.by_hand = false;
         self.unseen = None;
@@ -216,25 +229,33 @@ impl World {
     /// Nobody who left has anything, or a session. `waits` tells of what a finished run said that it waits.
     pub fn check_leavers(&self, waits: &[String]) -> Result<(), Broken> {
         let catalog = self.pool.snapshot();
-        for human in self.people.iter().filter(|h| h.scim.is_none() || !h.active) {
+        for human in self.people.iter().filter(|h| !h.is_active()) {
+            let open = human.session.as_ref().is_some_and(|session| !session.closed());
+            let waits = |name: &str| waits.iter().any(|what| what.contains(name));
             let Some(user) = sid_of(&human.object).and_then(|sid| catalog.principal_with_sid(&sid)) else {
-                if human.session.as_ref().is_some_and(|session| !session.closed()) {
+                if open && !waits(&human.entered_as) {
                     return Err(format!("{} left, has no principal and still has a session", human.upn));
                 }
                 continue;
             };
-            if waits.iter().any(|what| what.contains(&user.name)) {
+            if waits(&user.name) {
                 continue;
             }
             let has = powers(&catalog, human);
             if has != 0 {
                 return Err(format!("{} left and can still do {has:09b}", human.upn));
             }
-            if human.session.as_ref().is_some_and(|session| !session.closed()) {
+            if open {
                 return Err(format!("{} left and still has a session", human.upn));
             }
         }
         Ok(())
+    }
+
+    /// Whether somebody left who has a session.
+    pub fn leaves_a_session(&self) -> bool {
+        let open = |human: &Human| human.session.as_ref().is_some_and(|session| !session.closed());
+        self.people.iter().any(|human| !human.is_active() && open(human))
     }
 
     /// Whether somebody can do something in the pool, or has a session there.

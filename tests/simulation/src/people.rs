@@ -38,6 +38,15 @@ pub struct Human {
     pub active: bool,
     /// A session of theirs in the pool.
     pub session: Option<Session>,
+    /// Under which name they entered.
+    pub entered_as: String,
+}
+
+impl Human {
+    /// Whether the directory has this person, and active.
+    pub const fn is_active(&self) -> bool {
+        self.active && self.scim.is_some()
+    }
 }
 
 /// A group.
@@ -107,7 +116,7 @@ impl Map {
 
 /// The roles that a person ought to have.
 pub fn roles_of(map: &Map, groups: &[Group], who: usize, human: &Human) -> Roles {
-    if !human.active || human.scim.is_none() {
+    if !human.is_active() {
         return 0;
     }
     let of = |(n, group): (usize, &Group)| {

@@ -256,11 +256,9 @@ impl Place {
             }
         }
         let creates = matches!(step, Step::CreatePrincipal { .. });
-        let met = self.troubles.strike(|kind| match kind {
-            Kind::Directory33134 | Kind::Directory33136 => creates,
-            Kind::LostBefore | Kind::LostDuring | Kind::LostAfter | Kind::Hang | Kind::NeverShown => true,
-            other => other.number().is_some() && !other.at_login(),
-        });
+        let kill = matches!(step, Step::KillSessions { .. });
+        let met = kill.then(|| self.troubles.strike_kill()).flatten();
+        let met = met.or_else(|| self.troubles.strike(|kind| kind.at_statement(creates)));
         let said = vec![step.to_string()];
         let lost = |reason: &str| Outcome::Unknown { statements: said.clone(), reason: reason.to_owned() };
         let outcome = match met {

@@ -69,6 +69,18 @@ impl Kind {
     /// Those that are armed and meet the next login, statement or look.
     pub const ARMED: &'static [Self] = Self::ALL.split_at(20).0;
 
+    /// Those that are armed for the KILL of a leaver's sessions.
+    pub const AT_KILL: [Self; 8] = [
+        Self::LostBefore,
+        Self::LostDuring,
+        Self::LostAfter,
+        Self::Busy40501,
+        Self::Deadlock1205,
+        Self::LockWait1222,
+        Self::Hang,
+        Self::NeverShown,
+    ];
+
     /// The word.
     pub const fn word(self) -> &'static str {
         match self {
@@ -120,6 +132,15 @@ impl Kind {
         })
     }
 
+    /// Whether it meets statements; of some, only those that make somebody.
+    pub const fn at_statement(self, makes: bool) -> bool {
+        match self {
+            Self::Directory33134 | Self::Directory33136 => makes,
+            Self::LostBefore | Self::LostDuring | Self::LostAfter | Self::Hang | Self::NeverShown => true,
+            other => other.number().is_some() && !other.at_login(),
+        }
+    }
+
     /// Whether it meets logins.
     pub const fn at_login(self) -> bool {
         matches!(self, Self::Paused42108 | Self::Warming42109 | Self::Login18456 | Self::TokenExpired)
@@ -158,6 +179,8 @@ pub struct Troubles {
 #[derive(Debug, Default)]
 struct Inner {
     armed: Vec<(Kind, u32)>,
+    /// What meets the next KILL, and nothing else.
+    at_kill: Vec<Kind>,
     struck: Struck,
 }
 
@@ -171,14 +194,22 @@ impl Troubles {
         self.lock().armed.push((kind, times));
     }
 
+    /// Arms a kind for the next KILL.
+    pub fn arm_at_kill(&self, kind: Kind) {
+        self.lock().at_kill.push(kind);
+    }
+
     /// Forgets what is armed.
     pub fn clear(&self) {
-        self.lock().armed.clear();
+        let mut inner = self.lock();
+        inner.armed.clear();
+        inner.at_kill.clear();
     }
 
     /// Whether anything is armed.
     pub fn waits(&self) -> bool {
-        !self.lock().armed.is_empty()
+        let inner = self.lock();
+        !inner.armed.is_empty() || !inner.at_kill.is_empty()
     }
 
     /// The first armed kind that fits this moment; it struck.
@@ -190,6 +221,14 @@ impl Troubles {
         if inner.armed[at].1 == 0 {
             inner.armed.remove(at);
         }
+        inner.struck.note(kind);
+        Some(kind)
+    }
+
+    /// What meets a KILL; it struck.
+    pub fn strike_kill(&self) -> Option<Kind> {
+        let mut inner = self.lock();
+        let kind = inner.at_kill.pop()?;
         inner.struck.note(kind);
         Some(kind)
     }

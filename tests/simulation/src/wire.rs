@@ -125,18 +125,20 @@ impl Wire {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
+    /// The step of a wave that meets something, and what.
+    fn met<'w>(&self, wave: &'w Wave) -> Option<(&'w Step, Kind)> {
+        let kill = wave.steps().iter().find(|step| matches!(step, Step::KillSessions { .. }));
+        if let Some(met) = kill.and_then(|kill| Some((kill, self.troubles.strike_kill()?))) {
+            return Some(met);
+        }
+        let step = wave.steps().get(self.count() % wave.steps().len().max(1))?;
+        let creates = matches!(step, Step::CreatePrincipal { .. });
+        Some((step, self.troubles.strike(|kind| kind.at_statement(creates))?))
+    }
+
     /// Arms what meets one step of the wave. True: the wave is not sent, and nothing comes of it.
     fn may_meet(&self, wave: &Wave) -> bool {
-        let chosen = self.count() % wave.steps().len().max(1);
-        let Some(step) = wave.steps().get(chosen) else { return false };
-        let creates = matches!(step, Step::CreatePrincipal { .. });
-        let Some(kind) = self.troubles.strike(|kind| match kind {
-            Kind::Directory33134 | Kind::Directory33136 => creates,
-            Kind::LostBefore | Kind::LostDuring | Kind::LostAfter | Kind::Hang | Kind::NeverShown => true,
-            other => other.number().is_some() && !other.at_login(),
-        }) else {
-            return false;
-        };
+        let Some((step, kind)) = self.met(wave) else { return false };
         let refused = |number: i32| {
             let refusal = ServerError {
                 number,

@@ -1,6 +1,6 @@
 //! The stage of one story: store, pool, tenant, processes and clock, all in memory and all of one seed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use axon_controller::{Controller, Settings, Ticker};
@@ -8,21 +8,23 @@ use axon_emulator::directory::DirectoryUser;
 use axon_emulator::session::{Session, first_error};
 use axon_emulator::{Directory, Pool, PoolConfig};
 use axon_mapping::RoleMap;
-use axon_model::{Actor, Clock, GroupId, IdSource, ManualClock, RecordSeq, SourceId, UserId};
+use axon_model::{Actor, Clock, IdSource, ManualClock, RecordSeq, SourceId};
 use axon_reconcile::Target;
-use axon_scim::{PatchRequest, Profile, Registry, ResourceKind, parse_new};
-use axon_store::{Act, HoldEnd, Store, Unless, WriteContext, WriteError};
-use serde_json::{Value, json};
+use axon_scim::{Profile, Registry, ResourceKind, parse_new};
+use axon_store::{HoldEnd, Store};
+use serde_json::json;
 use tempfile::TempDir;
 use time::OffsetDateTime;
 use time::macros::datetime;
 
 use crate::checks::Books;
 use crate::memory::{Levers, MemoryStore};
-use crate::people::{GROUPS, Group, Human, Map, NAMES, Powers, ROLES, Roles, roles_of};
+use crate::people::{GROUPS, Group, Human, Map, Powers, ROLES, Roles, roles_of};
 use crate::place::{Place, Ran, login, token_of};
 use crate::trouble::Troubles;
 use crate::wire::{Line, Wire};
+
+mod pushes;
 
 /// What the pool holds that nobody gave to Axon, and what permissions are on.
 const SETUP: [&str; 12] = [
@@ -54,6 +56,8 @@ pub struct Process {
     pub ticker: Ticker,
     /// Which folder for its spool it has: one that died leaves it to the next.
     slot: usize,
+    /// What it is called where it has the lease.
+    holder: String,
 }
 
 /// A folder in memory, where there is one: what is written there is not slow, and outlives a process of the story.
@@ -195,7 +199,21 @@ impl World {
         let slot = (0..=self.processes.len()).find(|slot| !taken(slot)).unwrap_or(0);
         let (controller, target) = self.controller(slot, std::time::Duration::from_millis(5));
         let ticker = controller.ticker("warehouse".parse().expect("a target's name"), target);
-        self.processes.push(Process { ticker, slot });
+        let holder = self.holder();
+        self.processes.push(Process { ticker, slot, holder });
+    }
+
+    /// What the process that began last is called.
+    fn holder(&self) -> String {
+        format!("process {}", self.started)
+    }
+
+    /// Whether a process that is not this one, perhaps one that died, has the lease.
+    pub async fn is_anothers(&self, process: usize) -> bool {
+        let lease = self.store.lease("warehouse").await.ok().flatten();
+        lease.is_some_and(|lease| {
+            lease.until > self.clock.now() && lease.holder != self.processes[process].holder
+        })
     }
 
     /// What a new process is made of: with the spool of this slot, and this wait after a first failure.
@@ -204,7 +222,7 @@ impl World {
         let settings = Settings {
             inspect_every: time::Duration::minutes(5),
             retry,
-            holder: format!("process {}", self.started),
+            holder: self.holder(),
             claims: BTreeMap::new(),
             hold_for: Some(time::Duration::days(30)),
             spool: Some(self.spools.path().join(slot.to_string())),
@@ -245,125 +263,6 @@ impl World {
         let living = "SELECT login_name FROM sys.dm_pdw_exec_sessions WHERE status IN ('ACTIVE', 'IDLE')";
         let answers = self.by_hand.batch(living);
         crate::place::texts(answers).filter(|login| login == "axon@acme.com").count()
-    }
-
-    fn act(&self, actor: Actor) -> Act {
-        Act { actor, request: None, now: self.clock.now(), ids: self.ids.clone() }
-    }
-
-    fn context(&self) -> WriteContext {
-        WriteContext {
-            source: self.source.clone(),
-            profile: Profile::entra(),
-            registry: self.registry.clone(),
-            act: self.act(Actor::Source { source: self.source.clone() }),
-            if_match: None,
-            unless: Unless::Never,
-        }
-    }
-
-    fn patch(&self, kind: ResourceKind, operations: &Value) -> PatchRequest {
-        let body = json!({ "Operations": operations });
-        PatchRequest::parse(body, &self.registry, kind, &Profile::entra()).expect("a PATCH")
-    }
-
-    async fn patch_user(&self, id: UserId, operations: Value) -> Result<(), WriteError> {
-        let patch = self.patch(ResourceKind::User, &operations);
-        self.store.patch_user(self.context(), id, patch).await.map(|_| ())
-    }
-
-    async fn patch_group(&self, id: GroupId, operations: Value) -> Result<(), WriteError> {
-        let patch = self.patch(ResourceKind::Group, &operations);
-        self.store.patch_group(self.context(), id, patch).await.map(|_| ())
-    }
-
-    /// Names that nobody who is pushed bears.
-    pub fn free_names(&self) -> Vec<String> {
-        let taken: BTreeSet<&str> =
-            self.people.iter().filter(|h| h.scim.is_some()).map(|h| h.upn.as_str()).collect();
-        (0..NAMES).map(|n| format!("p{n}@acme.com")).filter(|upn| !taken.contains(upn.as_str())).collect()
-    }
-
-    fn tenant(&self, upn: &str, object: Option<&str>) {
-        self.pool.change_directory(|directory| {
-            directory.users.retain(|user| user.upn != upn);
-            let user = object.map(|id| tenant_user(upn, id));
-            directory.users.extend(user);
-        });
-    }
-
-    /// Somebody arrives under this name, who may have been another's.
-    pub async fn hire(&mut self, upn: &str) -> Result<(), WriteError> {
-        self.objects += 1;
-        let id = object(self.objects);
-        let body = json!({ "userName": upn, "externalId": id });
-        let parsed = parse_new(&self.registry, ResourceKind::User, body, &Profile::entra());
-        let made = self.store.create_user(self.context(), parsed.expect("a user").resource).await?;
-        self.tenant(upn, Some(&id));
-        self.people.push(Human {
-            object: id,
-            upn: upn.to_owned(),
-            scim: Some(made.stored.id),
-            active: true,
-            session: None,
-        });
-        Ok(())
-    }
-
-    /// Somebody is active, or no longer.
-    pub async fn set_active(&mut self, who: usize, active: bool) -> Result<(), WriteError> {
-        let Some(id) = self.people[who].scim else { return Ok(()) };
-        self.patch_user(id, json!([{ "op": "replace", "path": "active", "value": active }])).await?;
-        self.people[who].active = active;
-        Ok(())
-    }
-
-    /// Somebody is deleted in the tenant.
-    pub async fn delete(&mut self, who: usize) -> Result<(), WriteError> {
-        let Some(id) = self.people[who].scim else { return Ok(()) };
-        self.store.delete_user(self.context(), id).await?;
-        self.tenant(&self.people[who].upn.clone(), None);
-        self.people[who].scim = None;
-        for group in &mut self.groups {
-            group.members.retain(|member| *member != who);
-        }
-        Ok(())
-    }
-
-    /// Somebody gets another name.
-    pub async fn rename(&mut self, who: usize, upn: &str) -> Result<(), WriteError> {
-        let Some(id) = self.people[who].scim else { return Ok(()) };
-        self.patch_user(id, json!([{ "op": "replace", "path": "userName", "value": upn }])).await?;
-        self.tenant(&self.people[who].upn.clone(), None);
-        upn.clone_into(&mut self.people[who].upn);
-        let object = self.people[who].object.clone();
-        self.tenant(upn, Some(&object));
-        Ok(())
-    }
-
-    /// Somebody joins a group or leaves it.
-    pub async fn turn_member(&mut self, group: usize, who: usize) -> Result<(), WriteError> {
-        let Some(id) = self.people[who].scim else { return Ok(()) };
-        let joins = !self.groups[group].members.contains(&who);
-        let word = if joins { "add" } else { "remove" };
-        let operations = json!([{ "op": word, "path": "members", "value": [{ "value": id }] }]);
-        self.patch_group(self.groups[group].scim, operations).await?;
-        if joins {
-            self.groups[group].members.push(who);
-        } else {
-            self.groups[group].members.retain(|member| *member != who);
-        }
-        Ok(())
-    }
-
-    /// A group gets another name, or its own again.
-    pub async fn turn_name(&mut self, group: usize) -> Result<(), WriteError> {
-        let named = !self.groups[group].named;
-        let called = if named { format!("G{group}") } else { format!("G{group} of old") };
-        let operations = json!([{ "op": "replace", "path": "displayName", "value": called }]);
-        self.patch_group(self.groups[group].scim, operations).await?;
-        self.groups[group].named = named;
-        Ok(())
     }
 
     /// Another map counts.
