@@ -292,7 +292,7 @@ impl Ticker {
             self.probing.kept.whole = Some(now);
         }
         self.keep_probes(now).await?;
-        report.probed.sort_by(|a, b| (a.view, a.reader).cmp(&(b.view, b.reader)));
+        report.probed.sort_by_key(|one| (one.view, one.reader));
         Ok(report)
     }
 }

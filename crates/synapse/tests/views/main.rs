@@ -18,7 +18,7 @@ use axon_mapping::views::{BaseTable, Needs, Surroundings, compile, in_one_line, 
 use axon_synapse::render::{Managed, RoleTest, ViewVerb, secure_view};
 use proptest::prelude::*;
 
-use policy::{Case, OWNER, Reader, name};
+use policy::{ACTING, Case, OWNER, Reader, name};
 use pool::Running;
 
 fn check(case: &Case) -> Result<(), TestCaseError> {
@@ -42,7 +42,7 @@ fn check(case: &Case) -> Result<(), TestCaseError> {
         schema: name("axon"),
         roles: RoleTest::IsRoleMember,
         delimiters: case.delimiters,
-        impersonation: None,
+        impersonation: case.acting.then(|| name(ACTING)),
     };
     let mut pool = Running::start(&case.rows, &case.people);
     let needs = Needs::of([&body]);
@@ -70,6 +70,32 @@ fn check(case: &Case) -> Result<(), TestCaseError> {
         found.sort();
         expected.sort();
         prop_assert_eq!(found, expected, "{:?}\n{}", person, text.as_str());
+    }
+    if case.acting {
+        as_others(case, &known, &mut pool)?;
+    }
+    Ok(())
+}
+
+/// The first person may act as the second: then the view shows what it shows to that one, and with any other key nothing that hangs on
+/// a person.
+fn as_others(case: &Case, known: &[Reader], pool: &mut Running) -> Result<(), TestCaseError> {
+    let [actor, person, other] = known else { return Ok(()) };
+    pool.let_act(actor, person);
+    let sorted = |mut rows: Vec<Vec<Option<String>>>| {
+        rows.sort();
+        rows
+    };
+    let seen = sorted(pool.read_as(actor, person));
+    let expected = sorted(interpreter::seen(&case.view, &case.rows, person));
+    prop_assert_eq!(seen, expected, "{:?} as {:?}", actor, person);
+    // Nobody: no role, no group, no attribute.
+    let mut nobody = other.clone();
+    nobody.forget();
+    nobody.roles.clear();
+    let nothing = sorted(interpreter::seen(&case.view, &case.rows, &nobody));
+    for (who, whom) in [(actor, other), (other, person), (person, actor)] {
+        prop_assert_eq!(&sorted(pool.read_as(who, whom)), &nothing, "{:?} as {:?}", who, whom);
     }
     Ok(())
 }

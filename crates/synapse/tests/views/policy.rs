@@ -15,6 +15,8 @@ use time::Date;
 use time::macros::date;
 
 pub const OWNER: &str = "axon_owner";
+/// Whoever is in it may read as another person.
+pub const ACTING: &str = "AXON_IMPERSONATION";
 pub const ROLES: [&str; 3] = ["finance", "global", "audit"];
 const GROUPS: [&str; 3] = ["Sales", "Sales ", "O'Neill"];
 const TEXTS: [&str; 17] = [
@@ -63,6 +65,8 @@ pub struct Case {
     pub rows: Vec<Row>,
     pub people: Vec<Reader>,
     pub delimiters: Option<Delimiters>,
+    /// Whether views know of reading as another person.
+    pub acting: bool,
 }
 
 impl Reader {
@@ -215,8 +219,9 @@ fn person(number: usize) -> impl Strategy<Value = Reader> {
 pub fn case() -> impl Strategy<Value = Case> {
     let columns = (column(0), column(1), column(2), column(3), column(4), column(5));
     let delimiters = select(vec![None, Delimiters::new('|', ':', ','), Delimiters::new('&', '=', '+')]);
-    (columns, vec(line(), 0..4), rows(), (person(0), person(1), person(2)), delimiters).prop_map(
-        |((a, b, c, d, e, f), lines, rows, (x, y, z), delimiters)| {
+    let acting = proptest::bool::ANY;
+    (columns, vec(line(), 0..4), rows(), (person(0), person(1), person(2)), delimiters, acting).prop_map(
+        |((a, b, c, d, e, f), lines, rows, (x, y, z), delimiters, acting)| {
             let object = |schema: &str| ObjectName { schema: name(schema), name: name("orders") };
             let view = SecureView {
                 name: object("secure"),
@@ -228,7 +233,7 @@ pub fn case() -> impl Strategy<Value = Case> {
                 rows: lines,
                 readers: Vec::new(),
             };
-            Case { view, rows, people: vec![x, y, z], delimiters }
+            Case { view, rows, people: vec![x, y, z], delimiters, acting }
         },
     )
 }

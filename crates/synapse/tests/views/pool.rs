@@ -11,7 +11,7 @@ use axon_synapse::render::managed_schema;
 use time::OffsetDateTime;
 use time::macros::datetime;
 
-use crate::policy::{Datum, OWNER, Reader, Row, name};
+use crate::policy::{ACTING, Datum, OWNER, Reader, Row, name};
 
 pub const NOW: OffsetDateTime = datetime!(2024-05-17 09:30 UTC);
 pub const KEY: &str = "6a09e667f3bcc908b2fb1366ea957d3e3adec17512775099da2f590b0667322a";
@@ -60,6 +60,7 @@ impl Running {
             "CREATE USER axon_owner WITHOUT LOGIN",
             "CREATE ROLE axon_finance",
             "CREATE ROLE axon_global",
+            "CREATE ROLE AXON_IMPERSONATION",
             "CREATE SCHEMA sales AUTHORIZATION axon_owner",
             "CREATE SCHEMA secure AUTHORIZATION axon_owner",
             "CREATE TABLE sales.orders (qty smallint, amount decimal(6, 2), region nvarchar(20), \
@@ -103,6 +104,28 @@ impl Running {
                 _ => {}
             }
         }
+        rows
+    }
+
+    /// Writes the permission by which one reads as another, as the product does.
+    pub fn let_act(&mut self, actor: &Reader, person: &Reader) {
+        let (actor, whom) = (actor.person.principal, person.person.principal);
+        self.run(&format!("EXEC sp_addrolemember N'{ACTING}', N'{actor}'"));
+        let roles = person.roles.iter().filter(|role| **role != "audit").map(|role| format!("axon_{role}"));
+        for role in std::iter::once(String::new()).chain(roles) {
+            self.run(&format!(
+                "INSERT INTO axon.acting SELECT N'{actor}', u.sid, N'{whom}', N'{role}', CAST('2030-01-01' AS datetime2(0)) \
+                 FROM sys.database_principals u WHERE u.name = N'{actor}'"
+            ));
+        }
+    }
+
+    /// What a person reads through the view with a key of the session that names another one.
+    pub fn read_as(&mut self, reader: &Reader, whom: &Reader) -> Vec<Vec<Option<String>>> {
+        let whom = whom.person.principal;
+        self.run(&format!("EXEC sys.sp_set_session_context @key = N'axon_act_as', @value = N'{whom}'"));
+        let rows = self.read(reader);
+        self.run("EXEC sys.sp_set_session_context @key = N'axon_act_as', @value = NULL");
         rows
     }
 

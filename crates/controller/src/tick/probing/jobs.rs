@@ -93,7 +93,7 @@ impl Ticker {
             let case = ProbeCase { body: body.clone(), standing: None, hidden: None, other: None };
             Some(Job { view: body.name, digest: digest.clone(), reader, readers: 0, case })
         }));
-        jobs.sort_by(|a, b| (a.reader, a.view).cmp(&(b.reader, b.view)));
+        jobs.sort_by_key(|job| (job.reader, job.view));
         (jobs, waits)
     }
 
