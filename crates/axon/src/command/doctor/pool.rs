@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use axon_controller::{WAVE, capabilities_key};
+use axon_controller::capabilities_key;
 use axon_mapping::target::{TargetKind, Tls};
 use axon_mapping::{RoleMap, TargetSpec};
 use axon_model::{Clock as _, SystemClock};
 use axon_reconcile::{InspectScope, Inspection, Target as _};
-use axon_synapse::pace::Pace;
-use axon_synapse::{Answer, Greeting, Latency, Probes, SynapseTarget, lacking};
+use axon_synapse::{Answer, Greeting, Probes, SynapseTarget, lacking};
 use serde_json::json;
 
+use super::pace;
 use super::remedy;
 use super::report::Report;
 use crate::cli::DoctorArgs;
@@ -23,8 +23,6 @@ use crate::wiring::{self, Parts};
 const MOST_SKEW: Duration = Duration::from_mins(5);
 /// How often each call is measured.
 const TRIES: usize = 15;
-/// How many changes the time is told of.
-const CHANGES: u32 = 10_000;
 
 /// Looks at one pool.
 pub async fn look(
@@ -54,7 +52,8 @@ pub async fn look(
     }
     probes(&pool, (parts, &config.capabilities), spec, &greeting, args.probe, report).await;
     if args.calibrate {
-        calibrate(&pool, spec, &area, report).await;
+        let seen = pace::Place { parts, config, map, spec };
+        calibrate(&pool, &seen, &area, report).await;
     }
 }
 
@@ -254,41 +253,7 @@ fn told(age: time::Duration) -> String {
     }
 }
 
-/// What follows from what was measured: how long changes take there, and how seldom all should be read.
-fn proposals(measured: &[Latency], area: &str, report: &mut Report) {
-    let whole = measured.iter().find(|latency| latency.what == "a read of everything").map(Latency::median);
-    let (Some(pace), Some(whole)) = (Pace::of(measured), whole) else { return };
-    let wave = u32::try_from(WAVE).unwrap_or(u32::MAX);
-    let changes = pace.takes(CHANGES, wave);
-    let turns = Pace::round_trips(CHANGES, wave);
-    report.well(
-        area,
-        format!(
-            "{CHANGES} membership changes take {:.1} s and what the server itself needs for each: {turns} round trips",
-            changes.as_secs_f64()
-        ),
-    );
-    // Shut out, ten roles less, killed, and looked for.
-    let leaver = pace.takes(12, wave) + pace.look;
-    report.well(
-        area,
-        format!("somebody with ten roles is out after {:.2} s and the same", leaver.as_secs_f64()),
-    );
-    // A hundredth of the time at most is spent on looking.
-    let seldom = (whole.as_secs() + 1) * 100;
-    report.well(
-        area,
-        format!("`reconcile.inspect_every_seconds: {seldom}` or more spends a hundredth of the time on looking, or less"),
-    );
-    let millis = |took: Duration| u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    let figures = json!({
-        "changes": CHANGES, "wave": wave, "round_trips": turns,
-        "changes_ms": millis(changes), "leaver_ms": millis(leaver), "inspect_every_seconds": seldom,
-    });
-    report.detail(area, "pace", figures);
-}
-
-async fn calibrate(pool: &SynapseTarget, spec: &TargetSpec, area: &str, report: &mut Report) {
+async fn calibrate(pool: &SynapseTarget, place: &pace::Place<'_>, area: &str, report: &mut Report) {
     match pool.calibrate(TRIES).await {
         Ok(measured) => {
             let micros = |d: Duration| u64::try_from(d.as_micros()).unwrap_or(u64::MAX);
@@ -307,8 +272,8 @@ async fn calibrate(pool: &SynapseTarget, spec: &TargetSpec, area: &str, report: 
                     .insert(latency.what.to_owned(), json!({ "median_us": median, "longest_us": longest }));
             }
             report.detail(area, "latencies", figures.into());
-            proposals(&measured, area, report);
+            pace::proposals(&measured, place, area, report).await;
         }
-        Err(error) => report.found(area, error.to_string(), remedy::against(&error, spec)),
+        Err(error) => report.found(area, error.to_string(), remedy::against(&error, place.spec)),
     }
 }
