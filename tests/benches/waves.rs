@@ -1,0 +1,266 @@
+//! `make bench`: membership changes applied over a slow network in waves of several lengths, and what a leaver waits meanwhile: the
+//! real binary, a pool, and between them a way that holds each answer back. `-- --changes 10000` for the size that is published.
+
+#![expect(clippy::print_stdout, reason = "a bench prints its figures")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use axon_synapse::pace::Pace;
+use axon_tests::{ENTRA_ADMIN, Place, Pool, Scim, Serve, Tds, entra_token, until};
+use futures_util::StreamExt as _;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::time::Instant as Moment;
+
+/// How long the way there and back takes beside what is measured without it, milliseconds.
+const LATENCIES: [u64; 3] = [5, 20, 80];
+const WAVES: [u32; 3] = [4, 16, 64];
+/// Changes, where nothing is said.
+const CHANGES: u32 = 1_000;
+/// The longest that anything may take.
+const LONG: Duration = Duration::from_hours(2);
+const LEAVER: &str = "leaver@acme.example";
+/// So much longer than the model says a run may be: a leaver overtakes it, and the records are written.
+const OVER: f64 = 1.3;
+
+const MAP: &str = "axon: 1
+targets:
+  warehouse:
+    kind: synapse-dedicated
+    host: 127.0.0.1
+    port: PORT
+    database: dw
+    auth: { token-file: pool.token }
+    tls: off
+    mode: authoritative
+    manage: { roles: [\"axon_*\"], schemas: [], principals: mapped }
+    role_name: \"axon_{role}\"
+roles:
+  everyone: { grants: { warehouse: [select on sales.regions] } }
+  reader: { grants: { warehouse: [select on sales.orders] } }
+mappings:
+  - { groups: { any: [Everyone] }, source: entra, roles: [everyone] }
+  - { groups: { any: [Readers] }, source: entra, roles: [reader] }
+";
+
+fn main() -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(run())
+}
+
+async fn run() -> anyhow::Result<()> {
+    let words: Vec<String> = std::env::args().collect();
+    let changes = match words.iter().position(|word| word == "--changes") {
+        Some(at) => words.get(at + 1).context("--changes takes a number")?.parse()?,
+        None => CHANGES,
+    };
+    println!(
+        "{changes} membership changes, each a statement; waves of {WAVES:?}; a leaver is pushed when half of them are done"
+    );
+    println!(
+        "  way   wave     took   a change   round trips (model)   the model says   leaver shut out   CPU of axon"
+    );
+    let mut all = Vec::new();
+    for latency in LATENCIES {
+        all.extend(WAVES.map(|wave| tokio::spawn(one(latency, wave, changes))));
+    }
+    let mut slow = Vec::new();
+    for ran in all {
+        let (line, over) = ran.await??;
+        println!("{line}");
+        if over > OVER {
+            slow.push(line);
+        }
+    }
+    ensure!(slow.is_empty(), "longer than {OVER} times what the model says: {slow:#?}");
+    Ok(())
+}
+
+/// One pool behind a way of this latency; the line that tells of it, and how many times longer it took than the model says.
+async fn one(latency: u64, wave: u32, changes: u32) -> anyhow::Result<(String, f64)> {
+    let people: Vec<String> = (0..changes).map(|n| format!("mover{n}@acme.example")).collect();
+    let place = Place::new(people.iter().map(String::as_str).chain([LEAVER]))?;
+    let pool = Pool::start(&place, 0).await?;
+    let way = Way::to(pool.port()?).await?;
+    place.write(
+        "axon.yaml",
+        &format!(
+            "listen: 127.0.0.1:0\nstore: sqlite:axon.db\nrole_map: role-map.yaml\nreconcile: {{ wave: {wave} }}\n\
+             log: {{ format: json, level: warn }}\nsources:\n  entra: {{ kind: entra }}\n"
+        ),
+    )?;
+    place.write("role-map.yaml", &MAP.replace("PORT", &way.port.to_string()))?;
+    place.write("pool.token", &entra_token(ENTRA_ADMIN))?;
+    let token = place.token("entra").await?;
+    let serve = Serve::start(&place).await?;
+    let scim = serve.scim(&token);
+    let mut ids = Vec::new();
+    let mut made = futures_util::stream::iter(&people).map(|person| scim.person(person)).buffered(8);
+    while let Some(id) = made.next().await {
+        ids.push(id?);
+    }
+    let leaver = scim.person(LEAVER).await?;
+    let group = scim.group("Readers", &[]).await?;
+    scim.group("Everyone", &ids.iter().chain([&leaver]).map(String::as_str).collect::<Vec<_>>()).await?;
+    let mut admin = pool.admin().await?;
+    until("everybody is there", LONG, async || {
+        Ok((members(&mut admin, "axon_everyone").await? > changes).then_some(()))
+    })
+    .await?;
+    // The run that made them writes its last records.
+    until("nothing is left to do", LONG, async || Ok((serve.state().await? == "converged").then_some(())))
+        .await?;
+
+    way.millis.store(latency, Ordering::Relaxed);
+    let said = place.axon(&["doctor", "--calibrate", "--json"]).await?.exits(0)?.json()?;
+    let pace = measured(&said["details"]["target warehouse"]["latencies"])?;
+    let before = (way.turns.load(Ordering::Relaxed), cpu(serve.child().id()?));
+    let began = Instant::now();
+    let value: Vec<Value> = ids.iter().map(|id| json!({ "value": id })).collect();
+    let add = json!([{ "op": "Add", "path": "members", "value": value }]);
+    let answer = scim.patch(&format!("/Groups/{group}"), &add).await?;
+    ensure!(matches!(answer.status, 200 | 204), "answered {}: {}", answer.status, answer.body);
+    reached(&mut admin, changes / 2).await?;
+    let out = leaves(&scim, &leaver, &mut admin).await?;
+    reached(&mut admin, changes).await?;
+    let took = began.elapsed();
+    let turns = way.turns.load(Ordering::Relaxed) - before.0;
+    let used = cpu(serve.child().id()?) - before.1;
+    let model = pace.takes(changes, wave);
+    let over = took.as_secs_f64() / model.as_secs_f64();
+    let line = format!(
+        "{latency:>2} ms {wave:>6} {:>8.1} s {:>8.2} ms {turns:>11} ({:>6}) {:>8.1} s, {over:.2} of it {:>10.2} s {:>13.2} s",
+        took.as_secs_f64(),
+        took.as_secs_f64() * 1e3 / f64::from(changes),
+        Pace::round_trips(changes, wave),
+        model.as_secs_f64(),
+        out.as_secs_f64(),
+        used,
+    );
+    serve.stop().await?;
+    pool.stop().await?;
+    Ok((line, over))
+}
+
+/// The pace as `axon doctor --calibrate` measured it.
+fn measured(latencies: &Value) -> anyhow::Result<Pace> {
+    let of = |what: &str| {
+        latencies[what]["median_us"]
+            .as_u64()
+            .map(Duration::from_micros)
+            .with_context(|| format!("{what} in {latencies}"))
+    };
+    Ok(Pace { round_trip: of("a round trip")?, look: of("a read of one name")? })
+}
+
+async fn members(admin: &mut Tds, role: &str) -> anyhow::Result<u32> {
+    let look = format!(
+        "SELECT CAST(COUNT(*) AS nvarchar(10)) AS n FROM sys.database_role_members AS m \
+         JOIN sys.database_principals AS r ON r.principal_id = m.role_principal_id WHERE r.name = N'{role}'"
+    );
+    Ok(admin.column(&look).await?.first().context("a count")?.parse()?)
+}
+
+/// Waits until the role has so many. A look costs the same cores as what is measured, so it is taken seldom.
+async fn reached(admin: &mut Tds, count: u32) -> anyhow::Result<()> {
+    let end = Instant::now() + LONG;
+    while members(admin, "axon_reader").await? < count {
+        ensure!(Instant::now() < end, "the role never had {count}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Ok(())
+}
+
+/// From the push to the DENY in the catalog.
+async fn leaves(scim: &Scim, id: &str, admin: &mut Tds) -> anyhow::Result<Duration> {
+    let look = format!(
+        "SELECT p.state_desc FROM sys.database_permissions AS p JOIN sys.database_principals AS u \
+         ON u.principal_id = p.grantee_principal_id WHERE u.name = N'{LEAVER}' AND p.permission_name = 'CONNECT'"
+    );
+    let began = Instant::now();
+    scim.activate(id, "False").await?;
+    let end = began + LONG;
+    while admin.column(&look).await? != ["DENY"] {
+        ensure!(Instant::now() < end, "the leaver was never shut out");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    Ok(began.elapsed())
+}
+
+/// For how many seconds a process had a core; the kernel counts hundredths.
+fn cpu(process: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // Behind the program's name: utime and stime are the twelfth and thirteenth (proc(5)).
+    let fields =
+        stat.rsplit_once(") ").map(|(_, rest)| rest.split(' ').skip(11).take(2)).into_iter().flatten();
+    fields.filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
+}
+
+/// A way to the pool that holds each answer back for a while, and counts how often its direction turns towards the pool.
+struct Way {
+    port: u16,
+    millis: Arc<AtomicU64>,
+    turns: Arc<AtomicU32>,
+}
+
+impl Way {
+    async fn to(pool: u16) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let port = listener.local_addr()?.port();
+        let (millis, turns) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU32::new(0)));
+        let way = Self { port, millis: millis.clone(), turns: turns.clone() };
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let Ok(server) = TcpStream::connect(("127.0.0.1", pool)).await else { return };
+                if client.set_nodelay(true).and(server.set_nodelay(true)).is_err() {
+                    return;
+                }
+                let (from_client, to_client) = client.into_split();
+                let (from_server, to_server) = server.into_split();
+                let answered = Arc::new(AtomicBool::new(true));
+                let (asks, turns) = (answered.clone(), turns.clone());
+                tokio::spawn(carry(from_client, to_server, Arc::default(), move || {
+                    if asks.swap(false, Ordering::Relaxed) {
+                        turns.fetch_add(1, Ordering::Relaxed);
+                    }
+                }));
+                tokio::spawn(carry(from_server, to_client, millis.clone(), move || {
+                    answered.store(true, Ordering::Relaxed);
+                }));
+            }
+        });
+        Ok(way)
+    }
+}
+
+/// Carries bytes until one end is closed, each so long after it came as is said.
+async fn carry(
+    mut from: tokio::net::tcp::OwnedReadHalf,
+    mut to: tokio::net::tcp::OwnedWriteHalf,
+    millis: Arc<AtomicU64>,
+    seen: impl Fn() + Send + 'static,
+) {
+    let (send, mut receive) = mpsc::unbounded_channel::<(Moment, Vec<u8>)>();
+    tokio::spawn(async move {
+        while let Some((at, bytes)) = receive.recv().await {
+            if at > Moment::now() {
+                tokio::time::sleep_until(at).await;
+            }
+            if to.write_all(&bytes).await.is_err() {
+                return;
+            }
+        }
+    });
+    let mut room = vec![0; 64 * 1024];
+    while let Ok(length @ 1..) = from.read(&mut room).await {
+        seen();
+        let at = Moment::now() + Duration::from_millis(millis.load(Ordering::Relaxed));
+        if send.send((at, room.get(..length).unwrap_or_default().to_vec())).is_err() {
+            return;
+        }
+    }
+}
