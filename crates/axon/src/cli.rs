@@ -140,6 +140,8 @@ pub enum Command {
         #[command(subcommand)]
         command: ViewCommand,
     },
+    /// Print the document of the API of operators and integrations (OpenAPI 3.1)
+    Openapi,
     /// Databases that are set up over the API
     Integration {
         /// What to do
@@ -352,7 +354,8 @@ pub enum MapCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Show who would gain and lose what by a new map; exit with 3 if anybody gains anything
+    /// Show who would gain and lose what by a new map; exit with 3 if anybody gains anything, or may by what the text widens, or
+    /// keeps what the new map leaves to people
     Preview(PreviewArgs),
     /// Print the directory as lines of JSON, for previews elsewhere
     Snapshot {

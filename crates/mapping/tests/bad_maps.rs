@@ -45,6 +45,11 @@ fn cases() -> Vec<(&'static str, String)> {
         ("a login where roles are assigned", "axon: 1\ntargets:\n  w: { kind: azure-rbac, scope: /x, auth: { sql: { user: a, password: \"${env:P}\" } } }\n".into()),
         ("a set of databases and others", format!("{}\n  w: {{ kind: azure-rbac, scope: /x, auth: managed-identity }}\ntarget-sets: {{ all: [dw, w] }}\n", ok(""))),
         ("T-SQL where roles are assigned", "axon: 1\ntargets:\n  w: { kind: azure-rbac, scope: /x, auth: managed-identity }\nroles:\n  r: { grants: { w: [select on a.b] } }\n".into()),
+        ("a role of Azure by its system", "axon: 1\ntargets:\n  w: { kind: synapse-workspace, endpoint: \"https://acme.dev.azuresynapse.net\", auth: managed-identity }\nroles:\n  r: { grants: { w: [\"azure:Reader\"] } }\n".into()),
+        ("a role of a workspace by its system", "axon: 1\ntargets:\n  w: { kind: azure-rbac, scope: /x, auth: managed-identity }\nroles:\n  r: { grants: { w: [\"synapse: Synapse User\"] } }\n".into()),
+        ("a script for no database", "axon: 1\ntargets:\n  w: { kind: script, dialect: dedicated, out: x.sql }\n".into()),
+        ("a script for one of two databases", format!("{}\n  w: {{ kind: script, dialect: dedicated, out: x.sql }}\n  x: {{ kind: script, dialect: dedicated, database: dx, out: x }}\n", ok(""))),
+        ("two scripts of one file", "axon: 1\ntargets:\n  v: { kind: script, dialect: dedicated, database: d, out: x.sql }\n  w: { kind: script, dialect: dedicated, database: d, out: ./x.sql }\n".into()),
         ("an unknown kind", "axon: 1\ntargets:\n  w: { kind: synapse-dedicatd, host: h }\n".into()),
         ("a target without its keys", "axon: 1\ntargets:\n  w:\n    kind: synapse-dedicated\n".into()),
         ("auth with a client secret in clear", auth("{ client-secret: { tenant_id: t, client_id: x, secret: hunter2 } }")),
@@ -67,6 +72,16 @@ fn cases() -> Vec<(&'static str, String)> {
         (
             "a role name outside what is managed",
             format!("{}\nroles:\n  r: {{ grants: {{ dw: [select on a.b] }} }}\n", ok("    manage: { roles: [\"x_*\"] }")),
+        ),
+        ("an exception that is a pattern", ok("    manage: { except: [\"db_*\"] }")),
+        ("an exception that is no name", ok("    manage: { except: [\"\"] }")),
+        (
+            "a line of a role that is left to people",
+            line("per person: member of db_owner").replacen("token-file: t }", "token-file: t }, manage: { except: [DB_OWNER] }", 1),
+        ),
+        (
+            "a role of the map's own that is left to people",
+            format!("{}\nroles:\n  r: {{ grants: {{ dw: [select on a.b] }} }}\n", ok("    manage: { except: [axon_r] }")),
         ),
         ("a grant with a mistyped permission", line("selct on sales.orders")),
         ("a grant without a schema", line("select on orders")),
