@@ -9,7 +9,7 @@
 //!
 //! Credentials that are shown are used once and dropped: they are in no row, record, log or answer. What is kept is Axon's own
 //! account, by the [`Workbench`]. Its paths, payloads and answers are those of the API that this one follows; an error has the same shape
-//! wherever it comes from. To add an endpoint: a file, a line in [`routes`] and in `openapi`, [`caller::Caller`] as first argument.
+//! wherever it comes from. To add an endpoint: a file, a line in [`routes`] with its operation of `openapi`, [`caller::Caller`] as first argument.
 
 mod body;
 mod caller;
@@ -28,10 +28,7 @@ mod shown;
 mod update;
 mod work;
 
-use axum::Router;
-use axum::routing::{get, post};
-
-use crate::state::Api;
+use crate::openapi::{Table, integrations as told};
 
 pub use config::{AccountKind, Config, Marks};
 pub use fault::{Fault, shaped};
@@ -45,18 +42,21 @@ pub const TYPE: &str = "Azure Synapse Analytics";
 pub const LAYOUT: u32 = 1;
 
 /// The routes.
-pub fn routes() -> Router<Api> {
-    Router::new()
-        .route("/integrations", get(shown::list).post(create::handle))
-        .route("/integrations/{id}", get(shown::one).put(update::handle).delete(delete::handle))
-        .route("/integrations/{id}/status", get(shown::status))
-        .route("/integrations/{id}/regenerate", post(regenerate::handle))
-        .route("/integrations/{id}/scripts/edit", post(scripts::edit))
-        .route("/integrations/{id}/scripts/delete", post(scripts::delete))
-        .route("/integrations/scripts/initial-create", post(scripts::initial_create))
-        .route("/integrations/scripts/create", post(scripts::create))
-        .route("/integrations/scripts/cleanup", post(scripts::cleanup))
-        .route("/integrations/scripts/post-cleanup", post(scripts::post_cleanup))
+pub(crate) fn routes() -> Table {
+    Table::new()
+        .get("/integrations", told::list(), shown::list)
+        .post("/integrations", told::create(), create::handle)
+        .get("/integrations/{id}", told::one(), shown::one)
+        .put("/integrations/{id}", told::update(), update::handle)
+        .delete("/integrations/{id}", told::delete(), delete::handle)
+        .get("/integrations/{id}/status", told::status(), shown::status)
+        .post("/integrations/{id}/regenerate", told::regenerate(), regenerate::handle)
+        .post("/integrations/{id}/scripts/edit", told::edit_script(), scripts::edit)
+        .post("/integrations/{id}/scripts/delete", told::delete_script(), scripts::delete)
+        .post("/integrations/scripts/initial-create", told::initial_create_script(), scripts::initial_create)
+        .post("/integrations/scripts/create", told::create_script(), scripts::create)
+        .post("/integrations/scripts/cleanup", told::cleanup_script(), scripts::cleanup)
+        .post("/integrations/scripts/post-cleanup", told::post_cleanup_script(), scripts::post_cleanup)
 }
 
 /// Whether an address is of this API, by whatever path below it.

@@ -17,6 +17,7 @@ pub mod care;
 mod health;
 pub mod integrations;
 mod layers;
+pub mod openapi;
 pub mod operators;
 mod reads;
 mod reply;
@@ -24,16 +25,16 @@ mod routes;
 pub mod scim;
 mod state;
 
-use axum::Router;
-
 pub use auth::Peer;
 pub use layers::{Gate, InRequest, Limits, in_request};
 pub use state::{Api, ApiParts, MapStanding, Readiness};
 
 /// All routes with what every request goes through.
 pub fn router(api: Api, limits: Limits) -> Gate {
-    // Beside the table of `routes`: what is asked seldom.
-    let beside =
-        Router::new().merge(auth::oauth::routes()).merge(operators::routes()).merge(integrations::routes());
-    Gate::new(beside, api, limits)
+    Gate::new(table().router(), api, limits)
+}
+
+/// Beside the table of `routes`: what is asked seldom, each route with what the document tells of it.
+fn table() -> openapi::Table {
+    auth::oauth::routes().merge(operators::routes()).merge(integrations::routes()).merge(openapi::routes())
 }

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Nothing that opens SCIM opens this, and nothing that opens this opens SCIM: tokens lie in other tables, and signed ones are
-//! taken by other rules. To add an endpoint: a file, a line in [`routes`], [`auth::Operator`] as the handler's first argument.
+//! taken by other rules. To add an endpoint: a file, a line in [`routes`] with its operation of `openapi`, [`auth::Operator`] as the handler's first argument.
 
 mod access;
 mod acting;
@@ -22,44 +22,47 @@ mod rates;
 mod run;
 mod settings;
 
-use axum::Router;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
 use serde::Serialize;
 
-use crate::state::Api;
+use crate::openapi::{Table, asking, map as told, oauth};
 
 pub use access::shown as shown_request;
 pub use auth::Operator;
 pub use holds::shown as shown_hold;
 pub use map::shown;
 pub use problem::Problem;
+pub(crate) use rates::Rates;
 pub use settings::{JobRule, MapInForce, OperatorSettings, Operators};
 
 /// The routes.
-pub fn routes() -> Router<Api> {
-    Router::new()
-        .route("/api/v1/map", get(map::current::handle).post(map::push::handle))
-        .route("/api/v1/map/preview", post(map::preview::handle))
-        .route("/api/v1/map/versions", get(map::versions::list))
-        .route("/api/v1/map/versions/{version}", get(map::versions::one))
-        .route("/api/v1/map/proposals", get(map::proposals::list))
-        .route("/api/v1/map/proposals/{version}", get(map::proposals::one))
-        .route("/api/v1/map/proposals/{version}/release", post(map::proposals::release))
-        .route("/api/v1/map/proposals/{version}/reject", post(map::proposals::reject))
-        .route("/api/v1/holds", get(holds::list))
-        .route("/api/v1/holds/{id}", get(holds::one))
-        .route("/api/v1/holds/{id}/release", post(holds::release))
-        .route("/api/v1/holds/{id}/reject", post(holds::reject))
-        .route("/api/v1/offboardings", get(access::offboardings).post(access::offboard))
-        .route("/api/v1/offboardings/{id}/release", post(access::lift))
-        .route("/api/v1/grants", get(access::grants).post(access::ask))
-        .route("/api/v1/grants/{id}/revoke", post(access::revoke))
-        .route("/api/v1/impersonations", get(acting::list).post(acting::start))
-        .route("/api/v1/impersonations/{id}/stop", post(acting::stop))
-        .route("/api/v1/token", post(exchange::handle))
-        .route("/api/v1/entitlements", get(exchange::entitlements))
+pub(crate) fn routes() -> Table {
+    Table::new()
+        .get("/api/v1/map", told::current(), map::current::handle)
+        .post("/api/v1/map", told::push(), map::push::handle)
+        .post("/api/v1/map/preview", told::preview(), map::preview::handle)
+        .get("/api/v1/map/versions", told::versions(), map::versions::list)
+        .get("/api/v1/map/versions/{version}", told::version(), map::versions::one)
+        .get("/api/v1/map/proposals", told::proposals(), map::proposals::list)
+        .get("/api/v1/map/proposals/{version}", told::proposal(), map::proposals::one)
+        .post("/api/v1/map/proposals/{version}/release", told::release(), map::proposals::release)
+        .post("/api/v1/map/proposals/{version}/reject", told::reject(), map::proposals::reject)
+        .get("/api/v1/holds", asking::holds(), holds::list)
+        .get("/api/v1/holds/{id}", asking::hold(), holds::one)
+        .post("/api/v1/holds/{id}/release", asking::release(), holds::release)
+        .post("/api/v1/holds/{id}/reject", asking::reject(), holds::reject)
+        .get("/api/v1/offboardings", asking::offboardings(), access::offboardings)
+        .post("/api/v1/offboardings", asking::offboard(), access::offboard)
+        .post("/api/v1/offboardings/{id}/release", asking::lift(), access::lift)
+        .get("/api/v1/grants", asking::grants(), access::grants)
+        .post("/api/v1/grants", asking::grant(), access::ask)
+        .post("/api/v1/grants/{id}/revoke", asking::revoke(), access::revoke)
+        .get("/api/v1/impersonations", asking::impersonations(), acting::list)
+        .post("/api/v1/impersonations", asking::impersonate(), acting::start)
+        .post("/api/v1/impersonations/{id}/stop", asking::stop(), acting::stop)
+        .post("/api/v1/token", oauth::exchange(), exchange::handle)
+        .get("/api/v1/entitlements", oauth::held(), exchange::entitlements)
 }
 
 /// Whether an address is of this API, by whatever path below it.

@@ -62,6 +62,10 @@ pub async fn run(cli: Cli) -> anyhow::Result<Status> {
         Command::Serve => serve::run(load_config(config)?).await,
         Command::Demo { keep } => Box::pin(demo::run(keep)).await,
         Command::Emulator(args) => emulator::run(args).await,
+        Command::Openapi => {
+            print!("{}", axon_api::openapi::text());
+            Ok(Status::Done)
+        }
         Command::Token { command } => token::run(parts(config).await?, command).await,
         Command::Plan { target, check, json } => {
             plan::run(mapped(config).await?, target.as_deref(), check, json).await

@@ -9,12 +9,10 @@ mod revoke;
 use axon_model::Actor;
 use axon_store::{Act, Minted, NewToken, Scopes, TokenKind};
 use axum::Json;
-use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
 use serde::Serialize;
 
 use self::client::Client;
@@ -22,6 +20,7 @@ use self::error::OAuthError;
 use self::form::Form;
 use super::authenticate::{count, is_answered_after_a_while};
 use crate::layers::Admitted;
+use crate::openapi::{Table, oauth as told};
 use crate::state::Api;
 
 /// The largest request, bytes: an assertion and some parameters.
@@ -30,8 +29,12 @@ const MAX_BODY: usize = 64 * 1024;
 const PREFIX: &str = "axon_at_";
 
 /// The endpoints.
-pub fn routes() -> Router<Api> {
-    Router::new().route("/oauth2/token", post(handle)).route("/oauth2/revoke", post(revoke::handle))
+pub fn routes() -> Table {
+    Table::new().post("/oauth2/token", told::token(), handle).post(
+        "/oauth2/revoke",
+        told::revoke(),
+        revoke::handle,
+    )
 }
 
 /// The answer of RFC 6749 section 5.1.

@@ -4,13 +4,14 @@ use axon_store::integrations::{AddedIntegration, IntegrationBody, IntegrationSta
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use serde_json::{Value, json as value};
 
 use super::caller::Caller;
 use super::fault::Fault;
 use super::life::{self, Ended};
 use super::payload::{self, Payload};
 use super::work::{Entry, Moment, Validation, Verdict};
-use super::{LAYOUT, TYPE, body, shown};
+use super::{Integrations, LAYOUT, Login, TYPE, body, shown};
 use crate::operators::json;
 use crate::state::Api;
 
@@ -34,6 +35,8 @@ pub(super) async fn handle(
     }
     let moment = if automatic { Moment::BeforeCreate } else { Moment::Standing };
     let validation = settings.bench.validate(&config, Entry::Shown(&login), moment).await;
+    let kept = if automatic { account.as_ref() } else { Some(&login) };
+    let validation = validation.and(keeping(settings, kept));
     refuse_failed(&validation)?;
     let row = IntegrationBody {
         host: config.host.clone(),
@@ -68,6 +71,18 @@ pub(super) async fn handle(
         ended(&seen, life::in_use(&task, Some(kept), seen.value()))
     });
     Ok(answer)
+}
+
+/// Whether it can be kept how Axon enters afterwards: by `login`, else by an account with a password that is made.
+pub(super) fn keeping(settings: &Integrations, login: Option<&Login>) -> Value {
+    const NAME: &str = "Validate Secret Can Be Kept";
+    if login.is_some_and(|login| !login.has_secret()) {
+        return value!({ "name": NAME, "status": "skipped" });
+    }
+    match settings.bench.keeps() {
+        Ok(()) => value!({ "name": NAME, "status": "passed" }),
+        Err(message) => value!({ "name": NAME, "status": "failed", "message": message }),
+    }
 }
 
 /// In use, if the last look found nothing.

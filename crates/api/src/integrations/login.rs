@@ -109,6 +109,11 @@ impl Login {
         }
     }
 
+    /// Whether something of it is secret, and would have to be kept.
+    pub(super) const fn has_secret(&self) -> bool {
+        !matches!(self, Self::ManagedIdentity { .. } | Self::WorkloadIdentity { .. })
+    }
+
     /// Reads it from the fields of an object.
     pub(super) fn of(fields: &Fields<'_>) -> Result<Self, Fault> {
         let kind = kind(fields)?;
@@ -126,6 +131,8 @@ impl Login {
                 return Err(Fault::bad(message));
             }
         }
+        // A name says nothing of these, and is a text nevertheless.
+        fields.text("username")?;
         let application = || Ok::<_, Fault>((fields.needed("tenantId")?, fields.needed("clientId")?));
         Ok(match kind {
             Kind::UserPassword => {

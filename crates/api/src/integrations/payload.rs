@@ -139,7 +139,7 @@ pub(super) fn read(body: &Value, settings: &Integrations) -> Result<Payload, Fau
     };
     for name in [&config.schema, &config.account] {
         if Integrations::reserved(name) {
-            return Err(Fault::bad(format!(
+            return Err(Fault::unprocessable(format!(
                 "{name:?} is a name of the engine or of Axon's own schema: choose another one"
             )));
         }
@@ -161,7 +161,7 @@ fn host(fields: &Fields<'_>, settings: &Integrations) -> Result<String, Fault> {
         return Err(Fault::bad("`config.host` is no host's name; the port has a key of its own"));
     }
     if !settings.allows(&host) {
-        return Err(Fault::bad(format!(
+        return Err(Fault::unprocessable(format!(
             "`config.host` is none of the servers that this one may enter: they are {} (integrations.hosts in the configuration)",
             settings.hosts.join(", ")
         )));
@@ -206,7 +206,7 @@ fn marks(fields: &Fields<'_>) -> Result<Option<Marks>, Fault> {
         array_delimiter: one("arrayDelimiter")?,
     };
     if marks.delimiters().is_none() {
-        return Err(Fault::bad(
+        return Err(Fault::unprocessable(
             "`config.metadataDelimiters` must be three different marks of punctuation, ASCII",
         ));
     }
@@ -238,10 +238,10 @@ fn account(
     let account = Fields::of(value, "config.systemAccount.", &known)?;
     let name = account.name("username")?;
     if login::kind(&account)? == Kind::UserPassword {
-        if account.has("password") {
-            return Err(Fault::bad(
-                "`config.systemAccount.password` is not taken: Axon makes one that nobody knows",
-            ));
+        if let Some(key) = login::KEYS[1..].iter().find(|key| account.has(key)) {
+            return Err(Fault::bad(format!(
+                "`config.systemAccount.{key}` is not taken: Axon makes a password that nobody knows",
+            )));
         }
         return Ok((name, None));
     }

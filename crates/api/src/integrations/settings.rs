@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use super::Workbench;
+use crate::operators::Rates;
 
 /// How much is looked at or made in pools at one time.
 const AT_ONCE: usize = 4;
@@ -21,12 +22,19 @@ pub struct Integrations {
     /// How often those in use are looked at.
     pub look_every: Duration,
     pub(super) turns: Semaphore,
+    pub(super) rates: Rates,
 }
 
 impl Integrations {
-    /// The settings, ready for use.
-    pub fn new(bench: Arc<dyn Workbench>, hosts: Vec<String>, look_every: Duration) -> Self {
-        Self { bench, hosts, look_every, turns: Semaphore::new(AT_ONCE) }
+    /// The settings, ready for use. `requests_per_second`: of one caller.
+    pub fn new(
+        bench: Arc<dyn Workbench>,
+        hosts: Vec<String>,
+        look_every: Duration,
+        requests_per_second: u32,
+    ) -> Self {
+        let rates = Rates::new(requests_per_second);
+        Self { bench, hosts, look_every, turns: Semaphore::new(AT_ONCE), rates }
     }
 
     /// Whether a server may be entered.

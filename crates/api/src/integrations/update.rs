@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::caller::Caller;
-use super::create::{ended, refuse_failed};
+use super::create::{ended, keeping, refuse_failed};
 use super::fault::Fault;
 use super::payload::{self, Payload};
 use super::work::{Entry, Moment};
@@ -69,7 +69,10 @@ pub(super) async fn handle(
     let Payload { automatic, config, login, account } = payload;
     let config = merged(&old, config);
     let moment = if automatic { Moment::BeforeChange } else { Moment::Standing };
-    let validation = settings.bench.validate(&config, Entry::Shown(&login), moment).await;
+    let mut validation = settings.bench.validate(&config, Entry::Shown(&login), moment).await;
+    if let Some(kept) = if automatic { account.as_ref() } else { Some(&login) } {
+        validation = validation.and(keeping(settings, Some(kept)));
+    }
     refuse_failed(&validation)?;
     let mut row = found.body.clone();
     row.before = Some(std::mem::replace(&mut row.config, serde_json::to_value(&config).unwrap_or_default()));

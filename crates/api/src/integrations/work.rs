@@ -72,6 +72,13 @@ impl Validation {
         Self { status: if failed { Verdict::Failed } else { Verdict::Passed }, validation_tests }
     }
 
+    /// With one more test.
+    #[must_use]
+    pub fn and(mut self, test: Value) -> Self {
+        self.validation_tests.push(test);
+        Self::of(self.validation_tests)
+    }
+
     /// What failed, for people.
     pub fn told(&self) -> Option<String> {
         let failed = self.validation_tests.iter().filter(|test| test["status"] == "failed");
@@ -98,6 +105,9 @@ pub trait Workbench: Send + Sync {
 
     /// Looks; changes nothing.
     async fn validate(&self, config: &Config, entry: Entry<'_>, moment: Moment) -> Validation;
+
+    /// Whether what is secret of how Axon enters can be kept; else why not, and what helps.
+    fn keeps(&self) -> Result<(), String>;
 
     /// Makes everything, or changes what was made from `old` to `config`, as whoever asks; and keeps how Axon enters from then on, where that
     /// is new. `account`: Axon's identity, where it is one of Entra.

@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use time::Duration;
 
 use super::problem::Problem;
+use super::rates::Rates;
 use super::run;
 use super::settings::Operators;
 use crate::auth::is_answered_after_a_while;
@@ -66,6 +67,13 @@ impl FromRequestParts<Api> for Operator {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        Self::of(parts, api, &operators(api)?.rates).await
+    }
+}
+
+impl Operator {
+    /// Whoever the request is of, held to these rates.
+    pub(crate) async fn of(parts: &Parts, api: &Api, rates: &Rates) -> Result<Self, Problem> {
         let admitted = parts.extensions.get::<Admitted>().ok_or_else(Problem::internal)?.clone();
         let operators = operators(api)?;
         let known = async {
@@ -76,16 +84,14 @@ impl FromRequestParts<Api> for Operator {
             Ok(known) => known,
             Err(why) => return Err(refused(why, &admitted, api).await),
         };
-        if !operators.rates.take(&format!("{} {}", identity.way.as_str(), identity.name)) {
+        if !rates.take(&format!("{} {}", identity.way.as_str(), identity.name)) {
             count("rate");
             let detail = "too many requests of this identity; come back later";
             return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate", detail));
         }
         Ok(Self { identity, may, second_person, admitted })
     }
-}
 
-impl Operator {
     /// Refuses what the token is not for.
     pub(crate) fn needs(&self, permission: Permission) -> Result<(), Problem> {
         if self.may.has(permission) {

@@ -54,6 +54,8 @@ pub struct OperatorSettings {
     pub presented: Arc<Presented>,
     /// The words of steps in previews.
     pub words: Arc<StepWords>,
+    /// How many requests of one identity are answered a second.
+    pub requests_per_second: u32,
 }
 
 /// The settings, ready for use.
@@ -74,8 +76,17 @@ pub struct Operators {
 impl Operators {
     /// Makes the settings ready. No issuer is asked for anything before its first token.
     pub fn new(settings: OperatorSettings, clock: Arc<dyn Clock>) -> Result<Self, NoClient> {
-        let OperatorSettings { gate, jobs, exchange, exchanged_for, claims, map, presented, words } =
-            settings;
+        let OperatorSettings {
+            gate,
+            jobs,
+            exchange,
+            exchanged_for,
+            claims,
+            map,
+            presented,
+            words,
+            requests_per_second,
+        } = settings;
         Ok(Self {
             gate,
             jobs: Verifier::new(jobs, clock.clone())?,
@@ -85,7 +96,7 @@ impl Operators {
             map,
             presented,
             words,
-            rates: Rates::default(),
+            rates: Rates::new(requests_per_second),
             previews: Semaphore::new(1),
         })
     }

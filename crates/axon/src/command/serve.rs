@@ -162,7 +162,7 @@ fn integrations(parts: &Parts, keeper: &Arc<MapKeeper>) -> anyhow::Result<Integr
     let bench = Bench { ways: parts.ways()?, secrets: parts.secrets(), map: map_of(keeper) };
     let config = &parts.config.integrations;
     let look_every = Duration::from_secs(config.look_every_seconds);
-    Ok(Integrations::new(Arc::new(bench), config.hosts.clone(), look_every))
+    Ok(Integrations::new(Arc::new(bench), config.hosts.clone(), look_every, config.requests_per_second))
 }
 
 /// The operators' API on the version in force.
@@ -188,6 +188,7 @@ fn operators(
         map,
         presented: Arc::new(presented),
         words: Arc::new(crate::command::map::preview::statements::of),
+        requests_per_second: parts.config.operators.requests_per_second,
     };
     Ok(Operators::new(settings, parts.clock.clone())?)
 }

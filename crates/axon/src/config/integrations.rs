@@ -15,12 +15,14 @@ pub struct Integrations {
     pub secrets: Option<PathBuf>,
     /// How often those in use are looked at.
     pub look_every_seconds: u64,
+    /// How many requests of one caller are answered a second.
+    pub requests_per_second: u32,
 }
 
 impl Default for Integrations {
     fn default() -> Self {
         let hosts = ["*.sql.azuresynapse.net", "*.database.windows.net"].map(str::to_owned).to_vec();
-        Self { hosts, secrets: None, look_every_seconds: 3_600 }
+        Self { hosts, secrets: None, look_every_seconds: 3_600, requests_per_second: 20 }
     }
 }
 
@@ -34,8 +36,9 @@ impl Integrations {
 
     /// What cannot be meant, as the key and the reason.
     pub(super) fn check(&self) -> Result<(), (&'static str, String)> {
-        if self.look_every_seconds == 0 {
-            return Err(("integrations", "look_every_seconds must be at least 1".into()));
+        if self.look_every_seconds == 0 || self.requests_per_second == 0 {
+            let why = "look_every_seconds and requests_per_second must be at least 1";
+            return Err(("integrations", why.into()));
         }
         let bad = self.hosts.iter().find(|host| {
             let name = host.strip_prefix("*.").unwrap_or(host);

@@ -31,6 +31,8 @@ pub struct Operators {
     pub exchange: Vec<Exchange>,
     /// How long an exchanged token is accepted at most, seconds.
     pub exchanged_token_seconds: i64,
+    /// How many requests of one operator or job are answered a second.
+    pub requests_per_second: u32,
 }
 
 impl Default for Operators {
@@ -41,6 +43,7 @@ impl Default for Operators {
             jobs: BTreeMap::new(),
             exchange: Vec::new(),
             exchanged_token_seconds: 900,
+            requests_per_second: 10,
         }
     }
 }
@@ -74,8 +77,17 @@ impl Config {
     /// The rules for operators. The error is a key and what is wrong with it.
     pub fn operator_rules(&self) -> Result<OperatorRules, (&'static str, String)> {
         let bad = |reason: String| ("operators", reason);
-        let Operators { second_person: _, proposals_expire_days, jobs, exchange, exchanged_token_seconds } =
-            &self.operators;
+        let Operators {
+            second_person: _,
+            proposals_expire_days,
+            jobs,
+            exchange,
+            exchanged_token_seconds,
+            requests_per_second,
+        } = &self.operators;
+        if *requests_per_second == 0 {
+            return Err(bad("requests_per_second is 0: nobody could ask for anything".into()));
+        }
         if *proposals_expire_days == 0 {
             return Err(bad("proposals_expire_days is 0: nothing could be released".into()));
         }

@@ -255,6 +255,10 @@ impl Workbench for Bench {
         Validation::of(tests)
     }
 
+    fn keeps(&self) -> Result<(), String> {
+        self.secrets.can_be_kept().map_err(|error| sentence(&error))
+    }
+
     async fn bring_up(
         &self,
         id: u64,

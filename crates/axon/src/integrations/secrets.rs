@@ -3,7 +3,8 @@
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, bail};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -24,27 +25,21 @@ impl Secrets {
         Ok(folder.join(format!("{id}.secret")))
     }
 
+    /// Whether one could be written now: a folder is named, and takes a file. What was tried is taken away.
+    pub fn can_be_kept(&self) -> anyhow::Result<()> {
+        static TRIALS: AtomicU64 = AtomicU64::new(0);
+        // Another replica, or another request, may try at the same time.
+        let trial = format!("trial-{}-{}", std::process::id(), TRIALS.fetch_add(1, Ordering::Relaxed));
+        let file = self.file(0)?.with_extension(trial);
+        write(&file, &String::new().into())?;
+        fs::remove_file(&file).context("the folder of secrets")
+    }
+
     /// Writes one beside the one that counts. [`Secrets::take`] lets it count.
     pub fn prepare(&self, id: u64, secret: &SecretString) -> anyhow::Result<()> {
-        let file = self.file(id)?;
-        if let Some(folder) = file.parent() {
-            fs::DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(folder)
-                .context("the folder of secrets")?;
-        }
-        let next = file.with_extension("next");
+        let next = self.file(id)?.with_extension("next");
         drop(fs::remove_file(&next));
-        let mut out = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&next)
-            .context("a secret's file")?;
-        out.write_all(secret.expose_secret().as_bytes()).context("a secret's file")?;
-        out.sync_all().context("a secret's file")?;
-        Ok(())
+        write(&next, secret)
     }
 
     /// Puts what was prepared in the place of what counted.
@@ -83,6 +78,18 @@ impl Secrets {
     }
 }
 
+/// A new file in the folder, which is made where it is not there.
+fn write(file: &Path, secret: &SecretString) -> anyhow::Result<()> {
+    if let Some(folder) = file.parent() {
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        made.context("the folder of secrets (integrations.secrets)")?;
+    }
+    let mut open = OpenOptions::new();
+    let mut out = open.write(true).create_new(true).mode(0o600).open(file).context("a secret's file")?;
+    out.write_all(secret.expose_secret().as_bytes()).context("a secret's file")?;
+    out.sync_all().context("a secret's file")
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
@@ -94,6 +101,8 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let secrets = Secrets(Some(place.path().join("kept")));
         assert!(secrets.read(7).is_err());
+        secrets.can_be_kept().unwrap();
+        assert_eq!(fs::read_dir(place.path().join("kept")).unwrap().count(), 0);
         secrets.prepare(7, &"one".to_owned().into()).unwrap();
         assert!(secrets.read(7).is_err());
         let file = secrets.take(7).unwrap();
@@ -106,6 +115,7 @@ mod tests {
         assert_eq!(secrets.read(7).unwrap().expose_secret(), "one");
         secrets.forget(7);
         assert!(secrets.read(7).is_err());
+        assert!(Secrets(Some(place.path().join("kept/nothing\0"))).can_be_kept().is_err());
         assert!(Secrets(None).file(7).unwrap_err().to_string().contains("integrations.secrets"));
     }
 }
