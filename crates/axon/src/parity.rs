@@ -21,7 +21,7 @@ use axon_mapping::{Auth, RoleMap};
 use axon_model::SourceId;
 
 pub use kept::Kept;
-pub use look::{Extent, look};
+pub use look::{Asked, Extent, look, mapped};
 pub use schedule::{grace, keep};
 pub use services::{Exchanged, ServiceReport, services, watch_exchanges};
 

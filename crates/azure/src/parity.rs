@@ -56,6 +56,15 @@ pub enum MemberThere {
     Other,
 }
 
+/// A group there, without its members.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupFound {
+    /// Its own id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+}
+
 /// A group there, with all its direct members.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupThere {
@@ -107,6 +116,9 @@ pub enum Unread {
 pub trait Upstream: Send + Sync {
     /// What it is called.
     fn name(&self) -> &'static str;
+
+    /// The groups of an id or name, without their members.
+    async fn called(&self, key: &Key, slow: &mut Slow) -> Result<Vec<GroupFound>, Unread>;
 
     /// A group with all its direct members. Half a list is a fault.
     async fn group(&self, key: &Key, slow: &mut Slow) -> Result<GroupSeen, Unread>;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{Status, print_json};
 use crate::cli::ParityArgs;
 use crate::maps;
-use crate::parity::{Extent, Kept, ServiceReport, grace, look, services, upstreams};
+use crate::parity::{Asked, Extent, Kept, ServiceReport, grace, look, mapped, services, upstreams};
 use crate::wiring::Parts;
 
 /// Looks, and shows what differs; 3 where anything does.
@@ -50,8 +50,9 @@ async fn told(parts: &Parts, args: &ParityArgs) -> anyhow::Result<Status> {
                     let mut slow = Slow::new(requests, parity.requests_per_minute);
                     let directory = parts.store.load_directory().await?;
                     let (upstream, now) = (upstream.as_ref(), parts.clock.now());
-                    let none = BTreeSet::new();
-                    look(&directory, &source, upstream, &mut kept, (extent, &none), &mut slow, now).await;
+                    let (none, mapped) = (BTreeSet::new(), mapped(&map, &source, now));
+                    let asked = Asked { extent, also: &none, mapped: &mapped };
+                    look(&directory, &source, upstream, &mut kept, asked, &mut slow, now).await;
                 }
             }
         }
@@ -98,6 +99,12 @@ fn print(
             kept.looked.requests,
             kept.found.len() + kept.more
         );
+        if kept.looked.mapped > 0 {
+            println!(
+                "    {} groups of the role map that the directory does not have were looked for",
+                kept.looked.mapped
+            );
+        }
         for known in kept.found.values() {
             println!("    {}: {}", known.difference.kind.as_str(), known.difference.what);
             println!("        likely lost: {}", known.difference.lost);

@@ -50,6 +50,8 @@ pub struct Looked {
     pub groups: usize,
     /// People.
     pub people: usize,
+    /// Groups that the role map names and the directory does not have.
+    pub mapped: usize,
     /// Requests.
     pub requests: u32,
 }

@@ -2,13 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use axon_azure::parity::{Difference, DifferenceKind, Index, Slow, Subject, Unread, Upstream};
+use axon_azure::parity::{Difference, DifferenceKind, Index, Key, Slow, Subject, Unread, Upstream};
+use axon_mapping::RoleMap;
+use axon_mapping::rule::{GroupName, Who};
+use axon_model::name::fold;
 use axon_model::{Directory, GroupEntry, GroupId, SourceId, UserEntry, UserId};
 use time::OffsetDateTime;
 
 use super::Kept;
 use super::kept::Looked;
 
+/// The most groups of the role map that are looked for at one look, since the directory does not have them.
+const MOST_MAPPED: usize = 500;
 /// The most subjects that are read again before others, since they differed.
 const AGAIN: usize = 200;
 
@@ -31,6 +36,46 @@ pub enum Extent {
     Differences,
 }
 
+/// What a look is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// How much it is.
+    pub extent: Extent,
+    /// What is read beside it, since a person waits for it.
+    pub also: &'a BTreeSet<Subject>,
+    /// Groups of this source that the role map names.
+    pub mapped: &'a BTreeSet<GroupName>,
+}
+
+/// The groups of a source that a map names: whoever is in them is given something, or something less.
+pub fn mapped(map: &RoleMap, source: &SourceId, now: OffsetDateTime) -> BTreeSet<GroupName> {
+    let rules = map.mappings.iter().filter(|mapping| mapping.holds_at(now));
+    let of_source = rules.filter_map(|mapping| match &mapping.who {
+        Who::Groups { groups, source: of } if of == source => Some(groups),
+        _ => None,
+    });
+    of_source.flat_map(|groups| groups.any.iter().chain(&groups.all).chain(&groups.none)).cloned().collect()
+}
+
+/// Of these, what the directory does not have.
+fn unsent(
+    source: &SourceId,
+    mapped: &BTreeSet<GroupName>,
+    groups: &BTreeMap<GroupId, &GroupEntry>,
+) -> BTreeMap<Subject, Key> {
+    let names: BTreeSet<String> = groups.values().map(|group| fold(&group.display_name)).collect();
+    let ids: BTreeSet<&str> = groups.values().filter_map(|group| group.external_id.as_deref()).collect();
+    let open = mapped.iter().filter_map(|name| match name {
+        GroupName::Display(name) => {
+            (!names.contains(&fold(name))).then(|| Key { external_id: None, name: name.clone() })
+        }
+        GroupName::External(id) => {
+            (!ids.contains(id.as_str())).then(|| Key { external_id: Some(id.clone()), name: id.clone() })
+        }
+    });
+    open.map(|key| (Subject::mapped(source, &key), key)).collect()
+}
+
 /// The entries from a place on, in a circle, and whether the circle was closed.
 struct Turn<I> {
     ids: Vec<I>,
@@ -44,13 +89,13 @@ fn turn<I: Copy + Ord>(all: &BTreeSet<I>, after: Option<I>, most: usize) -> Turn
     Turn { ids, closes }
 }
 
-/// Looks, and takes what it finds into what is kept. `also` is read beside what the extent says: a person waits for it.
+/// Looks, and takes what it finds into what is kept.
 pub async fn look(
     directory: &Directory,
     source: &SourceId,
     upstream: &dyn Upstream,
     kept: &mut Kept,
-    (extent, also): (Extent, &BTreeSet<Subject>),
+    Asked { extent, also, mapped }: Asked<'_>,
     slow: &mut Slow,
     now: OffsetDateTime,
 ) -> BTreeSet<Subject> {
@@ -59,8 +104,10 @@ pub async fn look(
         directory.groups().filter(|group| group.source == *source).map(|group| (group.id, group)).collect();
     let people: BTreeMap<UserId, &UserEntry> =
         directory.users().filter(|user| user.source == *source).map(|user| (user.id, user)).collect();
+    let unsent = unsent(source, mapped, &groups);
     // What is no more is no difference.
     let there = |subject: &Subject| match subject {
+        Subject::Mapped(_) => unsent.contains_key(subject),
         Subject::Group(id) => groups.contains_key(id),
         Subject::Person(id) => people.contains_key(id),
     };
@@ -87,16 +134,18 @@ pub async fn look(
     let mut reading =
         Reading { index, upstream, slow, read: BTreeSet::new(), found: Vec::new(), notes: Vec::new() };
     let again = differed.iter().copied().filter(&there);
-    let (mut first_groups, mut first_people) = (Vec::new(), Vec::new());
+    let (mut first_groups, mut first_people, mut first_mapped) = (Vec::new(), Vec::new(), Vec::new());
     for subject in again {
         match subject {
             Subject::Group(id) => first_groups.push(id),
             Subject::Person(id) => first_people.push(id),
+            Subject::Mapped(_) => first_mapped.push(subject),
         }
     }
     let ended = async {
         reading.groups(&first_groups, &groups).await?;
         reading.people(&first_people, &people).await?;
+        reading.mapped(source, first_mapped.iter(), &unsent).await?;
         if extent == Extent::Differences {
             return Ok(());
         }
@@ -104,6 +153,7 @@ pub async fn look(
         // What was read is read, though the rest was not.
         kept.after_group = reading.last_group(&turn_groups, kept.after_group, upto.is_ok());
         upto?;
+        reading.mapped(source, unsent.keys().take(MOST_MAPPED), &unsent).await?;
         let upto = reading.people(&turn_people.ids, &people).await;
         kept.after_person = reading.last_person(&turn_people, kept.after_person, upto.is_ok());
         upto
@@ -127,17 +177,25 @@ pub async fn look(
         matches!(difference.kind, DifferenceKind::GroupGone | DifferenceKind::PersonGone)
     };
     let missing = found.iter().filter(|difference| gone(difference)).count();
-    if missing >= MANY_GONE && missing * 2 > read.len() {
+    let of_groups = read.iter().filter(|subject| matches!(subject, Subject::Group(_))).count();
+    let of_people = read.iter().filter(|subject| matches!(subject, Subject::Person(_))).count();
+    if missing >= MANY_GONE && missing * 2 > of_groups + of_people {
         // The wrong tenant, or names of another kind: absence there is no leaving.
         found.retain(|difference| !gone(difference));
         kept.trouble = Some(format!(
             "{missing} of {} that were looked for are not there: is it the right tenant, and are these the names of its people? \
              Nothing is concluded from it",
-            read.len()
+            of_groups + of_people
         ));
     }
-    let of_groups = read.iter().filter(|subject| matches!(subject, Subject::Group(_))).count();
-    kept.looked = Looked { groups: of_groups, people: read.len() - of_groups, requests: slow.asked() };
+    let of_map = read.len() - of_groups - of_people;
+    kept.looked = Looked { groups: of_groups, people: of_people, mapped: of_map, requests: slow.asked() };
+    if unsent.len() > MOST_MAPPED {
+        kept.notes.push(format!(
+            "{} groups of the role map are not in the directory: {MOST_MAPPED} of them were looked for",
+            unsent.len()
+        ));
+    }
     kept.note(notes);
     kept.take(&read, found, now);
     read
@@ -182,6 +240,22 @@ impl Reading<'_> {
                 self.read.insert(Subject::Person(user.id));
                 self.found.extend(found.differences);
                 self.notes.extend(found.notes);
+            }
+        }
+        Ok(())
+    }
+
+    async fn mapped(
+        &mut self,
+        source: &SourceId,
+        subjects: impl Iterator<Item = &Subject>,
+        all: &BTreeMap<Subject, Key>,
+    ) -> Result<(), Unread> {
+        for (subject, key) in subjects.filter_map(|subject| all.get_key_value(subject)) {
+            if !self.read.contains(subject) {
+                let called = self.upstream.called(key, self.slow).await?;
+                self.read.insert(*subject);
+                self.found.extend(self.index.never_sent(source, key, &called));
             }
         }
         Ok(())

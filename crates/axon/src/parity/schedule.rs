@@ -13,7 +13,7 @@ use axon_store::Act;
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
-use super::{Extent, Kept, Upstreams, carry, look, upstreams, waiting};
+use super::{Asked, Extent, Kept, Upstreams, carry, look, mapped, upstreams, waiting};
 use crate::wiring::Parts;
 
 /// How often it is looked whether a look is due or a person released something.
@@ -124,15 +124,10 @@ impl Schedule {
                     let parity = &self.parts.config.parity;
                     let mut slow = Slow::new(parity.requests, parity.requests_per_minute);
                     let directory = self.parts.store.load_directory().await.context("the directory")?;
-                    let looking = look(
-                        &directory,
-                        source,
-                        upstream.as_ref(),
-                        &mut kept,
-                        (extent, &about),
-                        &mut slow,
-                        now,
-                    );
+                    let mapped = mapped(map, source, now);
+                    let asked = Asked { extent, also: &about, mapped: &mapped };
+                    let looking =
+                        look(&directory, source, upstream.as_ref(), &mut kept, asked, &mut slow, now);
                     let read = looking.await;
                     let now = self.parts.clock.now();
                     carry::released(&self.parts, &self.registry, source, (&mut kept, &read), holds, now)

@@ -6,7 +6,8 @@ use axon_model::name::{fold, shown};
 use axon_model::{Directory, GroupEntry, GroupId, MemberKind, SourceId, UserEntry, UserId};
 use serde::{Deserialize, Serialize};
 
-use super::{GroupSeen, GroupThere, Key, MemberThere, PersonSeen, PersonThere};
+use super::{GroupFound, GroupSeen, GroupThere, Key, MemberThere, PersonSeen, PersonThere};
+use crate::guid::Guid;
 
 /// What kind of difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -14,6 +15,8 @@ use super::{GroupSeen, GroupThere, Key, MemberThere, PersonSeen, PersonThere};
 pub enum DifferenceKind {
     /// A group that was pushed is not there any more.
     GroupGone,
+    /// A group of the role map is there, and was never pushed.
+    GroupMissing,
     /// A group has another name there.
     GroupRenamed,
     /// Somebody is in a group here and not there.
@@ -34,8 +37,9 @@ pub enum DifferenceKind {
 
 impl DifferenceKind {
     /// Every kind.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::GroupGone,
+        Self::GroupMissing,
         Self::GroupRenamed,
         Self::MemberGone,
         Self::MemberMissing,
@@ -50,6 +54,7 @@ impl DifferenceKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::GroupGone => "group-gone",
+            Self::GroupMissing => "group-missing",
             Self::GroupRenamed => "group-renamed",
             Self::MemberGone => "member-gone",
             Self::MemberMissing => "member-missing",
@@ -87,6 +92,16 @@ pub enum Subject {
     Group(GroupId),
     /// A person.
     Person(UserId),
+    /// A group that the role map names and the directory does not have.
+    Mapped(Guid),
+}
+
+impl Subject {
+    /// A group of the role map, by what the map says of it.
+    pub fn mapped(source: &SourceId, key: &Key) -> Self {
+        let id = key.external_id.as_deref().unwrap_or_default();
+        Self::Mapped(Guid::of_row(&["mapped group", source.as_str(), id, &fold(&key.name)]))
+    }
 }
 
 /// One difference.
@@ -200,6 +215,34 @@ impl<'d> Index<'d> {
             )),
         }
         found
+    }
+
+    /// Compares a group that the role map names and the directory does not have with the groups there that are called so.
+    pub fn never_sent(&self, source: &SourceId, key: &Key, found: &[GroupFound]) -> Option<Difference> {
+        // One that was pushed under another name is told as renamed.
+        let fresh = |group: &&GroupFound| !self.groups.by_id.contains_key(&fold(&group.id));
+        let fresh: Vec<&GroupFound> = found.iter().filter(fresh).collect();
+        let title = shown(&fresh.first()?.name);
+        let several = match fresh.len() {
+            1 => String::new(),
+            n => format!(
+                " ({n} times: {})",
+                fresh.iter().take(10).map(|g| &*g.id).collect::<Vec<_>>().join(", ")
+            ),
+        };
+        let subject = Subject::mapped(source, key);
+        let Subject::Mapped(id) = subject else { return None };
+        Some(Difference {
+            kind: DifferenceKind::GroupMissing,
+            key: format!("group-missing {id}"),
+            subject,
+            what: format!(
+                "group {title} is in {}{several}, the role map gives it something, and it was never pushed",
+                self.there
+            ),
+            lost: "POST /Groups, or the group is not assigned to what provisions".to_owned(),
+            removal: None,
+        })
     }
 
     fn group_gone(&self, group: &GroupEntry, how: &str) -> Difference {

@@ -8,7 +8,9 @@ use axon_model::name::fold;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::{GroupSeen, GroupThere, Key, MemberThere, PersonSeen, PersonThere, Slow, Unread, Upstream};
+use super::{
+    GroupFound, GroupSeen, GroupThere, Key, MemberThere, PersonSeen, PersonThere, Slow, Unread, Upstream,
+};
 use crate::entra::Entra;
 use crate::guid::Guid;
 use crate::service::{Kind, ServiceFault};
@@ -138,33 +140,41 @@ impl ServiceOrEnough {
     }
 }
 
+/// The object id that was pushed of a group, where one was.
+fn id_of(key: &Key) -> Option<Guid> {
+    key.external_id.as_deref()?.parse().ok()
+}
+
 #[async_trait]
 impl Upstream for GraphRoll {
     fn name(&self) -> &'static str {
         "Microsoft Graph"
     }
 
-    async fn group(&self, key: &Key, slow: &mut Slow) -> Result<GroupSeen, Unread> {
-        let id = key.external_id.as_deref().and_then(|id| id.parse::<Guid>().ok());
-        let found = if let Some(id) = id {
+    async fn called(&self, key: &Key, slow: &mut Slow) -> Result<Vec<GroupFound>, Unread> {
+        let found = if let Some(id) = id_of(key) {
             match self.get::<Raw>(&format!("/v1.0/groups/{id}?$select=id,displayName"), slow).await {
-                Ok(raw) => Some(raw),
-                Err(error) => error.missing_as(None)?,
+                Ok(raw) => vec![raw],
+                Err(error) => error.missing_as(Vec::new())?,
             }
         } else {
             let filter = encoded(&format!("displayName eq '{}'", key.name.replace('\'', "''")));
-            let path = format!("/v1.0/groups?$filter={filter}&$select=id,displayName");
-            let mut found = self.all(&path, 1_000, slow).await?;
-            match found.len() {
-                0 | 1 => found.pop(),
-                _ => {
-                    let ids = found.iter().take(10).map(|raw| raw.id.to_string()).collect();
-                    return Ok(GroupSeen::Several(ids));
-                }
-            }
+            self.all(&format!("/v1.0/groups?$filter={filter}&$select=id,displayName"), 1_000, slow).await?
         };
-        let Some(found) = found else {
-            let deleted = match id {
+        let named = |raw: Raw| GroupFound {
+            id: raw.id.to_string(),
+            name: raw.display_name.unwrap_or_else(|| key.name.clone()),
+        };
+        Ok(found.into_iter().map(named).collect())
+    }
+
+    async fn group(&self, key: &Key, slow: &mut Slow) -> Result<GroupSeen, Unread> {
+        let mut called = self.called(key, slow).await?;
+        if called.len() > 1 {
+            return Ok(GroupSeen::Several(called.into_iter().take(10).map(|group| group.id).collect()));
+        }
+        let Some(found) = called.pop() else {
+            let deleted = match id_of(key) {
                 Some(id) => self.deleted(id, slow).await?,
                 None => None,
             };
@@ -173,8 +183,8 @@ impl Upstream for GraphRoll {
         let path = format!("/v1.0/groups/{}/members?$select={PERSON}&$top=999", found.id);
         let members = self.all(&path, MOST_MEMBERS, slow).await?;
         Ok(GroupSeen::There(GroupThere {
-            id: found.id.to_string(),
-            name: found.display_name.unwrap_or_else(|| key.name.clone()),
+            id: found.id,
+            name: found.name,
             members: members.into_iter().map(Raw::member).collect(),
         }))
     }

@@ -11,7 +11,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use time::OffsetDateTime;
 
-use super::{GroupSeen, GroupThere, Key, MemberThere, PersonSeen, PersonThere, Slow, Unread, Upstream};
+use super::{
+    GroupFound, GroupSeen, GroupThere, Key, MemberThere, PersonSeen, PersonThere, Slow, Unread, Upstream,
+};
 use crate::cloud::Base;
 use crate::wire::{Answer, Call, Wire, encoded};
 
@@ -160,15 +162,19 @@ impl Upstream for OktaRoll {
         "Okta"
     }
 
-    async fn group(&self, key: &Key, slow: &mut Slow) -> Result<GroupSeen, Unread> {
+    async fn called(&self, key: &Key, slow: &mut Slow) -> Result<Vec<GroupFound>, Unread> {
         // Okta sends no id of a group: its name is all that is known.
         let search = encoded(&format!("profile.name eq \"{}\"", key.name.replace(['\\', '"'], "")));
         let named: Vec<Group> = self
             .all(&format!("/api/v1/groups?search={search}&limit={PAGE}"), slow)
             .await?
             .unwrap_or_default();
-        let mut named: Vec<Group> =
-            named.into_iter().filter(|group| group.profile.name == key.name).collect();
+        let named = named.into_iter().filter(|group| group.profile.name == key.name);
+        Ok(named.map(|group| GroupFound { id: group.id, name: group.profile.name }).collect())
+    }
+
+    async fn group(&self, key: &Key, slow: &mut Slow) -> Result<GroupSeen, Unread> {
+        let mut named = self.called(key, slow).await?;
         if named.len() > 1 {
             return Ok(GroupSeen::Several(named.into_iter().take(10).map(|group| group.id).collect()));
         }
@@ -178,7 +184,7 @@ impl Upstream for OktaRoll {
             return Err(Unread::Fault("the group went while it was read".into()));
         };
         let members = users.into_iter().map(|user| MemberThere::Person(user.person())).collect();
-        Ok(GroupSeen::There(GroupThere { id: group.id, name: group.profile.name, members }))
+        Ok(GroupSeen::There(GroupThere { id: group.id, name: group.name, members }))
     }
 
     async fn people(&self, keys: &[Key], slow: &mut Slow) -> Result<Vec<PersonSeen>, Unread> {

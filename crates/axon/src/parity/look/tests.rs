@@ -1,7 +1,7 @@
 use std::sync::Mutex;
 
 use async_trait::async_trait;
-use axon_azure::parity::{GroupSeen, GroupThere, Key, MemberThere, PersonSeen, PersonThere};
+use axon_azure::parity::{GroupFound, GroupSeen, GroupThere, Key, MemberThere, PersonSeen, PersonThere};
 use axon_model::{Delta, MemberKind, RecordSeq};
 use time::macros::datetime;
 
@@ -16,6 +16,9 @@ struct Fake {
     left: Vec<String>,
     /// It is the wrong one: it knows nobody.
     stranger: bool,
+    /// What the role map names, and what of it was made there and not pushed.
+    mapped: Vec<String>,
+    unpushed: Vec<String>,
     answers: Mutex<Option<u32>>,
     asked: Mutex<Vec<String>>,
 }
@@ -42,6 +45,13 @@ impl Fake {
 impl Upstream for Fake {
     fn name(&self) -> &'static str {
         "the fake"
+    }
+
+    async fn called(&self, key: &Key, _slow: &mut Slow) -> Result<Vec<GroupFound>, Unread> {
+        self.turn(&key.name)?;
+        let name = key.name.clone();
+        let there = self.unpushed.contains(&name);
+        Ok(there.then(|| GroupFound { id: format!("id of {name}"), name }).into_iter().collect())
     }
 
     async fn group(&self, key: &Key, _slow: &mut Slow) -> Result<GroupSeen, Unread> {
@@ -111,7 +121,9 @@ fn directory() -> Directory {
 async fn looked(fake: &Fake, kept: &mut Kept, extent: Extent) -> BTreeSet<Subject> {
     let (source, directory) = ("entra".parse().unwrap(), directory());
     let (none, mut slow) = (BTreeSet::new(), Slow::new(100, 60_000));
-    look(&directory, &source, fake, kept, (extent, &none), &mut slow, NOW).await
+    let mapped = fake.mapped.iter().map(|name| GroupName::Display(name.clone())).collect();
+    let asked = Asked { extent, also: &none, mapped: &mapped };
+    look(&directory, &source, fake, kept, asked, &mut slow, NOW).await
 }
 
 const SOME: Extent = Extent::Some { groups: 2, people: 3 };
@@ -171,4 +183,24 @@ async fn a_provider_that_knows_nobody_is_the_wrong_one() {
         kept.trouble.as_ref().is_some_and(|told| told.contains("10 of 10") && told.contains("tenant")),
         "{kept:?}"
     );
+}
+
+#[tokio::test]
+async fn a_group_of_the_role_map_that_was_never_pushed_is_looked_for_until_it_is_pushed() {
+    let mapped = ["G2", "x", "y"].map(str::to_owned).to_vec();
+    let (mut fake, mut kept) =
+        (Fake { mapped, unpushed: vec!["x".into()], ..Fake::default() }, Kept::default());
+    looked(&fake, &mut kept, SOME).await;
+    let asked = fake.asked().join(" ");
+    assert!(asked == "g1 g2 x y u1 u2 u3" || asked == "g1 g2 y x u1 u2 u3", "{asked}");
+    let told: Vec<&str> = kept.found.values().map(|known| known.difference.what.as_str()).collect();
+    let words = "group x is in the fake, the role map gives it something, and it was never pushed";
+    assert_eq!((told, kept.looked.mapped), (vec![words], 2));
+    assert_eq!(kept.ripe_removals(time::Duration::ZERO).count(), 0, "nothing is taken because of it");
+    looked(&fake, &mut kept, Extent::Differences).await;
+    assert_eq!((fake.asked().join(" "), kept.found.len()), ("x".to_owned(), 1));
+    // The map names it no more, or it was pushed.
+    fake.mapped.retain(|name| name != "x");
+    looked(&fake, &mut kept, Extent::Differences).await;
+    assert_eq!(kept.found.len(), 0);
 }

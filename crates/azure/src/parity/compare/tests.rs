@@ -130,3 +130,27 @@ fn a_name_that_two_have_names_nobody() {
     assert!(index.groups.find("g-7", [String::from("SG-Data")].iter()).is_none());
     assert_eq!(index.groups.find("G-2", std::iter::empty()).unwrap().id, GroupId::from_uuid(id(101)));
 }
+
+#[test]
+fn a_group_of_the_role_map_that_is_there_and_was_never_pushed_is_named() {
+    let directory = directory();
+    let index = Index::of(&directory, &source(), "Microsoft Graph");
+    let key = Key { external_id: None, name: "SG-New".into() };
+    let found = |ids: &[&str]| -> Vec<GroupFound> {
+        ids.iter().map(|id| GroupFound { id: (*id).into(), name: "SG-New".into() }).collect()
+    };
+    assert_eq!(index.never_sent(&source(), &key, &[]), None, "nobody made it yet");
+    assert_eq!(index.never_sent(&source(), &key, &found(&["G-1"])), None, "it was pushed under another name");
+    let one = index.never_sent(&source(), &key, &found(&["g-7"])).unwrap();
+    assert_eq!((one.kind, one.removal), (DifferenceKind::GroupMissing, None));
+    assert_eq!(
+        one.what,
+        "group SG-New is in Microsoft Graph, the role map gives it something, and it was never pushed"
+    );
+    assert!(one.lost.starts_with("POST /Groups"), "{}", one.lost);
+    let two = index.never_sent(&source(), &key, &found(&["g-7", "g-8"])).unwrap();
+    assert!(two.what.contains("(2 times: g-7, g-8)"), "{}", two.what);
+    assert_eq!((two.key, two.subject), (one.key.clone(), one.subject), "the same difference");
+    let other = Subject::mapped(&"okta".parse().unwrap(), &key);
+    assert_ne!(other, one.subject, "sources do not mix");
+}
