@@ -60,6 +60,13 @@ pub struct Process {
     holder: String,
 }
 
+impl Process {
+    /// It dies. Its place, which the next one takes over.
+    pub fn end(self) -> usize {
+        self.slot
+    }
+}
+
 /// A folder in memory, where there is one: what is written there is not slow, and outlives a process of the story.
 pub fn folder() -> TempDir {
     let memory = std::path::Path::new("/dev/shm");
@@ -197,6 +204,11 @@ impl World {
     pub fn start(&mut self) {
         let taken = |slot: &usize| self.processes.iter().any(|process| process.slot == *slot);
         let slot = (0..=self.processes.len()).find(|slot| !taken(slot)).unwrap_or(0);
+        self.start_in(slot);
+    }
+
+    /// Another process begins, and finds what the one before it in this place put aside.
+    pub fn start_in(&mut self, slot: usize) {
         let (controller, target) = self.controller(slot, std::time::Duration::from_millis(5));
         let ticker = controller.ticker("warehouse".parse().expect("a target's name"), target);
         let holder = self.holder();

@@ -106,16 +106,16 @@ impl Story {
         let mut process = self.world.processes.swap_remove(0);
         let map = self.world.map.1.clone();
         let died = alive_until(over, Box::pin(process.ticker.tick(&map))).await.is_none();
-        drop(process);
         if died {
             self.world.troubles.note(Kind::Crash);
         }
         self.say_what_ran();
         self.say(format!("    a process dies in its tick: {died}"));
+        let slot = process.end();
         self.world.drained().await;
         self.world.check_powers()?;
         self.world.check_scope()?;
-        self.world.start();
+        self.world.start_in(slot);
         // A process that died may hold the lease: another one waits for its end.
         if self.chance.percent(50) {
             self.world.clock.advance(Duration::seconds(11));
@@ -218,8 +218,8 @@ impl Story {
         }
         // It dies before there is room again: the spool has what it owes.
         if self.chance.percent(40) {
-            drop(self.world.processes.swap_remove(0));
-            self.world.start();
+            let slot = self.world.processes.swap_remove(0).end();
+            self.world.start_in(slot);
             self.say("    a process dies while the disk is full".to_owned());
             if self.chance.percent(40) {
                 self.run(self.world.processes.len() - 1).await?;
