@@ -16,9 +16,7 @@ use axon_model::{Clock, SqlName};
 use reqwest::Method;
 use serde_json::json;
 
-use crate::assigned::{
-    AssignedTarget, Definitions, Listing, Notes, PageRead, Place, RoleAt, Row, Sent, System, Who,
-};
+use crate::assigned::{AssignedTarget, Definitions, Listing, Notes, PageRead, Place, RoleAt, Row, Sent, Who};
 use crate::cloud::Base;
 use crate::entra::Entra;
 use crate::guid::Guid;
@@ -160,12 +158,10 @@ impl Place for Scope {
                     "{name} is a role of the workspace (synapse) and not of Azure: assign it in a target of kind synapse-workspace"
                 ))
             }
-            ([], _) => Err(System::Azure.told_apart(name.as_str()).unwrap_or_else(|| {
-                format!(
-                    "Azure has no role {name} at {}: check its spelling, and where it may be assigned",
-                    self.path
-                )
-            })),
+            ([], _) => Err(format!(
+                "Azure has no role {name} at {}: check its spelling, and where it may be assigned",
+                self.path
+            )),
             _ => {
                 let ids: Vec<String> = found.iter().map(|d| d.id.to_string()).collect();
                 Err(format!("{name} names several custom roles at {}: {}", self.path, ids.join(", ")))

@@ -15,7 +15,6 @@ mod picture;
 mod place;
 mod roster;
 mod settling;
-mod system;
 mod target;
 
 pub use identities::{Identified, Identities};
@@ -24,5 +23,4 @@ pub(crate) use notes::Notes;
 pub(crate) use pages::PageRead;
 pub(crate) use place::{Allows, Definition, Definitions, Listing, Place, RoleAt, Row, Sent};
 pub(crate) use roster::Who;
-pub(crate) use system::System;
 pub use target::AssignedTarget;

@@ -273,7 +273,7 @@ impl Target for AssignedTarget {
         self.look()
             .instrument(span)
             .await
-            .map_err(|fault| fault.at(&self.name, "the list of role assignments"))
+            .map_err(|fault| fault.at(&self.name, "the lists of roles and role assignments"))
     }
 
     async fn introduce(&self, desired: &Graph) -> Result<bool, TargetError> {

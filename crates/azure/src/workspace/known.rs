@@ -1,7 +1,7 @@
 //! The workspace's own roles, for when they cannot be listed, and the names that they had or have elsewhere.
 //! Source: reference, section 7.2 (ids from recorded answers of the service).
 
-use crate::assigned::{Allows, Definition, Definitions, System};
+use crate::assigned::{Allows, Definition, Definitions};
 use crate::guid::Guid;
 
 /// Synapse Administrator.
@@ -72,9 +72,6 @@ pub(super) fn find<'a>(name: &str, definitions: &'a Definitions) -> Result<&'a D
             "{name} is a role of Azure and not of the workspace (synapse): assign it in a target of kind azure-rbac whose scope \
              is the workspace's resource"
         ));
-    }
-    if let Some(told) = System::Synapse.told_apart(name) {
-        return Err(told);
     }
     let known: Vec<&str> = definitions.all().iter().map(|d| d.name.as_str()).collect();
     Err(format!("the workspace has no role {name}; it has: {}", known.join(", ")))

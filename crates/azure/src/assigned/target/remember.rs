@@ -80,12 +80,16 @@ impl AssignedTarget {
 }
 
 impl Memory {
-    /// Whether a leftover may be of somebody to whom the role map gives the same role, and whom the directory only fails to show: whose
-    /// row it is then, nobody can say.
+    /// Whether a row may be one that the role map asks for, under other names: the directory only fails to show somebody who is to
+    /// have the same role, or the place does not have a role of the map's by the name that the map gives it, since it was renamed.
+    /// Whose row it is then, nobody can say.
     pub(super) fn is_sought(&self, of: Membership) -> bool {
-        let Some(at) = self.roles.get(&of.role).filter(|_| self.orphans.contains(&of.member)) else {
-            return false;
-        };
+        let roles = &self.roster.roles;
+        if !roles.contains(&of.role) && roles.iter().any(|role| !self.roles.contains_key(role)) {
+            return true;
+        }
+        let stranger = self.roster.who(of.member).is_none_or(Result::is_err);
+        let Some(at) = self.roles.get(&of.role).filter(|_| stranger) else { return false };
         let same = |role: &SqlName| self.roles.get(role) == Some(at);
         let lost = |member| self.roster.who(member).is_none_or(Result::is_err);
         self.roster.members.iter().any(|wanted| same(&wanted.role) && lost(wanted.member))
