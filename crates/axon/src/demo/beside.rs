@@ -16,12 +16,14 @@ pub const CLIENT: &str = "5b1f0c3e-0003-4a6e-9c8d-2f7f6b0c0001";
 pub const FACTORY: &str =
     "/subscriptions/demo/resourceGroups/data/providers/Microsoft.DataFactory/factories/acme";
 
-/// The groups of the Entra tenant that are given roles here.
-const GROUPS: [(&str, &str); 4] = [
+/// The groups of the Entra tenant.
+const GROUPS: [(&str, &str); 6] = [
     ("SG-Sales-Analysts", "5b1f0c3e-0005-4a6e-9c8d-2f7f6b0c0001"),
     ("SG-Sales-Leads", "5b1f0c3e-0005-4a6e-9c8d-2f7f6b0c0002"),
+    ("syn-sales-writer", "5b1f0c3e-0005-4a6e-9c8d-2f7f6b0c0003"),
     ("SG-Data-Engineers", "5b1f0c3e-0005-4a6e-9c8d-2f7f6b0c0004"),
     ("SG-HR-Partners", "5b1f0c3e-0005-4a6e-9c8d-2f7f6b0c0005"),
+    ("SG-Finance", "5b1f0c3e-0005-4a6e-9c8d-2f7f6b0c0006"),
 ];
 
 /// Roles by the ids that Microsoft's pages give.
@@ -138,14 +140,14 @@ mod tests {
     #[test]
     fn the_hand_written_table_is_whole_and_differences_are_named() {
         let expected = Held::parse(include_str!("expected-azure.txt")).unwrap();
-        assert_eq!(expected.lines(), 4);
+        assert_eq!(expected.lines(), 5);
         let mut seen = cloud();
         assert_eq!(Held::of(&seen).unwrap().lines(), 0, "Axon's own rows are left out");
         let row = json!({ "scope": FACTORY, "role": "ACDD72A7-3385-48ef-bd42-f606fba81ae7",
             "principalId": "5b1f0c3e-0005-4a6e-9c8d-2f7f6b0c0001" });
         seen["assignments"].as_array_mut().unwrap().push(row);
         let differences = Held::of(&seen).unwrap().differences(&expected);
-        assert_eq!(differences.len(), 5);
+        assert_eq!(differences.len(), 6);
         assert!(differences.contains(&"unexpected: SG-Sales-Analysts is Reader in factory".to_owned()));
         assert!(differences.contains(&"missing:    SG-HR-Partners is Reader in factory".to_owned()));
     }

@@ -13,7 +13,7 @@ use super::scene::Scenes;
 const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 
 /// The tenant's groups: displayName, object id, and the people put into them at first.
-const GROUPS: [(&str, &str, &[&str]); 6] = [
+pub const GROUPS: [(&str, &str, &[&str]); 6] = [
     (
         "SG-Sales-Analysts",
         "5b1f0c3e-0005-4a6e-9c8d-2f7f6b0c0001",

@@ -98,6 +98,15 @@ pub async fn output(arguments: &[&str]) -> anyhow::Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
+/// Runs `axon …`, which is to find something (exit status 3), and gives what it printed.
+pub async fn found(arguments: &[&str]) -> anyhow::Result<String> {
+    let output = axon()?.args(arguments).stdin(Stdio::null()).output().await?;
+    if !matches!(output.status.code(), Some(0 | 3)) {
+        bail!("axon {} failed:\n{}", arguments.join(" "), String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}
+
 /// Runs `axon …`, lets it print, and says whether it was done.
 pub async fn show(arguments: &[&str]) -> anyhow::Result<bool> {
     Ok(axon()?.args(arguments).stdin(Stdio::null()).status().await?.success())

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 use axon_audit::RecordKind;
 use axon_audit::payload::{ReadBack, StepOutcome, StepResult};
-use axon_controller::Summary;
+use axon_controller::{State, Summary};
 use axon_model::{PlanId, RecordSeq};
 use axon_store::{JournalEntry, Store};
 use axon_store_sqlite::{Address, Options, SqliteStore};
@@ -86,6 +86,27 @@ impl Scenes {
             drop(tokio::time::timeout(Duration::from_millis(5), moved.changed()).await);
         }
         self.show(answered).await
+    }
+
+    /// Waits until nothing waits for time any more: a workspace lets a role have its effect by and by.
+    pub async fn converged(&mut self) -> anyhow::Result<()> {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let mut late = None;
+            for target in TARGETS {
+                let summary = self.store.summary(target).await?;
+                let summary: Option<Summary> =
+                    summary.map(|(value, _)| serde_json::from_value(value)).transpose()?;
+                if !summary.as_ref().is_some_and(|summary| summary.state == State::Converged) {
+                    late = Some((target, summary));
+                }
+            }
+            let Some((target, summary)) = late else { return Ok(()) };
+            if Instant::now() > end {
+                bail!("{target} did not converge within {PATIENCE:?}; last known: {summary:?}");
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// A target that has not worked off everything up to a record.

@@ -62,7 +62,8 @@ impl Workplace {
         let config = format!(
             "listen: 127.0.0.1:0\nstore: sqlite:axon.db\nrole_map: role-map.yaml\nlog: {{ format: json, level: info }}\n\
              sources:\n  entra: {{ kind: entra }}\n  okta: {{ kind: okta }}\n\
-             azure: {{ authority: \"{azure}\", resource_manager: \"{azure}\", graph: \"{azure}\" }}\n"
+             azure: {{ authority: \"{azure}\", resource_manager: \"{azure}\", graph: \"{azure}\" }}\n\
+             parity: {{ requests_per_minute: 6000 }}\n"
         );
         self.write("axon.yaml", &config)?;
         let (_, port) = pool.rsplit_once(':').context("the pool's address has a port")?;
