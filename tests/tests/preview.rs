@@ -1,7 +1,7 @@
 //! Previews and explanations through the binary: exit statuses, files, past days, requests with their times.
 
 use anyhow::{Context, ensure};
-use axon_tests::{MAP, Place, Said, Stage};
+use axon_tests::{MAP, Place, SOON, Said, Serve, Stage, until};
 use rusqlite::Connection;
 use serde_json::Value;
 
@@ -233,5 +233,45 @@ async fn an_explanation_names_the_request_that_brought_each_membership() -> anyh
     place.axon(&["explain", "--grant", "selct on sales.orders"]).await?.exits(1)?.says(&["selct"])?;
     place.axon(&["explain", "nobody", "--not", grant]).await?.exits(1)?;
     place.axon(&["explain", KIM, "--grant", grant]).await?.exits(2)?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn people_lose_a_fixed_role_whose_last_line_goes_as_its_preview_says() -> anyhow::Result<()> {
+    let stage = stage().await?;
+    let line = "region:\n    grants: { warehouse: [select on sales.regions";
+    let same = stage.place.read("same.yaml")?;
+    ensure!(same.contains(line), "{same}");
+    let readers = same.replace(line, &format!("{line}, \"per person: member of db_datareader\""));
+    stage.place.write("readers.yaml", &readers)?;
+    let except = same.replace("manage: { ", "manage: { except: [db_datareader], ");
+    stage.place.write("except.yaml", &except)?;
+    let push = |name: &'static str| ["map", "push", name, "--comment", "who reads all"];
+    stage.place.axon(&push("readers.yaml")).await?.exits(0)?;
+    stage.catalog_when("Ana reads all", |c| c.roles_of(ANA).contains(&"db_datareader")).await?;
+    until("what was done is on record", SOON, async || {
+        let journal = stage.place.journal().await?;
+        let count = |kind: &str| journal.iter().filter(|record| record.kind == kind).count();
+        Ok((count("step-intent") == count("step-outcome")).then_some(()))
+    })
+    .await?;
+
+    // The process that gave it is gone when the line goes.
+    let Stage { pool, serve, scim: _, token, place } = stage;
+    serve.stop().await?;
+    let said = place.axon(&["map", "preview", "same.yaml"]).await?.exits(0)?;
+    let ends = format!("EXEC sp_droprolemember N'db_datareader', N'{ANA}'");
+    prints(&said, &["0 people gain and 1 person loses access", "- select on database  (1 person)", &ends])?;
+    let left = place.axon(&["map", "preview", "except.yaml"]).await?.exits(3)?;
+    prints(
+        &left,
+        &["stays: manage.except of warehouse leaves db_datareader to people; its 1 member keeps it"],
+    )?;
+    place.axon(&push("same.yaml")).await?.exits(0)?;
+    let serve = Serve::start(&place).await?;
+    let stage = Stage { pool, scim: serve.scim(&token), serve, token, place };
+    let catalog =
+        stage.catalog_when("she does not any more", |c| !c.roles_of(ANA).contains(&"db_datareader")).await?;
+    ensure!(catalog.roles_of(ANA).len() == 1, "{:?}", catalog.members);
     Ok(())
 }

@@ -162,6 +162,20 @@ async fn a_preview_over_the_api_tells_who_gains() -> anyhow::Result<()> {
     let seen = ana.post("/map/preview", json!({ "files": files(text) })).await?.is(200)?.body;
     ensure!(seen["gives"] == true && seen["preview"]["people_gaining"] == 1, "{seen}");
     ensure!(seen["markdown"].as_str().is_some_and(|text| text.starts_with("## Role map preview")), "{seen}");
+    let steps = &seen["steps"][0];
+    ensure!(
+        steps["target"] == "dw" && steps["would_wait"] == 0 && steps["mode"] == "authoritative",
+        "{seen}"
+    );
+    let told = steps["steps"].as_array().context("steps")?;
+    let step = |words: &str| told.iter().find(|step| step["step"] == words).with_context(|| words.to_owned());
+    let grant = step("grant SELECT on sales.orders to axon_r")?;
+    ensure!(
+        grant["statements"] == json!(["GRANT SELECT ON OBJECT::[sales].[orders] TO [axon_r]"]),
+        "{grant}"
+    );
+    step("add kim@acme.example to role axon_r")?;
+    ensure!(told.len() as u64 == steps["to_do"].as_u64().context("a count")?, "{steps}");
     ana.post("/map/preview", json!({ "files": files("axon: 2\n") })).await?.refuses(422, "faults")?;
     ensure!(stand.log().await?.len() == 1, "nothing was put in force");
     Ok(())
