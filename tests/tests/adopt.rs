@@ -46,6 +46,11 @@ EXEC sp_addrolemember 'db_datareader', 'SG-Auditors'
 GRANT VIEW DEFINITION TO [ana@acme.example]
 GRANT INSERT ON sales.orders TO [ben@acme.example] WITH GRANT OPTION
 GRANT SELECT ON sales.regions TO public
+CREATE WORKLOAD CLASSIFIER [readers:mediumrc] WITH (WORKLOAD_GROUP = 'mediumrc', MEMBERNAME = 'readers', WLM_LABEL = 'month end', IMPORTANCE = LOW)
+CREATE WORKLOAD CLASSIFIER [quick readers] WITH (WORKLOAD_GROUP = 'largerc', MEMBERNAME = 'readers', IMPORTANCE = NORMAL)
+CREATE ROLE nightly
+EXEC sp_addrolemember 'nightly', 'nightly-loads'
+CREATE WORKLOAD CLASSIFIER [nightly:largerc] WITH (WORKLOAD_GROUP = 'largerc', MEMBERNAME = 'nightly', START_TIME = '22:00', END_TIME = '02:00')
 CREATE WORKLOAD CLASSIFIER loads WITH (WORKLOAD_GROUP = 'largerc', MEMBERNAME = 'nightly-loads', IMPORTANCE = HIGH)
 ";
 
@@ -83,6 +88,14 @@ async fn stage() -> anyhow::Result<(Place, Pool)> {
     Ok((place, pool))
 }
 
+/// The classifiers that somebody made.
+async fn workload(admin: &mut axon_tests::Tds) -> anyhow::Result<Vec<String>> {
+    let all = "SELECT name FROM sys.workload_management_workload_classifiers ORDER BY 1";
+    let mut names = admin.column(all).await?;
+    names.retain(|name| !name.contains("rc") || name.contains(':'));
+    Ok(names)
+}
+
 fn left<'r>(report: &'r Value, kind: &str) -> Vec<&'r str> {
     let all = report["left"].as_array().into_iter().flatten();
     all.filter(|left| left["kind"] == kind).filter_map(|left| left["what"].as_str()).collect()
@@ -110,6 +123,8 @@ async fn a_pool_that_was_filled_by_hand_is_taken_over_and_nothing_changes() -> a
         "- per person: member of mediumrc",
         "- per person: member of db_datareader",
         "- view definition on database",
+        "- \"classifier in mediumrc importance low label [month end]\"",
+        "- per person: member of nightly",
         "- \"per person: member of [Big Loads]\"",
         "principal: nightly-loads",
         "client_id: 00000000-0000-4000-9000-000000000001",
@@ -128,7 +143,7 @@ async fn a_pool_that_was_filled_by_hand_is_taken_over_and_nothing_changes() -> a
 
     // What it does not say, and why.
     ensure!(left(&report, "protected") == [BEN, "canary_user", "legacy"], "{report:#}");
-    ensure!(left(&report, "role") == ["role Big Loads", "role outer_role"], "{report:#}");
+    ensure!(left(&report, "role") == ["role Big Loads", "role nightly", "role outer_role"], "{report:#}");
     ensure!(left(&report, "nested") == ["role inner_role in role outer_role"], "{report:#}");
     let permissions = left(&report, "permission");
     let expected = [
@@ -139,10 +154,15 @@ async fn a_pool_that_was_filled_by_hand_is_taken_over_and_nothing_changes() -> a
     ensure!(
         left(&report, "classifier")
             == [
-                "classifier loads puts requests of nightly-loads into workload group largerc, importance high"
+                "classifier loads puts requests of nightly-loads into workload group largerc, importance high",
+                "classifier nightly:largerc puts requests until 02:00 of nightly from 22:00 into workload group largerc, importance normal",
+                "classifier quick readers puts requests of readers into workload group largerc, importance normal",
             ],
         "{report:#}"
     );
+    ensure!(report["counts"]["own_classifiers"] == 1, "{report:#}");
+    let classifiers = workload(&mut admin).await?;
+    ensure!(classifiers.len() == 4, "{classifiers:#?}");
 
     // Put in force, it changes nothing.
     place.axon(&["map", "check", "adopted.yaml"]).await?;
@@ -161,6 +181,17 @@ async fn a_pool_that_was_filled_by_hand_is_taken_over_and_nothing_changes() -> a
     serve.stop().await?;
     let after = Catalog::read(&mut admin).await?;
     ensure!(before == after, "before {before:#?}\nafter {after:#?}");
+    let now = workload(&mut admin).await?;
+    ensure!(now == classifiers, "before {classifiers:#?}\nafter {now:#?}");
+
+    // The line holds what it says: without it the classifier goes, and no other.
+    let without = text.replace("mode: observe", "mode: authoritative");
+    let without: Vec<&str> = without.lines().filter(|line| !line.contains("classifier in")).collect();
+    place.write("role-map.yaml", &without.join("\n"))?;
+    // What waits for people keeps waiting.
+    place.axon(&["apply"]).await?.exits(3)?;
+    let now = workload(&mut admin).await?;
+    ensure!(now.len() == 3 && now.iter().all(|name| name != "readers:mediumrc"), "{now:#?}");
     Ok(())
 }
 

@@ -315,7 +315,7 @@ impl<'a> Explainer<'a> {
             return Err(refusals.swap_remove(at).1);
         }
         // What is refused everywhere is told in the words of a database, where there is one.
-        refusals.sort_by_key(|(words, _)| *words);
+        refusals.sort_by_key(|(words, error)| (error.help.is_none(), *words));
         match (lines.is_empty(), refusals.into_iter().next()) {
             (true, Some((_, error))) => Err(error),
             _ => Ok(lines),

@@ -282,7 +282,10 @@ fn classifiers_become_lines_of_their_roles_or_say_why_not() {
     let not_own = adopted.report.left.iter().filter(|left| left.kind == LeftKind::Role);
     let not_own: String = not_own.map(|left| format!("{}: {}\n", left.what, left.why)).collect();
     assert_eq!(adopted.report.counts.own_classifiers, 2);
-    insta::assert_snapshot!("adopted_classifiers", format!("{roles}\nleft:\n{why}\nroles:\n{not_own}"));
+    let report = adopted.report.to_string();
+    let counted = report.lines().find(|line| line.contains("workload")).unwrap();
+    let told = format!("{roles}\nleft:\n{why}\nroles:\n{not_own}\ncounted:\n{counted}");
+    insta::assert_snapshot!("adopted_classifiers", told);
 }
 
 #[test]

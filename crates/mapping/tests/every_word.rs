@@ -30,6 +30,7 @@ const NOT_TOLD: &[(&str, &str)] = &[
     ("an administrator can be acted as", "no line of a map gives IMPERSONATE"),
     ("auth `{}` of target `{}`", "every way in is put in force"),
     ("columns were taken out of it by a REVOKE, which no line says", "a test of the catalog tells it"),
+    ("no line of a map says its classifier {name}", "every name stands in brackets: never expected"),
     ("{permission} cannot be given", "said of permissions that only a catalog shows, and no line can name"),
 ];
 

@@ -1,9 +1,18 @@
 //! A thousand spoiled maps: none panics, none is read by half, each fault names a place inside the file.
 
-use axon_mapping::RoleMap;
-use proptest::prelude::*;
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
-const WHOLE: &str = include_str!("fixtures/language.yaml");
+use axon_mapping::RoleMap;
+use axon_mapping::rule::{Gives, Who};
+use proptest::prelude::*;
+use serde_json::Value;
+
+/// The language's own example, and a key that it does not have.
+const WHOLE: &str = concat!(
+    include_str!("fixtures/language.yaml"),
+    "\ntags:\n  pii: [email, \"*phone*\"]\n  money: [amount]\n"
+);
 
 #[derive(Debug, Clone)]
 enum Spoil {
@@ -77,6 +86,98 @@ fn apply(text: &str, spoil: &Spoil) -> String {
     }
 }
 
+/// How many things stand there: each once, up to each as often as it is said.
+fn stand(plain: &Value) -> RangeInclusive<usize> {
+    match plain {
+        Value::Object(entries) => entries.len()..=entries.len(),
+        Value::Array(items) => {
+            let once: BTreeSet<String> = items.iter().map(Value::to_string).collect();
+            once.len()..=items.len()
+        }
+        Value::Null => 0..=0,
+        _ => 1..=1,
+    }
+}
+
+/// Under every key of the language that holds many things: how many the map has, and how many there ought to be.
+fn counted(map: &RoleMap, plain: &Value) -> Vec<(String, usize, RangeInclusive<usize>)> {
+    let mut counted = Vec::new();
+    let mut count = |what: String, found: usize, plain: &Value| counted.push((what, found, stand(plain)));
+    for (key, found) in [
+        ("targets", map.targets.len()),
+        ("roles", map.roles.len()),
+        ("mappings", map.mappings.len()),
+        ("services", map.services.len()),
+        ("views", map.views.len()),
+        ("tags", map.tags.len()),
+        ("tests", map.tests.len()),
+    ] {
+        count(key.to_owned(), found, &plain[key]);
+    }
+    count("separate".into(), map.rules.separate.len(), &plain["rules"]["separate"]);
+    count("forbid".into(), map.rules.forbid.len(), &plain["rules"]["forbid"]);
+    let guards = &plain["guards"];
+    count("protect".into(), map.guards.protect.len(), &guards["protect"]);
+    count("hold".into(), map.guards.hold.len(), &guards["steps"]["hold"]);
+    count(
+        "removals".into(),
+        map.guards.removals.iter().len(),
+        &Value::from_iter(guards.get("removals").filter(|said| !said.is_null()).map(|_| 1)),
+    );
+    count(
+        "leavers".into(),
+        map.guards.leavers.iter().len(),
+        &Value::from_iter(guards.get("leavers").filter(|said| !said.is_null()).map(|_| 1)),
+    );
+    for (name, role) in &map.roles {
+        let said = &plain["roles"][name.as_str()];
+        count(format!("{name}: includes"), role.includes.len(), &said["includes"]);
+        count(format!("{name}: impersonate"), role.impersonate.len(), &said["impersonate"]);
+        count(format!("{name}: define"), role.define.len(), &said["define"]);
+        // A set stands for its targets.
+        for (target, lines) in &role.grants {
+            let of = |key: &str| said["grants"][key].as_array().cloned().unwrap_or_default();
+            let sets = plain["target-sets"].as_object().into_iter().flatten();
+            let sets = sets.filter(|(_, members)| {
+                members.as_array().into_iter().flatten().any(|member| member == target.as_str())
+            });
+            let lines_of_sets = sets.flat_map(|(set, _)| of(set));
+            let all: Vec<Value> = of(target.as_str()).into_iter().chain(lines_of_sets).collect();
+            count(format!("{name}: lines in {target}"), lines.len(), &Value::from(all));
+        }
+    }
+    for (mapping, said) in map.mappings.iter().zip(plain["mappings"].as_array().into_iter().flatten()) {
+        let at = &mapping.place;
+        if let Who::Groups { groups, .. } = &mapping.who {
+            count(format!("{at}: any"), groups.any.len(), &said["groups"]["any"]);
+            count(format!("{at}: all"), groups.all.len(), &said["groups"]["all"]);
+            count(format!("{at}: none"), groups.none.len(), &said["groups"]["none"]);
+        }
+        match &mapping.gives {
+            Gives::Roles(roles) => count(format!("{at}: roles"), roles.len(), &said["roles"]),
+            Gives::Captured { only, .. } => count(format!("{at}: only"), only.len(), &said["only"]),
+        }
+        count(format!("{at}: when"), mapping.when.iter().len(), &said["when"]);
+        count(format!("{at}: until"), mapping.until.iter().len(), &said["until"]);
+    }
+    for view in &map.views {
+        let views = plain["views"].as_object().into_iter().flatten();
+        let mut said = views.filter(|(_, said)| said.is_object());
+        if let (Some((_, said)), None) = (said.next(), said.next()) {
+            count(format!("{}: columns", view.name), view.columns.len(), &said["columns"]);
+            count(format!("{}: rows", view.name), view.rows.len(), &said["rows"]);
+        }
+    }
+    for (test, said) in map.tests.iter().zip(plain["tests"].as_array().into_iter().flatten()) {
+        for (key, found) in [("has", test.has.len()), ("lacks", test.lacks.len())] {
+            let lines = said[key].as_object().into_iter().flatten().filter_map(|(_, lines)| lines.as_array());
+            let lines: Vec<Value> = lines.flatten().cloned().collect();
+            count(format!("{}: {key}", test.place), found, &Value::from(lines));
+        }
+    }
+    counted
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
 
@@ -87,22 +188,9 @@ proptest! {
         match RoleMap::parse(&[("role-map.yaml", &text)]) {
             Ok(map) => {
                 // What another reader of YAML finds under each key is in the map, neither more nor less.
-                let plain: serde_json::Value = serde_saphyr::from_str(&text).expect("what is a map is YAML");
-                let stand = |key: &str| match &plain[key] {
-                    serde_json::Value::Object(entries) => entries.len(),
-                    serde_json::Value::Array(items) => items.len(),
-                    _ => 0,
-                };
-                let read = [
-                    ("targets", map.targets.len()),
-                    ("roles", map.roles.len()),
-                    ("mappings", map.mappings.len()),
-                    ("services", map.services.len()),
-                    ("views", map.views.len()),
-                    ("tests", map.tests.len()),
-                ];
-                for (key, found) in read {
-                    prop_assert_eq!(found, stand(key), "{} of\n{}", key, text);
+                let plain: Value = serde_saphyr::from_str(&text).expect("what is a map is YAML");
+                for (what, found, stands) in counted(&map, &plain) {
+                    prop_assert!(stands.contains(&found), "{what}: {found} are read, {stands:?} stand in\n{text}");
                 }
             }
             Err(faults) => {

@@ -1,11 +1,14 @@
 //! What is said to whoever asks for a role that may not be given, or configures a source's claims wrongly: word for word.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::sync::Arc;
 
+use axon_mapping::explain::{Explainer, Known};
 use axon_mapping::guards::may_be_given;
 use axon_mapping::identity::{GroupDoubt, SourceClaims};
 use axon_mapping::{RoleMap, RoleName, TargetName};
+use axon_model::Directory;
 use time::Duration;
 use time::macros::datetime;
 
@@ -63,6 +66,43 @@ fn of_roles_for_a_while() {
     ask(&map, "what is forbidden", "reader", None, 2, &[]);
     ask(&map, "what only together is forbidden", "author", None, 2, &["opener"]);
     insta::assert_snapshot!("of_roles_for_a_while", told);
+}
+
+#[test]
+fn of_grants_that_nobody_can_read() {
+    const KINDS: &str = r#"axon: 1
+targets:
+  a-factory: { kind: azure-rbac, scope: /x, auth: managed-identity }
+  dw: { kind: synapse-dedicated, host: h, database: dw, auth: { token-file: t } }
+  workspace: { kind: synapse-workspace, endpoint: "https://acme.dev.azuresynapse.net", auth: managed-identity }
+roles:
+  reader: { grants: { dw: [select on sales.orders], a-factory: [Acme Loader], workspace: [Synapse User] } }
+"#;
+    let map = RoleMap::parse(&[("role-map.yaml", KINDS)]).unwrap_or_else(|faults| panic!("{faults}"));
+    let (map, directory) = (Arc::new(map), Directory::default());
+    let (identity, beside, around) = (Arc::default(), Arc::default(), BTreeMap::new());
+    let known = Known { target: None, identity: &identity, around: &around, beside: &beside };
+    let explainer = Explainer::new(&map, &directory, known, datetime!(2026-11-22 00:00 UTC));
+    let mut told = String::new();
+    for grant in [
+        "selct on sales.orders",
+        "selct",
+        "select on sales orders",
+        "Acme Loder",
+        "Synapse Usr",
+        "Raeder",
+        "azure:Reader",
+        "",
+    ] {
+        let refused = explainer.holders(grant).expect_err(grant);
+        let help = refused.help.as_deref().unwrap_or("-");
+        writeln!(told, "## {grant}\n{refused}\n  = {help}\n").unwrap();
+        assert_eq!(explainer.missing("kim", grant).expect_err(grant), refused);
+    }
+    for grant in ["select on sales.orders", "Acme Loader", "reader", "Synapse User", "Some Other Role"] {
+        assert!(explainer.holders(grant).is_ok(), "{grant}");
+    }
+    insta::assert_snapshot!("of_grants_that_nobody_can_read", told);
 }
 
 #[test]

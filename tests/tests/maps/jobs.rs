@@ -11,7 +11,7 @@ const PROJECT: &str = "aaaaaaaa-2222-3333-4444-555555555555";
 const CONTEXT: &str = "bbbbbbbb-2222-3333-4444-555555555555";
 
 /// One rule for each system, all of them with this issuer.
-fn rules(issuer: &str) -> String {
+pub fn rules(issuer: &str) -> String {
     format!(
         "  jobs:
     circle:
@@ -33,7 +33,7 @@ fn rules(issuer: &str) -> String {
     )
 }
 
-fn circle() -> Value {
+pub fn circle() -> Value {
     json!({
         "sub": format!("org/{ORG}/project/{PROJECT}/user/u-7/vcs-origin/github.com/acme/w/vcs-ref/refs/heads/main"),
         "oidc.circleci.com/project-id": PROJECT,
@@ -44,7 +44,7 @@ fn circle() -> Value {
     })
 }
 
-fn actions() -> Value {
+pub fn actions() -> Value {
     json!({
         "sub": "repo:acme/warehouse:environment:production", "repository": "acme/warehouse", "ref": "refs/heads/main",
         "environment": "production", "event_name": "push", "run_id": "4711", "sha": "c0ffee", "actor": "kim",
@@ -52,7 +52,7 @@ fn actions() -> Value {
     })
 }
 
-fn lab() -> Value {
+pub fn lab() -> Value {
     json!({
         "sub": "project_path:acme/warehouse:ref_type:branch:ref:main", "project_path": "acme/warehouse", "ref": "main",
         "ref_type": "branch", "ref_protected": "true", "pipeline_id": "99", "sha": "beef", "user_login": "lee",

@@ -5,6 +5,7 @@ mod api;
 mod file;
 mod jobs;
 mod kit;
+mod pages;
 mod push;
 mod replicas;
 mod service;

@@ -55,6 +55,9 @@ pub struct PushArgs {
     /// The hash that it was made from: refused where another version is in force; the one in force now, if left out
     #[arg(long)]
     pub parent: Option<String>,
+    /// The file or folder that it was made from, in the place of its hash: refused where another version is in force
+    #[arg(long, value_name = "FILE", conflicts_with = "parent")]
+    pub parent_file: Option<PathBuf>,
     /// The pipeline, where the job's token does not say it
     #[arg(long, env = "CIRCLE_PIPELINE_ID")]
     pub pipeline: Option<String>,

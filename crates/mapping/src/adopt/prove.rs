@@ -54,8 +54,7 @@ pub(super) fn prove(of: Adopting<'_>, text: &str, draft: &Draft) -> Result<Proof
     }
     let sides = Sides { desired: wanted.graph, actual: of.actual.clone(), scope: wanted.scope };
     let mut planned = plan(&sides);
-    let spec = map.targets.get(of.target).ok_or_else(|| unreadable(format!("it has no {}", of.target)))?;
-    let classified = classifiers(&map, spec);
+    let classified = map.targets.get(of.target).map(|spec| classifiers(&map, spec)).unwrap_or_default();
     let is_there = |(role, does): &(SqlName, Classified)| {
         let name = name_of(*role, does.group);
         let mut there = of.classifiers.iter().filter(|there| Some(there.name) == name);

@@ -150,7 +150,7 @@ fn left(untold: Untold, there: &[Classifier], outside: &BTreeMap<SqlName, String
 }
 
 fn tell(args: &AdoptArgs, adopted: &Adopted) -> anyhow::Result<()> {
-    let Adopted { text, report } = adopted;
+    let Adopted { text, report, classifiers: _ } = adopted;
     if let Some(out) = &args.out {
         save(out, text, args.force)?;
     }

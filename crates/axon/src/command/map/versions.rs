@@ -8,6 +8,7 @@ mod store;
 use std::path::Path;
 
 use anyhow::{Context, bail};
+use axon_mapping::RoleMap;
 use axon_model::MapVersion;
 use axon_model::name::shown;
 use axon_store::maps::MapFiles;
@@ -203,9 +204,10 @@ fn files_of(version: &Value) -> MapFiles {
 pub async fn push(config: &Path, args: &PushArgs) -> anyhow::Result<Status> {
     let files = map_files(&args.file)?;
     let versions = Versions::open(config, &args.reach, Permission::MapPush).await?;
-    let parent = match &args.parent {
-        Some(given) => Some(versions.whole(given).await?),
-        None => in_force(&versions).await?,
+    let parent = match (&args.parent, &args.parent_file) {
+        (Some(given), _) => Some(versions.whole(given).await?),
+        (None, Some(file)) => Some(made_from(&files, file)?),
+        (None, None) => in_force(&versions).await?,
     };
     let pushed = Pushed {
         files,
@@ -217,6 +219,17 @@ pub async fn push(config: &Path, args: &PushArgs) -> anyhow::Result<Status> {
     let outcome = versions.push(pushed).await;
     versions.close().await;
     tell(&outcome?, args.json)
+}
+
+/// The hash of an older text. One file is a version by its name and its text: the old one counts under the name of the new one,
+/// whatever it is called where somebody took it out of a repository.
+fn made_from(files: &MapFiles, old: &Path) -> anyhow::Result<String> {
+    let mut old = map_files(old)?;
+    if let ([(name, _)], [(old, _)]) = (files.as_slice(), old.as_mut_slice()) {
+        old.clone_from(name);
+    }
+    let old: Vec<(&str, &str)> = old.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    Ok(RoleMap::version_of(&old).0.to_string())
 }
 
 /// A version that a command made itself, through the same gate, on the configured store.
