@@ -2,9 +2,15 @@
 
 #[path = "integrations/automatic.rs"]
 mod automatic;
+#[path = "integrations/entra.rs"]
+mod entra;
 #[path = "integrations/kit.rs"]
 mod kit;
 #[path = "integrations/manual.rs"]
 mod manual;
+#[path = "integrations/migrating.rs"]
+mod migrating;
 #[path = "integrations/refusals.rs"]
 mod refusals;
+#[path = "integrations/seed.rs"]
+mod seed;

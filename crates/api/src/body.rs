@@ -56,6 +56,15 @@ impl FromRequest<Api> for JsonBody {
     }
 }
 
+/// A whole number: 5 and 5.0 are one (RFC 8259 section 6).
+pub fn whole(value: &Value) -> Option<u64> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    value.as_u64().or_else(|| {
+        let number = value.as_f64().filter(|n| n.fract() == 0.0 && (0.0..=EXACT).contains(n))?;
+        format!("{number:.0}").parse().ok()
+    })
+}
+
 fn parse(bytes: &Bytes) -> Result<Value, ScimError> {
     // RFC 8259 section 8.1: a reader may ignore a byte order mark.
     let text = bytes.strip_prefix(b"\xef\xbb\xbf".as_slice()).unwrap_or(bytes);
@@ -136,6 +145,15 @@ mod tests {
         assert!(told("{} {}").contains("is not JSON"));
         let error = parse(&Bytes::from_static(b"{\"a\": \"\xff\"}")).unwrap_err();
         assert_eq!((error.status, error.scim_type), (400, Some(axon_scim::ScimType::InvalidSyntax)));
+    }
+
+    #[test]
+    fn a_whole_number_may_be_written_with_a_point() {
+        let of = |text: &str| whole(&serde_json::from_str(text).unwrap());
+        assert_eq!((of("5"), of("5.0"), of("1e3"), of("-0.0")), (Some(5), Some(5), Some(1000), Some(0)));
+        for none in ["5.5", "-1", "-1.0", "1e300", "\"5\"", "null", "true"] {
+            assert_eq!(of(none), None, "{none}");
+        }
     }
 
     #[test]

@@ -3,20 +3,19 @@
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use axon_tests::{ADMIN, CONFIG, PASSWORD, Place, Pool, SOON, Serve, until};
+use axon_tests::{ADMIN, CONFIG, PASSWORD, Place, Pool, SOON, Serve, Tds, number, until};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 /// A map without targets: it needs no pool.
 const MAP: &str = "axon: 1\nroles: { reader: {} }\n";
 /// Loopback may be entered, and each integration is looked at every second.
-const SECTION: &str = "integrations: { hosts: [\"127.0.0.1\"], look_every_seconds: 1 }\n";
-/// Beside a store that is no file it must be said where Axon's own secrets lie.
-const SECRETS: &str =
-    "integrations: { hosts: [\"127.0.0.1\"], look_every_seconds: 1, secrets: axon.db-secrets }\n";
+const SECTION: &str = "integrations: { hosts: [\"127.0.0.1\"], look_every_seconds: 1";
+/// The password that scripts are given.
+pub const OWN_PASSWORD: &str = "abc1234-Of-Axon";
 
-/// Between two looks: an operator may ask ten times a second.
-pub const BETWEEN: Duration = Duration::from_millis(150);
+/// Between two looks: a caller may ask twenty times a second.
+pub const BETWEEN: Duration = Duration::from_millis(80);
 
 pub struct Stand {
     pub serve: Serve,
@@ -52,14 +51,58 @@ impl Answer {
 
 impl Stand {
     pub async fn start() -> anyhow::Result<Self> {
+        Self::start_with(secrets()).await
+    }
+
+    /// With these settings of integrations beside the usual.
+    pub async fn start_with(more: &str) -> anyhow::Result<Self> {
         let place = Place::new([""; 0])?;
         place.write("role-map.yaml", MAP)?;
-        let section = if place.has_its_store() { SECTION } else { SECRETS };
-        place.write("axon.yaml", &format!("{CONFIG}{section}"))?;
+        place.write("axon.yaml", &format!("{CONFIG}{SECTION}{more} }}\n"))?;
         let pool = Pool::start_empty(&place, 0, &[]).await?;
         let serve = Serve::start(&place).await?;
         let key = operator(&place, "integrations.write").await?;
         Ok(Self { serve, pool, place, key })
+    }
+
+    /// On a machine and in a cluster that have identities, with the neighbours in Azure that give tokens for them.
+    pub async fn in_azure(of_the_cluster: &str) -> anyhow::Result<Self> {
+        let place = Place::new([""; 0])?;
+        place.write("role-map.yaml", MAP)?;
+        place.write(
+            "cloud.json",
+            &json!({ "tenantId": "11111111-1111-1111-1111-111111111111" }).to_string(),
+        )?;
+        place.write("cluster.jwt", of_the_cluster)?;
+        let cloud = place.file("cloud.json").display().to_string();
+        let pool = Pool::start_empty(&place, 0, &["--rest-listen", "127.0.0.1:0", "--cloud", &cloud]).await?;
+        let base = pool.rest()?;
+        let azure = format!("azure: {{ authority: \"{base}\", metadata: \"{base}\" }}\n");
+        let section = format!("{SECTION}{} }}\n", secrets());
+        place.write("axon.yaml", &format!("{CONFIG}{section}{azure}"))?;
+        let token = place.file("cluster.jwt").display().to_string();
+        let serve = Serve::start_in(&place, &[("AZURE_FEDERATED_TOKEN_FILE", &token)]).await?;
+        let key = operator(&place, "integrations.write").await?;
+        Ok(Self { serve, pool, place, key })
+    }
+
+    /// The tokens that the neighbours were asked for.
+    pub async fn tokens(&self) -> anyhow::Result<Vec<Value>> {
+        let asked = self.pool.ask("GET", "/cloud/requests", None).await?;
+        let all = asked["requests"].as_array().cloned().unwrap_or_default();
+        let is_token =
+            |r: &Value| ["authority", "imds", "app-service"].iter().any(|own| r["service"] == *own);
+        Ok(all.into_iter().filter(is_token).collect())
+    }
+
+    /// A script, as a text; asked for in JSON it is one text.
+    pub async fn script(&self, path: &str, payload: &Value) -> anyhow::Result<String> {
+        let body = Some((payload.to_string(), "application/json"));
+        let text = self.send_as(&self.key, Method::POST, path, body, "text/plain").await?.is(200)?.text;
+        ensure!(!text.contains(OWN_PASSWORD) && !text.contains(PASSWORD), "{text}");
+        let as_json = self.post(path, payload).await?.is(200)?.body;
+        ensure!(as_json == json!(text), "JSON is asked for, and is one text");
+        Ok(text)
     }
 
     /// The seed's payload for this stand's pool.
@@ -152,10 +195,16 @@ impl Stand {
 
     /// No file of the server holds this text: not its store, nor its log.
     pub fn holds_nowhere(&self, secret: &str) -> anyhow::Result<()> {
+        self.holds_nowhere_but(secret, &[])
+    }
+
+    /// The same, but for files that were put there.
+    pub fn holds_nowhere_but(&self, secret: &str, given: &[&str]) -> anyhow::Result<()> {
         for entry in std::fs::read_dir(self.place.path())? {
             let file = entry?.path();
             // The emulator's own log is not the server's.
-            if file.is_file() && !file.ends_with("emulator.log") {
+            let is_given = given.iter().any(|name| file.ends_with(name));
+            if file.is_file() && !is_given && !file.ends_with("emulator.log") {
                 let bytes = std::fs::read(&file)?;
                 let found = bytes.windows(secret.len()).any(|part| part == secret.as_bytes());
                 ensure!(!found, "{} holds it", file.display());
@@ -163,6 +212,38 @@ impl Stand {
         }
         Ok(())
     }
+}
+
+/// Beside a store that is no file it must be said where Axon's own secrets lie.
+fn secrets() -> &'static str {
+    let is_file = std::env::var("AXON_TEST_STORE").map_or(true, |store| store != "postgres");
+    if is_file { "" } else { ", secrets: axon.db-secrets" }
+}
+
+/// Who runs a script.
+pub enum Steps<'a> {
+    /// The administrator with a password, in this database.
+    Password(&'a Stand, &'a str),
+    /// Somebody of Entra, by a token.
+    Token(&'a Stand, &'a str),
+}
+
+/// Runs a script as people do, each batch for itself; gives the numbers of the refusals.
+pub async fn run_as(who: Steps<'_>, script: &str) -> anyhow::Result<Vec<u32>> {
+    let mut session = match who {
+        Steps::Password(stand, database) => {
+            Tds::in_database(stand.pool.address(), database, ADMIN, PASSWORD).await?
+        }
+        Steps::Token(stand, token) => Tds::with_token(stand.pool.address(), token).await?,
+    };
+    let mut refused = Vec::new();
+    for batch in script.replace("$(AxonPassword)", OWN_PASSWORD).split("\nGO") {
+        let has_statement = batch.lines().any(|line| !line.is_empty() && !line.starts_with("--"));
+        if let (true, Err(error)) = (has_statement, session.run(batch).await) {
+            refused.push(number(&error).with_context(|| format!("{batch}: {error}"))?);
+        }
+    }
+    Ok(refused)
 }
 
 /// A test of what a look told.

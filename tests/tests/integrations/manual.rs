@@ -1,39 +1,25 @@
 //! Manual set-up: scripts that people run, in YAML as in JSON, and the command line.
 
-use anyhow::{Context, ensure};
-use axon_tests::{ADMIN, PASSWORD, Tds, number};
+use anyhow::ensure;
+use axon_tests::{ADMIN, PASSWORD};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::kit::{PRINCIPALS, SCHEMAS, Stand, test};
+use crate::kit::{OWN_PASSWORD, PRINCIPALS, SCHEMAS, Stand, Steps, run_as, test};
 
 const OWN: &str = "taylor@synapse.com";
-const OWN_PASSWORD: &str = "abc1234-Of-Axon";
 
 fn own() -> Value {
     json!({ "username": OWN, "password": OWN_PASSWORD })
 }
 
-/// Runs a script as people do, each batch for itself; gives the numbers of the refusals.
+/// Runs a script as the administrator.
 async fn run(stand: &Stand, database: &str, script: &str) -> anyhow::Result<Vec<u32>> {
-    let mut session = Tds::in_database(stand.pool.address(), database, ADMIN, PASSWORD).await?;
-    let mut refused = Vec::new();
-    for batch in script.replace("$(AxonPassword)", OWN_PASSWORD).split("\nGO") {
-        let has_statement = batch.lines().any(|line| !line.is_empty() && !line.starts_with("--"));
-        if let (true, Err(error)) = (has_statement, session.run(batch).await) {
-            refused.push(number(&error).with_context(|| format!("{batch}: {error}"))?);
-        }
-    }
-    Ok(refused)
+    run_as(Steps::Password(stand, database), script).await
 }
 
 async fn script(stand: &Stand, path: &str, payload: &Value) -> anyhow::Result<String> {
-    let body = Some((payload.to_string(), "application/json"));
-    let text = stand.send_as(&stand.key, Method::POST, path, body, "text/plain").await?.is(200)?.text;
-    ensure!(!text.contains(OWN_PASSWORD) && !text.contains(PASSWORD), "{text}");
-    let as_json = stand.post(path, payload).await?.is(200)?.body;
-    ensure!(as_json == json!(text), "JSON is asked for, and is one text");
-    Ok(text)
+    stand.script(path, payload).await
 }
 
 #[tokio::test]

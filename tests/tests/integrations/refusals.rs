@@ -34,6 +34,17 @@ async fn only_a_key_of_this_scope_opens_it() -> anyhow::Result<()> {
 #[tokio::test]
 async fn payloads_that_cannot_be_meant_are_refused_by_their_key() -> anyhow::Result<()> {
     let stand = Stand::start().await?;
+    // It can be read, and this server does not do it.
+    let not_here = async |more: Value, words: &str| {
+        let payload = stand.payload(true, more)?;
+        let answer = stand.post("", &payload).await?.refuses(422, "Unprocessable Entity", words)?;
+        ensure!(!answer.text.contains(PASSWORD), "{}", answer.text);
+        Ok::<_, anyhow::Error>(())
+    };
+    not_here(json!({ "host": "169.254.169.254" }), "none of the servers").await?;
+    not_here(json!({ "schema": "dbo" }), "name of the engine").await?;
+    let same = json!({ "hashDelimiter": "|", "hashKeyDelimiter": "|", "arrayDelimiter": "," });
+    not_here(json!({ "metadataDelimiters": same }), "three different").await?;
     let bad = async |more: Value, words: &str| {
         let payload = stand.payload(true, more)?;
         let answer = stand.post("", &payload).await?.refuses(400, "Bad Request", words)?;
@@ -41,22 +52,20 @@ async fn payloads_that_cannot_be_meant_are_refused_by_their_key() -> anyhow::Res
         Ok::<_, anyhow::Error>(())
     };
     bad(json!({ "host": null }), "config.host").await?;
-    bad(json!({ "host": "169.254.169.254" }), "none of the servers").await?;
     bad(json!({ "host": "evil.example/x" }), "no host's name").await?;
     bad(json!({ "port": 0 }), "config.port").await?;
-    bad(json!({ "schema": "dbo" }), "reserved").await.or(bad(
-        json!({ "schema": "dbo" }),
-        "name of the engine",
-    )
-    .await)?;
     bad(json!({ "schema": "$(x)" }), "config.schema").await?;
     bad(json!({ "password": 7 }), "config.password").await?;
     bad(json!({ "password": null }), "config.password").await?;
     bad(json!({ "clientSecret": "x" }), "config.clientSecret").await?;
     bad(json!({ "authenticationType": "magic" }), "authenticationType").await?;
     bad(json!({ "impersonation": { "role": "x" } }), "impersonation.enabled").await?;
-    bad(json!({ "metadataDelimiters": { "hashDelimiter": "|", "hashKeyDelimiter": "|", "arrayDelimiter": "," } }), "three different")
-        .await?;
+    bad(json!({ "systemAccount": { "username": "x", "tenantId": "t" } }), "systemAccount.tenantId").await?;
+    bad(
+        json!({ "authenticationType": "managedIdentity", "password": null, "username": 7 }),
+        "config.username",
+    )
+    .await?;
     bad(json!({ "warehouse": "x" }), "no key").await?;
     let account =
         json!({ "systemAccount": { "username": "axon-mi", "authenticationType": "managedIdentity" } });

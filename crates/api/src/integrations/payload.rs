@@ -7,11 +7,12 @@ use super::config::{AccountKind, Config, Marks, PORT};
 use super::fault::Fault;
 use super::login::{self, Kind, Login};
 use super::{Integrations, TYPE};
+use crate::body::whole;
 
 /// The longest name of something in a database.
 const NAME: usize = 128;
-/// The longest text of another kind.
-const TEXT: usize = 32 * 1024;
+/// The longest text of another kind, in characters.
+const TEXT: usize = 16 * 1024;
 /// The role of those who may act as others, where none is named.
 const ROLE: &str = "AXON_IMPERSONATION";
 
@@ -45,7 +46,7 @@ impl<'v> Fields<'v> {
     pub fn text(&self, key: &str) -> Result<Option<String>, Fault> {
         match self.get(key) {
             None => Ok(None),
-            Some(Value::String(text)) if !text.is_empty() && text.len() <= TEXT => Ok(Some(text.clone())),
+            Some(Value::String(text)) if !text.is_empty() && text.chars().count() <= TEXT => Ok(Some(text.clone())),
             Some(Value::String(_)) => Err(Fault::bad(format!("`{}{key}` is empty or too long", self.path))),
             Some(_) => Err(Fault::bad(format!("`{}{key}` must be a text", self.path))),
         }
@@ -173,7 +174,7 @@ fn port(fields: &Fields<'_>) -> Result<u16, Fault> {
     match fields.get("port") {
         None => Ok(PORT),
         Some(port) => {
-            let number = port.as_u64().and_then(|n| u16::try_from(n).ok()).filter(|n| *n > 0);
+            let number = whole(port).and_then(|n| u16::try_from(n).ok()).filter(|n| *n > 0);
             number.ok_or_else(|| Fault::bad("`config.port` must be a number from 1 to 65535"))
         }
     }

@@ -1,7 +1,7 @@
 //! The operations under `/integrations`.
 
 use super::operation::{Family, Op};
-use super::schema::{flag, list as many, pattern, text, the, word};
+use super::schema::{either, flag, list as many, pattern, text, the, word};
 
 fn op(id: &str, summary: &str) -> Op {
     Op::new(Family::Integrations, id, summary)
@@ -37,7 +37,7 @@ pub fn create() -> Op {
             "With `autoBootstrap` true Axon makes everything, with credentials that are used once and kept nowhere; with false it \
              looks whether the scripts were run. It looks first, then answers, and goes on after the answer: GET …/status tells how far it is.",
         )
-        .takes(&the("IntegrationPayload"))
+        .takes(&either([the("AutomaticPayload"), the("ManualPayload")]))
         .gives(201, "It has begun.", the("IntegrationWork"))
         .fails(&[409, 422])
 }
@@ -55,7 +55,7 @@ pub fn one() -> Op {
 pub fn update() -> Op {
     of_one("updateIntegration", "Change an integration")
         .told("Host, port, database and account stay. Of a manual one the script of …/scripts/edit is run before.")
-        .takes(&the("IntegrationPayload"))
+        .takes(&either([the("AutomaticPayload"), the("ManualPayload")]))
         .gives(200, "It has begun.", the("IntegrationWork"))
         .fails(&[409, 422])
 }
@@ -89,7 +89,7 @@ pub fn regenerate() -> Op {
 
 /// POST /integrations/{id}/scripts/edit
 pub fn edit_script() -> Op {
-    let op = of_one("scriptOfEdit", "The script of a change").takes(&the("IntegrationPayload"));
+    let op = of_one("scriptOfEdit", "The script of a change").takes(&the("ManualPayload"));
     script(op).fails(&[409])
 }
 
@@ -119,7 +119,7 @@ pub fn post_cleanup_script() -> Op {
 }
 
 fn of_payload(id: &str, summary: &str) -> Op {
-    script(op(id, summary).takes(&the("IntegrationPayload")))
+    script(op(id, summary).takes(&the("ManualPayload")))
 }
 
 /// The words of a status.

@@ -29,7 +29,7 @@ pub fn secret() -> Part {
         .schema_type(Type::String)
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::Password)))
         .min_length(Some(1))
-        .max_length(Some(32 * 1024))
+        .max_length(Some(16 * 1024))
         .write_only(Some(true))
         .into()
 }

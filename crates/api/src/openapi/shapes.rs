@@ -18,7 +18,8 @@ pub fn all() -> Vec<(&'static str, Part)> {
         ("Fault", fault()),
         ("Hold", hold()),
         ("Integration", integration()),
-        ("IntegrationPayload", payload()),
+        ("AutomaticPayload", automatic()),
+        ("ManualPayload", manual()),
         ("IntegrationWork", work().part()),
         ("MapFile", object().has("name", file_name()).has("text", text()).part()),
         ("MapHead", head().part()),
@@ -180,7 +181,7 @@ fn name() -> Part {
 }
 
 fn value() -> Part {
-    bounded(1, 8 * 1024)
+    bounded(1, 16 * 1024)
 }
 
 /// What each `authenticationType` goes with, beside `username`.
@@ -225,13 +226,23 @@ fn config() -> Members {
         .may("tls", or_null(word(&["on", "off"])))
 }
 
-fn payload() -> Part {
-    let whole = |automatic: bool, config: Part| {
-        let way = utoipa::openapi::ObjectBuilder::new()
-            .schema_type(utoipa::openapi::Type::Boolean)
-            .enum_values(Some([automatic]));
-        closed().has("type", word(&[TYPE])).has("autoBootstrap", way.into()).has("config", config).part()
-    };
+/// A payload with one way to enter.
+fn payload(automatic: bool, config: Part) -> Part {
+    let way = utoipa::openapi::ObjectBuilder::new()
+        .schema_type(utoipa::openapi::Type::Boolean)
+        .enum_values(Some([automatic]));
+    closed().has("type", word(&[TYPE])).has("autoBootstrap", way.into()).has("config", config).part()
+}
+
+fn every() -> impl Iterator<Item = &'static str> {
+    ["userPassword"].into_iter().chain(OF_ENTRA)
+}
+
+fn manual() -> Part {
+    either(every().map(|kind| payload(false, login(kind, config()).has("username", name()).part())))
+}
+
+fn automatic() -> Part {
     let account = |kind: &str| {
         let members = closed().has("username", name());
         if kind == "userPassword" {
@@ -239,18 +250,15 @@ fn payload() -> Part {
         }
         login(kind, members).part()
     };
-    let every = || ["userPassword"].into_iter().chain(OF_ENTRA);
     // Who is no identity of Entra makes no user of one (33159).
     let accounts = |by: &str| if by == "userPassword" { account(by) } else { either(every().map(account)) };
-    let automatic = every().map(|kind| {
+    either(every().map(|kind| {
         let config = login(kind, config());
         let config = if kind == "userPassword" {
             config.has("username", value())
         } else {
             config.may("username", or_null(value()))
         };
-        whole(true, config.may("systemAccount", or_null(accounts(kind))).part())
-    });
-    let manual = every().map(|kind| whole(false, login(kind, config()).has("username", name()).part()));
-    either(automatic.chain(manual))
+        payload(true, config.may("systemAccount", or_null(accounts(kind))).part())
+    }))
 }

@@ -14,7 +14,7 @@ use serde_json::{Value, json as value};
 use super::auth::operators;
 use super::map::{only, text};
 use super::{Operator, Problem, json};
-use crate::body::JsonBody;
+use crate::body::{JsonBody, whole};
 use crate::state::Api;
 
 impl From<NotAsked> for Problem {
@@ -144,7 +144,7 @@ pub(super) async fn ask(
     let reason = asking::reason(&needed(&body, "reason")?)?;
     let source = source(&api, text(&body, "source")?)?;
     let (user, role, target) = (needed(&body, "user")?, needed(&body, "role")?, text(&body, "target")?);
-    let seconds = body.get("seconds").and_then(Value::as_u64);
+    let seconds = body.get("seconds").and_then(whole);
     let seconds = seconds.ok_or_else(|| Problem::bad("`seconds` is missing, or no whole number"))?;
     let wish = Wish {
         user: &user,

@@ -6,12 +6,12 @@ use axon_store::operators::Permission;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use serde_json::Value;
 
 use super::access::{self, shown};
 use super::auth::operators;
 use super::map::text;
 use super::{Operator, Problem, json};
+use crate::body::whole;
 use crate::state::Api;
 
 /// Who acts as whom, and who waits for it.
@@ -33,7 +33,7 @@ pub(super) async fn start(
     let source = access::source(&api, text(&body, "source")?)?;
     let (actor, person) = (access::needed(&body, "user")?, access::needed(&body, "as")?);
     let target = text(&body, "target")?;
-    let seconds = body.get("seconds").and_then(Value::as_u64);
+    let seconds = body.get("seconds").and_then(whole);
     let seconds = seconds.ok_or_else(|| Problem::bad("`seconds` is missing, or no whole number"))?;
     let wish = ActWish {
         actor: &actor,

@@ -78,7 +78,8 @@ fn expected(body: &Value, condition: Option<Expected>) -> Result<Expected, Probl
     };
     match (parent, condition) {
         (Some(parent), Some(condition)) if parent != condition && condition != Expected::Anything => {
-            Err(Problem::bad("`parent` and If-Match name two versions"))
+            let detail = "`parent` and If-Match name two versions";
+            Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "two-parents", detail))
         }
         (Some(parent), _) => Ok(parent),
         (None, Some(condition)) => Ok(condition),
@@ -144,6 +145,6 @@ mod tests {
         assert_eq!(of(value!({ "parent": A }), Some(Expected::Anything)), Ok(on(A)));
         assert_eq!(of(value!({}), None), Err("parent-missing"));
         assert_eq!(of(value!({ "parent": 7 }), None), Err("bad-request"));
-        assert_eq!(of(value!({ "parent": null }), Some(on(A))), Err("bad-request"));
+        assert_eq!(of(value!({ "parent": null }), Some(on(A))), Err("two-parents"));
     }
 }

@@ -13,6 +13,8 @@ use crate::state::Api;
 
 /// The most versions of one page.
 const MOST: u32 = 100;
+/// The largest number of a version, as programs count without a loss.
+const LARGEST: u64 = 1 << 53;
 
 /// Versions, newest first; `before` is the number of the last one that was seen.
 pub(in crate::operators) async fn list(
@@ -24,7 +26,7 @@ pub(in crate::operators) async fn list(
     let (mut before, mut limit) = (None, 20);
     for (key, given) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
         match (&*key, given.parse::<u64>()) {
-            ("before", Ok(number)) => before = Some(number),
+            ("before", Ok(number @ 0..=LARGEST)) => before = Some(number),
             ("limit", Ok(number @ 1..=100)) => limit = u32::try_from(number).unwrap_or(MOST),
             _ => return Err(Problem::bad("the parameters are `before` (a number) and `limit` (1 to 100)")),
         }

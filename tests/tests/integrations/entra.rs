@@ -1,0 +1,153 @@
+//! Identities of Entra: each way in which Axon enters a database that is set up over the API, with tokens of the neighbours.
+
+use anyhow::ensure;
+use axon_model::{Clock as _, SystemClock};
+use axon_tests::{ENTRA_ADMIN, SOON, entra_token, until};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256, RsaKeySize};
+use serde_json::{Value, json};
+
+use crate::kit::{BETWEEN, PRINCIPALS, SCHEMAS, Stand, Steps, run_as};
+
+const TENANT: &str = "11111111-1111-1111-1111-111111111111";
+const CLIENT: &str = "22222222-2222-2222-2222-222222222222";
+const SECRET: &str = "right-secret-of-axon";
+
+/// A token of the cluster for our application. The neighbours look at no signature.
+fn of_the_cluster() -> String {
+    let now = SystemClock.now().unix_timestamp();
+    let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let claims = json!({ "iss": "https://cluster.example", "sub": "system:serviceaccount:axon:axon",
+        "aud": "api://AzureADTokenExchange", "iat": now, "nbf": now, "exp": now + 3600 });
+    format!("{}.{}.{}", part(json!({ "alg": "RS256" })), part(claims), URL_SAFE_NO_PAD.encode("x"))
+}
+
+#[tokio::test]
+async fn each_identity_of_entra_enters_with_a_token_of_its_own() -> anyhow::Result<()> {
+    let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048)?;
+    let certificate = CertificateParams::new(vec!["axon.example".into()])?.self_signed(&key)?.pem();
+    let pem = format!("{certificate}{}", key.serialize_pem());
+    let line = key.serialize_pem().lines().nth(3).unwrap_or_default().to_owned();
+    let stand = Stand::in_azure(&of_the_cluster()).await?;
+    let app = json!({
+        "displayName": "axon", "appId": CLIENT, "objectId": "33333333-3333-3333-3333-333333333333",
+        "registrationId": "66666666-6666-6666-6666-666666666666",
+        "secrets": [{ "value": SECRET }], "certificates": [certificate],
+        "federated": [{ "name": "cluster", "issuer": "https://cluster.example",
+            "subject": "system:serviceaccount:axon:axon", "audiences": ["api://AzureADTokenExchange"] }],
+    });
+    let administrator = json!({ "upn": ENTRA_ADMIN, "objectId": "bbbbbbbb-0000-0000-0000-000000000099" });
+    let directory = json!({ "apps": [app], "users": [administrator] });
+    stand.pool.ask("POST", "/directory", Some(directory)).await?;
+    stand.pool.ask("PATCH", "/cloud", Some(json!({ "managedIdentities": [CLIENT] }))).await?;
+
+    let application = json!({ "tenantId": TENANT, "clientId": CLIENT });
+    let with = |kind: &str, more: Value| {
+        let mut way = json!({ "authenticationType": kind, "username": "axon", "password": null });
+        for part in [&more, &json!({})] {
+            for (name, value) in part.as_object().into_iter().flatten() {
+                way[name] = value.clone();
+            }
+        }
+        way
+    };
+    let of_application = |kind: &str, name: &str, value: &str| {
+        let mut more = application.clone();
+        if !name.is_empty() {
+            more[name] = json!(value);
+        }
+        with(kind, more)
+    };
+    let ways = [
+        (of_application("clientSecret", "clientSecret", SECRET), "authority"),
+        (of_application("certificate", "certificate", &pem), "authority"),
+        (of_application("workloadIdentity", "", ""), "authority"),
+        (with("managedIdentity", json!({ "clientId": CLIENT })), "imds"),
+    ];
+    let mut asked = 0;
+    for (n, (way, service)) in ways.into_iter().enumerate() {
+        let id = (n + 1).to_string();
+        let payload = stand.payload(false, way.clone())?;
+        if n == 0 {
+            // The user of an identity is made by somebody of Entra (33159).
+            let script = stand.script("/scripts/create", &payload).await?;
+            ensure!(script.contains("CREATE USER [axon] FROM EXTERNAL PROVIDER"), "{script}");
+            let person = entra_token(ENTRA_ADMIN);
+            let refused = run_as(Steps::Token(&stand, &person), &script).await?;
+            ensure!(refused.is_empty(), "{refused:?}");
+        }
+        let kind = way["authenticationType"].as_str().unwrap_or_default();
+        stand.post("", &payload).await?.is(201)?;
+        let told = stand.status(&id, "enabled").await?;
+        ensure!(told["validationResults"]["status"] == "passed", "{kind}: {told}");
+        let one = stand.get(&format!("/{id}")).await?.is(200)?;
+        ensure!(one.body["config"]["authenticationType"] == kind, "{}", one.text);
+        ensure!(one.body["config"]["username"] == "<REDACTED>" && !one.text.contains(CLIENT), "{}", one.text);
+        let requests = stand.tokens().await?;
+        ensure!(requests.len() > asked, "{kind}: no token was asked for");
+        let others: Vec<&Value> = requests.iter().skip(asked).filter(|r| r["service"] != service).collect();
+        ensure!(others.is_empty(), "{kind}: {others:?}");
+        // It goes on entering with what is kept, after what was shown is gone.
+        let before = requests.len();
+        let mut change = payload.clone();
+        change["config"]["impersonation"] = json!({ "enabled": false });
+        stand.put(&format!("/{id}"), &change).await?.is(200)?;
+        stand.status(&id, "enabled").await?;
+        until("tokens are asked for again", SOON, async || {
+            tokio::time::sleep(BETWEEN).await;
+            Ok((stand.tokens().await?.len() > before).then_some(()))
+        })
+        .await?;
+        stand.delete(&format!("/{id}"), None).await?.is(200)?;
+        stand.status(&id, "deleted").await?;
+        asked = stand.tokens().await?.len();
+    }
+    for secret in [SECRET, line.as_str()] {
+        stand.holds_nowhere_but(secret, &["cluster.jwt"])?;
+    }
+
+    // A secret that is not the application's.
+    let wrong = stand.payload(false, of_application("clientSecret", "clientSecret", "not-the-secret"))?;
+    let refused = stand.post("", &wrong).await?.refuses(422, "Unprocessable Entity", "Connect")?;
+    ensure!(!refused.text.contains("not-the-secret"), "{}", refused.text);
+    Ok(())
+}
+
+#[tokio::test]
+async fn whoever_administers_by_entra_makes_an_account_that_is_a_managed_identity() -> anyhow::Result<()> {
+    let stand = Stand::in_azure(&of_the_cluster()).await?;
+    let administrator = json!({ "upn": ENTRA_ADMIN, "objectId": "bbbbbbbb-0000-0000-0000-000000000099" });
+    let operator = json!({ "displayName": "setup", "appId": "77777777-7777-7777-7777-777777777777",
+        "objectId": "88888888-8888-8888-8888-888888888888", "secrets": [{ "value": SECRET }] });
+    let own =
+        json!({ "displayName": "axon", "appId": CLIENT, "objectId": "33333333-3333-3333-3333-333333333333" });
+    let directory = json!({ "apps": [operator, own], "users": [administrator] });
+    stand.pool.ask("POST", "/directory", Some(directory)).await?;
+    stand.pool.ask("PATCH", "/cloud", Some(json!({ "managedIdentities": [CLIENT] }))).await?;
+    let person = entra_token(ENTRA_ADMIN);
+    let made = "CREATE USER [setup] FROM EXTERNAL PROVIDER\nGO\nEXEC sp_addrolemember 'db_owner', 'setup'";
+    ensure!(run_as(Steps::Token(&stand, &person), made).await?.is_empty());
+
+    let shown = json!({ "username": null, "password": null, "authenticationType": "clientSecret", "tenantId": TENANT,
+        "clientId": "77777777-7777-7777-7777-777777777777", "clientSecret": SECRET });
+    let mut config = shown.clone();
+    config["systemAccount"] =
+        json!({ "username": "axon", "authenticationType": "managedIdentity", "clientId": CLIENT });
+    stand.post("", &stand.payload(true, config)?).await?.is(201)?;
+    stand.status("1", "enabled").await?;
+    let one = stand.get("/1").await?.is(200)?.body;
+    ensure!(one["config"]["systemAccount"] == json!({ "username": "axon" }), "{one}");
+    ensure!(stand.column(PRINCIPALS).await? == ["axon", "axon_owner", "setup"]);
+    stand.holds_nowhere_but(SECRET, &["cluster.jwt"])?;
+    ensure!(!stand.place.file("axon.db-secrets/1.secret").exists(), "an identity has nothing to keep");
+    stand.post("/1/regenerate", &shown).await?.refuses(400, "Bad Request", "no password")?;
+    let services = stand.tokens().await?;
+    for service in ["authority", "imds"] {
+        ensure!(services.iter().any(|r| r["service"] == service), "{service}: {services:?}");
+    }
+    stand.delete("/1", Some(&shown)).await?.is(200)?;
+    stand.status("1", "deleted").await?;
+    ensure!(stand.column(PRINCIPALS).await? == ["setup"] && stand.column(SCHEMAS).await?.is_empty());
+    Ok(())
+}

@@ -1,0 +1,209 @@
+//! Each request of the API that this one follows, as its page has it, and the answer of that page: the same members and the same words, with
+//! the host, the people and the product's name of here.
+
+use anyhow::{Context, ensure};
+use axon_tests::{ADMIN, PASSWORD};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::kit::{Stand, Steps, run_as};
+
+/// The payload of the page: `automatic`, with which of `impersonation` (left out, false, true) and with delimiters or without.
+fn payload(automatic: bool, impersonation: Option<bool>, delimiters: bool) -> Value {
+    let mut config = json!({
+        "host": "organization.azure.com", "schema": "sample_schema", "database": "immuta",
+        "username": "taylor@synapse.com", "password": "abc1234", "authenticationType": "userPassword",
+    });
+    match impersonation {
+        Some(true) => config["impersonation"] = json!({ "enabled": true, "role": "IMMUTA_IMPERSONATION" }),
+        Some(false) => config["impersonation"] = json!({ "enabled": false }),
+        None => {}
+    }
+    if delimiters {
+        config["metadataDelimiters"] =
+            json!({ "hashDelimiter": "|", "hashKeyDelimiter": "-", "arrayDelimiter": "," });
+    }
+    json!({ "type": "Azure Synapse Analytics", "autoBootstrap": automatic, "config": config })
+}
+
+/// The same for this stand: where its pool is, who administers it, and Axon's own password.
+fn here(stand: &Stand, mut payload: Value) -> anyhow::Result<Value> {
+    let automatic = payload["autoBootstrap"] == true;
+    let config = &mut payload["config"];
+    config["host"] = json!("127.0.0.1");
+    config["database"] = json!("dw");
+    config["port"] = json!(stand.pool.port()?);
+    config["tls"] = json!("off");
+    if automatic {
+        config["username"] = json!(ADMIN);
+        config["password"] = json!(PASSWORD);
+    } else {
+        config["password"] = json!(crate::kit::OWN_PASSWORD);
+    }
+    Ok(payload)
+}
+
+/// The members of an object, in order.
+fn members(value: &Value) -> Vec<&str> {
+    value.as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect()
+}
+
+/// What the page answers where work begins, and where one is shown.
+fn as_on_the_page(answer: &Value, status: &str, is_whole: bool) -> anyhow::Result<()> {
+    ensure!(answer["id"].is_string() && answer["status"] == status, "{answer}");
+    let wanted: &[&str] = if is_whole {
+        &["autoBootstrap", "config", "id", "status", "type", "validationResults"]
+    } else {
+        &["id", "status", "validationResults"]
+    };
+    ensure!(members(answer) == wanted, "{answer}");
+    let results = &answer["validationResults"];
+    ensure!(results["status"] == "passed" && members(results) == ["status", "validationTests"], "{answer}");
+    let tests = results["validationTests"].as_array().context("tests")?;
+    let named = |name: &str| tests.iter().find(|test| test["name"] == name).with_context(|| name.to_owned());
+    let connect = named("Initial Validation: Connect")?;
+    ensure!(named("Initial Validation: Delimiters")?["status"] == "passed");
+    let manages = named("Validate Axon system user can manage database")?;
+    ensure!(connect["status"] == "passed" && manages["status"] == "passed", "{answer}");
+    ensure!(members(&manages["result"][0]) == ["name"], "{manages}");
+    if let Some(schema) = connect["result"].as_array().and_then(|rows| rows.first()) {
+        let columns = [
+            "CATALOG_NAME",
+            "DEFAULT_CHARACTER_SET_CATALOG",
+            "DEFAULT_CHARACTER_SET_NAME",
+            "DEFAULT_CHARACTER_SET_SCHEMA",
+            "SCHEMA_NAME",
+            "SCHEMA_OWNER",
+        ];
+        ensure!(members(schema) == columns && schema["DEFAULT_CHARACTER_SET_NAME"] == "iso_1", "{schema}");
+    }
+    Ok(())
+}
+
+/// What the page answers with an error.
+fn conflicts(answer: &Value, message: &str) -> anyhow::Result<()> {
+    let wanted = json!({ "statusCode": 409, "error": "Conflict", "message": message });
+    ensure!(*answer == wanted, "{answer}");
+    Ok(())
+}
+
+/// The config that the page shows.
+fn shown(stand: &Stand, impersonation: &Value) -> anyhow::Result<Value> {
+    Ok(json!({
+        "host": "127.0.0.1", "schema": "sample_schema", "database": "dw", "port": stand.pool.port()?,
+        "impersonation": impersonation,
+        "metadataDelimiters": { "hashDelimiter": "|", "hashKeyDelimiter": "-", "arrayDelimiter": "," },
+        "username": "<REDACTED>", "tls": "off",
+    }))
+}
+
+/// Sends a payload in one of the two languages.
+async fn send(
+    stand: &Stand,
+    method: Method,
+    path: &str,
+    payload: &Value,
+    yaml: bool,
+) -> anyhow::Result<Value> {
+    let (text, kind) = if yaml {
+        // Flow style: YAML holds JSON, with keys that need no quotes.
+        let text = payload.to_string().replace("\"config\":", "config: ").replace("\"type\":", "type: ");
+        (text, "application/yaml")
+    } else {
+        (payload.to_string(), "application/json")
+    };
+    let answer = stand.send_as(&stand.key, method, path, Some((text, kind)), "application/json").await?;
+    ensure!(answer.status < 300, "{path}: {}", answer.text);
+    Ok(answer.body)
+}
+
+#[tokio::test]
+async fn every_automatic_request_of_the_page_is_answered_as_on_the_page() -> anyhow::Result<()> {
+    let stand = Stand::start().await?;
+    let mut id = 0;
+    let without = (None, false, json!({ "enabled": false }));
+    let with = (Some(true), true, json!({ "enabled": true, "role": "IMMUTA_IMPERSONATION" }));
+    for (impersonation, delimiters, is_shown) in [without, with] {
+        for yaml in [false, true] {
+            id += 1;
+            let path = format!("/{id}");
+            let create = here(&stand, payload(true, impersonation, delimiters))?;
+            as_on_the_page(&send(&stand, Method::POST, "", &create, yaml).await?, "creating", false)?;
+            stand.status(&id.to_string(), "enabled").await?;
+            let there =
+                format!("Azure Synapse Analytics integration already exists on host 127.0.0.1 (id = {id})");
+            conflicts(&stand.post("", &create).await?.is(409)?.body, &there)?;
+
+            let one = stand.get(&path).await?.is(200)?.body;
+            as_on_the_page(&one, "enabled", true)?;
+            ensure!(one["config"] == shown(&stand, &is_shown)?, "{one}");
+            ensure!(stand.get("").await?.is(200)?.body == json!([one]));
+
+            let slow = json!({ "what": { "latency": { "millis": 1000 } }, "times": 1, "matching": "KILL DATABASE CONNECTION" });
+            stand.pool.ask("POST", "/pool/faults", Some(slow)).await?;
+            let update = here(&stand, payload(true, None, true))?;
+            as_on_the_page(&send(&stand, Method::PUT, &path, &update, yaml).await?, "editing", false)?;
+            let busy = format!("Unable to edit integration with ID {id} in current state editing.");
+            conflicts(&stand.put(&path, &update).await?.is(409)?.body, &busy)?;
+            stand.status(&id.to_string(), "enabled").await?;
+
+            let credentials =
+                json!({ "authenticationType": "userPassword", "username": ADMIN, "password": PASSWORD });
+            as_on_the_page(
+                &send(&stand, Method::DELETE, &path, &credentials, yaml).await?,
+                "deleting",
+                false,
+            )?;
+            stand.status(&id.to_string(), "deleted").await?;
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_manual_request_of_the_page_is_answered_as_on_the_page() -> anyhow::Result<()> {
+    let stand = Stand::start().await?;
+    for (n, impersonation) in [false, true].into_iter().enumerate() {
+        let (id, yaml) = (n + 1, n == 1);
+        let create = here(&stand, payload(false, Some(impersonation), true))?;
+        for (path, database) in [("/scripts/initial-create", "master"), ("/scripts/create", "dw")] {
+            let script = stand.script(path, &create).await?;
+            let as_told = send(&stand, Method::POST, path, &create, yaml).await?;
+            ensure!(as_told == json!(script), "{path}: the same in both languages");
+            ensure!(
+                script.contains("IMMUTA_IMPERSONATION") == (impersonation && database == "dw"),
+                "{script}"
+            );
+            ensure!(run_as(Steps::Password(&stand, database), &script).await?.is_empty());
+        }
+        as_on_the_page(&send(&stand, Method::POST, "", &create, yaml).await?, "creating", false)?;
+        stand.status(&id.to_string(), "enabled").await?;
+        let there =
+            format!("Azure Synapse Analytics integration already exists on host 127.0.0.1 (id = {id})");
+        conflicts(&stand.post("", &create).await?.is(409)?.body, &there)?;
+
+        let update = here(&stand, payload(false, Some(false), true))?;
+        let edit = stand.script(&format!("/{id}/scripts/edit"), &update).await?;
+        // That the account has its user says 15023: it is there since the create.
+        ensure!(run_as(Steps::Password(&stand, "dw"), &edit).await? == [15023], "{edit}");
+        as_on_the_page(
+            &send(&stand, Method::PUT, &format!("/{id}"), &update, yaml).await?,
+            "editing",
+            false,
+        )?;
+        stand.status(&id.to_string(), "enabled").await?;
+
+        let delete = stand.script("/scripts/cleanup", &update).await?;
+        ensure!(run_as(Steps::Password(&stand, "dw"), &delete).await?.is_empty());
+        let last = stand.script("/scripts/post-cleanup", &update).await?;
+        ensure!(run_as(Steps::Password(&stand, "master"), &last).await?.is_empty());
+        // Without a payload.
+        let begun = stand.delete(&format!("/{id}"), None).await?.is(200)?.body;
+        ensure!(
+            begun["status"] == "deleting" && members(&begun) == ["id", "status", "validationResults"],
+            "{begun}"
+        );
+        stand.status(&id.to_string(), "deleted").await?;
+    }
+    Ok(())
+}
