@@ -36,8 +36,8 @@ impl std::fmt::Debug for Discreet {
     }
 }
 
-/// Rows of one INSERT: each has three literals, of which a statement takes 20,000.
-const ROWS: usize = 2_000;
+/// Rows of one INSERT: each is a SELECT of its own, and engines take some hundreds of them in one statement.
+const ROWS: usize = 500;
 /// Conditions of one DELETE.
 const CONDITIONS: usize = 200;
 

@@ -165,6 +165,27 @@ pub(crate) fn profiles(schema: SqlName, people: &[SqlName]) -> Query {
     batch(&[text], Vec::new())
 }
 
+/// The profiles of many people, and of whoever stands between them: two comparisons for each row, where a list of names has one for each
+/// name. Only of names whose order by code point is everywhere the same.
+pub(crate) fn profiles_between(schema: SqlName, people: &[SqlName]) -> Query {
+    let names = || people.iter().map(|name| name.as_str());
+    let (Some(first), Some(last)) = (names().min(), names().max()) else { return profiles(schema, people) };
+    if names().any(|name| name.chars().any(|c| c >= '\u{e000}')) {
+        return profiles(schema, people);
+    }
+    let exactly = super::view::EXACTLY;
+    batch(
+        &[format!(
+            "SELECT p.[principal], p.[attribute], p.[value] FROM {}.[profile] AS p \
+             WHERE p.[principal] {exactly} >= {} AND p.[principal] {exactly} <= {}",
+            Bracketed(schema),
+            Value(first),
+            Value(last)
+        )],
+        Vec::new(),
+    )
+}
+
 /// A batch that gives no rows.
 pub(crate) fn drop_view(name: ObjectName) -> Sql {
     Sql(format!("DROP VIEW {}.{}", Bracketed(name.schema), Bracketed(name.name)))

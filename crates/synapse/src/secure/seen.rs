@@ -48,7 +48,7 @@ pub(crate) async fn in_force(session: &mut Session<'_>, step: &SecureStep) -> Re
         SecureStep::FillProfiles { schema, people: _, rows: wanted } => {
             let people: BTreeSet<_> = wanted.iter().map(|row| row.principal).collect();
             let people: Vec<_> = people.into_iter().collect();
-            let there = rows(session, &ask::profiles(*schema, &people)).await?;
+            let there = rows(session, &ask::profiles_between(*schema, &people)).await?;
             wanted.iter().all(|row| there.contains(row))
         }
         SecureStep::DropProfiles { schema, people } => {
