@@ -1,5 +1,7 @@
 //! From a push to role assignments, and back to who pushed: a workspace, a factory and a tenant, over HTTP, with every trouble.
 
+#[path = "azure/answers.rs"]
+mod answers;
 #[path = "azure/faults.rs"]
 mod faults;
 #[path = "azure/parity.rs"]

@@ -246,3 +246,44 @@ async fn of_two_replicas_one_sends() -> anyhow::Result<()> {
     ensure!(second.metric("axon_log_shipped_records_total").await? < 1.0, "the second one sent nothing");
     Ok(())
 }
+
+#[tokio::test]
+async fn the_doctor_says_whether_rows_would_be_taken_and_what_helps_where_not() -> anyhow::Result<()> {
+    let story = Story::begin(false).await?;
+    story.arrived(SOON).await?;
+    let Story { pool, place, serve, .. } = story;
+    serve.stop().await?;
+    let before = pool.ask("GET", "/cloud/logs", None).await?;
+    let error = |status: u16, code: &str| json!({"status": {"status": status, "code": code, "headers": [["Retry-After", "600"]]}});
+    let inside = json!({"error": {"code": "GatewayTimeout", "message": "no answer"}});
+    for (what, words) in [
+        (error(429, "TooManyRequests"), ["Azure Monitor", "left alone for 600 s"]),
+        (
+            json!({"body": {"status": 200, "body": inside}}),
+            ["Azure Monitor answers 200 GatewayTimeout", "asked again"],
+        ),
+        (
+            json!({"body": {"status": 200, "body": {}}}),
+            ["Azure Monitor answers 200", "says 204 when it takes rows"],
+        ),
+        (json!({"big": 52_428_800}), ["answered more than 8388608 bytes", "a proxy"]),
+        (json!({"drop": true}), ["did not finish its answer", "docs/AZURE.md"]),
+        (error(403, "OperationFailed"), ["403 OperationFailed", "Monitoring Metrics Publisher"]),
+        (error(404, "NotFound"), ["there is no such rule", "audit.ship.rule_id"]),
+        (error(404, "InvalidStream"), ["declares no such stream", "audit.ship.stream"]),
+        (error(401, "InvalidToken"), ["the token is not taken", "tenant and cloud"]),
+    ] {
+        let fault = json!({"service": "ingest", "times": 1, "what": what});
+        pool.ask("POST", "/cloud/faults", Some(fault)).await?;
+        let said = place.axon(&["doctor"]).await?.exits(3)?.out;
+        ensure!(said.contains("FOUND audit.ship"), "{what}: {said}");
+        for word in words {
+            ensure!(said.contains(word), "{what} lacks {word:?}: {said}");
+        }
+        ensure!(!said.contains(SECRET), "{said}");
+    }
+    let said = place.axon(&["doctor"]).await?.out;
+    ensure!(said.contains("takes calls of Axon's for stream Custom-Axon_CL"), "{said}");
+    ensure!(pool.ask("GET", "/cloud/logs", None).await? == before, "a question is no row");
+    Ok(())
+}

@@ -3,11 +3,9 @@
 use anyhow::ensure;
 use axon_model::{Clock as _, SystemClock};
 use axon_tests::{SOON, until};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use crate::stage::{CLIENT, DATA, FACTORY, OPERATORS, OWN, READER, SECRET, Script, Stage, TENANT};
+use crate::stage::{CLIENT, DATA, FACTORY, OPERATORS, OWN, READER, SECRET, Script, Stage, TENANT, federated};
 
 /// Nothing was given anywhere, and SCIM goes on.
 async fn harmless(stage: &Stage) -> anyhow::Result<()> {
@@ -62,14 +60,6 @@ async fn a_wrong_secret_is_told_and_stands_in_no_file_but_its_own() -> anyhow::R
     let leaks = files.filter(holds).count();
     ensure!(leaks == 1, "the secret is in its own file only: {leaks}");
     Ok(())
-}
-
-/// A token of a CI system for our application. Its signature is not looked at by the fake.
-fn federated(until: i64) -> String {
-    let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let claims = json!({"iss": "https://ci.example", "sub": "job-1", "aud": "api://AzureADTokenExchange",
-        "iat": until - 3600, "nbf": until - 3600, "exp": until});
-    format!("{}.{}.{}", part(json!({"alg": "RS256"})), part(claims), URL_SAFE_NO_PAD.encode("x"))
 }
 
 #[tokio::test]
@@ -139,6 +129,25 @@ async fn role_names_of_the_other_system_are_told_with_the_right_kind_of_target()
     stage.says("workspace", &["Contributor", "azure-rbac"]).await?;
     stage.says("factory", &["Synapse User", "synapse-workspace"]).await?;
     harmless(&stage).await
+}
+
+#[tokio::test]
+async fn a_system_s_word_before_a_role_is_told_with_the_place_where_the_role_belongs() -> anyhow::Result<()> {
+    let scene = Script::default()
+        .map(
+            "workspace: [Synapse User], factory: [Reader]",
+            "workspace: ['azure:Contributor'], factory: ['azure:Reader', 'synapse:Synapse User']",
+        )
+        .set()
+        .await?;
+    let said = scene.place.axon(&["plan"]).await?.exits(1)?;
+    for (bare, kind) in
+        [("Contributor", "azure-rbac"), ("Reader", "azure-rbac"), ("Synapse User", "synapse-workspace")]
+    {
+        let told = format!("write `{bare}` under a target of kind {kind}");
+        ensure!(said.err.contains(&told), "{told}: {said:?}");
+    }
+    Ok(())
 }
 
 #[tokio::test]

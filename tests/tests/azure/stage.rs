@@ -1,6 +1,8 @@
 //! A workspace, a factory and their tenant as the emulator's neighbours show them, and `axon serve` between a source and them.
 
 use axon_tests::{Place, Pool, SOON, Scim, Serve, until};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 pub const TENANT: &str = "11111111-1111-1111-1111-111111111111";
@@ -80,6 +82,14 @@ pub struct Stage {
     pub scim: Scim,
 }
 
+/// A token of a CI system for our application. Its signature is not looked at by the fake.
+pub fn federated(until: i64) -> String {
+    let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let claims = json!({"iss": "https://ci.example", "sub": "job-1", "aud": "api://AzureADTokenExchange",
+        "iat": until - 3600, "nbf": until - 3600, "exp": until});
+    format!("{}.{}.{}", part(json!({"alg": "RS256"})), part(claims), URL_SAFE_NO_PAD.encode("x"))
+}
+
 impl Script {
     pub fn map(mut self, from: &str, to: &str) -> Self {
         assert!(self.map.contains(from), "the map has no {from}");
@@ -139,7 +149,12 @@ impl Script {
 
 impl Scene {
     pub async fn serve(self) -> anyhow::Result<Stage> {
-        let serve = Serve::start(&self.place).await?;
+        self.serve_in(&[]).await
+    }
+
+    /// The same, with variables that a platform sets.
+    pub async fn serve_in(self, variables: &[(&str, &str)]) -> anyhow::Result<Stage> {
+        let serve = Serve::start_in(&self.place, variables).await?;
         let scim = serve.scim(&self.token);
         Ok(Stage { pool: self.pool, place: self.place, serve, scim })
     }
