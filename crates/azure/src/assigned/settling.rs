@@ -128,7 +128,9 @@ impl Settling {
         let there: BTreeSet<Key> = rows.iter().map(key).collect();
         let gone: Vec<Row> =
             self.all.iter().filter(|(key, _)| !there.contains(key)).map(|(_, one)| one.row.clone()).collect();
-        gone.iter().for_each(|row| self.end(row));
+        for row in &gone {
+            self.end(row);
+        }
         self.saw(rows);
     }
 
@@ -157,16 +159,16 @@ mod tests {
         Row { id, role, principal, kind: None, scope: "workspaces/acme".into(), conditional: false }
     }
 
-    fn add(settling: &mut Settling, row: Row, what: &str) {
+    fn add(settling: &mut Settling, row: &Row, what: &str) {
         settling.expect(row.clone(), what.to_owned(), NOW);
-        settling.saw([&row]);
+        settling.saw([row]);
     }
 
     #[test]
     fn it_is_asked_soon_at_first_and_ever_more_seldom() {
         let mut settling = Settling::default();
         assert_eq!(settling.wait(NOW), None);
-        add(&mut settling, row(1), "it");
+        add(&mut settling, &row(1), "it");
         let (mut now, mut waits) = (NOW, Vec::new());
         while now - NOW < Duration::minutes(30) {
             let wait = settling.wait(now).unwrap();
@@ -185,7 +187,7 @@ mod tests {
     #[test]
     fn many_are_asked_about_a_few_at_a_time_and_each_comes_to_its_turn() {
         let mut settling = Settling::default();
-        (0..50).for_each(|n| add(&mut settling, row(n), &n.to_string()));
+        (0..50).for_each(|n| add(&mut settling, &row(n), &n.to_string()));
         let (mut now, mut asked) = (NOW, std::collections::BTreeSet::new());
         for _ in 0..3 {
             now += settling.wait(now).unwrap();
@@ -207,7 +209,7 @@ mod tests {
     #[test]
     fn a_clock_that_was_set_back_holds_nothing_up() {
         let mut settling = Settling::default();
-        add(&mut settling, row(1), "it");
+        add(&mut settling, &row(1), "it");
         let before = NOW - Duration::hours(3);
         assert_eq!(settling.wait(before), Some(Wait::ZERO));
         assert_eq!(settling.due(before), [row(1)]);

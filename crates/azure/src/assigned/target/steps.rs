@@ -183,8 +183,8 @@ pub(super) fn expected(at: &RoleAt, who: &Who) -> Row {
 /// Whether what a request asks for may be there all the same: by it, or by one before whose answer was lost.
 fn may_be_done(fault: &ServiceFault) -> bool {
     match fault {
-        ServiceFault::Wire(WireError::Unreachable { .. }) => false,
-        ServiceFault::Wire(_) | ServiceFault::Unreadable(_) => true,
+        ServiceFault::Wire(error) => !matches!(error, WireError::Unreachable { .. }),
+        ServiceFault::Unreadable(_) => true,
         // A gateway answers 5xx for a service that may be at it.
         ServiceFault::Refused { kind, .. } => matches!(kind, Kind::AlreadyThere | Kind::Busy),
         ServiceFault::NoToken(_) | ServiceFault::Hasty { .. } => false,
