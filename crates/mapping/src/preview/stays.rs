@@ -76,14 +76,14 @@ impl Stays {
                 behind.extend(people(both, *member, directory).1);
             }
             let shut_out = members.iter().filter(|member| self.is_shut_out(both, **member)).count();
-            let text = self.text(*role, target, members.len(), shut_out);
+            let text = Self::text(*role, target, members.len(), shut_out);
             let told = Stay { role: *role, members: members.len(), people: behind.len(), shut_out, text };
             (!members.is_empty()).then_some(told)
         });
         told.collect()
     }
 
-    fn text(&self, role: SqlName, target: &TargetName, members: usize, shut_out: usize) -> String {
+    fn text(role: SqlName, target: &TargetName, members: usize, shut_out: usize) -> String {
         let role = axon_model::name::shown(role.as_str());
         let keep = if members == 1 { "keeps" } else { "keep" };
         let members = plural(members, "member", "members");
