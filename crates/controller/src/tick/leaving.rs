@@ -58,25 +58,23 @@ impl Leaving {
     }
 
     /// Puts a KILL in front of the plan for everybody who is shut out and has none in it. Who is gone from the target, or
-    /// may enter again, is leaving no more.
+    /// was let in again, is leaving no more.
     pub(super) fn put_into(&mut self, plan: &mut Plan, desired: &Graph, actual: &Graph) {
         let before = self.names.len();
+        let wanted =
+            |name: &SqlName| desired.principals.get(name).is_some_and(|p| p.connect == Connect::Granted);
+        // Who is wanted again and not let in yet may leave once more before: then nothing else tells of the sessions.
         self.names.retain(|name| {
-            let there = actual.principals.contains_key(name);
-            let wanted = desired.principals.get(name).is_some_and(|p| p.connect == Connect::Granted);
-            there && !wanted
+            actual.principals.get(name).is_some_and(|there| there.connect == Connect::Denied || !wanted(name))
         });
         self.moved |= self.names.len() != before;
-        self.lingering.retain(|name| {
-            let there = actual.principals.contains_key(name);
-            let wanted = desired.principals.get(name).is_some_and(|p| p.connect == Connect::Granted);
-            !there && !wanted
-        });
+        self.lingering.retain(|name| !actual.principals.contains_key(name) && !wanted(name));
         let planned: BTreeSet<SqlName> = killed(plan.steps.iter().map(|planned| &planned.step)).collect();
         // Who is not shut out is no leaver as long as a guard withholds that.
         let shut =
             |name: &&SqlName| actual.principals.get(*name).is_some_and(|p| p.connect == Connect::Denied);
-        let missing = self.names.iter().filter(|name| !planned.contains(*name)).filter(shut);
+        let due = |name: &&SqlName| !planned.contains(*name) && !wanted(name);
+        let missing = self.names.iter().filter(due).filter(shut);
         let kills: Vec<Planned> = missing
             .chain(&self.lingering)
             .map(|name| Planned::from(Step::KillSessions { principal: *name }))

@@ -58,7 +58,8 @@ impl Ticker {
         }
         let (run, plan) = self.record_decision(&decided, map, may, now).await?;
         let steps = decided.admitted.steps();
-        self.leaving.note(steps.iter().map(|planned| &planned.step));
+        // A KILL that waits is noted as well: what shuts somebody out may go without it, and the next plan has nothing to tell it by.
+        self.leaving.note(decided.plan.steps.iter().map(|planned| &planned.step));
         self.leaving.keep(self.store.as_ref(), self.name.as_str(), now).await;
         let mut ran = Ran::default();
         let mut causes = Causes::default();
