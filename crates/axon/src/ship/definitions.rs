@@ -1,6 +1,7 @@
 //! What `deploy/azure` defines is what is sent: table, stream, queries, alert rules and workbook.
 
 mod kql;
+mod template;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -87,6 +88,71 @@ fn every_file_is_json_of_its_kind() {
         for resource in value["resources"].as_array().unwrap() {
             assert!(resource["type"].is_string() && resource["apiVersion"].is_string(), "{name}: {resource}");
         }
+    }
+}
+
+#[test]
+fn templates_are_what_a_deployment_takes() {
+    for name in ["alerts", "log", "workbook-template"] {
+        template::read(&json_of(name)).unwrap_or_else(|why| panic!("{name}: {why}"));
+    }
+    let log = json_of("log");
+    let rule = log["resources"].as_array().unwrap().iter().find(|r| text(&r["type"]).ends_with("Rules"));
+    let rule = &rule.unwrap()["properties"];
+    let places: Vec<&Value> =
+        rule["destinations"]["logAnalytics"].as_array().unwrap().iter().map(|place| &place["name"]).collect();
+    for flow in rule["dataFlows"].as_array().unwrap() {
+        assert!(
+            flow["destinations"].as_array().unwrap().iter().all(|place| places.contains(&place)),
+            "{flow}"
+        );
+        let streams = flow["streams"].as_array().unwrap();
+        assert!(
+            streams.iter().all(|stream| rule["streamDeclarations"][stream.as_str().unwrap()].is_object())
+        );
+    }
+    // The only role that a deployment gives: to send rows, at the rule itself.
+    let given =
+        log["resources"].as_array().unwrap().iter().filter(|r| text(&r["type"]).ends_with("roleAssignments"));
+    let given: Vec<&Value> = given.collect();
+    assert!(given.len() == 1 && text(&given[0]["scope"]).contains("dataCollectionRules"), "{given:?}");
+    assert!(
+        text(&given[0]["properties"]["roleDefinitionId"]).contains("3913510d-42f4-4e42-8a64-420c390055eb")
+    );
+}
+
+#[test]
+fn alert_rules_are_on_and_tell_somebody() {
+    // Spans that Azure takes for how often it looks and how far back.
+    let spans = [
+        "PT5M", "PT10M", "PT15M", "PT30M", "PT45M", "PT1H", "PT2H", "PT3H", "PT4H", "PT5H", "PT6H", "P1D",
+        "P2D",
+    ];
+    let minutes = |span: &Value| {
+        let text = span.as_str().unwrap();
+        assert!(spans.contains(&text), "{text}");
+        let number: u32 = text.trim_matches(|c: char| !c.is_ascii_digit()).parse().unwrap();
+        number
+            * if text.ends_with('D') {
+                1_440
+            } else if text.ends_with('H') {
+                60
+            } else {
+                1
+            }
+    };
+    let alerts = json_of("alerts");
+    for alert in alerts["resources"].as_array().unwrap() {
+        let (name, own) = (text(&alert["name"]), &alert["properties"]);
+        assert_eq!(own["enabled"], true, "{name}");
+        assert!((0..=4).contains(&own["severity"].as_i64().unwrap()), "{name}");
+        let (often, back) = (minutes(&own["evaluationFrequency"]), minutes(&own["windowSize"]));
+        assert!(often <= back, "{name}: what happens between two looks is seen by neither");
+        assert_eq!(own["actions"]["actionGroups"], "[parameters('actionGroups')]", "{name}");
+        assert!(text(&own["scopes"][0]).contains("parameters('workspace')"), "{name}");
+        let rule = &own["criteria"]["allOf"][0];
+        let any_row = (&rule["timeAggregation"], &rule["operator"], &rule["threshold"]);
+        assert_eq!(any_row, (&json!("Count"), &json!("GreaterThan"), &json!(0)), "{name}: a row is an alert");
     }
 }
 
