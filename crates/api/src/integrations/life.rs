@@ -38,7 +38,11 @@ pub(super) fn refuse(found: &Integration, verb: &str) -> Fault {
     ))
 }
 
-/// Puts an integration into another status, unless somebody else was first.
+/// How often a change is tried again that a look from time to time has overtaken.
+const TIMES: u8 = 3;
+
+/// Puts an integration into another status, unless somebody else was first. A look from time to time is nobody else: it changes what was
+/// seen, not what the integration is.
 pub(super) async fn begin(
     api: &Api,
     found: &Integration,
@@ -47,12 +51,29 @@ pub(super) async fn begin(
     act: Act,
     verb: &str,
 ) -> Result<Integration, Fault> {
-    let begun = api.store.change_integration(found.id, found.version, status, body, act).await?;
-    if let Some(begun) = begun {
-        return Ok(begun);
+    let mut version = found.version;
+    for _ in 0..TIMES {
+        let begun =
+            api.store.change_integration(found.id, version, status, body.clone(), act.clone()).await?;
+        if let Some(begun) = begun {
+            return Ok(begun);
+        }
+        let now = api.store.integration(found.id).await?.ok_or_else(|| Fault::none(&found.id.to_string()))?;
+        if !is_only_looked_at(found, &now) {
+            return Err(refuse(&now, verb));
+        }
+        version = now.version;
     }
-    let now = api.store.integration(found.id).await?.ok_or_else(|| Fault::none(&found.id.to_string()))?;
-    Err(refuse(&now, verb))
+    Err(refuse(found, verb))
+}
+
+/// Whether nothing but a look came between.
+fn is_only_looked_at(before: &Integration, now: &Integration) -> bool {
+    use IntegrationStatus as S;
+    let stands = |one: &Integration| matches!(one.status, S::Enabled | S::RecurringValidationError);
+    let same = (&before.body.config, &before.body.login, before.body.layout)
+        == (&now.body.config, &now.body.login, now.body.layout);
+    stands(before) && stands(now) && same
 }
 
 /// What a piece of work ends in: the status, and what the integration is then.
