@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use axon_mapping::preview::{TablesOf, TargetSteps, assumed_shape, sides, steps};
@@ -123,12 +124,11 @@ fn map_of(draft: &Draft) -> Option<Arc<RoleMap>> {
                 )
             })
             .collect();
-        text.push_str(&format!("  r{n}: {{ {direct}grants: {{ {} }} }}\n", grants.join(", ")));
+        writeln!(text, "  r{n}: {{ {direct}grants: {{ {} }} }}", grants.join(", ")).unwrap();
     }
     if let Some((action, _)) = draft.defines {
-        text.push_str(&format!(
-            "  odd: {{ define: {{ rg: {{ name: Odd, actions: [{action}] }} }}, grants: {{ rg: [Odd] }} }}\n"
-        ));
+        let defined = format!("define: {{ rg: {{ name: Odd, actions: [{action}] }} }}");
+        writeln!(text, "  odd: {{ {defined}, grants: {{ rg: [Odd] }} }}").unwrap();
     }
     text.push_str("mappings:\n");
     for (group, roles) in GROUPS.iter().zip(&draft.given) {
@@ -137,10 +137,9 @@ fn map_of(draft: &Draft) -> Option<Arc<RoleMap>> {
             roles.push("odd".to_owned());
         }
         if !roles.is_empty() {
-            text.push_str(&format!(
-                "  - {{ groups: {{ any: [{group}] }}, source: entra, roles: [{}] }}\n",
-                roles.join(", ")
-            ));
+            let roles = roles.join(", ");
+            writeln!(text, "  - {{ groups: {{ any: [{group}] }}, source: entra, roles: [{roles}] }}")
+                .unwrap();
         }
     }
     if text.ends_with("mappings:\n") {
@@ -235,7 +234,7 @@ impl Place {
                     self.classifiers.push(Classifier { name: *name, member: *member, does: Some(*does) });
                 }
                 Step::Classify(ClassifierStep::Drop { name, .. }) => {
-                    self.classifiers.retain(|c| c.name != *name)
+                    self.classifiers.retain(|c| c.name != *name);
                 }
                 _ => {}
             }
@@ -251,7 +250,9 @@ fn empty(spec: &TargetSpec, maps: &[&Arc<RoleMap>], directory: &Directory) -> Pl
         graph.roles.entry(name).or_insert(Role { fixed, owner: None });
     };
     if spec.kind.words() == Words::Sql {
-        FIXED.iter().for_each(|name| fixed(SqlName::parse(name).unwrap(), true));
+        for name in FIXED {
+            fixed(SqlName::parse(name).unwrap(), true);
+        }
     }
     for map in maps {
         let wanted = desired(map, &spec.name, directory, &Surroundings::default(), NOW).unwrap();
