@@ -46,7 +46,9 @@ impl<'v> Fields<'v> {
     pub fn text(&self, key: &str) -> Result<Option<String>, Fault> {
         match self.get(key) {
             None => Ok(None),
-            Some(Value::String(text)) if !text.is_empty() && text.chars().count() <= TEXT => Ok(Some(text.clone())),
+            Some(Value::String(text)) if !text.is_empty() && text.chars().count() <= TEXT => {
+                Ok(Some(text.clone()))
+            }
             Some(Value::String(_)) => Err(Fault::bad(format!("`{}{key}` is empty or too long", self.path))),
             Some(_) => Err(Fault::bad(format!("`{}{key}` must be a text", self.path))),
         }
