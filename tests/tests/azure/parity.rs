@@ -219,6 +219,9 @@ async fn a_managed_identity_s_credentials_are_compared_too() -> anyhow::Result<(
         said.out.contains("no credential has that subject") && said.out.contains("repo:acme/other"),
         "{said:?}"
     );
+    // The tenant has the group that the map names, and nobody pushed it.
+    ensure!(said.out.contains("group-missing: group SG-Data is in Microsoft Graph"), "{said:?}");
+    stage.push().await?;
     let mut directory = stage.pool.ask("GET", "/directory", None).await?;
     let apps = directory["apps"].as_array_mut().context("apps")?;
     let loader = apps.iter_mut().find(|app| app["appId"] == LOADER).context("the identity")?;
@@ -250,6 +253,7 @@ async fn what_a_job_really_presents_is_compared_when_it_exchanges_its_token() ->
     let app = json!({"apps": [{"displayName": "loader", "appId": LOADER, "objectId": "cccccccc-0000-0000-0000-000000000002",
         "registrationId": "cccccccc-0000-0000-0000-000000000003", "federated": [credential]}]});
     stage.pool.ask("POST", "/directory", Some(app)).await?;
+    stage.push().await?;
     stage.place.axon(&["parity"]).await?.exits(0)?;
     let now = SystemClock.now().unix_timestamp();
     let token = key
