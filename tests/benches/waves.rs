@@ -114,7 +114,7 @@ async fn one(latency: u64, wave: u32, changes: u32) -> anyhow::Result<(String, u
 
     way.millis.store(latency, Ordering::Relaxed);
     let said = place.axon(&["doctor", "--calibrate", "--json"]).await?.exits(0)?.json()?;
-    let pace = measured(&said["details"]["target warehouse"]["latencies"])?;
+    let calibrated = measured(&said["details"]["target warehouse"]["latencies"])?;
     let before = (way.turns.load(Ordering::Relaxed), cpu(serve.child().id()?));
     let began = Instant::now();
     let value: Vec<Value> = ids.iter().map(|id| json!({ "value": id })).collect();
@@ -127,7 +127,7 @@ async fn one(latency: u64, wave: u32, changes: u32) -> anyhow::Result<(String, u
     let took = began.elapsed();
     let turns = way.turns.load(Ordering::Relaxed) - before.0;
     let used = cpu(serve.child().id()?) - before.1;
-    let model = pace.takes(changes, wave);
+    let model = calibrated.takes(changes, wave);
     let over = took.as_secs_f64() / model.as_secs_f64();
     let line = format!(
         "{latency:>2} ms {wave:>6} {:>8.1} s {:>8.2} ms {turns:>11} ({:>6}) {:>8.1} s, {over:.2} of it {:>10.2} s {:>13.2} s",

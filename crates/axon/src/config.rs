@@ -254,7 +254,8 @@ impl Default for Reconcile {
 impl Reconcile {
     /// When secure views are probed.
     pub fn probing(&self) -> ProbeSettings {
-        let every = (self.probe_views_hours > 0).then(|| time::Duration::hours(self.probe_views_hours.into()));
+        let every =
+            (self.probe_views_hours > 0).then(|| time::Duration::hours(self.probe_views_hours.into()));
         ProbeSettings { every, freeze: self.freeze_on_probe }
     }
 }

@@ -46,7 +46,7 @@ pub struct Place<'a> {
 /// Tells what follows.
 pub async fn proposals(measured: &[Latency], place: &Place<'_>, area: &str, report: &mut Report) {
     let whole = measured.iter().find(|latency| latency.what == "a read of everything").map(Latency::median);
-    let (Some(pace), Some(whole)) = (Pace::of(measured), whole) else { return };
+    let (Some(bare), Some(whole)) = (Pace::of(measured), whole) else { return };
     let wave = u32::from(place.config.reconcile.wave);
     let name = place.spec.name.as_str();
     let taken = match place.parts {
@@ -55,9 +55,9 @@ pub async fn proposals(measured: &[Latency], place: &Place<'_>, area: &str, repo
     };
     let known = taken.len() >= ENOUGH;
     // A statement's own time holds its round trip.
-    let of_one = if known { Latency { what: "", took: taken.clone() }.median() } else { pace.round_trip };
-    let pace = Pace { round_trip: of_one, ..pace };
-    let changes = pace.takes(CHANGES, wave);
+    let of_one = if known { Latency { what: "", took: taken.clone() }.median() } else { bare.round_trip };
+    let model = Pace { round_trip: of_one, ..bare };
+    let changes = model.takes(CHANGES, wave);
     let turns = Pace::round_trips(CHANGES, wave);
     let (told, and) = if known {
         let count = taken.len();
@@ -73,12 +73,12 @@ pub async fn proposals(measured: &[Latency], place: &Place<'_>, area: &str, repo
         ),
     );
     // Shut out, ten roles less, killed, and looked for.
-    let leaver = pace.takes(12, wave) + pace.look;
+    let leaver = model.takes(12, wave) + model.look;
     let same = if known { "" } else { " and the same" };
     report.well(area, format!("somebody with ten roles is out after {:.2} s{same}", leaver.as_secs_f64()));
     let proposed = fitting(of_one);
     let over =
-        pace.look.as_secs_f64() * 100.0 / (of_one * proposed + pace.look).as_secs_f64().max(f64::EPSILON);
+        model.look.as_secs_f64() * 100.0 / (of_one * proposed + model.look).as_secs_f64().max(f64::EPSILON);
     let at_least = if known {
         ""
     } else {
@@ -89,8 +89,8 @@ pub async fn proposals(measured: &[Latency], place: &Place<'_>, area: &str, repo
         format!(
             "`reconcile.wave: {proposed}` makes a leaver wait {:.2} s at most for what runs already, and spends {over:.0} % on looking \
              (now {wave}: {:.2} s){at_least}",
-            (of_one * proposed + pace.look).as_secs_f64(),
-            (of_one * wave + pace.look).as_secs_f64(),
+            (of_one * proposed + model.look).as_secs_f64(),
+            (of_one * wave + model.look).as_secs_f64(),
         ),
     );
     // A hundredth of the time at most is spent on looking.
