@@ -87,7 +87,7 @@ fn main() {
     println!(
         "explain a grant that {all} have: {:.0} ms, {:.2} ms for each 1,000 of them",
         took.as_secs_f64() * 1e3,
-        took.as_secs_f64() * 1e6 / all as f64
+        took.as_secs_f64() * 1e6 / f64::from(u32::try_from(all).unwrap_or(u32::MAX))
     );
     println!("the most memory: {:?} MiB", peak());
     designed::end();

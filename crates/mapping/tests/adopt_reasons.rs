@@ -278,9 +278,11 @@ fn classifiers_become_lines_of_their_roles_or_say_why_not() {
     let adopted = made(&world, "dw", MAP).unwrap();
     let roles =
         adopted.text.split("\nroles:\n").nth(1).and_then(|text| text.split("\nmappings:").next()).unwrap();
-    let why: String = adopted.classifiers.iter().map(|(name, why)| format!("{name}: {why}\n")).collect();
+    let why: Vec<_> = adopted.classifiers.iter().map(|(name, why)| format!("{name}: {why}\n")).collect();
+    let why = why.concat();
     let not_own = adopted.report.left.iter().filter(|left| left.kind == LeftKind::Role);
-    let not_own: String = not_own.map(|left| format!("{}: {}\n", left.what, left.why)).collect();
+    let not_own: Vec<_> = not_own.map(|left| format!("{}: {}\n", left.what, left.why)).collect();
+    let not_own = not_own.concat();
     assert_eq!(adopted.report.counts.own_classifiers, 2);
     let report = adopted.report.to_string();
     let counted = report.lines().find(|line| line.contains("workload")).unwrap();

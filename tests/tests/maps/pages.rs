@@ -34,7 +34,7 @@ fn lines(system: &str, job: &str) -> anyhow::Result<String> {
         listed = text == "script:" || item.is_some();
         // Each of these is a shell of its own, whose end counts.
         if let Some(one) = item.or(text.strip_prefix("- run: ").filter(|_| block.is_none())) {
-            script += &format!("( {one} )\n");
+            script.extend(["( ", one, " )\n"]);
         }
     }
     ensure!(script.contains("axon map "), "{system} {job}: {script}");

@@ -90,8 +90,9 @@ mod tests {
     const SCRIPT: &str = "kind: script, dialect: dedicated";
 
     fn read(targets: &[(&str, String)]) -> Result<Vec<String>, String> {
-        let targets: String =
+        let targets: Vec<_> =
             targets.iter().map(|(name, said)| format!("  {name}: {{ {said} }}\n")).collect();
+        let targets = targets.concat();
         let map = RoleMap::parse(&[("m.yaml", &format!("axon: 1\ntargets:\n{targets}"))]);
         let map = map.map_err(|faults| faults.to_string())?;
         let scripts = map.targets.values().filter_map(|spec| match &spec.endpoint {

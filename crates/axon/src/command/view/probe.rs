@@ -34,7 +34,9 @@ pub async fn run(
             reports.iter().map(|(name, report)| (name.clone(), told(report))).collect();
         print_json(&all)?;
     } else {
-        reports.iter().for_each(|(name, report)| print(name, report));
+        for (name, report) in &reports {
+            print(name, report);
+        }
     }
     let differs = |report: &ProbeReport| {
         !report.waits.is_empty() || report.probed.iter().any(|one| !one.answer.differs.is_empty())
@@ -59,7 +61,9 @@ fn print(name: &str, report: &ProbeReport) {
         let rows = answer.rows.map(|rows| format!(", {rows} rows")).unwrap_or_default();
         println!("  {} as {}: {word}{rows}", one.view, whom(one));
         for (mark, words) in [("!", &answer.differs), ("leak", &answer.leaks), ("untried", &answer.untried)] {
-            words.iter().for_each(|word| println!("    {mark}  {word}"));
+            for word in words {
+                println!("    {mark}  {word}");
+            }
         }
     }
     for (view, why) in &report.waits {
