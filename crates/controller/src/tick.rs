@@ -99,6 +99,9 @@ pub struct Ticker {
     /// The most steps of one wave.
     wave: usize,
     actual: Option<Known>,
+    /// The lease's generation under which what the store keeps was read; none where somebody else was at work meanwhile. It
+    /// outlives `actual`: a tick that failed, or found somebody else at work, must not hide what others did since.
+    kept_under: Option<u64>,
     blocked: BlockedSteps,
     history: History,
     history_loaded: bool,
@@ -176,6 +179,7 @@ impl Ticker {
             inspect_every: parts.inspect_every,
             wave: WAVE,
             actual: None,
+            kept_under: None,
             blocked: BlockedSteps::default(),
             history: History::default(),
             history_loaded: false,
@@ -275,7 +279,7 @@ impl Ticker {
     async fn attempt(&mut self, map: &Arc<RoleMap>, may: May) -> Result<Tick, ControllerError> {
         let now = self.clock.now();
         self.leaving.begin();
-        self.heed_others().await?;
+        self.heed_others(now).await?;
         self.holding.follow(self.store.as_ref(), self.name.as_str()).await?;
         if self.actual.as_ref().is_some_and(|known| self.holding.seen_elsewhere_since(known.at)) {
             self.actual = None;
@@ -366,6 +370,7 @@ impl Ticker {
             }
             _ => self.forget_actual(),
         }
+        self.kept_under = Some(lease.generation());
         if let Err(error) = self.store.release_lease(&lease).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "the lease could not be given back");
         }

@@ -35,14 +35,23 @@ impl Known {
 }
 
 impl Ticker {
-    /// Whoever holds the lease changes the target: what is known here is then out of date.
-    pub(super) async fn heed_others(&mut self) -> Result<(), ControllerError> {
-        let Some(known) = &self.actual else { return Ok(()) };
-        let generation = self.store.lease(self.name.as_str()).await?.map_or(0, |lease| lease.generation);
-        if known.generation != Some(generation) {
+    /// Whoever holds the lease changes the target, and what the store keeps of it: what is known here is then out of date, also
+    /// where nothing is known of the target now.
+    pub(super) async fn heed_others(&mut self, now: OffsetDateTime) -> Result<(), ControllerError> {
+        let (generation, alone) = self.worked_on(now).await?;
+        let read = self.actual.as_ref().map(|known| known.generation);
+        if self.kept_under != Some(generation) || read.is_some_and(|read| read != Some(generation)) {
             self.forget_actual();
         }
+        self.kept_under = alone.then_some(generation);
         Ok(())
+    }
+
+    /// How often the lease was taken, and whether nobody else holds it now.
+    async fn worked_on(&self, now: OffsetDateTime) -> Result<(u64, bool), ControllerError> {
+        let lease = self.store.lease(self.name.as_str()).await?;
+        Ok(lease
+            .map_or((0, true), |lease| (lease.generation, lease.until <= now || lease.holder == self.holder)))
     }
 
     /// Somebody else worked on the target: neither what it holds, nor whom it was given to, nor who is leaving it is known here.
@@ -75,11 +84,8 @@ impl Ticker {
 
     pub(super) async fn inspect(&mut self, now: OffsetDateTime) -> Result<(), ControllerError> {
         // Looked at before the target is: what others do after this look shows in the generation.
-        let generation = match self.store.lease(self.name.as_str()).await? {
-            None => Some(0),
-            Some(lease) if lease.until <= now || lease.holder == self.holder => Some(lease.generation),
-            Some(_) => None,
-        };
+        let (generation, alone) = self.worked_on(now).await?;
+        let generation = alone.then_some(generation);
         let inspection = self.target.inspect(InspectScope::Full).await?;
         // The same shape stays the same value, so that the desired side is not computed anew for nothing.
         let shape = match &self.actual {

@@ -56,6 +56,7 @@ impl Ticker {
         if let Some(known) = &mut self.actual {
             known.generation = Some(lease.generation());
         }
+        self.kept_under = Some(lease.generation());
         let (run, plan) = self.record_decision(&decided, map, may, now).await?;
         let steps = decided.admitted.steps();
         // A KILL that waits is noted as well: what shuts somebody out may go without it, and the next plan has nothing to tell it by.

@@ -1,8 +1,10 @@
 //! Sessions that outlived their user.
 
 use axon_controller::State;
-use axon_reconcile::{Refusal, RefusalKind, StepKind};
-use axon_store::DirectoryStore as _;
+use axon_model::Clock as _;
+use axon_reconcile::{Connect, Refusal, RefusalKind, StepKind};
+use axon_store::{DirectoryStore as _, StateStore as _};
+use serde_json::json;
 
 use crate::stage::{Mischief, Stage, name};
 
@@ -79,4 +81,58 @@ async fn whom_axon_never_gave_anything_keeps_the_session_whoever_they_are() {
     stage.pool.sessions.lock().unwrap().insert(name("admin@acme.com"));
     assert_eq!(stage.settle().await.state, State::Converged);
     assert!(stage.pool.sessions.lock().unwrap().contains(&name("admin@acme.com")));
+}
+
+/// Kim left with an open session, and this process got as far as shutting kim out: it is cut off before the KILL.
+async fn shut_out_and_no_further(stage: &mut Stage) {
+    stage.pool.plot(Mischief::BreakStep(StepKind::KillSessions, name("kim")));
+    stage.pool.sessions.lock().unwrap().insert(name("kim"));
+    stage.ticker.tick(&stage.map).await;
+    stage.pool.forgive();
+    assert_eq!(stage.pool.connect("kim"), Connect::Denied);
+    assert!(stage.pool.sessions.lock().unwrap().contains(&name("kim")));
+}
+
+#[tokio::test]
+async fn a_replica_that_waited_for_the_lease_of_one_that_died_goes_on_with_its_kill() {
+    let mut stage = Stage::set().await;
+    let kim = stage.user("kim").await;
+    stage.readers(&[kim]).await;
+    stage.settle().await;
+    let mut beside = Stage::ticker(&stage.store, &stage.clock, &stage.ids, &stage.pool, "beside");
+    assert_eq!(beside.tick(&stage.map).await.summary.state, State::Converged);
+    stage.store.delete_user(stage.context("delete-kim"), kim).await.unwrap();
+    let now = stage.clock.now();
+    let ten = time::Duration::seconds(10);
+    let held = stage.store.try_lease("warehouse", "another", ten, now).await.unwrap().unwrap();
+    assert_eq!(beside.tick(&stage.map).await.summary.state, State::Elsewhere);
+    stage.store.release_lease(&held).await.unwrap();
+    shut_out_and_no_further(&mut stage).await;
+    stage.ticker = beside;
+    assert_eq!(stage.settle().await.state, State::Converged);
+    assert!(stage.pool.sessions.lock().unwrap().is_empty(), "{:?}", stage.pool.applied.lock().unwrap());
+}
+
+#[tokio::test]
+async fn who_leaves_again_is_kept_again_though_this_process_still_remembers_the_first_time() {
+    let active = |on: bool| json!([{ "op": "Replace", "path": "active", "value": on }]);
+    let mut stage = Stage::set().await;
+    let kim = stage.user("kim").await;
+    stage.readers(&[kim]).await;
+    stage.settle().await;
+    stage.patch_person(kim, "entra", active(false)).await;
+    shut_out_and_no_further(&mut stage).await;
+    // Another process ends the session, and lets kim in again.
+    let mut beside = Stage::ticker(&stage.store, &stage.clock, &stage.ids, &stage.pool, "beside");
+    while beside.tick(&stage.map).await.again {}
+    assert!(stage.pool.sessions.lock().unwrap().is_empty());
+    stage.patch_person(kim, "entra", active(true)).await;
+    while beside.tick(&stage.map).await.again {}
+    assert_eq!(stage.pool.connect("kim"), Connect::Granted);
+    // The first one shuts kim out again and dies.
+    stage.patch_person(kim, "entra", active(false)).await;
+    shut_out_and_no_further(&mut stage).await;
+    stage.restart("three");
+    assert_eq!(stage.settle().await.state, State::Converged);
+    assert!(stage.pool.sessions.lock().unwrap().is_empty(), "{:?}", stage.pool.applied.lock().unwrap());
 }
