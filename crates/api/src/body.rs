@@ -61,7 +61,8 @@ pub fn whole(value: &Value) -> Option<u64> {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     value.as_u64().or_else(|| {
         let number = value.as_f64().filter(|n| n.fract() == 0.0 && (0.0..=EXACT).contains(n))?;
-        format!("{number:.0}").parse().ok()
+        // Minus nothing is nothing.
+        format!("{:.0}", number.abs()).parse().ok()
     })
 }
 
