@@ -233,9 +233,7 @@ impl World {
             let open = human.session.as_ref().is_some_and(|session| !session.closed());
             let waits = |name: &str| waits.iter().any(|what| what.contains(name));
             let Some(user) = sid_of(&human.object).and_then(|sid| catalog.principal_with_sid(&sid)) else {
-                // Another one's user under that name hides the session: docs/SIMULATION.md, plain limits.
-                let hidden = catalog.principal_named(&human.entered_as).is_some();
-                if open && !waits(&human.entered_as) && !hidden {
+                if open && !waits(&human.entered_as) {
                     return Err(format!("{} left, has no principal and still has a session", human.upn));
                 }
                 continue;

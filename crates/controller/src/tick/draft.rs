@@ -243,13 +243,13 @@ impl Ticker {
             BTreeSet::new()
         } else {
             self.made_for.look(std::mem::take(&mut wanted.behind));
-            self.made_for.leave_out(&wanted.released, desired, actual)
+            self.made_for.leave_out(&wanted.released, self.leaving.lingering(), desired, actual)
         };
         self.blocked.leave_out(desired, actual, now);
         leave_out_impostors(desired, actual);
         let mut planned = if assigned { plan_assigned(&sides) } else { plan(&sides) };
         self.leaving.put_into(&mut planned, &sides.desired, &sides.actual);
-        MadeFor::put_into(&mut planned, &stale);
+        MadeFor::put_into(&mut planned, &stale, &sides.actual);
         (sides, planned, stale)
     }
 }

@@ -57,6 +57,11 @@ impl Leaving {
         self.names.union(&self.lingering).copied()
     }
 
+    /// Whose sessions outlived their user, as of the last look for them.
+    pub(super) fn lingering(&self) -> &BTreeSet<SqlName> {
+        &self.lingering
+    }
+
     /// Puts a KILL in front of the plan for everybody who is shut out and has none in it. Who is gone from the target, or
     /// was let in again, is leaving no more.
     pub(super) fn put_into(&mut self, plan: &mut Plan, desired: &Graph, actual: &Graph) {

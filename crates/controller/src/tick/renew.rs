@@ -58,10 +58,12 @@ impl MadeFor {
     }
 
     /// Takes out of the desired side whoever would inherit another one's principal, and gives their names. `released` are those
-    /// whom a person let come under a name that another one had.
+    /// whom a person let come under a name that another one had; `lingering` are names under which sessions outlived their user.
+    /// Those are another one's, and nobody would find them beside a new user of that name: it is made once they are gone.
     pub(super) fn leave_out(
         &mut self,
         released: &BTreeSet<SqlName>,
+        lingering: &BTreeSet<SqlName>,
         desired: &mut Graph,
         actual: &Graph,
     ) -> BTreeSet<SqlName> {
@@ -76,10 +78,11 @@ impl MadeFor {
                 Some(kept) => !behind.is(kept),
                 None => released.contains(&name),
             };
-            let theirs = actual.principals.get(&name).is_none_or(|there| {
+            let theirs = match actual.principals.get(&name) {
+                None => !lingering.contains(&name),
                 // An object id that is known and right says that it was made for this very person.
-                there.sid.is_some() && there.sid == wanted.sid
-            });
+                Some(there) => there.sid.is_some() && there.sid == wanted.sid,
+            };
             if another && !theirs {
                 // The target's own spelling: a pool may tell apart what is taken for one here.
                 stale.insert(actual.principals.get_key_value(&name).map_or(name, |(there, _)| *there));
@@ -97,8 +100,9 @@ impl MadeFor {
     }
 
     /// Puts the dropping of these behind the plan, which shuts them out and strips them.
-    pub(super) fn put_into(plan: &mut Plan, stale: &BTreeSet<SqlName>) {
-        for name in stale {
+    pub(super) fn put_into(plan: &mut Plan, stale: &BTreeSet<SqlName>, actual: &Graph) {
+        // Of who is not there, sessions are all that is left: whoever found them planned their end.
+        for name in stale.iter().filter(|name| actual.principals.contains_key(*name)) {
             let planned = |step: &Step| plan.steps.iter().any(|p| p.step == *step);
             let kill = Step::KillSessions { principal: *name };
             let drop = Step::DropPrincipal { name: *name };
@@ -150,19 +154,26 @@ mod tests {
         let actual = graph(kim);
         made.look([(kim, behind("k"))].into());
         assert!(
-            made.leave_out(&none, &mut graph(kim), &actual).is_empty(),
+            made.leave_out(&none, &none, &mut graph(kim), &actual).is_empty(),
             "the first look takes it as it is"
         );
         made.kept.insert("kim".into(), behind("k").text());
         made.look([(alike, behind("other"))].into());
         let mut desired = graph(alike);
-        let stale = made.leave_out(&none, &mut desired, &actual);
+        let stale = made.leave_out(&none, &none, &mut desired, &actual);
         assert_eq!(stale, BTreeSet::from([kim]), "the pool takes the two for one");
         assert!(desired.principals.is_empty());
         let mut desired = graph(alike);
-        assert_eq!(made.leave_out(&none, &mut desired, &actual).len(), 1, "as long as it is there");
+        assert_eq!(made.leave_out(&none, &none, &mut desired, &actual).len(), 1, "as long as it is there");
+        let (mut desired, sessions) = (graph(alike), BTreeSet::from([kim]));
+        let stale = made.leave_out(&none, &sessions, &mut desired, &Graph::default());
+        assert_eq!(
+            (stale.len(), desired.principals.len()),
+            (1, 0),
+            "as long as sessions of the first one are"
+        );
         let mut desired = graph(alike);
-        assert!(made.leave_out(&none, &mut desired, &Graph::default()).is_empty(), "and no longer");
+        assert!(made.leave_out(&none, &none, &mut desired, &Graph::default()).is_empty(), "and no longer");
         assert_eq!(desired.principals.len(), 1);
     }
 
@@ -173,7 +184,10 @@ mod tests {
             let mut made = MadeFor::default();
             made.look([(kim, Behind::person("entra", None, "1"))].into());
             let names = if released { BTreeSet::from([kim]) } else { BTreeSet::new() };
-            assert_eq!(made.leave_out(&names, &mut graph(kim), &graph(kim)).len(), usize::from(released));
+            assert_eq!(
+                made.leave_out(&names, &BTreeSet::new(), &mut graph(kim), &graph(kim)).len(),
+                usize::from(released)
+            );
         }
     }
 }

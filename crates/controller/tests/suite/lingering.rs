@@ -3,10 +3,10 @@
 use axon_controller::State;
 use axon_model::Clock as _;
 use axon_reconcile::{Connect, Refusal, RefusalKind, StepKind};
-use axon_store::{DirectoryStore as _, StateStore as _};
+use axon_store::{DirectoryStore as _, HoldEnd, HoldStore as _, StateStore as _};
 use serde_json::json;
 
-use crate::stage::{Mischief, Stage, name};
+use crate::stage::{MAP, Mischief, Stage, name};
 
 const KILL: &str = "kill the sessions of kim";
 
@@ -135,4 +135,51 @@ async fn who_leaves_again_is_kept_again_though_this_process_still_remembers_the_
     stage.restart("three");
     assert_eq!(stage.settle().await.state, State::Converged);
     assert!(stage.pool.sessions.lock().unwrap().is_empty(), "{:?}", stage.pool.applied.lock().unwrap());
+}
+
+#[tokio::test]
+async fn a_session_without_a_user_is_ended_whatever_else_waits() {
+    // That ana goes waits for a person.
+    let mut stage = Stage::set_with(&format!("{MAP}guards: {{ steps: {{ hold: [drop member] }} }}\n")).await;
+    let (kim, ana, bob) = (stage.user("kim").await, stage.user("ana").await, stage.user("bob").await);
+    let readers = stage.readers(&[kim, ana, bob]).await;
+    stage.settle().await;
+    let leave = json!([{ "op": "Remove", "path": "members", "value": [{ "value": ana }] }]);
+    stage.patch(readers, "ana-goes", leave).await;
+    dropped_by_hand(&stage);
+    stage.store.delete_user(stage.context("delete-kim"), kim).await.unwrap();
+    stage.clock.advance(time::Duration::minutes(6));
+    let summary = stage.settle().await;
+    assert!(stage.pool.in_role("axon_reader", "ana"), "that waits");
+    assert!(stage.pool.sessions.lock().unwrap().is_empty(), "{summary:?}");
+}
+
+#[tokio::test]
+async fn who_comes_under_a_name_is_made_once_no_session_of_the_one_before_is_left() {
+    let mut stage = Stage::set().await;
+    let kim = stage.user("kim").await;
+    let readers = stage.readers(&[kim]).await;
+    stage.settle().await;
+    dropped_by_hand(&stage);
+    let busy = Refusal { kind: RefusalKind::Other, number: 1222, message: "lock".to_owned() };
+    stage.pool.plot(Mischief::RefuseStep(StepKind::KillSessions, busy));
+    stage.store.delete_user(stage.context("delete-kim"), kim).await.unwrap();
+    stage.settle().await;
+    let other = stage.user("kim").await;
+    let join = json!([{ "op": "Add", "path": "members", "value": [{ "value": other }] }]);
+    stage.patch(readers, "other-kim-comes", join).await;
+    stage.settle().await;
+    for hold in stage.store.holds(axon_model::RecordSeq(0)).await.unwrap() {
+        let act = stage.context("release").act;
+        stage.store.answer_hold(hold.id, HoldEnd::Release, "seen".to_owned(), act).await.unwrap();
+    }
+    let summary = stage.settle().await;
+    assert!(!stage.pool.graph.lock().unwrap().principals.contains_key(&name("kim")), "{summary:?}");
+    assert!(summary.waiting.iter().any(|waiting| waiting.what == KILL), "{summary:?}");
+    stage.pool.forgive();
+    stage.clock.advance(time::Duration::minutes(6));
+    assert_eq!(stage.settle().await.state, State::Converged);
+    assert!(stage.pool.sessions.lock().unwrap().is_empty());
+    assert!(stage.pool.in_role("axon_reader", "kim"), "the other one has what is wanted now");
+    stage.proved().await;
 }

@@ -74,7 +74,7 @@ fn follow(plan: &Plan, sides: &Sides, reasons: &mut [Vec<Reason>]) -> Option<usi
                 continue;
             }
             let fits = board.ready(step) && board.attempt(step, interrupts.is_some(), false).is_ok();
-            if fits {
+            if fits || outlived(step, sides) {
                 continue;
             }
             let needed = needed(plan, reasons, &withheld, step);
@@ -86,6 +86,11 @@ fn follow(plan: &Plan, sides: &Sides, reasons: &mut [Vec<Reason>]) -> Option<usi
         }
     }
     unlifted
+}
+
+/// Whether a step ends sessions that outlived their user: it goes whatever else waits, since no step could make it ready.
+fn outlived(step: &Step, sides: &Sides) -> bool {
+    matches!(step, Step::KillSessions { principal } if !sides.actual.principals.contains_key(principal))
 }
 
 /// Whether a step about views, or one that lets somebody read a view, must not be done without the other, which is about views.
