@@ -73,7 +73,8 @@ impl Ticker {
                         ran.again = true;
                         break;
                     }
-                    Between::Lost => break,
+                    // Whoever has the lease now keeps who is leaving; what is known here is joined with that by the next tick.
+                    Between::Lost => return Ok(self.conclude(&decided, &ran)),
                 }
             }
             let waved = self.wave(&decided, &lease, ran.tried, (run, plan), &mut causes).await;

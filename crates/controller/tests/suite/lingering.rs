@@ -183,3 +183,27 @@ async fn who_comes_under_a_name_is_made_once_no_session_of_the_one_before_is_lef
     assert!(stage.pool.in_role("axon_reader", "kim"), "the other one has what is wanted now");
     stage.proved().await;
 }
+
+#[tokio::test]
+async fn who_lost_the_lease_does_not_write_over_whom_the_next_holder_shuts_out() {
+    let mut stage = Stage::set().await;
+    let (kim, ana) = (stage.user("kim").await, stage.user("ana").await);
+    let readers = stage.readers(&[kim, ana]).await;
+    stage.settle().await;
+    let bob = stage.user("bob").await;
+    let join = json!([{ "op": "Add", "path": "members", "value": [{ "value": bob }] }]);
+    stage.patch(readers, "bob-comes", join).await;
+    stage.store.delete_user(stage.context("delete-kim"), kim).await.unwrap();
+    // While the first wave runs, its lease runs out, and another process begins to shut ana out.
+    let (store, clock) = (stage.store.clone(), stage.clock.clone());
+    *stage.pool.meanwhile.lock().unwrap() = Some(Box::pin(async move {
+        clock.advance(time::Duration::seconds(11));
+        let (now, ten) = (clock.now(), time::Duration::seconds(10));
+        store.try_lease("warehouse", "another", ten, now).await.unwrap().unwrap();
+        store.save_summary("warehouse#leaving", json!(["ana"]), now).await.unwrap();
+    }));
+    stage.ticker.tick(&stage.map).await;
+    assert!(stage.pool.did(KILL) == 1 && !stage.pool.in_role("axon_reader", "bob"), "one wave ran");
+    let (kept, _) = stage.store.summary("warehouse#leaving").await.unwrap().unwrap();
+    assert_eq!(kept, json!(["ana"]));
+}
