@@ -1,7 +1,8 @@
 //! What was assigned and has no effect yet, and when it is worth asking about it again.
 //!
 //! An assignment is expected before its request is sent, so that neither a lost answer nor the end of the process makes it pass for
-//! effective; it is asked about as soon as an answer or a list shows it.
+//! effective; it is asked about as soon as an answer or a list shows it. What another process expects may be too young for a list that
+//! was read a moment ago: what nobody saw yet is given time.
 
 mod kept;
 
@@ -22,6 +23,9 @@ const MOST: Duration = Duration::minutes(1);
 /// How long it is waited for an effect before somebody is told that it is late. It is asked about seldom then.
 const LATE: Duration = Duration::minutes(15);
 const SELDOM: Duration = Duration::minutes(5);
+/// How old an assignment is that no list shows and that was never made, therefore. A younger one may be on its way: the list may have
+/// been read before its request was sent, or be behind.
+const NEVER_MADE: Duration = Duration::minutes(10);
 
 /// What an assignment is, whatever the name of its row: role, scope, principal.
 type Key = (Guid, String, Guid);
@@ -34,9 +38,23 @@ struct One {
     row: Row,
     what: String,
     since: OffsetDateTime,
+    /// Tells it from earlier ones of the same role, scope and principal: greater than theirs.
+    stamp: i64,
     next: OffsetDateTime,
     /// An answer or a list showed it.
     seen: bool,
+    /// The store has it.
+    kept: bool,
+    /// The store had it once.
+    was_kept: bool,
+    /// This process expects it, and did not learn of it from another one.
+    own: bool,
+}
+
+/// That all of an assignment up to this stamp are over.
+struct Ended {
+    stamp: i64,
+    at: OffsetDateTime,
     /// The store has it.
     kept: bool,
 }
@@ -46,8 +64,8 @@ struct One {
 pub(super) struct Settling {
     all: BTreeMap<Key, One>,
     asked: Option<OffsetDateTime>,
-    /// What the store has and settles no more.
-    ended: BTreeSet<Key>,
+    /// What settles no more, for those who read of it in the store.
+    ended: BTreeMap<Key, Ended>,
 }
 
 /// How long it is waited after a question that was answered with no: half as long as the assignment is old.
@@ -67,9 +85,12 @@ impl Settling {
     /// What is about to be assigned.
     pub(super) fn expect(&mut self, row: Row, what: String, now: OffsetDateTime) {
         let key = key(&row);
-        self.ended.remove(&key);
-        let kept = self.all.get(&key).is_some_and(|one| one.kept);
-        self.all.insert(key, One { row, what, since: now, next: now + LEAST, seen: false, kept });
+        let before = self.all.get(&key);
+        let last = before.map(|one| one.stamp).max(self.ended.get(&key).map(|ended| ended.stamp));
+        let stamp = last.map_or(i64::MIN, |last| last.saturating_add(1)).max(now.unix_timestamp());
+        let was_kept = before.is_some_and(|one| one.was_kept);
+        let (next, seen, kept, own) = (now + LEAST, false, false, true);
+        self.all.insert(key, One { row, what, since: now, stamp, next, seen, kept, was_kept, own });
     }
 
     /// These rows are there: what was expected of them settles from now on.
@@ -111,25 +132,26 @@ impl Settling {
     }
 
     /// A row has effect, is gone, or was never made.
-    pub(super) fn end(&mut self, row: &Row) {
+    pub(super) fn end(&mut self, row: &Row, now: OffsetDateTime) {
         let key = key(row);
         if let Some(one) = self.all.remove(&key)
-            && one.kept
+            && one.was_kept
         {
-            self.ended.insert(key);
+            self.ended.insert(key, Ended { stamp: one.stamp, at: now, kept: false });
         }
     }
 
-    /// Only rows that are there settle: these are all.
-    pub(super) fn only(&mut self, rows: &[Row]) {
+    /// Only rows that are there settle: these are all that a list showed, which may be older than what was expected since.
+    pub(super) fn only(&mut self, rows: &[Row], now: OffsetDateTime) {
         if self.all.is_empty() {
             return;
         }
         let there: BTreeSet<Key> = rows.iter().map(key).collect();
-        let gone: Vec<Row> =
-            self.all.iter().filter(|(key, _)| !there.contains(key)).map(|(_, one)| one.row.clone()).collect();
+        let is_over = |one: &One| one.seen || now - one.since >= NEVER_MADE;
+        let gone = self.all.iter().filter(|(key, one)| !there.contains(key) && is_over(one));
+        let gone: Vec<Row> = gone.map(|(_, one)| one.row.clone()).collect();
         for row in &gone {
-            self.end(row);
+            self.end(row, now);
         }
         self.saw(rows);
     }
@@ -200,9 +222,9 @@ mod tests {
             }
         }
         assert_eq!((asked.len(), now - NOW), (50, LEAST * 3));
-        settling.only(&[row(3)]);
+        settling.only(&[row(3)], now);
         assert_eq!(settling.told(now).len(), 1);
-        settling.end(&row(3));
+        settling.end(&row(3), now);
         assert_eq!(settling.wait(now), None);
     }
 
@@ -213,6 +235,21 @@ mod tests {
         let before = NOW - Duration::hours(3);
         assert_eq!(settling.wait(before), Some(Wait::ZERO));
         assert_eq!(settling.due(before), [row(1)]);
+    }
+
+    #[test]
+    fn what_nobody_saw_is_given_time_and_what_was_seen_is_gone_with_its_row() {
+        let mut settling = Settling::default();
+        settling.expect(row(1), "it".into(), NOW);
+        add(&mut settling, &row(2), "another");
+        settling.only(&[], NOW + NEVER_MADE - Duration::seconds(1));
+        settling.saw([&row(1), &row(2)]);
+        assert_eq!(settling.due(NOW + NEVER_MADE), [row(1)], "a list without it may be older than it");
+        let mut settling = Settling::default();
+        settling.expect(row(1), "it".into(), NOW);
+        settling.only(&[], NOW + NEVER_MADE);
+        settling.saw([&row(1)]);
+        assert_eq!(settling.due(NOW + NEVER_MADE), [], "its request was never sent");
     }
 
     #[test]

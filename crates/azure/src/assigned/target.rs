@@ -178,7 +178,7 @@ impl AssignedTarget {
             let answered = unknown.as_ref().is_none_or(|fault| fault.kind() == Some(Kind::Forbidden));
             memory.pages = answered.then(|| Pages::new(pages, now));
             memory.read = Some(now);
-            memory.settling.only(&listing.rows);
+            memory.settling.only(&listing.rows, now);
         } else {
             memory.settling.saw(&listing.rows);
         }
@@ -250,7 +250,7 @@ impl AssignedTarget {
         for row in &due {
             match self.place.in_effect(row, &definitions).await? {
                 Some(false) => {}
-                Some(true) | None => self.memory().settling.end(row),
+                Some(true) | None => self.memory().settling.end(row, now),
             }
         }
         Ok(())

@@ -13,14 +13,18 @@ use crate::assigned::place::Definitions;
 const NOTED: Duration = Duration::minutes(1);
 
 impl AssignedTarget {
-    /// Reads what this or another process expects to have effect.
-    pub(super) async fn recall(&self) {
-        let Some(memo) = self.memo.as_ref().filter(|_| self.place.tells_effect()) else { return };
+    /// Reads what this or another process expects to have effect, and says whether it could.
+    pub(super) async fn recall(&self) -> bool {
+        let Some(memo) = self.memo.as_ref().filter(|_| self.place.tells_effect()) else { return false };
         let now = self.now();
         match memo.load(SETTLING).await {
             Ok(stored) => self.memory().settling.recall(stored, now),
-            Err(error) => tracing::debug!(target.name = %self.name, error, "what settles was not read"),
+            Err(error) => {
+                tracing::debug!(target.name = %self.name, error, "what settles was not read");
+                return false;
+            }
         }
+        true
     }
 
     /// Writes down what was expected of these steps before they are sent.
@@ -46,16 +50,16 @@ impl AssignedTarget {
             if let Step::AddMember { role, member } = step
                 && let Ok((at, who)) = self.to_add(*role, *member)
             {
-                self.memory().settling.end(&expected(&at, &who));
+                self.memory().settling.end(&expected(&at, &who), self.now());
             }
         }
     }
 
-    /// Writes down what changed. What others wrote meanwhile is read first.
+    /// Writes down what changed. What others wrote meanwhile is read first: without it nothing is written over it.
     pub(super) async fn remember(&self) {
         let Some(memo) = &self.memo else { return };
-        if self.memory().settling.is_unkept() {
-            self.recall().await;
+        let is_unkept = self.memory().settling.is_unkept();
+        if is_unkept && self.recall().await {
             let value = self.memory().settling.to_keep();
             match memo.save(SETTLING, value).await {
                 Ok(()) => self.memory().settling.was_kept(),

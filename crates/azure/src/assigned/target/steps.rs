@@ -70,8 +70,9 @@ impl AssignedTarget {
     }
 
     fn gone(&self, row: &Row) {
+        let now = self.now();
         let mut memory = self.memory();
-        memory.settling.end(row);
+        memory.settling.end(row, now);
         if let Some(listing) = &mut memory.listing {
             listing.rows.retain(|other| other.id != row.id);
         }
@@ -102,6 +103,7 @@ impl AssignedTarget {
     }
 
     fn added(&self, sent: &Sent, step: &Step, at: &RoleAt, who: &Who) {
+        let now = self.now();
         let mut memory = self.memory();
         match &sent.result {
             Ok(Some(row)) => {
@@ -114,7 +116,7 @@ impl AssignedTarget {
             // It may be there, by a request whose answer was lost: a list tells, and then its effect is asked for.
             Err(fault) if may_be_done(fault) => {}
             Err(fault) => {
-                memory.settling.end(&expected(at, who));
+                memory.settling.end(&expected(at, who), now);
                 if fault.kind() == Some(Kind::NoPrincipal)
                     && let (Step::AddMember { member, .. }, Some(entra)) = (step, &self.entra)
                 {

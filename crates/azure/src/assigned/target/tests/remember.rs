@@ -16,6 +16,29 @@ use crate::assigned::memo::{IDENTITIES, SETTLING};
 struct Notebook {
     values: Mutex<BTreeMap<String, Value>>,
     saves: Mutex<usize>,
+    /// What another process does right before somebody reads of what settles, once; and before somebody writes it.
+    before_load: Mutex<Option<Meanwhile>>,
+    before_save: Mutex<Option<Meanwhile>>,
+}
+
+type Meanwhile = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+
+async fn happens(meanwhile: &Mutex<Option<Meanwhile>>, what: &str) {
+    let taken = if what == SETTLING { meanwhile.lock().unwrap().take() } else { None };
+    if let Some(meanwhile) = taken {
+        meanwhile.await;
+    }
+}
+
+/// Another process gives what it planned.
+async fn gives(target: &Arc<AssignedTarget>, wanted: &Graph) -> Meanwhile {
+    let (plan, _) = planned(target, wanted, &[]).await;
+    let wave = Wave::for_test(steps(&plan).into_iter().filter(Step::gives).collect());
+    let target = target.clone();
+    Box::pin(async move {
+        let outcomes = target.apply(&wave).await;
+        assert!(matches!(outcomes[..], [Outcome::Done { .. }]), "{outcomes:?}");
+    })
 }
 
 impl Notebook {
@@ -32,10 +55,12 @@ impl Notebook {
 #[async_trait::async_trait]
 impl Memo for Notebook {
     async fn load(&self, what: &str) -> Result<Option<Value>, String> {
+        happens(&self.before_load, what).await;
         Ok(self.values.lock().unwrap().get(what).cloned())
     }
 
     async fn save(&self, what: &str, value: Value) -> Result<(), String> {
+        happens(&self.before_save, what).await;
         *self.saves.lock().unwrap() += 1;
         self.values.lock().unwrap().insert(what.to_owned(), value);
         Ok(())
@@ -83,6 +108,47 @@ async fn after_a_restart_what_settled_settles_on_and_is_proved_once() {
     planned(&third, &wanted(), &[]).await;
     third.settle().await;
     assert_eq!((checks(&fake), third.look_again()), (0, None), "it was proved");
+}
+
+#[tokio::test]
+async fn what_another_process_gave_after_the_list_was_read_settles_on_in_both() {
+    let (fake, clock, notebook) = (fake(2, 0).await, clock(NOW), Arc::new(Notebook::default()));
+    let first = Arc::new(process(&fake, &clock, &notebook));
+    let second = process(&fake, &clock, &notebook);
+    let meanwhile = gives(&first, &wanted()).await;
+    *notebook.before_load.lock().unwrap() = Some(meanwhile);
+    second.inspect(InspectScope::Full).await.unwrap();
+    assert_eq!(fake.state().rows.len(), 3, "it was given");
+    second.settle().await;
+    first.inspect(InspectScope::Full).await.unwrap();
+    second.inspect(InspectScope::Full).await.unwrap();
+    assert_eq!((first.settling().len(), second.settling().len(), notebook.settling()), (1, 1, 1));
+    // The one proves it, and the other does not ask for it.
+    fake.state().effective = true;
+    clock.advance(time::Duration::minutes(1));
+    second.settle().await;
+    assert_eq!((second.settling().len(), checks(&fake), notebook.settling()), (0, 1, 0));
+    first.inspect(InspectScope::Full).await.unwrap();
+    first.settle().await;
+    assert_eq!((first.settling().len(), checks(&fake), notebook.settling()), (0, 1, 0));
+}
+
+#[tokio::test]
+async fn what_another_process_wrote_between_a_read_and_a_write_is_written_again() {
+    let (fake, clock, notebook) = (fake(0, 0).await, clock(NOW), Arc::new(Notebook::default()));
+    fake.state().groups.push((id('b', 1), "SG-1".into()));
+    let first = Arc::new(process(&fake, &clock, &notebook));
+    let second = process(&fake, &clock, &notebook);
+    let other = desired(&[("SG-1", Some(&id('b', 1)))], &[("Synapse User", "SG-1")]);
+    let meanwhile = gives(&first, &other).await;
+    *notebook.before_save.lock().unwrap() = Some(meanwhile);
+    give(&second).await;
+    assert_eq!((fake.state().rows.len(), notebook.settling()), (2, 1), "the last one to write wins");
+    first.inspect(InspectScope::Full).await.unwrap();
+    first.settle().await;
+    assert_eq!(notebook.settling(), 2);
+    second.inspect(InspectScope::Full).await.unwrap();
+    assert_eq!((first.settling().len(), second.settling().len()), (2, 2));
 }
 
 #[tokio::test]
