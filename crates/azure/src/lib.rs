@@ -40,6 +40,7 @@ pub use guid::{BadGuid, Guid};
 pub use logs::{
     BadStream, Batch, Ingestion, LogFault, LogFaultKind, LogParts, MOST_CALL, MOST_FIELD, check_stream,
 };
+pub use pace::Paces;
 pub use service::Bearer;
 pub use token::{Certificate, CertificateError, Identity, Platform, ResourceToken, TokenFault, Tokens};
 pub use wire::{Wire, WireError};

@@ -14,7 +14,7 @@ pub(crate) use fault::{Kind, ServiceFault};
 
 use crate::cloud::Base;
 use crate::guid::Guid;
-use crate::pace::Pace;
+use crate::pace::{Pace, Paces};
 use crate::scrub::Scrub;
 use crate::token::ResourceToken;
 use crate::wire::{Answer, Call, Wire};
@@ -24,18 +24,25 @@ use crate::wire::{Answer, Call, Wire};
 pub struct Bearer {
     source: Arc<dyn TokenSource>,
     own: Option<ResourceToken>,
+    paces: Paces,
 }
 
 impl Bearer {
     /// Tokens that somebody else makes: a file, a command.
     pub fn from_source(source: Arc<dyn TokenSource>) -> Self {
-        Self { source, own: None }
+        Self { source, own: None, paces: Paces::default() }
+    }
+
+    /// With the pace that others keep who ask in the name of the same identity.
+    pub fn at_pace_of(self, paces: Paces) -> Self {
+        Self { paces, ..self }
     }
 }
 
 impl From<ResourceToken> for Bearer {
     fn from(token: ResourceToken) -> Self {
-        Self { source: Arc::new(token.clone()), own: Some(token) }
+        let paces = token.paces().clone();
+        Self { source: Arc::new(token.clone()), own: Some(token), paces }
     }
 }
 
@@ -46,7 +53,8 @@ pub(crate) struct Service {
     wire: Wire,
     bearer: Bearer,
     pub(crate) clock: Arc<dyn Clock>,
-    pace: Pace,
+    /// Shared by all who ask this address in the name of this identity.
+    pace: Arc<Pace>,
     own: Mutex<Option<Guid>>,
     told_apart: fn(&crate::wire::Problem) -> (Kind, &'static str),
 }
@@ -60,7 +68,8 @@ impl Service {
         clock: Arc<dyn Clock>,
         told_apart: fn(&crate::wire::Problem) -> (Kind, &'static str),
     ) -> Self {
-        Self { name, base, wire, bearer, clock, pace: Pace::default(), own: Mutex::default(), told_apart }
+        let pace = bearer.paces.of(name, &base);
+        Self { name, base, wire, bearer, clock, pace, own: Mutex::default(), told_apart }
     }
 
     /// Sends a request with a token. A refusal is a fault, whatever the status says.

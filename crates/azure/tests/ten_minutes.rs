@@ -44,6 +44,7 @@ struct Stage {
     clock: Arc<ManualClock>,
     tokens: Tokens,
     machine: Tokens,
+    base: Base,
     roll: GraphRoll,
     workspace: AssignedTarget,
     factory: AssignedTarget,
@@ -125,8 +126,8 @@ impl Stage {
             workspace: workspace("workspace", workspace_parts).unwrap(),
             factory: azure_rbac("factory", arm_parts).unwrap(),
             log: Ingestion::new(log_parts).unwrap(),
+            base: base.clone(),
             cloud,
-
             tokens: own,
             machine,
             clock,
@@ -160,6 +161,21 @@ impl Stage {
             }
             Service::AppService => Ok(()),
         }
+    }
+
+    /// Another scope of the same subscription, asked by the same identity.
+    fn beside(&self, scope: &str, tokens: &Tokens) -> AssignedTarget {
+        let parts = ArmParts {
+            arm: self.base.clone(),
+            scope: scope.into(),
+            custom: BTreeMap::new(),
+            elsewhere: BTreeSet::new(),
+            bearer: tokens.of(Resource::Arm).into(),
+            wire: Wire::new().unwrap(),
+            clock: self.clock.clone(),
+            entra: None,
+        };
+        azure_rbac("beside", parts).unwrap()
     }
 
     fn received(&self, service: Service) -> usize {
@@ -229,4 +245,32 @@ async fn an_old_token_is_used_while_the_endpoint_is_left_alone() {
     }
     let asked = stage.received(Service::Authority);
     assert!((1..=2).contains(&asked), "{asked}");
+}
+
+#[tokio::test]
+async fn what_one_target_is_told_holds_for_all_of_its_identity_and_for_no_other() {
+    let stage = Stage::set().await;
+    let beside: Vec<AssignedTarget> =
+        ["lake", "plant"].map(|name| stage.beside(&FACTORY.replace("acme", name), &stage.tokens)).into();
+    let other = stage.beside(FACTORY, &stage.machine);
+    for target in beside.iter().chain([&stage.factory, &other]) {
+        look(target).await.unwrap();
+    }
+    stage.cloud.change(|state| state.limits = [(Service::Arm, Limit { requests: 0, seconds: 600 })].into());
+    stage.cloud.clear_records();
+    look(&stage.factory).await.unwrap_err();
+    assert_eq!(stage.received(Service::Arm), 1);
+    stage.clock.advance(Duration::minutes(9));
+    for target in &beside {
+        let told = look(target).await.unwrap_err();
+        assert!(told.contains("is asked too fast: it is left alone for 60 s"), "{told}");
+    }
+    assert_eq!(stage.received(Service::Arm), 1, "no target of the subscription sends within the time");
+    look(&other).await.unwrap_err();
+    assert_eq!(stage.received(Service::Arm), 2, "another identity was told nothing yet");
+    stage.clock.advance(Duration::minutes(1));
+    stage.cloud.change(|state| state.limits.clear());
+    for target in &beside {
+        look(target).await.unwrap();
+    }
 }

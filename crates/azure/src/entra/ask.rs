@@ -67,17 +67,18 @@ struct GonePage {
 
 /// The one deleted object of a name. It only words a reason, so whatever cannot be asked is none.
 async fn lately(service: &Service, clue: &Clue) -> Option<Deleted> {
-    let (kind, filter) = match clue {
+    // A name is asked for only where there is one: groups and service principals have no userPrincipalName.
+    let (kind, filter, select) = match clue {
         // A deleted person's name has the object id before it.
         Clue::Person(name) => {
             let ends = format!("endsWith(userPrincipalName,'{}')", name.replace('\'', "''"));
-            ("user", format!("{}&$count=true", encoded(&ends)))
+            let filter = format!("{}&$count=true", encoded(&ends));
+            ("user", filter, "id,userPrincipalName,deletedDateTime")
         }
-        Clue::Group(name) => ("group", equal("displayName", name)),
-        Clue::Service(name) => ("servicePrincipal", equal("displayName", name)),
+        Clue::Group(name) => ("group", equal("displayName", name), "id,deletedDateTime"),
+        Clue::Service(name) => ("servicePrincipal", equal("displayName", name), "id,deletedDateTime"),
         Clue::Client(_) => return None,
     };
-    let select = "id,userPrincipalName,deletedDateTime";
     let path =
         format!("/v1.0/directory/deletedItems/microsoft.graph.{kind}?$filter={filter}&$select={select}");
     let mut call = Call::get(service.base.at(&path));

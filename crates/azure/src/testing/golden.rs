@@ -2,8 +2,9 @@
 //! beside what it takes. `AXON_GOLDEN=write cargo test -p axon-azure golden` writes them anew.
 
 mod beside;
+mod kind;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,6 +12,8 @@ use axon_model::IdSource;
 use axon_reconcile::{Role, Target as _};
 use secrecy::SecretString;
 use serde_json::{Value, json};
+
+use kind::Kind;
 
 use super::fake::{Fake, State, desired, id, name};
 use super::story::{applied, planned, steps};
@@ -27,18 +30,23 @@ use crate::{ArmParts, CustomRole, ManagedIdentities, azure_rbac};
 const NOW: time::OffsetDateTime = time::macros::datetime!(2026-11-22 10:00 UTC);
 const TENANT: &str = "11111111-1111-1111-1111-111111111111";
 const CLIENT: &str = "22222222-2222-2222-2222-222222222222";
+const NOBODY: &str = "ffffffff-0000-0000-0000-000000000009";
 const FACTORY: &str = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/data/providers/Microsoft.DataFactory/factories/acme";
 
 /// Compares the requests of a service with its files, one file a kind of request, and says of each file that is of no request.
 fn compare(service: &str, server: &Server) {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(service);
     let writes = std::env::var("AXON_GOLDEN").is_ok_and(|word| word == "write");
-    let mut names = BTreeSet::new();
+    let mut shapes = BTreeMap::new();
     for request in server.seen() {
-        let file = format!("{}.http", kind(&request));
-        if !names.insert(file.clone()) {
+        let Kind { name, shape } = Kind::of(&request);
+        let file = format!("{name}.http");
+        // The file stands for each request of the kind.
+        if let Some(first) = shapes.get(&file) {
+            assert_eq!(shape, *first, "{service}/{file} stands for two kinds of request");
             continue;
         }
+        shapes.insert(file.clone(), shape);
         let text = masked(&request.golden().replace(server.base().as_str(), "http://HOST")) + "\n";
         let path = folder.join(&file);
         if writes {
@@ -49,6 +57,7 @@ fn compare(service: &str, server: &Server) {
         let there = std::fs::read_to_string(&path).unwrap_or_default();
         assert_eq!(text, there, "{service}/{file} is another request now");
     }
+    let names: BTreeSet<String> = shapes.into_keys().collect();
     let there: BTreeSet<String> = std::fs::read_dir(&folder)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
@@ -58,40 +67,6 @@ fn compare(service: &str, server: &Server) {
     } else {
         assert_eq!(there, names, "{service}: files of no request");
     }
-}
-
-/// What tells one kind of request from others: the method, the words of the path without ids, the names of the parameters.
-fn kind(request: &Request) -> String {
-    let word = |text: &str| {
-        let plain = text.len() < 48 && !text.is_empty();
-        let id = text.len() >= 30 && text.chars().filter(|c| *c == '-').count() >= 4;
-        (plain && !id).then(|| text.to_owned())
-    };
-    let words = request.path().split(['/', '(', ')', '\'', '=', '%']).filter_map(word);
-    let last: Vec<String> = words.collect();
-    let from = last.len().saturating_sub(3);
-    let query = request.target.split_once('?').map_or("", |(_, query)| query);
-    let asked = query.split('&').filter_map(|pair| {
-        let (key, value) = pair.split_once('=')?;
-        let attribute = value.split("%20").next().unwrap_or_default();
-        let known = ["$filter", "$skiptoken"].contains(&key);
-        known.then(|| format!("{}-{attribute}", key.trim_start_matches('$')))
-    });
-    let marks = request.header("x-ms-continuation").map(|_| "continued".to_owned());
-    let form = request.form("grant_type").map(|_| {
-        ["client_secret", "client_assertion"]
-            .into_iter()
-            .find(|key| request.form(key).is_some())
-            .unwrap_or("plain")
-            .to_owned()
-    });
-    // For whom a token is.
-    let scope = request.form("scope").or_else(|| request.query("resource"));
-    let whom = scope.and_then(|scope| Some(scope.split("//").nth(1)?.split('/').next()?.to_owned()));
-    let empty = (request.body == "[]").then(|| "without_rows".to_owned());
-    let all = last[from..].iter().cloned().chain(asked).chain(marks).chain(form).chain(whom).chain(empty);
-    let text = std::iter::once(request.method.clone()).chain(all).collect::<Vec<_>>().join("_");
-    text.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' }).collect()
 }
 
 /// A signed assertion is another one each time.
@@ -118,11 +93,14 @@ async fn golden_tokens() {
             .await;
     let (tenant, client_id) = (TENANT.to_owned(), CLIENT.to_owned());
     shown(&server, Identity::Managed { client_id: None }, Platform::default()).await;
+    shown(&server, Identity::Managed { client_id: Some(CLIENT.into()) }, Platform::default()).await;
     let endpoint = server.base().at("/msi/token");
     let app_service = Platform::read(|variable| {
         Some(if variable == "IDENTITY_HEADER" { "h3ader".into() } else { endpoint.clone() })
     });
-    shown(&server, Identity::Managed { client_id: Some(CLIENT.into()) }, app_service.unwrap()).await;
+    let app_service = app_service.unwrap();
+    shown(&server, Identity::Managed { client_id: None }, app_service.clone()).await;
+    shown(&server, Identity::Managed { client_id: Some(CLIENT.into()) }, app_service).await;
     let secret = SecretString::from("s3cr&t=");
     let identity = Identity::Secret { tenant: tenant.clone(), client_id: client_id.clone(), secret };
     shown(&server, identity, Platform::default()).await;
@@ -230,6 +208,10 @@ async fn golden_graph() {
             .any(|end| request.path().ends_with(end));
         let of_parity = request.target.contains("%20in%20") || request.path().ends_with("/members");
         match request.path() {
+            // Nobody has this id, and who has it can only be asked one by one.
+            _ if request.target.contains(NOBODY) || request.body.contains(NOBODY) => {
+                Reply::status(404, r#"{"error":{"code":"Request_ResourceNotFound"}}"#)
+            }
             path if path.contains("/groups/") && !path.ends_with("/members") => Reply::ok(&person),
             path if path.contains("federated") => Reply::ok(r#"{"value":[]}"#),
             _ if found && of_parity => Reply::ok(&format!(r#"{{"value":[{person}]}}"#)),
@@ -242,6 +224,7 @@ async fn golden_graph() {
     let entra = Arc::new(Entra::new(server.base(), Wire::new().unwrap(), Static::bearer(), clock(NOW)));
     for clue in [
         Clue::Person("o'neil@acme.com".into()),
+        Clue::Person("$odd@acme.com".into()),
         Clue::Group("SG-Data".into()),
         Clue::Service("loader".into()),
         Clue::Client(id('d', 1).parse().unwrap()),
@@ -252,9 +235,14 @@ async fn golden_graph() {
         ServiceIds { name: "loader".into(), client_id: None, object_id: Some(id('c', 1).parse().unwrap()) };
     assert!(entra.service_identity(&ids).await.unwrap().is_err());
     entra.federation(id('d', 1).parse().unwrap()).await.unwrap();
+    assert_eq!(entra.managed(id('d', 1).parse().unwrap()).await, Ok(None));
+    let nobody = entra.by_ids(&[NOBODY.parse().unwrap()].into()).await.unwrap();
+    assert!(nobody.values().all(Option::is_none), "{nobody:?}");
     let (roll, mut slow) = (GraphRoll::new(entra), Slow::new(100, 60_000));
     let key = |external: Option<String>, name: &str| Key { external_id: external, name: name.into() };
     roll.group(&key(Some(id('b', 1)), "SG-Data"), &mut slow).await.unwrap();
+    roll.called(&key(None, "SG-Data"), &mut slow).await.unwrap();
+    roll.group(&key(Some(NOBODY.into()), "SG-Old"), &mut slow).await.unwrap();
     roll.people(&[key(Some(id('a', 1)), "kim@acme.com"), key(None, "ana@acme.com")], &mut slow)
         .await
         .unwrap();

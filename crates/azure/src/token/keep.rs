@@ -18,7 +18,7 @@ use super::identity::{Identity, Platform};
 use super::managed;
 use super::received::{Received, SHORTEST};
 use crate::cloud::{Cloud, Resource};
-use crate::pace::Pace;
+use crate::pace::{Pace, Paces};
 use crate::wire::Wire;
 
 /// How long a failed renewal is left alone while the old token holds, and a failure is repeated to those who ask again at once.
@@ -39,7 +39,9 @@ struct Inner {
     ids: Arc<IdSource>,
     slots: Mutex<HashMap<Resource, Arc<Slot>>>,
     /// How fast the endpoint may be asked: one for all resources.
-    pace: Pace,
+    pace: Arc<Pace>,
+    /// How fast services may be asked with these tokens.
+    paces: Paces,
 }
 
 #[derive(Default)]
@@ -81,8 +83,25 @@ impl Tokens {
         clock: Arc<dyn Clock>,
         ids: Arc<IdSource>,
     ) -> Self {
+        Self::at_pace_of(identity, platform, cloud, wire, clock, ids, Paces::default())
+    }
+
+    /// The same, where others have asked in the name of this identity before: what was said to them of its pace holds.
+    pub fn at_pace_of(
+        identity: Identity,
+        platform: Platform,
+        cloud: Cloud,
+        wire: Wire,
+        clock: Arc<dyn Clock>,
+        ids: Arc<IdSource>,
+        paces: Paces,
+    ) -> Self {
+        let pace = match &identity {
+            Identity::Managed { .. } => paces.of(managed::ENDPOINT, &cloud.imds),
+            _ => paces.of(exchange::ENDPOINT, &cloud.authority),
+        };
         let slots = Mutex::default();
-        Self(Arc::new(Inner { identity, platform, cloud, wire, clock, ids, slots, pace: Pace::default() }))
+        Self(Arc::new(Inner { identity, platform, cloud, wire, clock, ids, slots, pace, paces }))
     }
 
     /// Who it is.
@@ -181,7 +200,7 @@ impl Tokens {
             let endpoint = if managed { managed::ENDPOINT } else { exchange::ENDPOINT };
             return Err(TokenFault::Hasty { endpoint, wait });
         }
-        let wire = (wire, pace);
+        let wire = (wire, pace.as_ref());
         match identity {
             Identity::Managed { client_id } => {
                 managed::token(wire, cloud, platform, client_id.as_deref(), resource, now).await
@@ -215,6 +234,11 @@ pub struct ResourceToken {
 }
 
 impl ResourceToken {
+    /// How fast services may be asked with the tokens of its identity.
+    pub(crate) fn paces(&self) -> &Paces {
+        &self.tokens.0.paces
+    }
+
     /// Gives up a token that its resource refused.
     pub fn refused(&self) {
         self.tokens.refused(self.resource);
