@@ -203,7 +203,7 @@ impl Place for Scope {
         // The row's own id is a path below the address; what is none is not followed.
         if !rows::is_row_of(&self.path, &row.id) {
             let text = format!("the row {} is not one of {}", axon_model::name::shown(&row.id), self.path);
-            return Sent { statement: String::new(), result: Err(ServiceFault::Unreadable(text)) };
+            return Sent { statement: String::new(), result: Err(ServiceFault::Unsupported(text)) };
         }
         let call = Call::new(Method::DELETE, self.service.base.at(&format!("{}?{VERSION}", row.id)));
         let statement = call.line();
@@ -221,7 +221,7 @@ impl Place for Scope {
     async fn define(&self, name: SqlName) -> Sent {
         let Some(role) = self.custom.get(&name) else {
             let text = format!("{name} is not defined in the role map");
-            return Sent { statement: String::new(), result: Err(ServiceFault::Unreadable(text)) };
+            return Sent { statement: String::new(), result: Err(ServiceFault::Unsupported(text)) };
         };
         let id = custom::id(&self.path, name);
         let body = role.body(name, &self.path).to_string();

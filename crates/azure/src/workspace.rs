@@ -129,12 +129,12 @@ impl Place for Workspace {
 
     async fn define(&self, name: SqlName) -> Sent {
         let text = format!("a workspace has no roles but its own: {name} cannot be made");
-        Sent { statement: String::new(), result: Err(ServiceFault::Unreadable(text)) }
+        Sent { statement: String::new(), result: Err(ServiceFault::Unsupported(text)) }
     }
 
     async fn undefine(&self, at: &RoleAt) -> Sent {
         let text = format!("role {} is the workspace's own: nobody takes it away", at.role);
-        Sent { statement: String::new(), result: Err(ServiceFault::Unreadable(text)) }
+        Sent { statement: String::new(), result: Err(ServiceFault::Unsupported(text)) }
     }
 
     fn retired(&self, _definitions: &Definitions) -> Vec<(SqlName, RoleAt)> {

@@ -69,7 +69,9 @@ impl From<ServiceFault> for LogFault {
             ServiceFault::Wire(WireError::Unreachable { .. } | WireError::Unsendable { .. }) => {
                 (LogFaultKind::Unreachable, None)
             }
-            ServiceFault::Wire(_) | ServiceFault::Unreadable(_) => (LogFaultKind::Unknown, None),
+            ServiceFault::Wire(_) | ServiceFault::Unreadable(_) | ServiceFault::Unsupported(_) => {
+                (LogFaultKind::Unknown, None)
+            }
             ServiceFault::Hasty { wait, .. } => (LogFaultKind::Throttled, Some(*wait)),
             ServiceFault::Refused { problem, .. } => (of_status(problem.status), None),
         };

@@ -58,6 +58,8 @@ pub(crate) enum ServiceFault {
     Refused { service: &'static str, kind: Kind, meaning: &'static str, problem: Problem },
     /// Its answer makes no sense.
     Unreadable(String),
+    /// It has no request for it: nothing was sent.
+    Unsupported(String),
 }
 
 impl From<WireError> for ServiceFault {
@@ -69,7 +71,7 @@ impl From<WireError> for ServiceFault {
 impl fmt::Display for ServiceFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoToken(text) | Self::Unreadable(text) => f.write_str(text),
+            Self::NoToken(text) | Self::Unreadable(text) | Self::Unsupported(text) => f.write_str(text),
             Self::Wire(error) => error.fmt(f),
             Self::Hasty { service, wait } => {
                 write!(f, "{service} is asked too fast: it is left alone for {} s", wait.as_secs().max(1))
@@ -105,6 +107,7 @@ impl ServiceFault {
             Self::Refused { kind, problem, .. } => (kind.refusal(), i64::from(problem.status)),
             Self::Hasty { .. } => (RefusalKind::Busy, 429),
             Self::NoToken(_) => (RefusalKind::Login, 0),
+            Self::Unsupported(_) => (RefusalKind::Unsupported, 0),
             Self::Wire(_) | Self::Unreadable(_) => (RefusalKind::Other, 0),
         };
         Refusal { kind, number, message: self.to_string() }
@@ -119,7 +122,9 @@ impl ServiceFault {
                 TargetError::Unreadable { target, attempt, reason: error.to_string() }
             }
             Self::Wire(error) => TargetError::Unreachable { target, reason: error.to_string() },
-            Self::Unreadable(reason) => TargetError::Unreadable { target, attempt, reason },
+            Self::Unreadable(reason) | Self::Unsupported(reason) => {
+                TargetError::Unreadable { target, attempt, reason }
+            }
             Self::Hasty { wait, .. } => {
                 TargetError::Refused { target, attempt, refusal: self.refusal(), retry: Retry::After(wait) }
             }

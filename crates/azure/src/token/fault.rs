@@ -112,7 +112,8 @@ impl TokenFault {
     }
 
     /// What the machine's own metadata refused.
-    pub(super) fn of_platform(answer: &Answer, who: &str, scrub: &Scrub<'_>) -> Self {
+    /// `by_header` says that it was asked at the platform's endpoint, and not at a machine's metadata address.
+    pub(super) fn of_platform(answer: &Answer, who: &str, by_header: bool, scrub: &Scrub<'_>) -> Self {
         let status = answer.status();
         let body = serde_json::from_slice::<Body>(answer.body()).ok();
         let word =
@@ -122,6 +123,10 @@ impl TokenFault {
             400 => format!(
                 "the machine gives no token to {who} ({word}): {why}; it has no such identity, or several and none is chosen: \
                  assign one to the machine, and name it with client_id"
+            ),
+            401 | 403 if !by_header => format!(
+                "the machine's metadata address refuses a token for {who} (status {status} {word}): a proxy or a rule on this \
+                 machine or in its cluster stands before 169.254.169.254, or keeps Axon from it: let Axon reach it directly"
             ),
             401 | 403 => format!(
                 "the machine's identity endpoint does not accept Axon's header ({word}): restart Axon, since the platform \

@@ -43,7 +43,7 @@ pub(super) async fn token(
     }
     if answer.status() != 200 {
         let header = platform.service.as_ref().map(|(_, header)| header);
-        return Err(TokenFault::of_platform(&answer, &who, &Scrub::of(header)));
+        return Err(TokenFault::of_platform(&answer, &who, header.is_some(), &Scrub::of(header)));
     }
     Received::read(answer.body(), now)
         .map_err(|why| TokenFault::Unusable(format!("the machine's answer for {who} is of no use: {why}")))

@@ -34,13 +34,17 @@ const ALIASES: [(&str, &str); 5] = [
 const OF_AZURE: [&str; 5] =
     ["Reader", "Contributor", "Owner", "User Access Administrator", "Storage Blob Data Reader"];
 
+/// What every role of a workspace allows, so that effect can be asked for where the roles cannot be listed.
+const EACH_ALLOWS: &str = "Microsoft.Synapse/workspaces/read";
+
 /// The table as definitions.
 pub(super) fn table() -> Definitions {
+    let allows = Allows { data_actions: vec![EACH_ALLOWS.to_owned()], ..Allows::default() };
     let all = ROLES.iter().map(|(name, id)| Definition {
         id: Guid::from_u128(*id),
         name: (*name).to_owned(),
         built_in: true,
-        allows: Allows::default(),
+        allows: allows.clone(),
     });
     Definitions::new(all.collect())
 }

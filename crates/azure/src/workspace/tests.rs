@@ -208,6 +208,37 @@ async fn where_roles_cannot_be_listed_the_known_ones_stand_in() {
 }
 
 #[tokio::test]
+async fn where_roles_cannot_be_listed_effect_is_asked_for_by_what_every_role_allows() {
+    let fake = Fake::start(state()).await;
+    let denied = r#"{"error":{"code":"Unauthorized","message":"does not have the required permission"}}"#;
+    fake.state().faults.push(("GET /roleDefinitions", Reply::status(403, denied)));
+    let clock = clock(NOW);
+    let target = target(&fake, clock.clone());
+    let wanted = desired(&[("SG-Data", None)], &[("Synapse Contributor", "SG-Data")]);
+    let (plan, _) = planned(&target, &wanted, &[]).await;
+    applied(&target, steps(&plan).into_iter().filter(Step::gives).collect()).await;
+    clock.advance(time::Duration::minutes(3));
+    target.settle().await;
+    assert_eq!(target.settling().len(), 1);
+    let asked = fake.server.seen().into_iter().find(|r| r.path() == "/checkAccessSynapseRbac").unwrap();
+    let asked: serde_json::Value = serde_json::from_str(&asked.body).unwrap();
+    assert_eq!(asked["actions"], json!([{"id": "Microsoft.Synapse/workspaces/read", "isDataAction": true}]));
+    fake.state().effective = true;
+    clock.advance(time::Duration::minutes(3));
+    target.settle().await;
+    assert_eq!(target.settling(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_role_of_the_map_s_own_is_nothing_that_a_workspace_has() {
+    let fake = Fake::start(state()).await;
+    let target = target(&fake, clock(NOW));
+    let told = applied(&target, vec![Step::CreateRole { name: name("Starter") }]).await;
+    let why = "refused, Unsupported: a workspace has no roles but its own: Starter cannot be made";
+    assert!(told[0].contains(why), "{told:?}");
+}
+
+#[tokio::test]
 async fn the_last_administrator_is_told_and_axon_s_own_rows_are_known() {
     let fake = Fake::start(state()).await;
     let seen = target(&fake, clock(NOW)).inspect(InspectScope::Full).await.unwrap();

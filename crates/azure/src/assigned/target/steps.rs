@@ -189,7 +189,7 @@ fn may_be_done(fault: &ServiceFault) -> bool {
         ServiceFault::Unreadable(_) => true,
         // A gateway answers 5xx for a service that may be at it.
         ServiceFault::Refused { kind, .. } => matches!(kind, Kind::AlreadyThere | Kind::Busy),
-        ServiceFault::NoToken(_) | ServiceFault::Hasty { .. } => false,
+        ServiceFault::NoToken(_) | ServiceFault::Hasty { .. } | ServiceFault::Unsupported(_) => false,
     }
 }
 
@@ -200,6 +200,10 @@ pub(super) fn outcome(sent: Vec<Sent>, micros: u64) -> Outcome {
         None => Outcome::Done { statements, micros },
         Some(ServiceFault::Wire(WireError::Unreachable { host, reason })) => {
             Outcome::Unknown { statements: Vec::new(), reason: format!("{host} cannot be reached: {reason}") }
+        }
+        // Nothing of it was sent: what it needs before could not be read.
+        Some(fault @ ServiceFault::Unreadable(_)) if statements.iter().all(String::is_empty) => {
+            Outcome::Refused { statements: Vec::new(), refusal: fault.refusal() }
         }
         // It may have been done: the rows tell.
         Some(fault @ (ServiceFault::Wire(_) | ServiceFault::Unreadable(_))) => {

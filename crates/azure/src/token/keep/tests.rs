@@ -277,6 +277,30 @@ async fn an_identity_header_that_the_machine_repeats_is_not_shown() {
 }
 
 #[tokio::test]
+async fn who_is_turned_away_is_told_what_helps_on_that_platform() {
+    for status in [401, 403] {
+        let server = Server::start(move |_| Reply::status(status, r#"{"error":"denied"}"#)).await;
+        let endpoint = server.base().at("/msi/token");
+        let set = Platform::read(|_| Some(endpoint.clone())).unwrap();
+        let told = async |platform| {
+            let (ids, wire) = (Arc::new(IdSource::Random), Wire::new().unwrap());
+            let identity = Identity::Managed { client_id: None };
+            let tokens = Tokens::new(identity, platform, cloud(&server), wire, clock(NOW), ids);
+            tokens.token(Resource::Sql).await.unwrap_err().to_string()
+        };
+        let of_platform = told(set).await;
+        assert!(
+            of_platform.contains("restart Axon") && of_platform.contains("IDENTITY_HEADER"),
+            "{of_platform}"
+        );
+        let of_machine = told(Platform::default()).await;
+        assert!(!of_machine.contains("IDENTITY_"), "no such variable is set: {of_machine}");
+        let remedy = format!("(status {status} denied): a proxy or a rule on this machine or in its cluster");
+        assert!(of_machine.contains(&remedy), "{of_machine}");
+    }
+}
+
+#[tokio::test]
 async fn a_clock_that_is_wrong_is_named() {
     let server = Server::start(|_| refused(700_024).header("date", "Sun, 22 Nov 2026 09:20:00 GMT")).await;
     let certificate = Box::new(Certificate::parse(pem().0.as_bytes()).unwrap());
