@@ -84,6 +84,8 @@ pub(crate) struct TargetNames<'a> {
     pub sets: &'a BTreeMap<String, Vec<TargetName>>,
     /// Everything that is declared, readable or not.
     pub declared: &'a [String],
+    /// Whether roles can be made in a target.
+    pub takes_roles: &'a dyn Fn(&TargetName) -> bool,
     /// Which grammar the lines under a name follow, also where the target itself has a fault.
     pub words: &'a BTreeMap<String, Words>,
 }

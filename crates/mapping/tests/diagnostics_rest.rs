@@ -153,6 +153,13 @@ fn of_roles_and_grants() {
                 map("  reader: { grants: { rg: [\"Rea\\u0007der\"] } }", RULE)
             ),
             ("a role of Azure that allows nothing", define("name: Starter")),
+            (
+                "a role that is made where none can be",
+                map(
+                    "  reader: { define: { dw: { name: Starter, actions: [Microsoft.Synapse/workspaces/read] } } }",
+                    RULE
+                )
+            ),
             ("an action of everything", define("name: Starter, actions: [\"*\"]")),
             (
                 "includes without end",

@@ -79,7 +79,14 @@ pub(super) fn read(
     declared.extend(set_section.iter().map(|(name, _)| name.text.clone()));
     let of = |name: &str| targets.get(name).map(|t| t.name.clone());
     let words = words(reader, &target_section, &set_section);
-    let names = TargetNames { targets: &of, sets: &sets, declared: &declared, words: &words };
+    let takes_roles = |name: &TargetName| targets.get(name).is_some_and(|t| t.kind == TargetKind::AzureRbac);
+    let names = TargetNames {
+        targets: &of,
+        sets: &sets,
+        declared: &declared,
+        takes_roles: &takes_roles,
+        words: &words,
+    };
 
     reader.turn_to(Chapter::Roles);
     let role_section = section(reader, roots, "roles");

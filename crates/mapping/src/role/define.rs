@@ -121,6 +121,12 @@ pub(super) fn read(
     let mut by_target = BTreeMap::new();
     for (key, node) in node.map_or(&[][..], |n| reader.entries(n, &format!("`define` of {what}"))) {
         let targets = targets_of(reader, key, names);
+        if let Some(other) = targets.iter().find(|target| !(names.takes_roles)(target)) {
+            let message = format!("`define` of {what}: no role can be made in target `{other}`");
+            let help = "only targets of kind azure-rbac have roles of the map's own: name one of these, and let `grants` \
+                        of other targets name what is there";
+            reader.fault_help(Fault::Invalid, key.span, message, help);
+        }
         let of = format!("`define` of {what}");
         let Some(fields) = reader.fields(node, &of, KEYS, &[]) else { continue };
         let name = fields.need(reader, "name").and_then(|n| sql_name(reader, n, "`name`"));
