@@ -30,10 +30,24 @@ pub(crate) fn check(
         }
         for role in roles.values() {
             reader.within(Chapter::Grants, || lines(reader, target, role));
+            reader.within(Chapter::Roles, || defined(reader, target, role));
         }
         for mapping in mappings {
             way_in(reader, target, roles, mapping);
         }
+    }
+}
+
+/// A role of Azure that the map makes is its own, whether a line gives it or not.
+fn defined(reader: &Reader<'_>, target: &TargetSpec, role: &ReadRole) {
+    let Some(defined) = role.spec.define.get(&target.name) else { return };
+    if target.manage.except.contains(&defined.name) {
+        let message = format!(
+            "role `{}` defines {} in target `{}`, which `manage.except` leaves to people",
+            role.spec.name, defined.name, target.name
+        );
+        let help = "take the definition out, or the role out of `manage.except`";
+        reader.fault_help(Fault::Invalid, role.span, message, help);
     }
 }
 

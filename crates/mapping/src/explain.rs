@@ -299,7 +299,7 @@ impl<'a> Explainer<'a> {
     fn lines(&self, grant: &str) -> Result<Vec<(&InTarget<'a>, GrantLine)>, GrantError> {
         let (mut lines, mut refusals) = (Vec::new(), Vec::new());
         for target in &self.targets {
-            match GrantLine::parse_for(grant, target.spec.kind.words()) {
+            match GrantLine::parse_in(grant, target.spec.kind) {
                 Ok(line) => lines.push((target, line)),
                 Err(error) => refusals.push((target.spec.kind.words(), error)),
             }

@@ -17,7 +17,7 @@ use axon_reconcile::{Classified, GrantState, ObjectName, Permission, Securable};
 
 pub use parse::GrantError;
 
-use crate::target::Words;
+use crate::target::{TargetKind, Words};
 
 /// What one line gives or denies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +52,20 @@ impl GrantLine {
         match words {
             Words::Sql => parse::parse(text),
             Words::Roles => assigned::parse(text).map(Self::Assigned),
+        }
+    }
+
+    /// Reads one line as it counts in a target of this kind.
+    pub fn parse_in(text: &str, kind: TargetKind) -> Result<Self, GrantError> {
+        let mut line = Self::parse_for(text, kind.words())?;
+        line.fold(kind);
+        Ok(line)
+    }
+
+    /// Puts a role of a workspace under the service's own name.
+    pub(crate) fn fold(&mut self, kind: TargetKind) {
+        if let (Self::Assigned(role), TargetKind::SynapseWorkspace) = (self, kind) {
+            *role = assigned::of_workspace(*role);
         }
     }
 

@@ -83,6 +83,16 @@ fn cases() -> Vec<(&'static str, String)> {
             "a role of the map's own that is left to people",
             format!("{}\nroles:\n  r: {{ grants: {{ dw: [select on a.b] }} }}\n", ok("    manage: { except: [axon_r] }")),
         ),
+        (
+            "a line of a workspace's role that is left to people under another name",
+            "axon: 1\ntargets:\n  ws: { kind: synapse-workspace, endpoint: \"https://acme.dev.azuresynapse.net\", auth: managed-identity, \
+             manage: { except: [Apache Spark Administrator] } }\nroles:\n  r: { grants: { ws: [Synapse Apache Spark Administrator] } }\n".to_owned(),
+        ),
+        (
+            "a role that the map makes and leaves to people",
+            "axon: 1\ntargets:\n  rg: { kind: azure-rbac, scope: /subscriptions/0/resourceGroups/data, auth: managed-identity, \
+             manage: { except: [odd] } }\nroles:\n  r: { define: { rg: { name: Odd, actions: [Microsoft.DataFactory/factories/read] } } }\n".to_owned(),
+        ),
         ("a grant with a mistyped permission", line("selct on sales.orders")),
         ("a grant without a schema", line("select on orders")),
         ("a grant with a grantee", line("select on sales.orders to public")),

@@ -69,11 +69,15 @@ fn staff() -> Directory {
 
 /// Whether a reviewer should look, then the text, the Markdown and the JSON.
 fn told(changes: &[(&str, &str)]) -> (bool, [String; 3]) {
-    let (old, new, directory) = (with(&[]), with(changes), staff());
+    told_between(&with(&[]), &with(changes))
+}
+
+fn told_between(old: &Arc<RoleMap>, new: &Arc<RoleMap>) -> (bool, [String; 3]) {
+    let directory = staff();
     let (identity, beside): (Arc<Identity>, Arc<Beside>) = Default::default();
     let compared = Compared {
-        old: Some(&old),
-        new: &new,
+        old: Some(old),
+        new,
         directory: &directory,
         identity: &identity,
         beside: &beside,
@@ -175,6 +179,23 @@ fn a_role_that_is_left_to_people_stays_and_asks_for_a_reviewer() {
                 .contains("stays: manage.except of rg leaves Contributor to people; its 1 member keeps it"),
         "{text}"
     );
+}
+
+#[test]
+fn a_role_of_a_workspace_is_left_to_people_by_any_of_its_names() {
+    let names = ["Apache Spark Administrator", "Synapse Apache Spark Administrator", "Apache Spark Admin"];
+    for (was, left) in names.iter().flat_map(|was| names.map(|left| (was, left))) {
+        let given = MAP.replace("[Synapse Artifact User]", &format!("[{was}]"));
+        let read =
+            |text: &str| Arc::new(RoleMap::parse(&[("m.yaml", text)]).unwrap_or_else(|e| panic!("{e}")));
+        let gone = given
+            .replace(&format!("ws: [{was}]"), "")
+            .replace("via: group", &format!("via: group, manage: {{ except: [{left}] }}"));
+        let (old, new) = (read(&given), read(&gone));
+        let (_, [text, ..]) = told_between(&old, &new);
+        assert!(text.contains("leaves Apache Spark Administrator to people"), "{was} {left}: {text}");
+        assert!(!text.contains("take Apache"), "{text}");
+    }
 }
 
 #[test]

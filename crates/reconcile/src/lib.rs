@@ -35,6 +35,7 @@ pub mod target;
 pub mod ties;
 pub mod view_body;
 pub mod wave;
+pub mod workspace_role;
 
 pub use admit::{Admitted, Class, Guards, History, Mode, Past, Reason, RemovalBudget, Withheld, admit};
 pub use assigned::{plan_assigned, unmanaged_assignments};

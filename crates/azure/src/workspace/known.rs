@@ -1,5 +1,7 @@
-//! The workspace's own roles, for when they cannot be listed, and the names that they had or have elsewhere.
+//! The workspace's own roles, for when they cannot be listed, and how one is found by any of its names.
 //! Source: reference, section 7.2 (ids from recorded answers of the service).
+
+use axon_reconcile::workspace_role::{other_names, own_name};
 
 use crate::assigned::{Allows, Definition, Definitions};
 use crate::guid::Guid;
@@ -19,15 +21,6 @@ const ROLES: [(&str, u128); 10] = [
     ("Synapse Credential User", 0x5eb2_98b4_692c_4241_9cf0_f58a_3b42_bb25),
     ("Synapse Linked Data Manager", 0xdd66_5582_e433_40ca_b183_1b1b_33e7_3375),
     ("Synapse User", 0x2a38_5764_43e8_416c_9825_7b18_d05a_2c4b),
-];
-
-/// Names of the portal and of former times.
-const ALIASES: [(&str, &str); 5] = [
-    ("Synapse Apache Spark Administrator", "Apache Spark Administrator"),
-    ("Apache Spark Admin", "Apache Spark Administrator"),
-    ("Workspace Admin", "Synapse Administrator"),
-    ("Sql Admin", "Synapse SQL Administrator"),
-    ("Synapse Spark Administrator", "Apache Spark Administrator"),
 ];
 
 /// Names of Azure roles that people look for here.
@@ -55,15 +48,12 @@ pub(super) fn find<'a>(name: &str, definitions: &'a Definitions) -> Result<&'a D
     if let Some(found) = definitions.named(name).next() {
         return Ok(found);
     }
-    let other =
-        ALIASES.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(name)).map_or(name, |(_, real)| real);
+    let other = own_name(name);
     if let Some(found) = definitions.named(other).next() {
         return Ok(found);
     }
     // Either of the two spellings may be the service's.
-    let mut alias =
-        ALIASES.iter().filter(|(_, real)| real.eq_ignore_ascii_case(other)).map(|(alias, _)| *alias);
-    if let Some(found) = alias.find_map(|alias| definitions.named(alias).next()) {
+    if let Some(found) = other_names(other).find_map(|alias| definitions.named(alias).next()) {
         return Ok(found);
     }
     let id =

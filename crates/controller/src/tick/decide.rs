@@ -1,15 +1,16 @@
 //! What ought to be done: the desired side, the plan, and what guards and refusals withhold of it.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use axon_mapping::target::Words;
-use axon_mapping::{Claimant, Pending, RoleMap};
+use axon_mapping::target::{TargetSpec, Words};
+use axon_mapping::{Claimant, Pending, RoleMap, TargetKind};
 use axon_model::{Actor, PlanId, RecordSeq, RunId, SqlName};
 use axon_reconcile::admit::Admitted;
 use axon_reconcile::builtin::SYSTEM_PRINCIPALS;
-use axon_reconcile::{Plan, Step};
+use axon_reconcile::{Glob, Graph, Plan, Role, Step};
 use axon_store::{Act, Notes};
 use time::OffsetDateTime;
 
@@ -54,6 +55,24 @@ pub(super) struct Decided {
     pub(super) suspects: bool,
 }
 
+/// The desired side with the roles that `manage` speaks of, so that the target tells those by their ids and calls them as the map
+/// does, whatever the service calls them by now.
+fn with_roles_of<'d>(spec: &TargetSpec, desired: &'d Graph) -> Cow<'d, Graph> {
+    let globs = match spec.kind {
+        TargetKind::SynapseWorkspace => spec.manage.roles.as_slice(),
+        // A name there may be that of a role which the map made: what is left of that one is taken away, and not kept.
+        _ => &[],
+    };
+    let named: Vec<SqlName> =
+        spec.manage.except.iter().copied().chain(globs.iter().filter_map(Glob::as_name)).collect();
+    if spec.kind.words() == Words::Sql || named.is_empty() {
+        return Cow::Borrowed(desired);
+    }
+    let mut with = desired.clone();
+    with.roles.extend(named.into_iter().map(|name| (name, Role { fixed: true, owner: None })));
+    Cow::Owned(with)
+}
+
 /// Another look is due at `at` at the latest.
 fn sooner(next: &mut Option<OffsetDateTime>, at: OffsetDateTime) {
     *next = Some(next.map_or(at, |next| next.min(at)));
@@ -95,7 +114,7 @@ impl Ticker {
             let whole = self.whole(&mut world)?;
             drop(world);
             // Where principals are known by another id, names may stand for others than when the target was read.
-            if self.target.introduce(&whole.desired).await? {
+            if self.target.introduce(&with_roles_of(spec, &whole.desired)).await? {
                 self.inspect(now).await?;
             }
             self.draft_whole(whole, &mut wanted, (assigned, &spec.manage.except), now)?

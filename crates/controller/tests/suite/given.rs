@@ -197,6 +197,64 @@ async fn assigned(kind: &str, role_there: &str, holder: &str, group: bool) {
     stage.proved().await;
 }
 
+/// What the service calls by its own name, the portal by another.
+const SPARK: [&str; 2] = ["Apache Spark Administrator", "Synapse Apache Spark Administrator"];
+
+fn workspace(line: &str, manage: &str) -> String {
+    format!(
+        "axon: 1\ntargets:\n  warehouse: {{ kind: synapse-workspace, endpoint: \"https://acme.dev.azuresynapse.net\", \
+         auth: managed-identity, mode: authoritative{manage} }}\nroles:\n  keeper: {{ grants: {{ warehouse: [{line}] }} }}\n\
+         mappings:\n  - {{ groups: {{ any: [Readers] }}, source: entra, roles: [keeper] }}\n"
+    )
+}
+
+/// Kim has the role by a line that calls it as the portal does.
+async fn spark() -> Stage {
+    let mut stage = Stage::set_with(&workspace(SPARK[1], "")).await;
+    {
+        let mut graph = stage.pool.graph.lock().unwrap();
+        role(&mut graph, SPARK[0]);
+        role(&mut graph, "Synapse User");
+        principal(&mut graph, "kim", PrincipalKind::External);
+        principal(&mut graph, "zoe", PrincipalKind::External);
+    }
+    let (kim, zoe) = (stage.user("kim").await, stage.user("zoe").await);
+    stage.readers(&[kim]).await;
+    stage.group("Others", &[zoe]).await;
+    stage.settle().await;
+    assert_eq!(members(&stage, SPARK[0]), [name("kim")]);
+    stage
+}
+
+#[tokio::test]
+async fn a_workspace_role_is_left_to_people_by_any_of_its_names() {
+    for left in SPARK {
+        let mut stage = spark().await;
+        later(&mut stage, "two");
+        stage.read(&workspace("Synapse User", &format!(", manage: {{ except: [{left}] }}")));
+        stage.settle().await;
+        assert_eq!(members(&stage, "Synapse User"), [name("kim")]);
+        assert_eq!(members(&stage, SPARK[0]), [name("kim")], "{left}");
+        let told = stage.pool.told.lock().unwrap().clone();
+        assert!(told.contains(&name(SPARK[0])), "the target is told of it: {told:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_workspace_role_is_managed_by_any_of_its_names() {
+    for managed in SPARK {
+        let mut stage = spark().await;
+        join(&stage, SPARK[0], "zoe");
+        later(&mut stage, "two");
+        stage.read(&workspace("Synapse User", &format!(", manage: {{ roles: [{managed}] }}")));
+        let map = stage.map.clone();
+        let preview = stage.ticker.preview(&map).await.unwrap();
+        let steps: Vec<String> = preview.plan.steps.iter().map(|planned| planned.step.to_string()).collect();
+        let taken = format!("remove zoe from role {}", SPARK[0]);
+        assert!(steps.contains(&taken), "{managed}: {steps:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_workspace_role_is_taken_from_whom_axon_gave_it_under_whatever_name() {
     let kind = "kind: synapse-workspace, endpoint: \"https://acme.dev.azuresynapse.net\"";

@@ -76,6 +76,10 @@ pub struct FakePool {
     pub sessions: Mutex<BTreeSet<SqlName>>,
     /// What the place itself calls roles and members.
     pub ids: Mutex<BTreeMap<SqlName, &'static str>>,
+    /// Of whom the place cannot say who they are.
+    pub unsure: Mutex<BTreeSet<SqlName>>,
+    /// Roles that it was told of.
+    pub told: Mutex<BTreeSet<SqlName>>,
     /// What happens while the next wave runs.
     pub meanwhile: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
 }
@@ -143,6 +147,15 @@ impl Target for FakePool {
     fn row_of(&self, membership: Membership) -> Option<String> {
         let ids = self.ids.lock().unwrap();
         Some(format!("{} {}", ids.get(&membership.role)?, ids.get(&membership.member)?))
+    }
+
+    async fn introduce(&self, desired: &Graph) -> Result<bool, TargetError> {
+        self.told.lock().unwrap().extend(desired.roles.keys());
+        Ok(false)
+    }
+
+    fn is_unsure_of(&self, membership: Membership) -> bool {
+        self.unsure.lock().unwrap().contains(&membership.member)
     }
 
     async fn lingering(&self) -> Result<BTreeSet<SqlName>, TargetError> {

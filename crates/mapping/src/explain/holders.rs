@@ -129,7 +129,7 @@ impl<'t> Giving<'t> {
 /// Keeps of a role the lines that give what was asked for, or a part of it.
 fn retain(target: &InTarget<'_>, line: &GrantLine, role: &mut RoleExplained) {
     role.grants.retain(|grant| {
-        let said = GrantLine::parse_for(&grant.line, target.spec.kind.words());
+        let said = GrantLine::parse_in(&grant.line, target.spec.kind);
         said.is_ok_and(|said| speaks_of(&said, line))
     });
 }

@@ -1,6 +1,7 @@
 //! Lines of targets whose roles are assigned: the name of one role, as Synapse or Azure spells it.
 
 use axon_model::SqlName;
+use axon_reconcile::workspace_role::own_name;
 
 use super::parse::GrantError;
 
@@ -80,20 +81,26 @@ const SYSTEMS: [(&str, &[&str]); 2] = [
     ("synapse-workspace", &["synapse", "synapse-workspace", "workspace"]),
 ];
 
-/// Names of a workspace's roles in the portal and in former times.
-const ALIASES: [(&str, &str); 4] = [
-    ("Synapse Apache Spark Administrator", "Apache Spark Administrator"),
-    ("Apache Spark Admin", "Apache Spark Administrator"),
-    ("Workspace Admin", "Synapse Administrator"),
-    ("Sql Admin", "Synapse SQL Administrator"),
-];
+/// A role of a workspace under the service's own name, whatever name of the portal or of former times the map has for it: lines,
+/// `manage.roles` and `manage.except` are compared by it.
+pub(crate) fn of_workspace(name: SqlName) -> SqlName {
+    SqlName::parse(&folded(name.as_str())).unwrap_or(name)
+}
+
+/// The same of a text, with an item after it or none.
+pub(crate) fn folded(text: &str) -> String {
+    match text.split_once(" on ") {
+        Some((role, item)) => format!("{} on {item}", own_name(role.trim())),
+        None => own_name(text.trim()).to_owned(),
+    }
+}
 
 /// The spelling of a known role, if it is one of these, on whatever item.
 pub(crate) fn known<'r>(name: SqlName, roles: &[&'r str]) -> Option<&'r str> {
     let text = name.as_str();
     let bare = text.split_once(" on ").map_or(text, |(role, _)| role).trim();
-    let other = ALIASES.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(bare)).map(|(_, real)| *real);
-    roles.iter().copied().find(|role| role.eq_ignore_ascii_case(other.unwrap_or(bare)))
+    let own = own_name(bare);
+    roles.iter().copied().find(|role| role.eq_ignore_ascii_case(own))
 }
 
 #[cfg(test)]
@@ -131,5 +138,6 @@ mod tests {
         assert_eq!(known(parse("owner").unwrap(), AZURE_ROLES), Some("Owner"));
         let spark = parse("Synapse Apache Spark Administrator on spark-pool::small").unwrap();
         assert_eq!(known(spark, WORKSPACE_ROLES), Some("Apache Spark Administrator"));
+        assert_eq!(of_workspace(spark).as_str(), "Apache Spark Administrator on spark-pool::small");
     }
 }

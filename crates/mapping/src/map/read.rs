@@ -96,6 +96,12 @@ pub(super) fn read(
             roles.insert(role.spec.name.clone(), role);
         }
     }
+    for role in roles.values_mut() {
+        for (target, grants) in &mut role.spec.grants {
+            let Some(spec) = targets.get(target) else { continue };
+            grants.iter_mut().for_each(|grant| grant.line.fold(spec.kind));
+        }
+    }
     role::flatten(reader, &mut roles);
     reader.within(Chapter::Grants, || crate::placement::check(reader, &targets, &roles));
     // A role with a fault of its own still is a name that others may use.

@@ -8,6 +8,7 @@ use axon_reconcile::{Glob, Mode};
 use super::auth::{self, Auth, is_loopback};
 use super::{Endpoint, Manage, ScriptPlace, ScriptSeen, SqlServer, TargetKind, TargetSpec, Tls, Via, Words};
 use crate::diagnostic::Fault;
+use crate::grant::assigned::{folded, of_workspace};
 use crate::names::TargetName;
 use crate::place::Span;
 use crate::read::{Fields, Reader};
@@ -380,11 +381,18 @@ fn manage(
     let fields = reader.fields(node, &format!("`manage` of {what}"), known, &[])?;
     if let Some(node) = fields.get("roles") {
         manage.roles = globs(reader, node, "`manage.roles`");
+        if kind == TargetKind::SynapseWorkspace {
+            // The service's own names are compared; what holds a star stands for what it says.
+            manage.roles = manage.roles.iter().map(|glob| Glob::new(&folded(&glob.to_string()))).collect();
+        }
     }
     if let Some(node) = fields.get("except") {
         let what = "`manage.except`";
         let names = reader.list(node, what).iter().filter_map(|node| excepted(reader, node, what));
-        manage.except = names.collect();
+        manage.except = match kind {
+            TargetKind::SynapseWorkspace => names.map(of_workspace).collect(),
+            _ => names.collect(),
+        };
     }
     if let Some(node) = fields.get("schemas") {
         manage.schemas = globs(reader, node, "`manage.schemas`");
