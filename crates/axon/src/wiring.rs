@@ -2,7 +2,7 @@
 
 mod azure;
 
-pub use azure::{Ways, ids_of};
+pub use azure::{Told, Ways, ids_of};
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -40,6 +40,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Where ids come from.
     pub ids: Arc<IdSource>,
+    /// What Azure's services said of their pace.
+    pub told: Told,
 }
 
 /// Reads the configuration with the environment over it.
@@ -69,7 +71,8 @@ impl Parts {
     /// Opens the store that the configuration names, making it where it is not there.
     pub async fn open(config: Config) -> anyhow::Result<Self> {
         let store = StorePlace::parse(&config.store)?.open().await?.store;
-        Ok(Self { config, store, clock: Arc::new(SystemClock), ids: Arc::new(IdSource::Random) })
+        let (clock, ids) = (Arc::new(SystemClock), Arc::new(IdSource::Random));
+        Ok(Self { config, store, clock, ids, told: Told::default() })
     }
 
     /// An act of whoever runs this command.
@@ -111,7 +114,7 @@ impl Parts {
     /// What leads into Azure, shared by the targets that are made with it.
     pub fn ways(&self) -> anyhow::Result<azure::Ways> {
         let folder = map_folder(&self.config.role_map);
-        azure::Ways::new(&self.config.azure, folder, self.clock.clone(), self.ids.clone())
+        azure::Ways::new(&self.config.azure, folder, self.clock.clone(), self.ids.clone(), self.told.clone())
     }
 
     /// What leads to the scope of a target of kind `azure-rbac`.
@@ -129,7 +132,8 @@ impl Parts {
     pub fn shipper(&self, targets: Targets, metrics: Metrics) -> anyhow::Result<Option<Shipper>> {
         let Some(ship) = &self.config.audit.ship else { return Ok(None) };
         let (clock, ids) = (self.clock.clone(), self.ids.clone());
-        let ways = azure::Ways::new(&self.config.azure, PathBuf::from("."), clock.clone(), ids.clone())?;
+        let (azure, folder, told) = (&self.config.azure, PathBuf::from("."), self.told.clone());
+        let ways = azure::Ways::new(azure, folder, clock.clone(), ids.clone(), told)?;
         Ok(Some(Shipper::new(ShipperParts {
             store: self.store.clone(),
             holder: format!("serve-{}", ids.uuid(clock.now())),
@@ -180,8 +184,14 @@ pub fn pool_of(config: &Config, map: &RoleMap, name: &TargetName) -> anyhow::Res
     let spec = map.targets.get(name).with_context(|| format!("the role map names no target {name}"))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let folder = map_folder(&config.role_map);
-    let ways = azure::Ways::new(&config.azure, folder.clone(), clock.clone(), Arc::new(IdSource::Random))?;
+    let ways = alone(config, &folder, &clock)?;
     connect(spec, &folder, &clock, &ways)
+}
+
+/// What leads into Azure for one piece of work, without a store.
+fn alone(config: &Config, folder: &Path, clock: &Arc<dyn Clock>) -> anyhow::Result<azure::Ways> {
+    let ids = Arc::new(IdSource::Random);
+    azure::Ways::new(&config.azure, folder.to_owned(), clock.clone(), ids, Told::default())
 }
 
 /// With what the configuration says of what the pool can do.
@@ -192,14 +202,14 @@ fn said(pool: SynapseTarget, config: &Config, name: &TargetName) -> SynapseTarge
 /// One target of a map whose roles are only assigned, without a store.
 pub fn assigned_of(config: &Config, map: &RoleMap, spec: &TargetSpec) -> anyhow::Result<impl Target> {
     let folder = map_folder(&config.role_map);
-    let ways = azure::Ways::new(&config.azure, folder, Arc::new(SystemClock), Arc::new(IdSource::Random))?;
+    let ways = alone(config, &folder, &(Arc::new(SystemClock) as Arc<dyn Clock>))?;
     ways.target(map, spec)
 }
 
 /// One target of a map whose steps are written into files, without a store.
 pub fn script_of(config: &Config, map: &RoleMap, spec: &TargetSpec) -> anyhow::Result<ScriptTarget> {
     let (folder, clock) = (map_folder(&config.role_map), Arc::new(SystemClock) as Arc<dyn Clock>);
-    let ways = azure::Ways::new(&config.azure, folder.clone(), clock.clone(), Arc::new(IdSource::Random))?;
+    let ways = alone(config, &folder, &clock)?;
     debug_assert!(map.targets.contains_key(&spec.name));
     script(spec, &folder, &clock, &ways)
 }
@@ -207,7 +217,7 @@ pub fn script_of(config: &Config, map: &RoleMap, spec: &TargetSpec) -> anyhow::R
 /// Whether the place where the journal is sent takes Axon's calls. Sends no row.
 pub async fn log_check(config: &Config, ship: &Ship) -> anyhow::Result<()> {
     let folder = map_folder(&config.role_map);
-    let ways = azure::Ways::new(&config.azure, folder, Arc::new(SystemClock), Arc::new(IdSource::Random))?;
+    let ways = alone(config, &folder, &(Arc::new(SystemClock) as Arc<dyn Clock>))?;
     ways.log_check(ship).await
 }
 

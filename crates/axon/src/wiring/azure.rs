@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use axon_azure::{
     ArmParts, AssignedTarget, Base, Bearer, Certificate, Cloud, CustomRole, Entra, Guid, Identity, Ingestion,
-    LogParts, ManagedIdentities, Platform, Resource, ServiceIds, Tokens, Wire, WorkspaceParts,
+    LogParts, ManagedIdentities, Paces, Platform, Resource, ServiceIds, Tokens, Wire, WorkspaceParts,
 };
 use axon_mapping::target::Endpoint;
 use axon_mapping::{Auth as MapAuth, RoleMap, TargetSpec};
@@ -19,6 +19,9 @@ use secrecy::ExposeSecret as _;
 
 use super::resolve;
 use crate::config::{Azure, Ship};
+
+/// What services said of their pace to each identity, by how the map writes it. It outlives a version of the map.
+pub type Told = Arc<Mutex<BTreeMap<String, Paces>>>;
 
 /// What leads into Azure.
 pub struct Ways {
@@ -33,6 +36,7 @@ pub struct Ways {
     tokens: Mutex<BTreeMap<String, Tokens>>,
     /// Who is who, as each identity may see it.
     entra: Mutex<BTreeMap<String, Arc<Entra>>>,
+    told: Told,
 }
 
 impl Ways {
@@ -42,13 +46,14 @@ impl Ways {
         folder: PathBuf,
         clock: Arc<dyn Clock>,
         ids: Arc<IdSource>,
+        told: Told,
     ) -> anyhow::Result<Self> {
         let cloud = azure.cloud().map_err(|(key, reason)| anyhow::anyhow!("`{key}`: {reason}"))?;
         let platform = Platform::read(|name| std::env::var(name).ok()).context("IDENTITY_ENDPOINT")?;
         let wire = Wire::new().context("no client for https")?;
         let look_up = azure.look_up;
         let (tokens, entra) = (Mutex::default(), Mutex::default());
-        Ok(Self { cloud, wire, platform, look_up, folder, clock, ids, tokens, entra })
+        Ok(Self { cloud, wire, platform, look_up, folder, clock, ids, tokens, entra, told })
     }
 
     /// The client.
@@ -59,7 +64,7 @@ impl Ways {
     /// Tokens of an identity for one resource. A file and a command give one token for whatever it is.
     pub fn bearer(&self, auth: &MapAuth, resource: Resource) -> anyhow::Result<Bearer> {
         if let Some(source) = given(auth, &self.folder, &self.clock)? {
-            return Ok(Bearer::from_source(source));
+            return Ok(Bearer::from_source(source).at_pace_of(self.paces(auth)?));
         }
         Ok(self.tokens(auth)?.of(resource).into())
     }
@@ -80,10 +85,28 @@ impl Ways {
         }
         let identity = identity(auth, &self.folder)?;
         let (clock, ids) = (self.clock.clone(), self.ids.clone());
-        let tokens =
-            Tokens::new(identity, self.platform.clone(), self.cloud.clone(), self.wire.clone(), clock, ids);
+        let tokens = Tokens::at_pace_of(
+            identity,
+            self.platform.clone(),
+            self.cloud.clone(),
+            self.wire.clone(),
+            clock,
+            ids,
+            self.paces(auth)?,
+        );
         kept.insert(key, tokens.clone());
         Ok(tokens)
+    }
+
+    /// What was said of their pace to whoever asks with this: all targets of one identity keep one silence.
+    fn paces(&self, auth: &MapAuth) -> anyhow::Result<Paces> {
+        let key = match auth {
+            MapAuth::TokenFile(file) => format!("token file {file:?}"),
+            MapAuth::TokenCommand(argv) => format!("token command {argv:?}"),
+            identity => key_of(identity)?,
+        };
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(told.entry(key).or_default().clone())
     }
 
     /// Tokens for databases of an identity that was shown for one piece of work: nothing of it is kept here.
@@ -265,3 +288,6 @@ fn identity(auth: &MapAuth, folder: &Path) -> anyhow::Result<Identity> {
         }
     })
 }
+
+#[cfg(test)]
+mod tests;
