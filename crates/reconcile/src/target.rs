@@ -290,6 +290,11 @@ pub trait Target: Send + Sync {
     fn row_of(&self, _membership: Membership) -> Option<String> {
         None
     }
+    /// Whether a membership may be one that the role map asks for, under a name that the target cannot resolve: its row says nothing
+    /// of whose it is then.
+    fn is_unsure_of(&self, _membership: Membership) -> bool {
+        false
+    }
     /// What is configured and had no effect yet at the last look, in sentences: some services take minutes.
     fn settling(&self) -> Vec<String> {
         Vec::new()

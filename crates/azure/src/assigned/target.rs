@@ -299,6 +299,10 @@ impl Target for AssignedTarget {
         Some(format!("{} {} {principal}", at.role, at.scope))
     }
 
+    fn is_unsure_of(&self, membership: Membership) -> bool {
+        self.memory().is_sought(membership)
+    }
+
     fn settling(&self) -> Vec<String> {
         self.memory().settling.told(self.now())
     }

@@ -95,10 +95,19 @@ impl Ticker {
                 _ => false,
             };
             let unmet = taken && !met && !given && !inactive.contains(&principal);
+            // What the target cannot tell is not said to be somebody else's.
+            let unsure = match step {
+                Step::DropMember { role, member } => {
+                    target.is_unsure_of(Membership { role: *role, member: *member })
+                }
+                _ => false,
+            };
+            let or_unsure = |why| if unsure { Reason::Unresolved { principal } } else { why };
+            let unmade = !foreign.is_empty() && foreign.contains(&step.to_string());
             let reasons = [
-                unmet.then_some(Reason::NeverGiven { principal }),
+                unmet.then(|| or_unsure(Reason::NeverGiven { principal })),
                 braked.against(step).filter(|_| step.takes()),
-                (!foreign.is_empty() && foreign.contains(&step.to_string())).then_some(Reason::NeverMade),
+                unmade.then(|| or_unsure(Reason::NeverMade)),
                 self.blocked.holds(step, now).then_some(Reason::Refused),
                 (may == May::Take && step.gives()).then_some(Reason::Unrecorded),
                 self.probing.against(step),

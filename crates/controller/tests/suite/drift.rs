@@ -62,6 +62,37 @@ async fn what_somebody_took_away_is_named_given_again_and_over() {
 }
 
 #[tokio::test]
+async fn whose_a_row_is_that_nobody_can_tell_is_not_said_to_be_somebody_elses() {
+    for (unsure, said) in
+        [(false, "Axon never gave mallory"), (true, "whether Axon gave it cannot be told: mallory")]
+    {
+        let mut stage = Stage::set().await;
+        let kim = stage.user("kim").await;
+        stage.readers(&[kim]).await;
+        stage.settle().await;
+        {
+            let mut graph = stage.pool.graph.lock().unwrap();
+            let known = graph.principals[&name("kim")].clone();
+            graph.principals.insert(name("mallory"), known);
+            graph.members.insert(Membership { role: name("axon_reader"), member: name("mallory") });
+        }
+        if unsure {
+            stage.pool.unsure.lock().unwrap().insert(name("mallory"));
+        }
+        let map = stage.map.clone();
+        let preview = stage.ticker.preview(&map).await.unwrap();
+        let withheld = preview.admitted.withheld();
+        let told: Vec<String> = withheld.iter().flat_map(|w| &w.reasons).map(ToString::to_string).collect();
+        let told = told.join("\n");
+        assert!(told.contains(said) && told.contains("axon holds"), "{told}");
+        assert!(!unsure || (!told.contains("never gave") && !told.contains("never made")), "{told}");
+        stage.clock.advance(time::Duration::minutes(6));
+        stage.settle().await;
+        assert!(stage.pool.in_role("axon_reader", "mallory"), "it waits");
+    }
+}
+
+#[tokio::test]
 async fn what_axon_takes_away_itself_and_gives_again_is_no_drift() {
     let mut stage = Stage::set().await;
     let (kim, ana) = (stage.user("kim").await, stage.user("ana").await);

@@ -32,6 +32,8 @@ pub enum Reason {
     Leavers { wanted: u64, left: u64, of: u64 },
     /// It takes from somebody to whom Axon never gave anything, as far as this store knows.
     NeverGiven { principal: SqlName },
+    /// It takes from somebody of whom the target cannot say who they are: Axon may have given it to them under another name.
+    Unresolved { principal: SqlName },
     /// It takes away what Axon never made.
     NeverMade,
     /// A source that the map uses has nobody any more who is active.
@@ -94,7 +96,7 @@ impl Reason {
             Self::HeldKind { .. } => Some(Class::HeldKind),
             Self::Removals { .. } => Some(Class::Removals),
             Self::Leavers { .. } => Some(Class::Leavers),
-            Self::NeverGiven { .. } => Some(Class::NeverGiven),
+            Self::NeverGiven { .. } | Self::Unresolved { .. } => Some(Class::NeverGiven),
             Self::NeverMade => Some(Class::NeverMade),
             Self::SourceEmpty { .. } => Some(Class::SourceEmpty),
             Self::AttributeGone { .. } => Some(Class::AttributeGone),
@@ -147,6 +149,12 @@ impl fmt::Display for Reason {
                 f,
                 "Axon never gave {principal} anything that it knows of (a source that has not pushed yet?): \
                  release it (`axon holds`), take it away by hand, or let the map give it once"
+            ),
+            Self::Unresolved { principal } => write!(
+                f,
+                "whether Axon gave it cannot be told: {principal} may be somebody whom the map gives it and the directory does not show, \
+                 or the target has no role by a name of the map's. Axon waits: mend that name, wait until the directory shows them, \
+                 or release it (`axon holds`)"
             ),
             Self::NeverMade => f.write_str(
                 "Axon never made it: it may be what somebody did on purpose. Release it (`axon holds`), or let the map give it",

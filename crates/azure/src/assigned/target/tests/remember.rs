@@ -247,9 +247,10 @@ async fn a_leftover_is_known_by_its_row_unless_it_may_be_of_somebody_who_is_soug
         let after = make();
         let left = leftover(&after, &desired(&[], &[]), role).await;
         assert_eq!(after.row_of(left), Some(row), "what the store remembers of it is found again");
+        assert!(!after.is_unsure_of(left));
         // Somebody is looked for to whom the map gives that role: it may be them, whom the directory only does not show.
         let sought = make();
         let left = leftover(&sought, &desired(&[("SG-0", None)], &[(role, "SG-0")]), role).await;
-        assert_eq!(sought.row_of(left), None);
+        assert_eq!((sought.row_of(left), sought.is_unsure_of(left)), (None, true));
     }
 }
