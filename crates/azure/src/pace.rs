@@ -18,7 +18,10 @@ const SPENT: Duration = Duration::from_secs(5);
 
 /// What services said of their pace to one identity: whoever asks in its name keeps the same silence. Cheap to clone; clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct Paces(Arc<Mutex<BTreeMap<(&'static str, String), Arc<Pace>>>>);
+pub struct Paces(Arc<Mutex<BTreeMap<Place, Arc<Pace>>>>);
+
+/// A service and its address.
+type Place = (&'static str, String);
 
 impl Paces {
     /// The pace of a service at an address.

@@ -34,6 +34,7 @@ impl Bearer {
     }
 
     /// With the pace that others keep who ask in the name of the same identity.
+    #[must_use]
     pub fn at_pace_of(self, paces: Paces) -> Self {
         Self { paces, ..self }
     }

@@ -92,7 +92,7 @@ fn shape(request: &Request, words: &[String], pairs: &[(String, String)]) -> Str
     match serde_json::from_str::<Value>(&request.body) {
         Ok(body) => keys_of(&body, "", &mut keys),
         Err(_) => {
-            keys.extend(form_urlencoded::parse(request.body.as_bytes()).map(|(key, _)| key.into_owned()))
+            keys.extend(form_urlencoded::parse(request.body.as_bytes()).map(|(key, _)| key.into_owned()));
         }
     }
     format!("{} {}?{}\n{}\n{keys:?}", request.method, words.join("/"), query.join("&"), headers.join(" "))
