@@ -11,11 +11,11 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use axon_audit::payload::MapAuthor;
-use axon_controller::versions::{self, Gate, Offer};
+use axon_controller::versions::{self, Gate, Offer, Outcome, Refusal};
 use axon_mapping::RoleMap;
 use axon_model::Actor;
 use axon_store::Act;
-use axon_store::maps::{Expected, MapFiles};
+use axon_store::maps::{Adopted, Expected, MapFiles, NewMap};
 
 use crate::config::Config;
 use crate::wiring::{Parts, map_files, proved_map};
@@ -51,12 +51,66 @@ pub async fn in_force(parts: &Parts) -> anyhow::Result<RoleMap> {
         let version = versions::version_of(&files);
         let is_news = version != stored.head.version
             && !parts.config.operators.second_person
-            && parts.store.last_file_map().await?.as_ref() != Some(&version);
+            && !parts.store.is_old_file_map(&version).await?;
         if is_news {
             return proved_map(&files, &registry);
         }
     }
     parse_stored(&stored.files, &registry)
+}
+
+/// Offers the configured file, unless it says what it said when it was last taken: then what was pushed since stands. None where
+/// there is nothing to offer.
+pub async fn offer_file(parts: &Parts, gate: &Gate, files: MapFiles) -> Result<Option<Outcome>, Refusal> {
+    let store = parts.store.as_ref();
+    let version = versions::version_of(&files);
+    let current = store.map_number().await?.map(|(_, version)| version);
+    if current.as_ref() == Some(&version) {
+        // It is kept that the file says so: it must not come back when this version is reverted.
+        let new = NewMap {
+            version,
+            files,
+            author: MapAuthor::file(),
+            comment: String::new(),
+            expected: Expected::Parent(current),
+        };
+        return match store.adopt_map(new, file_act(parts)).await? {
+            Adopted::Moved(head) => Err(Refusal::Moved(head.map(Box::new))),
+            Adopted::Same(_) | Adopted::Taken(_) => Ok(None),
+        };
+    }
+    if store.is_old_file_map(&version).await? {
+        tracing::info!(
+            file = %version,
+            in_force = current.as_ref().map(ToString::to_string),
+            "the role map's file is older than the version in force, which stands until the file changes"
+        );
+        return Ok(None);
+    }
+    gate.offer(store, file_offer(files, Expected::Parent(current)), file_act(parts)).await.map(Some)
+}
+
+/// The map that counts now, for a command that acts by it: what the configured file says becomes a version first, so that the
+/// journal names none that the store does not have.
+pub async fn put_in_force(parts: &Parts) -> anyhow::Result<RoleMap> {
+    let gate = gate(parts)?;
+    let files = match configured(&parts.config)? {
+        Some(files) => Some(files),
+        // Says which file is missing where there is nothing else.
+        None if parts.store.map_number().await?.is_none() => Some(map_files(&parts.config.role_map)?),
+        None => None,
+    };
+    if let Some(files) = files {
+        match offer_file(parts, &gate, files).await? {
+            Some(Outcome::Taken(head)) => eprintln!("the configured file is in force now: {}", head.version),
+            Some(Outcome::Waits(proposal)) => {
+                eprintln!("the configured file waits for a second person: {}", proposal.version);
+            }
+            Some(Outcome::Same(_)) | None => {}
+        }
+    }
+    let stored = versions::current(&*parts.store).await?.context("no version of the role map is in force")?;
+    parse_stored(&stored.files, &gate.registry)
 }
 
 /// A version of the store. Its tests were run when it was taken.

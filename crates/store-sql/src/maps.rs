@@ -2,7 +2,7 @@
 
 mod proposals;
 
-use axon_audit::payload::{MapAuthor, MapClear, MapVersionAdopted};
+use axon_audit::payload::{MapAuthor, MapClear, MapVersionAdopted, MapWay};
 use axon_model::{MapVersion, RecordSeq};
 use axon_store::maps::{Adopted, MapFiles, MapHead, NewMap, StoredMap};
 use axon_store::{Act, StoreError};
@@ -52,7 +52,12 @@ fn map(
 pub(crate) async fn adopt(txn: &mut Txn, new: NewMap, act: Act) -> Result<Adopted, StoreError> {
     let current = newest_head(txn.session()?).await?;
     match current {
-        Some(head) if head.version == new.version => Ok(Adopted::Same(head)),
+        Some(head) if head.version == new.version => {
+            if new.author.way == MapWay::File {
+                file_says(txn, &new.version, &act).await?;
+            }
+            Ok(Adopted::Same(head))
+        }
         current if !new.expected.is(current.as_ref().map(|head| &head.version)) => {
             Ok(Adopted::Moved(current))
         }
@@ -166,11 +171,29 @@ pub(crate) async fn heads(
     rows.into_iter().map(head).collect()
 }
 
-/// The version that came last by the configured file.
-pub(crate) async fn last_of_file(session: &mut dyn Session) -> Result<Option<MapVersion>, StoreError> {
-    let sql = "SELECT version FROM (SELECT version, at FROM role_maps WHERE way = 'file' \
-               UNION ALL SELECT version, opened AS at FROM map_proposals WHERE way = 'file') came \
+/// Keeps what the configured file says where that is in force by another way: it is taken as well as one that it brought.
+async fn file_says(txn: &mut Txn, version: &MapVersion, act: &Act) -> Result<(), StoreError> {
+    let sql = "INSERT INTO file_map (id, version, at) VALUES (1, $1, $2) \
+               ON CONFLICT (id) DO UPDATE SET version = excluded.version, at = excluded.at";
+    txn.session()?.run("keep what the file says", sql, args![&*version.0, micros(act.now)]).await?;
+    Ok(())
+}
+
+/// Whether the configured file says no more than it said when it was last taken, or what came into force since and was
+/// superseded: then it is older than the version in force.
+pub(crate) async fn is_old_file(session: &mut dyn Session, version: &MapVersion) -> Result<bool, StoreError> {
+    let sql = "SELECT version, at FROM (SELECT version, at FROM role_maps WHERE way = 'file' \
+               UNION ALL SELECT version, opened AS at FROM map_proposals WHERE way = 'file' \
+               UNION ALL SELECT version, at FROM file_map) came \
                ORDER BY at DESC LIMIT 1";
-    let version: Option<String> = session.value("read the file's last role map", sql, args![]).await?;
-    Ok(version.map(|version| MapVersion(version.into())))
+    let last: Option<(String, i64)> = session.first("read the file's last role map", sql, args![]).await?;
+    let since = match last {
+        Some((last, _)) if *last == *version.0 => return Ok(true),
+        Some((_, at)) => at,
+        None => i64::MIN,
+    };
+    let sql = "SELECT seq FROM role_maps WHERE version = $1 AND at > $2 LIMIT 1";
+    let later: Option<i64> =
+        session.value("look for the file's role map", sql, args![&*version.0, since]).await?;
+    Ok(later.is_some())
 }

@@ -82,6 +82,12 @@ pub const STEPS: &[Step] = &[
         sqlite: include_str!("../migrations/0015_integrations.sqlite.sql"),
         postgres: None,
     },
+    Step {
+        version: 16,
+        name: "file_map",
+        sqlite: include_str!("../migrations/0016_file_map.sqlite.sql"),
+        postgres: None,
+    },
 ];
 
 /// The highest version that this build knows.

@@ -51,7 +51,8 @@ macro_rules! contract_tests {
                 a_revoked_secret_ends_what_was_given_for_it,
                 a_token_for_a_secret_that_was_revoked_opens_nothing, the_last_use_only_grows,
                 access_tokens_are_bounded_and_go_when_they_end;
-            maps: maps_follow_each_other, the_file_s_last_version_is_known, of_many_pushes_onto_one_parent_one_is_taken,
+            maps: maps_follow_each_other, the_file_s_last_version_is_known, a_pushed_version_does_not_come_back_by_the_file,
+            of_many_pushes_onto_one_parent_one_is_taken,
                 a_proposal_needs_another_person, a_stale_proposal_is_not_released, operators_have_tokens_of_their_own,
                 exchanged_tokens_are_bounded, proposals_are_bounded;
             state: principals_are_remembered, a_summary_is_replaced, a_lease_has_one_holder;

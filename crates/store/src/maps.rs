@@ -195,7 +195,8 @@ pub enum Answered {
 /// The versions.
 #[async_trait]
 pub trait MapStore: Send + Sync {
-    /// Puts a version in force, with its record, where what is in force is what was expected.
+    /// Puts a version in force, with its record, where what is in force is what was expected. What the configured file says is
+    /// kept as taken also where it is in force already.
     async fn adopt_map(&self, new: NewMap, act: Act) -> Result<Adopted, StoreError>;
 
     /// The version in force.
@@ -213,8 +214,9 @@ pub trait MapStore: Send + Sync {
     /// Versions from before a number, newest first.
     async fn map_heads(&self, before: Option<u64>, limit: u32) -> Result<Vec<MapHead>, StoreError>;
 
-    /// The version that came last by the configured file, be it in force, superseded or only proposed.
-    async fn last_file_map(&self) -> Result<Option<MapVersion>, StoreError>;
+    /// Whether the configured file, where it says this, is older than the version in force: it said so when it was last taken
+    /// (be that superseded, only proposed, or found to be in force already), or this came into force since by another way.
+    async fn is_old_file_map(&self, version: &MapVersion) -> Result<bool, StoreError>;
 
     /// Keeps a version for a second person, with its record, where what is in force is what was expected.
     async fn propose_map(

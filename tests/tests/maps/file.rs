@@ -123,6 +123,74 @@ async fn a_pushed_version_stands_until_the_file_changes_after_it() -> anyhow::Re
 }
 
 #[tokio::test]
+async fn a_version_that_was_reverted_does_not_come_back_by_the_file() -> anyhow::Result<()> {
+    let stand = Stand::start("").await?;
+    let first = stand.version().await?;
+    // The file of a version has the name that the configured file has.
+    std::fs::create_dir(stand.place.file("repository"))?;
+    stand.place.write("repository/role-map.yaml", &map("bad"))?;
+    let push = ["map", "push", "repository/role-map.yaml", "--comment", "looks good"];
+    stand.place.axon(&push).await?.exits(0)?;
+    let bad = stand.version_after(&first).await?;
+    // What keeps the file like the repository writes it, and the server sees that.
+    stand.place.write("role-map.yaml", &map("bad"))?;
+    stand.serve.child().signal("HUP").await?;
+    let revert = ["map", "revert", &first[..12]];
+    stand.place.axon(&revert).await?.exits(0)?;
+    ensure!(stand.version_after(&bad).await? == first);
+    ensure!(stand.serve.stop().await?.success());
+    stand.place.axon(&["apply"]).await?.exits(0)?;
+    let stand = Stand::start_on(stand.place, "", &map("bad")).await?;
+    ensure!(stand.version().await? == first && stand.log().await?.len() == 3, "the revert stands");
+    // The same while no server looks: it was pushed after the file was taken.
+    ensure!(stand.serve.stop().await?.success());
+    stand.place.write("role-map.yaml", &map("second"))?;
+    let stand = Stand::start_on(stand.place, "", &map("second")).await?;
+    let second = stand.version().await?;
+    ensure!(second != first && stand.serve.stop().await?.success());
+    stand.place.axon(&push).await?.exits(0)?;
+    stand.place.axon(&["map", "revert", &second[..12]]).await?.exits(0)?;
+    let stand = Stand::start_on(stand.place, "", &map("bad")).await?;
+    ensure!(stand.version().await? == second && stand.log().await?.len() == 6);
+    // Another text is a change still.
+    stand.place.write("role-map.yaml", &map("third"))?;
+    stand.version_after(&second).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_apply_acts_by_is_a_version() -> anyhow::Result<()> {
+    let stand = Stand::start("").await?;
+    let first = stand.version().await?;
+    let versions = async |place: &axon_tests::Place| {
+        let said = place.axon(&["map", "log", "--json"]).await?.exits(0)?.json()?;
+        said["versions"].as_array().cloned().context("versions")
+    };
+    let Stand { serve, place } = stand;
+    ensure!(serve.stop().await?.success());
+    place.write("role-map.yaml", &map("second"))?;
+    // To look changes nothing.
+    place.axon(&["plan"]).await?.exits(0)?;
+    ensure!(versions(&place).await?.len() == 1);
+    place.axon(&["apply"]).await?.exits(0)?.says(&["the configured file is in force now"])?;
+    let log = versions(&place).await?;
+    ensure!(log.len() == 2 && log[0]["parent"] == *first && log[0]["author"]["way"] == "file", "{log:#?}");
+    ensure!(place.axon(&["map", "show"]).await?.exits(0)?.out == map("second"));
+    place.axon(&["apply"]).await?.exits(0)?;
+    // A bad one neither acts nor is kept.
+    place.write("role-map.yaml", &failing("third"))?;
+    place.axon(&["apply"]).await?.exits(1)?.says(&["tests fail"])?;
+    ensure!(versions(&place).await?.len() == 2);
+    // Where every version needs a second person apply acts by what is in force.
+    let config = place.read("axon.yaml")?;
+    place.write("axon.yaml", &format!("{config}operators: {{ second_person: true }}\n"))?;
+    place.write("role-map.yaml", &map("third"))?;
+    place.axon(&["apply"]).await?.exits(0)?.says(&["waits for a second person"])?;
+    ensure!(versions(&place).await?.len() == 2);
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_folder_is_one_map() -> anyhow::Result<()> {
     let place = axon_tests::Place::new([""; 0])?;
     let folder = place.file("role-map.yaml");

@@ -76,6 +76,28 @@ async fn a_push_is_a_version_with_its_comment_and_a_stale_one_is_refused() -> an
 }
 
 #[tokio::test]
+async fn the_text_in_force_is_a_parent_under_whichever_name() -> anyhow::Result<()> {
+    let stand = Stand::start("").await?;
+    let place = &stand.place;
+    for (name, text) in
+        [("hand.yaml", "hand"), ("before.yaml", "hand"), ("next.yaml", "next"), ("old.yaml", "first")]
+    {
+        place.write(name, &map(text))?;
+    }
+    place.axon(&["map", "push", "hand.yaml", "--comment", "by hand"]).await?.exits(0)?;
+    let push = async |file: &str, parent: &str| {
+        place.axon(&["map", "push", file, "--parent-file", parent, "--comment", "x"]).await
+    };
+    push("next.yaml", "old.yaml").await?.exits(1)?.says(&["another version is in force", "by hand"])?;
+    let said = push("before.yaml", "old.yaml").await?.exits(0)?;
+    ensure!(said.out.starts_with("in force already"), "{}", said.out);
+    let said = push("next.yaml", "before.yaml").await?.exits(0)?;
+    ensure!(said.out.starts_with("in force: "), "{}", said.out);
+    ensure!(stand.log().await?.len() == 3);
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_push_over_the_api_reaches_the_pool() -> anyhow::Result<()> {
     let stage = Stage::set(&["kim@acme.example"]).await?;
     let kim = stage.scim.person("kim@acme.example").await?;

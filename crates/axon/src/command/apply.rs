@@ -13,7 +13,7 @@ const MOST_TICKS: usize = 1_000;
 
 /// Ticks until nothing is left to do but what waits.
 pub async fn run(parts: Parts, only: Option<&str>, json: bool) -> anyhow::Result<Status> {
-    let map = Arc::new(maps::in_force(&parts).await?);
+    let map = Arc::new(maps::put_in_force(&parts).await?);
     let controller = parts.controller("apply");
     let mut summaries = serde_json::Map::new();
     let mut status = Status::Done;

@@ -39,8 +39,8 @@ impl<D: Database> MapStore for SqlStore<D> {
         maps::heads(&mut *self.reader().await?, before, limit).await
     }
 
-    async fn last_file_map(&self) -> Result<Option<MapVersion>, StoreError> {
-        maps::last_of_file(&mut *self.reader().await?).await
+    async fn is_old_file_map(&self, version: &MapVersion) -> Result<bool, StoreError> {
+        maps::is_old_file(&mut *self.reader().await?, version).await
     }
 
     async fn propose_map(

@@ -75,14 +75,33 @@ pub async fn maps_follow_each_other(store: &dyn Store) {
     assert_eq!((clear.author, clear.comment.as_str()), (operator("kim"), "about a"));
 }
 
-/// What the file said last is known, also when another version stands or when it only was proposed.
+/// What the file said when it was last taken is old, also when another version stands or when it only was proposed.
 pub async fn the_file_s_last_version_is_known(store: &dyn Store) {
-    assert_eq!(store.last_file_map().await.expect("asked"), None);
+    let is_old = async |n: &str| store.is_old_file_map(&version(n)).await.expect("asked");
+    assert!(!is_old("a").await);
     store.adopt_map(new("a", MapAuthor::file(), Expected::Anything), act(1)).await.expect("taken");
     take(store, "b", after("a"), 2).await;
-    assert_eq!(store.last_file_map().await.expect("asked"), Some(version("a")));
+    assert!(is_old("a").await);
     store.propose_map(new("c", MapAuthor::file(), after("b")), minute(99), act(3)).await.expect("proposed");
-    assert_eq!(store.last_file_map().await.expect("asked"), Some(version("c")));
+    assert!(is_old("c").await && !is_old("a").await && !is_old("b").await, "the file may go back");
+}
+
+/// What was pushed since the file was taken is old when the file says it late; what it says while that is in force is taken.
+pub async fn a_pushed_version_does_not_come_back_by_the_file(store: &dyn Store) {
+    let is_old = async |n: &str| store.is_old_file_map(&version(n)).await.expect("asked");
+    store.adopt_map(new("a", MapAuthor::file(), Expected::Anything), act(1)).await.expect("taken");
+    take(store, "b", after("a"), 2).await;
+    take(store, "c", after("b"), 3).await;
+    assert!(is_old("b").await && is_old("a").await && !is_old("d").await);
+    let said = store.adopt_map(new("c", MapAuthor::file(), after("c")), act(4)).await.expect("asked");
+    assert!(matches!(said, Adopted::Same(head) if head.author == Some(operator("kim"))));
+    take(store, "d", after("c"), 5).await;
+    assert!(is_old("c").await && is_old("d").await);
+    assert!(!is_old("a").await && !is_old("b").await, "after it said c the file may go back");
+    let said = store.adopt_map(new("d", operator("lee"), after("d")), act(6)).await.expect("asked");
+    assert!(matches!(said, Adopted::Same(_)) && is_old("c").await, "a push is not the file");
+    let said = store.adopt_map(new("e", MapAuthor::file(), after("c")), act(7)).await.expect("asked");
+    assert!(matches!(said, Adopted::Moved(_)) && !is_old("e").await, "nor is what was refused");
 }
 
 /// Of many that push onto one parent at once one is in force, and the others are told whose.

@@ -202,11 +202,11 @@ fn files_of(version: &Value) -> MapFiles {
 
 /// `axon map push`
 pub async fn push(config: &Path, args: &PushArgs) -> anyhow::Result<Status> {
-    let files = map_files(&args.file)?;
+    let mut files = map_files(&args.file)?;
     let versions = Versions::open(config, &args.reach, Permission::MapPush).await?;
     let parent = match (&args.parent, &args.parent_file) {
         (Some(given), _) => Some(versions.whole(given).await?),
-        (None, Some(file)) => Some(made_from(&files, file)?),
+        (None, Some(file)) => Some(made_from(&versions, &mut files, map_files(file)?).await?),
         (None, None) => in_force(&versions).await?,
     };
     let pushed = Pushed {
@@ -221,12 +221,22 @@ pub async fn push(config: &Path, args: &PushArgs) -> anyhow::Result<Status> {
     tell(&outcome?, args.json)
 }
 
-/// The hash of an older text. One file is a version by its name and its text: the old one counts under the name of the new one,
-/// whatever it is called where somebody took it out of a repository.
-fn made_from(files: &MapFiles, old: &Path) -> anyhow::Result<String> {
-    let mut old = map_files(old)?;
-    if let ([(name, _)], [(old, _)]) = (files.as_slice(), old.as_mut_slice()) {
-        old.clone_from(name);
+/// The hash of an older text. One file is a version by its name and its text, and a repository knows the text alone: the old one
+/// counts under the name that the version in force has where that makes it this version, and under the name of the new one else.
+/// A new one that is the text in force takes that name too, and is no news.
+async fn made_from(versions: &Versions, new: &mut MapFiles, mut old: MapFiles) -> anyhow::Result<String> {
+    if let ([(new_name, new_text)], [(old_name, old_text)]) = (new.as_mut_slice(), old.as_mut_slice()) {
+        old_name.clone_from(new_name);
+        // Who may push and not read, or push where the text in the store is not believed, is told by the push itself.
+        let in_force = versions.current().await.ok().flatten().map(|found| files_of(&found));
+        if let Some([(name, text)]) = in_force.as_deref() {
+            if new_text == text {
+                new_name.clone_from(name);
+            }
+            if old_text == text {
+                old_name.clone_from(name);
+            }
+        }
     }
     let old: Vec<(&str, &str)> = old.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
     Ok(RoleMap::version_of(&old).0.to_string())

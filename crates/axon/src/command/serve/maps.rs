@@ -17,11 +17,11 @@ use std::time::Duration;
 use anyhow::Context;
 use axon_api::MapStanding;
 use axon_controller::Controller;
-use axon_controller::versions::{self, Altered, Gate, Outcome, Refusal};
+use axon_controller::versions::{self, Altered, Gate, Refusal};
 use axon_mapping::{RoleMap, TargetName};
 use axon_model::MapVersion;
 use axon_reconcile::Target;
-use axon_store::maps::{Expected, MapFiles};
+use axon_store::maps::Expected;
 use tokio::sync::{Notify, watch};
 
 use crate::maps;
@@ -173,8 +173,8 @@ impl MapKeeper {
                 return self.refuse("file", &format!("{error:#}"), "unreadable");
             }
         };
-        match self.offer_file(files).await {
-            Ok(()) => {
+        match maps::offer_file(&self.parts, &self.gate, files).await {
+            Ok(_) => {
                 self.clear("file");
                 self.file_is_read(stamp);
             }
@@ -195,28 +195,6 @@ impl MapKeeper {
 
     fn file_is_read(&self, stamp: Option<Stamp>) {
         lock(&self.file).read = stamp;
-    }
-
-    /// Offers the file, unless it says what it said when it was last taken: then what was pushed since stands.
-    async fn offer_file(&self, files: MapFiles) -> Result<(), Refusal> {
-        let store = self.parts.store.as_ref();
-        let version = versions::version_of(&files);
-        let current = store.map_number().await?.map(|(_, version)| version);
-        if current.as_ref() == Some(&version) {
-            return Ok(());
-        }
-        if store.last_file_map().await?.as_ref() == Some(&version) {
-            tracing::info!(
-                file = %version,
-                in_force = current.as_ref().map(ToString::to_string),
-                "the role map's file is older than the version in force, which stands until the file changes"
-            );
-            return Ok(());
-        }
-        let offer = maps::file_offer(files, Expected::Parent(current));
-        match self.gate.offer(store, offer, maps::file_act(&self.parts)).await? {
-            Outcome::Taken(_) | Outcome::Same(_) | Outcome::Waits(_) => Ok(()),
-        }
     }
 
     /// Takes up the store's newest version where it is another one.
