@@ -11,7 +11,7 @@ use crate::grant::GrantLine;
 use crate::names::{RoleName, TargetName};
 use crate::place::{Place, Span};
 use crate::read::Reader;
-use crate::target::Words;
+use crate::target::{TargetSpec, Words};
 use crate::yaml::{Node, Scalar, Value, shown};
 
 pub use define::DefinedRole;
@@ -84,8 +84,8 @@ pub(crate) struct TargetNames<'a> {
     pub sets: &'a BTreeMap<String, Vec<TargetName>>,
     /// Everything that is declared, readable or not.
     pub declared: &'a [String],
-    /// Whether roles can be made in a target.
-    pub takes_roles: &'a dyn Fn(&TargetName) -> bool,
+    /// Whether a target is one of Azure's own roles, which a map can make.
+    pub azure: &'a dyn Fn(&TargetName) -> bool,
     /// Which grammar the lines under a name follow, also where the target itself has a fault.
     pub words: &'a BTreeMap<String, Words>,
 }
@@ -229,8 +229,23 @@ pub(crate) fn grant(reader: &Reader<'_>, text: &Scalar, words: Words) -> Option<
     }
 }
 
+/// Lines as they count in their target, which is known by now.
+fn fold(targets: &BTreeMap<TargetName, TargetSpec>, roles: &mut BTreeMap<RoleName, ReadRole>) {
+    for (target, grants) in roles.values_mut().flat_map(|role| &mut role.spec.grants) {
+        let Some(spec) = targets.get(target) else { continue };
+        for grant in grants {
+            grant.line.fold(spec.kind);
+        }
+    }
+}
+
 /// Puts includes in: each role's `held`. Unknown and circular includes are faults, and then nothing is put in.
-pub(crate) fn flatten(reader: &Reader<'_>, roles: &mut BTreeMap<RoleName, ReadRole>) {
+pub(crate) fn flatten(
+    reader: &Reader<'_>,
+    targets: &BTreeMap<TargetName, TargetSpec>,
+    roles: &mut BTreeMap<RoleName, ReadRole>,
+) {
+    fold(targets, roles);
     let before = reader.count();
     for role in roles.values() {
         for (included, text) in role.includes.iter().filter(|(included, _)| !roles.contains_key(included)) {

@@ -66,27 +66,15 @@ pub(super) fn read(
     let reader = &*reader;
     reader.turn_to(Chapter::Targets);
     let target_section = section(reader, roots, "targets");
-    let mut targets = BTreeMap::new();
-    for (name, node) in &target_section {
-        if let Some(spec) = target::read(reader, name, node) {
-            targets.insert(spec.name.clone(), spec);
-        }
-    }
-    target::settle(reader, &target_section, &mut targets);
+    let mut targets = targets_of(reader, &target_section);
     let set_section = section(reader, roots, "target-sets");
     let mut declared: Vec<String> = target_section.iter().map(|(name, _)| name.text.clone()).collect();
     let sets = sets(reader, &set_section, &targets, &declared);
     declared.extend(set_section.iter().map(|(name, _)| name.text.clone()));
     let of = |name: &str| targets.get(name).map(|t| t.name.clone());
     let words = words(reader, &target_section, &set_section);
-    let takes_roles = |name: &TargetName| targets.get(name).is_some_and(|t| t.kind == TargetKind::AzureRbac);
-    let names = TargetNames {
-        targets: &of,
-        sets: &sets,
-        declared: &declared,
-        takes_roles: &takes_roles,
-        words: &words,
-    };
+    let azure = |name: &TargetName| targets.get(name).is_some_and(|t| t.kind == TargetKind::AzureRbac);
+    let names = TargetNames { targets: &of, sets: &sets, declared: &declared, azure: &azure, words: &words };
 
     reader.turn_to(Chapter::Roles);
     let role_section = section(reader, roots, "roles");
@@ -96,13 +84,7 @@ pub(super) fn read(
             roles.insert(role.spec.name.clone(), role);
         }
     }
-    for role in roles.values_mut() {
-        for (target, grants) in &mut role.spec.grants {
-            let Some(spec) = targets.get(target) else { continue };
-            grants.iter_mut().for_each(|grant| grant.line.fold(spec.kind));
-        }
-    }
-    role::flatten(reader, &mut roles);
+    role::flatten(reader, &targets, &mut roles);
     reader.within(Chapter::Grants, || crate::placement::check(reader, &targets, &roles));
     // A role with a fault of its own still is a name that others may use.
     let role_names: BTreeSet<RoleName> =
@@ -344,6 +326,18 @@ fn sets(
         sets.insert(name.text.clone(), members.into_iter().collect());
     }
     sets
+}
+
+/// The targets that could be read.
+fn targets_of(reader: &Reader<'_>, section: &Section<'_>) -> BTreeMap<TargetName, TargetSpec> {
+    let mut targets = BTreeMap::new();
+    for (name, node) in section {
+        if let Some(spec) = target::read(reader, name, node) {
+            targets.insert(spec.name.clone(), spec);
+        }
+    }
+    target::settle(reader, section, &mut targets);
+    targets
 }
 
 /// Which grammar lines under each declared name follow, read off the kinds as they stand.

@@ -121,7 +121,7 @@ pub(super) fn read(
     let mut by_target = BTreeMap::new();
     for (key, node) in node.map_or(&[][..], |n| reader.entries(n, &format!("`define` of {what}"))) {
         let targets = targets_of(reader, key, names);
-        if let Some(other) = targets.iter().find(|target| !(names.takes_roles)(target)) {
+        if let Some(other) = targets.iter().find(|target| !(names.azure)(target)) {
             let message = format!("`define` of {what}: no role can be made in target `{other}`");
             let help = "only targets of kind azure-rbac have roles of the map's own: name one of these, and let `grants` \
                         of other targets name what is there";
