@@ -34,6 +34,15 @@ fn key(row: &Row) -> Key {
     (row.role, row.scope.clone(), row.principal)
 }
 
+/// Whether the store has an assignment.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum InStore {
+    Never,
+    /// It had it, or another one of the same role, scope and principal.
+    Once,
+    Now,
+}
+
 struct One {
     row: Row,
     what: String,
@@ -43,10 +52,7 @@ struct One {
     next: OffsetDateTime,
     /// An answer or a list showed it.
     seen: bool,
-    /// The store has it.
-    kept: bool,
-    /// The store had it once.
-    was_kept: bool,
+    in_store: InStore,
     /// This process expects it, and did not learn of it from another one.
     own: bool,
 }
@@ -88,9 +94,10 @@ impl Settling {
         let before = self.all.get(&key);
         let last = before.map(|one| one.stamp).max(self.ended.get(&key).map(|ended| ended.stamp));
         let stamp = last.map_or(i64::MIN, |last| last.saturating_add(1)).max(now.unix_timestamp());
-        let was_kept = before.is_some_and(|one| one.was_kept);
-        let (next, seen, kept, own) = (now + LEAST, false, false, true);
-        self.all.insert(key, One { row, what, since: now, stamp, next, seen, kept, was_kept, own });
+        let was_there = before.is_some_and(|one| one.in_store != InStore::Never);
+        let in_store = if was_there { InStore::Once } else { InStore::Never };
+        let next = now + LEAST;
+        self.all.insert(key, One { row, what, since: now, stamp, next, seen: false, in_store, own: true });
     }
 
     /// These rows are there: what was expected of them settles from now on.
@@ -135,7 +142,7 @@ impl Settling {
     pub(super) fn end(&mut self, row: &Row, now: OffsetDateTime) {
         let key = key(row);
         if let Some(one) = self.all.remove(&key)
-            && one.was_kept
+            && one.in_store != InStore::Never
         {
             self.ended.insert(key, Ended { stamp: one.stamp, at: now, kept: false });
         }

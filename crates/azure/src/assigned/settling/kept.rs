@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use time::{Duration, OffsetDateTime};
 
-use super::{Ended, Key, One, Settling, key};
+use super::{Ended, InStore, Key, One, Settling, key};
 use crate::assigned::place::Row;
 use crate::guid::Guid;
 
@@ -61,7 +61,8 @@ impl Settling {
 
     /// Whether the store should know something.
     pub(in crate::assigned) fn is_unkept(&self) -> bool {
-        self.ended.values().any(|ended| !ended.kept) || self.young().any(|(_, one)| !one.kept)
+        self.ended.values().any(|ended| !ended.kept)
+            || self.young().any(|(_, one)| one.in_store != InStore::Now)
     }
 
     /// Takes in what the store has. What is over there is over here; what is missing there was lost, or is long over.
@@ -72,14 +73,13 @@ impl Settling {
         let ended = &self.ended;
         self.all.retain(|key, one| {
             let there = stored.get(key).map(|stored| stored.stamp);
-            one.kept = there == Some(one.stamp);
-            one.was_kept |= one.kept;
+            one.note(there == Some(one.stamp));
             if let Some(over) = ended.get(key).filter(|over| over.stamp >= one.stamp) {
                 // Nobody could speak of one that the store never had: that was an earlier one.
                 one.stamp = over.stamp.saturating_add(1);
-                return !one.was_kept;
+                return one.in_store == InStore::Never;
             }
-            let may_be_lost = one.own || !one.was_kept || now - one.since < TOLD;
+            let may_be_lost = one.own || one.in_store == InStore::Never || now - one.since < TOLD;
             there.is_some() || may_be_lost
         });
         for (key, one) in stored {
@@ -137,9 +137,19 @@ impl Settling {
         }
         let kept: BTreeSet<Key> = self.young().map(|(key, _)| key.clone()).collect();
         for (key, one) in &mut self.all {
-            one.kept = kept.contains(key);
-            one.was_kept |= one.kept;
+            one.note(kept.contains(key));
         }
+    }
+}
+
+impl One {
+    /// The store has it, or not.
+    fn note(&mut self, there: bool) {
+        self.in_store = match self.in_store {
+            _ if there => InStore::Now,
+            InStore::Now => InStore::Once,
+            before => before,
+        };
     }
 }
 
@@ -148,8 +158,8 @@ impl Kept {
         let Self { role, scope, principal, what, since: stamp } = self;
         let since = OffsetDateTime::from_unix_timestamp(stamp).unwrap_or(now).min(now);
         let row = Row { id: String::new(), role, principal, kind: None, scope, conditional: false };
-        let (seen, kept, was_kept, own) = (false, true, true, false);
-        (key(&row), One { row, what, since, stamp, next: now, seen, kept, was_kept, own })
+        let (in_store, own) = (InStore::Now, false);
+        (key(&row), One { row, what, since, stamp, next: now, seen: false, in_store, own })
     }
 }
 
