@@ -40,6 +40,7 @@ async fn requests_of_a_role_run_where_the_map_says() -> anyhow::Result<()> {
     let kim = stage.scim.person(KIM).await?;
     stage.scim.group("Readers", &[&kim]).await?;
     become_these(&stage, &["axon_reader:largerc|axon_reader|largerc|high|nightly"]).await?;
+    stage.catalog_when("kim reads", |catalog| catalog.roles_of(KIM) == ["axon_reader"]).await?;
     let place = &stage.place;
     place.axon(&["plan", "--check"]).await?.exits(0)?;
     let why = place.axon(&["explain", KIM]).await?.exits(0)?.out;

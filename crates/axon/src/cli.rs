@@ -404,7 +404,7 @@ pub struct CheckArgs {
 pub struct PreviewArgs {
     /// The new map: a file or folder
     pub new: PathBuf,
-    /// The map to compare with: the configured one, if left out
+    /// The map to compare with; if left out, the version in force, or with `--snapshot` the configured one
     #[arg(long)]
     pub old: Option<PathBuf>,
     /// A file that `axon map snapshot` wrote, in the place of the store's directory

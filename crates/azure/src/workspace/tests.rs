@@ -343,3 +343,26 @@ async fn two_names_of_one_role_do_not_take_from_each_other() {
     let (plan, _) = planned(&target, &wanted, &[]).await;
     assert!(plan.is_empty(), "{plan}");
 }
+
+#[tokio::test]
+async fn rows_of_a_role_that_the_role_map_leaves_to_people_have_the_name_that_it_has_there() {
+    let mut renamed = state();
+    renamed.roles = vec![(ADMIN.into(), "Workspace Owner".into()), (SPARK.into(), "Spark Owner".into())];
+    renamed.rows = vec![
+        row(1, SPARK, &id('a', 1), "workspaces/acme"),
+        row(2, ADMIN, &id('a', 1), "workspaces/acme/bigdatapools/small"),
+    ];
+    let fake = Fake::start(renamed).await;
+    let target = target(&fake, clock(NOW));
+    let mut wanted = desired(&[("kim@acme.com", None)], &[]);
+    let left =
+        ["Apache Spark Administrator", "Synapse Administrator on spark-pool::small", "Synapse Gardener"];
+    for role in left {
+        wanted.roles.insert(SqlName::parse(role).unwrap(), axon_reconcile::Role { fixed: true, owner: None });
+    }
+    assert!(target.introduce(&wanted).await.unwrap());
+    let seen = target.inspect(axon_reconcile::InspectScope::Full).await.unwrap();
+    let roles: Vec<String> = seen.graph.members.iter().map(|m| m.role.to_string()).collect();
+    assert_eq!(roles, left[..2], "whatever the service calls them by now");
+    assert!(seen.unseen.iter().any(|note| note.contains("Synapse Gardener")), "{:?}", seen.unseen);
+}
