@@ -145,14 +145,14 @@ async fn plan_shows_what_is_pending_and_apply_does_it_beside_a_running_server() 
     place.axon(&["apply"]).await?.exits(3)?;
     ensure!(place.statements().await?.is_empty(), "nor does apply");
 
-    // Let loose. The server keeps the map it started with; apply reads the file.
+    // Let loose. Apply puts the file in force, so that the server takes it, too: each may do some of the steps, and none is done twice.
     place.furnish(MAP, pool.port()?)?;
     let json = place.axon(&["plan", "--json"]).await?.exits(0)?.json()?;
     let planned = json["warehouse"]["steps"].as_array().context("steps")?.len();
     ensure!(planned > 3, "{json}");
     place.axon(&["plan", "--check"]).await?.exits(3)?;
     let said = place.axon(&["apply"]).await?.exits(0)?;
-    ensure!(said.out.contains(&format!("converged ({planned} steps applied)")), "{}", said.out);
+    ensure!(said.out.contains("converged ("), "{}", said.out);
     place.axon(&["plan", "--check"]).await?.exits(0)?;
     let again = place.axon(&["apply", "--json"]).await?.exits(0)?.json()?;
     ensure!(again["warehouse"]["state"] == "converged", "{again}");
