@@ -6,6 +6,7 @@
 pub mod name;
 pub mod object;
 pub mod permission;
+pub mod policy;
 pub mod principal;
 pub mod saved;
 pub mod seed;
@@ -43,6 +44,8 @@ pub struct Catalog {
     schemas: BTreeMap<i32, Schema>,
     objects: BTreeMap<i32, Object>,
     object_names: HashMap<(i32, String), i32>,
+    /// Objects that are security policies, which every read of a table asks for.
+    policies: BTreeSet<i32>,
     logins: BTreeMap<i32, Login>,
     classifiers: BTreeMap<i32, Classifier>,
     credentials: BTreeMap<i32, String>,
@@ -69,6 +72,7 @@ impl Catalog {
             schemas: BTreeMap::new(),
             objects: BTreeMap::new(),
             object_names: HashMap::new(),
+            policies: BTreeSet::new(),
             logins: BTreeMap::new(),
             classifiers: BTreeMap::new(),
             credentials: BTreeMap::new(),
@@ -328,6 +332,9 @@ impl Catalog {
             self.object_names.remove(&(old.schema, fold(&old.name)));
         }
         self.object_names.insert((object.schema, fold(&object.name)), object.id);
+        if object.policy.is_some() {
+            self.policies.insert(object.id);
+        }
         self.objects.insert(object.id, object);
     }
 
@@ -342,6 +349,7 @@ impl Catalog {
     pub fn remove_object(&mut self, id: i32) {
         if let Some(object) = self.objects.remove(&id) {
             self.object_names.remove(&(object.schema, fold(&object.name)));
+            self.policies.remove(&id);
         }
         self.remove_permissions_on(Securable::object(id));
     }

@@ -243,6 +243,42 @@ messages! {
     not_in_master() = 5001, 16, 2, "User must be in the master database.";
     /// 6102
     kill_denied() = 6102, 14, 1, "User does not have permission to use the KILL statement.";
+    /// 313
+    too_few_arguments(function: &str) = 313, 16, 3, "An insufficient number of arguments were supplied for the procedure or function {function}.";
+    /// 1046: a predicate's argument that asks a table.
+    subquery_in_predicate() = 1046, 15, 1, "Subqueries are not allowed in this context. Only scalar expressions are allowed.";
+    /// 1054
+    star_in_bound_text() = 1054, 15, 1, "Syntax '*' is not allowed in schema-bound objects.";
+    /// 3729: `DROP TABLE`, name, who holds on to it.
+    referenced(verb: &str, name: &str, by: &str) = 3729, 16, 1, "Cannot {verb} '{name}' because it is being referenced by object '{by}'.";
+    /// 4512: a name of one part or of three in schema-bound text.
+    name_cannot_be_bound(name: &str) = 4512, 16, 3, "Cannot schema bind function because name '{name}' is invalid for schema binding. Names must be in two-part format and an object cannot reference itself.";
+    /// 4513: schema-bound text, or a schema-bound policy, over something that is not.
+    not_schema_bound(name: &str) = 4513, 16, 2, "Cannot schema bind. '{name}' is not schema bound.";
+    /// 5074: a column that a schema-bound object names.
+    column_referenced(by: &str, column: &str) = 5074, 16, 1, "The object '{by}' is dependent on column '{column}'.";
+    /// 15336
+    rename_referenced(name: &str) = 15336, 16, 1, "Object '{name}' cannot be renamed because the object participates in enforced dependencies.";
+    /// 15348
+    transfer_referenced() = 15348, 16, 1, "Cannot transfer a schemabound object.";
+    /// 15871: what a serverless pool does not have.
+    not_supported(statement: &str) = 15871, 16, 1, "{statement} is not supported.";
+    /// 33261
+    no_such_predicate(policy: &str, table: &str) = 33261, 16, 1, "The security policy '{policy}' does not contain a predicate on table '{table}'.";
+    /// 33262
+    predicate_exists(table: &str, policy: &str) = 33262, 16, 1, "A FILTER predicate for the same operation has already been defined on table '{table}' in the security policy '{policy}'.";
+    /// 33263
+    not_a_table_to_filter(name: &str) = 33263, 16, 1, "Security predicates can only be added to user tables and schema bound views. '{name}' is not a user table or a schema bound view.";
+    /// 33264: a second enabled policy on one table.
+    table_has_policy(policy: &str, table: &str, other: &str) = 33264, 16, 1, "The security policy '{policy}' cannot be enabled with a predicate on table '{table}'. Table '{table}' is already referenced by the enabled security policy '{other}'.";
+    /// 33268
+    no_table_to_filter(name: &str) = 33268, 16, 1, "Cannot find the object \"{name}\" because it does not exist or you do not have permissions.";
+    /// 33270
+    no_function_to_filter(name: &str) = 33270, 16, 1, "Cannot find the object \"{name}\" or this object is not an inline table-valued function.";
+    /// 33271
+    not_a_policy(name: &str) = 33271, 16, 1, "Cannot alter '{name}' because it is not a security policy.";
+    /// 33272: a predicate whose function is gone, or that reads its own table.
+    predicate_not_loaded(table: &str) = 33272, 16, 1, "Unable to load the security predicate for table \"{table}\".";
     /// 6104
     kill_self() = 6104, 16, 1, "Cannot use KILL to kill your own process.";
     /// 6106

@@ -8,6 +8,7 @@
 mod classifier;
 mod flow;
 mod impersonate;
+mod function;
 mod kill;
 mod login;
 mod membership;
@@ -16,6 +17,7 @@ mod module;
 mod names;
 mod permission;
 mod procedure;
+mod policy;
 mod rights;
 mod role;
 mod rows;
@@ -216,6 +218,8 @@ impl Run<'_> {
             Kind::CreateTable { name, source, distribution } => {
                 self.create_table(name, source, distribution)?;
             }
+            Kind::Function { .. } => self.function(kind)?,
+            Kind::Policy(statement) => self.policy(statement)?,
             kind if kind.is_definition() => {
                 self.with_work(|work| work.define(kind))?;
                 self.done(None);

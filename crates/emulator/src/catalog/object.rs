@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use time::PrimitiveDateTime;
 
+use super::policy::{Reference, SecurityPolicy};
 use crate::answer::{SqlType, Value};
 
 /// A row of `sys.schemas`.
@@ -31,6 +32,8 @@ pub enum ObjectKind {
     ScalarFunction,
     /// `IF`
     TableFunction,
+    /// `SP`
+    SecurityPolicy,
 }
 
 impl ObjectKind {
@@ -42,6 +45,7 @@ impl ObjectKind {
             Self::Procedure => "P",
             Self::ScalarFunction => "FN",
             Self::TableFunction => "IF",
+            Self::SecurityPolicy => "SP",
         }
     }
 
@@ -53,6 +57,7 @@ impl ObjectKind {
             Self::Procedure => "SQL_STORED_PROCEDURE",
             Self::ScalarFunction => "SQL_SCALAR_FUNCTION",
             Self::TableFunction => "SQL_INLINE_TABLE_VALUED_FUNCTION",
+            Self::SecurityPolicy => "SECURITY_POLICY",
         }
     }
 }
@@ -98,7 +103,7 @@ pub struct Object {
     pub owner: Option<i32>,
     /// What it is.
     pub kind: ObjectKind,
-    /// Columns of tables and views.
+    /// Columns of tables, views and functions that give a table.
     pub columns: Vec<TableColumn>,
     /// Text of the statement that made it, as submitted (views and modules).
     pub definition: Option<String>,
@@ -107,6 +112,12 @@ pub struct Object {
     /// Rows of a table, each as long as `columns`. Shared, so that a transaction can keep the old ones.
     #[serde(with = "shared")]
     pub rows: Arc<Vec<Vec<Value>>>,
+    /// What it reads, if it was made `WITH SCHEMABINDING` (functions).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub references: Option<Vec<Reference>>,
+    /// What it says (security policies).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<SecurityPolicy>,
     /// When it was made.
     pub created: PrimitiveDateTime,
     /// When it was changed last.

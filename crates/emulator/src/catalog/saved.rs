@@ -6,6 +6,7 @@ use time::PrimitiveDateTime;
 use super::Catalog;
 use super::object::{Classifier, Object, Schema};
 use super::permission::{PermissionKey, State};
+use super::policy::FilterPredicate;
 use super::principal::{Login, Principal};
 use super::server::SavedServer;
 
@@ -100,6 +101,15 @@ impl Catalog {
     }
 }
 
+/// Whether a policy's filter is on no table. A function may be gone, if the policy is not schema-bound.
+fn refers_to_nothing(own: &Object, all: &[Object]) -> bool {
+    let there = |id: i32| all.iter().any(|object| object.id == id);
+    own.policy.iter().any(|policy| {
+        let lost = |filter: &FilterPredicate| policy.schema_bound && !there(filter.function);
+        policy.filters.iter().any(|filter| !there(filter.table) || lost(filter))
+    })
+}
+
 fn unfit(saved: &SavedCatalog) -> Option<&'static str> {
     let known = |id: i32| saved.principals.iter().any(|own| own.id == id);
     let ids: std::collections::BTreeSet<i32> = saved.principals.iter().map(|own| own.id).collect();
@@ -114,6 +124,8 @@ fn unfit(saved: &SavedCatalog) -> Option<&'static str> {
         Some("a permission of somebody who is not there")
     } else if saved.objects.iter().any(|own| !saved.schemas.iter().any(|schema| schema.id == own.schema)) {
         Some("an object of a schema that is not there")
+    } else if saved.objects.iter().any(|own| refers_to_nothing(own, &saved.objects)) {
+        Some("a security policy about a table or a function that is not there")
     } else if saved.objects.iter().any(|own| own.rows.iter().any(|row| row.len() != own.columns.len())) {
         Some("a row that is longer or shorter than its table")
     } else if saved.principals.iter().any(|own| !high(own.id) && own.id >= principal)

@@ -33,7 +33,7 @@ impl Run<'_> {
 }
 
 /// The catalog shows altered modules as if they had been created so.
-fn as_create(text: &str) -> String {
+pub(super) fn as_create(text: &str) -> String {
     match text.get(..5) {
         Some(first) if first.eq_ignore_ascii_case("ALTER") => format!("CREATE{}", &text[5..]),
         _ => text.to_owned(),
@@ -80,6 +80,8 @@ impl Work<'_> {
             definition: Some(text),
             distribution: None,
             rows: Arc::default(),
+            references: None,
+            policy: None,
             created: now,
             modified: now,
         });
@@ -109,7 +111,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Procedures and functions are kept as objects, so that they can be granted on; they are not run.
+    /// Procedures and functions that give a value are kept as objects, so that they can be granted on; they are not run.
     pub(super) fn create_module(
         &mut self,
         path: &[String],
@@ -150,6 +152,10 @@ impl Work<'_> {
             return Err(errors::lock_timeout());
         }
         let id = object.id;
+        if let Some(holder) = self.catalog().holder_of(id) {
+            let verb = format!("DROP {}", noun(kind).to_uppercase());
+            return Err(errors::referenced(&verb, &shown(path), &holder.name));
+        }
         self.catalog_mut().remove_object(id);
         Ok(())
     }
@@ -161,5 +167,6 @@ fn noun(kind: ObjectKind) -> &'static str {
         ObjectKind::View => "view",
         ObjectKind::Procedure => "procedure",
         ObjectKind::ScalarFunction | ObjectKind::TableFunction => "function",
+        ObjectKind::SecurityPolicy => "security policy",
     }
 }

@@ -225,6 +225,7 @@ fn fits_kind(action: Action, object: &Object) -> bool {
         ObjectKind::Table | ObjectKind::View | ObjectKind::TableFunction => action != Action::Execute,
         ObjectKind::Procedure => !rows && action != Action::References,
         ObjectKind::ScalarFunction => !rows,
+        ObjectKind::SecurityPolicy => !rows && !matches!(action, Action::Execute | Action::References),
     }
 }
 

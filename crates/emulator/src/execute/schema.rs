@@ -62,6 +62,9 @@ impl Work<'_> {
         if !self.access().allows(Action::Control, Securable::object(object.id)) {
             return Err(missing());
         }
+        if self.catalog().holder_of(object.id).is_some() {
+            return Err(errors::transfer_referenced());
+        }
         if self.catalog().object_named(target, &object.name).is_some() {
             return Err(errors::object_exists(&object.name));
         }

@@ -68,10 +68,15 @@ pub(super) fn selected_column(column: &Column, id: i32) -> TableColumn {
 impl Work<'_> {
     /// Checks that the caller may make an object of this name; gives its schema and name.
     pub(super) fn may_create(&self, path: &[String], action: Action) -> Result<(i32, String), ServerError> {
-        let access = self.access();
-        if !access.allows_database(action) {
+        if !self.access().allows_database(action) {
             return Err(errors::database_denied(action.name(), self.catalog().database()));
         }
+        self.may_make(path)
+    }
+
+    /// The part of [`Work::may_create`] that every kind of object has: ALTER on the schema, and a name that is free.
+    pub(super) fn may_make(&self, path: &[String]) -> Result<(i32, String), ServerError> {
+        let access = self.access();
         let (schema, name) = self.place(path)?;
         if !access.allows(Action::Alter, Securable::schema(schema)) {
             let shown = self.catalog().schema(schema).map_or("", |schema| schema.name.as_str());
@@ -110,6 +115,8 @@ impl Work<'_> {
             definition: None,
             distribution: Some(distribution.clone()),
             rows: Arc::new(rows),
+            references: None,
+            policy: None,
             created: now,
             modified: now,
         });
@@ -145,6 +152,9 @@ impl Work<'_> {
                     if table.columns.len() == 1 {
                         return Err(errors::no_such_table_column(name, &table.name));
                     }
+                    if let Some(holder) = self.catalog().holder_of_column(table.id, table.columns[index].id) {
+                        return Err(errors::column_referenced(&holder.name, name));
+                    }
                     table.columns.remove(index);
                     for row in Arc::make_mut(&mut table.rows) {
                         row.remove(index);
@@ -172,6 +182,9 @@ impl Work<'_> {
         let mut table = self.table_to_alter(path, errors::no_such_table)?;
         if self.catalog().object_named(table.schema, to).is_some_and(|other| other.id != table.id) {
             return Err(errors::object_exists(to));
+        }
+        if self.catalog().holder_of(table.id).is_some() {
+            return Err(errors::rename_referenced(&table.name));
         }
         to.clone_into(&mut table.name);
         table.modified = self.now();

@@ -72,6 +72,7 @@ impl Work<'_> {
             Kind::Truncate { name } => self.truncate(name),
             Kind::Rename { name, to } => self.rename_object(name, to),
             Kind::CreateModule { name, kind, text } => self.create_module(name, *kind, text),
+            Kind::DropPolicy { name, if_exists } => self.drop_policy(name, *if_exists),
             Kind::DropObject { name, kind, if_exists } => self.drop_object(name, *kind, *if_exists),
             Kind::CreateClassifier { name, options } => self.create_classifier(name, options),
             Kind::DropClassifier { name } => self.drop_classifier(name),

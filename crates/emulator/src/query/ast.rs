@@ -81,9 +81,11 @@ pub(crate) enum Source {
         columns: Vec<String>,
         line: u32,
     },
-    /// `STRING_SPLIT(…)` and its like, which are outside the subset.
+    /// A call of an inline table-valued function.
     Function {
         name: Vec<String>,
+        args: Vec<Expr>,
+        alias: Option<String>,
         line: u32,
     },
     Join {
@@ -260,6 +262,15 @@ pub(crate) enum Expr {
 /// A value expression outside a query: the right side of SET, a PRINT.
 #[derive(Debug, Clone)]
 pub struct Expression(pub(crate) Expr);
+
+/// `(@p type, …) RETURNS TABLE [WITH SCHEMABINDING] AS RETURN query`.
+#[derive(Debug, Clone)]
+pub struct InlineFunction {
+    /// Parameters with their sign.
+    pub(crate) parameters: Vec<(String, SqlType)>,
+    pub(crate) schema_bound: bool,
+    pub(crate) query: Query,
+}
 
 /// A condition outside a query: what IF tests.
 #[derive(Debug, Clone)]

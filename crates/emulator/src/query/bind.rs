@@ -6,6 +6,7 @@
 pub(crate) mod aggregate;
 pub(crate) mod compare;
 pub(crate) mod expression;
+pub(crate) mod function;
 pub(crate) mod operator;
 pub(crate) mod ordering;
 pub(crate) mod select;
@@ -13,7 +14,7 @@ pub(crate) mod set;
 pub(crate) mod source;
 pub(crate) mod window;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -145,6 +146,17 @@ pub(crate) struct Scope {
     pub(crate) reads: usize,
 }
 
+/// What holds inside a text that stands behind a name: a view, a function, a predicate.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Frame {
+    /// Its owner: objects of the same owner are not checked.
+    pub(crate) chain: Option<i32>,
+    /// Nothing is checked.
+    pub(crate) unchecked: bool,
+    /// Parameters by name in lower case. A function sees no others.
+    pub(crate) parameters: Option<BTreeMap<String, Typed>>,
+}
+
 /// Binds one statement.
 pub(crate) struct Binder<'a> {
     pub(crate) ctx: &'a QueryContext,
@@ -159,8 +171,16 @@ pub(crate) struct Binder<'a> {
     visible: usize,
     sources: usize,
     view_depth: usize,
-    /// Owner of the view whose text is bound: objects of the same owner are not checked.
-    chain: Option<i32>,
+    /// What holds inside the view or function whose text is bound.
+    frame: Frame,
+    /// Tables whose filters are bound, to find predicates that read their own table.
+    filtering: Vec<i32>,
+    /// Rows are hidden by a security policy.
+    pub(crate) filtered: bool,
+    /// Schema-bound text is read for the first time.
+    pub(crate) binding: bool,
+    /// The text of a new function is read: no rows are, and so none is filtered.
+    pub(crate) describing: bool,
     /// Nesting of whole queries.
     depth: usize,
 }
@@ -183,7 +203,11 @@ impl<'a> Binder<'a> {
             visible: 0,
             sources: 0,
             view_depth: 0,
-            chain: None,
+            frame: Frame::default(),
+            filtering: Vec::new(),
+            filtered: false,
+            binding: false,
+            describing: false,
             depth: 0,
         }
     }

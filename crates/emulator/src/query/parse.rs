@@ -3,6 +3,7 @@
 mod call;
 mod change;
 mod expression;
+mod function;
 mod reserved;
 mod select;
 mod source;
@@ -12,6 +13,8 @@ use crate::query::ast::{Change, Condition, Expression, Query};
 use crate::sql::cursor::Cursor;
 
 pub(crate) use expression::expr;
+pub use function::parse_function;
+pub(crate) use function::{parse_argument, parse_definition};
 
 /// Longest run of operators, set operators or list entries in one expression.
 pub(crate) const MAX_RUN: usize = 4096;

@@ -5,6 +5,7 @@
 mod information;
 mod legacy;
 mod objects;
+mod policy;
 mod security;
 mod server;
 mod sessions;
@@ -152,6 +153,7 @@ fn all() -> impl Iterator<Item = &'static Definition> {
     [
         security::VIEWS,
         objects::VIEWS,
+        policy::VIEWS,
         server::VIEWS,
         sessions::VIEWS,
         workload::VIEWS,

@@ -3,8 +3,8 @@
 use crate::answer::{Column, ServerError};
 use crate::catalog::name::same;
 use crate::query::ast::Query;
-use crate::query::bind::Binder;
 use crate::query::bind::set::Place;
+use crate::query::bind::{Binder, Bound};
 use crate::query::context::QueryContext;
 use crate::query::error;
 
@@ -21,6 +21,11 @@ pub fn view_columns(
 ) -> Result<Vec<Column>, ServerError> {
     let mut binder = Binder::new(ctx);
     let bound = binder.root(query, Place::Inner)?;
+    named_columns(&bound, view, names)
+}
+
+/// The columns that a view or a function keeps: each has a name, and no name is there twice.
+pub(crate) fn named_columns(bound: &Bound, view: &str, names: &[String]) -> Result<Vec<Column>, ServerError> {
     if !names.is_empty() && names.len() != bound.columns.len() {
         return Err(if names.len() > bound.columns.len() {
             error::view_columns_fewer(view)

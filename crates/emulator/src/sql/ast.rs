@@ -4,7 +4,7 @@ use crate::answer::{SqlType, Value};
 use crate::catalog::object::{Distribution, ObjectKind};
 use crate::catalog::permission::Action;
 use crate::catalog::server::ServerAction;
-use crate::query::{Change, Condition, Expression, Query};
+use crate::query::{Change, Condition, Expression, InlineFunction, Query};
 
 /// One statement and where it begins.
 #[derive(Debug, Clone)]
@@ -184,6 +184,43 @@ pub struct ClassifierOptions {
     pub importance: Option<String>,
 }
 
+/// A filter predicate as it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PredicateText {
+    /// The function.
+    pub function: Vec<String>,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+    /// `ON`
+    pub table: Vec<String>,
+}
+
+/// One entry of CREATE or ALTER SECURITY POLICY.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PredicateChange {
+    /// `ADD FILTER PREDICATE`
+    Add(PredicateText),
+    /// `ALTER FILTER PREDICATE`
+    Alter(PredicateText),
+    /// `DROP FILTER PREDICATE ON`
+    Drop(Vec<String>),
+}
+
+/// CREATE or ALTER SECURITY POLICY.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyStatement {
+    /// Its name.
+    pub name: Vec<String>,
+    /// CREATE; else ALTER.
+    pub create: bool,
+    /// Its predicates.
+    pub changes: Vec<PredicateChange>,
+    /// `STATE`, where it is said.
+    pub enabled: Option<bool>,
+    /// `SCHEMABINDING`
+    pub schema_bound: bool,
+}
+
 /// What a statement asks for.
 #[derive(Debug, Clone)]
 pub enum Kind {
@@ -233,7 +270,13 @@ pub enum Kind {
     Rename { name: Vec<String>, to: String },
     /// CREATE VIEW, CREATE OR ALTER VIEW (serverless) and ALTER VIEW
     View { name: Vec<String>, columns: Vec<String>, query: Query, text: String, create: bool, alter: bool },
-    /// CREATE PROCEDURE and CREATE FUNCTION: kept, not run.
+    /// CREATE FUNCTION … RETURNS TABLE and ALTER FUNCTION
+    Function { name: Vec<String>, function: InlineFunction, text: String, alter: bool },
+    /// CREATE and ALTER SECURITY POLICY
+    Policy(PolicyStatement),
+    /// DROP SECURITY POLICY
+    DropPolicy { name: Vec<String>, if_exists: bool },
+    /// CREATE PROCEDURE and CREATE FUNCTION of a scalar: kept, not run.
     CreateModule { name: Vec<String>, kind: ObjectKind, text: String },
     /// DROP TABLE, VIEW, PROCEDURE, FUNCTION
     DropObject { name: Vec<String>, kind: ObjectKind, if_exists: bool },
@@ -321,6 +364,9 @@ impl Kind {
                 | Self::View { .. }
                 | Self::CreateModule { .. }
                 | Self::DropObject { .. }
+                | Self::Function { .. }
+                | Self::Policy(_)
+                | Self::DropPolicy { .. }
                 | Self::CreateClassifier { .. }
                 | Self::DropClassifier { .. }
         )

@@ -9,6 +9,7 @@
 mod module;
 mod permission;
 mod principal;
+mod policy;
 mod procedural;
 mod schema;
 mod server;
@@ -54,6 +55,8 @@ fn opens_batch(kind: &Kind) -> Option<&'static str> {
         Kind::View { create: true, .. } => Some("CREATE VIEW"),
         Kind::View { create: false, .. } => Some("ALTER VIEW"),
         Kind::CreateModule { .. } => Some("CREATE PROCEDURE"),
+        Kind::Function { alter: false, .. } => Some("CREATE FUNCTION"),
+        Kind::Function { alter: true, .. } => Some("ALTER FUNCTION"),
         Kind::CreateSchema { .. } => Some("CREATE SCHEMA"),
         _ => None,
     }
@@ -135,7 +138,9 @@ impl Parser<'_> {
                 self.cursor.expect_word("ALTER")?;
                 self.view(mark, true, true)
             }
-            "PROCEDURE" | "PROC" | "FUNCTION" => self.create_module(mark),
+            "PROCEDURE" | "PROC" => self.create_module(mark),
+            "FUNCTION" => self.function(mark, false),
+            "SECURITY" => self.policy(true),
             "WORKLOAD" => self.create_classifier(),
             "DATABASE" | "CREDENTIAL" => self.credential(true),
             _ => Err(self.cursor.unexpected()),
@@ -156,6 +161,8 @@ impl Parser<'_> {
             "VIEW" => self.view(mark, false, true),
             _ => Err(self.cursor.unexpected()),
         }
+            "FUNCTION" => self.function(mark, true),
+            "SECURITY" => self.policy(false),
     }
 
     fn drop(&mut self) -> Parsed<Kind> {
@@ -169,6 +176,7 @@ impl Parser<'_> {
             "TABLE" | "VIEW" | "PROCEDURE" | "PROC" | "FUNCTION" => self.drop_object(),
             "WORKLOAD" => self.drop_classifier(),
             "DATABASE" | "CREDENTIAL" => self.credential(false),
+            "SECURITY" => self.drop_policy(),
             _ => Err(self.cursor.unexpected()),
         }
     }

@@ -59,6 +59,8 @@ fn table(id: i32, schema: i32, name: &str, columns: Vec<TableColumn>, rows: Vec<
         definition: None,
         distribution: Some(Distribution::RoundRobin),
         rows: Arc::new(rows),
+        references: None,
+        policy: None,
         created: datetime!(2024-05-03 12:00),
         modified: datetime!(2024-05-03 12:00),
     }

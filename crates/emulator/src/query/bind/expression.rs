@@ -76,6 +76,10 @@ impl Binder<'_> {
         if name.starts_with("@@") {
             return crate::query::functions::global(self, name, line);
         }
+        if let Some(parameters) = &self.frame.parameters {
+            let given = parameters.get(&name.to_lowercase());
+            return given.cloned().ok_or_else(|| error::undeclared(name).at_line(line));
+        }
         let Some((ty, value)) = self.ctx.variables.get(&name.to_lowercase()) else {
             return Err(error::undeclared(name).at_line(line));
         };

@@ -160,6 +160,9 @@ impl Binder<'_> {
         if select.from.is_none() {
             return Err(error::no_table().at_line(line));
         }
+        if self.binding {
+            return Err(crate::errors::star_in_bound_text().at_line(line));
+        }
         let scope = self.scopes.len() - 1;
         let mut matched = false;
         for source in 0..self.scopes[scope].sources.len() {

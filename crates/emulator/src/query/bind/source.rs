@@ -6,15 +6,16 @@ use crate::answer::ServerError;
 use crate::catalog::name::same;
 use crate::catalog::object::{Object, ObjectKind};
 use crate::query::ast::{Join, Source};
+use crate::query::bind::function::OPEN;
 use crate::query::bind::set::Place;
-use crate::query::bind::{Binder, Bound, Load, Origin, OutColumn, Scope, SourceScope, Touch};
+use crate::query::bind::{Binder, Bound, Frame, Load, Origin, OutColumn, Scope, SourceScope, Touch};
 use crate::query::collation::Collation;
 use crate::query::parse::parse_view;
 use crate::query::system::{self, SystemView};
 use crate::query::{convert, error};
 
-/// Deepest nesting of views.
-const MAX_VIEWS: usize = 32;
+/// Deepest nesting of views and functions.
+pub(crate) const MAX_VIEWS: usize = 32;
 
 impl Binder<'_> {
     /// Prints a source and adds what it names to `found`.
@@ -35,7 +36,11 @@ impl Binder<'_> {
                 add(found, entry, *line)?;
                 Ok(sql)
             }
-            Source::Function { name, line } => Err(error::outside(*line, &name.join("."))),
+            Source::Function { name, args, alias, line } => {
+                let (sql, entry) = self.called(name, args, alias.as_deref(), *line)?;
+                add(found, entry, *line)?;
+                Ok(sql)
+            }
             Source::Join { left, kind, right, on } => {
                 let mut own = Vec::new();
                 let left = self.source(left, &mut own)?;
@@ -96,6 +101,7 @@ impl Binder<'_> {
             let bound = self.cte_query(place, &cte)?;
             return self.derived(bound, alias.unwrap_or(object), &cte.columns, line);
         }
+        self.may_bind(name, line)?;
         let schema = self.schema_of(qualifier, name, line)?;
         let system = match schema {
             Some(schema) => system::find(schema, object, self.ctx.session.dedicated),
@@ -108,13 +114,14 @@ impl Binder<'_> {
         let Some(found) = found else { return Err(error::invalid_object(&name.join(".")).at_line(line)) };
         match found.kind {
             ObjectKind::Table => self.table(&found, alias, line),
+            ObjectKind::View if self.binding => Err(self.not_bound(&found).at_line(line)),
             ObjectKind::View => self.view(&found, alias, line),
             _ => Err(error::invalid_object(&name.join(".")).at_line(line)),
         }
     }
 
     /// The schema of a qualified name. The database may be named, but only this one.
-    fn schema_of<'n>(
+    pub(crate) fn schema_of<'n>(
         &self,
         qualifier: &'n [String],
         name: &[String],
@@ -194,7 +201,14 @@ impl Binder<'_> {
         let load = self.load(Origin::Table(object.id));
         let sql = self.source_name(line)?;
         let entry = self.entry(object, alias, sql.clone(), Some(load));
-        Ok((format!("l{load} AS {sql}"), entry))
+        let printed = match self.filter(object, load, line)? {
+            None => format!("l{load} AS {sql}"),
+            // UPDATE and DELETE ask for the place of the row.
+            Some((inner, condition)) => format!(
+                "(SELECT {inner}.*,{inner}.rowid AS rowid FROM l{load} AS {inner} WHERE ({OPEN} OR {condition})) AS {sql}"
+            ),
+        };
+        Ok((printed, entry))
     }
 
     /// A view is its text, bound with the rights of its owner where it reads what its owner owns.
@@ -212,25 +226,22 @@ impl Binder<'_> {
         let sql = self.source_name(line)?;
         // The touch of the view itself comes before those of what it reads.
         let entry = self.entry(object, alias, sql.clone(), None);
-        let owner = self.ctx.catalog.owner_of(object);
-        let chain = self.chain.replace(owner);
-        let ctes = std::mem::take(&mut self.ctes);
-        let visible = std::mem::replace(&mut self.visible, 0);
-        let floor = std::mem::replace(&mut self.floor, self.scopes.len());
-        self.scopes.push(Scope::default());
-        self.view_depth += 1;
-        let bound = self.root(&query, Place::Inner);
-        self.view_depth -= 1;
-        self.scopes.pop();
-        self.floor = floor;
-        self.visible = visible;
-        self.ctes = ctes;
-        self.chain = chain;
+        let frame = Frame { chain: Some(self.ctx.catalog.owner_of(object)), ..self.frame.clone() };
+        let bound = self.apart(frame, |binder| binder.root(&query, Place::Inner));
         let bound = bound.map_err(|error| ServerError { procedure: Some(object.name.clone()), ..error })?;
         if bound.columns.len() < object.columns.len() {
             return Err(error::view_columns_fewer(&object.name).at_line(line));
         }
-        // Types are those of the declaration; what the tables hold may have changed since.
+        Ok((self.declared(object, &bound, &sql)?, entry))
+    }
+
+    /// Rows with the types of their declaration; what the tables hold may have changed since.
+    pub(crate) fn declared(
+        &mut self,
+        object: &Object,
+        bound: &Bound,
+        sql: &str,
+    ) -> Result<String, ServerError> {
         let mut list = Vec::new();
         for (place, (column, own)) in object.columns.iter().zip(&bound.columns).enumerate() {
             let mut held = crate::query::bind::Typed::new(format!("c{place}"), own.ty, own.nullable);
@@ -245,11 +256,11 @@ impl Binder<'_> {
             }
             list.push(format!("{} AS c{place}", held.sql));
         }
-        Ok((format!("(SELECT {} FROM ({})) AS {sql}", list.join(","), bound.sql), entry))
+        Ok(format!("(SELECT {} FROM ({})) AS {sql}", list.join(","), bound.sql))
     }
 
     /// The scope entry of a user object, and the record that the caller needs SELECT on it.
-    fn entry(
+    pub(crate) fn entry(
         &mut self,
         object: &Object,
         alias: Option<&str>,
@@ -257,7 +268,7 @@ impl Binder<'_> {
         load: Option<usize>,
     ) -> SourceScope {
         let owner = self.ctx.catalog.owner_of(object);
-        let touch = if self.chain == Some(owner) {
+        let touch = if self.frame.unchecked || self.frame.chain == Some(owner) {
             None
         } else {
             self.touches.push(Touch { object: object.id, columns: BTreeSet::new(), writes: false });

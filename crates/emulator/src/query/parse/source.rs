@@ -116,12 +116,9 @@ fn single(cursor: &mut Cursor<'_>) -> Result<Source, ServerError> {
     }
     let name = name(cursor)?;
     if cursor.eat_symbol("(") {
-        if !cursor.peek().is_symbol(")") {
-            expr_list(cursor)?;
-        }
+        let args = if cursor.peek().is_symbol(")") { Vec::new() } else { expr_list(cursor)? };
         cursor.expect_symbol(")")?;
-        alias(cursor)?;
-        return Ok(Source::Function { name, line });
+        return Ok(Source::Function { name, args, alias: alias(cursor)?, line });
     }
     let alias = alias(cursor)?;
     hints(cursor)?;

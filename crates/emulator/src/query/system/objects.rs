@@ -347,14 +347,14 @@ fn identity_columns(ctx: &QueryContext, emit: Emit<'_>) -> Result<(), ServerErro
 
 /// The text is NULL for callers who may not see it.
 fn modules(ctx: &QueryContext, emit: Emit<'_>) -> Result<(), ServerError> {
-    for object in visible(ctx).filter(|object| object.kind != ObjectKind::Table) {
+    for object in visible(ctx).filter(|object| object.definition.is_some()) {
         let text = object.definition.as_deref().filter(|_| ctx.rights.sees_definition(object));
         emit(&[
             Field::Int(i64::from(object.id)),
             Field::text(text),
             Field::Int(1),
             Field::Int(1),
-            Field::Int(0),
+            Field::bit(object.references.is_some()),
             Field::Int(0),
             Field::Int(0),
             Field::Int(0),

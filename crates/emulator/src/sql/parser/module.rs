@@ -17,25 +17,34 @@ impl Parser<'_> {
         Ok(Kind::View { name, columns, query, text, create, alter })
     }
 
+    /// A function that gives a table is read whole; one that gives a value is kept as text.
+    pub(super) fn function(&mut self, mark: usize, alter: bool) -> Parsed<Kind> {
+        let start = self.cursor.mark();
+        while !self.cursor.at_end() && !self.cursor.peek().is_word("RETURNS") {
+            self.cursor.advance();
+        }
+        let inline = self.cursor.looking_at(&["RETURNS", "TABLE"]);
+        self.cursor.rewind(start);
+        if !inline && !alter {
+            return self.create_module(mark);
+        }
+        let (name, function) = query::parse_function(&mut self.cursor)?;
+        Ok(Kind::Function { name, function, text: self.cursor.text_since(mark).to_owned(), alter })
+    }
+
     /// The body reaches to the end of the batch and is not looked into.
     pub(super) fn create_module(&mut self, mark: usize) -> Parsed<Kind> {
         let function = self.cursor.advance().is_word("FUNCTION");
         let name = self.path()?;
         let mut body = false;
-        let mut returns_table = false;
         while !self.cursor.at_end() {
-            returns_table |= !body && self.cursor.looking_at(&["RETURNS", "TABLE"]);
             body |= self.cursor.peek().is_word("AS");
             self.cursor.advance();
         }
         if !body {
             return Err(self.cursor.unexpected());
         }
-        let kind = match (function, returns_table) {
-            (false, _) => ObjectKind::Procedure,
-            (true, false) => ObjectKind::ScalarFunction,
-            (true, true) => ObjectKind::TableFunction,
-        };
+        let kind = if function { ObjectKind::ScalarFunction } else { ObjectKind::Procedure };
         Ok(Kind::CreateModule { name, kind, text: self.cursor.text_since(mark).to_owned() })
     }
 
