@@ -17,7 +17,7 @@ deps: ## Installs what the tests need beside Rust and a C compiler
 
 # The end-to-end suites that run again with PostgreSQL as the store; the others look at SQLite's files.
 ON_POSTGRES = acceptance adopt attack authentication bad_input drift extensions extraordinary identity integrations isolation leaver maps replay \
-	restart story target_trouble wrong_requests
+	restart story target_trouble views wrong_requests
 
 test: deps ## All tests, the end-to-end suites against the real binary among them, on both stores
 	@cargo build --workspace --all-targets
@@ -33,17 +33,18 @@ lint: ## Formatting, clippy, and which crates stay pure
 fmt: ## Formats all code
 	@cargo fmt --all
 
-soak: ## Ten thousand random stories, each fault 500 times or more (docs/SIMULATION.md)
-	@cargo build --release --quiet -p axon-simulation --bin soak
-	@cargo run --release --quiet -p axon-simulation --bin soak -- --seeds 10000 --at-least 500 $(ARGS)
+SOAK = cargo run --quiet --profile soak -p axon-simulation --bin soak --
 
-seeds: ## As many random stories as fit ten minutes
-	@cargo run --quiet -p axon-simulation --bin soak -- --seconds 600 $(ARGS)
+soak: ## Ten thousand random stories, each fault 500 times or more (docs/SIMULATION.md)
+	@$(SOAK) --seeds 10000 --at-least 500 $(ARGS)
+
+seeds: ## As many of these stories as fit ten minutes
+	@$(SOAK) --seeds 10000 --seconds 600 $(ARGS)
 
 simulation: ## 200 stories on an SQLite file and over TDS, 100 of failing targets, 50 with real processes and SIGKILL
 	@cargo build --quiet --bin axon
-	@cargo run --quiet -p axon-simulation --bin soak -- --on wire --seeds 200
-	@cargo run --quiet -p axon-simulation --bin soak -- --on loop --seeds 100
+	@$(SOAK) --on wire --seeds 200
+	@$(SOAK) --on loop --seeds 100
 	@AXON_SIMULATION_PROCESSES=50 cargo test --quiet -p axon-simulation --test processes -- --nocapture
 
 planted: ## Plants twenty-five bugs, and looks whether the simulation finds each of them alone

@@ -15,7 +15,7 @@ mkdir -p "$copy"
 git -C "$root" archive HEAD | tar -x -C "$copy"
 export CARGO_TARGET_DIR="$folder/out"
 unset AXON_PLANTED_BUG
-soak=$CARGO_TARGET_DIR/debug/soak
+soak=$folder/soak
 [ $# -gt 0 ] || set -- "$root"/tests/simulation/planted/*.patch
 for patch in "$@"; do
     name=$(basename "$patch" .patch)
@@ -25,17 +25,18 @@ for patch in "$@"; do
         exit 1
     fi
 done
-if ! cargo build --quiet --manifest-path "$copy/Cargo.toml" -p axon-simulation --bin soak 2>"$folder/build.log"; then
+if ! cargo build --quiet --profile soak --manifest-path "$copy/Cargo.toml" -p axon-simulation --bin soak 2>"$folder/build.log"; then
     echo "DOES NOT BUILD: see $folder/build.log"
     exit 1
 fi
+cp "$CARGO_TARGET_DIR/soak/soak" "$soak"
 "$soak" --seeds 20 >/dev/null || { echo "STORIES FAIL WITHOUT A BUG"; exit 1; }
 echo "20 stories without a bug break nothing"
 missed=0
 for patch in "$@"; do
     AXON_PLANTED_BUG=$(basename "$patch" .patch)
     export AXON_PLANTED_BUG
-    found=$("$soak" --seeds "$seeds" 2>&1 >/dev/null | head -n 1)
+    found=$("$soak" --seeds "$seeds" 2>&1 >/dev/null | sed -n '/^seed /{p;q}')
     # seed N, step M: words
     seed=${found#seed }
     seed=${seed%%,*}

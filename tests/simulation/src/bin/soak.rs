@@ -60,6 +60,9 @@ fn main() -> ExitCode {
     many(&arguments)
 }
 
+/// A long run tells how far it got.
+const MILE: u64 = 1_000;
+
 #[derive(Default)]
 struct Sum {
     struck: Struck,
@@ -94,6 +97,9 @@ fn many(arguments: &Arguments) -> ExitCode {
                             sum.statements += told.statements;
                             sum.spooled += told.spooled;
                             sum.struck.add(&told.struck);
+                            if sum.stories.is_multiple_of(MILE) {
+                                eprintln!("{} stories in {:.0} s", sum.stories, began.elapsed().as_secs_f64());
+                            }
                         }
                         Err(failure) => {
                             eprintln!("seed {seed}, step {}: {}", failure.step, failure.what);
@@ -106,9 +112,12 @@ fn many(arguments: &Arguments) -> ExitCode {
     });
     let sum = sum.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     println!(
-        "{} stories of {} steps, {} ticks, {} statements in {:.1} s",
+        "{} stories (seeds {} to {}) of {} steps broke nothing, {} did; {} ticks, {} statements in {:.1} s",
         sum.stories,
+        arguments.from,
+        next.into_inner().min(end).saturating_sub(1),
         arguments.steps,
+        sum.failed.len(),
         sum.ticks,
         sum.statements,
         began.elapsed().as_secs_f64()
