@@ -2,8 +2,12 @@
 
 #[path = "views/acting.rs"]
 mod acting;
+#[path = "views/filling.rs"]
+mod filling;
 #[path = "views/probe.rs"]
 mod probe;
+#[path = "views/session.rs"]
+mod session;
 
 use anyhow::{Context, ensure};
 use axon_tests::{CONFIG, MAP, Place, Pool, SOON, Scim, Serve, Stage, Tds, number, until, user};
@@ -76,12 +80,22 @@ async fn stage(map: &str) -> anyhow::Result<Stage> {
 }
 
 async fn stage_of(people: &[&str], map: &str) -> anyhow::Result<Stage> {
+    stage_where(people, map, async |_: &Pool| Ok(())).await
+}
+
+/// The same with a pool that something was done to before Axon comes.
+async fn stage_where(
+    people: &[&str],
+    map: &str,
+    prepared: impl AsyncFnOnce(&Pool) -> anyhow::Result<()>,
+) -> anyhow::Result<Stage> {
     let place = Place::new(people.iter().copied())?;
     let pool = Pool::start(&place, 0).await?;
     let mut admin = pool.admin().await?;
     for batch in BASE {
         admin.run(batch).await.with_context(|| batch.to_owned())?;
     }
+    prepared(&pool).await?;
     place.furnish(map, pool.port()?)?;
     let often = "reconcile: { retry_seconds: 1, inspect_every_seconds: 1 }";
     place.write("axon.yaml", &CONFIG.replace("reconcile: { retry_seconds: 1 }", often))?;

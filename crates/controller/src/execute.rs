@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axon_audit::NewRecord;
 use axon_model::{Clock, SqlName};
 use axon_reconcile::admit::Admitted;
-use axon_reconcile::{LeaseProof, Outcome, Refusal, RefusalKind, Seen, Step, Target};
+use axon_reconcile::{LeaseProof, Outcome, Refusal, RefusalKind, SecureStep, Seen, Step, Target};
 use axon_store::{Notes, Removal, Store, StoreError};
 use time::Duration;
 
@@ -66,7 +66,8 @@ pub struct Executor<'a> {
 
 /// How many steps from `from` on go in one wave, at most `most`: all giving, or all taking, since the journal must come first only
 /// for what gives. Nobody is given anything in the wave that makes them: a directory may know something else under that name (a
-/// group, another object), which the read-back finds out.
+/// group, another object), which the read-back finds out. A fill of many people's profiles is the last of its wave: whoever leaves
+/// meanwhile waits for thousands of rows, not for as many fills as a wave has steps.
 pub fn wave_length(admitted: &Admitted, from: usize, most: usize) -> usize {
     let Some(first) = admitted.steps().get(from) else { return 0 };
     let gives = first.step.gives();
@@ -78,7 +79,14 @@ pub fn wave_length(admitted: &Admitted, from: usize, most: usize) -> usize {
         }
         step.gives() == gives && !made.contains(&step.subject())
     };
-    admitted.steps()[from..].iter().take(most).take_while(|planned| fits(&planned.step)).count()
+    let mut filled = false;
+    let mut goes_on = |step: &Step| {
+        let after =
+            std::mem::replace(&mut filled, matches!(step, Step::Secure(SecureStep::FillProfiles { .. })));
+        !after && fits(step)
+    };
+    let steps = admitted.steps()[from..].iter().take(most).map(|planned| &planned.step);
+    steps.take_while(|step| goes_on(step)).count()
 }
 
 impl Executor<'_> {

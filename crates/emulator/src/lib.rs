@@ -51,4 +51,4 @@ pub use pool::Pool;
 pub use pool::config::{PoolConfig, PoolKind};
 pub use server::Server;
 pub use server::config::{Encryption, Identity, TlsError, WireConfig};
-pub use session_port::{Cancel, Credentials, Engine, LoginRequest, Param, SessionPort};
+pub use session_port::{BulkRows, Cancel, Credentials, Engine, LoginRequest, Param, SessionPort};

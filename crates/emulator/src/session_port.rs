@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::watch;
 
 use crate::answer::{Answer, ServerError, SqlType, Value};
+use crate::errors;
 
 /// What a client proved at LOGIN7.
 #[derive(Clone, PartialEq, Eq)]
@@ -66,6 +67,15 @@ pub struct Param {
     pub output: bool,
 }
 
+/// The rows of a bulk load, as they came.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct BulkRows {
+    /// Name and type of each column.
+    pub columns: Vec<(String, SqlType)>,
+    /// One value of each column in each row.
+    pub rows: Vec<Vec<Value>>,
+}
+
 /// Asks a running call to stop. Clones share one state.
 #[derive(Debug, Clone, Default)]
 pub struct Cancel(Arc<AtomicBool>);
@@ -104,6 +114,11 @@ pub trait SessionPort: Send + 'static {
 
     /// Call any other procedure by its name as sent.
     fn call(&mut self, procedure: &str, params: Vec<Param>) -> Vec<Answer>;
+
+    /// Take the rows of the bulk load that the batch before began.
+    fn load(&mut self, _rows: BulkRows) -> Vec<Answer> {
+        vec![Answer::Error(errors::no_bulk()), Answer::Done { rows: None }]
+    }
 
     /// Database the session works in.
     fn database(&self) -> String;

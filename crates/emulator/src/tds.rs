@@ -8,6 +8,7 @@
 //! Everything here works on byte slices and is pure; sockets and tasks are in
 //! [`crate::server`]. Section numbers in comments are those of MS-TDS.
 
+pub mod bulk;
 pub mod charset;
 pub mod coerce;
 pub mod decimal;

@@ -2,6 +2,8 @@
 
 mod windows;
 
+pub use windows::{Acting, ActingBy, ActingThere, named_sessions};
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use axon_model::SqlName;
@@ -43,7 +45,11 @@ pub(crate) fn into_roles(
             let line = GrantLine::MemberOf(name);
             let grant = PlacedGrant { text: line.to_string().into(), line, place };
             let through = vec![role.spec.name.clone()];
-            role.spec.held.entry(target.name.clone()).or_default().push(HeldGrant { grant, through });
+            role.spec.held.entry(target.name.clone()).or_default().push(HeldGrant {
+                grant,
+                through,
+                filtered: false,
+            });
         }
         if let Some((name, span)) = used
             && !target.manage.roles.iter().any(|glob| glob.matches(name))

@@ -49,6 +49,8 @@ pub enum Asked {
         target: String,
         /// For how long, in seconds, counted from when it comes into force.
         seconds: u64,
+        /// The one session of the target in which it holds, where sessions have no context to choose it by.
+        session: Option<String>,
     },
 }
 

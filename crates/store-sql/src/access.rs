@@ -3,6 +3,7 @@
 use axon_audit::payload::{AccessChange, AccessClear};
 use axon_model::{AccessRequest, AccessRequestId, AccessState, Asked, HoldId, RecordSeq, Said, UserId, Whom};
 use axon_store::{AccessEnd, Act, HoldEnd, HoldKind, HoldTerms, NewAccessRequest, NewHold, StoreError};
+use serde::Deserialize;
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
 
@@ -28,6 +29,14 @@ type AccessRow = (
     i64,
 );
 
+/// What is kept of acting as another: the target, the person, for how long, and the session where one is named.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Acting {
+    InSession(String, Whom, u64, String),
+    Anywhere(String, Whom, u64),
+}
+
 fn request(row: AccessRow) -> Result<AccessRequest, StoreError> {
     let (id, kind, grants, whom, asking, state, hold, released, until, ended, record) = row;
     let place = Place { table: "access_requests", row: &record };
@@ -38,8 +47,13 @@ fn request(row: AccessRow) -> Result<AccessRequest, StoreError> {
             Asked::Grant { role, target, seconds }
         }
         ("impersonate", Some(text)) => {
-            let (target, person, seconds) = place.json("grants", &text)?;
-            Asked::Impersonate { person, target, seconds }
+            let (target, person, seconds, session) = match place.json("grants", &text)? {
+                Acting::Anywhere(target, person, seconds) => (target, person, seconds, None),
+                Acting::InSession(target, person, seconds, session) => {
+                    (target, person, seconds, Some(session))
+                }
+            };
+            Asked::Impersonate { person, target, seconds, session }
         }
         _ => return Err(place.bad("kind", "an unknown word")),
     };
@@ -76,9 +90,9 @@ fn change(request: &AccessRequest, reason: &str) -> AccessChange {
         Asked::Grant { role, target, seconds } => (Some(role.clone()), target.clone(), Some(*seconds)),
         Asked::Impersonate { target, seconds, .. } => (None, Some(target.clone()), Some(*seconds)),
     };
-    let person = match &request.asked {
-        Asked::Impersonate { person, .. } => Some(person),
-        Asked::Offboard | Asked::Grant { .. } => None,
+    let (person, session) = match &request.asked {
+        Asked::Impersonate { person, session, .. } => (Some(person), session.clone()),
+        Asked::Offboard | Asked::Grant { .. } => (None, None),
     };
     let ids = |whom: &Whom| -> Vec<UserId> { whom.records.iter().map(|record| record.id).collect() };
     AccessChange {
@@ -90,6 +104,7 @@ fn change(request: &AccessRequest, reason: &str) -> AccessChange {
         persons: person.map(ids).unwrap_or_default(),
         role,
         target,
+        session,
         seconds,
         hold: request.hold,
         clear: AccessClear {
@@ -119,9 +134,10 @@ fn held(request: &AccessRequest, act: &Act, expires: Option<OffsetDateTime>) -> 
             let minutes = seconds.div_ceil(60);
             format!("role {role}{place} for {}, for {minutes} minutes", request.whom.user_name)
         }
-        Asked::Impersonate { person, target, seconds } => {
+        Asked::Impersonate { person, target, seconds, session } => {
             let (who, whom) = (&request.whom.user_name, &person.user_name);
-            format!("{who} reads views in {target} as {whom}, for {} minutes", seconds.div_ceil(60))
+            let place = session.as_ref().map(|session| format!(" in session {session}")).unwrap_or_default();
+            format!("{who} reads views in {target}{place} as {whom}, for {} minutes", seconds.div_ceil(60))
         }
     };
     NewHold {
@@ -171,7 +187,12 @@ pub(crate) async fn ask(txn: &mut Txn, new: NewAccessRequest, act: Act) -> Resul
     let grants = match &request.asked {
         Asked::Offboard => None,
         Asked::Grant { role, target, seconds } => Some(json!([role, target, seconds]).to_string()),
-        Asked::Impersonate { person, target, seconds } => Some(json!([target, person, seconds]).to_string()),
+        Asked::Impersonate { person, target, seconds, session: None } => {
+            Some(json!([target, person, seconds]).to_string())
+        }
+        Asked::Impersonate { person, target, seconds, session: Some(session) } => {
+            Some(json!([target, person, seconds, session]).to_string())
+        }
     };
     let sql = "INSERT INTO access_requests (id, kind, grants, whom, asking, state, hold, until, record, ended) \
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";

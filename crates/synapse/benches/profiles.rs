@@ -18,8 +18,6 @@ use tokio::net::{TcpListener, TcpStream};
 
 const PASSWORD: &str = "Tr0ub4dor&3";
 const PEOPLE: usize = 100_000;
-/// Steps that are sent before their effect is read.
-const WAVE: usize = 16;
 /// One way; a round trip is twice as long.
 const ONE_WAY: Duration = Duration::from_millis(10);
 /// What the first fill may take, read back and all.
@@ -83,8 +81,9 @@ fn profiles(people: usize) -> Profiles {
 }
 
 async fn apply(target: &SynapseTarget, steps: &[Step]) {
-    for steps in steps.chunks(WAVE) {
-        let wave = Wave::for_test(steps.to_vec());
+    // Each fill is a wave of its own.
+    for step in steps {
+        let wave = Wave::for_test(vec![step.clone()]);
         let outcomes = target.apply(&wave).await;
         assert!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Done { .. })), "{outcomes:?}");
         let seen = target.read_back(&wave).await.unwrap();
@@ -121,7 +120,7 @@ async fn writing() {
     apply(&target, &steps).await;
     let took = began.elapsed();
     println!(
-        "profiles: {PEOPLE} people, {} rows, written and read back in {} statements and {:.1} s at 20 ms a round trip",
+        "profiles: {PEOPLE} people, {} rows, written and read back in {} bulk loads and {:.1} s at 20 ms a round trip",
         2 * PEOPLE,
         steps.len(),
         took.as_secs_f64()

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use axon_reconcile::{Outcome, Refusal, RefusalKind, Retry, Seen, Step};
+use axon_reconcile::{Outcome, Refusal, RefusalKind, Retry, SecureStep, Seen, Step};
 
 use crate::connect::{Link, Session};
 use crate::error::CallError;
@@ -10,7 +10,7 @@ use crate::kill;
 use crate::read_back;
 use crate::render::render;
 use crate::secure;
-use crate::statement::{ObjectId, Statement, Wording, Work};
+use crate::statement::{Dialect, ObjectId, Statement, Wording, Work};
 
 /// Applies steps in order and stops at the first that is neither done nor already so. One outcome per step.
 pub(crate) async fn apply(
@@ -53,6 +53,16 @@ async fn perform(
     place: &read_back::Place,
     step: &Step,
 ) -> Outcome {
+    if let (Step::Secure(SecureStep::FillProfiles { schema, people: _, rows }), Dialect::Dedicated) =
+        (step, wording.dialect)
+    {
+        let (started, mut sent) = (Instant::now(), Vec::new());
+        let result = secure::fill(session, &place.bulk, *schema, rows, &mut sent).await;
+        return match result {
+            Ok(()) => Outcome::Done { statements: sent, micros: micros(started) },
+            Err(error) => failed(error, sent),
+        };
+    }
     let work = match wording.work(step) {
         Ok(work) => work,
         Err(reason) => {
@@ -82,15 +92,18 @@ async fn perform(
             }
         },
     };
-    let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
     match result {
-        Ok(()) => Outcome::Done { statements: sent, micros },
+        Ok(()) => Outcome::Done { statements: sent, micros: micros(started) },
         Err(CallError::Refused { refusal, .. }) if may_be_converged(refusal.kind) => {
             let refusal = converged_or_not(session, place, step, refusal).await;
             Outcome::Refused { statements: sent, refusal }
         }
         Err(error) => failed(error, sent),
     }
+}
+
+fn micros(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Where the object is known and the pool can be told it, a name that several objects have is no obstacle (33131), and another object

@@ -12,6 +12,12 @@ pub(crate) const BY_OBJECT_ID: &str = "user-by-object-id";
 /// Whether a database takes changes of what is in it: those that Spark owns do not.
 pub(crate) const OWN_METADATA: &str = "own-metadata";
 
+/// Whether rows are put in by bulk loads: not probed, since a pool that takes one waits for its rows; the first fill tells.
+pub(crate) const BULK_LOAD: &str = "bulk-load";
+
+/// `SESSION_CONTEXT()`, by which a session says as whom it reads views.
+pub(crate) const SESSION_CONTEXT: &str = "session-context";
+
 /// What is known of one pool.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Capabilities {
@@ -55,7 +61,7 @@ impl Capabilities {
 /// The names of everything that is probed.
 pub fn capabilities() -> impl Iterator<Item = &'static str> {
     let dedicated = render::probes(Dialect::Dedicated).into_iter().map(|probe| probe.name);
-    dedicated.chain([OWN_METADATA])
+    dedicated.chain([OWN_METADATA, BULK_LOAD])
 }
 
 #[cfg(test)]

@@ -5,11 +5,11 @@ use axon_tests::{Pool, SOON, Stage, Tds, until};
 
 use super::{ANN, ASKED, BOB, Rows, map, people, read, refused, stage_of, texts};
 
-const CARA: &str = "cara@acme.example";
+pub(super) const CARA: &str = "cara@acme.example";
 const DAN: &str = "dan@acme.example";
 
 /// The map with two roles that let people act, the second of which asks for a second person.
-fn acting_map() -> String {
+pub(super) fn acting_map() -> String {
     let roles = "roles:\n  support: { impersonate: { warehouse: { roles: [analyst], for: 1h } } }\n  \
                  deputy: { impersonate: { warehouse: { roles: [analyst, finance], for: 2h, reason: optional, second_person: true } } }\n";
     let mappings = "mappings:\n  - { groups: { any: [Support] }, source: entra, roles: [support] }\n  \

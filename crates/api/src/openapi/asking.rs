@@ -138,6 +138,7 @@ pub fn impersonate() -> Op {
         .has("as", user())
         .may("source", or_null(bounded(1, 64)))
         .may("target", or_null(bounded(1, 128)))
+        .may("session", or_null(bounded(4, 32)))
         .has("seconds", seconds())
         .may("reason", or_null(reason()));
     op("startImpersonation", "Let somebody read secure views as another person")

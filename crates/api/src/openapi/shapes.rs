@@ -124,6 +124,7 @@ fn access_request() -> Part {
         .has("source", or_null(text()))
         .has("records", list(some_object()))
         .has("person", or_null(text()))
+        .has("session", or_null(text()))
         .has("role", or_null(text()))
         .has("target", or_null(text()))
         .has("seconds", or_null(whole(0, None)))

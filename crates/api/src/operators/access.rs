@@ -39,9 +39,9 @@ pub fn shown(request: &AccessRequest) -> Value {
         Asked::Grant { role, target, seconds } => (Some(role), target.as_ref(), Some(seconds)),
         Asked::Impersonate { target, seconds, .. } => (None, Some(target), Some(seconds)),
     };
-    let person = match &request.asked {
-        Asked::Impersonate { person, .. } => Some(&person.user_name),
-        Asked::Offboard | Asked::Grant { .. } => None,
+    let (person, session) = match &request.asked {
+        Asked::Impersonate { person, session, .. } => (Some(&person.user_name), session.as_ref()),
+        Asked::Offboard | Asked::Grant { .. } => (None, None),
     };
     value!({
         "id": request.id,
@@ -51,6 +51,7 @@ pub fn shown(request: &AccessRequest) -> Value {
         "source": request.whom.source,
         "records": request.whom.records,
         "person": person,
+        "session": session,
         "role": role,
         "target": target,
         "seconds": seconds,

@@ -27,12 +27,12 @@ pub(super) async fn start(
     request: Request,
 ) -> Result<Response, Problem> {
     operator.needs(Permission::Grant)?;
-    let known = ["user", "as", "source", "target", "seconds", "reason"];
+    let known = ["user", "as", "source", "target", "session", "seconds", "reason"];
     let body = access::body(&api, request, &known).await?;
     let reason = text(&body, "reason")?.map(|reason| asking::reason(&reason)).transpose()?;
     let source = access::source(&api, text(&body, "source")?)?;
     let (actor, person) = (access::needed(&body, "user")?, access::needed(&body, "as")?);
-    let target = text(&body, "target")?;
+    let (target, session) = (text(&body, "target")?, text(&body, "session")?);
     let seconds = body.get("seconds").and_then(whole);
     let seconds = seconds.ok_or_else(|| Problem::bad("`seconds` is missing, or no whole number"))?;
     let wish = ActWish {
@@ -40,6 +40,7 @@ pub(super) async fn start(
         person: &person,
         source: source.as_ref(),
         target: target.as_deref(),
+        session: session.as_deref(),
         length: std::time::Duration::from_secs(seconds),
         reason,
     };

@@ -26,6 +26,9 @@ pub struct AccessChange {
     pub role: Option<String>,
     /// The target, where only one is meant.
     pub target: Option<String>,
+    /// The session of the target, where acting as another holds in one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
     /// For how long a grant holds, in seconds.
     pub seconds: Option<u64>,
     /// The hold that it waits by.
@@ -79,6 +82,7 @@ mod tests {
             persons: vec![UserId::from_uuid(ids.uuid(now))],
             role: None,
             target: None,
+            session: None,
             seconds: None,
             hold: None,
             clear: AccessClear {

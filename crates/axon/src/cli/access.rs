@@ -125,6 +125,9 @@ pub enum ImpersonateCommand {
         /// In which target, where people act as others in several
         #[arg(long)]
         target: Option<String>,
+        /// In which session of the pool, as SELECT SESSION_ID() says there: only where a pool has no SESSION_CONTEXT()
+        #[arg(long, value_name = "SID")]
+        session: Option<String>,
         /// The source of both, where several know the names
         #[arg(long)]
         source: Option<String>,

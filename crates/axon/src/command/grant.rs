@@ -103,9 +103,11 @@ pub fn text(request: &AccessRequest) -> String {
             let place = target.as_ref().map(|target| format!(" in {target}")).unwrap_or_default();
             format!("role {role}{place} for {who}{source}, for {}", length(*seconds))
         }
-        Asked::Impersonate { person, target, seconds } => {
+        Asked::Impersonate { person, target, seconds, session } => {
             let whom = shown(&person.user_name);
-            format!("{who}{source} reads views in {target} as {whom}, for {}", length(*seconds))
+            let place =
+                session.as_ref().map(|session| format!(" in session {}", shown(session))).unwrap_or_default();
+            format!("{who}{source} reads views in {target}{place} as {whom}, for {}", length(*seconds))
         }
     };
     let said = |verb: &str, said: &Said| {

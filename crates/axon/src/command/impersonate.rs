@@ -36,7 +36,8 @@ pub async fn run(parts: Parts, command: ImpersonateCommand) -> anyhow::Result<St
 }
 
 async fn start(parts: &Parts, command: ImpersonateCommand) -> anyhow::Result<Status> {
-    let ImpersonateCommand::Start { person, user, length, reason, target, source, json, proof } = command
+    let ImpersonateCommand::Start { person, user, length, reason, target, session, source, json, proof } =
+        command
     else {
         return Ok(Status::Failed);
     };
@@ -52,6 +53,7 @@ async fn start(parts: &Parts, command: ImpersonateCommand) -> anyhow::Result<Sta
         person: &person,
         source: source.as_ref(),
         target: target.as_deref(),
+        session: session.as_deref(),
         length,
         reason,
     };
@@ -70,6 +72,12 @@ async fn start(parts: &Parts, command: ImpersonateCommand) -> anyhow::Result<Sta
     if asked.hold.is_some() {
         eprintln!("it waits for somebody else: axon impersonate release {} --reason …", asked.id);
         return Ok(Status::Found);
+    }
+    if session.is_some() {
+        eprintln!(
+            "when a running serve has written it, that session reads as the other person, and no other one"
+        );
+        return Ok(Status::Done);
     }
     let key = axon_synapse::render::ACT_AS;
     eprintln!(

@@ -28,6 +28,7 @@ pub fn setup(config: &Config) -> anyhow::Result<Setup> {
             owner: name(OWNER)?,
             delimiters: config.marks.and_then(axon_api::integrations::Marks::delimiters),
             impersonation,
+            by_session: false,
         },
         impersonation,
         account: Account {

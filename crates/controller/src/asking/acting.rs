@@ -28,6 +28,8 @@ pub struct ActWish<'a> {
     pub source: Option<&'a SourceId>,
     /// The target; the one where people act as others, if there is only one and none is said.
     pub target: Option<&'a str>,
+    /// The one session of the target in which it is to hold, where the target's sessions have no context.
+    pub session: Option<&'a str>,
     /// For how long.
     pub length: std::time::Duration,
     /// Why.
@@ -44,6 +46,7 @@ pub fn impersonation(
 ) -> Result<NewAccessRequest, NotAsked> {
     let (actor, person) = (user_name(wish.actor)?, user_name(wish.person)?);
     let (mine, theirs) = (one(world, actor, wish.source)?, one(world, person, wish.source)?);
+    let session = wish.session.map(session).transpose()?;
     let target = match wish.target {
         Some(named) => target(map, named)?,
         None => only_one(map)?,
@@ -68,6 +71,7 @@ pub fn impersonation(
             person: whom(person, Some(theirs.source.clone()), &[theirs]),
             target: target.to_string(),
             seconds: wish.length.as_secs(),
+            session,
         },
         whom: whom(actor, Some(mine.source.clone()), &[mine]),
         reason: wish.reason.unwrap_or_else(|| NO_REASON.to_owned()),
@@ -75,6 +79,17 @@ pub fn impersonation(
         waits_until: Some(now + WAITS),
         refused: judged.err().map(|no| no.to_string()),
     })
+}
+
+/// A session's id, as `SESSION_ID()` of a dedicated pool writes it.
+fn session(text: &str) -> Result<String, NotAsked> {
+    let text = text.trim().to_ascii_uppercase();
+    let digits = text.strip_prefix("SID").unwrap_or_default();
+    if digits.is_empty() || digits.len() > 20 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        let why = "is none: SELECT SESSION_ID() in it says which it is, as SID1234";
+        return Err(NotAsked::Malformed { what: "the session", why });
+    }
+    Ok(text)
 }
 
 /// The name and the roles that somebody has in a target.
@@ -114,5 +129,18 @@ fn only_one(map: &RoleMap) -> Result<&TargetName, NotAsked> {
             what: "the target",
             why: "is missing: people act as others in several",
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_is_named_as_a_pool_names_it() {
+        assert_eq!(session(" sid1234 ").unwrap(), "SID1234");
+        for bad in ["", "1234", "SID", "SIDx", "SID12'", "SID123456789012345678901"] {
+            assert!(session(bad).is_err(), "{bad}");
+        }
     }
 }

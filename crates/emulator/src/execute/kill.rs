@@ -8,7 +8,7 @@ use crate::errors;
 impl Run<'_> {
     /// Cuts another session. Running requests keep their rights until then.
     pub(super) fn kill(&mut self, session_id: &str) -> Result<(), ServerError> {
-        let own = format!("SID{}", self.session.number);
+        let own = self.session.pool.lock().sessions.session_id(self.session.number);
         let session_id = session_id.trim();
         self.with_work(|work| {
             // A serverless pool names sessions by @@SPID.

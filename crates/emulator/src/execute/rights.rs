@@ -109,9 +109,10 @@ impl Run<'_> {
     pub(super) fn context(&self) -> QueryContext {
         let session = &*self.session;
         let config = session.pool.config();
-        let (catalog, sessions) = {
+        let (catalog, sessions, session_id) = {
             let state = session.pool.lock();
-            (Arc::clone(state.catalog(session.database)), state.sessions.rows())
+            let id = state.sessions.session_id(session.number);
+            (Arc::clone(state.catalog(session.database)), state.sessions.rows(), id)
         };
         let caller = session.caller();
         let facts = SessionFacts {
@@ -123,7 +124,7 @@ impl Run<'_> {
             sid: caller.sid.clone(),
             default_schema: default_schema(&catalog, caller),
             spid: spid(session.number),
-            session_id: format!("SID{}", session.number),
+            session_id,
             database: catalog.database().to_owned(),
             server_name: config.server_name.clone(),
             dedicated: config.kind == PoolKind::Dedicated,

@@ -25,6 +25,7 @@ pub(super) fn allow(session: &Session, kind: &Kind) -> Result<(), ServerError> {
             kind,
             Kind::Query(_)
                 | Kind::Change(_)
+                | Kind::InsertBulk { .. }
                 | Kind::Begin
                 | Kind::Commit
                 | Kind::Execute { .. }

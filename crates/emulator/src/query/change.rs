@@ -39,7 +39,7 @@ pub fn change(ctx: &QueryContext, change: &Change) -> Result<Changed, ServerErro
 }
 
 /// The table that a statement names.
-fn target(binder: &Binder<'_>, name: &[String], line: u32) -> Result<Object, ServerError> {
+pub(super) fn target(binder: &Binder<'_>, name: &[String], line: u32) -> Result<Object, ServerError> {
     let Some((table, qualifier)) = name.split_last() else { return Err(error::outside(line, "name")) };
     let schema = qualifier.last().map(String::as_str).filter(|schema| !schema.is_empty());
     if let [.., database, _] = qualifier
@@ -103,7 +103,7 @@ fn count_error(insert: &Insert, bound: &Bound, places: usize) -> ServerError {
 }
 
 /// Places of the columns that are given, in the order given.
-fn insert_places(table: &Object, insert: &Insert) -> Result<Vec<usize>, ServerError> {
+pub(super) fn insert_places(table: &Object, insert: &Insert) -> Result<Vec<usize>, ServerError> {
     if insert.columns.is_empty() {
         return Ok((0..table.columns.len())
             .filter(|place| table.columns[*place].identity.is_none())
@@ -126,7 +126,7 @@ fn insert_places(table: &Object, insert: &Insert) -> Result<Vec<usize>, ServerEr
 }
 
 /// The next value of each identity column: after the last one that the table holds.
-fn next_identities(table: &Object) -> BTreeMap<usize, (i64, i64)> {
+pub(super) fn next_identities(table: &Object) -> BTreeMap<usize, (i64, i64)> {
     let mut next = BTreeMap::new();
     for (place, column) in table.columns.iter().enumerate() {
         if let Some((seed, increment)) = column.identity {
@@ -142,7 +142,7 @@ fn next_identities(table: &Object) -> BTreeMap<usize, (i64, i64)> {
 }
 
 /// A whole row: given values, identities, defaults, NULL.
-fn complete(
+pub(super) fn complete(
     ctx: &QueryContext,
     table: &Object,
     places: &[usize],
@@ -176,7 +176,7 @@ fn full_name(ctx: &QueryContext, table: &Object) -> String {
 }
 
 /// A value as a column takes it: converted, and refused when text or bytes would be cut.
-fn assign(
+pub(super) fn assign(
     ctx: &QueryContext,
     table: &Object,
     column: &TableColumn,

@@ -7,8 +7,10 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::answer::ServerError;
-use crate::session_port::{Engine, SessionPort};
+use crate::session_port::{BulkRows, Engine, SessionPort};
+use crate::tds::bulk;
 use crate::tds::packet::{Message, PacketType};
+use crate::tds::param::ParamFault;
 use crate::tds::request::{self, Transaction};
 use crate::tds::response::{After, Response, Shape};
 use crate::tds::rpc::{self, Call, RpcFault};
@@ -60,6 +62,7 @@ enum Request {
     Batch(String),
     Rpc(Vec<Call>),
     Transaction(Transaction),
+    Bulk(BulkRows),
     /// It could be read but not be run.
     Refused(ServerError),
 }
@@ -130,10 +133,11 @@ impl Connection {
                 }
             },
             PacketType::Transaction => Ok(Request::Transaction(request::transaction(&body, self.version)?)),
-            PacketType::Bulk => Ok(Request::Refused(ServerError::new(
-                4022,
-                "Bulk load data is not supported by this server.",
-            ))),
+            PacketType::Bulk => match bulk::parse(&body, self.version) {
+                Ok(rows) => Ok(Request::Bulk(rows)),
+                Err(ParamFault::Malformed(malformed)) => Err(malformed.into()),
+                Err(ParamFault::Unsupported(number)) => Ok(Request::Refused(unsupported_column(number))),
+            },
             other => Err(Ended::Unexpected(other)),
         }
     }
@@ -168,6 +172,11 @@ impl Connection {
                     }
                 }
                 Request::Transaction(wanted) => transact(session, wanted, &mut transactions, &mut stream),
+                Request::Bulk(rows) => {
+                    let answers = session.load(rows);
+                    transactions.notice(session, "", &mut stream);
+                    stream.add(answers, Shape::Batch);
+                }
                 Request::Refused(error) => stream.error(&error),
             }
             (statements, stream, transactions)
@@ -184,6 +193,10 @@ impl Connection {
             queued: finished.queued,
         })
     }
+}
+
+fn unsupported_column(number: u8) -> ServerError {
+    ServerError::new(4816, format!("Data type 0x{number:02X} is unknown in a bulk load."))
 }
 
 fn unsupported_parameter(position: usize, name: &str, number: u8) -> ServerError {

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::packet::{Assembler, PacketType, split};
 use super::reader::Reader;
 use super::version::TdsVersion;
-use super::{login7, param, param_definition, prelogin, request, rpc};
+use super::{bulk, login7, param, param_definition, prelogin, request, rpc};
 
 const VERSIONS: [TdsVersion; 3] = [TdsVersion::V7_1, TdsVersion::V7_2, TdsVersion::V7_4];
 
@@ -30,7 +30,14 @@ proptest! {
             let _ = request::batch(&bytes, version);
             let _ = request::transaction(&bytes, version);
             let _ = rpc::parse(&bytes, version);
+            let _ = bulk::parse(&bytes, version);
         }
+    }
+
+    #[test]
+    fn bulk_loads_never_panic(number in type_number(), bytes in vec(any::<u8>(), 0..80)) {
+        let body = [&[0x81, 1, 0, 0, 0, 0, 0, 9, 0, number], &bytes[..]].concat();
+        let _ = bulk::parse(&body, TdsVersion::V7_4);
     }
 
     #[test]

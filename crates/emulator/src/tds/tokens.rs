@@ -18,6 +18,8 @@ pub const DONE_ATTENTION: u16 = 0x20;
 /// Longest message text in UTF-16 units, as in the server.
 const MAX_MESSAGE: usize = 2048;
 const COLUMN_NULLABLE: u16 = 0x01;
+/// Whether it could be written to is not said, as real servers do not: a bulk copy program leaves out what it is told to be read-only.
+const COLUMN_UPDATEABLE_UNKNOWN: u16 = 8;
 
 /// Which of the three DONE tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,7 +172,7 @@ fn put_user_type(out: &mut Vec<u8>, nullable: bool, version: TdsVersion) {
     } else {
         out.extend_from_slice(&0_u16.to_le_bytes());
     }
-    let flags = if nullable { COLUMN_NULLABLE } else { 0 };
+    let flags = COLUMN_UPDATEABLE_UNKNOWN | if nullable { COLUMN_NULLABLE } else { 0 };
     out.extend_from_slice(&flags.to_le_bytes());
 }
 

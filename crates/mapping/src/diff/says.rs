@@ -240,7 +240,7 @@ pub(super) fn guards_say(guards: &GuardRules) -> Vec<(String, Option<&Place>)> {
 }
 
 fn metadata_says(metadata: &axon_reconcile::Metadata) -> String {
-    let axon_reconcile::Metadata { schema, owner, delimiters, impersonation } = metadata;
+    let axon_reconcile::Metadata { schema, owner, delimiters, impersonation, by_session: _ } = metadata;
     let layout = match delimiters {
         None => "rows".to_owned(),
         Some(by) => format!("strings parted by {} {} {}", by.hash, by.hash_key, by.array),
@@ -272,6 +272,12 @@ pub(crate) fn view_says(view: &SecureView) -> Vec<String> {
         });
     }
     said.extend(view.readers.iter().map(|role| format!("read by {role}")));
+    if let Some(native) = &view.native {
+        said.push(format!("filters {} itself", view.from));
+        said.extend(
+            native.unfiltered.iter().map(|role| format!("every row of {} to members of {role}", view.from)),
+        );
+    }
     said
 }
 

@@ -27,6 +27,7 @@ pub(super) fn read(reader: &Reader<'_>, node: Option<&Node>, what: &str) -> Opti
         owner: SqlName::parse(OWNER).ok()?,
         delimiters: None,
         impersonation: SqlName::parse(IMPERSONATION).ok(),
+        by_session: false,
     };
     let Some(node) = node else { return Some(metadata) };
     let fields = reader.fields(node, &format!("`metadata` of {what}"), METADATA_KEYS, &[])?;

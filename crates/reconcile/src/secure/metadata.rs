@@ -17,6 +17,9 @@ pub struct Metadata {
     /// The role whose members may read views as another person; none, where nobody may.
     #[serde(default)]
     pub impersonation: Option<SqlName>,
+    /// Whether a permission to read as another holds in one session, since sessions there have no context to choose it by.
+    #[serde(default)]
+    pub by_session: bool,
 }
 
 /// What stands between the parts of a profile that is one string.
@@ -54,15 +57,21 @@ pub enum ManagedTable {
     MaskKeys,
     /// Who may read as whom, and until when.
     Acting,
+    /// The same, in which session.
+    ActingSessions,
 }
 
 impl ManagedTable {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Profile, Self::MaskKeys, Self::Acting];
+    pub const ALL: [Self; 4] = [Self::Profile, Self::MaskKeys, Self::Acting, Self::ActingSessions];
 
     /// Whether views read it in a target of this metadata.
     pub fn needed(self, metadata: &Metadata) -> bool {
-        self != Self::Acting || metadata.impersonation.is_some()
+        match self {
+            Self::Profile | Self::MaskKeys => true,
+            Self::Acting => metadata.impersonation.is_some() && !metadata.by_session,
+            Self::ActingSessions => metadata.impersonation.is_some() && metadata.by_session,
+        }
     }
 
     /// Its name.
@@ -71,6 +80,7 @@ impl ManagedTable {
             Self::Profile => "profile",
             Self::MaskKeys => "mask_keys",
             Self::Acting => "acting",
+            Self::ActingSessions => "acting_sessions",
         }
     }
 }

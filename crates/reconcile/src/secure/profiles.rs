@@ -11,22 +11,33 @@ use crate::shape::{ObjectName, Securable};
 
 /// From so many people on, rows are written for many at once.
 const MANY: usize = 50;
-/// Rows of one step for many people.
-const ROWS: usize = 2_000;
+/// Rows of one step for many people, which is sent and read back before anything that overtakes it goes on.
+const ROWS: usize = 10_000;
+/// Bytes of text in one such step, but for a single person's.
+const BYTES: usize = 4 * 1024 * 1024;
 /// People of one step that takes whole profiles away.
 const PEOPLE: usize = 400;
 
 /// Profiles by whose they are.
 pub type Profiles = BTreeMap<SqlName, BTreeSet<ProfileRow>>;
 
-/// Principals that may read one of these views by what a graph gives.
+/// People who may read one of these views by what a graph gives them.
 pub fn readers(graph: &Graph, views: &BTreeSet<ObjectName>) -> BTreeSet<SqlName> {
+    reading(graph, views, PrincipalKind::External)
+}
+
+/// Groups that are principals and may read one of these views. Their people have no profile.
+pub fn reading_groups(graph: &Graph, views: &BTreeSet<ObjectName>) -> BTreeSet<SqlName> {
+    reading(graph, views, PrincipalKind::ExternalGroup)
+}
+
+fn reading(graph: &Graph, views: &BTreeSet<ObjectName>, kind: PrincipalKind) -> BTreeSet<SqlName> {
     let schemas: BTreeSet<SqlName> = views.iter().map(|view| view.schema).collect();
     let about = |on: &Securable| match on {
         Securable::Object(object) | Securable::Column(object, _) => views.contains(object),
         Securable::Schema(schema) => schemas.contains(schema),
         Securable::Database => !views.is_empty(),
-        Securable::Principal(_) | Securable::Server | Securable::Credential(_) => false,
+        Securable::Principal(_) | Securable::Server | Securable::Credential(_) | Securable::Other(_) => false,
     };
     let reads = |permission| matches!(permission, Permission::Select | Permission::Control);
     let grants = graph.grants.iter().filter(|(key, grant)| {
@@ -41,11 +52,15 @@ pub fn readers(graph: &Graph, views: &BTreeSet<ObjectName>) -> BTreeSet<SqlName>
             if seen.insert(name) {
                 open.extend(graph.members_of(name));
             }
-        } else if graph.principals.get(&name).is_some_and(|p| p.kind == PrincipalKind::External) {
+        } else if graph.principals.get(&name).is_some_and(|p| p.kind == kind) {
             found.insert(name);
         }
     }
     found
+}
+
+fn text_bytes(row: &ProfileRow) -> usize {
+    row.principal.as_str().len() + row.attribute.len() + row.value.len()
 }
 
 /// The steps from one side to the other for these people.
@@ -84,13 +99,16 @@ pub fn profile_steps(
         }));
     }
     if new.len() > MANY {
-        let (mut people, mut rows) = (0, Vec::new());
+        let (mut people, mut rows, mut bytes) = (0, Vec::new(), 0);
         for (_, of_one) in new {
-            if rows.len() + of_one.len() > ROWS && !rows.is_empty() {
+            let more: usize = of_one.iter().map(text_bytes).sum();
+            let full = rows.len() + of_one.len() > ROWS || bytes + more > BYTES;
+            if full && !rows.is_empty() {
                 steps.push(SecureStep::FillProfiles { schema, people, rows: std::mem::take(&mut rows) });
-                people = 0;
+                (people, bytes) = (0, 0);
             }
             people += 1;
+            bytes += more;
             rows.extend(of_one);
         }
         steps.push(SecureStep::FillProfiles { schema, people, rows });
@@ -116,6 +134,25 @@ mod tests {
             (principal, BTreeSet::from([row]))
         };
         (0..people).map(one).collect()
+    }
+
+    #[test]
+    fn a_fill_is_in_steps_of_some_thousand_rows_and_of_some_megabytes() {
+        let schema = SqlName::parse("axon").unwrap();
+        let sizes = |people: usize, value: &str| -> Vec<usize> {
+            let side = profiles(people, value);
+            let whose = side.keys().copied().collect();
+            let steps = profile_steps(schema, &whose, &Profiles::new(), &side);
+            let rows = |step: &SecureStep| match step {
+                SecureStep::FillProfiles { people, rows, .. } if *people == rows.len() => rows.len(),
+                other => panic!("{other}"),
+            };
+            steps.iter().map(rows).collect()
+        };
+        assert_eq!(sizes(25_000, "EU"), [10_000, 10_000, 5_000]);
+        let long = sizes(2_000, &"x".repeat(4_000));
+        assert_eq!(long.iter().sum::<usize>(), 2_000);
+        assert!(long.len() == 2 && long.iter().all(|rows| rows * 4_000 <= BYTES), "{long:?}");
     }
 
     #[test]

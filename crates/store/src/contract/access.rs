@@ -33,7 +33,12 @@ fn grant(second_person: bool) -> NewAccessRequest {
 
 /// It has both persons in its record and ends by itself; one that is refused never counts, and is told all the same.
 pub async fn acting_as_another_has_both_persons_and_an_end(store: &dyn Store) {
-    let asked = Asked::Impersonate { person: whom(2), target: "warehouse".to_owned(), seconds: 60 };
+    let asked = Asked::Impersonate {
+        person: whom(2),
+        target: "warehouse".to_owned(),
+        seconds: 60,
+        session: Some("SID7".to_owned()),
+    };
     let new = NewAccessRequest { asked, second_person: false, waits_until: None, ..grant(false) };
     let begun = store.ask_access(new.clone(), by("ana", 1)).await.expect("a request");
     assert_eq!((begun.state, begun.until), (AccessState::InForce, Some(minute(2))));

@@ -75,6 +75,7 @@ mod tests {
                 owner: name("axon_owner"),
                 delimiters: None,
                 impersonation: None,
+                by_session: false,
             },
             impersonation: Some(name("AXON_IMPERSONATION")),
             account: Account { name: name("axon_system"), is_entra: false },
@@ -100,7 +101,13 @@ mod tests {
         let setup = Setup {
             database: hostile,
             views: hostile,
-            metadata: Metadata { schema: hostile, owner: hostile, delimiters: None, impersonation: None },
+            metadata: Metadata {
+                schema: hostile,
+                owner: hostile,
+                delimiters: None,
+                impersonation: None,
+                by_session: false,
+            },
             impersonation: Some(hostile),
             account: Account { name: hostile, is_entra: false },
         };

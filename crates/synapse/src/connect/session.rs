@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::TryStreamExt as _;
 use secrecy::{ExposeSecret as _, SecretString};
 use tiberius::error::Error as TdsError;
-use tiberius::{QueryItem, QueryStream, Row};
+use tiberius::{IntoRow as _, QueryItem, QueryStream, Row};
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::Connection;
@@ -130,6 +130,35 @@ impl Session<'_> {
             Err(_) => Err(Trouble::Silent(wait)),
         };
         self.settle(live, result).await
+    }
+
+    /// Puts rows of texts into a table by a bulk load: the server takes all of them or none. Gives how many it took.
+    pub(crate) async fn load<'r>(
+        &mut self,
+        table: &str,
+        columns: &[&str],
+        rows: impl Iterator<Item = [&'r str; 3]>,
+    ) -> Result<u64, CallError> {
+        let mut live = self.take()?;
+        let wait = self.patience.min(MOST_STATEMENT);
+        let sending = async {
+            let mut load = live.tds.bulk_insert_columns(table, columns).await?;
+            for [a, b, c] in rows {
+                load.send((a, b, c).into_row()).await?;
+            }
+            // Without the end the server keeps nothing of it.
+            load.finalize().await
+        };
+        let mut taken = 0;
+        let result = match tokio::time::timeout(wait, sending).await {
+            Ok(Ok(answer)) => {
+                taken = answer.total();
+                Ok(())
+            }
+            Ok(Err(error)) => Err(Trouble::Tds(error)),
+            Err(_) => Err(Trouble::Silent(wait)),
+        };
+        self.settle(live, result).await.map(|()| taken)
     }
 
     /// Runs a query and gives each row to `sink` as it comes.

@@ -36,6 +36,10 @@ impl std::fmt::Debug for Discreet {
     }
 }
 
+/// The columns of a profile's row, as bulk loads name them.
+pub(crate) const PROFILE_COLUMNS: [&str; 3] = ["[principal]", "[attribute]", "[value]"];
+/// How long each of them may be, in UTF-16 units.
+pub(crate) const PROFILE_LENGTHS: [usize; 3] = [128, 256, 3_000];
 /// Rows of one INSERT: each is a SELECT of its own, and engines take some hundreds of them in one statement.
 const ROWS: usize = 500;
 /// Conditions of one DELETE.
@@ -59,6 +63,11 @@ pub(crate) fn create_table(schema: SqlName, table: ManagedTable) -> Sql {
         ManagedTable::Acting => {
             "[actor] nvarchar(128) NOT NULL, [actor_sid] varbinary(85) NOT NULL, [person] nvarchar(128) NOT NULL, \
              [role] nvarchar(128) NOT NULL, [until] datetime2(0) NOT NULL"
+        }
+        ManagedTable::ActingSessions => {
+            "[actor] nvarchar(128) NOT NULL, [actor_sid] varbinary(85) NOT NULL, [person] nvarchar(128) NOT NULL, \
+             [role] nvarchar(128) NOT NULL, [until] datetime2(0) NOT NULL, [session_id] nvarchar(32) NOT NULL, \
+             [login_time] datetime2(3) NOT NULL"
         }
     };
     let schema = Bracketed(schema);
@@ -150,6 +159,16 @@ pub(crate) fn insert_rows(schema: SqlName, rows: &[ProfileRow]) -> Vec<Discreet>
         Discreet { sent: Sql(text), recorded }
     };
     rows.chunks(ROWS).map(of).collect()
+}
+
+/// The table of profiles, as a bulk load names it.
+pub(crate) fn profile_table(schema: SqlName) -> String {
+    format!("{}.[profile]", Bracketed(schema))
+}
+
+/// What is recorded of a bulk load.
+pub(crate) fn bulk_recorded(schema: SqlName, rows: &[ProfileRow]) -> String {
+    format!("INSERT BULK {} /* {} */", profile_table(schema), counted(rows))
 }
 
 #[cfg(test)]

@@ -1,0 +1,45 @@
+//! The first fill of many people's profiles, and somebody who leaves while it runs.
+
+use anyhow::ensure;
+use axon_tests::{SOON, until};
+use serde_json::json;
+
+use super::{ANN, ASKED, living_in, map, read, stage_of};
+
+/// More than are written one by one.
+const PEOPLE: usize = 60;
+
+#[tokio::test]
+async fn many_profiles_are_one_bulk_load_and_who_leaves_meanwhile_is_gone_at_its_end() -> anyhow::Result<()> {
+    let mut names = vec![ANN.to_owned()];
+    names.extend((1..PEOPLE).map(|n| format!("p{n:02}@acme.example")));
+    let everybody: Vec<&str> = names.iter().map(String::as_str).collect();
+    let stage = stage_of(&everybody, &map(false)).await?;
+    let mut ids = Vec::new();
+    for name in &everybody {
+        ids.push(stage.scim.post("/Users", &living_in(name, "north")).await?.is(201)?.id()?);
+    }
+    // The pool takes its time over the rows.
+    let slow = json!({ "what": { "latency": { "millis": 1500 } }, "matching": "BULK LOAD" });
+    stage.pool.ask("POST", "/pool/faults", Some(slow)).await?;
+    let members: Vec<&str> = ids.iter().map(String::as_str).collect();
+    stage.scim.group("Analysts", &members).await?;
+    until("the fill runs", SOON, async || {
+        Ok((stage.pool.ask("GET", "/pool", None).await?["faultsWaiting"] == 0).then_some(()))
+    })
+    .await?;
+    stage.scim.activate(&ids[0], "False").await?;
+    until("all others have a profile, and she has none", SOON, async || {
+        let query = "SELECT CAST(p.principal AS nvarchar(128)) FROM axon.profile AS p";
+        let there = stage.pool.admin().await?.column(query).await?;
+        Ok((there.len() == PEOPLE - 1 && !there.iter().any(|name| name == ANN)).then_some(()))
+    })
+    .await?;
+    until("she cannot enter", SOON, async || Ok(read(&stage.pool, ANN, ASKED).await.is_err().then_some(()))).await?;
+    ensure!(read(&stage.pool, everybody[1], ASKED).await?.len() == 1);
+    let statements = stage.place.statements().await?;
+    let bulk: Vec<&String> =
+        statements.iter().filter(|text| text.starts_with("INSERT BULK [axon].[profile]")).collect();
+    ensure!(bulk.len() == 1 && !bulk[0].contains("north"), "{bulk:?}");
+    Ok(())
+}
