@@ -2,6 +2,8 @@
 
 #[path = "views/acting.rs"]
 mod acting;
+#[path = "views/by_group.rs"]
+mod by_group;
 #[path = "views/filling.rs"]
 mod filling;
 #[path = "views/probe.rs"]
@@ -89,7 +91,15 @@ async fn stage_where(
     map: &str,
     prepared: impl AsyncFnOnce(&Pool) -> anyhow::Result<()>,
 ) -> anyhow::Result<Stage> {
-    let place = Place::new(people.iter().copied())?;
+    stage_in(Place::new(people.iter().copied())?, map, prepared).await
+}
+
+/// The same in a place that was made ready.
+async fn stage_in(
+    place: Place,
+    map: &str,
+    prepared: impl AsyncFnOnce(&Pool) -> anyhow::Result<()>,
+) -> anyhow::Result<Stage> {
     let pool = Pool::start(&place, 0).await?;
     let mut admin = pool.admin().await?;
     for batch in BASE {

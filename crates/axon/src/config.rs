@@ -227,6 +227,8 @@ pub struct Reconcile {
     pub wave: u16,
     /// How often all secure views are read as one of each class of their readers, hours, besides after each change; 0 for never.
     pub probe_views_hours: u32,
+    /// Whether a user without a login stands in, while it is probed, for readers who enter by groups alone.
+    pub probe_canaries: bool,
     /// Whether nothing is given in a target one of whose views shows something else than the map says.
     pub freeze_on_probe: bool,
     /// After how many days a hold that nobody answers is a no; never, if left out.
@@ -244,6 +246,7 @@ impl Default for Reconcile {
             retry_seconds: 2,
             wave: WAVE,
             probe_views_hours: 24,
+            probe_canaries: true,
             freeze_on_probe: false,
             holds_expire_days: None,
             spool: None,
@@ -256,7 +259,7 @@ impl Reconcile {
     pub fn probing(&self) -> ProbeSettings {
         let every =
             (self.probe_views_hours > 0).then(|| time::Duration::hours(self.probe_views_hours.into()));
-        ProbeSettings { every, freeze: self.freeze_on_probe }
+        ProbeSettings { every, canaries: self.probe_canaries, freeze: self.freeze_on_probe }
     }
 }
 

@@ -239,10 +239,6 @@ messages! {
     login_in_use(name: &str) = 15434, 16, 1, "Could not drop login '{name}' as the user is currently logged in.";
     /// 15530: a credential of that name.
     credential_exists(name: &str) = 15530, 16, 1, "The credential with name \"{name}\" already exists.";
-    /// 5001
-    not_in_master() = 5001, 16, 2, "User must be in the master database.";
-    /// 6102
-    kill_denied() = 6102, 14, 1, "User does not have permission to use the KILL statement.";
     /// 313
     too_few_arguments(function: &str) = 313, 16, 3, "An insufficient number of arguments were supplied for the procedure or function {function}.";
     /// 1046: a predicate's argument that asks a table.
@@ -255,6 +251,8 @@ messages! {
     name_cannot_be_bound(name: &str) = 4512, 16, 3, "Cannot schema bind function because name '{name}' is invalid for schema binding. Names must be in two-part format and an object cannot reference itself.";
     /// 4513: schema-bound text, or a schema-bound policy, over something that is not.
     not_schema_bound(name: &str) = 4513, 16, 2, "Cannot schema bind. '{name}' is not schema bound.";
+    /// 5011
+    cannot_alter_database(name: &str) = 5011, 14, 5, "User does not have permission to alter database '{name}', the database does not exist, or the database is not in a state that allows access checks.";
     /// 5074: a column that a schema-bound object names.
     column_referenced(by: &str, column: &str) = 5074, 16, 1, "The object '{by}' is dependent on column '{column}'.";
     /// 15336
@@ -279,6 +277,10 @@ messages! {
     not_a_policy(name: &str) = 33271, 16, 1, "Cannot alter '{name}' because it is not a security policy.";
     /// 33272: a predicate whose function is gone, or that reads its own table.
     predicate_not_loaded(table: &str) = 33272, 16, 1, "Unable to load the security predicate for table \"{table}\".";
+    /// 5001
+    not_in_master() = 5001, 16, 2, "User must be in the master database.";
+    /// 6102
+    kill_denied() = 6102, 14, 1, "User does not have permission to use the KILL statement.";
     /// 6104
     kill_self() = 6104, 16, 1, "Cannot use KILL to kill your own process.";
     /// 6106

@@ -7,8 +7,8 @@
 
 mod classifier;
 mod flow;
-mod impersonate;
 mod function;
+mod impersonate;
 mod kill;
 mod login;
 mod membership;
@@ -16,8 +16,8 @@ mod message;
 mod module;
 mod names;
 mod permission;
-mod procedure;
 mod policy;
+mod procedure;
 mod rights;
 mod role;
 mod rows;
@@ -215,11 +215,12 @@ impl Run<'_> {
             Kind::Query(query) => self.query(query)?,
             Kind::Change(change) => self.change(change)?,
             Kind::View { .. } => self.view(kind)?,
+            Kind::Function { .. } => self.function(kind)?,
+            Kind::Policy(statement) => self.policy(statement)?,
+            Kind::DatabaseCaching { database, on } => self.database_caching(database, *on)?,
             Kind::CreateTable { name, source, distribution } => {
                 self.create_table(name, source, distribution)?;
             }
-            Kind::Function { .. } => self.function(kind)?,
-            Kind::Policy(statement) => self.policy(statement)?,
             kind if kind.is_definition() => {
                 self.with_work(|work| work.define(kind))?;
                 self.done(None);
@@ -233,6 +234,7 @@ impl Run<'_> {
             Kind::SetVariable { name, value } => self.assign(name, value)?,
             Kind::SetIgnored => {}
             Kind::SetImplicitTransactions(on) => self.session.implicit_transactions = *on,
+            Kind::SetCaching(on) => self.session.caching = *on,
             Kind::SetNoCount(on) => self.session.no_count = *on,
             Kind::Print(value) => self.print(value)?,
             Kind::Throw(arguments) => return self.throw(arguments.as_ref()),

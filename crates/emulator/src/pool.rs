@@ -17,6 +17,7 @@ use crate::catalog::principal::{Login, PrincipalKind};
 use crate::catalog::saved::Unfit;
 use crate::directory::Directory;
 use crate::faults::{Armed, Fault, Faults};
+use crate::query::ResultCache;
 use crate::saved::SavedPool;
 use crate::session::Session;
 use crate::session_port::{Engine, LoginRequest, SessionPort};
@@ -87,6 +88,7 @@ impl State {
 pub struct Pool {
     config: PoolConfig,
     state: Mutex<State>,
+    pub(crate) cache: ResultCache,
 }
 
 impl Pool {
@@ -114,7 +116,7 @@ impl Pool {
         state.change_logins(|catalog| {
             catalog.put_login(admin.clone());
         });
-        Arc::new(Self { config, state: Mutex::new(state) })
+        Arc::new(Self { config, state: Mutex::new(state), cache: ResultCache::default() })
     }
 
     /// How it was set up.
@@ -170,6 +172,11 @@ impl Pool {
     /// Cuts every session, as scaling does.
     pub fn cut_sessions(&self) {
         self.lock().sessions.kill_all();
+    }
+
+    /// How often a result was given out of the cache of results.
+    pub fn cache_hits(&self) -> u64 {
+        self.cache.hits()
     }
 
     /// How many sessions are in.

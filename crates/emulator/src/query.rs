@@ -15,6 +15,7 @@
 
 mod ast;
 mod bind;
+mod cache;
 mod cell;
 mod change;
 mod collation;
@@ -22,8 +23,8 @@ mod context;
 mod convert;
 mod decimal;
 mod error;
-mod functions;
 mod function;
+mod functions;
 mod op;
 mod parse;
 mod run;
@@ -32,10 +33,11 @@ mod types;
 mod view;
 
 pub use ast::{Change, Condition, Expression, InlineFunction, Query};
+pub use cache::ResultCache;
 pub use change::change;
 pub use context::{QueryContext, Rights, SessionFacts, SessionRow};
 pub use convert::convert;
 pub use function::{Described, function_columns, predicate_columns};
 pub use parse::{parse_change, parse_condition, parse_expression, parse_function, parse_select};
-pub use run::{evaluate, run, test};
+pub use run::{evaluate, run, run_cached, test};
 pub use view::view_columns;

@@ -36,6 +36,8 @@ pub struct Session {
     pub(crate) transaction: Option<Transaction>,
     pub(crate) implicit_transactions: bool,
     pub(crate) no_count: bool,
+    /// Kept results may be given, where the database keeps any.
+    pub(crate) caching: bool,
     pub(crate) last_error: i32,
     pub(crate) row_count: i64,
 }
@@ -62,6 +64,7 @@ impl Session {
             transaction: None,
             implicit_transactions: false,
             no_count: false,
+            caching: true,
             last_error: 0,
             row_count: 0,
         }
@@ -127,6 +130,7 @@ impl Session {
         self.context.clear();
         self.implicit_transactions = false;
         self.no_count = false;
+        self.caching = true;
         self.last_error = 0;
         self.row_count = 0;
     }

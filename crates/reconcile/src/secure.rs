@@ -17,8 +17,11 @@ pub use acting::{ActingRow, Window, Windows, acting_steps, windows};
 pub use closure::{past, puts_on};
 pub use diff::{ViewsWanted, diff};
 pub use metadata::{Delimiters, ManagedTable, Metadata, ProfileRow};
-pub use probe::{Memberships, ProbeAnswer, ProbeCase, ReaderClass, Sees, Standing, classes};
-pub use profiles::{Profiles, profile_steps, readers};
+pub use probe::{
+    Footing, KnownReader, Memberships, ProbeAnswer, ProbeCase, ProbeReader, ReaderClass, Sees, Standing,
+    classes,
+};
+pub use profiles::{Profiles, profile_steps, readers, reading_groups};
 pub use seen::{BaseTable, FoundView, ViewText, ViewsAsked, ViewsThere};
 pub use step::SecureStep;
 pub use when::put_into;

@@ -10,7 +10,7 @@ use axon_model::SqlName;
 use serde::{Deserialize, Serialize};
 
 use crate::graph::{Graph, Membership};
-use crate::secure::{Metadata, ProbeAnswer, ProbeCase, ViewText, ViewsAsked, ViewsThere};
+use crate::secure::{Metadata, ProbeAnswer, ProbeCase, ProbeReader, ViewText, ViewsAsked, ViewsThere};
 use crate::shape::Shape;
 use crate::wave::Wave;
 
@@ -327,7 +327,7 @@ pub trait Target: Send + Sync {
     async fn probe_views(
         &self,
         _metadata: &Metadata,
-        _reader: SqlName,
+        _reader: &ProbeReader,
         _cases: &[ProbeCase],
     ) -> Result<Option<Vec<ProbeAnswer>>, TargetError> {
         Ok(None)

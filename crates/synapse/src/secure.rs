@@ -1,5 +1,6 @@
 //! Secure views in a pool: their statements, how they are applied, and what is read of them.
 
+mod canary;
 mod inspect;
 mod perform;
 mod probe;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use axon_model::SqlName;
-use axon_reconcile::secure::{ProbeAnswer, ProbeCase};
+use axon_reconcile::secure::{ProbeAnswer, ProbeCase, ProbeReader};
 use axon_reconcile::{
     InspectScope, Inspection, Outcome, Refusal, Retry, Seen, Shape, Step, Target, TargetError, TargetFacts,
     Wave,
@@ -238,7 +238,7 @@ impl Target for SynapseTarget {
     async fn probe_views(
         &self,
         metadata: &Metadata,
-        reader: SqlName,
+        reader: &ProbeReader,
         cases: &[ProbeCase],
     ) -> Result<Option<Vec<ProbeAnswer>>, TargetError> {
         if self.dialect != Dialect::Dedicated {

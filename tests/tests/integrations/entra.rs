@@ -142,7 +142,7 @@ async fn whoever_administers_by_entra_makes_an_account_that_is_a_managed_identit
     ensure!(!made.iter().any(|name| name.starts_with("axon_system")), "no account with a password: {made:?}");
     stand.holds_nowhere_but(SECRET, &["cluster.jwt"])?;
     ensure!(!stand.place.file("axon.db-secrets/1.secret").exists(), "an identity has nothing to keep");
-    stand.post("/1/regenerate", &shown).await?.refuses(400, "Bad Request", "no password")?;
+    stand.post("/1/regenerate", &shown).await?.refuses(422, "Unprocessable Entity", "no password")?;
     let services = stand.tokens().await?;
     for service in ["authority", "imds"] {
         ensure!(services.iter().any(|r| r["service"] == service), "{service}: {services:?}");

@@ -102,7 +102,7 @@ async fn what_would_tear_is_refused_and_a_disabled_one_leaves_its_place() -> any
     let put = async |key: &str, value: Value, words: &str| {
         let mut change = payload.clone();
         change["config"][key] = value;
-        stand.put("/1", &change).await?.refuses(400, "Bad Request", words)
+        stand.put("/1", &change).await?.refuses(422, "Unprocessable Entity", words)
     };
     put(
         "metadataDelimiters",
@@ -113,7 +113,7 @@ async fn what_would_tear_is_refused_and_a_disabled_one_leaves_its_place() -> any
     put("database", json!("other"), "cannot be changed").await?;
     put("systemAccount", json!({ "username": "x" }), "systemAccount").await?;
     let manual = stand.payload(false, json!({}))?;
-    stand.put("/1", &manual).await?.refuses(400, "Bad Request", "autoBootstrap")?;
+    stand.put("/1", &manual).await?.refuses(422, "Unprocessable Entity", "autoBootstrap")?;
     stand.post("/scripts/create", &payload).await?.refuses(400, "Bad Request", "autoBootstrap")?;
 
     // While the role map has the database as its target, nothing of it is taken away.

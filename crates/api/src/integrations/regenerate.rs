@@ -28,7 +28,7 @@ pub(super) async fn handle(
     may_change(&found)?;
     let config = life::config(&found.body)?;
     if !found.body.automatic || config.account_kind != AccountKind::Sql {
-        return Err(Fault::bad(
+        return Err(Fault::unprocessable(
             "Axon made no password here: change it where it was made, then send it with PUT",
         ));
     }

@@ -27,20 +27,22 @@ pub(super) fn may_change(found: &Integration) -> Result<(), Fault> {
 pub(super) fn refuse_other(found: &Integration, old: &Config, new: &Payload) -> Result<(), Fault> {
     let config = &new.config;
     if new.automatic != found.body.automatic {
-        return Err(Fault::bad("`autoBootstrap` must be what it was when the integration was created"));
+        return Err(Fault::unprocessable(
+            "`autoBootstrap` must be what it was when the integration was created",
+        ));
     }
     if !config.same_place(old) {
-        return Err(Fault::bad(
+        return Err(Fault::unprocessable(
             "`host`, `port` and `database` cannot be changed: delete the integration and create another one",
         ));
     }
     if config.marks.is_some_and(|marks| marks != old.shown_marks()) {
-        return Err(Fault::bad(
+        return Err(Fault::unprocessable(
             "`metadataDelimiters` cannot be changed while profiles are parted by them: disable the integration, then create it again",
         ));
     }
     if found.body.automatic && (config.account != old.account || config.account_kind != old.account_kind) {
-        return Err(Fault::bad(
+        return Err(Fault::unprocessable(
             "`systemAccount` cannot be changed: delete the integration and create another one",
         ));
     }

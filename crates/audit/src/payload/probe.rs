@@ -16,6 +16,9 @@ pub struct ViewProbed {
     pub text: String,
     /// Whether it was read as somebody to whom the map does not open it.
     pub stranger: bool,
+    /// Whether a user without a login stood in for the class.
+    #[serde(default)]
+    pub canary: bool,
     /// How many readers are of the same class.
     pub readers: u64,
     /// How many rows were seen.

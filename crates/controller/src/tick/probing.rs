@@ -4,7 +4,7 @@
 mod jobs;
 mod kept;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -15,7 +15,7 @@ use axon_mapping::target::TargetSpec;
 use axon_mapping::views::Compiled;
 use axon_model::{Actor, SqlName};
 use axon_reconcile::admit::Reason;
-use axon_reconcile::secure::{ProbeAnswer, ProbeCase};
+use axon_reconcile::secure::{ProbeAnswer, ProbeCase, ProbeReader};
 use axon_reconcile::{ObjectName, Step};
 use axon_store::Store;
 use time::{Duration, OffsetDateTime};
@@ -24,10 +24,12 @@ use super::decide::May;
 use super::{Tick, Ticker};
 use crate::error::ControllerError;
 use crate::summary::Waiting;
-use jobs::Job;
+use jobs::{By, Job};
 use kept::Kept;
 pub use kept::probe_key;
 
+/// What is told of somebody who stands in for nobody in particular; `synapse` calls its canary so.
+const CANARY: &str = "axon_canary";
 /// How long one tick may probe: somebody may be waiting to be shut out.
 const SLICE: std::time::Duration = std::time::Duration::from_secs(1);
 /// The most views that are read on one connection as one reader.
@@ -40,6 +42,8 @@ const LATER: Duration = Duration::minutes(5);
 pub struct ProbeSettings {
     /// How often all of them are, besides after each change; never by itself, if there is no such time.
     pub every: Option<Duration>,
+    /// Whether a user without a login may stand in, for as long as it takes, for readers who enter by groups alone.
+    pub canaries: bool,
     /// Whether nothing is given in a target while one of its views shows something else than the policy.
     pub freeze: bool,
 }
@@ -51,6 +55,8 @@ pub struct Probed {
     pub view: ObjectName,
     /// As whom it was read.
     pub reader: SqlName,
+    /// Whether a canary stood in for that one.
+    pub canary: bool,
     /// How many readers are of the same class; none, where the map opens it not to them.
     pub readers: Option<usize>,
     /// What came of it.
@@ -105,10 +111,16 @@ impl Probing {
 
     /// What waits for a person.
     pub(super) fn waiting(&self) -> impl Iterator<Item = Waiting> {
-        self.kept.differs.iter().map(|(view, words)| Waiting {
+        let why = || "a person: `axon view probe`".to_owned();
+        let differs = self.kept.differs.iter().map(move |(view, words)| Waiting {
             what: format!("view {view} shows a probe something else than the policy: {}", words.join("; ")),
-            why: "a person: `axon view probe`".to_owned(),
-        })
+            why: why(),
+        });
+        let untried = self.kept.untried.iter().map(move |(view, words)| Waiting {
+            what: format!("view {view} could not be probed whole: {}", words.join("; ")),
+            why: why(),
+        });
+        differs.chain(untried)
     }
 
     /// What people should know.
@@ -197,7 +209,7 @@ impl Ticker {
         let queue = &mut self.probing.queue;
         let Some(first) = queue.pop_front() else { return Vec::new() };
         let mut batch = vec![first];
-        while batch.len() < AT_ONCE && queue.front().is_some_and(|job| job.reader == batch[0].reader) {
+        while batch.len() < AT_ONCE && queue.front().is_some_and(|job| job.by == batch[0].by) {
             batch.extend(queue.pop_front());
         }
         batch
@@ -211,7 +223,15 @@ impl Ticker {
     ) -> Result<Vec<Probed>, ControllerError> {
         let Some(first) = batch.first() else { return Ok(Vec::new()) };
         let cases: Vec<ProbeCase> = batch.iter().map(|job| job.case.clone()).collect();
-        let answers = self.target.probe_views(&spec.metadata, first.reader, &cases).await?;
+        let untried = |why: &str| {
+            let answer = ProbeAnswer { untried: vec![why.to_owned()], ..ProbeAnswer::default() };
+            Some(vec![answer; cases.len()])
+        };
+        let answers = match &first.by {
+            By::Reading(reader) => self.target.probe_views(&spec.metadata, reader, &cases).await?,
+            By::Not(why) => untried(why),
+            By::Later => untried("nobody of this class has yet in the target what the map gives them"),
+        };
         let mut found = Vec::with_capacity(batch.len());
         let mut records = Vec::with_capacity(batch.len());
         for (job, answer) in batch.into_iter().zip(answers.unwrap_or_default()) {
@@ -219,7 +239,8 @@ impl Ticker {
             count(self.name.as_str(), &answer);
             records.push(self.probe_record(&job, &answer, now)?);
             let readers = job.case.standing.is_some().then_some(job.readers);
-            found.push(Probed { view: job.view, reader: job.reader, readers, answer });
+            let canary = matches!(job.by, By::Reading(ProbeReader::Canary(_)));
+            found.push(Probed { view: job.view, reader: job.reader, canary, readers, answer });
         }
         self.store.append(records, None).await.map_err(ControllerError::Unrecorded)?;
         Ok(found)
@@ -237,6 +258,7 @@ impl Ticker {
             view: job.view.to_string(),
             text: job.digest.clone(),
             stranger: job.case.standing.is_none(),
+            canary: matches!(job.by, By::Reading(ProbeReader::Canary(_))),
             readers: job.readers as u64,
             rows,
             differs: differs.len() as u64,
@@ -248,8 +270,12 @@ impl Ticker {
     }
 
     async fn keep_probes(&mut self, now: OffsetDateTime) -> Result<(), ControllerError> {
-        let differs = if self.probing.kept.differs.is_empty() { 0.0 } else { 1.0 };
-        metrics::gauge!("axon_view_probe_differs_bool", "target" => self.name.to_string()).set(differs);
+        let some = |kept: &BTreeMap<String, Vec<String>>| if kept.is_empty() { 0.0 } else { 1.0 };
+        let kept = &self.probing.kept;
+        metrics::gauge!("axon_view_probe_differs_bool", "target" => self.name.to_string())
+            .set(some(&kept.differs));
+        metrics::gauge!("axon_view_probe_untried_bool", "target" => self.name.to_string())
+            .set(some(&kept.untried));
         self.probing.kept.save(self.store.as_ref(), self.name.as_str(), now).await
     }
 

@@ -157,6 +157,12 @@ impl Views {
         let there = self.profiles.there.get(&name).unwrap_or(&NOTHING);
         (self.profiles.wanted.get(&name).unwrap_or(&NOTHING) == there).then_some(there)
     }
+
+    /// The rows that somebody ought to have.
+    pub(super) fn wanted_profile(&self, name: SqlName) -> &BTreeSet<ProfileRow> {
+        static NOTHING: BTreeSet<ProfileRow> = BTreeSet::new();
+        self.profiles.wanted.get(&name).unwrap_or(&NOTHING)
+    }
 }
 
 impl Ticker {

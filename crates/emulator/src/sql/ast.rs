@@ -274,6 +274,10 @@ pub enum Kind {
     Function { name: Vec<String>, function: InlineFunction, text: String, alter: bool },
     /// CREATE and ALTER SECURITY POLICY
     Policy(PolicyStatement),
+    /// ALTER DATABASE … SET RESULT_SET_CACHING
+    DatabaseCaching { database: String, on: bool },
+    /// SET RESULT_SET_CACHING
+    SetCaching(bool),
     /// DROP SECURITY POLICY
     DropPolicy { name: Vec<String>, if_exists: bool },
     /// CREATE PROCEDURE and CREATE FUNCTION of a scalar: kept, not run.
@@ -362,11 +366,12 @@ impl Kind {
                 | Self::Truncate { .. }
                 | Self::Rename { .. }
                 | Self::View { .. }
-                | Self::CreateModule { .. }
-                | Self::DropObject { .. }
                 | Self::Function { .. }
                 | Self::Policy(_)
                 | Self::DropPolicy { .. }
+                | Self::DatabaseCaching { .. }
+                | Self::CreateModule { .. }
+                | Self::DropObject { .. }
                 | Self::CreateClassifier { .. }
                 | Self::DropClassifier { .. }
         )

@@ -8,8 +8,8 @@
 
 mod module;
 mod permission;
-mod principal;
 mod policy;
+mod principal;
 mod procedural;
 mod schema;
 mod server;
@@ -54,9 +54,9 @@ fn opens_batch(kind: &Kind) -> Option<&'static str> {
     match kind {
         Kind::View { create: true, .. } => Some("CREATE VIEW"),
         Kind::View { create: false, .. } => Some("ALTER VIEW"),
-        Kind::CreateModule { .. } => Some("CREATE PROCEDURE"),
         Kind::Function { alter: false, .. } => Some("CREATE FUNCTION"),
         Kind::Function { alter: true, .. } => Some("ALTER FUNCTION"),
+        Kind::CreateModule { .. } => Some("CREATE PROCEDURE"),
         Kind::CreateSchema { .. } => Some("CREATE SCHEMA"),
         _ => None,
     }
@@ -159,10 +159,11 @@ impl Parser<'_> {
             "AUTHORIZATION" => self.authorization(),
             "TABLE" => self.alter_table(),
             "VIEW" => self.view(mark, false, true),
-            _ => Err(self.cursor.unexpected()),
-        }
             "FUNCTION" => self.function(mark, true),
             "SECURITY" => self.policy(false),
+            "DATABASE" if self.pool == PoolKind::Dedicated => self.database_caching(),
+            _ => Err(self.cursor.unexpected()),
+        }
     }
 
     fn drop(&mut self) -> Parsed<Kind> {
@@ -174,9 +175,9 @@ impl Parser<'_> {
             "ROLE" => self.drop_role(),
             "SCHEMA" => self.drop_schema(),
             "TABLE" | "VIEW" | "PROCEDURE" | "PROC" | "FUNCTION" => self.drop_object(),
+            "SECURITY" => self.drop_policy(),
             "WORKLOAD" => self.drop_classifier(),
             "DATABASE" | "CREDENTIAL" => self.credential(false),
-            "SECURITY" => self.drop_policy(),
             _ => Err(self.cursor.unexpected()),
         }
     }

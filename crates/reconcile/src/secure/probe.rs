@@ -7,6 +7,7 @@
 //! A class is all readers of a view to whom it shows the same columns clear, masked or empty, and for whom the same lines of
 //! `rows` count. Nothing that a row holds leaves the target: counts and sums of digests are compared there.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use axon_model::SqlName;
@@ -124,6 +125,39 @@ impl Memberships {
     }
 }
 
+/// How a reader can be tried. Of a class the first in this order is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Footing {
+    /// A user who can be put on.
+    Person,
+    /// The same, with a fixed role besides.
+    FixedRole,
+    /// A group that is one principal: nobody can be put on by its name.
+    Group,
+    /// Somebody from whom no view keeps anything.
+    Administers,
+    /// The target does not hold yet what the map gives that one.
+    NotYet,
+}
+
+/// A reader, as far as views ask, and how that one can be tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownReader {
+    /// What views ask for.
+    pub standing: Standing,
+    /// How the reader can be tried.
+    pub footing: Footing,
+}
+
+/// As whom a probe reads.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ProbeReader {
+    /// A user of the target.
+    User(SqlName),
+    /// A user without a login that is there while it is probed and no longer: it has these roles and nothing else.
+    Canary(BTreeSet<SqlName>),
+}
+
 /// One class of readers of one view, as one of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReaderClass {
@@ -131,25 +165,27 @@ pub struct ReaderClass {
     pub view: usize,
     /// Who reads it.
     pub reader: SqlName,
+    /// How that one can be tried.
+    pub footing: Footing,
     /// What that one is.
     pub standing: Standing,
     /// How many readers are of the class.
     pub readers: usize,
 }
 
-/// The classes of the readers of each view. `readers` tells who reads a view; people of whom no standing is given stand for nobody.
+/// The classes of the readers of each view. `readers` tells who reads a view; whoever is not known stands for nobody.
 pub fn classes(
     bodies: &[ViewBody],
     readers: &dyn Fn(ObjectName) -> BTreeSet<SqlName>,
-    standings: &BTreeMap<SqlName, Standing>,
+    known: &BTreeMap<SqlName, KnownReader>,
 ) -> Vec<ReaderClass> {
     // Many people stand alike: each standing is looked at once for a view.
-    let mut alike: BTreeMap<&Standing, usize> = BTreeMap::new();
-    let numbers: BTreeMap<SqlName, usize> = standings
+    let mut alike: BTreeMap<(&Standing, Footing), usize> = BTreeMap::new();
+    let numbers: BTreeMap<SqlName, usize> = known
         .iter()
-        .map(|(name, standing)| {
+        .map(|(name, known)| {
             let next = alike.len();
-            (*name, *alike.entry(standing).or_insert(next))
+            (*name, *alike.entry((&known.standing, known.footing)).or_insert(next))
         })
         .collect();
     let mut found = Vec::new();
@@ -162,9 +198,22 @@ pub fn classes(
         }
         let mut by_sight: BTreeMap<(Vec<Sees>, Vec<bool>), ReaderClass> = BTreeMap::new();
         for (name, count) in by_number.into_values() {
-            let Some(standing) = standings.get(&name) else { continue };
-            let new = || ReaderClass { view, reader: name, standing: standing.clone(), readers: 0 };
-            by_sight.entry(standing.shown(body)).or_insert_with(new).readers += count;
+            let Some(KnownReader { standing, footing }) = known.get(&name) else { continue };
+            let footing = *footing;
+            let new = ReaderClass { view, reader: name, footing, standing: standing.clone(), readers: count };
+            match by_sight.entry(standing.shown(body)) {
+                Entry::Vacant(place) => {
+                    place.insert(new);
+                }
+                Entry::Occupied(mut place) => {
+                    let class = place.get_mut();
+                    let readers = class.readers + count;
+                    if (footing, name) < (class.footing, class.reader) {
+                        *class = new;
+                    }
+                    class.readers = readers;
+                }
+            }
         }
         found.extend(by_sight.into_values());
     }
@@ -224,6 +273,10 @@ mod tests {
         }
     }
 
+    fn person(roles: &[&str], level: Option<&str>) -> KnownReader {
+        KnownReader { standing: standing(roles, level), footing: Footing::Person }
+    }
+
     fn standing(roles: &[&str], level: Option<&str>) -> Standing {
         let has = level.map(|level| ("level".to_owned(), BTreeSet::from([level.to_owned()])));
         Standing { roles: roles.iter().map(|role| name(role)).collect(), has: has.into_iter().collect() }
@@ -232,18 +285,45 @@ mod tests {
     #[test]
     fn readers_to_whom_a_view_shows_the_same_are_one_class() {
         let people = BTreeMap::from([
-            (name("ann"), standing(&["clerk"], Some("1"))),
-            (name("bob"), standing(&["clerk", "other"], Some("2"))),
-            (name("cy"), standing(&["clerk"], None)),
-            (name("dee"), standing(&["boss", "clerk"], None)),
-            (name("eve"), standing(&[], Some("1"))),
+            (name("ann"), person(&["clerk"], Some("1"))),
+            (name("bob"), person(&["clerk", "other"], Some("2"))),
+            (name("cy"), person(&["clerk"], None)),
+            (name("dee"), person(&["boss", "clerk"], None)),
+            (name("eve"), person(&[], Some("1"))),
         ]);
         let all: BTreeSet<SqlName> = people.keys().copied().chain([name("unknown")]).collect();
         let found = classes(&[body()], &|_| all.clone(), &people);
         let told: BTreeSet<(&str, usize)> = found.iter().map(|c| (c.reader.as_str(), c.readers)).collect();
         assert_eq!(told, BTreeSet::from([("ann", 2), ("cy", 1), ("dee", 1), ("eve", 1)]));
-        let sees = |who: &str| people[&name(who)].sees(&body().columns[0].cell);
+        let sees = |who: &str| people[&name(who)].standing.sees(&body().columns[0].cell);
         assert_eq!((sees("ann"), sees("dee"), sees("eve")), (Sees::Mask, Sees::Clear, Sees::Nothing));
+    }
+
+    #[test]
+    fn of_a_class_whoever_can_be_tried_best_is() {
+        let of = |footing| KnownReader { standing: standing(&["boss"], None), footing };
+        let mut people = BTreeMap::from([
+            (name("a-leads"), of(Footing::Administers)),
+            (name("b-group"), of(Footing::Group)),
+            (name("c-fixed"), of(Footing::FixedRole)),
+            (name("d-person"), of(Footing::Person)),
+            (name("e-person"), of(Footing::Person)),
+            (name("0-later"), of(Footing::NotYet)),
+        ]);
+        // What stands otherwise and shows the same is of the class, too.
+        people.insert(
+            name("f-other"),
+            KnownReader { standing: standing(&["boss", "x"], None), footing: Footing::Group },
+        );
+        let mut order = Vec::new();
+        for left in (2..=7).rev() {
+            let all: BTreeSet<SqlName> = people.keys().copied().collect();
+            let found = classes(&[body()], &|_| all.clone(), &people);
+            assert_eq!((found.len(), found[0].readers), (1, left));
+            order.push(found[0].reader.to_string());
+            people.remove(&found[0].reader);
+        }
+        assert_eq!(order, ["d-person", "e-person", "c-fixed", "b-group", "f-other", "a-leads"]);
     }
 
     #[test]

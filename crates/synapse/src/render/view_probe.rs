@@ -29,6 +29,39 @@ pub(crate) fn who_am_i() -> Query {
     one("SELECT USER_NAME() AS name".to_owned())
 }
 
+/// Whether there is a user of this name, if so 1 for one without a login, and for how many seconds it has been there.
+pub(crate) fn canary_there(canary: SqlName) -> Query {
+    one(format!(
+        "SELECT CAST(CASE WHEN p.type = 'S' AND p.authentication_type = 0 THEN 1 ELSE 0 END AS bigint), \
+         CAST(DATEDIFF(second, p.create_date, GETDATE()) AS bigint) FROM sys.database_principals p WHERE p.name = {}",
+        Literal(canary)
+    ))
+}
+
+/// Makes somebody as whom nobody can enter.
+pub(crate) fn make_canary(canary: SqlName) -> Sql {
+    Sql(format!("CREATE USER {} WITHOUT LOGIN", Bracketed(canary)))
+}
+
+/// Puts that one into a role.
+pub(crate) fn canary_joins(canary: SqlName, role: SqlName) -> Sql {
+    Sql(format!("EXEC sp_addrolemember {}, {}", Literal(role), Literal(canary)))
+}
+
+/// In how many roles that one is.
+pub(crate) fn canary_roles(canary: SqlName) -> Query {
+    one(format!(
+        "SELECT COUNT_BIG(*) FROM sys.database_role_members m \
+         JOIN sys.database_principals p ON p.principal_id = m.member_principal_id WHERE p.name = {}",
+        Literal(canary)
+    ))
+}
+
+/// Takes that one away, out of all roles.
+pub(crate) fn drop_canary(canary: SqlName) -> Sql {
+    Sql(format!("DROP USER {}", Bracketed(canary)))
+}
+
 fn one(text: String) -> Query {
     batch(&[text], Vec::new())
 }

@@ -4,10 +4,11 @@
 //! quote a value; its error numbers are.
 
 use axon_model::SqlName;
-use axon_reconcile::secure::{ManagedTable, Metadata, ProbeAnswer, ProbeCase, Sees, Standing};
+use axon_reconcile::secure::{ManagedTable, Metadata, ProbeAnswer, ProbeCase, ProbeReader, Sees, Standing};
 use axon_reconcile::{Refusal, RefusalKind, ViewBody};
 use tiberius::Row;
 
+use super::canary;
 use crate::connect::{Link, Session};
 use crate::error::CallError;
 use crate::render::view_probe as ask;
@@ -16,10 +17,27 @@ use crate::render::{Query, Sql};
 /// How often the table is read anew when it changes while it is looked at.
 const TURNS: usize = 3;
 
-type Numbers = Vec<Option<i64>>;
+pub(super) type Numbers = Vec<Option<i64>>;
 
 /// Reads each view as this reader.
 pub(crate) async fn probe(
+    link: &Link,
+    metadata: &Metadata,
+    reader: &ProbeReader,
+    cases: &[ProbeCase],
+) -> Result<Vec<ProbeAnswer>, CallError> {
+    match reader {
+        ProbeReader::User(name) => as_user(link, metadata, *name, cases).await,
+        ProbeReader::Canary(roles) => canary::probe(link, metadata, roles, cases).await,
+    }
+}
+
+/// Nothing of it was tried.
+pub(super) fn untried(why: String, cases: &[ProbeCase]) -> Vec<ProbeAnswer> {
+    vec![ProbeAnswer { untried: vec![why], ..ProbeAnswer::default() }; cases.len()]
+}
+
+pub(super) async fn as_user(
     link: &Link,
     metadata: &Metadata,
     reader: SqlName,
@@ -29,7 +47,7 @@ pub(crate) async fn probe(
     let mut theirs = apart.session().await?;
     if let Err(refusal) = said(theirs.run(&ask::put_on(reader)).await)? {
         let why = format!("Axon may not read as {reader} (EXECUTE AS USER: error {})", refusal.number);
-        return Ok(vec![ProbeAnswer { untried: vec![why], ..ProbeAnswer::default() }; cases.len()]);
+        return Ok(untried(why, cases));
     }
     let mut name = String::new();
     let mut take = |_: usize, row: &Row| {
@@ -39,7 +57,7 @@ pub(crate) async fn probe(
     theirs.read(&ask::who_am_i(), &mut take).await?;
     if SqlName::parse(&name) != Ok(reader) {
         let why = format!("after EXECUTE AS USER the pool does not call the session {reader}");
-        return Ok(vec![ProbeAnswer { untried: vec![why], ..ProbeAnswer::default() }; cases.len()]);
+        return Ok(untried(why, cases));
     }
     let closed = managed_tables(&mut theirs, metadata).await?;
     let mut answers = Vec::with_capacity(cases.len());
@@ -57,7 +75,7 @@ pub(crate) async fn probe(
 }
 
 /// What the server refused is an answer, too. What passes by itself is not.
-fn said<T>(result: Result<T, CallError>) -> Result<Result<T, Refusal>, CallError> {
+pub(super) fn said<T>(result: Result<T, CallError>) -> Result<Result<T, Refusal>, CallError> {
     match result {
         Ok(value) => Ok(Ok(value)),
         Err(CallError::Refused { refusal, retry }) => match refusal.kind {
@@ -71,7 +89,10 @@ fn said<T>(result: Result<T, CallError>) -> Result<Result<T, Refusal>, CallError
 }
 
 /// The numbers of the one row that a question gives.
-async fn numbers(session: &mut Session<'_>, query: &Query) -> Result<Result<Numbers, Refusal>, CallError> {
+pub(super) async fn numbers(
+    session: &mut Session<'_>,
+    query: &Query,
+) -> Result<Result<Numbers, Refusal>, CallError> {
     let mut found = Numbers::new();
     let mut take = |_: usize, row: &Row| {
         for at in 0..row.len() {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use axon_emulator::clock::MovableClock;
 use axon_emulator::{Directory, Emulator, EmulatorConfig, PoolKind, Running};
 use axon_model::SqlName;
 use axon_reconcile::target::TokenError;
@@ -100,6 +101,8 @@ pub type Raw = Client<Compat<TcpStream>>;
 
 pub struct Stage {
     pub emulator: Running,
+    /// The pool's clock.
+    pub clock: Arc<MovableClock>,
     dialect: Dialect,
 }
 
@@ -123,12 +126,14 @@ impl Stage {
         config.pool.lake = lake;
         config.pool.entra_admin = Some("admin@acme.com".into());
         config.pool.directory = Directory::parse(TENANT).unwrap();
+        let clock = Arc::new(MovableClock::default());
+        config.pool.clock = clock.clone();
         let emulator = Emulator::bind("127.0.0.1:0", config).await.unwrap().spawn();
         let dialect = match kind {
             PoolKind::Dedicated => Dialect::Dedicated,
             PoolKind::Serverless => Dialect::Serverless,
         };
-        Self { emulator, dialect }
+        Self { emulator, clock, dialect }
     }
 
     /// A dedicated pool with the warehouse in it.

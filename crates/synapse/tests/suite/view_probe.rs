@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axon_emulator::PoolKind;
-use axon_reconcile::secure::{Metadata, ProbeAnswer, ProbeCase, Standing};
+use axon_reconcile::secure::{Metadata, ProbeAnswer, ProbeCase, ProbeReader, Standing};
 use axon_reconcile::view_body::{
     Cell, Literal, Order, RowRule, Rows, ShownColumn, Test, TypedMask, ViewBody, Who,
 };
@@ -139,6 +139,10 @@ impl Pool {
     }
 
     async fn probe(&self, reader: &str, standing: Option<Standing>) -> ProbeAnswer {
+        self.probe_as(&ProbeReader::User(name(reader)), standing).await
+    }
+
+    async fn probe_as(&self, reader: &ProbeReader, standing: Option<Standing>) -> ProbeAnswer {
         let case = ProbeCase {
             body: view(),
             standing,
@@ -146,7 +150,7 @@ impl Pool {
             other: Some(name("lee@acme.com")),
         };
         let target = self.stage.target_as(token(ADMIN));
-        let answers = target.probe_views(&metadata(), name(reader), &[case]).await.unwrap().unwrap();
+        let answers = target.probe_views(&metadata(), reader, &[case]).await.unwrap().unwrap();
         assert_eq!(answers.len(), 1);
         answers.into_iter().next().unwrap()
     }
@@ -236,11 +240,69 @@ async fn what_cannot_be_tried_is_not_said_to_agree() {
     for (target, reader, number) in
         [(sql, "kim@acme.com", "error 33171"), (pool.stage.target_as(token(ADMIN)), "nobody", "error 15517")]
     {
-        let found = target.probe_views(&metadata(), name(reader), &[case(), case()]).await.unwrap().unwrap();
+        let reader = ProbeReader::User(name(reader));
+        let found = target.probe_views(&metadata(), &reader, &[case(), case()]).await.unwrap().unwrap();
         assert_eq!(found.len(), 2);
         for answer in found {
             assert!(answer.differs.is_empty() && answer.rows.is_none());
             assert!(answer.untried[0].contains(number), "{answer:?}");
         }
     }
+}
+
+/// How many are called so in the pool.
+async fn canaries(pool: &mut Pool) -> usize {
+    let query = "SELECT name FROM sys.database_principals WHERE name = 'axon_canary'";
+    pool.raw.simple_query(query).await.unwrap().into_first_result().await.unwrap().len()
+}
+
+#[tokio::test]
+async fn a_canary_stands_in_for_a_group_and_for_nobody_and_is_gone_afterwards() {
+    let mut pool = Pool::start().await;
+    for statement in [
+        "CREATE ROLE clerk",
+        "GRANT SELECT ON OBJECT::secure.people TO clerk",
+        "GRANT SELECT ON OBJECT::secure.people TO boss",
+    ] {
+        pool.run(statement).await;
+    }
+    let as_roles = |roles: &[&str]| ProbeReader::Canary(roles.iter().map(|role| name(role)).collect());
+    let standing = |roles: &[&str]| Standing {
+        roles: roles.iter().map(|role| name(role)).collect(),
+        has: BTreeMap::new(),
+    };
+    // The people of a group have no profile: a line about attributes shows them nothing, a line about a role everything.
+    let found = pool.probe_as(&as_roles(&["boss"]), Some(standing(&["boss"]))).await;
+    assert_eq!(found, ProbeAnswer { rows: Some(3), ..ProbeAnswer::default() });
+    let found = pool.probe_as(&as_roles(&["clerk"]), Some(standing(&["clerk"]))).await;
+    assert_eq!((found.rows, found.differs, found.untried), (Some(0), vec![], vec![]));
+    assert_eq!(pool.probe_as(&as_roles(&[]), None).await, ProbeAnswer::default());
+    assert_eq!(canaries(&mut pool).await, 0);
+
+    // It finds what anybody would find, and a SQL login can make one, too.
+    pool.altered("WHERE IS_ROLEMEMBER(N'boss') = 1", "WHERE 1 = 1").await;
+    let found = pool.probe_as(&as_roles(&["clerk"]), Some(standing(&["clerk"]))).await;
+    assert_eq!(found.differs, ["it shows 3 rows where the policy shows 0"]);
+    pool.run("GRANT SELECT ON OBJECT::secure.people TO public").await;
+    let found = pool.probe_as(&as_roles(&[]), None).await;
+    assert_eq!(found.differs, ["somebody reads it to whom the map does not open it"]);
+    assert_eq!(canaries(&mut pool).await, 0);
+}
+
+#[tokio::test]
+async fn where_no_canary_can_be_it_is_said_and_nobody_elses_is_taken_away() {
+    let mut pool = Pool::start().await;
+    let clerk = ProbeReader::Canary(BTreeSet::from([name("clerk")]));
+    let found = pool.probe_as(&clerk, Some(Standing::default())).await;
+    assert!(found.untried[0].contains("sp_addrolemember: error"), "{found:?}");
+    assert_eq!(canaries(&mut pool).await, 0, "what was made is dropped");
+    // Another probe is under way.
+    pool.run("CREATE USER axon_canary WITHOUT LOGIN").await;
+    let found = pool.probe_as(&ProbeReader::Canary(BTreeSet::new()), None).await;
+    assert_eq!(found.untried, ["user axon_canary is there: another probe is under way, or ended half-way"]);
+    assert_eq!((found.rows, found.differs.len(), canaries(&mut pool).await), (None, 0, 1));
+    // One that was left behind goes.
+    assert!(pool.stage.clock.advance(3600));
+    assert_eq!(pool.probe_as(&ProbeReader::Canary(BTreeSet::new()), None).await, ProbeAnswer::default());
+    assert_eq!(canaries(&mut pool).await, 0);
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use axon_controller::{ProbeReport, Probed};
+use axon_reconcile::secure::ProbeAnswer;
 use serde_json::{Value, json};
 
 use crate::command::{Status, print_json};
@@ -38,26 +39,49 @@ pub async fn run(
             print(name, report);
         }
     }
-    let differs = |report: &ProbeReport| {
-        !report.waits.is_empty() || report.probed.iter().any(|one| !one.answer.differs.is_empty())
+    // What was not tried is not said to agree.
+    let found = |report: &ProbeReport| {
+        !report.waits.is_empty() || report.probed.iter().any(|one| outcome(&one.answer) != Outcome::Agrees)
     };
-    Ok(if reports.iter().any(|(_, report)| differs(report)) { Status::Found } else { Status::Done })
+    Ok(if reports.iter().any(|(_, report)| found(report)) { Status::Found } else { Status::Done })
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Agrees,
+    Differs,
+    Untried,
+}
+
+fn outcome(answer: &ProbeAnswer) -> Outcome {
+    match (answer.differs.is_empty(), answer.untried.is_empty()) {
+        (false, _) => Outcome::Differs,
+        (true, false) => Outcome::Untried,
+        (true, true) => Outcome::Agrees,
+    }
 }
 
 fn whom(one: &Probed) -> String {
+    let canary = if one.canary && one.readers.is_some() { " by a canary" } else { "" };
     match one.readers {
-        Some(1) => one.reader.to_string(),
-        Some(readers) => format!("{}, one of {readers} alike", one.reader),
+        Some(1) => format!("{}{canary}", one.reader),
+        Some(readers) => format!("{}{canary}, one of {readers} alike", one.reader),
         None => format!("{}, who may not read it", one.reader),
     }
 }
 
 fn print(name: &str, report: &ProbeReport) {
-    let differs = report.probed.iter().filter(|one| !one.answer.differs.is_empty()).count();
-    println!("{name}: {} probed, {differs} otherwise than the map says", report.probed.len());
+    let count = |wanted| report.probed.iter().filter(|one| outcome(&one.answer) == wanted).count();
+    let (differs, untried) = (count(Outcome::Differs), count(Outcome::Untried));
+    let untried = if untried == 0 { String::new() } else { format!(", {untried} not tried whole") };
+    println!("{name}: {} probed, {differs} otherwise than the map says{untried}", report.probed.len());
     for one in &report.probed {
         let answer = &one.answer;
-        let word = if answer.differs.is_empty() { "as the map says" } else { "DIFFERS" };
+        let word = match outcome(answer) {
+            Outcome::Agrees => "as the map says",
+            Outcome::Differs => "DIFFERS",
+            Outcome::Untried => "UNTRIED",
+        };
         let rows = answer.rows.map(|rows| format!(", {rows} rows")).unwrap_or_default();
         println!("  {} as {}: {word}{rows}", one.view, whom(one));
         for (mark, words) in [("!", &answer.differs), ("leak", &answer.leaks), ("untried", &answer.untried)] {
@@ -77,9 +101,9 @@ fn told(report: &ProbeReport) -> Value {
         .iter()
         .map(|one| {
             json!({
-                "view": one.view.to_string(), "reader": one.reader.to_string(), "alike": one.readers,
-                "rows": one.answer.rows, "differs": one.answer.differs, "leaks": one.answer.leaks,
-                "untried": one.answer.untried,
+                "view": one.view.to_string(), "reader": one.reader.to_string(), "canary": one.canary,
+                "alike": one.readers, "rows": one.answer.rows, "differs": one.answer.differs, "leaks": one.answer.leaks,
+                "untried": one.answer.untried, "agrees": outcome(&one.answer) == Outcome::Agrees,
             })
         })
         .collect();

@@ -5,10 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use axon_mapping::target::TargetSpec;
 use axon_mapping::views::Compiled;
 use axon_model::SqlName;
-use axon_reconcile::secure::{Memberships, ProbeCase, Standing, classes, readers};
+use axon_reconcile::admit::Mode;
+use axon_reconcile::secure::{
+    Footing, KnownReader, Memberships, ProbeCase, ProbeReader, Standing, classes, readers, reading_groups,
+};
 use axon_reconcile::view_body::ViewBody;
-use axon_reconcile::{Connect, Graph, ObjectName, PrincipalKind, ProfileRow, ViewText, ViewsThere};
+use axon_reconcile::{
+    Connect, GrantState, Graph, ObjectName, Permission, PrincipalKind, ProfileRow, Securable, ViewText,
+    ViewsThere,
+};
 
+use super::CANARY;
 use crate::tick::Ticker;
 
 /// One view to be read as one reader.
@@ -17,11 +24,31 @@ pub(in crate::tick) struct Job {
     pub(in crate::tick) view: ObjectName,
     /// The digest of its text.
     pub(in crate::tick) digest: String,
+    /// One of the class.
     pub(in crate::tick) reader: SqlName,
+    /// How that one is tried.
+    pub(in crate::tick) by: By,
     /// How many readers are of the class.
     pub(in crate::tick) readers: usize,
     pub(in crate::tick) case: ProbeCase,
 }
+
+/// How a class of readers is tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::tick) enum By {
+    /// By reading as this one.
+    Reading(ProbeReader),
+    /// Not at all: a person has to know.
+    Not(&'static str),
+    /// Not before the target holds what the map gives.
+    Later,
+}
+
+const BY_GROUPS: &str = "readers of this class enter by groups alone: nobody can be put on by a group's name, and no canary stands in \
+                         (reconcile.probe_canaries, and a mode that gives)";
+const BY_OWN_GRANT: &str = "readers of this class enter by groups alone, which read it by a permission of their own: a canary has roles only";
+const ADMINISTER: &str =
+    "only members of db_owner are of this class: they read the table itself, and no view is kept from them";
 
 /// A view that is not asked, and why.
 pub(super) type Waits = Vec<(ObjectName, &'static str)>;
@@ -34,21 +61,26 @@ struct InForce {
     waits: Waits,
 }
 
-/// Who reads each view by the map, and what those are who can be read as.
+/// Who reads each view by the map, and what those are.
 #[derive(Default)]
 struct People {
     readers: BTreeMap<ObjectName, BTreeSet<SqlName>>,
-    standings: BTreeMap<SqlName, Standing>,
+    known: BTreeMap<SqlName, KnownReader>,
 }
 
-/// Whether somebody can be read as: a user of the directory who may enter and holds no fixed role.
-fn plain(name: SqlName, graph: &Graph, roles: &BTreeSet<SqlName>) -> bool {
-    let enters = graph
-        .principals
-        .get(&name)
-        .is_some_and(|there| there.kind == PrincipalKind::External && there.connect != Connect::Denied);
-    let fixed = |role: &SqlName| graph.roles.get(role).is_some_and(|role| role.fixed);
-    enters && !roles.iter().any(fixed)
+/// How somebody can be tried who is in these roles.
+fn footing(name: SqlName, graph: &Graph, roles: &BTreeSet<SqlName>) -> Footing {
+    let Some(there) = graph.principals.get(&name).filter(|there| there.connect != Connect::Denied) else {
+        return Footing::NotYet;
+    };
+    let fixed = || roles.iter().filter(|role| graph.roles.get(role).is_some_and(|role| role.fixed));
+    match there.kind {
+        _ if fixed().any(|role| role.as_str() == "db_owner") => Footing::Administers,
+        PrincipalKind::ExternalGroup => Footing::Group,
+        PrincipalKind::External if fixed().next().is_some() => Footing::FixedRole,
+        PrincipalKind::External => Footing::Person,
+        PrincipalKind::Sql => Footing::NotYet,
+    }
 }
 
 impl Ticker {
@@ -67,31 +99,50 @@ impl Ticker {
         let nobody = BTreeSet::new();
         let of_view = |view: ObjectName| people.readers.get(&view).unwrap_or(&nobody);
         let acts = |name: SqlName| there.acting.keys().any(|(actor, _)| *actor == name);
+        let memberships = Memberships::of(graph);
+        let canaries = self.probing.settings.canaries && spec.mode != Mode::Observe;
         let mut jobs = Vec::new();
-        for class in classes(&bodies, &|view| of_view(view).clone(), &people.standings) {
+        for class in classes(&bodies, &|view| of_view(view).clone(), &people.known) {
             let (Some(body), Some(digest)) = (bodies.get(class.view), digests.get(class.view)) else {
                 continue;
             };
             let mut others = of_view(body.name).iter().copied().filter(|name| *name != class.reader);
             let other = others.next().filter(|_| !acts(class.reader));
+            let by = match class.footing {
+                Footing::Person | Footing::FixedRole => By::Reading(ProbeReader::User(class.reader)),
+                Footing::Group if !canaries => By::Not(BY_GROUPS),
+                Footing::Group => stands_in(body.name, class.reader, graph, &memberships),
+                Footing::Administers => By::Not(ADMINISTER),
+                Footing::NotYet => By::Later,
+            };
             let standing = Some(class.standing);
             let case = ProbeCase { body: body.clone(), standing, hidden: hidden(body, there), other };
             jobs.push(Job {
                 view: body.name,
                 digest: digest.clone(),
                 reader: class.reader,
+                by,
                 readers: class.readers,
                 case,
             });
         }
         let asked: BTreeSet<ObjectName> = jobs.iter().map(|job| job.view).collect();
         let unread = bodies.iter().map(|body| body.name).filter(|view| !asked.contains(view));
-        waits.extend(unread.map(|view| (view, "nobody reads it who can be read as")));
-        let memberships = Memberships::of(graph);
+        waits.extend(unread.map(|view| (view, "nobody reads it by the map")));
+        // Where everybody enters by a group nobody is there to be a stranger: somebody without any role is.
+        let by_groups = !people.known.values().any(|known| known.footing == Footing::Person);
         jobs.extend(bodies.iter().zip(&digests).filter_map(|(body, digest)| {
-            let reader = stranger(body, graph, &memberships, of_view(body.name))?;
+            let person = stranger(body, graph, &memberships, of_view(body.name));
+            let (reader, by) = match person {
+                Some(person) => (person, ProbeReader::User(person)),
+                None if canaries && by_groups => {
+                    (SqlName::parse(CANARY).ok()?, ProbeReader::Canary(BTreeSet::new()))
+                }
+                None => return None,
+            };
             let case = ProbeCase { body: body.clone(), standing: None, hidden: None, other: None };
-            Some(Job { view: body.name, digest: digest.clone(), reader, readers: 0, case })
+            let by = By::Reading(by);
+            Some(Job { view: body.name, digest: digest.clone(), reader, by, readers: 0, case })
         }));
         jobs.sort_by_key(|job| (job.reader, job.view));
         (jobs, waits)
@@ -122,7 +173,7 @@ impl Ticker {
         found
     }
 
-    /// People of whom the target does not yet hold what the map asks for stand for nobody.
+    /// Who reads views by the map, and what those are to see. Of whom the target does not hold that yet is known, and not tried.
     async fn people(
         &self,
         spec: &TargetSpec,
@@ -133,7 +184,11 @@ impl Ticker {
         let world = self.world.lock().await;
         let Some((evaluator, directory, _)) = world.people(&self.name) else { return People::default() };
         let wanted = evaluator.graph();
-        let one = |body: &ViewBody| (body.name, readers(wanted, &BTreeSet::from([body.name])));
+        let one = |body: &ViewBody| {
+            let view = BTreeSet::from([body.name]);
+            let all = readers(wanted, &view).into_iter().chain(reading_groups(wanted, &view));
+            (body.name, all.collect())
+        };
         let mut people = People { readers: bodies.iter().map(one).collect(), ..People::default() };
         let (by_map, in_fact) = (Memberships::of(wanted), Memberships::of(graph));
         let asked = |roles: &BTreeSet<SqlName>| -> BTreeSet<SqlName> {
@@ -144,21 +199,48 @@ impl Ticker {
         for name in all {
             let roles = in_fact.roles_of(name);
             let wanted = asked(&by_map.roles_of(name));
-            let Some(written) = self.views.written_profile(name) else { continue };
-            if wanted != asked(&roles) || !plain(name, graph, &roles) {
-                continue;
-            }
-            let rows: BTreeSet<ProfileRow> = match &needs {
+            let written = self.views.written_profile(name);
+            let ready = written.is_some() && wanted == asked(&roles);
+            let footing = if ready { footing(name, graph, &roles) } else { Footing::NotYet };
+            let rows: BTreeSet<ProfileRow> = match (&needs, written) {
                 // One string: what it was made of. Whoever has none is known to nobody.
-                Some(needs) if !written.is_empty() => evaluator.profile(directory, name, needs),
-                _ => written.clone(),
+                (Some(needs), Some(written)) if !written.is_empty() => {
+                    evaluator.profile(directory, name, needs)
+                }
+                (_, written) => written.unwrap_or_else(|| self.views.wanted_profile(name)).clone(),
             };
             let mut standing = Standing::of(name, &Memberships::default(), &rows);
             standing.roles = wanted;
-            people.standings.insert(name, standing);
+            people.known.insert(name, KnownReader { standing, footing });
         }
         people
     }
+}
+
+/// Whether somebody with a group's roles, and no more, reads what the group's people read.
+fn stands_in(view: ObjectName, group: SqlName, graph: &Graph, memberships: &Memberships) -> By {
+    let roles = memberships.roles_of(group);
+    let of_view = |on: &Securable| match on {
+        Securable::Object(object) | Securable::Column(object, _) => *object == view,
+        Securable::Schema(schema) => *schema == view.schema,
+        Securable::Database => true,
+        _ => false,
+    };
+    let reads = |permission| matches!(permission, Permission::Select | Permission::Control);
+    let by_role = graph.grants.iter().any(|(key, grant)| {
+        let everybody = key.grantee.as_str() == "public";
+        grant.state != GrantState::Deny
+            && reads(key.permission)
+            && of_view(&key.securable)
+            && (everybody || roles.contains(&key.grantee))
+    });
+    if !by_role {
+        return By::Not(BY_OWN_GRANT);
+    }
+    let of_group = graph.members.iter().filter(|membership| membership.member == group);
+    let own = of_group.map(|membership| membership.role);
+    let plain = |role: &SqlName| graph.roles.get(role).is_none_or(|role| !role.fixed);
+    By::Reading(ProbeReader::Canary(own.filter(plain).collect()))
 }
 
 /// A column of the table that the view does not have.
@@ -177,6 +259,66 @@ fn stranger(
     let in_fact = readers(graph, &BTreeSet::from([body.name]));
     let mut names = graph.principals.keys().copied();
     names.find(|name| {
-        !by_map.contains(name) && !in_fact.contains(name) && plain(*name, graph, &memberships.roles_of(*name))
+        let plain = || footing(*name, graph, &memberships.roles_of(*name)) == Footing::Person;
+        !by_map.contains(name) && !in_fact.contains(name) && plain()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use axon_reconcile::graph::{Grant, GrantKey, Membership, Principal, Role};
+
+    use super::*;
+
+    fn name(text: &str) -> SqlName {
+        SqlName::parse(text).unwrap()
+    }
+
+    fn view() -> ObjectName {
+        ObjectName { schema: name("secure"), name: name("orders") }
+    }
+
+    /// Ann, a group in a role and a fixed role, and who reads the view.
+    fn graph(reader: &str) -> Graph {
+        let mut graph = Graph::default();
+        for (who, kind) in [("ann", PrincipalKind::External), ("sales", PrincipalKind::ExternalGroup)] {
+            let there = Principal { kind, sid: None, connect: Connect::Granted, created: None };
+            graph.principals.insert(name(who), there);
+        }
+        for (role, fixed) in [("reader", false), ("all", false), ("db_datawriter", true), ("db_owner", true)]
+        {
+            graph.roles.insert(name(role), Role { fixed, ..Role::default() });
+        }
+        for (role, member) in [("reader", "sales"), ("db_datawriter", "sales"), ("all", "reader")] {
+            graph.members.insert(Membership { role: name(role), member: name(member) });
+        }
+        let securable = Securable::Object(view());
+        let key = GrantKey { grantee: name(reader), securable, permission: Permission::Select };
+        graph.grants.insert(key, Grant::wanted(GrantState::Grant));
+        graph
+    }
+
+    #[test]
+    fn how_somebody_can_be_tried_is_known_by_kind_and_fixed_roles() {
+        let graph = graph("all");
+        let of =
+            |who: &str, roles: &[&str]| footing(name(who), &graph, &roles.iter().map(|r| name(r)).collect());
+        assert_eq!(of("ann", &["reader"]), Footing::Person);
+        assert_eq!(of("ann", &["reader", "db_datawriter"]), Footing::FixedRole);
+        assert_eq!(of("ann", &["db_datawriter", "db_owner"]), Footing::Administers);
+        assert_eq!(of("sales", &["db_datawriter"]), Footing::Group);
+        assert_eq!(of("nobody", &[]), Footing::NotYet);
+    }
+
+    #[test]
+    fn a_canary_has_the_roles_of_a_group_that_reads_by_a_role_and_no_fixed_one() {
+        let by = |reader: &str| {
+            let graph = graph(reader);
+            stands_in(view(), name("sales"), &graph, &Memberships::of(&graph))
+        };
+        let reader = ProbeReader::Canary(BTreeSet::from([name("reader")]));
+        // Also by a role of its role.
+        assert_eq!((by("reader"), by("all")), (By::Reading(reader.clone()), By::Reading(reader)));
+        assert_eq!(by("sales"), By::Not(BY_OWN_GRANT));
+    }
 }

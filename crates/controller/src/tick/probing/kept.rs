@@ -8,7 +8,7 @@ use axon_store::Store;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::Job;
+use super::{By, Job};
 use crate::error::ControllerError;
 
 /// The most words that are kept of one view.
@@ -28,7 +28,10 @@ pub(super) struct Kept {
     /// Views that showed something else than the policy, and what.
     #[serde(default)]
     pub differs: BTreeMap<String, Vec<String>>,
-    /// What hostile questions told, and what could not be tried.
+    /// What could not be tried, and why: it is not said to agree.
+    #[serde(default)]
+    pub untried: BTreeMap<String, Vec<String>>,
+    /// What hostile questions told, and who is not there yet.
     #[serde(default)]
     pub told: BTreeMap<String, Vec<String>>,
     /// When all views were probed last.
@@ -58,6 +61,7 @@ impl Kept {
         let known: BTreeSet<String> = compiled.bodies.iter().map(|body| body.name.to_string()).collect();
         self.probed.retain(|view, _| known.contains(view));
         self.differs.retain(|view, _| known.contains(view));
+        self.untried.retain(|view, _| known.contains(view));
         self.told.retain(|view, _| known.contains(view));
     }
 
@@ -71,18 +75,25 @@ impl Kept {
         let view = job.view.to_string();
         if self.probed.insert(view.clone(), job.digest.clone()).is_none() {
             self.differs.remove(&view);
+            self.untried.remove(&view);
             self.told.remove(&view);
         }
-        let told: Vec<&String> = answer.leaks.iter().chain(&answer.untried).collect();
-        for (kept, words) in [(&mut self.differs, answer.differs.iter().collect()), (&mut self.told, told)] {
-            if !words.is_empty() {
-                let known = kept.entry(view.clone()).or_default();
-                for word in words {
-                    if known.len() < MOST && !known.contains(word) {
-                        known.push(word.clone());
-                    }
-                }
-            }
+        let later = job.by == By::Later;
+        let untried = if later { &mut self.told } else { &mut self.untried };
+        add(untried, &view, &answer.untried);
+        add(&mut self.differs, &view, &answer.differs);
+        add(&mut self.told, &view, &answer.leaks);
+    }
+}
+
+fn add(kept: &mut BTreeMap<String, Vec<String>>, view: &str, words: &[String]) {
+    if words.is_empty() {
+        return;
+    }
+    let known = kept.entry(view.to_owned()).or_default();
+    for word in words {
+        if known.len() < MOST && !known.contains(word) {
+            known.push(word.clone());
         }
     }
 }
@@ -91,7 +102,7 @@ impl Kept {
 mod tests {
     use axon_model::SqlName;
     use axon_reconcile::ObjectName;
-    use axon_reconcile::secure::ProbeCase;
+    use axon_reconcile::secure::{ProbeCase, ProbeReader};
     use axon_reconcile::view_body::{Rows, ViewBody};
 
     use super::*;
@@ -102,7 +113,8 @@ mod tests {
         let body =
             ViewBody { name: object("v"), from: object("t"), columns: Vec::new(), rows: Rows::Nothing };
         let case = ProbeCase { body, standing: None, hidden: None, other: None };
-        Job { view: object("v"), digest: "d".into(), reader: name("ann"), readers: 1, case }
+        let by = By::Reading(ProbeReader::User(name("ann")));
+        Job { view: object("v"), digest: "d".into(), reader: name("ann"), by, readers: 1, case }
     }
 
     #[test]
@@ -121,5 +133,18 @@ mod tests {
         assert_eq!(kept.differs["s.v"].len(), 1);
         kept.forget_others(&Compiled::default());
         assert_eq!(kept, Kept::default());
+    }
+
+    #[test]
+    fn what_was_not_tried_waits_for_a_person_but_for_who_is_not_there_yet() {
+        let mut kept = Kept::default();
+        let untried = ProbeAnswer { untried: vec!["why".into()], ..ProbeAnswer::default() };
+        kept.note(&Job { by: By::Later, ..job() }, &untried);
+        assert!(kept.untried.is_empty() && kept.told["s.v"] == ["why"]);
+        kept.note(&job(), &untried);
+        assert_eq!(kept.untried["s.v"], ["why"]);
+        kept.begin("s.v");
+        kept.note(&job(), &ProbeAnswer::default());
+        assert!(kept.untried.is_empty() && kept.told.is_empty());
     }
 }
