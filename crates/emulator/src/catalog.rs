@@ -50,6 +50,7 @@ pub struct Catalog {
     classifiers: BTreeMap<i32, Classifier>,
     credentials: BTreeMap<i32, String>,
     server: Server,
+    result_set_caching: bool,
     next_principal: i32,
     next_schema: i32,
     next_object: i32,
@@ -77,6 +78,7 @@ impl Catalog {
             classifiers: BTreeMap::new(),
             credentials: BTreeMap::new(),
             server: Server::default(),
+            result_set_caching: false,
             next_principal: 5,
             next_schema: 5,
             next_object: 245_575_913,
@@ -400,7 +402,18 @@ impl Catalog {
         self.server.forget_login(id);
     }
 
-    // Server and credentials.
+    // Options, server and credentials.
+
+    /// `is_result_set_caching_on`
+    pub fn result_set_caching(&self) -> bool {
+        self.result_set_caching
+    }
+
+    /// Switches the cache of results on or off.
+    pub fn set_result_set_caching(&mut self, on: bool) {
+        self.revision += 1;
+        self.result_set_caching = on;
+    }
 
     /// What stands at the server beside its logins.
     pub fn server(&self) -> &Server {

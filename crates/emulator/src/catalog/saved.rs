@@ -27,6 +27,8 @@ pub struct SavedCatalog {
     credentials: Vec<(i32, String)>,
     #[serde(default)]
     server: SavedServer,
+    #[serde(default)]
+    result_set_caching: bool,
     /// The next ids of principals, schemas, objects, logins and classifiers.
     next: [i32; 5],
 }
@@ -53,6 +55,7 @@ impl Catalog {
             classifiers: self.classifiers.values().cloned().collect(),
             credentials: self.credentials.iter().map(|(id, name)| (*id, name.clone())).collect(),
             server: SavedServer::from(&self.server),
+            result_set_caching: self.result_set_caching,
             next: [
                 self.next_principal,
                 self.next_schema,
@@ -84,6 +87,7 @@ impl Catalog {
         saved.classifiers.into_iter().for_each(|own| catalog.put_classifier(own));
         catalog.credentials = saved.credentials.into_iter().collect();
         catalog.server = saved.server.into();
+        catalog.result_set_caching = saved.result_set_caching;
         for (role, member) in saved.members {
             catalog.add_member(role, member);
         }

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use super::Run;
 use crate::answer::{Answer, ServerError};
 use crate::catalog::Catalog;
+use crate::catalog::name::same;
 use crate::catalog::permission::{PermissionKey, Securable};
 use crate::errors;
+use crate::pool::Database;
 use crate::query::{self, Change, Query};
 
 /// How often a change is computed again because another session was faster.
@@ -14,12 +16,36 @@ const ATTEMPTS: usize = 16;
 
 impl Run<'_> {
     pub(super) fn query(&mut self, query: &Query) -> Result<(), ServerError> {
-        let result = query::run(&self.context(), query)?;
+        let context = self.context();
+        // What an open transaction reads is not yet so.
+        let caches = self.session.caching
+            && context.catalog.result_set_caching()
+            && self.session.transaction.is_none();
+        let cache = caches.then_some(&self.session.pool.cache);
+        let result = query::run_cached(&context, query, cache)?;
+        drop(context);
         let count = u64::try_from(result.rows.len()).unwrap_or(u64::MAX);
         self.answers.push(Answer::Columns(result.columns));
         self.answers.extend(result.rows.into_iter().map(Answer::Row));
         self.session.row_count = i64::try_from(count).unwrap_or(i64::MAX);
         self.answers.push(Answer::Done { rows: Some(count) });
+        Ok(())
+    }
+
+    /// ALTER DATABASE … SET RESULT_SET_CACHING: from `master`, by who administers the server.
+    pub(super) fn database_caching(&mut self, database: &str, on: bool) -> Result<(), ServerError> {
+        self.with_work(|work| {
+            if work.database != Database::Master {
+                return Err(errors::not_in_master());
+            }
+            if !work.caller.administrator || !same(database, work.state.catalog(Database::Pool).database()) {
+                return Err(errors::cannot_alter_database(database));
+            }
+            work.state.catalog_mut(Database::Pool).set_result_set_caching(on);
+            Ok(())
+        })?;
+        self.session.pool.cache.clear();
+        self.done(None);
         Ok(())
     }
 

@@ -157,6 +157,17 @@ pub(crate) struct Frame {
     pub(crate) parameters: Option<BTreeMap<String, Typed>>,
 }
 
+/// What a text is read for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// To run it.
+    Rows,
+    /// A new function: no rows are read, and so none is filtered.
+    Function,
+    /// A new function that is schema-bound.
+    BoundFunction,
+}
+
 /// Binds one statement.
 pub(crate) struct Binder<'a> {
     pub(crate) ctx: &'a QueryContext,
@@ -177,10 +188,12 @@ pub(crate) struct Binder<'a> {
     filtering: Vec<i32>,
     /// Rows are hidden by a security policy.
     pub(crate) filtered: bool,
-    /// Schema-bound text is read for the first time.
-    pub(crate) binding: bool,
-    /// The text of a new function is read: no rows are, and so none is filtered.
-    pub(crate) describing: bool,
+    /// The answer may be another one for another caller or at another time, though no row changed.
+    pub(crate) volatile: bool,
+    /// Tables and views that are read.
+    pub(crate) seen: BTreeSet<i32>,
+    /// What the text is read for.
+    pub(crate) reading: Reading,
     /// Nesting of whole queries.
     depth: usize,
 }
@@ -206,8 +219,9 @@ impl<'a> Binder<'a> {
             frame: Frame::default(),
             filtering: Vec::new(),
             filtered: false,
-            binding: false,
-            describing: false,
+            volatile: false,
+            seen: BTreeSet::new(),
+            reading: Reading::Rows,
             depth: 0,
         }
     }

@@ -5,7 +5,7 @@ use crate::catalog::object::Object;
 use crate::catalog::policy::Reference;
 use crate::query::ast::InlineFunction;
 use crate::query::bind::set::Place;
-use crate::query::bind::{Binder, Frame, Load, Origin, Typed};
+use crate::query::bind::{Binder, Frame, Load, Origin, Reading, Typed};
 use crate::query::context::QueryContext;
 use crate::query::parse::parse_definition;
 use crate::query::view::named_columns;
@@ -28,8 +28,7 @@ pub fn function_columns(
     function: &InlineFunction,
 ) -> Result<Described, ServerError> {
     let mut binder = Binder::new(ctx);
-    binder.describing = true;
-    binder.binding = function.schema_bound;
+    binder.reading = if function.schema_bound { Reading::BoundFunction } else { Reading::Function };
     let parameters = function
         .parameters
         .iter()

@@ -29,6 +29,18 @@ type Answered = Option<Result<Typed, ServerError>>;
 /// Binds a call of the function `name` (upper case), or gives `None` if it is not one of the group's.
 type Group = fn(&mut Binder<'_>, &str, &Call) -> Answered;
 
+/// Functions of the other groups that may give something else each time.
+const NONDETERMINISTIC: [&str; 8] = [
+    "CURRENT_TIMESTAMP",
+    "GETDATE",
+    "GETUTCDATE",
+    "NEWID",
+    "PARSENAME",
+    "RAND",
+    "SYSDATETIME",
+    "SYSUTCDATETIME",
+];
+
 impl Binder<'_> {
     /// Binds a function call.
     pub(crate) fn call(&mut self, call: &Call) -> Result<Typed, ServerError> {
@@ -55,8 +67,10 @@ impl Binder<'_> {
             names::bind,
             property::bind,
         ];
-        for group in groups {
+        for (place, group) in groups.into_iter().enumerate() {
             if let Some(answered) = group(self, &name, call) {
+                // Security and metadata functions are never deterministic.
+                self.volatile |= place >= 5 || NONDETERMINISTIC.contains(&name.as_str());
                 return answered
                     .map_err(|error| if error.line > 1 { error } else { error.at_line(call.line) });
             }

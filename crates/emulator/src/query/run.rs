@@ -11,6 +11,7 @@ use crate::catalog::permission::Action;
 use crate::query::ast::{Condition, Expression, Query};
 use crate::query::bind::set::Place;
 use crate::query::bind::{Binder, Bound, Load, Origin};
+use crate::query::cache::ResultCache;
 use crate::query::cell::{hold, release};
 use crate::query::collation::Collation;
 use crate::query::context::QueryContext;
@@ -32,6 +33,15 @@ const MAX_VALUES: usize = 50_000_000;
 
 /// Runs a query.
 pub fn run(ctx: &QueryContext, query: &Query) -> Result<ResultSet, ServerError> {
+    run_cached(ctx, query, None)
+}
+
+/// Runs a query, or gives the result that the same query had. The caller's rights are checked either way.
+pub fn run_cached(
+    ctx: &QueryContext,
+    query: &Query,
+    cache: Option<&ResultCache>,
+) -> Result<ResultSet, ServerError> {
     let mut binder = Binder::new(ctx);
     let bound = binder.root(query, Place::Statement)?;
     let columns = bound
@@ -43,8 +53,19 @@ pub fn run(ctx: &QueryContext, query: &Query) -> Result<ResultSet, ServerError> 
             nullable: column.nullable,
         })
         .collect();
-    let rows = finish(binder, &bound)?;
-    Ok(ResultSet { columns, rows })
+    let Some(cache) = cache.filter(|_| !binder.volatile && !binder.filtered) else {
+        let rows = finish(binder, &bound)?;
+        return Ok(ResultSet { columns, rows });
+    };
+    check(&binder)?;
+    let text = format!("{query:?}");
+    let objects: Vec<i32> = binder.seen.iter().copied().collect();
+    if let Some(found) = cache.find(&text, &objects, &ctx.catalog) {
+        return Ok(found);
+    }
+    let result = ResultSet { columns, rows: finish(binder, &bound)? };
+    cache.keep(text, &objects, &ctx.catalog, &result);
+    Ok(result)
 }
 
 /// Evaluates an expression outside a query.

@@ -74,12 +74,14 @@ impl Binder<'_> {
 
     fn variable(&mut self, name: &str, line: u32) -> Result<Typed, ServerError> {
         if name.starts_with("@@") {
+            self.volatile = true;
             return crate::query::functions::global(self, name, line);
         }
         if let Some(parameters) = &self.frame.parameters {
             let given = parameters.get(&name.to_lowercase());
             return given.cloned().ok_or_else(|| error::undeclared(name).at_line(line));
         }
+        self.volatile = true;
         let Some((ty, value)) = self.ctx.variables.get(&name.to_lowercase()) else {
             return Err(error::undeclared(name).at_line(line));
         };

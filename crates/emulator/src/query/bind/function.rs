@@ -12,7 +12,7 @@ use crate::errors;
 use crate::query::ast::Expr;
 use crate::query::bind::set::Place;
 use crate::query::bind::source::MAX_VIEWS;
-use crate::query::bind::{Binder, Bound, Frame, Scope, SourceScope, Typed};
+use crate::query::bind::{Binder, Bound, Frame, Reading, Scope, SourceScope, Typed};
 use crate::query::collation::Collation;
 use crate::query::error;
 use crate::query::parse::{parse_argument, parse_definition};
@@ -69,12 +69,14 @@ impl Binder<'_> {
             });
         };
         self.may_bind(name, line)?;
-        if self.binding && found.references.is_none() {
+        if self.reading == Reading::BoundFunction && found.references.is_none() {
             return Err(self.not_bound(&found).at_line(line));
         }
         if !args.iter().all(is_constant) {
             return Err(error::outside(line, &name.join(".")));
         }
+        // Results of users' functions are not kept.
+        self.volatile = true;
         let arguments = args.iter().map(|arg| self.value(arg)).collect::<Result<Vec<_>, _>>()?;
         let sql = self.source_name(line)?;
         // The touch of the function itself comes before those of what it reads.
@@ -97,11 +99,15 @@ impl Binder<'_> {
     ) -> Result<Bound, ServerError> {
         let text = parse_definition(function.definition.as_deref().unwrap_or_default())?;
         let parameters = self.given(&function.name, &text.parameters, arguments)?;
-        let binding = std::mem::replace(&mut self.binding, false);
+        // What this function may read was asked when it was made.
+        let reading = self.reading;
+        if reading == Reading::BoundFunction {
+            self.reading = Reading::Function;
+        }
         let bound = self.apart(Frame { parameters: Some(parameters), ..*frame }, |binder| {
             binder.root(&text.query, Place::Inner)
         });
-        self.binding = binding;
+        self.reading = reading;
         bound.map_err(|error| ServerError { procedure: Some(function.name.clone()), ..error })
     }
 
@@ -142,7 +148,8 @@ impl Binder<'_> {
         line: u32,
     ) -> Result<Option<(String, String)>, ServerError> {
         let ctx = self.ctx;
-        let Some((_, policy, predicate)) = ctx.catalog.filter_on(table.id).filter(|_| !self.describing)
+        let Some((_, policy, predicate)) =
+            ctx.catalog.filter_on(table.id).filter(|_| self.reading == Reading::Rows)
         else {
             return Ok(None);
         };
@@ -202,7 +209,7 @@ impl Binder<'_> {
 
     /// Schema-bound text names its objects in two parts, and none of the engine's.
     pub(crate) fn may_bind(&self, name: &[String], line: u32) -> Result<(), ServerError> {
-        if self.binding && name.len() != 2 {
+        if self.reading == Reading::BoundFunction && name.len() != 2 {
             return Err(errors::name_cannot_be_bound(&name.join(".")).at_line(line));
         }
         Ok(())

@@ -6,7 +6,7 @@ use crate::answer::ServerError;
 use crate::catalog::name::same;
 use crate::query::ast::{Expr, Item, Order, Page, Select};
 use crate::query::bind::aggregate::has_aggregate;
-use crate::query::bind::{Binder, Bound, OutColumn, Scope, Typed};
+use crate::query::bind::{Binder, Bound, OutColumn, Reading, Scope, Typed};
 use crate::query::error;
 
 /// One output column while its block is bound.
@@ -160,7 +160,7 @@ impl Binder<'_> {
         if select.from.is_none() {
             return Err(error::no_table().at_line(line));
         }
-        if self.binding {
+        if self.reading == Reading::BoundFunction {
             return Err(crate::errors::star_in_bound_text().at_line(line));
         }
         let scope = self.scopes.len() - 1;

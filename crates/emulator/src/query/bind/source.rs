@@ -8,7 +8,7 @@ use crate::catalog::object::{Object, ObjectKind};
 use crate::query::ast::{Join, Source};
 use crate::query::bind::function::OPEN;
 use crate::query::bind::set::Place;
-use crate::query::bind::{Binder, Bound, Frame, Load, Origin, OutColumn, Scope, SourceScope, Touch};
+use crate::query::bind::{Binder, Bound, Frame, Load, Origin, OutColumn, Reading, Scope, SourceScope, Touch};
 use crate::query::collation::Collation;
 use crate::query::parse::parse_view;
 use crate::query::system::{self, SystemView};
@@ -114,7 +114,9 @@ impl Binder<'_> {
         let Some(found) = found else { return Err(error::invalid_object(&name.join(".")).at_line(line)) };
         match found.kind {
             ObjectKind::Table => self.table(&found, alias, line),
-            ObjectKind::View if self.binding => Err(self.not_bound(&found).at_line(line)),
+            ObjectKind::View if self.reading == Reading::BoundFunction => {
+                Err(self.not_bound(&found).at_line(line))
+            }
             ObjectKind::View => self.view(&found, alias, line),
             _ => Err(error::invalid_object(&name.join(".")).at_line(line)),
         }
@@ -167,6 +169,7 @@ impl Binder<'_> {
         alias: Option<&str>,
         line: u32,
     ) -> Result<(String, SourceScope), ServerError> {
+        self.volatile = true;
         let load = self.load(Origin::System(view));
         let sql = self.source_name(line)?;
         let columns = view
@@ -267,6 +270,7 @@ impl Binder<'_> {
         sql: String,
         load: Option<usize>,
     ) -> SourceScope {
+        self.seen.insert(object.id);
         let owner = self.ctx.catalog.owner_of(object);
         let touch = if self.frame.unchecked || self.frame.chain == Some(owner) {
             None

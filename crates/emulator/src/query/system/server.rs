@@ -163,8 +163,7 @@ fn databases(ctx: &QueryContext, emit: Emit<'_>) -> Result<(), ServerError> {
             Field::Text("FULL"),
             Field::Int(0),
             Field::Int(0),
-            // Off in a new database; this one keeps no result sets.
-            Field::Int(0),
+            Field::bit(id == DATABASE_ID && ctx.catalog.result_set_caching()),
         ])?;
     }
     Ok(())

@@ -4,6 +4,7 @@
 //! accepted only with the value that changes nothing.
 
 use super::{Parsed, Parser, word_of};
+use crate::pool::config::PoolKind;
 use crate::query;
 use crate::sql::ast::Kind;
 use crate::sql::lexer::{Token, TokenKind};
@@ -46,6 +47,7 @@ impl Parser<'_> {
         self.cursor.advance();
         match word_of(token).as_str() {
             "NOCOUNT" => self.switch().map(Kind::SetNoCount),
+            "RESULT_SET_CACHING" if self.pool == PoolKind::Dedicated => self.switch().map(Kind::SetCaching),
             "IMPLICIT_TRANSACTIONS" => self.switch().map(Kind::SetImplicitTransactions),
             "AUTOCOMMIT" => self.switch().map(|on| Kind::SetImplicitTransactions(!on)),
             "TEXTSIZE" | "LOCK_TIMEOUT" => {
@@ -69,6 +71,15 @@ impl Parser<'_> {
             }
             _ => Err(self.cursor.unexpected_at(token)),
         }
+    }
+
+    /// `DATABASE d SET RESULT_SET_CACHING ON | OFF`
+    pub(super) fn database_caching(&mut self) -> Parsed<Kind> {
+        self.cursor.advance();
+        let database = self.name()?;
+        self.cursor.expect_word("SET")?;
+        self.cursor.expect_word("RESULT_SET_CACHING")?;
+        Ok(Kind::DatabaseCaching { database, on: self.switch()? })
     }
 
     fn switch(&mut self) -> Parsed<bool> {
