@@ -99,6 +99,10 @@ macro_rules! messages {
 }
 
 messages! {
+    /// 4022: rows that no INSERT BULK announced.
+    no_bulk() = 4022, 16, 1, "Bulk load data came that no INSERT BULK announced.";
+    /// 4816: a column of a bulk load is not the one that INSERT BULK named.
+    bulk_column(number: usize) = 4816, 16, 1, "Invalid column type from bcp client for colid {number}.";
     /// 111: a view, procedure or schema that is not the first statement.
     not_first_in_batch(statement: &str) = 111, 15, 1, "'{statement}' must be the first statement in a query batch.";
     /// 40530: logins and users for logins come alone.

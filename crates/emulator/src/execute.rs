@@ -5,6 +5,7 @@
 //! ```
 //! The first error ends the batch, as run-time errors do in dedicated pools, and dooms an open transaction.
 
+mod bulk;
 mod classifier;
 mod flow;
 mod function;
@@ -29,6 +30,7 @@ mod user;
 mod variables;
 mod work;
 
+pub(crate) use bulk::{Bulk, load};
 pub(crate) use transaction::Transaction;
 pub(crate) use variables::Variables;
 
@@ -214,6 +216,7 @@ impl Run<'_> {
         match kind {
             Kind::Query(query) => self.query(query)?,
             Kind::Change(change) => self.change(change)?,
+            Kind::InsertBulk { table, columns } => self.insert_bulk(table, columns)?,
             Kind::View { .. } => self.view(kind)?,
             Kind::Function { .. } => self.function(kind)?,
             Kind::Policy(statement) => self.policy(statement)?,
@@ -261,6 +264,7 @@ fn faults_strike(kind: &Kind) -> bool {
             kind,
             Kind::Query(_)
                 | Kind::Change(_)
+                | Kind::InsertBulk { .. }
                 | Kind::Execute { .. }
                 | Kind::ExecuteText(_)
                 | Kind::Kill { .. }

@@ -137,7 +137,7 @@ impl<'a> Access<'a> {
     /// The owner of a securable (`dbo` of the database and of users).
     pub fn owner_of(&self, securable: Securable) -> i32 {
         let owner = match securable.class {
-            Class::Database | Class::Credential => None,
+            Class::Database | Class::Credential | Class::Other(_) => None,
             Class::Object => self.catalog.object(securable.major).map(|object| self.catalog.owner_of(object)),
             Class::Schema => self.catalog.schema(securable.major).map(|schema| schema.owner),
             Class::Principal => self.catalog.principal(securable.major).and_then(|principal| principal.owner),
@@ -191,7 +191,7 @@ impl<'a> Access<'a> {
     /// Whether the caller, or a role of the caller, owns the securable or its schema.
     pub fn owns(&self, securable: Securable) -> bool {
         match securable.class {
-            Class::Database | Class::Credential => false,
+            Class::Database | Class::Credential | Class::Other(_) => false,
             Class::Object => self.catalog.object(securable.major).is_some_and(|object| {
                 self.grantees.contains(&self.catalog.owner_of(object))
                     || self.owns(Securable::schema(object.schema))
@@ -286,7 +286,7 @@ impl<'a> Access<'a> {
                 ]);
                 chain.extend([(database, action), (database, Action::Control)]);
             }
-            Class::Schema | Class::Credential => {
+            Class::Schema | Class::Credential | Class::Other(_) => {
                 chain.extend([(database, action), (database, Action::Control)]);
             }
             Class::Principal => chain.push((database, Action::Control)),

@@ -2,6 +2,7 @@
 
 pub mod config;
 mod login;
+pub mod other;
 pub(crate) mod sessions;
 pub(crate) mod token;
 
@@ -160,12 +161,15 @@ impl Pool {
         self.lock().faults.waiting()
     }
 
-    /// Pauses, resumes or scales. Leaving `Online` cuts every session.
+    /// Pauses, resumes or scales. Leaving `Online` cuts every session; after a pause their ids begin anew.
     pub fn set_power(&self, power: Power) {
         let mut state = self.lock();
         state.power = power;
         if power != Power::Online {
             state.sessions.kill_all();
+        }
+        if power == Power::Paused {
+            state.sessions.begin_anew();
         }
     }
 

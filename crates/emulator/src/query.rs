@@ -15,6 +15,7 @@
 
 mod ast;
 mod bind;
+mod bulk;
 mod cache;
 mod cell;
 mod change;
@@ -33,6 +34,7 @@ mod types;
 mod view;
 
 pub use ast::{Change, Condition, Expression, InlineFunction, Query};
+pub use bulk::{BulkPlace, bulk_place, bulk_rows};
 pub use cache::ResultCache;
 pub use change::change;
 pub use context::{QueryContext, Rights, SessionFacts, SessionRow};

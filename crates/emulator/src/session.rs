@@ -7,11 +7,11 @@ use tokio::sync::watch;
 
 use crate::answer::{Answer, ServerError, SqlType, Value};
 use crate::catalog::name::same;
-use crate::execute::{self, Transaction};
+use crate::execute::{self, Bulk, Transaction};
 use crate::identity::Caller;
 use crate::pool::sessions::spid;
 use crate::pool::{Database, Pool};
-use crate::session_port::{Cancel, LoginRequest, Param, SessionPort};
+use crate::session_port::{BulkRows, Cancel, LoginRequest, Param, SessionPort};
 
 /// One value of the session context.
 #[derive(Debug, Clone)]
@@ -34,6 +34,8 @@ pub struct Session {
     pub(crate) impersonated: Vec<(Caller, bool)>,
     pub(crate) context: BTreeMap<String, ContextEntry>,
     pub(crate) transaction: Option<Transaction>,
+    /// The bulk load whose rows are to come next.
+    pub(crate) bulk: Option<Bulk>,
     pub(crate) implicit_transactions: bool,
     pub(crate) no_count: bool,
     /// Kept results may be given, where the database keeps any.
@@ -62,6 +64,7 @@ impl Session {
             impersonated: Vec::new(),
             context: BTreeMap::new(),
             transaction: None,
+            bulk: None,
             implicit_transactions: false,
             no_count: false,
             caching: true,
@@ -75,9 +78,20 @@ impl Session {
         self.impersonated.last().map_or(&self.original, |(caller, _)| caller)
     }
 
+    /// As whom the session acts, where that is not who logged in: security id and login.
+    fn acts_as(&self) -> Option<(Vec<u8>, String)> {
+        self.impersonated.last().map(|(caller, _)| (caller.sid.clone(), caller.login_name.clone()))
+    }
+
     /// Whether the session was cut.
     pub fn closed(&self) -> bool {
         *self.killed.borrow()
+    }
+
+    /// Takes the rows of the bulk load that was begun.
+    pub fn load(&mut self, rows: BulkRows) -> Vec<Answer> {
+        let bulk = self.bulk.take();
+        self.request(|session| execute::load(session, bulk, rows))
     }
 
     /// Runs a batch.
@@ -109,9 +123,14 @@ impl Session {
         if self.closed() {
             return vec![Answer::Hangup];
         }
+        // Rows that do not come next do not come any more.
+        self.bulk = None;
         self.pool.lock().sessions.begin_request(self.number);
         let answers = work(self);
-        self.pool.lock().sessions.end_request(self.number, self.transaction.is_some());
+        let mut state = self.pool.lock();
+        state.sessions.end_request(self.number, self.transaction.is_some());
+        state.sessions.act_as(self.number, self.acts_as());
+        drop(state);
         if self.closed() && !answers.contains(&Answer::Hangup) {
             return vec![Answer::Hangup];
         }
@@ -127,7 +146,9 @@ impl Session {
     pub fn reset(&mut self) {
         execute::transaction::roll_back(self);
         self.impersonated.clear();
+        self.pool.lock().sessions.act_as(self.number, None);
         self.context.clear();
+        self.bulk = None;
         self.implicit_transactions = false;
         self.no_count = false;
         self.caching = true;
@@ -159,6 +180,10 @@ impl SessionPort for Session {
 
     fn call(&mut self, procedure: &str, params: Vec<Param>) -> Vec<Answer> {
         Self::call(self, procedure, params)
+    }
+
+    fn load(&mut self, rows: BulkRows) -> Vec<Answer> {
+        Self::load(self, rows)
     }
 
     fn database(&self) -> String {

@@ -155,6 +155,7 @@ pub(crate) fn rows(pool: &Arc<Pool>, grantee: &str) -> Vec<String> {
                 }
                 crate::catalog::permission::Class::Schema => catalog.schema(on.major).unwrap().name.clone(),
                 crate::catalog::permission::Class::Credential => "credential".to_owned(),
+                crate::catalog::permission::Class::Other(number) => format!("class {number}"),
                 crate::catalog::permission::Class::Principal => {
                     catalog.principal(on.major).unwrap().name.clone()
                 }

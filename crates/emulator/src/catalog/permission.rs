@@ -15,6 +15,8 @@ pub enum Class {
     Principal,
     /// 32: a credential of the database (serverless).
     Credential,
+    /// Any other number: no statement of a pool's speaks of such things, the control address puts rows on them.
+    Other(u8),
 }
 
 impl Class {
@@ -26,6 +28,7 @@ impl Class {
             Self::Schema => 3,
             Self::Principal => 4,
             Self::Credential => 32,
+            Self::Other(number) => i64::from(number),
         }
     }
 
@@ -37,7 +40,19 @@ impl Class {
             Self::Schema => "SCHEMA",
             Self::Principal => "DATABASE_PRINCIPAL",
             Self::Credential => "DATABASE_SCOPED_CREDENTIAL",
+            Self::Other(5) => "ASSEMBLY",
+            Self::Other(6) => "TYPE",
+            Self::Other(10) => "XML_SCHEMA_COLLECTION",
+            Self::Other(24) => "SYMMETRIC_KEYS",
+            Self::Other(25) => "CERTIFICATE",
+            Self::Other(26) => "ASYMMETRIC_KEY",
+            Self::Other(_) => "OTHER",
         }
+    }
+
+    /// The class of a number that has no case of its own.
+    pub fn other(number: u8) -> Option<Self> {
+        (!matches!(number, 0 | 1 | 3 | 4 | 32)).then_some(Self::Other(number))
     }
 }
 
@@ -171,6 +186,9 @@ impl Action {
             Scope::Anywhere => true,
             Scope::Ownable => !on_user,
             Scope::Content if class == Class::Credential => self == Self::References,
+            Scope::Content if matches!(class, Class::Other(_)) => {
+                matches!(self, Self::References | Self::Execute)
+            }
             Scope::Content => class != Class::Principal,
             Scope::DatabaseOnly => class == Class::Database,
             Scope::UserOnly => class == Class::Principal && on_user,

@@ -13,10 +13,11 @@ use crate::cloud::reply::Reply;
 use crate::cloud::request::Request;
 use crate::saved::SavedState;
 
-const LEVERS: [&str; 11] = [
+const LEVERS: [&str; 12] = [
     "GET PUT /pool",
     "POST DELETE /pool/faults",
     "POST /pool/cut",
+    "POST /pool/permissions",
     "GET PUT POST /directory",
     "DELETE /directory/{objectId}",
     "GET PUT PATCH /cloud",

@@ -124,7 +124,7 @@ impl Work<'_> {
                 role.owner = Some(owner);
                 catalog.put_principal(role);
             }
-            Class::Database | Class::Credential => {}
+            Class::Database | Class::Credential | Class::Other(_) => {}
         }
         Ok(())
     }

@@ -356,7 +356,8 @@ fn assert_sound(catalog: &crate::catalog::Catalog) {
         assert!(known(row.key.grantee) && known(row.key.grantor), "{row:?}");
         assert!(
             match on.class {
-                crate::catalog::permission::Class::Database => true,
+                crate::catalog::permission::Class::Database | crate::catalog::permission::Class::Other(_) =>
+                    true,
                 crate::catalog::permission::Class::Schema => catalog.schema(on.major).is_some(),
                 crate::catalog::permission::Class::Principal => known(on.major),
                 crate::catalog::permission::Class::Credential => {

@@ -22,12 +22,14 @@ pub(crate) struct Entry {
 pub(crate) struct Sessions {
     entries: BTreeMap<u32, Entry>,
     next_session: u32,
+    /// How many sessions there were when ids began anew.
+    before: u32,
     next_request: u64,
 }
 
 impl Default for Sessions {
     fn default() -> Self {
-        Self { entries: BTreeMap::new(), next_session: 1, next_request: 1 }
+        Self { entries: BTreeMap::new(), next_session: 1, before: 0, next_request: 1 }
     }
 }
 
@@ -48,12 +50,13 @@ impl Sessions {
         self.next_session += 1;
         let (kill, killed) = watch::channel(false);
         let row = SessionRow {
-            session_id: format!("SID{number}"),
+            session_id: self.session_id(number),
             spid: spid(number),
             status: "IDLE".to_owned(),
             request_id: None,
             sid: arrival.sid,
             login_name: arrival.login_name,
+            acts_as: None,
             login_time: arrival.now,
             query_count: 0,
             in_transaction: false,
@@ -63,6 +66,17 @@ impl Sessions {
         };
         self.entries.insert(number, Entry { row, kill });
         (number, killed)
+    }
+
+    /// What a session is called: ids count from 1 again after a pause.
+    pub(crate) fn session_id(&self, number: u32) -> String {
+        format!("SID{}", number.saturating_sub(self.before))
+    }
+
+    /// Forgets all sessions, which were cut, and counts their ids from 1 again, as a pause does.
+    pub(crate) fn begin_anew(&mut self) {
+        self.entries.clear();
+        self.before = self.next_session - 1;
     }
 
     /// A request begins.
@@ -85,6 +99,13 @@ impl Sessions {
             if entry.row.status == "ACTIVE" {
                 "IDLE".clone_into(&mut entry.row.status);
             }
+        }
+    }
+
+    /// From now on it acts as somebody else, or as itself again.
+    pub(crate) fn act_as(&mut self, number: u32, whom: Option<(Vec<u8>, String)>) {
+        if let Some(entry) = self.entries.get_mut(&number) {
+            entry.row.acts_as = whom;
         }
     }
 

@@ -112,10 +112,12 @@ pub struct SessionRow {
     pub status: String,
     /// Last request, as `QID7`
     pub request_id: Option<String>,
-    /// Security id of the login.
+    /// Security id of the login that entered.
     pub sid: Vec<u8>,
-    /// Login name.
+    /// The login that entered.
     pub login_name: String,
+    /// As whom it acts since EXECUTE AS: security id and login.
+    pub acts_as: Option<(Vec<u8>, String)>,
     /// When it logged in.
     pub login_time: PrimitiveDateTime,
     /// Requests so far.

@@ -334,6 +334,8 @@ pub enum Kind {
     Query(Query),
     /// INSERT, UPDATE, DELETE
     Change(Change),
+    /// INSERT BULK: the rows come in a message of their own.
+    InsertBulk { table: Vec<String>, columns: Vec<(String, SqlType)> },
     /// USE
     Use(String),
 }

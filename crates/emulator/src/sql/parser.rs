@@ -6,6 +6,7 @@
 //! ```
 //! What no rule takes is 103010 at the token where reading stopped, never success.
 
+mod bulk;
 mod module;
 mod permission;
 mod policy;
@@ -108,6 +109,7 @@ impl Parser<'_> {
         };
         match word.to_ascii_uppercase().as_str() {
             "SELECT" | "WITH" => query::parse_select(&mut self.cursor).map(Kind::Query),
+            "INSERT" if self.cursor.peek_at(1).is_word("BULK") => self.insert_bulk(),
             "INSERT" | "UPDATE" | "DELETE" => query::parse_change(&mut self.cursor).map(Kind::Change),
             "CREATE" => self.create(mark),
             "ALTER" => self.alter(mark),

@@ -7,10 +7,12 @@ use serde_json::json;
 
 use super::{Done, ok, read, unknown};
 use crate::answer::ServerError;
+use crate::cloud::reply::Reply;
 use crate::cloud::request::Request;
 use crate::control::Levers;
 use crate::faults::{Armed, Fault, transient};
 use crate::pool::Power;
+use crate::pool::other::OtherRow;
 
 /// The longest delay that can be asked for.
 const MOST_DELAY: u64 = 600_000;
@@ -92,6 +94,9 @@ pub(super) fn answer(levers: &Levers, request: &Request, rest: &[&str]) -> Done 
         }
         ("DELETE", ["faults"]) => own.clear_faults(),
         ("POST", ["cut"]) => own.cut_sessions(),
+        ("POST", ["permissions"]) => {
+            own.put_other(&read::<OtherRow>(request)?).map_err(|why| Reply::error(400, "BadRow", &why))?;
+        }
         _ => return Err(unknown()),
     }
     Ok(ok())

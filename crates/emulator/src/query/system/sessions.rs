@@ -47,6 +47,8 @@ const SERVERLESS: &[ViewColumn] = &[
     col("database_id", SqlType::SmallInt),
     col("open_transaction_count", INT),
     col("is_user_process", BIT),
+    col("original_security_id", SqlType::VarBinary(85)),
+    col("original_login_name", SYSNAME),
 ];
 
 /// Without VIEW DATABASE STATE one sees one's own session only.
@@ -74,7 +76,7 @@ fn dedicated(ctx: &QueryContext, emit: Emit<'_>) -> Result<(), ServerError> {
     Ok(())
 }
 
-/// Closed sessions are not shown here.
+/// Closed sessions are not shown here. `login_name` is as whom a session acts (EXECUTE AS), `original_login_name` who entered.
 fn serverless(ctx: &QueryContext, emit: Emit<'_>) -> Result<(), ServerError> {
     for row in visible(ctx).filter(|row| matches!(row.status.as_str(), "ACTIVE" | "IDLE")) {
         emit(&[
@@ -82,13 +84,48 @@ fn serverless(ctx: &QueryContext, emit: Emit<'_>) -> Result<(), ServerError> {
             Field::at(row.login_time),
             Field::Text(&row.host_name),
             Field::Text(&row.app_name),
-            Field::Bytes(&row.sid),
-            Field::Text(&row.login_name),
+            Field::Bytes(row.acts_as.as_ref().map_or(&row.sid, |(sid, _)| sid)),
+            Field::Text(row.acts_as.as_ref().map_or(&row.login_name, |(_, login)| login)),
             Field::Text(if row.status == "ACTIVE" { "running" } else { "sleeping" }),
             Field::Int(DATABASE_ID),
             Field::bit(row.in_transaction),
             Field::Int(1),
+            Field::Bytes(&row.sid),
+            Field::Text(&row.login_name),
         ])?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::answer::{Answer, Value};
+    use crate::pool::config::PoolKind;
+    use crate::session::Session;
+    use crate::testing::{enter, ok, pool_of};
+
+    fn impersonating(session: &mut Session) -> Vec<Value> {
+        let answers = session.batch(
+            "SELECT original_login_name + N' as ' + login_name FROM sys.dm_exec_sessions \
+             WHERE session_id <> @@SPID AND original_security_id <> security_id",
+        );
+        let row = |answer| if let Answer::Row(values) = answer { values } else { Vec::new() };
+        answers.into_iter().flat_map(row).collect()
+    }
+
+    #[test]
+    fn who_entered_is_told_beside_whom_a_session_acts_as() {
+        let pool = pool_of(PoolKind::Serverless);
+        let mut admin = enter(&pool, "admin@x.org");
+        ok(&mut admin, &["CREATE USER [ann@x.org] FROM EXTERNAL PROVIDER"]);
+        let mut other = enter(&pool, "admin@x.org");
+        assert_eq!(impersonating(&mut admin), []);
+        ok(&mut other, &["EXECUTE AS USER = 'ann@x.org'"]);
+        assert_eq!(impersonating(&mut admin), [Value::Text("admin@x.org as ann@x.org".to_owned())]);
+        ok(&mut other, &["REVERT"]);
+        assert_eq!(impersonating(&mut admin), []);
+        ok(&mut other, &["EXECUTE AS USER = 'ann@x.org'"]);
+        other.reset();
+        assert_eq!(impersonating(&mut admin), []);
+    }
 }
