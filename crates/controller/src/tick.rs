@@ -21,6 +21,7 @@ mod probing;
 mod renew;
 mod scripted;
 mod secure;
+mod stripped;
 mod weigh;
 mod work;
 
@@ -114,6 +115,8 @@ pub struct Ticker {
     /// Those that the store could not take yet.
     unkept: BTreeSet<SqlName>,
     leaving: Leaving,
+    /// Whom this run shut out and whose rows were not read since.
+    stripped: BTreeSet<SqlName>,
     /// Which version the target was when it was asked what it can do, and at which look.
     acquainted: Option<((String, i64), OffsetDateTime)>,
     noticed: Noticed,
@@ -190,6 +193,7 @@ impl Ticker {
             remembered_loaded: false,
             unkept: BTreeSet::new(),
             leaving: Leaving::default(),
+            stripped: BTreeSet::new(),
             acquainted: None,
             noticed: Noticed::default(),
             views: secure::Views::default(),

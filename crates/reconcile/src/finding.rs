@@ -28,6 +28,14 @@ pub enum Finding {
     GrantOption { grantee: SqlName, permission: Permission, on: Securable },
     /// A permission that this version does not know, or that this kind of securable does not take.
     NotGrantable { grantee: SqlName, permission: Permission, on: Securable },
+    /// A permission on a thing of a class that Axon sends no statement about.
+    OtherClass {
+        grantee: SqlName,
+        permission: Permission,
+        on: Securable,
+        state: GrantState,
+        grantors: Vec<SqlName>,
+    },
     /// The principal is there as another kind than the map asks for: it is given nothing.
     KindDiffers { principal: SqlName, desired: PrincipalKind, actual: PrincipalKind },
     /// Users and roles share one namespace, and another thing holds this name: it is given nothing.
@@ -44,6 +52,8 @@ pub enum Finding {
     CannotDropRole { role: SqlName, because: Obstacle },
     /// A membership of somebody whom Axon never touches, in a role that is managed.
     UntouchableMember { membership: Membership },
+    /// Whoever left is still in a role that Axon does not manage.
+    LeaverStaysIn { principal: SqlName, role: SqlName },
     /// The desired side asks for something outside the managed scope.
     OutOfScope { name: SqlName },
     /// The desired memberships of roles run in a circle.
@@ -56,6 +66,10 @@ pub enum Finding {
     ViewNotMade { view: ObjectName },
     /// Somebody who reads a view reaches its table past it.
     ReadPastView { view: ObjectName, because: String },
+    /// Somebody altered the filter of a table by hand, turned it off, or dropped it.
+    FilterAltered { table: ObjectName },
+    /// The filter of a table stays, since somebody may read columns of the table.
+    FilterStays { table: ObjectName },
     /// Somebody's profile cannot be written: views show nothing by it.
     ProfileRefused { principal: SqlName, because: String },
     /// Somebody was allowed to read views as another person, and does not now.
@@ -101,13 +115,14 @@ impl Finding {
     pub fn names(&self) -> Option<Vec<SqlName>> {
         Some(match self {
             Self::ForeignGrant { grantee, on, .. }
+            | Self::OtherClass { grantee, on, .. }
             | Self::PassedOn { grantee, on, .. }
             | Self::GrantOption { grantee, on, .. }
             | Self::NotGrantable { grantee, on, .. } => match on {
                 Securable::Principal(name) => vec![*grantee, *name],
                 _ => vec![*grantee],
             },
-            Self::KindDiffers { principal, .. } => vec![*principal],
+            Self::KindDiffers { principal, .. } | Self::LeaverStaysIn { principal, .. } => vec![*principal],
             Self::NameTaken { name } | Self::OutOfScope { name } => vec![*name],
             Self::Missing { name, needed_for } => vec![*name, *needed_for],
             Self::SidTaken { name, holder } => vec![*name, *holder],
@@ -120,6 +135,8 @@ impl Finding {
             | Self::ViewAltered { .. }
             | Self::ViewNotMade { .. }
             | Self::ReadPastView { .. }
+            | Self::FilterAltered { .. }
+            | Self::FilterStays { .. }
             | Self::ProfileRefused { .. }
             | Self::ActsAsNobody { .. }
             | Self::PutsOnAnother { .. }
@@ -173,6 +190,14 @@ impl fmt::Display for Finding {
             Self::NotGrantable { grantee, permission, on } => {
                 write!(f, "{permission} on {on} for {grantee}: this securable does not take this permission")
             }
+            Self::OtherClass { grantee, permission, on, state, grantors } => {
+                write!(f, "{state} {permission} on {on} to {grantee}")?;
+                if !grantors.is_empty() {
+                    let by = grantors.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                    write!(f, " by the word of {by}")?;
+                }
+                f.write_str(": Axon sends no statement about things of this class, revoke it by hand")
+            }
             Self::KindDiffers { principal, desired, actual } => {
                 let word = |kind: &PrincipalKind| match kind {
                     PrincipalKind::External => "an external user",
@@ -203,6 +228,10 @@ impl fmt::Display for Finding {
             Self::UntouchableMember { membership: Membership { role, member } } => {
                 write!(f, "{member} stays in role {role}: it is never touched")
             }
+            Self::LeaverStaysIn { principal, role } => write!(
+                f,
+                "{principal} left and is still in {role}, which is not managed: remove them there by hand"
+            ),
             Self::OutOfScope { name } => write!(f, "{name} is wanted, but is outside what Axon manages"),
             Self::Circle { membership: Membership { role, member } } => {
                 write!(f, "{member} cannot join role {role}: that would make the role a member of itself")
@@ -217,6 +246,18 @@ impl fmt::Display for Finding {
             ),
             Self::ReadPastView { view, because } => {
                 write!(f, "view {view} shows nothing, since it does not close its table: {because}")
+            }
+            Self::FilterAltered { table } => {
+                write!(
+                    f,
+                    "somebody altered the filter of {table} by hand: it is put back, and nobody reads the table itself until it is"
+                )
+            }
+            Self::FilterStays { table } => {
+                write!(
+                    f,
+                    "the filter of {table} stays as it is while somebody holds SELECT on single columns of the table"
+                )
             }
             Self::ProfileRefused { principal, because } => {
                 write!(f, "views show nothing by the profile of {principal}: {because}")

@@ -34,12 +34,13 @@ pub mod step;
 pub mod target;
 pub mod ties;
 pub mod view_body;
+pub mod visitor;
 pub mod wave;
 pub mod workspace_role;
 
 pub use admit::{Admitted, Class, Guards, History, Mode, Past, Reason, RemovalBudget, Withheld, admit};
 pub use assigned::{plan_assigned, unmanaged_assignments};
-pub use classifier::{Classified, Classifier, ClassifierStep, Importance};
+pub use classifier::{Classified, Classifier, ClassifierStep, Hours, Importance, MinuteOfDay};
 pub use column_type::ColumnType;
 pub use diff::{Needed, diff, unmanaged_members};
 pub use finding::{Finding, Obstacle};
@@ -52,7 +53,7 @@ pub use plan::{Plan, Planned, plan, plan_among_all};
 pub use scope::{Glob, ManagedPrincipals, Scope, Sides};
 pub use script::{Script, ScriptEnd, ScriptFile, ScriptRun, ScriptStep};
 pub use secure::{Metadata, ProfileRow, SecureStep, ViewText, ViewsAsked, ViewsThere};
-pub use shape::{ObjectFacts, ObjectKind, ObjectName, Securable, Shape};
+pub use shape::{ObjectFacts, ObjectKind, ObjectName, OtherThing, Securable, Shape};
 pub use simulate::{Obstruction, StepRefused, apply_step, simulate};
 pub use step::{Step, StepKind};
 pub use target::{
@@ -61,4 +62,5 @@ pub use target::{
 };
 pub use ties::Ties;
 pub use view_body::ViewBody;
+pub use visitor::Visitor;
 pub use wave::{LeaseProof, Wave};

@@ -1,6 +1,5 @@
 //! The ports: a place where access is enforced, and where its tokens come from.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -10,8 +9,12 @@ use axon_model::SqlName;
 use serde::{Deserialize, Serialize};
 
 use crate::graph::{Graph, Membership};
-use crate::secure::{Metadata, ProbeAnswer, ProbeCase, ProbeReader, ViewText, ViewsAsked, ViewsThere};
+use crate::secure::{
+    FilterShown, LiveSession, Metadata, ProbeAnswer, ProbeCase, ProbeReader, TableFilter, ViewText,
+    ViewsAsked, ViewsThere,
+};
 use crate::shape::Shape;
+use crate::visitor::Visitor;
 use crate::wave::Wave;
 
 /// A principal's security id: 16 bytes for Entra (users and groups: the object id; applications: the client id, as
@@ -45,6 +48,11 @@ impl Sid {
     /// The bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// Whether it tells its bearer from everybody else: ids of the directory and of logins have 16 bytes, and are not all zero.
+    pub fn tells(&self) -> bool {
+        self.0.len() == 16 && self.0.iter().any(|byte| *byte != 0)
     }
 }
 
@@ -322,6 +330,14 @@ pub trait Target: Send + Sync {
     async fn inspect_views(&self, _asked: &ViewsAsked) -> Result<Option<ViewsThere>, TargetError> {
         Ok(None)
     }
+    /// Whether a permission to read views as another holds in one session there, since sessions have no context to choose it by.
+    fn acts_by_session(&self) -> bool {
+        false
+    }
+    /// Those of these sessions that live; none where Axon may not see them.
+    async fn live_sessions(&self, _ids: &[String]) -> Result<Option<Vec<LiveSession>>, TargetError> {
+        Ok(None)
+    }
     /// Reads views as this reader, plain and hostile questions both, and compares what is seen with what each case says: one answer
     /// for each. None where targets of its kind hold no views.
     async fn probe_views(
@@ -334,6 +350,10 @@ pub trait Target: Send + Sync {
     }
     /// The digest that [`ViewsThere`] has of a view with this text.
     fn view_digest(&self, _text: ViewText<'_>, _metadata: &Metadata) -> Option<String> {
+        None
+    }
+    /// What [`ViewsThere`] has of a filter that is as it ought to be.
+    fn filter_shown(&self, _filter: &TableFilter, _metadata: &Metadata) -> Option<FilterShown> {
         None
     }
     /// Reads the workload classifiers there; none where targets of its kind have none.
@@ -361,10 +381,10 @@ pub trait Target: Send + Sync {
     fn lacks(&self, _step: &crate::step::Step) -> Option<String> {
         None
     }
-    /// Who has a session in the place and is no principal of it: somebody may have dropped the user of one who is in. Asked after a full
-    /// look; nobody, where that cannot be seen.
-    async fn lingering(&self) -> Result<BTreeSet<SqlName>, TargetError> {
-        Ok(BTreeSet::new())
+    /// Who has a session in the place, each once: somebody may have dropped the user of one who is in, or shut one out who is still in.
+    /// Asked after a full look, in one request; nobody, where that cannot be seen.
+    async fn visitors(&self) -> Result<Vec<Visitor>, TargetError> {
+        Ok(Vec::new())
     }
     /// Applies steps in order, each alone. Stops at the first that is not `Done` or already there; one outcome per step.
     async fn apply(&self, wave: &Wave) -> Vec<Outcome>;

@@ -109,6 +109,7 @@ fn excused(plan: &Plan) -> BTreeSet<SqlName> {
     for finding in &plan.findings {
         match finding {
             Finding::ForeignGrant { grantee, .. }
+            | Finding::OtherClass { grantee, .. }
             | Finding::PassedOn { grantee, .. }
             | Finding::GrantOption { grantee, .. }
             | Finding::NotGrantable { grantee, .. } => names.extend([*grantee]),
@@ -123,13 +124,16 @@ fn excused(plan: &Plan) -> BTreeSet<SqlName> {
             Finding::UntouchableMember { membership } | Finding::Circle { membership } => {
                 names.extend([membership.member]);
             }
-            // Views have laws of their own, and worlds without them.
-            Finding::NoSafeOrder { .. }
+            // Views have laws of their own, and worlds without them; what is outside the scope is no difference.
+            Finding::LeaverStaysIn { .. }
+            | Finding::NoSafeOrder { .. }
             | Finding::ViewShowsNothing { .. }
             | Finding::ViewAltered { .. }
             | Finding::ViewNotMade { .. }
             | Finding::ProfileRefused { .. }
             | Finding::ReadPastView { .. }
+            | Finding::FilterAltered { .. }
+            | Finding::FilterStays { .. }
             | Finding::ActsAsNobody { .. }
             | Finding::PutsOnAnother { .. }
             | Finding::ViewsUnsafe { .. } => {}

@@ -1,17 +1,20 @@
 //! Ending a principal's sessions: look, kill each, look again, until none is left.
 //!
+//! Whose a session is, the security id tells, and the name where a view has no id; who entered counts, not whom somebody acts as.
 //! Sessions go shortly after KILL answers, and a client may come back while it still may connect; so the look is what
 //! counts, and the rounds are bounded. Nothing sleeps here: who calls decides when to try again.
 
 use std::collections::BTreeSet;
 
 use axon_model::SqlName;
-use axon_reconcile::{Refusal, RefusalKind};
+use axon_reconcile::visitor::is_of;
+use axon_reconcile::{Refusal, RefusalKind, Sid, Visitor};
+use tiberius::Row;
 
 use crate::catalog::{number, text};
 use crate::connect::Session;
 use crate::error::CallError;
-use crate::render::{self, render};
+use crate::render::{self, Entrant, render};
 use crate::statement::{Dialect, SessionId, Statement};
 
 /// How often it is looked before the rest is left to the next try.
@@ -19,39 +22,76 @@ const MOST_ROUNDS: usize = 20;
 /// The most statement texts that are recorded.
 const MOST_TEXTS: usize = 100;
 
+/// A view without a column that was asked for.
+const NO_COLUMN: i64 = 207;
+
+/// What to ask for when this was the answer: where a view does not tell who entered, for whom the session is.
+fn instead<T>(answer: &Result<T, CallError>, asked: Entrant) -> Option<Entrant> {
+    match answer {
+        Err(CallError::Refused { refusal, .. }) if refusal.number == NO_COLUMN => {
+            (asked == Entrant::Original).then_some(Entrant::Current)
+        }
+        _ => None,
+    }
+}
+
+fn sid(row: &Row, at: usize) -> Result<Option<Sid>, String> {
+    let bytes: Option<&[u8]> = row.try_get(at).map_err(|e| e.to_string())?;
+    Ok(bytes.filter(|bytes| !bytes.is_empty()).map(Sid::from_bytes))
+}
+
 /// The living sessions of a principal.
 pub(crate) async fn sessions_of(
     session: &mut Session<'_>,
     principal: SqlName,
     dialect: Dialect,
 ) -> Result<Vec<SessionId>, CallError> {
-    let mut found = Vec::new();
-    session
-        .read(&render::sessions(principal, dialect), &mut |_, row| {
-            found.push(match dialect {
-                Dialect::Dedicated => SessionId::parse_dedicated(text(row, 0)?)
-                    .ok_or("a session id that is not SID and digits")?,
-                Dialect::Serverless | Dialect::Server => SessionId::Serverless(number(row, 0)?),
-            });
-            Ok(())
-        })
-        .await?;
-    Ok(found)
+    let mut entrant = Entrant::first(dialect);
+    loop {
+        let mut own: Option<Sid> = None;
+        let mut found = Vec::new();
+        let read = session
+            .read(&render::sessions(principal, dialect, entrant), &mut |set, row| {
+                if set == 0 {
+                    own = sid(row, 0)?;
+                    return Ok(());
+                }
+                let id = match dialect {
+                    Dialect::Dedicated => SessionId::parse_dedicated(text(row, 0)?)
+                        .ok_or("a session id that is not SID and digits")?,
+                    Dialect::Serverless | Dialect::Server => SessionId::Serverless(number(row, 0)?),
+                };
+                if is_of(own.as_ref(), sid(row, 1)?.as_ref(), number(row, 2)? == 1) {
+                    found.push(id);
+                }
+                Ok(())
+            })
+            .await;
+        match instead(&read, entrant) {
+            Some(other) => entrant = other,
+            None => return read.map(|()| found),
+        }
+    }
 }
 
-/// The logins that have a session and are no principal of the database. Names that cannot be ones are nobody's that Axon knows.
-pub(crate) async fn lingering(
-    session: &mut Session<'_>,
-    dialect: Dialect,
-) -> Result<BTreeSet<SqlName>, CallError> {
-    let mut found = BTreeSet::new();
-    session
-        .read(&render::lingering(dialect), &mut |_, row| {
-            found.extend(SqlName::parse(text(row, 0)?));
-            Ok(())
-        })
-        .await?;
-    Ok(found)
+/// Who has a session. Names that cannot be ones are nobody's that Axon knows.
+pub(crate) async fn visitors(session: &mut Session<'_>, dialect: Dialect) -> Result<Vec<Visitor>, CallError> {
+    let mut entrant = Entrant::first(dialect);
+    loop {
+        let mut found = Vec::new();
+        let read = session
+            .read(&render::visitors(dialect, entrant), &mut |_, row| {
+                if let Ok(login) = SqlName::parse(text(row, 0)?) {
+                    found.push(Visitor { login, sid: sid(row, 1)? });
+                }
+                Ok(())
+            })
+            .await;
+        match instead(&read, entrant) {
+            Some(other) => entrant = other,
+            None => return read.map(|()| found),
+        }
+    }
 }
 
 /// Kills until none is left. Statement texts are added to `sent` as they are sent.
@@ -61,7 +101,7 @@ pub(crate) async fn kill_all(
     dialect: Dialect,
     sent: &mut Vec<String>,
 ) -> Result<(), CallError> {
-    sent.push(render::sessions(principal, dialect).text().as_str().to_owned());
+    sent.push(render::sessions(principal, dialect, Entrant::first(dialect)).text().as_str().to_owned());
     let mut left = sessions_of(session, principal, dialect).await?;
     let mut killed = BTreeSet::new();
     for _ in 0..MOST_ROUNDS {

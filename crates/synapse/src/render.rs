@@ -2,6 +2,7 @@
 
 mod acting;
 pub(crate) mod bootstrap;
+mod filter;
 mod metadata;
 mod probe;
 mod query;
@@ -14,21 +15,24 @@ pub(crate) mod view_query;
 use std::fmt::Write as _;
 
 use axon_model::SqlName;
-use axon_reconcile::Classified;
+use axon_reconcile::{Classified, Hours};
 
 use crate::statement::{Clause, Dialect, On, SessionId, Statement};
 use quote::{Bracketed, Literal};
 
 pub(crate) use probe::{ProbeText, probes};
 pub(crate) use query::{
-    MOST_NAMES, NamedMembers, Query, classifiers, credentials, everything, greeting, lingering, named, ping,
-    sessions, untold,
+    Entrant, MOST_NAMES, NamedMembers, Query, classifiers, credentials, everything, greeting, named, ping,
+    sessions, untold, visitors,
 };
 pub(crate) use script::{Remade, batch as script_batch, can_be_written};
 
 pub use acting::ACT_AS;
 pub(crate) use acting::{let_act, stop_acting};
+pub use filter::set_filter;
+pub(crate) use filter::{drop_filter, drop_function, filter_shown, filters, function_shown};
 pub use metadata::Discreet;
+pub(crate) use metadata::{PROFILE_COLUMNS, PROFILE_LENGTHS, bulk_recorded, profile_table};
 pub(crate) use metadata::{
     create_key, create_owner, create_schema, create_table, delete_people, delete_rows, insert_rows,
     key_recorded,
@@ -112,7 +116,7 @@ pub fn render(statement: &Statement, dialect: Dialect) -> Sql {
 
 /// The grammar's strings have no N: it is written only where a name needs it.
 fn classifier(name: SqlName, member: SqlName, does: &Classified) -> String {
-    let Classified { group, importance, label, context } = does;
+    let Classified { group, importance, label, context, hours } = does;
     let text = |value: SqlName| {
         let literal = Literal(value).to_string();
         if value.as_str().is_ascii() { literal.trim_start_matches('N').to_owned() } else { literal }
@@ -127,6 +131,9 @@ fn classifier(name: SqlName, member: SqlName, does: &Classified) -> String {
         if let Some(value) = value {
             let _ = write!(sql, ", {key} = {}", text(*value));
         }
+    }
+    if let Some(Hours { from, until }) = hours {
+        let _ = write!(sql, ", START_TIME = '{from}', END_TIME = '{until}'");
     }
     let _ = write!(sql, ", IMPORTANCE = {})", importance.word().to_uppercase());
     sql
@@ -310,14 +317,15 @@ mod tests {
             named(&names, NamedMembers::Either, Dialect::Dedicated),
             named(&names[..1], NamedMembers::Both, Dialect::Dedicated),
             named(&names[..1], NamedMembers::Both, Dialect::Server),
-            sessions(names[0], Dialect::Dedicated),
-            sessions(names[0], Dialect::Serverless),
-            sessions(names[0], Dialect::Server),
+            sessions(names[0], Dialect::Dedicated, Entrant::Current),
+            sessions(names[0], Dialect::Serverless, Entrant::Original),
+            sessions(names[0], Dialect::Serverless, Entrant::Current),
+            sessions(names[0], Dialect::Server, Entrant::Original),
             credentials(Dialect::Serverless),
             credentials(Dialect::Server),
-            lingering(Dialect::Dedicated),
-            lingering(Dialect::Serverless),
-            lingering(Dialect::Server),
+            visitors(Dialect::Dedicated, Entrant::Current),
+            visitors(Dialect::Serverless, Entrant::Original),
+            visitors(Dialect::Server, Entrant::Current),
             ping(),
         ];
         for query in &queries {

@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use axon_model::SqlName;
-use axon_reconcile::secure::{ProbeAnswer, ProbeCase, ProbeReader};
+use axon_reconcile::secure::{FilterShown, LiveSession, ProbeAnswer, ProbeCase, ProbeReader, TableFilter};
 use axon_reconcile::{
     InspectScope, Inspection, Outcome, Refusal, Retry, Seen, Shape, Step, Target, TargetError, TargetFacts,
-    Wave,
+    Visitor, Wave,
 };
 use axon_reconcile::{Metadata, ViewText, ViewsAsked, ViewsThere};
 use tracing::Instrument as _;
 
 use crate::apply;
-use crate::capabilities::{BY_OBJECT_ID, Capabilities};
+use crate::capabilities::{BULK_LOAD, BY_OBJECT_ID, Capabilities, SESSION_CONTEXT};
 use crate::catalog::{self, Known, Picture, Untold};
 use crate::connect::{Connection, Link};
 use crate::error::{CallError, ConfigError};
@@ -36,6 +36,7 @@ pub struct SynapseTarget {
     link: Link,
     memory: Mutex<Memory>,
     capabilities: Mutex<Capabilities>,
+    bulk: secure::BulkLoads,
 }
 
 #[derive(Default)]
@@ -56,6 +57,7 @@ impl SynapseTarget {
             link: Link::new(connection),
             memory: Mutex::default(),
             capabilities: Mutex::default(),
+            bulk: secure::BulkLoads::default(),
         })
     }
 
@@ -176,6 +178,7 @@ impl SynapseTarget {
             known,
             // The option is one of users; of logins no page has it.
             by_object_id: self.dialect != Dialect::Server && capabilities.can(BY_OBJECT_ID),
+            bulk: if capabilities.cannot(BULK_LOAD) { secure::BulkLoads::none() } else { self.bulk.clone() },
         }
     }
 
@@ -253,8 +256,33 @@ impl Target for SynapseTarget {
         answers.map(Some).map_err(|e| e.at(&self.name, "a probe of views"))
     }
 
+    fn acts_by_session(&self) -> bool {
+        let capabilities = self.capabilities.lock().unwrap_or_else(PoisonError::into_inner);
+        self.dialect == Dialect::Dedicated && capabilities.cannot(SESSION_CONTEXT)
+    }
+
+    async fn live_sessions(&self, ids: &[String]) -> Result<Option<Vec<LiveSession>>, TargetError> {
+        if ids.is_empty() {
+            return Ok(Some(Vec::new()));
+        }
+        let look = async || {
+            let mut session = self.link.session().await?;
+            secure::live_sessions(&mut session, ids).await
+        };
+        let found = match look().await {
+            // Reading twice does no harm.
+            Err(CallError::Stale(_)) => look().await,
+            other => other,
+        };
+        found.map_err(|e| e.at(&self.name, "the query for sessions in which people read as others"))
+    }
+
     fn view_digest(&self, text: ViewText<'_>, metadata: &Metadata) -> Option<String> {
         Some(secure::digest(text, metadata))
+    }
+
+    fn filter_shown(&self, filter: &TableFilter, metadata: &Metadata) -> Option<FilterShown> {
+        secure::filter_shown(filter, metadata)
     }
 
     async fn acquaint(
@@ -289,20 +317,20 @@ impl Target for SynapseTarget {
         lacks(&wording, &capabilities, step)
     }
 
-    async fn lingering(&self) -> Result<BTreeSet<SqlName>, TargetError> {
+    async fn visitors(&self) -> Result<Vec<Visitor>, TargetError> {
         let blind = self.memory().known.as_ref().is_none_or(|known| known.blind_to_sessions.is_some());
         if blind {
-            return Ok(BTreeSet::new());
+            return Ok(Vec::new());
         }
         let look = async || {
             let mut session = self.link.session().await?;
-            kill::lingering(&mut session, self.dialect).await
+            kill::visitors(&mut session, self.dialect).await
         };
         let found = match look().await {
             Err(CallError::Stale(_)) => look().await,
             other => other,
         };
-        found.map_err(|e| e.at(&self.name, "the query for sessions without a user"))
+        found.map_err(|e| e.at(&self.name, "the query for sessions"))
     }
 
     async fn inspect_classifiers(&self) -> Result<Option<Vec<axon_reconcile::Classifier>>, TargetError> {

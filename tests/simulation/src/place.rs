@@ -9,7 +9,8 @@ use axon_emulator::session::{Session, first_error};
 use axon_emulator::{Answer, Credentials, LoginRequest, Pool, Value};
 use axon_model::{ManualClock, SqlName};
 use axon_reconcile::{
-    InspectScope, Inspection, Outcome, Refusal, RefusalKind, Seen, Sid, Step, Target, TargetError, Wave,
+    InspectScope, Inspection, Outcome, Refusal, RefusalKind, Seen, Sid, Step, Target, TargetError, Visitor,
+    Wave,
 };
 use axon_synapse::{Dialect, Wording, Work, holds, render, server_error, supersedes};
 
@@ -181,12 +182,14 @@ impl Place {
         let mut held = self.session();
         let Some(session) = held.as_mut() else { return Vec::new() };
         let catalog = self.pool.snapshot();
-        let sid = catalog.principal_named(principal.as_str()).and_then(|p| p.sid.as_deref()).unwrap_or(&[0]);
-        let sid = Sid::from_bytes(sid);
-        let who = principal.as_str().replace('\'', "''");
+        let sid = catalog.principal_named(principal.as_str()).and_then(|p| p.sid.as_deref());
+        let whose = match sid {
+            // Of another object of the same name it is not.
+            Some(sid) => format!("security_id = {}", Sid::from_bytes(sid)),
+            None => format!("login_name = N'{}'", principal.as_str().replace('\'', "''")),
+        };
         let answers = session.batch(&format!(
-            "SELECT session_id FROM sys.dm_pdw_exec_sessions \
-             WHERE (login_name = N'{who}' OR security_id = {sid}) AND status IN ('ACTIVE', 'IDLE')"
+            "SELECT session_id FROM sys.dm_pdw_exec_sessions WHERE {whose} AND status IN ('ACTIVE', 'IDLE')"
         ));
         texts(answers).collect()
     }
@@ -326,28 +329,36 @@ impl Place {
 
 #[async_trait]
 impl Target for Place {
-    async fn inspect(&self, _: InspectScope) -> Result<Inspection, TargetError> {
+    async fn inspect(&self, scope: InspectScope) -> Result<Inspection, TargetError> {
         breathe().await;
         self.reach("the catalog query", Kind::InspectLost)?;
-        self.looks.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        // Of a part nobody can say what else was done by hand.
+        if scope == InspectScope::Full {
+            self.looks.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
         let seen = inspection(&self.pool.snapshot());
         breathe().await;
         Ok(seen)
     }
 
-    async fn lingering(&self) -> Result<BTreeSet<SqlName>, TargetError> {
+    async fn visitors(&self) -> Result<Vec<Visitor>, TargetError> {
         breathe().await;
-        self.reach("the query for sessions without a user", Kind::InspectLost)?;
+        self.reach("the query for sessions", Kind::InspectLost)?;
         if self.pool.live_sessions() <= 1 {
-            return Ok(BTreeSet::new());
+            return Ok(Vec::new());
         }
-        let catalog = self.pool.snapshot();
         let mut held = self.session();
-        let Some(session) = held.as_mut() else { return Ok(BTreeSet::new()) };
-        let answers = session
-            .batch("SELECT login_name FROM sys.dm_pdw_exec_sessions WHERE status IN ('ACTIVE', 'IDLE')");
-        let nobody = |login: &String| catalog.principal_named(login).is_none();
-        Ok(texts(answers).filter(nobody).map(|login| name(&login)).collect())
+        let Some(session) = held.as_mut() else { return Ok(Vec::new()) };
+        let answers = session.batch(
+            "SELECT login_name, security_id FROM sys.dm_pdw_exec_sessions \
+             WHERE status IN ('ACTIVE', 'IDLE') AND session_id <> SESSION_ID()",
+        );
+        let visitors = answers.into_iter().filter_map(|answer| {
+            let Answer::Row(values) = answer else { return None };
+            let [Value::Text(login), Value::Bytes(sid)] = values.as_slice() else { return None };
+            Some(Visitor { login: name(login), sid: Some(Sid::from_bytes(sid)) })
+        });
+        Ok(visitors.collect())
     }
 
     async fn apply(&self, wave: &Wave) -> Vec<Outcome> {

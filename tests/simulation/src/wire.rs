@@ -1,7 +1,6 @@
 //! The product's own target over TDS: `axon-synapse` with its catalog reader, its read-back and its search for sessions, against
 //! the emulator's server. Troubles are made by the emulator where it can make them, else between the two.
 
-use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,7 +13,7 @@ use axon_model::{ManualClock, SqlName};
 use axon_reconcile::target::TokenError;
 use axon_reconcile::{
     InspectScope, Inspection, Outcome, Refusal, RefusalKind, Seen, Step, Target, TargetError, TokenSource,
-    Wave,
+    Visitor, Wave,
 };
 use axon_synapse::{Auth, Connection, Dialect, SynapseTarget, Tls, server_error};
 use secrecy::SecretString;
@@ -217,10 +216,12 @@ impl Target for Wire {
         breathe().await;
         self.door()?;
         self.may_break(Kind::InspectLost);
+        let whole = scope == InspectScope::Full;
         let seen = self.inner.inspect(scope).await;
         self.pool.clear_faults();
         let seen = seen?;
-        self.looks.fetch_add(1, Ordering::Relaxed);
+        // Of a part nobody can say what else was done by hand.
+        self.looks.fetch_add(u64::from(whole), Ordering::Relaxed);
         Ok(seen)
     }
 
@@ -231,10 +232,10 @@ impl Target for Wire {
         self.inner.acquaint(kept).await
     }
 
-    async fn lingering(&self) -> Result<BTreeSet<SqlName>, TargetError> {
+    async fn visitors(&self) -> Result<Vec<Visitor>, TargetError> {
         self.door()?;
         self.may_break(Kind::InspectLost);
-        let found = self.inner.lingering().await;
+        let found = self.inner.visitors().await;
         self.pool.clear_faults();
         found
     }

@@ -65,10 +65,12 @@ fn is_drift(finding: &Finding) -> bool {
     matches!(
         finding,
         Finding::ForeignGrant { .. }
+            | Finding::OtherClass { .. }
             | Finding::PassedOn { .. }
             | Finding::KindDiffers { .. }
             | Finding::NameTaken { .. }
             | Finding::UntouchableMember { .. }
+            | Finding::LeaverStaysIn { .. }
             | Finding::CannotRecreate { .. }
             | Finding::CannotDropRole { .. }
     )

@@ -82,6 +82,11 @@ async fn told(parts: &Parts, args: &ParityArgs) -> anyhow::Result<Status> {
     })
 }
 
+/// So many of a thing, in words.
+fn so_many(n: u64, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
+}
+
 fn print(
     parts: &Parts,
     all: &BTreeMap<SourceId, Kept>,
@@ -93,16 +98,16 @@ fn print(
     }
     for (source, kept) in all {
         println!(
-            "source {source}: {} groups and {} people compared with {} requests, {} differ",
-            kept.looked.groups,
-            kept.looked.people,
-            kept.looked.requests,
+            "source {source}: {} and {} compared with {}, {} differ",
+            so_many(kept.looked.groups as u64, "group", "groups"),
+            so_many(kept.looked.people as u64, "person", "people"),
+            so_many(kept.looked.requests.into(), "request", "requests"),
             kept.found.len() + kept.more
         );
         if kept.looked.mapped > 0 {
             println!(
-                "    {} groups of the role map that the directory does not have were looked for",
-                kept.looked.mapped
+                "    looked for {} of the role map that the directory does not have",
+                so_many(kept.looked.mapped as u64, "group", "groups")
             );
         }
         for known in kept.found.values() {
@@ -180,4 +185,15 @@ fn as_json(
         })
         .collect();
     json!({ "sources": sources, "unread": unread, "services": services })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::so_many;
+
+    #[test]
+    fn one_of_a_thing_is_no_number_of_them() {
+        let groups = [0, 1, 2].map(|n| so_many(n, "group", "groups"));
+        assert_eq!(groups, ["0 groups", "1 group", "2 groups"]);
+    }
 }

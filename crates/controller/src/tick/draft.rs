@@ -248,7 +248,7 @@ impl Ticker {
         self.blocked.leave_out(desired, actual, now);
         leave_out_impostors(desired, actual);
         let mut planned = if assigned { plan_assigned(&sides) } else { plan(&sides) };
-        self.leaving.put_into(&mut planned, &sides.desired, &sides.actual);
+        self.leaving.put_into(&mut planned, &sides);
         MadeFor::put_into(&mut planned, &stale, &sides.actual);
         (sides, planned, stale)
     }

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use axon_model::SqlName;
-use axon_reconcile::{Connect, Graph, Plan, Planned, Step};
+use axon_reconcile::{Connect, Plan, Planned, PrincipalKind, Sides, Step};
 use axon_store::{Store, StoreError};
 use time::OffsetDateTime;
 
@@ -19,6 +19,8 @@ pub(super) struct Leaving {
     loaded: bool,
     /// Who has a session and is not in the target any more: somebody dropped the user by hand. Found anew by each full look.
     lingering: BTreeSet<SqlName>,
+    /// Who is shut out and was seen with a session all the same. Found anew by each full look.
+    still_in: BTreeSet<SqlName>,
     /// Whether somebody may be among them whom the last full look could not tell of.
     suspected: bool,
     /// Whether this tick looked for them.
@@ -54,7 +56,7 @@ impl Leaving {
 
     /// Who is leaving.
     pub(super) fn names(&self) -> impl Iterator<Item = SqlName> {
-        self.names.union(&self.lingering).copied()
+        self.names.iter().chain(&self.lingering).chain(&self.still_in).copied()
     }
 
     /// Whose sessions outlived their user, as of the last look for them.
@@ -64,7 +66,8 @@ impl Leaving {
 
     /// Puts a KILL in front of the plan for everybody who is shut out and has none in it. Who is gone from the target, or
     /// was let in again, is leaving no more.
-    pub(super) fn put_into(&mut self, plan: &mut Plan, desired: &Graph, actual: &Graph) {
+    pub(super) fn put_into(&mut self, plan: &mut Plan, sides: &Sides) {
+        let Sides { desired, actual, scope } = sides;
         let before = self.names.len();
         let wanted =
             |name: &SqlName| desired.principals.get(name).is_some_and(|p| p.connect == Connect::Granted);
@@ -79,7 +82,13 @@ impl Leaving {
         let shut =
             |name: &&SqlName| actual.principals.get(*name).is_some_and(|p| p.connect == Connect::Denied);
         let due = |name: &&SqlName| !planned.contains(*name) && !wanted(name);
-        let missing = self.names.iter().filter(due).filter(shut);
+        // Whom a person shut out whom Axon does not manage is theirs.
+        let ours = |name: &SqlName| {
+            let external = actual.principals.get(name).is_some_and(|p| p.kind != PrincipalKind::Sql);
+            external && scope.manages_principal(*name, actual)
+        };
+        self.still_in.retain(|name| shut(&name) && due(&name) && !self.names.contains(name) && ours(name));
+        let missing = self.names.iter().filter(due).filter(shut).chain(&self.still_in);
         let kills: Vec<Planned> = missing
             .chain(&self.lingering)
             .map(|name| Planned::from(Step::KillSessions { principal: *name }))
@@ -98,11 +107,13 @@ impl Leaving {
     pub(super) fn left(&mut self, name: SqlName) {
         self.moved |= self.names.remove(&name);
         self.lingering.remove(&name);
+        self.still_in.remove(&name);
     }
 
-    /// Takes in whose sessions outlived their user.
-    pub(super) fn linger(&mut self, names: BTreeSet<SqlName>) {
+    /// Takes in whose sessions outlived their user, and who is in though shut out.
+    pub(super) fn linger(&mut self, names: BTreeSet<SqlName>, still_in: BTreeSet<SqlName>) {
         self.lingering = names;
+        self.still_in = still_in;
         self.suspected = false;
         self.looked = true;
     }

@@ -1,9 +1,11 @@
-//! Sessions that outlived their user: it was dropped while they were open, and no row of the catalog tells of them.
+//! Sessions that outlived their user, which was dropped while they were open, and sessions of people who were shut out: no row of the
+//! catalog tells of them.
 
 use std::collections::BTreeSet;
 
 use axon_model::SqlName;
 use axon_reconcile::Retry;
+use axon_reconcile::visitor::{Uninvited, uninvited};
 use axon_store::StoreError;
 
 use super::Ticker;
@@ -36,12 +38,14 @@ impl Ticker {
         self.remembered.contains(&name) || self.unkept.contains(&name)
     }
 
-    /// Asks whose sessions live on without a user. Only those whom this store gave something are Axon's matter;
-    /// of these, only those who are wanted no more lose their sessions. A target that does not answer ends the tick, which is tried
-    /// again: nobody who left may be forgotten over it. One that refuses to tell is asked again after the next full look.
+    /// Asks who is in, and takes in whose session lives on without a user, and whose though they are shut out: a process may have died
+    /// between DENY CONNECT and KILL while the store took no word of it. Of the first only those whom this store gave something are
+    /// Axon's matter, of the second only whom it manages; and only those who are wanted no more lose their sessions. A target that does
+    /// not answer ends the tick, which is tried again: nobody who left may be forgotten over it. One that refuses to tell is asked again
+    /// after the next full look.
     pub(super) async fn look_for_lingering(&mut self) -> Result<(), ControllerError> {
         self.load_remembered().await?;
-        let found = match self.target.lingering().await {
+        let visitors = match self.target.visitors().await {
             Ok(found) => found,
             Err(error) if error.retry() != Retry::Never => return Err(error.into()),
             Err(error) => {
@@ -52,14 +56,16 @@ impl Ticker {
                 return Ok(());
             }
         };
-        let lingering: BTreeSet<SqlName> = found.into_iter().filter(|name| self.met(*name)).collect();
+        let Some(known) = &self.actual else { return Ok(()) };
+        let Uninvited { unknown, shut_out } = uninvited(&known.inspection.graph, &visitors);
+        let lingering: BTreeSet<SqlName> = unknown.into_iter().filter(|name| self.met(*name)).collect();
         if !lingering.is_empty() {
             tracing::warn!(
                 people = lingering.len(),
                 "sessions are open whose users are not in the target any more"
             );
         }
-        self.leaving.linger(lingering);
+        self.leaving.linger(lingering, shut_out);
         Ok(())
     }
 }

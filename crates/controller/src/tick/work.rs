@@ -87,6 +87,7 @@ impl Ticker {
                 }
             };
             self.take_in(&waved.in_force, &decided);
+            self.note_stripped(&waved.in_force, &decided);
             // What views stand on now, permissions can be given on.
             ran.again |= waved.in_force.iter().any(|step| matches!(step, Step::Secure(_)));
             ran.applied += waved.done;
@@ -95,6 +96,9 @@ impl Ticker {
         }
         let now = self.clock.now();
         self.leaving.keep(self.store.as_ref(), self.name.as_str(), now).await;
+        let (store, clock) = (self.store.clone(), self.clock.clone());
+        let look = self.look_at_stripped(&mut ran);
+        keep_lease(store.as_ref(), clock.as_ref(), &lease, look).await;
         Ok(self.conclude(&decided, &ran))
     }
 

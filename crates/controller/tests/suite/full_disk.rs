@@ -17,10 +17,10 @@ use crate::stage::{Stage, name};
 const MOVERS: usize = 40;
 
 /// Nothing can be written from now on until there is room again. It is done by another connection, as another process would.
-struct Disk(rusqlite::Connection);
+pub(crate) struct Disk(rusqlite::Connection);
 
 impl Disk {
-    fn under(stage: &Stage) -> Self {
+    pub(crate) fn under(stage: &Stage) -> Self {
         let connection = rusqlite::Connection::open(&stage.file).unwrap();
         connection.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
         Self(connection)
@@ -32,7 +32,7 @@ impl Disk {
         statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
     }
 
-    fn fill(&self) {
+    pub(crate) fn fill(&self) {
         let triggers = self.tables().into_iter().flat_map(|table| {
             ["INSERT", "UPDATE", "DELETE"].map(|verb| {
                 format!(
@@ -44,7 +44,7 @@ impl Disk {
         self.0.execute_batch(&format!("BEGIN; {} COMMIT;", triggers.collect::<String>())).unwrap();
     }
 
-    fn empty(&self) {
+    pub(crate) fn empty(&self) {
         let drops = self.tables().into_iter().flat_map(|table| {
             ["INSERT", "UPDATE", "DELETE"].map(|verb| format!("DROP TRIGGER full_{verb}_{table};"))
         });

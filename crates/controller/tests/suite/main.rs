@@ -15,6 +15,7 @@ mod identity;
 #[cfg(test)]
 mod interrupted;
 #[cfg(test)]
+mod leavers;
 mod lingering;
 #[cfg(test)]
 mod moves;

@@ -1,15 +1,20 @@
 //! Random stories. Wherever debug assertions are on, the controller holds each plan over what moved against the whole plan
 //! (`tick/draft.rs`), so a story fails at the first decision that is another one. `AXON_NEAR_STORIES=6000` tells more of them.
 
+use std::sync::atomic::Ordering;
+
 use axon_controller::State;
 use axon_model::UserId;
+use axon_reconcile::secure::FoundView;
 use axon_reconcile::{
-    Connect, Grant, GrantKey, GrantState, Membership, Permission, Refusal, RefusalKind, Securable, StepKind,
+    Connect, Grant, GrantKey, GrantState, Membership, ObjectName, Permission, Refusal, RefusalKind,
+    Securable, StepKind, ViewsThere,
 };
 use axon_store::DirectoryStore as _;
 use serde_json::json;
 use time::Duration;
 
+use crate::dangers::{join, leave};
 use crate::stage::{MAP, Mischief, Stage, name};
 
 const STEPS: usize = 30;
@@ -181,6 +186,32 @@ impl Story {
         assert!(matches!(state, State::Converged | State::Pending), "{state:?}");
         self.stage.proved().await;
     }
+}
+
+#[tokio::test]
+async fn what_is_said_of_views_makes_no_plan_over_what_moved_a_whole_one() {
+    let managed = MAP.replace("schemas: []", "schemas: [secure]");
+    let mut stage = Stage::set_with(&managed).await;
+    let there = FoundView { digest: None, made: false, intact: false, owner: None };
+    let strange = ObjectName { schema: name("secure"), name: name("strange") };
+    let views = ViewsThere { views: [(strange, there)].into(), ..ViewsThere::default() };
+    *stage.pool.views.lock().unwrap() = Some(views);
+    let (kim, ana) = (stage.user("kim").await, stage.user("ana").await);
+    let readers = stage.readers(&[kim]).await;
+    stage.settle().await;
+    let compared = || stage.pool.compared.load(Ordering::SeqCst);
+    let before = compared();
+    for (n, change) in [join(&[ana]), leave(&[kim]), leave(&[ana])].into_iter().enumerate() {
+        stage.patch(readers, &format!("change-{n}"), change).await;
+        let summary = stage.ticker.tick(&stage.map).await.summary;
+        let said = |what: &str| summary.waiting.iter().any(|waiting| waiting.what.contains(what));
+        assert!(said("secure.strange"), "the finding stands: {summary:?}");
+    }
+    assert!(stage.pool.connect("ana") == Connect::Denied && stage.pool.connect("kim") == Connect::Denied);
+    assert_eq!(compared(), before, "no tick looked at all of both sides");
+    stage.restart("two");
+    stage.settle().await;
+    assert!(stage.pool.compared.load(Ordering::SeqCst) > before, "one that knows nothing does");
 }
 
 #[tokio::test]

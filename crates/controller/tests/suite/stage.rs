@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,7 +18,8 @@ use axon_model::{
 use axon_reconcile::simulate::apply_step;
 use axon_reconcile::{
     Connect, Graph, InspectScope, Inspection, Membership, ObjectFacts, ObjectKind, ObjectName, Outcome,
-    PrincipalKind, Refusal, RefusalKind, Seen, Shape, Step, StepKind, Target, TargetError, TargetFacts, Wave,
+    PrincipalKind, Refusal, RefusalKind, Seen, Shape, Step, StepKind, Target, TargetError, TargetFacts,
+    ViewsAsked, ViewsThere, Visitor, Wave,
 };
 use axon_scim::{PatchRequest, Profile, Registry, ResourceKind, parse_new};
 use axon_store::{Act, DirectoryStore as _, JournalStore as _, Store, WriteContext};
@@ -74,6 +76,12 @@ pub struct FakePool {
     pub applied: Mutex<Vec<String>>,
     /// Who has a session.
     pub sessions: Mutex<BTreeSet<SqlName>>,
+    /// How often all of both sides was compared.
+    pub compared: AtomicUsize,
+    /// What it shows of secure views.
+    pub views: Mutex<Option<ViewsThere>>,
+    /// How often it was read whole.
+    pub looks: AtomicUsize,
     /// What the place itself calls roles and members.
     pub ids: Mutex<BTreeMap<SqlName, &'static str>>,
     /// Of whom the place cannot say who they are.
@@ -151,20 +159,25 @@ impl Target for FakePool {
 
     async fn introduce(&self, desired: &Graph) -> Result<bool, TargetError> {
         self.told.lock().unwrap().extend(desired.roles.keys());
+        self.compared.fetch_add(1, Ordering::SeqCst);
         Ok(false)
+    }
+
+    async fn inspect_views(&self, _: &ViewsAsked) -> Result<Option<ViewsThere>, TargetError> {
+        Ok(self.views.lock().unwrap().clone())
     }
 
     fn is_unsure_of(&self, membership: Membership) -> bool {
         self.unsure.lock().unwrap().contains(&membership.member)
     }
 
-    async fn lingering(&self) -> Result<BTreeSet<SqlName>, TargetError> {
-        let graph = self.graph.lock().unwrap();
+    async fn visitors(&self) -> Result<Vec<Visitor>, TargetError> {
         let sessions = self.sessions.lock().unwrap();
-        Ok(sessions.iter().copied().filter(|name| !graph.principals.contains_key(name)).collect())
+        Ok(sessions.iter().map(|login| Visitor { login: *login, sid: None }).collect())
     }
 
-    async fn inspect(&self, _: InspectScope) -> Result<Inspection, TargetError> {
+    async fn inspect(&self, scope: InspectScope) -> Result<Inspection, TargetError> {
+        self.looks.fetch_add(usize::from(scope == InspectScope::Full), Ordering::SeqCst);
         assert!(
             self.take(|m| matches!(m, Mischief::Panic)).is_none(),
             "the target panics, as it was asked to"

@@ -105,7 +105,7 @@ fn stands_on(step: &Step, other: &Step, sides: &Sides) -> bool {
         Securable::Object(object) | Securable::Column(object, _) => *object == view,
         Securable::Schema(schema) => *schema == view.schema,
         Securable::Database => true,
-        Securable::Principal(_) | Securable::Server | Securable::Credential(_) => false,
+        Securable::Principal(_) | Securable::Server | Securable::Credential(_) | Securable::Other(_) => false,
     };
     match step {
         Step::Grant { on, .. } => about(on),
@@ -145,6 +145,8 @@ struct Gate<'a> {
     guards: &'a Guards,
     /// Shut out for good, or dropped to be made anew.
     gone: BTreeSet<SqlName>,
+    /// Those of them who are shut out already: they are of no wave.
+    out: BTreeSet<SqlName>,
     /// Roles and principals that the plan makes.
     made: BTreeSet<SqlName>,
     /// Why all removals wait.
@@ -169,12 +171,15 @@ impl<'a> Gate<'a> {
         let mut gate = Self {
             guards,
             gone: of_kind(StepKind::KillSessions).collect(),
+            out: BTreeSet::new(),
             made: of_kind(StepKind::CreateRole).chain(of_kind(StepKind::CreatePrincipal)).collect(),
             removals: None,
             leavers: None,
             // Whoever enters as dbo is not in the catalog: what is there beside it is counted.
             administrators: guards.administrators.iter().copied().filter(|n| n.folded() != "dbo").collect(),
         };
+        let shuts: BTreeSet<SqlName> = of_kind(StepKind::DenyConnect).collect();
+        gate.out = gate.gone.difference(&shuts).copied().collect();
         let totals = || known.totals.unwrap_or_else(|| Tally::of(sides).totals());
         if let Some(budget) = &guards.removals {
             let counted =
@@ -258,7 +263,7 @@ impl<'a> Gate<'a> {
             reasons.push(Reason::HeldKind { kind: step.kind() });
         }
         if self.gone.contains(&subject) {
-            reasons.extend(self.leavers.clone());
+            reasons.extend(self.leavers.clone().filter(|_| !self.out.contains(&subject)));
         } else if self.takes(planned) > 0 {
             reasons.extend(self.removals.clone());
         }

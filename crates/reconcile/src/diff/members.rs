@@ -23,6 +23,10 @@ pub(super) fn diff(sides: &Sides, names: &Names, known: &mut Known) {
         } else if names.is_role(member) {
             upwards.entry(member).or_default().insert(role);
         }
+        // Behind the DENY it opens nothing, but for a role whose members no DENY stops (`sysadmin`); and it would be there on the way back.
+        if !goes && !wanted && known.leavers.contains(&member) && !known.dropped.contains(&member) {
+            known.findings.insert(Finding::LeaverStaysIn { principal: member, role });
+        }
         if scope.untouchable.contains(&member) && names.holder(role) == Holder::ManagedRole && !wanted {
             known.findings.insert(Finding::UntouchableMember { membership: *membership });
         }

@@ -81,12 +81,13 @@ const IN_DATABASE: Level = Level {
     on_principal: 4,
 };
 
-/// Classes of a server as those of a database that mean the same: the whole, a principal, a credential.
+/// Classes of a server as those of a database that mean the same: the whole, a principal, a credential. Its other ones have numbers of
+/// their own.
 const AT_SERVER: Level = Level {
     facts: "SELECT @@VERSION AS version, CAST(SERVERPROPERTY('EngineEdition') AS int) AS edition, \
     SUSER_SNAME() AS own_name, DB_NAME() AS database_name, IS_SRVROLEMEMBER(N'sysadmin') AS administers",
     permissions: "SELECT CASE WHEN p.class = 100 THEN 0 WHEN p.class = 101 THEN 4 \
-    WHEN p.class_desc LIKE N'%CREDENTIAL%' THEN 32 ELSE 255 END AS class, p.major_id, p.minor_id, \
+    WHEN p.class_desc LIKE N'%CREDENTIAL%' THEN 32 ELSE p.class END AS class, p.major_id, p.minor_id, \
     p.grantee_principal_id, p.grantor_principal_id, p.type, p.permission_name, p.state FROM sys.server_permissions p",
     own: "1 = 1",
     members: "SELECT x.role_principal_id, x.member_principal_id FROM sys.server_role_members x",
@@ -214,52 +215,82 @@ pub(crate) fn credentials(dialect: Dialect) -> Query {
     batch(&[format!("SELECT c.credential_id, c.name FROM {view} c")], Vec::new())
 }
 
-/// The living sessions of a principal: found by its security id, and by its name where that is its login's.
-pub(crate) fn sessions(principal: SqlName, dialect: Dialect) -> Query {
+/// What a view of sessions tells of who entered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Entrant {
+    /// The login that entered, whoever it acts as by now (EXECUTE AS).
+    Original,
+    /// The login of the session: all that a view tells which has no columns of the original one.
+    Current,
+}
+
+impl Entrant {
+    /// What is asked for first.
+    pub(crate) fn first(dialect: Dialect) -> Self {
+        match dialect {
+            // The view has no others; a user is acted as there, a login is not.
+            Dialect::Dedicated => Self::Current,
+            Dialect::Serverless | Dialect::Server => Self::Original,
+        }
+    }
+}
+
+/// The view of living sessions but our own, and its columns for the login and its security id.
+struct Sessions {
+    living: &'static str,
+    login: &'static str,
+    sid: &'static str,
+}
+
+impl Sessions {
+    fn of(dialect: Dialect, entrant: Entrant) -> Self {
+        let living = match dialect {
+            Dialect::Dedicated => {
+                "sys.dm_pdw_exec_sessions s WHERE s.status IN ('ACTIVE', 'IDLE') AND s.session_id <> SESSION_ID()"
+            }
+            Dialect::Serverless | Dialect::Server => "sys.dm_exec_sessions s WHERE s.session_id <> @@SPID",
+        };
+        let (login, sid) = match entrant {
+            Entrant::Original => ("s.original_login_name", "s.original_security_id"),
+            Entrant::Current => ("s.login_name", "s.security_id"),
+        };
+        Self { living, login, sid }
+    }
+}
+
+/// The security id of a principal, and the living sessions that may be its: of its name, or of an id that begins as its own does (what
+/// is made for a login may have a suffix). Which of them are is told by both ids: [`axon_reconcile::visitor::is_of`].
+pub(crate) fn sessions(principal: SqlName, dialect: Dialect, entrant: Entrant) -> Query {
     let who = Level::of(dialect).who;
-    let whose =
-        format!("(s.login_name = @P1 OR s.security_id IN (SELECT u.sid FROM {who} u WHERE u.name = @P1))");
-    let select = match dialect {
-        Dialect::Dedicated => format!(
-            "SELECT s.session_id FROM sys.dm_pdw_exec_sessions s \
-             WHERE s.status IN ('ACTIVE', 'IDLE') AND s.session_id <> SESSION_ID() AND {whose}"
-        ),
-        Dialect::Serverless | Dialect::Server => format!(
-            "SELECT s.session_id FROM sys.dm_exec_sessions s WHERE s.session_id <> @@SPID AND {whose}"
-        ),
-    };
-    batch(&[select], vec![principal])
+    let Sessions { living, login, sid } = Sessions::of(dialect, entrant);
+    let sids = format!("SELECT u.sid FROM {who} u WHERE u.name = @P1");
+    let sessions = format!(
+        "SELECT s.session_id, {sid} AS sid, CASE WHEN {login} = @P1 THEN 1 ELSE 0 END AS named FROM {living} \
+         AND ({login} = @P1 OR SUBSTRING({sid}, 1, 16) IN \
+         (SELECT SUBSTRING(u.sid, 1, 16) FROM {who} u WHERE u.name = @P1))"
+    );
+    batch(&[sids, sessions], vec![principal])
 }
 
-/// Who has a living session and is no principal of the database: whoever enters through a group, an administrator of the server, and
-/// those whose user was dropped while they were in.
-pub(crate) fn lingering(dialect: Dialect) -> Query {
-    let nobody = format!("s.login_name NOT IN (SELECT u.name FROM {} u)", Level::of(dialect).who);
-    let select = match dialect {
-        Dialect::Dedicated => format!(
-            "SELECT DISTINCT s.login_name FROM sys.dm_pdw_exec_sessions s \
-             WHERE s.status IN ('ACTIVE', 'IDLE') AND s.session_id <> SESSION_ID() AND {nobody}"
-        ),
-        Dialect::Serverless | Dialect::Server => format!(
-            "SELECT DISTINCT s.login_name FROM sys.dm_exec_sessions s \
-             WHERE s.is_user_process = 1 AND s.session_id <> @@SPID AND {nobody}"
-        ),
+/// Who has a living session. A pool has a thousand of them at most; whose they are is told without the catalog.
+pub(crate) fn visitors(dialect: Dialect, entrant: Entrant) -> Query {
+    let Sessions { living, login, sid } = Sessions::of(dialect, entrant);
+    let people = match dialect {
+        Dialect::Dedicated => "",
+        Dialect::Serverless | Dialect::Server => " AND s.is_user_process = 1",
     };
-    batch(&[select], Vec::new())
+    batch(&[format!("SELECT DISTINCT {login} AS login, {sid} AS sid FROM {living}{people}")], Vec::new())
 }
 
-/// What the graph does not tell of: principals of other kinds, permissions on other classes, classifiers where the pool has
-/// them.
+/// What the graph does not tell of: principals of other kinds, what `guest` holds, columns that were taken out, classifiers where the
+/// pool has them.
 pub(crate) fn untold(dialect: Dialect) -> Query {
     let Level { who, of_permissions, .. } = Level::of(dialect);
     let untold = match dialect {
-        Dialect::Dedicated => {
-            "p.class NOT IN (0, 1, 3, 4) OR ((p.state = 'R' OR g.name = 'guest') AND (p.class <> 1 OR p.major_id > 0))"
+        Dialect::Dedicated | Dialect::Serverless => {
+            "(p.state = 'R' OR g.name = 'guest') AND (p.class <> 1 OR p.major_id > 0)"
         }
-        Dialect::Serverless => {
-            "p.class NOT IN (0, 1, 3, 4, 32) OR ((p.state = 'R' OR g.name = 'guest') AND (p.class <> 1 OR p.major_id > 0))"
-        }
-        Dialect::Server => "p.class NOT IN (100, 101) AND p.class_desc NOT LIKE N'%CREDENTIAL%'",
+        Dialect::Server => "1 = 0",
     };
     let mut selects = vec![
         format!("SELECT u.type, u.name FROM {who} u WHERE u.type NOT IN ('S', 'E', 'X', 'R')"),

@@ -106,7 +106,7 @@ fn member_there(role: SqlName, member: SqlName) -> String {
 /// A look for the securable, where it can be away.
 fn securable_there(on: Securable) -> Option<String> {
     match on {
-        Securable::Database | Securable::Server => None,
+        Securable::Database | Securable::Server | Securable::Other(_) => None,
         Securable::Schema(name) => {
             Some(format!("EXISTS (SELECT 1 FROM sys.schemas s WHERE s.name = {})", named(name)))
         }
@@ -175,8 +175,16 @@ pub(crate) fn batch(step: &Step, wording: &Wording<'_>, remade: Option<&Remade>)
 
 /// Ends the sessions one after another, and looks again each time.
 fn ending_sessions(principal: SqlName, database: &str, dialect: Dialect) -> String {
+    // What `axon_reconcile::visitor::is_of` says, in one condition: another id of 16 bytes is another person, whatever the name.
+    let (login, sid) = match dialect {
+        Dialect::Dedicated => ("s.login_name", "s.security_id"),
+        Dialect::Serverless | Dialect::Server => ("s.original_login_name", "s.original_security_id"),
+    };
+    let own = format!("FROM sys.database_principals u WHERE u.name = {}", named(principal));
     let whose = format!(
-        "(s.login_name = {0} OR s.security_id IN (SELECT u.sid FROM sys.database_principals u WHERE u.name = {0}))",
+        "(SUBSTRING({sid}, 1, 16) IN (SELECT SUBSTRING(u.sid, 1, 16) {own}) \
+         OR ({login} = {} AND (DATALENGTH({sid}) IS NULL OR DATALENGTH({sid}) < 16 \
+         OR {login} NOT IN (SELECT u.name {own} AND DATALENGTH(u.sid) >= 16))))",
         named(principal)
     );
     let (kind, next, kill) = match dialect {

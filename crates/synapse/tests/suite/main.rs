@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "test support fails like a test")]
 
 mod faults;
+mod filling;
+mod moved;
 mod probing;
 mod redirect;
 mod rendering;
@@ -12,4 +14,5 @@ mod stage;
 mod story;
 mod trouble;
 mod view_probe;
+mod visitors;
 mod wire;

@@ -184,18 +184,39 @@ pub fn greeting() -> Vec<Answer> {
     )
 }
 
-/// One result set of session ids.
+/// What is told of a principal without an id that can be compared, and of sessions of its name.
 pub fn sessions(ids: &[&str]) -> Vec<Answer> {
-    set(&[SqlType::NVarChar(32)], ids.iter().map(|id| vec![text(id)]).collect())
+    let id = |id: &&str| match id.parse() {
+        Ok(number) => Value::Int(number),
+        Err(_) => text(id),
+    };
+    let of =
+        if ids.iter().all(|id| id.parse::<i64>().is_ok()) { SqlType::Int } else { SqlType::NVarChar(32) };
+    let mut answers = set(&[SqlType::VarBinary(85)], vec![vec![Value::Null]]);
+    answers.extend(set(
+        &[of, SqlType::VarBinary(85), SqlType::Int],
+        ids.iter().map(|one| vec![id(one), Value::Null, Value::Int(1)]).collect(),
+    ));
+    answers
+}
+
+/// Nobody is in.
+pub fn nobody() -> Vec<Answer> {
+    set(&[SqlType::NVarChar(128), SqlType::VarBinary(85)], vec![])
 }
 
 /// The result sets of a catalog query: these principals (name, type) and no permissions.
 pub fn catalog(principals: &[(&str, &str)]) -> Vec<Answer> {
+    catalog_of(6, principals)
+}
+
+/// The same of a pool of this edition.
+pub fn catalog_of(edition: i64, principals: &[(&str, &str)]) -> Vec<Answer> {
     use SqlType::{Bit, DateTime, Int, NVarChar, TinyInt, VarBinary};
     let name = NVarChar(128);
     let mut answers = set(
         &[NVarChar(300), Int, name, name],
-        vec![vec![text("Microsoft Azure SQL Data Warehouse"), Value::Int(6), text("dbo"), text("dw")]],
+        vec![vec![text("Microsoft Azure SQL Data Warehouse"), Value::Int(edition), text("dbo"), text("dw")]],
     );
     answers.extend(set(&[TinyInt, Int, Int, Int, Int, SqlType::Char(4), name, SqlType::Char(1)], vec![]));
     answers.extend(set(&[Int, Int], vec![]));

@@ -15,7 +15,7 @@ use axon_synapse::{Auth, Dialect, SynapseTarget, Tls};
 use secrecy::SecretString;
 
 use crate::redirect::gateway;
-use crate::scripted::{Scripted, catalog, done, error, sessions};
+use crate::scripted::{Scripted, catalog, done, error, nobody, sessions};
 
 fn name(text: &str) -> SqlName {
     SqlName::parse(text).unwrap()
@@ -397,14 +397,14 @@ async fn a_full_look_takes_the_same_few_round_trips_however_much_there_is() {
         let names: Vec<String> = (0..people).map(|n| format!("p{n}@acme.com")).collect();
         let pool = Scripted::open(move |sql, _| {
             let principals: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "E")).collect();
-            if sql.contains("SELECT DISTINCT") { sessions(&[]) } else { catalog(&principals) }
+            if sql.contains("SELECT DISTINCT") { nobody() } else { catalog(&principals) }
         })
         .await;
         let target = pool.target();
         let seen = target.inspect(InspectScope::Full).await.unwrap();
         assert_eq!(seen.graph.principals.len(), people);
-        target.lingering().await.unwrap();
+        target.visitors().await.unwrap();
         counts.push(pool.seen.batches.lock().unwrap().len());
     }
-    assert_eq!(counts, [2, 2, 2], "the catalog, and the sessions without a user");
+    assert_eq!(counts, [2, 2, 2], "the catalog, and who is in");
 }

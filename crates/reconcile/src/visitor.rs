@@ -1,0 +1,140 @@
+//! Who is in: sessions, and the principals of a graph that they are of.
+//!
+//! A security id tells a person from another one of the same name, and knows one again who was renamed. So it decides wherever both
+//! sides tell one, and the name does where one of them does not.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axon_model::SqlName;
+
+use crate::graph::{Connect, Graph};
+use crate::target::Sid;
+
+/// Somebody who has a session.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Visitor {
+    /// The login that entered, whoever it acts as by now.
+    pub login: SqlName,
+    /// Its security id, where the place tells it.
+    pub sid: Option<Sid>,
+}
+
+/// Those who are in and ought not to be, by the name that their sessions are ended under.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Uninvited {
+    /// Logins that are no principal: they entered by a group, administer the server, or their user was dropped meanwhile.
+    pub unknown: BTreeSet<SqlName>,
+    /// Principals that may not connect.
+    pub shut_out: BTreeSet<SqlName>,
+}
+
+/// Whether a session is a principal's: by the security id where both tell one that can be compared, else by `named`, which says whether
+/// the login has the principal's name.
+pub fn is_of(principal: Option<&Sid>, session: Option<&Sid>, named: bool) -> bool {
+    match (principal, session) {
+        (Some(a), Some(b)) if a.tells() && b.tells() => a == b,
+        (Some(a), Some(b)) => named || a == b,
+        _ => named,
+    }
+}
+
+/// Who of these visitors ought not to be in.
+pub fn uninvited(graph: &Graph, visitors: &[Visitor]) -> Uninvited {
+    let mut found = Uninvited::default();
+    let sids: BTreeSet<&Sid> = visitors.iter().filter_map(|visitor| visitor.sid.as_ref()).collect();
+    if visitors.is_empty() {
+        return found;
+    }
+    let holders = graph.principals.iter().filter_map(|(name, principal)| {
+        let sid = principal.sid.as_ref()?;
+        sids.contains(sid).then_some((sid, *name))
+    });
+    let mut by_sid: BTreeMap<&Sid, BTreeSet<SqlName>> = BTreeMap::new();
+    for (sid, name) in holders {
+        by_sid.entry(sid).or_default().insert(name);
+    }
+    for visitor in visitors {
+        let mut owners = visitor.sid.as_ref().and_then(|sid| by_sid.get(sid)).cloned().unwrap_or_default();
+        if let Some((name, there)) = graph.principals.get_key_value(&visitor.login) {
+            if is_of(there.sid.as_ref(), visitor.sid.as_ref(), true) {
+                owners.insert(*name);
+            }
+        } else if owners.is_empty() {
+            found.unknown.insert(visitor.login);
+        }
+        let shut = |name: &SqlName| graph.principals[name].connect == Connect::Denied;
+        found.shut_out.extend(owners.into_iter().filter(shut));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::{Principal, PrincipalKind};
+
+    fn name(text: &str) -> SqlName {
+        SqlName::parse(text).unwrap()
+    }
+
+    fn sid(last: u8) -> Sid {
+        Sid::from_bytes(&[&[7_u8; 15][..], &[last]].concat())
+    }
+
+    fn graph(principals: &[(&str, Option<Sid>, Connect)]) -> Graph {
+        let mut graph = Graph::default();
+        for (who, sid, connect) in principals {
+            let kind = PrincipalKind::External;
+            let principal = Principal { kind, sid: sid.clone(), connect: *connect, created: None };
+            graph.principals.insert(name(who), principal);
+        }
+        graph
+    }
+
+    fn visitor(login: &str, sid: Option<Sid>) -> Visitor {
+        Visitor { login: name(login), sid }
+    }
+
+    fn names(names: &BTreeSet<SqlName>) -> Vec<&str> {
+        names.iter().map(|name| name.as_str()).collect()
+    }
+
+    #[test]
+    fn a_session_of_a_renamed_person_is_the_leavers_and_one_of_a_namesake_is_not() {
+        let graph = graph(&[
+            ("kim", Some(sid(1)), Connect::Denied),
+            ("ana", Some(sid(2)), Connect::Granted),
+            ("lee", Some(sid(3)), Connect::Denied),
+        ]);
+        let found = uninvited(
+            &graph,
+            &[
+                visitor("kim.renamed", Some(sid(1))),
+                visitor("ana", Some(sid(2))),
+                visitor("lee", Some(sid(9))),
+            ],
+        );
+        assert_eq!(names(&found.shut_out), ["kim"]);
+        assert_eq!(names(&found.unknown), Vec::<&str>::new(), "a namesake has a principal of that name");
+    }
+
+    #[test]
+    fn where_no_id_is_told_the_name_decides() {
+        let graph = graph(&[("kim", None, Connect::Denied), ("lee", Some(sid(3)), Connect::Denied)]);
+        let found =
+            uninvited(&graph, &[visitor("KIM", Some(sid(1))), visitor("lee", None), visitor("zoe", None)]);
+        assert_eq!(names(&found.shut_out), ["kim", "lee"]);
+        assert_eq!(names(&found.unknown), ["zoe"]);
+        // What is no id of the directory, as an administrator's `0x01`, proves nothing.
+        let odd = Sid::from_bytes(&[1]);
+        assert!(is_of(Some(&sid(3)), Some(&odd), true) && !is_of(Some(&sid(3)), Some(&odd), false));
+        assert!(is_of(Some(&odd), Some(&odd), false));
+    }
+
+    #[test]
+    fn the_suffix_of_an_entra_login_makes_no_other_person() {
+        let long = Sid::from_bytes(&[sid(1).as_bytes(), b"AADE"].concat());
+        assert!(is_of(Some(&sid(1)), Some(&long), false));
+        assert!(!is_of(Some(&sid(2)), Some(&long), true));
+    }
+}

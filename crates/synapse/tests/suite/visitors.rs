@@ -1,0 +1,108 @@
+//! Whose sessions are ended: the leaver's, under whatever name and whatever they act as, and nobody else's.
+
+use axon_emulator::PoolKind;
+use axon_emulator::directory::{DirectoryGroup, DirectoryUser};
+use axon_reconcile::visitor::uninvited;
+use axon_reconcile::{PrincipalKind, Step, Target as _};
+use axon_synapse::{Dialect, SynapseTarget};
+use tiberius::AuthMethod;
+
+use crate::scripted::{Scripted, catalog_of, done, error, sessions};
+use crate::stage::{ADMIN, KIM, Stage, apply, inspect, kim_sid, name, run};
+
+/// `kim.renamed@acme.com`
+const RENAMED: &str = "eyJhbGciOiJub25lIn0.eyJ1cG4iOiJraW0ucmVuYW1lZEBhY21lLmNvbSJ9.";
+
+fn kim_comes() -> Step {
+    Step::CreatePrincipal { name: name("kim@acme.com"), kind: PrincipalKind::External, sid: kim_sid() }
+}
+
+/// Kim is called otherwise now, and somebody else has the name; a group lets that one in.
+fn renamed_and_replaced(stage: &Stage) {
+    stage.emulator.pool().change_directory(|directory| {
+        let kim = directory.users.iter_mut().find(|user| user.upn == "kim@acme.com").unwrap();
+        let other = DirectoryUser { object_id: "00000000-0000-0000-0000-0000000000bb".into(), ..kim.clone() };
+        kim.upn = "kim.renamed@acme.com".into();
+        directory.users.push(other);
+        directory.groups.push(DirectoryGroup {
+            display_name: "Readers".into(),
+            object_id: "00000000-0000-0000-0000-0000000000f4".into(),
+            members: vec!["kim@acme.com".into()],
+            security_enabled: true,
+        });
+    });
+}
+
+#[tokio::test]
+async fn a_session_of_a_renamed_leaver_is_ended_and_one_of_a_namesake_is_not() {
+    for kind in [PoolKind::Dedicated, PoolKind::Serverless] {
+        let stage = Stage::of(kind).await;
+        let target = stage.target();
+        apply(&target, &[kim_comes()]).await;
+        let mut before = stage.raw(AuthMethod::aad_token(KIM)).await.unwrap();
+        renamed_and_replaced(&stage);
+        let mut admin = stage.raw(AuthMethod::aad_token(ADMIN)).await.unwrap();
+        run(&mut admin, "CREATE USER [Readers] FROM EXTERNAL PROVIDER").await.unwrap();
+        let mut renamed = stage.raw(AuthMethod::aad_token(RENAMED)).await.unwrap();
+        let mut namesake = stage.raw(AuthMethod::aad_token(KIM)).await.unwrap();
+        let kim = name("kim@acme.com");
+        apply(&target, &[Step::DenyConnect { principal: kim }]).await;
+        let shut_out = async || {
+            let graph = inspect(&target).await.graph;
+            let found = uninvited(&graph, &target.visitors().await.unwrap());
+            assert!(!found.unknown.contains(&name("kim.renamed@acme.com")), "{kind:?}: {found:?}");
+            found.shut_out.contains(&kim)
+        };
+        assert!(shut_out().await, "{kind:?}");
+        apply(&target, &[Step::KillSessions { principal: kim }]).await;
+        for session in [&mut before, &mut renamed] {
+            assert!(run(session, "SELECT 1 AS one").await.is_err(), "{kind:?}");
+        }
+        assert!(run(&mut namesake, "SELECT 1 AS one").await.is_ok(), "{kind:?}: another person");
+        assert!(!shut_out().await, "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn who_entered_counts_and_not_whom_a_session_acts_as() {
+    for kind in [PoolKind::Dedicated, PoolKind::Serverless] {
+        let stage = Stage::of(kind).await;
+        let target = stage.target();
+        let lee =
+            Step::CreatePrincipal { name: name("lee@acme.com"), kind: PrincipalKind::External, sid: None };
+        apply(&target, &[kim_comes(), lee]).await;
+        let mut admin = stage.raw(AuthMethod::aad_token(ADMIN)).await.unwrap();
+        run(&mut admin, "GRANT IMPERSONATE ON USER::[lee@acme.com] TO [kim@acme.com]").await.unwrap();
+        let mut kim = stage.raw(AuthMethod::aad_token(KIM)).await.unwrap();
+        run(&mut kim, "EXECUTE AS USER = 'lee@acme.com'").await.unwrap();
+        run(&mut admin, "EXECUTE AS USER = 'kim@acme.com'").await.unwrap();
+        apply(&target, &[Step::KillSessions { principal: name("lee@acme.com") }]).await;
+        assert!(run(&mut kim, "SELECT 1 AS one").await.is_ok(), "{kind:?}: lee is not in");
+        apply(&target, &[Step::KillSessions { principal: name("kim@acme.com") }]).await;
+        assert!(run(&mut kim, "SELECT 1 AS one").await.is_err(), "{kind:?}: kim entered, as whomever");
+        assert!(run(&mut admin, "SELECT 1 AS one").await.is_ok(), "{kind:?}: it is the administrator's");
+    }
+}
+
+#[tokio::test]
+async fn a_view_that_does_not_tell_who_entered_is_asked_for_whom_the_session_is() {
+    let looks = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let pool = Scripted::open(move |sql, _| {
+        if sql.contains("original_login_name") {
+            return error(207, "Invalid column name 'original_login_name'.");
+        }
+        if sql.contains("dm_exec_sessions") {
+            let first = looks.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0;
+            return sessions(if first { &["51"] } else { &[] });
+        }
+        match sql {
+            sql if sql.contains("credentials") => error(208, "Invalid object name."),
+            sql if sql.starts_with("SELECT") => catalog_of(11, &[]),
+            _ => done(),
+        }
+    })
+    .await;
+    let target = SynapseTarget::new("warehouse", Dialect::Serverless, pool.connection()).unwrap();
+    apply(&target, &[Step::KillSessions { principal: name("kim") }]).await;
+    assert_eq!(pool.seen.statements(), ["KILL 51"]);
+}
