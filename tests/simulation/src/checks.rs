@@ -137,9 +137,7 @@ pub fn powers(catalog: &Catalog, human: &Human) -> Powers {
         logins: Vec::new(),
     };
     let access = Access::new(catalog, &caller);
-    let shut = access.grantees().iter().any(|grantee| {
-        catalog.states(*grantee, Securable::DATABASE, Action::Connect).any(|(_, state)| state == Row::Deny)
-    });
+    let shut = access.grantees().iter().any(|grantee| is_denied_connect(catalog, *grantee));
     if shut || !access.allows_database(Action::Connect) {
         return 0;
     }
@@ -157,6 +155,10 @@ pub fn powers(catalog: &Catalog, human: &Human) -> Powers {
         }
     }
     powers
+}
+
+fn is_denied_connect(catalog: &Catalog, principal: i32) -> bool {
+    catalog.states(principal, Securable::DATABASE, Action::Connect).any(|(_, state)| state == Row::Deny)
 }
 
 fn managed(name: &str) -> bool {
@@ -230,10 +232,10 @@ impl World {
     pub fn check_leavers(&self, waits: &[String]) -> Result<(), Broken> {
         let catalog = self.pool.snapshot();
         for human in self.people.iter().filter(|h| !h.is_active()) {
-            let open = human.session.as_ref().is_some_and(|session| !session.closed());
+            let open = human.is_in();
             let waits = |name: &str| waits.iter().any(|what| what.contains(name));
             let Some(user) = sid_of(&human.object).and_then(|sid| catalog.principal_with_sid(&sid)) else {
-                if open && !waits(&human.entered_as) {
+                if open && !human.hidden && !waits(&human.entered_as) {
                     return Err(format!("{} left, has no principal and still has a session", human.upn));
                 }
                 continue;
@@ -254,15 +256,23 @@ impl World {
 
     /// Whether somebody left who has a session.
     pub fn leaves_a_session(&self) -> bool {
-        let open = |human: &Human| human.session.as_ref().is_some_and(|session| !session.closed());
-        self.people.iter().any(|human| !human.is_active() && open(human))
+        self.people.iter().any(|human| !human.is_active() && human.is_in())
+    }
+
+    /// Whether somebody who left and has a session is denied CONNECT.
+    pub fn is_shut_out_with_a_session(&self) -> bool {
+        let catalog = self.pool.snapshot();
+        let shut = |human: &Human| {
+            let user = sid_of(&human.object).and_then(|sid| catalog.principal_with_sid(&sid));
+            user.is_some_and(|user| is_denied_connect(&catalog, user.id))
+        };
+        self.people.iter().any(|human| !human.is_active() && human.is_in() && shut(human))
     }
 
     /// Whether somebody can do something in the pool, or has a session there.
     pub fn is_in(&self, who: usize) -> bool {
         let human = &self.people[who];
-        let session = human.session.as_ref().is_some_and(|session| !session.closed());
-        session || powers(&self.pool.snapshot(), human) != 0
+        human.is_in() || powers(&self.pool.snapshot(), human) != 0
     }
 
     /// Everybody can do what is wanted, no less and no more.

@@ -40,9 +40,17 @@ pub struct Human {
     pub session: Option<Session>,
     /// Under which name they entered.
     pub entered_as: String,
+    /// Somebody made a user for another object by hand under the name that they entered under: as long as they have no user of
+    /// their own, nothing tells whose that session is.
+    pub hidden: bool,
 }
 
 impl Human {
+    /// Whether they have a session.
+    pub fn is_in(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| !session.closed())
+    }
+
     /// Whether the directory has this person, and active.
     pub const fn is_active(&self) -> bool {
         self.active && self.scim.is_some()

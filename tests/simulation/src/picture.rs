@@ -128,8 +128,8 @@ fn place(catalog: &Catalog, who: &HashMap<i32, SqlName>, on: On) -> Option<Secur
             Securable::Column(object(catalog, on.major)?, name(&column.name))
         }
         Class::Principal => Securable::Principal(*who.get(&on.major)?),
-        // A dedicated pool's stories have none.
-        Class::Credential => return None,
+        // Stories have neither.
+        Class::Credential | Class::Other(_) => return None,
     })
 }
 

@@ -33,11 +33,12 @@ pub enum Kind {
     PushMidRun,
     MapMidRun,
     Crash,
+    ForgottenLeaver,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::LostBefore,
         Self::LostDuring,
         Self::LostAfter,
@@ -64,6 +65,7 @@ impl Kind {
         Self::PushMidRun,
         Self::MapMidRun,
         Self::Crash,
+        Self::ForgottenLeaver,
     ];
 
     /// Those that are armed and meet the next login, statement or look.
@@ -110,6 +112,7 @@ impl Kind {
             Self::PushMidRun => "push in the middle of a run",
             Self::MapMidRun => "map change in the middle of a run",
             Self::Crash => "crash in the middle of a run",
+            Self::ForgottenLeaver => "full disk and a crash between DENY CONNECT and KILL",
         }
     }
 

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use axon_emulator::faults::{Armed, Fault, transient};
 use axon_emulator::server::Server;
 use axon_emulator::{Credentials, Pool, ServerError, WireConfig};
-use axon_model::{ManualClock, SqlName};
+use axon_model::ManualClock;
 use axon_reconcile::target::TokenError;
 use axon_reconcile::{
     InspectScope, Inspection, Outcome, Refusal, RefusalKind, Seen, Step, Target, TargetError, TokenSource,

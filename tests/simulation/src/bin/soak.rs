@@ -98,7 +98,11 @@ fn many(arguments: &Arguments) -> ExitCode {
                             sum.spooled += told.spooled;
                             sum.struck.add(&told.struck);
                             if sum.stories.is_multiple_of(MILE) {
-                                eprintln!("{} stories in {:.0} s", sum.stories, began.elapsed().as_secs_f64());
+                                eprintln!(
+                                    "{} stories in {:.0} s",
+                                    sum.stories,
+                                    began.elapsed().as_secs_f64()
+                                );
                             }
                         }
                         Err(failure) => {

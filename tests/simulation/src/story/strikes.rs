@@ -62,11 +62,17 @@ impl Story {
         }
     }
 
-    /// Somebody left who has a session: the process dies on the way to its KILL, or the KILL itself meets trouble.
+    /// Somebody left who has a session: the process dies on the way to its KILL, at times where nothing can be kept of who is
+    /// leaving, or the KILL itself meets trouble.
     async fn around_a_kill(&mut self, number: usize) -> Result<(), String> {
-        if self.chance.percent(40) {
+        let dies = self.chance.below(100);
+        if dies < 45 {
             let after = 1 + self.chance.below(4);
-            return self.crash_after(after).await;
+            return if dies < 20 {
+                self.forgotten_leaver(after).await
+            } else {
+                self.crash_after(after).await
+            };
         }
         let kind = Kind::AT_KILL[self.chance.below(Kind::AT_KILL.len())];
         self.world.troubles.arm_at_kill(kind);
@@ -76,6 +82,26 @@ impl Story {
             self.world.troubles.clear();
         }
         Ok(())
+    }
+
+    /// The disk under the store is full, and the process dies between DENY CONNECT and KILL: the store has no word of who is leaving.
+    async fn forgotten_leaver(&mut self, statements: usize) -> Result<(), String> {
+        self.world.troubles.clear();
+        self.world.levers.set_full(true);
+        self.owing = true;
+        let refused = self.world.levers.refused();
+        self.say(format!("    with a full disk a process lives for {statements} statements"));
+        let over = self.ran_more(statements);
+        let died = Box::pin(self.die_when(over)).await?;
+        if died && self.world.levers.refused() > refused && self.world.is_shut_out_with_a_session() {
+            self.world.troubles.note(Kind::ForgottenLeaver);
+        }
+        // The next one begins with a full disk, or finds room.
+        if self.chance.percent(50) {
+            self.run_while_full(self.world.processes.len() - 1).await?;
+        }
+        self.world.levers.set_full(false);
+        self.all_run().await
     }
 
     /// A process dies somewhere in its tick, and another one comes.
@@ -90,25 +116,40 @@ impl Story {
             left -= 1;
             left == 0
         };
-        Box::pin(self.die_when(over)).await
+        Box::pin(self.crash_when(over)).await
     }
 
     /// It dies once so many statements ran in its tick.
     async fn crash_after(&mut self, statements: usize) -> Result<(), String> {
         self.say(format!("    a process lives for {statements} statements"));
+        let over = self.ran_more(statements);
+        Box::pin(self.crash_when(over)).await
+    }
+
+    /// Whether so many statements ran since.
+    fn ran_more(&self, statements: usize) -> impl FnMut() -> bool + use<> {
         let ledger = self.world.ledger.clone();
         let ran = move || ledger.lock().map_or(0, |ledger| ledger.len());
         let before = ran();
-        Box::pin(self.die_when(move || ran() >= before + statements)).await
+        move || ran() >= before + statements
     }
 
-    async fn die_when(&mut self, over: impl FnMut() -> bool) -> Result<(), String> {
+    async fn crash_when(&mut self, over: impl FnMut() -> bool) -> Result<(), String> {
+        if self.die_when(over).await? {
+            self.world.troubles.note(Kind::Crash);
+        }
+        // A process that died may hold the lease: another one waits for its end.
+        if self.chance.percent(50) {
+            self.world.clock.advance(Duration::seconds(11));
+        }
+        self.all_run().await
+    }
+
+    /// A process ends in its tick or behind it, and another one begins in its place. True: in its tick.
+    async fn die_when(&mut self, over: impl FnMut() -> bool) -> Result<bool, String> {
         let mut process = self.world.processes.swap_remove(0);
         let map = self.world.map.1.clone();
         let died = alive_until(over, Box::pin(process.ticker.tick(&map))).await.is_none();
-        if died {
-            self.world.troubles.note(Kind::Crash);
-        }
         self.say_what_ran();
         self.say(format!("    a process dies in its tick: {died}"));
         let slot = process.end();
@@ -116,11 +157,7 @@ impl Story {
         self.world.check_powers()?;
         self.world.check_scope()?;
         self.world.start_in(slot);
-        // A process that died may hold the lease: another one waits for its end.
-        if self.chance.percent(50) {
-            self.world.clock.advance(Duration::seconds(11));
-        }
-        self.all_run().await
+        Ok(died)
     }
 
     /// Something is pushed, or the map is edited, while a run is under way.
@@ -199,19 +236,7 @@ impl Story {
         self.owing = true;
         let before = self.world.levers.refused();
         for process in 0..self.world.processes.len() {
-            let gave = self.given();
-            // Nobody works beside the lease of a process that died, until it ends.
-            let anothers = self.world.is_anothers(process).await;
-            let summary = self.run(process).await?;
-            // A store that is given has a disk of its own, which is never full.
-            if self.world.levers.refused() > before && self.given() > gave {
-                return Err("something was given while no record of it could be written".to_owned());
-            }
-            let acts = !anothers && !self.world.troubles.waits();
-            if summary.state == State::StoreFailed && self.seen() && acts {
-                let waits: Vec<String> = summary.waiting.iter().map(|w| w.what.clone()).collect();
-                self.world.check_leavers(&waits)?;
-            }
+            self.run_while_full(process).await?;
         }
         if self.world.levers.refused() > before {
             self.world.troubles.note(Kind::DiskFull);
@@ -232,6 +257,25 @@ impl Story {
         }
         self.world.levers.set_full(false);
         self.all_run().await
+    }
+
+    /// One process runs while no record can be written.
+    async fn run_while_full(&mut self, process: usize) -> Result<(), String> {
+        let before = self.world.levers.refused();
+        let gave = self.given();
+        // Nobody works beside the lease of a process that died, until it ends.
+        let anothers = self.world.is_anothers(process).await;
+        let summary = self.run(process).await?;
+        // A store that is given has a disk of its own, which is never full.
+        if self.world.levers.refused() > before && self.given() > gave {
+            return Err("something was given while no record of it could be written".to_owned());
+        }
+        let acts = !anothers && !self.world.troubles.waits();
+        if summary.state == State::StoreFailed && self.seen() && acts {
+            let waits: Vec<String> = summary.waiting.iter().map(|w| w.what.clone()).collect();
+            self.world.check_leavers(&waits)?;
+        }
+        Ok(())
     }
 
     fn given(&self) -> usize {

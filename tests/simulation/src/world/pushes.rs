@@ -71,6 +71,7 @@ impl World {
             active: true,
             session: None,
             entered_as: String::new(),
+            hidden: false,
         });
         Ok(())
     }
@@ -121,6 +122,7 @@ impl World {
             active: *active,
             session: None,
             entered_as: String::new(),
+            hidden: false,
         };
         self.tenant(&anew.upn, Some(&made));
         self.people[who].scim = None;
@@ -144,6 +146,9 @@ impl World {
         self.hand(&format!("CREATE USER [{upn}] FROM EXTERNAL PROVIDER"));
         let object = real.map(|who| self.people[who].object.clone());
         self.tenant(upn, object.as_deref());
+        for human in self.people.iter_mut().filter(|human| human.is_in() && human.entered_as == upn) {
+            human.hidden = true;
+        }
         self.people.push(Human {
             object: other,
             upn: upn.to_owned(),
@@ -151,6 +156,7 @@ impl World {
             active: false,
             session: None,
             entered_as: String::new(),
+            hidden: false,
         });
         if let Some(real) = real {
             self.books.stand_in(self.people.len() - 1, real);
