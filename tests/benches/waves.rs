@@ -1,5 +1,6 @@
 //! `make bench`: membership changes applied over a slow network in waves of several lengths, and what a leaver waits meanwhile: the
-//! real binary, a pool, and between them a way that holds each answer back. `-- --changes 10000` for the size that is published.
+//! real binary, a pool, and between them a way that holds each answer back. `-- --changes 10000` for the size that is published,
+//! `-- --latency 5` for one way only. All waves of the run are set up first and then measured side by side.
 
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
@@ -14,7 +15,7 @@ use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{Barrier, mpsc};
 use tokio::time::Instant as Moment;
 
 /// How long the way there and back takes beside what is measured without it, milliseconds.
@@ -53,21 +54,19 @@ fn main() -> anyhow::Result<()> {
 }
 
 async fn run() -> anyhow::Result<()> {
-    let words: Vec<String> = std::env::args().collect();
-    let changes = match words.iter().position(|word| word == "--changes") {
-        Some(at) => words.get(at + 1).context("--changes takes a number")?.parse()?,
-        None => CHANGES,
-    };
+    let changes = said("--changes")?.unwrap_or(CHANGES);
+    let latencies = said("--latency")?.map_or(LATENCIES.to_vec(), |only| vec![u64::from(only)]);
     println!(
         "{changes} membership changes, each a statement; waves of {WAVES:?}; a leaver is pushed when half of them are done"
     );
     println!(
         "  way   wave     took   a change   round trips (model)   the model says   leaver shut out   CPU of axon"
     );
-    let all = LATENCIES.iter().flat_map(|latency| WAVES.map(|wave| one(*latency, wave, changes)));
+    let ready = Barrier::new(latencies.len() * WAVES.len());
+    let ready = &ready;
+    let all = latencies.iter().flat_map(|latency| WAVES.map(|wave| one(*latency, wave, changes, ready)));
     let mut chatty = Vec::new();
-    for ran in futures_util::future::join_all(all).await {
-        let (line, beside) = ran?;
+    for (line, beside) in futures_util::future::try_join_all(all).await? {
         println!("{line}");
         if beside > BESIDE {
             chatty.push(line);
@@ -77,8 +76,16 @@ async fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The number behind a word of the command line.
+fn said(word: &str) -> anyhow::Result<Option<u32>> {
+    let words: Vec<String> = std::env::args().collect();
+    let Some(at) = words.iter().position(|found| found == word) else { return Ok(None) };
+    Ok(Some(words.get(at + 1).with_context(|| format!("{word} takes a number"))?.parse()?))
+}
+
 /// One pool behind a way of this latency; the line that tells of it, and how many round trips it took beside the model's.
-async fn one(latency: u64, wave: u32, changes: u32) -> anyhow::Result<(String, u32)> {
+async fn one(latency: u64, wave: u32, changes: u32, ready: &Barrier) -> anyhow::Result<(String, u32)> {
+    let started = Instant::now();
     let people: Vec<String> = (0..changes).map(|n| format!("mover{n}@acme.example")).collect();
     let place = Place::new(people.iter().map(String::as_str).chain([LEAVER]))?;
     let pool = Pool::start(&place, 0).await?;
@@ -113,6 +120,9 @@ async fn one(latency: u64, wave: u32, changes: u32) -> anyhow::Result<(String, u
         .await?;
 
     way.millis.store(latency, Ordering::Relaxed);
+    if ready.wait().await.is_leader() {
+        println!("{:>5.0} s: all are set up, and are measured now", started.elapsed().as_secs_f64());
+    }
     let said = place.axon(&["doctor", "--calibrate", "--json"]).await?.exits(0)?.json()?;
     let calibrated = measured(&said["details"]["target warehouse"]["latencies"])?;
     let before = (way.turns.load(Ordering::Relaxed), cpu(serve.child().id()?));

@@ -10,18 +10,22 @@ fn map(lines: &str) -> String {
     MAP.replacen("[select on sales.orders]", &format!("[{lines}]"), 1)
 }
 
-/// Name, member, group, importance and label of every classifier of the role `reader`.
+/// Name, member, group, importance, label and hours of every classifier of the role `reader`.
 async fn classifiers(stage: &Stage) -> anyhow::Result<Vec<String>> {
     let mut admin = stage.pool.admin().await?;
     admin
         .column(
             "SELECT c.name + '|' + m.classifier_value + '|' + c.group_name + '|' + c.importance + '|' \
-             + COALESCE(l.classifier_value, '-') \
+             + COALESCE(l.classifier_value, '-') + COALESCE('|' + f.classifier_value + '-' + u.classifier_value, '') \
              FROM sys.workload_management_workload_classifiers c \
              JOIN sys.workload_management_workload_classifier_details m \
                ON m.classifier_id = c.classifier_id AND m.classifier_type = 'membername' \
              LEFT JOIN sys.workload_management_workload_classifier_details l \
                ON l.classifier_id = c.classifier_id AND l.classifier_type = 'wlm_label' \
+             LEFT JOIN sys.workload_management_workload_classifier_details f \
+               ON f.classifier_id = c.classifier_id AND f.classifier_type = 'start_time' \
+             LEFT JOIN sys.workload_management_workload_classifier_details u \
+               ON u.classifier_id = c.classifier_id AND u.classifier_type = 'end_time' \
              WHERE m.classifier_value = 'axon_reader' ORDER BY 1",
         )
         .await
@@ -61,8 +65,12 @@ async fn requests_of_a_role_run_where_the_map_says() -> anyhow::Result<()> {
 
     // Another importance: there is no statement that changes one.
     let port = stage.pool.port()?;
-    place.furnish(&map("select on sales.orders, classifier in largerc importance low"), port)?;
-    become_these(&stage, &["axon_reader:largerc|axon_reader|largerc|low|-", by_hand]).await?;
+    place.furnish(
+        &map("select on sales.orders, classifier in largerc importance low from 22:00 until 06:00"),
+        port,
+    )?;
+    become_these(&stage, &["axon_reader:largerc|axon_reader|largerc|low|-|22:00-06:00", by_hand]).await?;
+    place.axon(&["plan", "--check"]).await?.exits(0)?;
     place.furnish(MAP, port)?;
     become_these(&stage, &[by_hand]).await?;
     place.axon(&["plan", "--check"]).await?.exits(0)?;

@@ -139,6 +139,14 @@ async fn each_broken_set_up_is_found_with_what_helps() -> anyhow::Result<()> {
     tell("Nobody vouches for the server's certificate", text, "tls: { ca: FILE }")?;
     secure.stop().await?;
     place.write("role-map.yaml", &map)?;
+    let lake = Pool::start_empty(&place, 0, &["--kind", "serverless", "--lake"]).await?;
+    let of_lake = lake.port()?.to_string();
+    change(&place, "role-map.yaml", "synapse-dedicated", "synapse-serverless")?;
+    change(&place, "role-map.yaml", &port, &of_lake)?;
+    let text = transcript(&place, &["--probe"], &of_lake).await?;
+    tell("The database is one that Spark owns", text, "give access at the server")?;
+    lake.stop().await?;
+    place.write("role-map.yaml", &map)?;
     pool.stop().await?;
     let text = transcript(&place, &[], &port).await?;
     tell("Nothing listens there", text, "firewall")?;

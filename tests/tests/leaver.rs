@@ -2,6 +2,7 @@
 
 use anyhow::ensure;
 use axon_tests::{SOON, Stage, Tds, number, until};
+use serde_json::json;
 
 const KIM: &str = "kim@acme.example";
 const ANA: &str = "ana@acme.example";
@@ -28,6 +29,13 @@ async fn a_leaver_with_an_open_session_is_cut_and_cannot_come_back() -> anyhow::
     );
     of_ana.run("SELECT order_id FROM sales.orders").await?;
 
+    // By hand, on a thing that no statement of Axon's is about: named while kim is here, and when kim has left.
+    let key = json!({"grantee": KIM, "class": 25, "id": 257, "permission": "CONTROL", "state": "GRANT"});
+    stage.pool.ask("POST", "/pool/permissions", Some(key)).await?;
+    let named = format!("GRANT CONTROL on certificate with id 257 to {KIM}: Axon sends no statement");
+    let drift = stage.place.axon(&["drift", "list"]).await?.exits(3)?.out;
+    ensure!(drift.contains(&named), "{drift}");
+
     stage.scim.activate(&kim, "False").await?;
     cut(&mut of_kim).await?;
     let refused = stage.pool.person(KIM).await.err();
@@ -35,6 +43,8 @@ async fn a_leaver_with_an_open_session_is_cut_and_cannot_come_back() -> anyhow::
     let catalog = stage.catalog_when("kim is shut out", |c| c.shut_out.contains(KIM)).await?;
     ensure!(catalog.people.contains(KIM), "the principal stays as a tombstone");
     stage.catalog_when("nothing is left", |c| c.roles_of(KIM).is_empty()).await?;
+    let drift = stage.place.axon(&["drift", "list"]).await?.exits(3)?.out;
+    ensure!(drift.contains(&named), "{drift}");
     of_ana.run("SELECT order_id FROM sales.orders").await?;
     let sent = stage.place.statements().await?;
     let place = |part: &str| sent.iter().position(|s| s.contains(part) && s.contains(KIM));

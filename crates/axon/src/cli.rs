@@ -234,6 +234,9 @@ pub struct EmulatorArgs {
     /// Which kind of pool
     #[arg(long, value_enum, default_value = "dedicated")]
     pub kind: Kind,
+    /// The database is one that Spark owns, which takes no definitions: serverless
+    #[arg(long)]
+    pub lake: bool,
     /// A JSON file of the users, groups and apps that FROM EXTERNAL PROVIDER knows
     #[arg(long)]
     pub directory: Option<PathBuf>,

@@ -105,6 +105,7 @@ fn folded(on: &Securable) -> String {
         Securable::Principal(name) => format!("principal\0{}", name.folded()),
         Securable::Server => "server".to_owned(),
         Securable::Credential(name) => format!("credential\0{}", name.folded()),
+        Securable::Other(thing) => format!("other\0{}\0{}", thing.class, thing.id),
     }
 }
 

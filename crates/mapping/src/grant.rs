@@ -3,7 +3,7 @@
 //! ```text
 //! select, insert on schema::staging            deny select on sales.salaries
 //! select on sales.regions (region_id, name)    per person: member of mediumrc
-//! classifier in largerc importance high label nightly
+//! classifier in largerc importance high label nightly from 22:00 until 06:00
 //! ```
 
 pub(crate) mod assigned;
@@ -99,10 +99,11 @@ impl fmt::Display for GrantLine {
                 Ok(())
             }
             Self::MemberOf(role) => write!(f, "per person: member of {}", Name(*role)),
-            Self::Classifier(Classified { group, importance, label, context }) => {
+            Self::Classifier(Classified { group, importance, label, context, hours }) => {
                 write!(f, "classifier in {} importance {importance}", Name(*group))?;
                 label.map_or(Ok(()), |label| write!(f, " label {}", Name(label)))?;
-                context.map_or(Ok(()), |context| write!(f, " context {}", Name(context)))
+                context.map_or(Ok(()), |context| write!(f, " context {}", Name(context)))?;
+                hours.map_or(Ok(()), |hours| write!(f, " {hours}"))
             }
             Self::Assigned(role) => f.write_str(role.as_str()),
         }
@@ -131,6 +132,8 @@ impl fmt::Display for On {
             Securable::Principal(name) => write!(f, "user::{}", Name(name)),
             Securable::Server => f.write_str("server"),
             Securable::Credential(name) => write!(f, "credential::{}", Name(name)),
+            // No line says it, so it reads back as none.
+            Securable::Other(thing) => thing.fmt(f),
         }
     }
 }

@@ -10,7 +10,7 @@ use axon_mapping::{Identity, RoleMap, TargetName};
 use axon_model::{Delta, Directory, GroupEntry, GroupId, MemberKind, RecordSeq, SqlName, UserEntry, UserId};
 use axon_reconcile::{
     Classified, Classifier, Connect, Grant, GrantKey, GrantState, Graph, Importance, Membership, ObjectFacts,
-    ObjectKind, ObjectName, Permission, Principal, PrincipalKind, Role, Securable, Shape, Sid,
+    ObjectKind, ObjectName, OtherThing, Permission, Principal, PrincipalKind, Role, Securable, Shape, Sid,
 };
 use time::OffsetDateTime;
 use time::macros::datetime;
@@ -188,6 +188,8 @@ fn rights(world: &mut World) {
         ("on_people", Control, GrantState::Grant, Securable::Principal(name("ana@acme.com"))),
         ("of_gone", Select, GrantState::Grant, Securable::Schema(name("gone"))),
         ("flies", Other(name("FLY")), GrantState::Grant, Securable::Database),
+        ("signs", Control, GrantState::Grant, Securable::Other(OtherThing { class: 25, id: 257 })),
+        ("odd_class", Control, GrantState::Grant, Securable::Other(OtherThing { class: 77, id: 1 })),
         ("shut", Permission::Connect, GrantState::Deny, Securable::Database),
         ("again", Update, GrantState::Grant, table),
     ] {
@@ -247,13 +249,14 @@ fn each_reason_for_which_something_stays_as_it_is() {
     insta::assert_snapshot!("adopt_reasons", adopted(&world, "dw"));
 }
 
-/// A classifier: its name, whose requests, and the workload group; hours, where that is none.
+/// A classifier: its name, whose requests, and the workload group; more than a line says, where that is none.
 fn classifier(named: &str, member: &str, group: Option<&str>) -> Classifier {
     let does = group.map(|group| Classified {
         group: name(group),
         importance: Importance::High,
         label: Some(name("nightly: load")),
         context: None,
+        hours: None,
     });
     Classifier { name: name(named), member: name(member), does }
 }

@@ -63,6 +63,67 @@ impl FromStr for Importance {
     }
 }
 
+/// A minute of the day, in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct MinuteOfDay(u16);
+
+/// It is no time of a day.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a time of the day: two digits for the hour and two for the minute, 00:00 to 23:59")]
+pub struct BadTime;
+
+impl FromStr for MinuteOfDay {
+    type Err = BadTime;
+
+    fn from_str(text: &str) -> Result<Self, BadTime> {
+        let two = |digits: &str| match digits.as_bytes() {
+            [a @ b'0'..=b'9', b @ b'0'..=b'9'] => Ok(u16::from(a - b'0') * 10 + u16::from(b - b'0')),
+            _ => Err(BadTime),
+        };
+        let (hour, minute) = text.split_once(':').ok_or(BadTime)?;
+        match (two(hour)?, two(minute)?) {
+            (hour @ ..24, minute @ ..60) => Ok(Self(hour * 60 + minute)),
+            _ => Err(BadTime),
+        }
+    }
+}
+
+impl TryFrom<String> for MinuteOfDay {
+    type Error = BadTime;
+
+    fn try_from(text: String) -> Result<Self, BadTime> {
+        text.parse()
+    }
+}
+
+impl From<MinuteOfDay> for String {
+    fn from(time: MinuteOfDay) -> Self {
+        time.to_string()
+    }
+}
+
+impl fmt::Display for MinuteOfDay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:02}:{:02}", self.0 / 60, self.0 % 60)
+    }
+}
+
+/// The hours of each day in which a classifier counts, in UTC; over midnight where the end is the earlier one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Hours {
+    /// The first minute.
+    pub from: MinuteOfDay,
+    /// The end.
+    pub until: MinuteOfDay,
+}
+
+impl fmt::Display for Hours {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "from {} until {}", self.from, self.until)
+    }
+}
+
 /// What a classifier does with requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Classified {
@@ -74,6 +135,9 @@ pub struct Classified {
     pub label: Option<SqlName>,
     /// Only those of sessions with this context.
     pub context: Option<SqlName>,
+    /// Only those that come in these hours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hours: Option<Hours>,
 }
 
 impl std::hash::Hash for Importance {
@@ -84,10 +148,11 @@ impl std::hash::Hash for Importance {
 
 impl fmt::Display for Classified {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { group, importance, label, context } = self;
+        let Self { group, importance, label, context, hours } = self;
         write!(f, "{group}, importance {importance}")?;
         label.map_or(Ok(()), |label| write!(f, ", with label {label}"))?;
-        context.map_or(Ok(()), |context| write!(f, ", with context {context}"))
+        context.map_or(Ok(()), |context| write!(f, ", with context {context}"))?;
+        hours.map_or(Ok(()), |hours| write!(f, ", {hours} UTC"))
     }
 }
 
@@ -98,7 +163,7 @@ pub struct Classifier {
     pub name: SqlName,
     /// Whose requests: a role, where it is Axon's own.
     pub member: SqlName,
-    /// What it does with them; none where it says more than Axon writes, such as hours.
+    /// What it does with them; none where it says more than a line of a map does.
     pub does: Option<Classified>,
 }
 
@@ -214,7 +279,7 @@ mod tests {
     }
 
     fn does(group: &str, importance: Importance) -> Classified {
-        Classified { group: name(group), importance, label: None, context: None }
+        Classified { group: name(group), importance, label: None, context: None, hours: None }
     }
 
     fn there(named: &str, member: &str, does: Option<Classified>) -> Classifier {
@@ -251,8 +316,21 @@ mod tests {
         let by_hand = there("loads", "axon_loader", Some(wanted[0].1));
         let of_others = there("kim:largerc", "kim", None);
         assert!(told(&wanted, &[same.clone(), by_hand.clone(), of_others.clone()]).is_empty());
-        let hours = Classifier { does: None, ..same.clone() };
-        assert_eq!(told(&wanted, &[hours]).len(), 2, "dropped and made anew");
+        let more = Classifier { does: None, ..same.clone() };
+        assert_eq!(told(&wanted, &[more]).len(), 2, "dropped and made anew");
+        let nights = Hours { from: time("22:00"), until: time("06:00") };
+        let by_night = Classified { hours: Some(nights), ..wanted[0].1 };
+        let of_nights = Classifier { does: Some(by_night), ..same.clone() };
+        assert_eq!(told(&[(role, by_night)], std::slice::from_ref(&of_nights)), [""; 0]);
+        assert_eq!(
+            told(&[(role, by_night)], std::slice::from_ref(&same)),
+            [
+                "drop classifier axon_loader:largerc of axon_loader",
+                "create classifier axon_loader:largerc: requests of axon_loader run in largerc, importance high, \
+                 from 22:00 until 06:00 UTC"
+            ]
+        );
+        assert_eq!(told(&wanted, &[of_nights]).len(), 2, "hours that no line says go");
         assert_eq!(
             told(&[], &[same, by_hand, of_others]),
             ["drop classifier AXON_loader:largerc of axon_loader"]
@@ -260,6 +338,22 @@ mod tests {
         let taken = there("axon_loader:largerc", "kim", None);
         assert_eq!(told(&wanted, &[taken]).len(), 1, "the name is another's");
         assert_eq!(told(&[(name("other"), wanted[0].1)], &[]).len(), 1);
+    }
+
+    fn time(text: &str) -> MinuteOfDay {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_time_of_the_day_reads_back_and_no_other_text_is_one() {
+        for text in ["00:00", "09:05", "23:59"] {
+            assert_eq!(time(text).to_string(), text);
+            assert_eq!(serde_json::from_str::<MinuteOfDay>(&format!("\"{text}\"")).unwrap(), time(text));
+        }
+        for text in ["", "24:00", "12:60", "9:00", "09:5", "+1:00", "09:00:00", "0900", "\u{661}2:00"] {
+            assert_eq!(text.parse::<MinuteOfDay>(), Err(BadTime), "{text}");
+        }
+        assert!(time("09:05") < time("23:59"));
     }
 
     #[test]

@@ -123,8 +123,10 @@ impl Around {
             // As the graph spells them: names that compare equal may be spelled in several ways.
             let memberships = ties.roles_of(graph, *name).map(|role| Membership { role, member: *name });
             part.members.extend(memberships.filter_map(|membership| graph.members.get(&membership)));
-            part.grants.extend(graph.grants_of(*name).map(|(key, row)| (*key, row.clone())));
         }
+        // In the order of keys already, so that the tree is built at once and not row by row.
+        let held = self.nodes.iter().flat_map(|name| graph.grants_of(*name));
+        part.grants = held.map(|(key, row)| (*key, row.clone())).collect();
         let rows = self.rows.iter().filter_map(|key| graph.grants.get_key_value(key));
         part.grants.extend(rows.map(|(key, row)| (*key, row.clone())));
         part

@@ -55,6 +55,53 @@ pub enum Securable {
     Server,
     /// A credential: of the database, or of the server where the target is a server.
     Credential(SqlName),
+    /// A thing of a class that no map names and no statement of Axon's is about.
+    Other(OtherThing),
+}
+
+/// A thing of another class, such as a certificate, as the catalog points at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct OtherThing {
+    /// `class` of the permission.
+    pub class: u8,
+    /// `major_id`: its id among things of its class.
+    pub id: i32,
+}
+
+impl OtherThing {
+    /// The word for its class, where there is one.
+    pub fn word(self) -> Option<&'static str> {
+        Some(match self.class {
+            5 => "assembly",
+            6 => "type",
+            10 => "XML schema collection",
+            15 => "message type",
+            16 => "service contract",
+            17 => "service",
+            18 => "remote service binding",
+            19 => "route",
+            23 => "full-text catalog",
+            24 => "symmetric key",
+            25 => "certificate",
+            26 => "asymmetric key",
+            29 => "full-text stoplist",
+            31 => "search property list",
+            32 => "database scoped credential",
+            105 => "endpoint",
+            108 => "availability group",
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Display for OtherThing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { class, id } = self;
+        match self.word() {
+            Some(word) => write!(f, "{word} with id {id}"),
+            None => write!(f, "thing with id {id} of class {class}"),
+        }
+    }
 }
 
 impl fmt::Display for Securable {
@@ -67,6 +114,7 @@ impl fmt::Display for Securable {
             Self::Principal(name) => write!(f, "user::{}", Part(*name)),
             Self::Server => f.write_str("server"),
             Self::Credential(name) => write!(f, "credential::{}", Part(*name)),
+            Self::Other(thing) => thing.fmt(f),
         }
     }
 }
@@ -116,7 +164,7 @@ impl Shape {
     pub fn holds(&self, securable: &Securable) -> bool {
         match securable {
             _ if self.unread => true,
-            Securable::Database | Securable::Principal(_) | Securable::Server => true,
+            Securable::Database | Securable::Principal(_) | Securable::Server | Securable::Other(_) => true,
             Securable::Credential(name) => self.credentials.as_ref().is_none_or(|there| there.contains(name)),
             Securable::Schema(name) => self.schemas.contains_key(name),
             Securable::Object(name) => self.objects.contains_key(name),

@@ -313,10 +313,11 @@ pub fn grantable(permission: Permission, on: &Securable) -> bool {
             let credential = permission == Permission::References && matches!(on, Securable::Credential(_));
             credential || matches!(on, Securable::Database | Securable::Schema(_) | Securable::Object(_))
         }
-        GrantableOn::Columns => {
-            !matches!(on, Securable::Principal(_) | Securable::Credential(_) | Securable::Server)
-        }
-        GrantableOn::Any => !matches!(on, Securable::Column(..) | Securable::Server),
+        GrantableOn::Columns => !matches!(
+            on,
+            Securable::Principal(_) | Securable::Credential(_) | Securable::Server | Securable::Other(_)
+        ),
+        GrantableOn::Any => !matches!(on, Securable::Column(..) | Securable::Server | Securable::Other(_)),
         GrantableOn::Server => *on == Securable::Server,
         GrantableOn::User => matches!(on, Securable::Principal(_)),
         GrantableOn::Nothing => false,

@@ -36,7 +36,13 @@ pub(crate) fn lacks(wording: &Wording<'_>, can: &Capabilities, step: &Step) -> O
                 }
             };
             if can.cannot(probe) {
-                return Some(format!("it does not know {statement} (probe {probe})"));
+                let instead = match wording.dialect {
+                    Dialect::Serverless => {
+                        ": give access at the server (a target with `database: master`), where people get logins"
+                    }
+                    Dialect::Dedicated | Dialect::Server => "",
+                };
+                return Some(format!("it does not know {statement} (probe {probe}){instead}"));
             }
             (can.refused_with(probe) == Some(NEEDS_ENTRA)).then(|| {
                 format!("Axon's login is a SQL one, which creates no principals of the directory ({NEEDS_ENTRA}): give the target an identity of Entra")
@@ -105,6 +111,12 @@ mod tests {
         ] {
             assert_eq!(lacks(&of(dialect), &can, step).is_some(), refused, "{dialect:?} {step}");
         }
+        let no_users = told("external-user", Answer::No, 15869);
+        assert_eq!(
+            lacks(&of(Dialect::Serverless), &no_users, &create).unwrap(),
+            "it does not know CREATE USER … FROM EXTERNAL PROVIDER (probe external-user): give access at the server (a target with \
+             `database: master`), where people get logins"
+        );
         let mut said = Capabilities::saying([("external-user".to_owned(), true)].into());
         said.probed(Probes { version: "v".into(), edition: 6, probes: vec![] });
         assert_eq!(lacks(&of(Dialect::Dedicated), &said, &create), None);

@@ -245,8 +245,8 @@ async fn run(session: &mut Session<'_>, batch: &render::Sql) -> Result<(), CallE
 
 /// A refusal of what is nowhere says that the words were understood; a refusal of the words says that they were not.
 fn meaning(kind: RefusalKind, number: i64) -> Answer {
-    // The option is known and its value is not; the probes that create name a schema that is nowhere.
-    if matches!(number, 33162 | 33163 | 33168 | 33170 | 2760) {
+    // The option is known and its value is not; the probes that create name a schema that is nowhere; nobody is there to be put on.
+    if matches!(number, 33162 | 33163 | 33168 | 33170 | 2760 | 15517 | 15157) {
         return Answer::Yes;
     }
     match (kind, number) {
@@ -284,6 +284,7 @@ mod tests {
             (33159, Answer::Yes),
             (33163, Answer::Yes),
             (2760, Answer::Yes),
+            (15517, Answer::Yes),
             (229, Answer::Forbidden),
             (40501, Answer::Unclear),
             (50000, Answer::Unclear),

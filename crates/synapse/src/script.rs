@@ -177,7 +177,7 @@ fn names(step: &Step) -> Vec<SqlName> {
         _ => return names,
     };
     match on {
-        Securable::Database | Securable::Server => {}
+        Securable::Database | Securable::Server | Securable::Other(_) => {}
         Securable::Schema(name) | Securable::Principal(name) | Securable::Credential(name) => {
             names.push(*name);
         }

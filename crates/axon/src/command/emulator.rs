@@ -35,6 +35,10 @@ pub async fn run(args: EmulatorArgs) -> anyhow::Result<Status> {
         Kind::Dedicated => PoolKind::Dedicated,
         Kind::Serverless => PoolKind::Serverless,
     };
+    if args.lake && pool.kind != PoolKind::Serverless {
+        bail!("--lake goes with --kind serverless: dedicated pools have no lake databases");
+    }
+    pool.lake = args.lake;
     pool.entra_admin = args.entra_admin.clone();
     let clock = Arc::new(MovableClock::default());
     pool.clock = clock.clone();

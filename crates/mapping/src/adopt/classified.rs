@@ -17,7 +17,7 @@ pub(super) fn of_role(of: Adopting<'_>, role: SqlName) -> Result<Vec<Classified>
     for there in of.classifiers.iter().filter(|there| there.member == role && is_called_after(there, role)) {
         let name = there.name;
         let Some(does) = there.does else {
-            return Err(format!("its classifier {name} has hours, or more that no line says"));
+            return Err(format!("its classifier {name} does more than a line says"));
         };
         if name_of(role, does.group) != Some(name) {
             let group = does.group;

@@ -21,6 +21,12 @@ pub(super) fn line_of(actual: &Graph, shape: &Shape, key: &GrantKey, grant: &Gra
     if let Securable::Principal(_) = key.securable {
         return Err("a map gives no permission on users and roles".to_owned());
     }
+    if let Securable::Other(thing) = key.securable {
+        let class = thing
+            .word()
+            .map_or_else(|| format!("things of class {}", thing.class), |word| format!("a {word}"));
+        return Err(format!("a map gives nothing on {class}, and Axon sends no statement about it"));
+    }
     if !shape.holds(&key.securable) {
         return Err("what it is on is not among what grants can name".to_owned());
     }
@@ -99,7 +105,7 @@ fn denies(line: &GrantLine) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use axon_reconcile::{ObjectFacts, ObjectKind};
+    use axon_reconcile::{ObjectFacts, ObjectKind, OtherThing};
 
     use super::*;
 
@@ -157,6 +163,12 @@ mod tests {
             (Permission::Insert, object, GrantState::GrantWithOption, "WITH GRANT OPTION"),
             (Permission::Alter, Securable::Principal(name("x")), GrantState::Grant, "users and roles"),
             (Permission::Select, Securable::Schema(name("gone")), GrantState::Grant, "not among"),
+            (
+                Permission::Control,
+                Securable::Other(OtherThing { class: 25, id: 257 }),
+                GrantState::Grant,
+                "a map gives nothing on a certificate",
+            ),
             (Permission::Select, Securable::Column(orders(), name("id")), GrantState::Grant, "says again"),
             (Permission::Connect, Securable::Database, GrantState::Deny, "CONNECT"),
             (Permission::Other(name("FLY")), Securable::Database, GrantState::Grant, "no permission"),

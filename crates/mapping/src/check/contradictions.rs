@@ -234,7 +234,9 @@ fn defeating<'a, 'm>(given: &'a [Atom<'m>], denied: &Power) -> Option<&'a Atom<'
 fn around(on: &Securable) -> Vec<Securable> {
     match on {
         Securable::Database | Securable::Server => vec![*on],
-        Securable::Schema(_) | Securable::Principal(_) => vec![*on, Securable::Database],
+        Securable::Schema(_) | Securable::Principal(_) | Securable::Other(_) => {
+            vec![*on, Securable::Database]
+        }
         Securable::Credential(_) => vec![*on, Securable::Database, Securable::Server],
         Securable::Object(object) => vec![*on, Securable::Schema(object.schema), Securable::Database],
         Securable::Column(object, _) => {

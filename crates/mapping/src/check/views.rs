@@ -114,7 +114,8 @@ fn changes(line: &GrantLine, view: &SecureView) -> Option<String> {
             | Securable::Column(..)
             | Securable::Principal(_)
             | Securable::Server
-            | Securable::Credential(_) => false,
+            | Securable::Credential(_)
+            | Securable::Other(_) => false,
         };
         let touches = of_schema(view.name.schema)
             || of_schema(view.from.schema)

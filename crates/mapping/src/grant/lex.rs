@@ -9,6 +9,8 @@ pub(super) enum Kind {
     Word,
     /// A name in brackets or double quotes, which never is.
     Quoted,
+    /// `22:00`
+    Time,
     /// `,` `.` `(` `)` `:`
     Mark(char),
     /// `::`
@@ -46,6 +48,15 @@ fn continues_word(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '_' | '#' | '@' | '$')
 }
 
+/// A time of the day at the start of the text: one or two digits, a colon, two digits, and no more of them.
+fn time(text: &str) -> Option<&str> {
+    let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
+    let hour = digits(text);
+    let rest = text.get(hour..)?.strip_prefix(':')?;
+    (matches!(hour, 1 | 2) && digits(rest) == 2 && !rest[2..].starts_with(continues_word))
+        .then(|| &text[..hour + 3])
+}
+
 pub(super) fn tokens(line: &str) -> Result<Vec<Token>, GrantError> {
     if line.len() > MAX_LINE {
         return Err(GrantError::at(
@@ -80,6 +91,14 @@ pub(super) fn tokens(line: &str) -> Result<Vec<Token>, GrantError> {
                     return Err(GrantError::at(from, line.len(), format!("`{c}` has no closing `{close}`")));
                 };
                 push(Kind::Quoted, text, to);
+            }
+            c if time(&line[from..]).is_some() => {
+                let text = time(&line[from..]).unwrap_or_default();
+                // The first character is taken already; all are of one byte.
+                let to = from + text.len();
+                while chars.next_if(|(at, _)| *at < to).is_some() {}
+                debug_assert!(c.is_ascii_digit(), "a time begins with a digit");
+                push(Kind::Time, text.to_owned(), to);
             }
             c if begins_word(c) => {
                 let mut to = from + c.len_utf8();

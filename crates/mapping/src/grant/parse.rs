@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! line       = ["per" "person" ":"] "member" "of" name
-//!            | "classifier" "in" name {("importance" word) | ("label" name) | ("context" name)}
+//!            | "classifier" "in" name {("importance" word) | ("label" name) | ("context" name) | ("from" time "until" time)}
 //!            | ["grant" | "deny"] permission {"," permission} "on" securable ["(" name {"," name} ")"]
 //! securable  = "database" | "schema" "::" name | ["object" "::"] name "." name
 //! ```
@@ -11,7 +11,10 @@ use std::collections::BTreeSet;
 
 use axon_model::SqlName;
 use axon_reconcile::permission::GrantableOn;
-use axon_reconcile::{Classified, GrantState, Importance, ObjectName, Permission, Securable};
+use axon_reconcile::classifier::BadTime;
+use axon_reconcile::{
+    Classified, GrantState, Hours, Importance, MinuteOfDay, ObjectName, Permission, Securable,
+};
 
 use super::GrantLine;
 use super::lex::{Kind, Token, tokens};
@@ -163,7 +166,7 @@ impl Parser {
     /// What follows `classifier in`.
     fn classifier(&mut self) -> Result<GrantLine, GrantError> {
         let group = self.name("a workload group")?;
-        let (mut importance, mut label, mut context) = (None, None, None);
+        let (mut importance, mut label, mut context, mut hours) = (None, None, None, None);
         while self.peek().kind != Kind::End {
             let key = self.peek().clone();
             let twice = |is: bool| {
@@ -181,8 +184,11 @@ impl Parser {
             } else if self.take_word("context") {
                 twice(context.is_some())?;
                 context = Some(self.name("a context")?);
+            } else if self.take_word("from") {
+                twice(hours.is_some())?;
+                hours = Some(self.hours()?);
             } else {
-                return self.expected("`importance`, `label`, `context` or the end of the line");
+                return self.expected("`importance`, `label`, `context`, `from` or the end of the line");
             }
         }
         Ok(GrantLine::Classifier(Classified {
@@ -190,7 +196,32 @@ impl Parser {
             importance: importance.unwrap_or_default(),
             label,
             context,
+            hours,
         }))
+    }
+
+    /// What follows `from`.
+    fn hours(&mut self) -> Result<Hours, GrantError> {
+        let first = self.peek().clone();
+        let from = self.time()?;
+        if !self.take_word("until") {
+            return self.expected("`until` and the time when the hours end");
+        }
+        let last = self.peek().clone();
+        let until = self.time()?;
+        if from == until {
+            return Err(GrantError::at(first.from, last.to, "the hours end when they begin")
+                .with_help("without `from … until …` a classifier counts all day"));
+        }
+        Ok(Hours { from, until })
+    }
+
+    fn time(&mut self) -> Result<MinuteOfDay, GrantError> {
+        if self.peek().kind != Kind::Time {
+            return self.expected("a time in UTC, such as 22:00");
+        }
+        let token = self.next();
+        token.text.parse().map_err(|e: BadTime| GrantError::at(token.from, token.to, e.to_string()))
     }
 
     fn member_of(&mut self) -> Result<GrantLine, GrantError> {
@@ -445,6 +476,10 @@ mod tests {
                 "classifier in [my group] context \"x y\" importance HIGH label nightly",
                 "classifier in [my group] importance high label nightly context [x y]",
             ),
+            (
+                "classifier in largerc FROM 22:00 Until 06:30 label from",
+                "classifier in largerc importance normal label from from 22:00 until 06:30",
+            ),
             ("execute on [x]]; DROP USER [dbo]]--].p", "execute on [x]]; DROP USER [dbo]]--].p"),
         ] {
             assert_eq!(read(line), canonical);
@@ -488,6 +523,18 @@ mod tests {
                 "27..33: not an importance: one of low, below_normal, normal, above_normal, high",
             ),
             ("classifier in x label a label b", "24..29: it is said twice"),
+            (
+                "classifier in x from 22:00 to 06:00",
+                "27..29: expected `until` and the time when the hours end, but here `to` stands",
+            ),
+            (
+                "classifier in x from 24:00 until 06:00",
+                "21..26: not a time of the day: two digits for the hour and two for the minute, 00:00 to 23:59",
+            ),
+            ("classifier in x from noon until 06:00", "21..25: expected a time in UTC, such as 22:00, but here `noon` stands"),
+            ("classifier in x from 06:00 until 06:00", "21..38: the hours end when they begin"),
+            ("classifier in x from 06:000 until 07:00", "21..22: `0` cannot stand here"),
+            ("select on 10:00", "10..15: expected a schema and an object, but here `10:00` stands"),
             ("per people: member of x", "4..10: expected `per person:`, but here `people` stands"),
         ] {
             assert_eq!(read(line), fault, "{line}");

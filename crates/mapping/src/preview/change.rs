@@ -35,7 +35,7 @@ impl Item {
                 let wide = match on {
                     Securable::Database | Securable::Principal(_) | Securable::Server => 0,
                     Securable::Schema(_) => 1,
-                    Securable::Object(_) | Securable::Credential(_) => 2,
+                    Securable::Object(_) | Securable::Credential(_) | Securable::Other(_) => 2,
                     Securable::Column(..) => 3,
                 };
                 (wide, weight)

@@ -167,7 +167,8 @@ pub fn assumed_shape(maps: &[&Arc<RoleMap>], target: &TargetName) -> Shape {
                     Securable::Database
                     | Securable::Principal(_)
                     | Securable::Server
-                    | Securable::Credential(_) => {}
+                    | Securable::Credential(_)
+                    | Securable::Other(_) => {}
                 }
             }
         }

@@ -150,6 +150,16 @@ fn verbs(
         known.findings.insert(finding);
         NOTHING
     };
+    if let (Securable::Other(_), Some(row)) = (on, there) {
+        // A DENY gives nothing to whoever is shut out, and what is on a dropped role goes with it.
+        let over = row.state == GrantState::Deny && known.leavers.contains(&grantee);
+        return if over || known.roles_dropped.contains(&grantee) {
+            NOTHING
+        } else {
+            let Grant { state, foreign_grantors: grantors, .. } = row.clone();
+            find(Finding::OtherClass { grantee, permission, on, state, grantors })
+        };
+    }
     if !grantable(permission, &on) {
         // A dropped role takes with it what this version cannot name.
         return if wanted.is_none() && (there.is_none() || known.roles_dropped.contains(&grantee)) {

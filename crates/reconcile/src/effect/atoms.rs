@@ -66,7 +66,9 @@ impl Atoms {
                 Securable::Column(object, column) => {
                     tree.entry(object.schema).or_default().entry(object).or_default().insert(column);
                 }
-                on @ (Securable::Principal(_) | Securable::Credential(_)) => drop(others.insert(on)),
+                on @ (Securable::Principal(_) | Securable::Credential(_) | Securable::Other(_)) => {
+                    others.insert(on);
+                }
             }
         }
         self.leaves.push(Securable::Database);

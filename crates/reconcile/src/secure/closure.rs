@@ -61,7 +61,7 @@ fn reads(permission: Permission, on: &Securable, view: ObjectName) -> bool {
         Securable::Object(object) | Securable::Column(object, _) => *object == view,
         Securable::Schema(schema) => *schema == view.schema,
         Securable::Database => true,
-        Securable::Principal(_) | Securable::Server | Securable::Credential(_) => false,
+        Securable::Principal(_) | Securable::Server | Securable::Credential(_) | Securable::Other(_) => false,
     };
     there && matches!(permission, Permission::Select | Permission::Control)
 }
@@ -77,7 +77,7 @@ fn reaches(permission: Permission, on: &Securable, body: &ViewBody, metadata: &M
         }
         Securable::Database => (true, true),
         Securable::Principal(name) => (false, *name == metadata.owner),
-        Securable::Server | Securable::Credential(_) => (false, false),
+        Securable::Server | Securable::Credential(_) | Securable::Other(_) => (false, false),
     };
     match permission {
         Permission::Select => base,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use axon_model::SqlName;
-use axon_reconcile::{Classified, Classifier};
+use axon_reconcile::{Classified, Classifier, Hours, MinuteOfDay};
 use tiberius::Row;
 
 use super::rows::text;
@@ -45,7 +45,7 @@ fn one(name: &str, raw: &Raw) -> Option<Classifier> {
     let name = SqlName::parse(name).ok()?;
     let member = SqlName::parse(raw.details.get("membername")?).ok()?;
     let detail = |kind: &str| raw.details.get(kind).map(|value| SqlName::parse(value)).transpose();
-    let known = ["membername", "wlm_label", "wlm_context"];
+    let known = ["membername", "wlm_label", "wlm_context", "start_time", "end_time"];
     let more = raw.details.keys().any(|kind| !known.contains(&kind.as_str()));
     let does = || {
         let importance =
@@ -55,7 +55,50 @@ fn one(name: &str, raw: &Raw) -> Option<Classifier> {
             importance: importance.ok()?,
             label: detail("wlm_label").ok()?,
             context: detail("wlm_context").ok()?,
+            hours: match (raw.details.get("start_time"), raw.details.get("end_time")) {
+                (None, None) => None,
+                (from, until) => Some(Hours { from: time(from?)?, until: time(until?)? }),
+            },
         })
     };
     Some(Classifier { name, member, does: if more { None } else { does() } })
+}
+
+/// How the catalog writes it is not documented: seconds of nothing are none.
+fn time(text: &str) -> Option<MinuteOfDay> {
+    let (minute, seconds) = text.trim().split_at_checked(5)?;
+    if !seconds.trim_start_matches(':').chars().all(|c| matches!(c, '0' | '.')) {
+        return None;
+    }
+    minute.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw(details: &[(&str, &str)]) -> Raw {
+        let mut details: BTreeMap<String, String> =
+            details.iter().map(|(kind, value)| ((*kind).to_owned(), (*value).to_owned())).collect();
+        details.insert("membername".into(), "axon_loader".into());
+        Raw { group: "largerc".into(), importance: Some("high".into()), details }
+    }
+
+    fn hours(details: &[(&str, &str)]) -> Option<String> {
+        let does = one("axon_loader:largerc", &raw(details))?.does?;
+        Some(does.hours.map_or_else(|| "always".into(), |hours| hours.to_string()))
+    }
+
+    #[test]
+    fn hours_are_read_and_what_is_none_is_more_than_a_line_says() {
+        let of = |from, until| hours(&[("start_time", from), ("end_time", until)]);
+        assert_eq!(hours(&[]).as_deref(), Some("always"));
+        assert_eq!(of("22:00", "06:30").as_deref(), Some("from 22:00 until 06:30"));
+        assert_eq!(of("22:00:00.0000000", "06:30:00").as_deref(), Some("from 22:00 until 06:30"));
+        for (from, until) in [("22:00:30", "06:30"), ("late", "06:30"), ("22:00", "25:00"), ("", "06:30")] {
+            assert_eq!(of(from, until), None, "{from} {until}");
+        }
+        assert_eq!(hours(&[("start_time", "22:00")]), None, "an end is missing");
+        assert_eq!(hours(&[("wlm_colour", "red")]), None);
+    }
 }

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use axon_model::SqlName;
-use axon_reconcile::{Connect, Grant, GrantKey, GrantState, Graph, ObjectName, Permission, Securable};
+use axon_reconcile::{
+    Connect, Grant, GrantKey, GrantState, Graph, ObjectName, OtherThing, Permission, Securable,
+};
 
 use super::notes::Notes;
 use super::places::Places;
@@ -42,7 +44,6 @@ pub(super) fn permissions(
                 *nowhere.entry(grantee).or_default() += 1;
                 continue;
             }
-            Place::Untold => continue,
         };
         let state = match row.state {
             'G' => GrantState::Grant,
@@ -114,8 +115,6 @@ enum Place {
     On(Securable),
     /// On something that was not read, or whose name cannot be used.
     Unknown,
-    /// On a class that the graph does not tell of (types, certificates, credentials).
-    Untold,
 }
 
 impl Names {
@@ -134,7 +133,7 @@ impl Names {
             }),
             3 => places.schemas.get(&row.major).copied().map(Securable::Schema),
             4 => self.who.get(&row.major).copied().map(Securable::Principal),
-            _ => return Place::Untold,
+            class => Some(Securable::Other(OtherThing { class, id: row.major })),
         };
         securable.map_or(Place::Unknown, Place::On)
     }
@@ -171,7 +170,7 @@ mod tests {
     #[test]
     fn every_class_finds_its_securable() {
         let mut raw = base();
-        for at in [(0, 0, 0), ORDERS, REGION, (3, 5, 0), (4, 10, 0), (6, 7, 0)] {
+        for at in [(0, 0, 0), ORDERS, REGION, (3, 5, 0), (4, 10, 0), (6, 7, 0), (25, 257, 0), (77, 1, 0)] {
             sample::permission(&mut raw, 20, 1, "CONTROL", 'G', at);
         }
         let graph = picture(raw).graph;
@@ -184,8 +183,13 @@ mod tests {
                 Securable::Object(orders()),
                 Securable::Column(orders(), name("region")),
                 Securable::Principal(name("kim")),
+                Securable::Other(OtherThing { class: 6, id: 7 }),
+                Securable::Other(OtherThing { class: 25, id: 257 }),
+                Securable::Other(OtherThing { class: 77, id: 1 }),
             ]
         );
+        let words: Vec<String> = on.iter().skip(5).map(ToString::to_string).collect();
+        assert_eq!(words, ["type with id 7", "certificate with id 257", "thing with id 1 of class 77"]);
     }
 
     #[test]

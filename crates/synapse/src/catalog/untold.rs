@@ -1,4 +1,4 @@
-//! What a pool holds that the graph does not tell of: workload classifiers, principals of other kinds, permissions that no graph tells of.
+//! What a pool holds that the graph does not tell of: workload classifiers, principals of other kinds, what `guest` holds.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

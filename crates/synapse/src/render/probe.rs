@@ -69,6 +69,9 @@ pub(crate) fn probes(dialect: Dialect) -> Vec<ProbeText> {
             format!("REVOKE SELECT ON OBJECT::{NOWHERE}.{NOWHERE} ({NOWHERE}) FROM {NOWHERE}"),
         ),
         probe("grant-as", format!("GRANT SELECT {on_nowhere} TO {NOWHERE} AS [dbo]")),
+        // Nobody has the name, so that nobody is put on; and whoever put nobody on takes nothing off.
+        probe("execute-as", format!("EXECUTE AS USER = {NOWHERE_TEXT}")),
+        probe("revert", "REVERT".to_owned()),
         probe("unmask-on-schema", format!("GRANT UNMASK {on_nowhere} TO {NOWHERE}")),
         probe(
             "grants-in-one-batch",
@@ -129,7 +132,7 @@ mod tests {
             for probe in probes(dialect) {
                 for batch in probe.batches {
                     let text = batch.as_str();
-                    let harmless = text.starts_with("SELECT ") || text == "BEGIN TRANSACTION";
+                    let harmless = text.starts_with("SELECT ") || ["BEGIN TRANSACTION", "REVERT"].contains(&text);
                     assert!(harmless || text.contains("axon_probe_6b0f6c1e2d9a4c07"), "{text}");
                 }
             }

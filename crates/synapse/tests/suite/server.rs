@@ -208,3 +208,40 @@ async fn a_lake_database_is_known_by_its_probe_and_takes_nothing() {
     assert_eq!(told.read_back(&wave).await.unwrap(), [Seen::NotInForce]);
     assert_eq!(PoolKind::Serverless, stage.kind());
 }
+
+/// A user that somebody made for a login is the person's user: nothing is made beside it, and it is given to and dropped as others are.
+#[tokio::test]
+async fn a_user_that_was_made_from_a_login_is_the_person_s() {
+    let stage = Stage::serverless().await;
+    let mut master = stage.raw_in("master", AuthMethod::aad_token(ADMIN)).await.unwrap();
+    run(&mut master, "CREATE LOGIN [kim@acme.com] FROM EXTERNAL PROVIDER").await.unwrap();
+    let mut raw = stage.raw(AuthMethod::aad_token(ADMIN)).await.unwrap();
+    run(&mut raw, "CREATE USER [kim@acme.com] FROM LOGIN [kim@acme.com]").await.unwrap();
+    let target = stage.target();
+    let seen = inspect(&target).await;
+    let kim = &seen.graph.principals[&name("kim@acme.com")];
+    assert_eq!((kim.kind, kim.sid.clone()), (PrincipalKind::External, kim_sid()));
+    let mut wanted = axon_reconcile::Graph::default();
+    let principal = axon_reconcile::Principal { created: None, ..kim.clone() };
+    wanted.principals.insert(name("kim@acme.com"), principal);
+    wanted.roles.insert(name("axon_reader"), axon_reconcile::Role::default());
+    let in_role = axon_reconcile::Membership { role: name("axon_reader"), member: name("kim@acme.com") };
+    wanted.members.insert(in_role);
+    let scope = axon_reconcile::Scope {
+        roles: vec![axon_reconcile::Glob::new("axon_*")],
+        named_roles: std::collections::BTreeSet::new(),
+        given: std::collections::BTreeSet::new(),
+        schemas: vec![],
+        principals: axon_reconcile::ManagedPrincipals::Mapped([name("kim@acme.com")].into()),
+        untouchable: std::collections::BTreeSet::new(),
+    };
+    let sides = axon_reconcile::Sides { desired: wanted, actual: seen.graph, scope };
+    let steps: Vec<Step> = axon_reconcile::plan(&sides).steps.into_iter().map(|p| p.step).collect();
+    let told: Vec<String> = steps.iter().map(ToString::to_string).collect();
+    assert_eq!(told, ["create role axon_reader", "add kim@acme.com to role axon_reader"]);
+    apply(&target, &steps).await;
+    assert!(inspect(&target).await.graph.members.contains(&in_role));
+    let shut = Step::DenyConnect { principal: name("kim@acme.com") };
+    apply(&target, &[shut, Step::DropPrincipal { name: name("kim@acme.com") }]).await;
+    assert!(!inspect(&target).await.graph.principals.contains_key(&name("kim@acme.com")));
+}
