@@ -105,13 +105,11 @@ impl Catalog {
     }
 }
 
-/// Whether a policy's filter is on no table. A function may be gone, if the policy is not schema-bound.
+/// Whether a schema-bound policy speaks of a table or a function that is gone, so that it would filter nothing.
 fn refers_to_nothing(own: &Object, all: &[Object]) -> bool {
     let there = |id: i32| all.iter().any(|object| object.id == id);
-    own.policy.iter().any(|policy| {
-        let lost = |filter: &FilterPredicate| policy.schema_bound && !there(filter.function);
-        policy.filters.iter().any(|filter| !there(filter.table) || lost(filter))
-    })
+    let lost = |filter: &FilterPredicate| !there(filter.table) || !there(filter.function);
+    own.policy.iter().any(|policy| policy.schema_bound && policy.filters.iter().any(lost))
 }
 
 fn unfit(saved: &SavedCatalog) -> Option<&'static str> {

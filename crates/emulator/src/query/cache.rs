@@ -183,11 +183,11 @@ mod tests {
             assert_eq!(as_user(&mut admin, "two", "SELECT id FROM secure.t"), [2]);
         }
         assert_eq!(pool.cache_hits(), 0);
-        // Nothing does: the second gets what the first one's query left.
+        // Here nothing tells them apart: the second gets what the first one's query left.
         assert_eq!(as_user(&mut admin, "one", "SELECT id FROM secure.clear ORDER BY id"), [1, 2]);
         assert_eq!(as_user(&mut admin, "two", "SELECT id FROM secure.clear ORDER BY id"), [1, 2]);
         assert_eq!(pool.cache_hits(), 1);
-        // It is a security policy; what was kept before it is not given.
+        // A security policy tells them apart; what was kept before it is not given.
         ok(
             &mut admin,
             &[
