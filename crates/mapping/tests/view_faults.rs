@@ -188,3 +188,34 @@ fn of_names_and_profiles() {
     let long = in_one_line(&rows, by).unwrap_err();
     insta::assert_snapshot!("of_names_and_profiles", format!("{collide}\n{holds}\n{long}"));
 }
+
+#[test]
+fn a_view_names_no_role_that_is_not_there() {
+    const MAP: &str = r"
+axon: 1
+targets:
+  dw: { kind: synapse-dedicated, host: h.example.org, database: dw, auth: managed-identity, manage: { schemas: [secure] } }
+roles:
+  reader: {}
+views:
+  secure.v:
+    targets: dw
+    from: base.t
+    readers: [READERS]
+    columns: { id: show, name: { mask: redact, unless: [UNLESS], for: [FOR] } }
+    rows: [{ role: ROWS }, { where: id eq 1, for: [LINE] }]
+";
+    let places = ["READERS", "UNLESS", "FOR", "ROWS", "LINE"];
+    let map = |wrong: Option<&str>| {
+        let name = |place: &str| if Some(place) == wrong { "raeder" } else { "reader" };
+        let text = places.iter().fold(MAP.to_owned(), |text, place| text.replace(place, name(place)));
+        RoleMap::parse(&[("map.yaml", text.as_str())]).map(|_| ()).map_err(|faults| faults.to_string())
+    };
+    // One role on both sides of a mask is a fault of its own, which is not what is asked here.
+    let right = map(None).err().unwrap_or_default();
+    assert!(!right.contains("no role is named"), "{right}");
+    for place in places {
+        let said = map(Some(place)).unwrap_err();
+        assert!(said.contains("no role is named `raeder`"), "{place}: {said}");
+    }
+}

@@ -22,6 +22,8 @@ pub(crate) struct Place {
     pub(crate) known: Known,
     /// Whether principals are made by their object's id, where it is known.
     pub(crate) by_object_id: bool,
+    /// Whether rows may be put in by bulk loads.
+    pub(crate) bulk: secure::BulkLoads,
 }
 
 /// One answer per step. A step that a later one of them undoes or makes anew is in force if the later one is.

@@ -120,6 +120,26 @@ impl Running {
         }
     }
 
+    /// The id of the one session that everything here is done in.
+    pub fn session_id(&mut self) -> String {
+        let rows = self.run("SELECT SESSION_ID() AS id");
+        shown(&rows[0][0]).unwrap()
+    }
+
+    /// Writes the permission by which one reads as another in a session, in the place of those that stood.
+    pub fn let_act_here(&mut self, actor: &Reader, person: &Reader, session: &str) {
+        let (actor, whom) = (actor.person.principal, person.person.principal);
+        self.run("DELETE FROM axon.acting_sessions");
+        let roles = person.roles.iter().filter(|role| **role != "audit").map(|role| format!("axon_{role}"));
+        for role in std::iter::once(String::new()).chain(roles) {
+            self.run(&format!(
+                "INSERT INTO axon.acting_sessions SELECT N'{actor}', u.sid, N'{whom}', N'{role}', \
+                 CAST('2030-01-01' AS datetime2(0)), N'{session}', CAST('2024-05-17' AS datetime2(3)) \
+                 FROM sys.database_principals u WHERE u.name = N'{actor}'"
+            ));
+        }
+    }
+
     /// What a person reads through the view with a key of the session that names another one.
     pub fn read_as(&mut self, reader: &Reader, whom: &Reader) -> Vec<Vec<Option<String>>> {
         let whom = whom.person.principal;
@@ -131,8 +151,13 @@ impl Running {
 
     /// What a person reads through the view.
     pub fn read(&mut self, reader: &Reader) -> Vec<Vec<Option<String>>> {
+        self.read_from(reader, "* FROM secure.orders")
+    }
+
+    /// What a person reads of these columns.
+    pub fn read_from(&mut self, reader: &Reader, what: &str) -> Vec<Vec<Option<String>>> {
         self.run(&format!("EXECUTE AS USER = '{}'", reader.person.principal));
-        let rows = self.run("SELECT * FROM secure.orders");
+        let rows = self.run(&format!("SELECT {what}"));
         self.run("REVERT");
         rows.iter().map(|row| row.iter().map(shown).collect()).collect()
     }

@@ -52,6 +52,7 @@ fn a_view_is_one_statement_with_every_name_and_value_quoted() {
         roles: RoleTest::IsMember,
         delimiters: None,
         impersonation: None,
+        by_session: false,
     };
     let text = secure_view(&body("x]; DROP '--"), ViewVerb::Create, managed);
     insta::assert_snapshot!(text.as_str());
@@ -70,6 +71,7 @@ fn a_text_is_known_by_its_digest_and_a_hand_in_it_is_seen() {
         roles: RoleTest::IsRoleMember,
         delimiters: None,
         impersonation: None,
+        by_session: false,
     };
     let text = |verb| secure_view(&body("orders"), verb, managed).into_string();
     let (made, altered) = (shown_text(&text(ViewVerb::Create)), shown_text(&text(ViewVerb::Alter)));
@@ -87,7 +89,36 @@ fn a_text_is_known_by_its_digest_and_a_hand_in_it_is_seen() {
 #[test]
 fn a_profile_in_one_string_is_still_one_semi_join() {
     let delimiters = axon_mapping::views::Delimiters::new('|', ':', ',');
-    let managed =
-        Managed { schema: name("axon"), roles: RoleTest::IsRoleMember, delimiters, impersonation: None };
+    let managed = Managed {
+        schema: name("axon"),
+        roles: RoleTest::IsRoleMember,
+        delimiters,
+        impersonation: None,
+        by_session: false,
+    };
     insta::assert_snapshot!(secure_view(&body("orders"), ViewVerb::Create, managed).as_str());
+}
+
+/// What decides over a row is one look into the profile for each attribute that a rule compares, whatever the layout and however
+/// somebody reads as another; the table itself is read once.
+#[test]
+fn each_attribute_of_a_rule_is_one_semi_join() {
+    for delimiters in [None, axon_mapping::views::Delimiters::new('|', ':', ',')] {
+        for (impersonation, by_session) in [(None, false), (Some(name("acting")), false), (Some(name("acting")), true)] {
+            let managed =
+                Managed { schema: name("axon"), roles: RoleTest::IsRoleMember, delimiters, impersonation, by_session };
+            let mut view = body("orders");
+            // One rule with one attribute; the mask's own conditions are not about rows.
+            view.columns.truncate(1);
+            let text = secure_view(&view, ViewVerb::Create, managed);
+            let text = text.as_str();
+            let joins = text.matches("EXISTS (SELECT 1 FROM [axon].[profile] AS p WHERE p.[principal] = ").count();
+            assert_eq!((joins, text.matches("[axon].[profile]").count()), (1, 1), "{text}");
+            assert_eq!(text.matches("FROM [sales].[orders] AS t").count(), 1, "{text}");
+            // Whose profile it is hangs on nothing of the row: it is one value for the whole query.
+            let whose = text.split("p.[principal] = ").nth(1).unwrap();
+            let whose = whose.split(" AND p.[attribute]").next().unwrap();
+            assert!(!whose.contains("t.["), "{whose}");
+        }
+    }
 }
