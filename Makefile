@@ -45,7 +45,7 @@ simulation: ## 200 stories on an SQLite file and over TDS, 100 of failing target
 	@cargo build --quiet --bin axon
 	@$(SOAK) --on wire --seeds 200
 	@$(SOAK) --on loop --seeds 100
-	@AXON_SIMULATION_PROCESSES=50 cargo test --quiet -p axon-simulation --test processes -- --nocapture
+	@AXON_SIMULATION_PROCESSES=50 cargo test --quiet --workspace --test processes -- --nocapture
 
 planted: ## Plants twenty-six bugs, and looks whether the simulation finds each of them alone
 	@./tests/simulation/planted.sh
