@@ -25,11 +25,11 @@ for patch in "$@"; do
         exit 1
     fi
 done
-if ! cargo build --quiet --profile soak --manifest-path "$copy/Cargo.toml" -p axon-simulation --bin soak 2>"$folder/build.log"; then
+if ! cargo build --quiet --manifest-path "$copy/Cargo.toml" -p axon-simulation --bin soak 2>"$folder/build.log"; then
     echo "DOES NOT BUILD: see $folder/build.log"
     exit 1
 fi
-cp "$CARGO_TARGET_DIR/soak/soak" "$soak"
+cp "$CARGO_TARGET_DIR/debug/soak" "$soak"
 "$soak" --seeds 20 >/dev/null || { echo "STORIES FAIL WITHOUT A BUG"; exit 1; }
 echo "20 stories without a bug break nothing"
 missed=0
