@@ -35,7 +35,8 @@ async fn many_profiles_are_one_bulk_load_and_who_leaves_meanwhile_is_gone_at_its
         Ok((there.len() == PEOPLE - 1 && !there.iter().any(|name| name == ANN)).then_some(()))
     })
     .await?;
-    until("she cannot enter", SOON, async || Ok(read(&stage.pool, ANN, ASKED).await.is_err().then_some(()))).await?;
+    until("she cannot enter", SOON, async || Ok(read(&stage.pool, ANN, ASKED).await.is_err().then_some(())))
+        .await?;
     ensure!(read(&stage.pool, everybody[1], ASKED).await?.len() == 1);
     let statements = stage.place.statements().await?;
     let bulk: Vec<&String> =

@@ -35,7 +35,8 @@ async fn reads(session: &mut Tds, rows: usize) -> anyhow::Result<Rows> {
 }
 
 #[tokio::test]
-async fn without_a_session_context_a_permission_holds_in_one_session_and_not_after_a_pause() -> anyhow::Result<()> {
+async fn without_a_session_context_a_permission_holds_in_one_session_and_not_after_a_pause()
+-> anyhow::Result<()> {
     let mut stage = stage_where(&[ANN, BOB, CARA], &acting_map(), lacks_session_context).await?;
     people(&stage.scim).await?;
     let cara = stage.scim.person(CARA).await?;
@@ -49,14 +50,11 @@ async fn without_a_session_context_a_permission_holds_in_one_session_and_not_aft
         let said = stage.place.axon(&start).await?.exits(0)?;
         Ok(said.out.split_whitespace().next().unwrap_or_default().to_owned())
     };
-    let ends = async |id: &str| {
-        stage.place.axon(&["impersonate", "stop", id, "--reason", "done"]).await?.exits(0)
-    };
+    let ends =
+        async |id: &str| stage.place.axon(&["impersonate", "stop", id, "--reason", "done"]).await?.exits(0);
     let waits_because = async |why: &str| {
-        until(why, SOON, async || {
-            Ok(stage.place.axon(&["status"]).await?.out.contains(why).then_some(()))
-        })
-        .await
+        until(why, SOON, async || Ok(stage.place.axon(&["status"]).await?.out.contains(why).then_some(())))
+            .await
     };
 
     // Without a session, or in one that is somebody else's, it gives nothing and says why.
@@ -74,7 +72,9 @@ async fn without_a_session_context_a_permission_holds_in_one_session_and_not_aft
         ends(&request).await?;
     }
     ensure!(reads(&mut bobs, 2).await?.len() == 2, "bob reads as himself all the while");
-    stage.place.axon(&["impersonate", "start", "--as", ANN, "--user", CARA, "--for", "1m", "--session", "7 OR 1"])
+    stage
+        .place
+        .axon(&["impersonate", "start", "--as", ANN, "--user", CARA, "--for", "1m", "--session", "7 OR 1"])
         .await?
         .exits(1)?
         .says(&["the session is none"])?;

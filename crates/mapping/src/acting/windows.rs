@@ -277,7 +277,8 @@ mod tests {
             .collect();
         said.push(told(Some("SID7"), ActingBy::Context, &nothing).unwrap_err());
         said.push(told(Some("SID7"), ActingBy::Blind, &nothing).unwrap_err());
-        let others = Windows::from([((name("kim"), name("bob")), Window { person: name("bob"), ..found.clone() })]);
+        let others =
+            Windows::from([((name("kim"), name("bob")), Window { person: name("bob"), ..found.clone() })]);
         said.push(beside_others(&others, found.clone()).unwrap_err());
         let mut elsewhere = found.clone();
         elsewhere.session = Some(ActingSession { id: "SID11".to_owned(), login: before });
