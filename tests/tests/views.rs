@@ -4,8 +4,12 @@
 mod acting;
 #[path = "views/by_group.rs"]
 mod by_group;
+#[path = "views/caching.rs"]
+mod caching;
 #[path = "views/filling.rs"]
 mod filling;
+#[path = "views/native.rs"]
+mod native;
 #[path = "views/probe.rs"]
 mod probe;
 #[path = "views/session.rs"]

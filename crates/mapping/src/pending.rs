@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axon_model::name::shown;
 use axon_model::{AccessRequestId, GroupId, SourceId, SqlName, UserId};
-use axon_reconcile::{Securable, Sid};
+use axon_reconcile::{ObjectName, Securable, Sid};
 use serde::Serialize;
 
 use crate::identity::GroupDoubt;
@@ -59,6 +59,17 @@ pub enum Pending {
         place: Place,
         /// What is not there.
         on: Securable,
+        /// The roles that wait for it.
+        roles: Vec<RoleName>,
+    },
+    /// Columns of a table that are given while it is filtered, and it is not.
+    MissingFilter {
+        /// The line.
+        line: Arc<str>,
+        /// Where the view stands.
+        place: Place,
+        /// The table.
+        table: ObjectName,
         /// The roles that wait for it.
         roles: Vec<RoleName>,
     },
@@ -184,6 +195,10 @@ impl fmt::Display for Pending {
         match self {
             Self::MissingSecurable { line, place, on, roles } => {
                 write!(f, "{place}: `{}` waits: {on} is not there (roles: {})", shown(line), list(roles))
+            }
+            Self::MissingFilter { line, place, table, roles } => {
+                let line = shown(line);
+                write!(f, "{place}: `{line}` waits: {table} is not filtered yet (roles: {})", list(roles))
             }
             Self::NameRefused { who, text, reason } => {
                 write!(

@@ -38,6 +38,8 @@ pub struct HeldGrant {
     pub grant: PlacedGrant,
     /// From this role through includes to the one that says it; one entry if it says it itself.
     pub through: Vec<RoleName>,
+    /// Whether it is given only while the table is filtered, by `enforce: native` of a view.
+    pub filtered: bool,
 }
 
 /// A role of the map.
@@ -308,7 +310,11 @@ fn held(
     // What is held already, so that a line that is reached on two ways is found at once.
     let mut seen: HashSet<(TargetName, Place)> = HashSet::new();
     for (target, lines) in &role.spec.grants {
-        let own = lines.iter().map(|grant| HeldGrant { grant: grant.clone(), through: vec![name.clone()] });
+        let own = lines.iter().map(|grant| HeldGrant {
+            grant: grant.clone(),
+            through: vec![name.clone()],
+            filtered: false,
+        });
         all.entry(target.clone()).or_default().extend(own);
     }
     for (included, text) in &role.includes {
@@ -331,7 +337,7 @@ fn held(
                 if seen.insert((target.clone(), line.grant.place.clone())) {
                     let mut through = vec![name.clone()];
                     through.extend(line.through.iter().cloned());
-                    into.push(HeldGrant { grant: line.grant.clone(), through });
+                    into.push(HeldGrant { grant: line.grant.clone(), through, filtered: line.filtered });
                 }
             }
         }

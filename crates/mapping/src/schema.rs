@@ -402,6 +402,14 @@ fn view_key(key: &str) -> Value {
             "What is seen of each column.",
         ),
         "readers" => list(&text("A role."), "Roles that may read it: each is granted SELECT on it."),
+        "enforce" => word(
+            &["view", "native"],
+            "native: its rows filter the table itself too, and readers may read its clear columns there.",
+        ),
+        "unfiltered" => list(
+            &text("A role of the pool."),
+            "With `enforce: native`: its members see every row of the table. Nobody else does.",
+        ),
         _ => list(
             &json!({ "oneOf": [
                 object(&[("role", text("People with this role see every row."))], &["role"]),

@@ -2,6 +2,7 @@
 
 mod held;
 mod mask;
+mod native;
 mod read;
 mod rows;
 mod source;
@@ -14,6 +15,7 @@ use crate::place::Place;
 
 pub(crate) use held::into_roles;
 pub use mask::Mask;
+pub use native::Native;
 pub(crate) use read::{COLUMN_KEYS, KEYS, read};
 pub use rows::{Comparison, Operand, RowOp};
 pub use source::TablePattern;
@@ -38,6 +40,8 @@ pub struct SecureView {
     pub rows: Vec<RowLine>,
     /// Roles that may read it.
     pub readers: Vec<RoleName>,
+    /// What stands on its table itself, beside the view: `enforce: native`.
+    pub native: Option<Native>,
 }
 
 /// One column of the table.

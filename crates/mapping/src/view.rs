@@ -204,11 +204,20 @@ pub(crate) fn permissions(map: &RoleMap, target: &TargetSpec, view: &View, shape
     let mut direct: BTreeMap<usize, Vec<(Securable, Permission, GrantState)>> = BTreeMap::new();
     let mut missing: BTreeMap<(crate::place::Place, Securable), (std::sync::Arc<str>, Vec<RoleName>)> =
         BTreeMap::new();
+    let mut unfiltered: BTreeMap<_, (std::sync::Arc<str>, BTreeSet<RoleName>)> = BTreeMap::new();
     for (number, role) in view.roles.iter().enumerate() {
         if role.name.is_none() && !role.direct {
             continue;
         }
         for want in wanted(map, target, &role.role) {
+            if want.held.filtered && !is_filtered(shape, &want.on) {
+                let grant = &want.held.grant;
+                let waiting = unfiltered
+                    .entry((grant.place.clone(), want.on.object()))
+                    .or_insert_with(|| (grant.text.clone(), BTreeSet::new()));
+                waiting.1.insert(role.role.clone());
+                continue;
+            }
             if !shape.holds(&want.on) {
                 let grant = &want.held.grant;
                 let waiting = missing
@@ -230,11 +239,22 @@ pub(crate) fn permissions(map: &RoleMap, target: &TargetSpec, view: &View, shape
     readers_of_patterns(map, target, view, shape, &mut grants);
     views_of_others(map, target, &mut grants);
     drop_covered(&mut grants);
-    let pending = missing
-        .into_iter()
-        .map(|((place, on), (line, roles))| Pending::MissingSecurable { line, place, on, roles })
-        .collect();
+    let pending = missing.into_iter().map(|((place, on), (line, roles))| Pending::MissingSecurable {
+        line,
+        place,
+        on,
+        roles,
+    });
+    let unfiltered = unfiltered.into_iter().filter_map(|((place, table), (line, roles))| {
+        Some(Pending::MissingFilter { line, place, table: table?, roles: roles.into_iter().collect() })
+    });
+    let pending = pending.chain(unfiltered).collect();
     Permissions { grants, direct, waiting: pending }
+}
+
+/// Whether the table of a column is filtered now.
+fn is_filtered(shape: &Shape, on: &Securable) -> bool {
+    shape.unread || on.object().is_some_and(|table| shape.filtered.contains(&table))
 }
 
 /// Readers of one view of each table may read those that are there.

@@ -15,6 +15,7 @@ mod columns;
 mod fault;
 mod mask;
 mod name;
+mod native;
 mod profile;
 mod rows;
 
@@ -159,6 +160,7 @@ mod tests {
             columns: columns.iter().map(column).collect(),
             rows: Vec::new(),
             readers: Vec::new(),
+            native: None,
         }
     }
 

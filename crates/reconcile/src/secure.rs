@@ -6,6 +6,8 @@
 mod acting;
 mod closure;
 mod diff;
+mod filter;
+mod filtering;
 mod metadata;
 mod probe;
 mod profiles;
@@ -13,15 +15,18 @@ mod seen;
 mod step;
 mod when;
 
-pub use acting::{ActingRow, Window, Windows, acting_steps, windows};
+pub use acting::{ActingRow, ActingSession, LiveSession, Window, Windows, acting_steps, windows};
 pub use closure::{past, puts_on};
 pub use diff::{ViewsWanted, diff};
+pub use filter::{
+    FilterShown, Filters, FoundFunction, FoundPredicate, TableFilter, call as comparable_call, opened,
+};
 pub use metadata::{Delimiters, ManagedTable, Metadata, ProfileRow};
 pub use probe::{
-    Footing, KnownReader, Memberships, ProbeAnswer, ProbeCase, ProbeReader, ReaderClass, Sees, Standing,
-    classes,
+    Footing, KnownReader, Memberships, NativeCase, ProbeAnswer, ProbeCase, ProbeReader, ReaderClass, Sees,
+    Standing, classes,
 };
 pub use profiles::{Profiles, profile_steps, readers, reading_groups};
 pub use seen::{BaseTable, FoundView, ViewText, ViewsAsked, ViewsThere};
-pub use step::SecureStep;
+pub use step::{PolicyWork, SecureStep};
 pub use when::put_into;

@@ -104,6 +104,16 @@ impl fmt::Display for OtherThing {
     }
 }
 
+impl Securable {
+    /// The object that it is, or is a column of.
+    pub fn object(&self) -> Option<ObjectName> {
+        match self {
+            Self::Object(name) | Self::Column(name, _) => Some(*name),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Securable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -157,6 +167,8 @@ pub struct Shape {
     pub credentials: Option<BTreeSet<SqlName>>,
     /// Nobody looked: anything may be there, and counts as there.
     pub unread: bool,
+    /// Tables whose rows are filtered as the map says: columns of these may be given to readers.
+    pub filtered: BTreeSet<ObjectName>,
 }
 
 impl Shape {

@@ -76,13 +76,15 @@ pub enum StepKind {
     AlterView,
     CloseView,
     DropView,
+    SetFilter,
+    DropFilter,
     CreateClassifier,
     DropClassifier,
 }
 
 impl StepKind {
     /// All of them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::CreatePrincipal,
         Self::CreateRole,
         Self::AddMember,
@@ -106,6 +108,8 @@ impl StepKind {
         Self::AlterView,
         Self::CloseView,
         Self::DropView,
+        Self::SetFilter,
+        Self::DropFilter,
         Self::CreateClassifier,
         Self::DropClassifier,
     ];
@@ -136,6 +140,8 @@ impl StepKind {
             Self::AlterView => "alter view",
             Self::CloseView => "close view",
             Self::DropView => "drop view",
+            Self::SetFilter => "set filter",
+            Self::DropFilter => "drop filter",
             Self::CreateClassifier => "create classifier",
             Self::DropClassifier => "drop classifier",
         }

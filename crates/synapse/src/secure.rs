@@ -1,6 +1,7 @@
 //! Secure views in a pool: their statements, how they are applied, and what is read of them.
 
 mod canary;
+mod fill;
 mod inspect;
 mod perform;
 mod probe;
@@ -12,10 +13,11 @@ use axon_reconcile::secure::Metadata;
 use crate::render::{self, Discreet, Managed, RoleTest, ViewVerb};
 use crate::statement::Work;
 
-pub(crate) use inspect::inspect;
+pub(crate) use fill::{BulkLoads, fill};
+pub(crate) use inspect::{inspect, live_sessions};
 pub(crate) use perform::{make_key, perform};
 pub(crate) use probe::probe;
-pub(crate) use seen::{digest, in_force};
+pub(crate) use seen::{digest, filter_shown, in_force};
 
 /// How a view's text reads the metadata of a target.
 pub fn managed(metadata: &Metadata) -> Managed {
@@ -24,6 +26,7 @@ pub fn managed(metadata: &Metadata) -> Managed {
         roles: RoleTest::IsRoleMember,
         delimiters: metadata.delimiters,
         impersonation: metadata.impersonation,
+        by_session: metadata.by_session,
     }
 }
 
@@ -43,8 +46,8 @@ pub(crate) fn work(step: &SecureStep) -> Work {
         SecureStep::FillProfiles { schema, people: _, rows } => render::insert_rows(*schema, rows),
         SecureStep::DropProfiles { schema, people } => vec![render::delete_people(*schema, people)],
         SecureStep::LetAct { schema, window } => render::let_act(*schema, window),
-        SecureStep::StopActing { schema, actor, person } => {
-            vec![render::stop_acting(*schema, *actor, *person)]
+        SecureStep::StopActing { schema, actor, person, in_session } => {
+            vec![render::stop_acting(*schema, *actor, *person, *in_session)]
         }
         SecureStep::CreateView { view, metadata } => {
             plain(render::secure_view(view, ViewVerb::Create, managed(metadata)))
@@ -54,5 +57,11 @@ pub(crate) fn work(step: &SecureStep) -> Work {
         }
         SecureStep::CloseView { view, because: _ } => plain(render::closed_view(*view, ViewVerb::Alter)),
         SecureStep::DropView { view } => plain(render::view_query::drop_view(*view)),
+        SecureStep::SetFilter { filter, metadata, make, policy } => {
+            let all = render::set_filter(filter, managed(metadata), *make, *policy);
+            all.into_iter().map(Discreet::plain).collect()
+        }
+        SecureStep::DropFilter { policy, tables: _ } => plain(render::drop_filter(*policy)),
+        SecureStep::DropFunction { name } => plain(render::drop_function(*name)),
     })
 }

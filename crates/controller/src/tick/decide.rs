@@ -90,6 +90,7 @@ impl Ticker {
         let name = self.name.clone();
         let no_target = || ControllerError::NoSuchTarget(name.to_string());
         let spec = map.targets.get(&self.name).ok_or_else(no_target)?;
+        self.read_views(map, spec).await?;
         let known = self.actual.as_ref().ok_or_else(no_target)?;
         let mut untouchable = BTreeSet::from([known.inspection.facts.own_principal]);
         untouchable.extend(SYSTEM_PRINCIPALS.iter().filter_map(|name| SqlName::parse(name).ok()));

@@ -86,7 +86,11 @@ impl Ticker {
         // Looked at before the target is: what others do after this look shows in the generation.
         let (generation, alone) = self.worked_on(now).await?;
         let generation = alone.then_some(generation);
-        let inspection = self.target.inspect(InspectScope::Full).await?;
+        let mut inspection = self.target.inspect(InspectScope::Full).await?;
+        // Which tables are filtered is read with the views, before anything hangs on it.
+        if let Some(known) = &self.actual {
+            inspection.shape.filtered.clone_from(&known.shape.filtered);
+        }
         // The same shape stays the same value, so that the desired side is not computed anew for nothing.
         let shape = match &self.actual {
             Some(known) if *known.shape == inspection.shape => known.shape.clone(),

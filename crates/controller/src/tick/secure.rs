@@ -1,17 +1,19 @@
 //! Secure views of a target: what the map says they are, what people's profiles must hold, and the steps to both.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use axon_mapping::acting::{ActingBy, ActingThere, named_sessions};
 use axon_mapping::evaluator::ProfileNeeds;
 use axon_mapping::target::TargetSpec;
 use axon_mapping::views::{Compiled, asked, in_one_line, of_target};
 use axon_mapping::{Evaluator, RoleMap};
 use axon_model::{Directory, SqlName};
 use axon_reconcile::secure::{
-    Metadata, ViewsWanted, acting_steps, diff, past, profile_steps, put_into, puts_on, readers,
+    Metadata, ViewsWanted, acting_steps, diff, opened, past, profile_steps, put_into, puts_on, readers,
 };
-use axon_reconcile::{Finding, Graph, Plan, ProfileRow, SecureStep, Step, ViewsAsked};
+use axon_reconcile::{Finding, Graph, ObjectName, Plan, ProfileRow, SecureStep, Shape, Step, ViewsAsked};
 use time::OffsetDateTime;
 
 use super::Ticker;
@@ -176,28 +178,29 @@ impl Ticker {
         self.views.compiled.as_ref().map(|(_, compiled)| compiled.clone())
     }
 
-    /// Puts the steps that views need into a plan about permissions.
-    pub(super) async fn add_views(
+    /// Reads what there is of views, where that is not known, and with it which tables are filtered: what may be given on a table
+    /// hangs on that.
+    pub(super) async fn read_views(
         &mut self,
         map: &Arc<RoleMap>,
         spec: &TargetSpec,
-        plan: &mut Plan,
-        now: OffsetDateTime,
-    ) -> Result<(), ControllerError> {
+    ) -> Result<Option<Arc<Compiled>>, ControllerError> {
+        let spec = &*self.as_it_is_there(spec);
         let Some(asked) = asked(map, spec) else {
             self.views = Views::default();
-            return Ok(());
+            self.take_in_filters(BTreeSet::new());
+            return Ok(None);
         };
-        let Some(known) = &mut self.actual else { return Ok(()) };
+        let Some(known) = &mut self.actual else { return Ok(None) };
         if known.views.is_none() || self.views.asked.as_ref() != Some(&asked) {
-            let Some(mut there) = self.target.inspect_views(&asked).await? else { return Ok(()) };
+            let Some(mut there) = self.target.inspect_views(&asked).await? else { return Ok(None) };
             self.views.profiles.read(std::mem::take(&mut there.profile));
             self.views.compiled = None;
             self.views.settled = false;
             self.views.asked = Some(asked);
             known.views = Some(there);
         }
-        let Some(there) = &known.views else { return Ok(()) };
+        let Some(there) = &known.views else { return Ok(None) };
         let compiled = match &self.views.compiled {
             Some((of, compiled)) if Arc::ptr_eq(of, map) => compiled.clone(),
             _ => {
@@ -206,6 +209,45 @@ impl Ticker {
             }
         };
         self.views.compiled = Some((map.clone(), compiled.clone()));
+        let in_force = there.filtered(&spec.metadata, &known.shape.schemas);
+        let filtered = compiled.filters.iter().map(|filter| filter.table);
+        self.take_in_filters(filtered.filter(|table| in_force.contains(table)).collect());
+        Ok(Some(compiled))
+    }
+
+    fn take_in_filters(&mut self, filtered: BTreeSet<ObjectName>) {
+        let Some(known) = self.actual.as_mut().filter(|known| known.shape.filtered != filtered) else {
+            return;
+        };
+        known.shape = Arc::new(Shape { filtered, ..(*known.shape).clone() });
+        // Everybody's side may be another one now.
+        known.near = None;
+        self.views.settled = false;
+    }
+
+    /// The target of the map, with what the pool itself decides of how people read as others in it.
+    pub(super) fn as_it_is_there<'s>(&self, spec: &'s TargetSpec) -> Cow<'s, TargetSpec> {
+        if spec.metadata.impersonation.is_none() || !self.target.acts_by_session() {
+            return Cow::Borrowed(spec);
+        }
+        let mut spec = spec.clone();
+        spec.metadata.by_session = true;
+        Cow::Owned(spec)
+    }
+
+    /// Puts the steps that views need into a plan about permissions.
+    pub(super) async fn add_views(
+        &mut self,
+        map: &Arc<RoleMap>,
+        spec: &TargetSpec,
+        plan: &mut Plan,
+        now: OffsetDateTime,
+    ) -> Result<(), ControllerError> {
+        let spec = &*self.as_it_is_there(spec);
+        // Read already, but where the target was inspected anew meanwhile.
+        let Some(compiled) = self.read_views(map, spec).await? else { return Ok(()) };
+        let Some(known) = &self.actual else { return Ok(()) };
+        let Some(there) = &known.views else { return Ok(()) };
         let mut findings: Vec<Finding> = Vec::new();
         let mut steps = Vec::new();
         if !self.views.settled {
@@ -220,13 +262,28 @@ impl Ticker {
                 schemas: &known.shape.schemas,
                 taken: &taken,
                 digest: &|text| target.view_digest(text, &spec.metadata),
-                past: &|body| past(graph, body, &spec.metadata),
+                past: &|body| {
+                    let mut filters = compiled.filters.iter();
+                    let filter = filters.find(|filter| filter.table == body.from);
+                    let filter = filter.filter(|filter| known.shape.filtered.contains(&filter.table));
+                    past(graph, body, &spec.metadata, filter)
+                },
                 refused: &refused,
+                filters: &compiled.filters,
+                kept: &compiled.kept,
+                shown: &|filter| target.filter_shown(filter, &spec.metadata),
+                opened: &|table| opened(graph, table),
             };
             (steps, findings) = diff(&wanted, there);
             self.views.settled = steps.is_empty() && findings.is_empty();
         }
         let unread = there.managed.is_empty() && compiled.bodies.is_empty();
+        let live = if spec.metadata.by_session {
+            let named = named_sessions(self.world.lock().await.beside().requests(), spec.name.as_str(), now);
+            Some(self.target.live_sessions(&named).await?)
+        } else {
+            None
+        };
         let world = self.world.lock().await;
         if let Some((evaluator, directory, stirred)) = world.people(&self.name).filter(|_| !unread) {
             let look = Look { graph: evaluator.graph(), evaluator, directory, stirred };
@@ -237,8 +294,13 @@ impl Ticker {
         let acting = acting.map(|(evaluator, directory, _)| {
             let principals = &known.inspection.graph.principals;
             let sid = |name| principals.get(&name).and_then(|principal| principal.sid.clone());
-            let requests = world.beside().requests();
-            evaluator.acting(directory, requests, sid, &compiled.needs.roles, now)
+            let by = match &live {
+                None => ActingBy::Context,
+                Some(None) => ActingBy::Blind,
+                Some(Some(live)) => ActingBy::Session(live),
+            };
+            let place = ActingThere { sid: &sid, roles: &compiled.needs.roles, by, standing: &there.acting };
+            evaluator.acting(directory, world.beside().requests(), &place, now)
         });
         drop(world);
         let acting = acting.unwrap_or_default();

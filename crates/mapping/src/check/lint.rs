@@ -58,6 +58,7 @@ lints! {
     PowerfulGrant "powerful-grant" Warning "give what is needed instead";
     AdministratorWithoutWhen "administrator-without-when" Warning "say with `when` who may have it, such as userType eq \"Employee\"";
     PastView "past-view" Warning "take the line out: who may read a secure view must not read its table";
+    LosesRows "loses-rows" Warning "name a role of the pool under `unfiltered` of the view, or silence this where it is meant";
     WritesView "writes-view" Warning "take the line out: who can change a secure view, or what it reads, sees everything in it";
     RewritesViews "rewrites-views" Warning "take one of the two away, or silence this where nothing but tables is there";
     AroundSql "around-sql" Warning "give a narrower role: this one opens the data without any grant in a pool";

@@ -24,8 +24,9 @@ pub(super) fn all(map: &RoleMap, together: &Together<'_>, findings: &mut Finding
         for target in &view.targets {
             let holders = holders.entry(target).or_insert_with(|| Holder::all(map, target));
             past(view, holders, together, findings);
+            loses_rows(map, target, view, holders, findings);
             for Holder { role, lines, .. } in &*holders {
-                for held in *lines {
+                for held in lines {
                     let Some(how) = changes(&held.grant.line, view) else { continue };
                     let message =
                         format!("role `{}` could change the secure view {}: {how}", role.name, view.name);
@@ -39,14 +40,16 @@ pub(super) fn all(map: &RoleMap, together: &Together<'_>, findings: &mut Finding
 /// A role in a target, with what its lines amount to.
 struct Holder<'m> {
     role: &'m RoleSpec,
-    lines: &'m [HeldGrant],
+    lines: Vec<&'m HeldGrant>,
     holding: Holding,
 }
 
 impl<'m> Holder<'m> {
     fn all(map: &'m RoleMap, target: &TargetName) -> Vec<Self> {
         let of_role = |role: &'m RoleSpec| {
-            let lines = role.held.get(target)?.as_slice();
+            // Columns that a filter opens are no way past it.
+            let lines: Vec<&HeldGrant> =
+                role.held.get(target)?.iter().filter(|held| !held.filtered).collect();
             let holding = Holding::of(lines.iter().map(|held| &held.grant.line));
             Some(Self { role, lines, holding })
         };
@@ -59,7 +62,7 @@ impl<'m> Holder<'m> {
         match other {
             None => self.holding.extent(&wanted) != Extent::None,
             Some(other) => {
-                let lines = self.lines.iter().chain(other.lines);
+                let lines = self.lines.iter().chain(&other.lines);
                 Holding::of(lines.map(|held| &held.grant.line)).extent(&wanted) != Extent::None
             }
         }
@@ -91,10 +94,38 @@ fn past(view: &SecureView, holders: &[Holder<'_>], together: &Together<'_>, find
             continue;
         };
         let table = (Permission::Select, Securable::Object(view.from));
-        for held in holder.lines {
+        for held in &holder.lines {
             if Holding::of([&held.grant.line]).extent(&table) != Extent::None {
                 findings.add(Lint::PastView, &held.grant.place, message.clone(), None);
             }
+        }
+    }
+}
+
+/// Who reads a table that a view filters and sees fewer rows of it by that.
+fn loses_rows(
+    map: &RoleMap,
+    target: &TargetName,
+    view: &SecureView,
+    holders: &[Holder<'_>],
+    findings: &mut Findings,
+) {
+    let (Some(native), Some(spec)) = (&view.native, map.targets.get(target)) else { return };
+    if native.unfiltered.is_empty() {
+        let message = format!(
+            "nobody sees every row of {} any more, its owner and db_owner neither: what loads, updates or deletes there finds no other rows",
+            view.from
+        );
+        findings.add(Lint::LosesRows, &native.place, message, None);
+    }
+    for Holder { role, .. } in holders.iter().filter(|holder| holder.reads(None, view.from)) {
+        let unfiltered = spec.role(&role.name).is_ok_and(|name| native.unfiltered.contains(&name));
+        if !unfiltered {
+            let message = format!(
+                "role `{}` reads {}, and sees the rows of view {} only",
+                role.name, view.from, view.name
+            );
+            findings.add(Lint::LosesRows, &native.place, message, None);
         }
     }
 }

@@ -46,7 +46,9 @@ impl Waiting {
                         waiting.held.entry(*group).or_default().push(pending.clone());
                     }
                 }
-                Pending::MissingSecurable { .. } | Pending::ExclusionUnknown { .. } => {}
+                Pending::MissingSecurable { .. }
+                | Pending::MissingFilter { .. }
+                | Pending::ExclusionUnknown { .. } => {}
             }
         }
         waiting

@@ -144,6 +144,9 @@ fn side(map: &Arc<RoleMap>, target: &TargetName, shape: &Arc<Shape>, compared: C
 pub fn assumed_shape(maps: &[&Arc<RoleMap>], target: &TargetName) -> Shape {
     let mut shape = Shape::default();
     for map in maps {
+        // As things stand when all of the map is in force.
+        let native = map.views.iter().filter(|view| view.native.is_some() && view.targets.contains(target));
+        shape.filtered.extend(native.map(|view| view.from));
         for held in map.roles.values().filter_map(|role| role.held.get(target)).flatten() {
             for (_, on) in held.grant.line.atoms() {
                 match on {

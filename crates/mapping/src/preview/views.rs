@@ -4,18 +4,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axon_model::{Directory, SqlName};
-use axon_reconcile::secure::{FoundView, SecureStep};
+use axon_reconcile::secure::{
+    FilterShown, Filters, FoundFunction, FoundPredicate, FoundView, SecureStep, TableFilter, comparable_call,
+};
 use axon_reconcile::secure::{ManagedTable, Profiles, ViewsWanted, diff, past, profile_steps, readers};
 use axon_reconcile::view_body::{Cell, TypedMask};
 use axon_reconcile::{
     Finding, Graph, Metadata, ObjectName, Securable, ViewBody, ViewText, ViewsAsked, ViewsThere,
 };
 
+use sha2::{Digest as _, Sha256};
+
 use super::{Both, Compared, Side};
 use crate::map::RoleMap;
 use crate::names::TargetName;
 use crate::target::TargetSpec;
-use crate::views::{Compiled, ROLES, asked, in_one_line, of_target};
+use crate::views::{Compiled, ROLES, asked, in_one_line, of_table, of_target};
 
 /// The tables of one target, as far as views hang on them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -148,8 +152,16 @@ fn planned(both: &Both, compared: Compared<'_>, tables: &Tables, actual: &Graph)
         schemas: &before.schemas,
         taken: &taken,
         digest: &|text| Some(digest(text, &spec.metadata)),
-        past: &|body| past(actual, body, &spec.metadata),
+        past: &|body| {
+            let filter = compiled.filters.iter().find(|filter| filter.table == body.from);
+            past(actual, body, &spec.metadata, filter)
+        },
         refused: &|_| None,
+        filters: &compiled.filters,
+        kept: &compiled.kept,
+        shown: &|filter| shown(filter, &spec.metadata),
+        // A filter goes after the permissions on columns, which the same plan takes.
+        opened: &|_| false,
     };
     let (mut steps, mut findings) = diff(&wanted, &before.there);
     let whose = profiles_of(both, compared, &before.compiled, &compiled, &mut findings);
@@ -167,6 +179,36 @@ fn digest(text: ViewText<'_>, metadata: &Metadata) -> String {
     }
 }
 
+/// A name of its own for each rule, and one for each table.
+fn shown(filter: &TableFilter, metadata: &Metadata) -> Option<FilterShown> {
+    let TableFilter { table, columns, rows, unfiltered, open: _ } = filter;
+    let rule = Sha256::digest(format!("{metadata:?} {table} {columns:?} {rows:?} {unfiltered:?}"));
+    let function = rule.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    Some(FilterShown {
+        policy: of_table(*table)?,
+        function: SqlName::parse(&function).ok()?,
+        call: comparable_call(&format!("[{function}]()")),
+    })
+}
+
+/// These filters, all in force.
+fn filters(all: &[TableFilter], metadata: &Metadata) -> Filters {
+    let mut found = Filters::default();
+    for filter in all {
+        let Some(FilterShown { policy, function, call }) = shown(filter, metadata) else { continue };
+        let of = Some((comparable_call(&filter.table.to_string()), call.clone()));
+        found.functions.insert(function, FoundFunction { made: true, of });
+        found.predicates.push(FoundPredicate {
+            policy: ObjectName { schema: metadata.schema, name: policy },
+            enabled: true,
+            table: Some(filter.table),
+            call,
+            filters: true,
+        });
+    }
+    found
+}
+
 fn before(old: Option<(&TargetSpec, &RoleMap)>, new: &TargetSpec, tables: &Tables) -> Before {
     let Tables { there: real, schemas } = tables;
     let mut schemas = schemas.clone();
@@ -178,12 +220,14 @@ fn before(old: Option<(&TargetSpec, &RoleMap)>, new: &TargetSpec, tables: &Table
         result_set_caching: real.result_set_caching,
         ..ViewsThere::default()
     };
+    there.filters = Some(Filters::default());
     let Some((spec, map)) = old else { return Before { there, schemas, compiled: Compiled::default() } };
     let compiled = of_target(map, spec, real, &schemas);
     for body in &compiled.bodies {
         schemas.entry(body.name.schema).or_insert(Some(spec.metadata.owner));
         there.views.insert(body.name, stands(digest(ViewText::Body(body), &spec.metadata)));
     }
+    there.filters = Some(filters(&compiled.filters, &spec.metadata));
     // What could not be is closed where it stands, and not made where it does not.
     for name in compiled.closed.keys().filter(|name| real.views.contains_key(name)) {
         there.views.insert(*name, stands(digest(ViewText::Closed(*name), &spec.metadata)));

@@ -64,7 +64,9 @@ fn people(pending: &Pending, compared: Compared<'_>) -> usize {
             }
             people.len()
         }
-        Pending::MissingSecurable { .. } | Pending::ExclusionUnknown { .. } => 0,
+        Pending::MissingSecurable { .. }
+        | Pending::MissingFilter { .. }
+        | Pending::ExclusionUnknown { .. } => 0,
         _ => 1,
     }
 }
@@ -91,6 +93,7 @@ fn without_place(mut pending: Pending) -> Pending {
     let nowhere = || Place { file: "".into(), line: 0, column: 0 };
     match &mut pending {
         Pending::MissingSecurable { place, .. }
+        | Pending::MissingFilter { place, .. }
         | Pending::GroupAmbiguous { mapping: place, .. }
         | Pending::GroupHeld { mapping: place, .. }
         | Pending::ExclusionUnknown { mapping: place, .. }

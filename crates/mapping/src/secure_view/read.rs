@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axon_model::SqlName;
 
-use super::{Mask, RowLine, SecureView, Shown, ViewColumn, mask, rows};
+use super::{Mask, RowLine, SecureView, Shown, ViewColumn, mask, native, rows};
 use crate::diagnostic::Fault;
 use crate::names::{RoleName, TargetName};
 use crate::read::{Fields, Reader};
@@ -13,7 +13,7 @@ use crate::target::{TargetKind, TargetSpec, Words};
 use crate::yaml::{Node, Scalar, Value, shown};
 
 /// Keys of a view.
-pub(crate) const KEYS: &[&str] = &["targets", "from", "columns", "rows", "readers"];
+pub(crate) const KEYS: &[&str] = &["targets", "from", "columns", "rows", "readers", "enforce", "unfiltered"];
 /// Keys of a column that is not plain.
 pub(crate) const COLUMN_KEYS: &[&str] = &["mask", "unless", "for"];
 /// Keys of a line of `rows`.
@@ -76,7 +76,8 @@ pub(crate) fn read(
     {
         reader.fault(Fault::Invalid, text.span, format!("{what} shows itself"));
     }
-    Some(SecureView {
+    let native = native::read(reader, &fields);
+    let view = SecureView {
         name: view?,
         place: reader.place(name.span),
         targets: held_in?,
@@ -85,7 +86,10 @@ pub(crate) fn read(
         columns: columns?,
         rows,
         readers,
-    })
+        native,
+    };
+    native::check(reader, &fields, &view, targets);
+    Some(view)
 }
 
 /// Why a target can hold no secure views, if its pool is of a kind that cannot.

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use axon_model::SqlName;
-use axon_reconcile::secure::BaseTable;
+use axon_reconcile::secure::{BaseTable, TableFilter};
 use axon_reconcile::{Glob, ObjectName, ViewBody, ViewsAsked, ViewsThere};
 
-use super::{Needs, Surroundings, ViewFault, compile_all, of_tables};
+use super::{Needs, Surroundings, ViewFault, compile_all, native, of_tables};
 use crate::acting::for_readers;
 use crate::map::RoleMap;
 use crate::names::RoleName;
@@ -25,6 +25,10 @@ pub struct Compiled {
     pub needs: Needs,
     /// Everything that is wrong.
     pub faults: Vec<ViewFault>,
+    /// Filters of tables, by `enforce: native`.
+    pub filters: Vec<TableFilter>,
+    /// Tables that ought to be filtered and whose views do not say how: what filters them stays.
+    pub kept: BTreeSet<ObjectName>,
 }
 
 /// What to ask a target for; nothing, where it can hold no views.
@@ -91,6 +95,7 @@ pub fn of_target(
             })
             .collect();
     }
+    let native = native::filters(map, target, (&views, &there.tables), &mut bodies, &mut faults);
     let mut closed: BTreeMap<ObjectName, String> = BTreeMap::new();
     for fault in &faults {
         let because = closed.entry(fault.view).or_default();
@@ -105,7 +110,7 @@ pub fn of_target(
         );
     }
     let needs = Needs::of(&bodies);
-    Compiled { bodies, closed, needs, faults }
+    Compiled { bodies, closed, needs, faults, filters: native.filters, kept: native.kept }
 }
 
 /// The views of one entry: itself, or one of each table that fits.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use axon_model::SqlName;
 
-use super::Metadata;
+use super::{Metadata, TableFilter};
 use crate::finding::Finding;
 use crate::graph::{GrantState, Graph, PrincipalKind};
 use crate::permission::Permission;
@@ -15,12 +15,24 @@ use crate::view_body::ViewBody;
 /// Fixed roles that read every table, or can write code anywhere. Members of `db_owner` administer: no view is kept from them.
 const REACH: [&str; 3] = ["db_datareader", "db_ddladmin", "db_securityadmin"];
 
-/// Who reads the view and reaches past it, in words; none, if nobody does.
-pub fn past(graph: &Graph, body: &ViewBody, metadata: &Metadata) -> Option<String> {
-    let reach = grantees(graph, |permission, on| reaches(permission, on, body, metadata));
+/// Who reads the view and reaches past it, in words; none, if nobody does. `filter` is the one that its table has in force: columns
+/// that it opens to a role are no way past, and whom it lets see every row is.
+pub fn past(
+    graph: &Graph,
+    body: &ViewBody,
+    metadata: &Metadata,
+    filter: Option<&TableFilter>,
+) -> Option<String> {
+    let mut reach = grantees(graph, |permission, on, grantee| {
+        let open = filter.is_some_and(|filter| opens(filter, permission, on, grantee));
+        !open && reaches(permission, on, body, metadata)
+    });
+    // Members of `db_owner` administer.
+    let unfiltered = filter.map(|filter| filter.unfiltered.iter().filter(|role| role.as_str() != "db_owner"));
+    reach.extend(unfiltered.into_iter().flatten());
     let fixed = REACH.iter().filter_map(|role| SqlName::parse(role).ok());
     let reach: BTreeSet<SqlName> = reach.into_iter().chain(fixed).filter(|n| *n != metadata.owner).collect();
-    let readers = grantees(graph, |permission, on| reads(permission, on, body.name));
+    let readers = grantees(graph, |permission, on, _| reads(permission, on, body.name));
     if readers.is_empty() {
         return None;
     }
@@ -51,9 +63,18 @@ pub fn puts_on(graph: &Graph) -> Vec<Finding> {
     whom.collect()
 }
 
-fn grantees(graph: &Graph, fits: impl Fn(Permission, &Securable) -> bool) -> BTreeSet<SqlName> {
+fn grantees(graph: &Graph, fits: impl Fn(Permission, &Securable, SqlName) -> bool) -> BTreeSet<SqlName> {
     let given = graph.grants.iter().filter(|(_, grant)| grant.state != GrantState::Deny);
-    given.filter(|(key, _)| fits(key.permission, &key.securable)).map(|(key, _)| key.grantee).collect()
+    let fitting = given.filter(|(key, _)| fits(key.permission, &key.securable, key.grantee));
+    fitting.map(|(key, _)| key.grantee).collect()
+}
+
+/// Whether a permission is one of those on single columns that a filter opens to a role.
+fn opens(filter: &TableFilter, permission: Permission, on: &Securable, grantee: SqlName) -> bool {
+    let Securable::Column(table, column) = on else { return false };
+    permission == Permission::Select
+        && *table == filter.table
+        && filter.open.get(&grantee).is_some_and(|columns| columns.contains(column))
 }
 
 fn reads(permission: Permission, on: &Securable, view: ObjectName) -> bool {
@@ -124,6 +145,15 @@ mod tests {
     }
 
     fn told(permission: Permission, on: Securable, grantee: &str) -> Option<String> {
+        told_beside(None, permission, on, grantee)
+    }
+
+    fn told_beside(
+        filter: Option<&TableFilter>,
+        permission: Permission,
+        on: Securable,
+        grantee: &str,
+    ) -> Option<String> {
         let mut graph = Graph::default();
         for role in ["reader", "other", "db_datareader"] {
             graph.roles.insert(name(role), Role::default());
@@ -153,8 +183,9 @@ mod tests {
             owner: name("axon_owner"),
             delimiters: None,
             impersonation: None,
+            by_session: false,
         };
-        past(&graph, &body, &metadata)
+        past(&graph, &body, &metadata, filter)
     }
 
     #[test]
@@ -184,5 +215,34 @@ mod tests {
         ] {
             assert!(told(permission, on, "other").is_none(), "{permission} on {on}");
         }
+    }
+
+    #[test]
+    fn columns_that_a_filter_opens_to_a_role_are_no_way_past_and_all_else_is() {
+        let column = |text| Securable::Column(object("sales"), name(text));
+        let filter = |unfiltered: &[&str]| TableFilter {
+            table: object("sales"),
+            columns: vec![(name("id"), ColumnType::Int)],
+            rows: Rows::Nothing,
+            unfiltered: unfiltered.iter().map(|role| name(role)).collect(),
+            open: [(name("reader"), [name("id")].into())].into(),
+        };
+        let plain = filter(&["db_owner", "loads"]);
+        let told = |filter, on, grantee| told_beside(Some(filter), Permission::Select, on, grantee);
+        assert_eq!(told(&plain, column("id"), "reader"), None);
+        for (on, grantee) in [
+            (column("mail"), "reader"),
+            (column("id"), "other"),
+            (Securable::Object(object("sales")), "reader"),
+            (Securable::Column(ObjectName { name: name("id"), ..object("axon") }, name("id")), "reader"),
+        ] {
+            assert!(told(&plain, on, grantee).is_some(), "{on} to {grantee}");
+        }
+        assert!(
+            told_beside(None, Permission::Select, column("id"), "reader").is_some(),
+            "without its filter"
+        );
+        let through = told(&filter(&["other"]), column("id"), "reader").unwrap();
+        assert!(through.contains("by role other"), "who sees every row is no reader: {through}");
     }
 }

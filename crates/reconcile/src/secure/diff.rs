@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axon_model::SqlName;
 
+use super::filter::{FilterShown, TableFilter};
+use super::filtering;
 use super::{ManagedTable, Metadata, SecureStep, ViewText, ViewsThere};
 use crate::finding::Finding;
 use crate::shape::ObjectName;
@@ -28,6 +30,14 @@ pub struct ViewsWanted<'a> {
     pub past: &'a dyn Fn(&ViewBody) -> Option<String>,
     /// Why the target refused a view's text lately, if it did: then it shows nothing until it is taken.
     pub refused: &'a dyn Fn(&SecureStep) -> Option<String>,
+    /// Filters of tables.
+    pub filters: &'a [TableFilter],
+    /// Tables whose filter cannot be told now: the one that is there stays.
+    pub kept: &'a BTreeSet<ObjectName>,
+    /// What the target shows of a filter.
+    pub shown: &'a dyn Fn(&TableFilter) -> Option<FilterShown>,
+    /// Whether somebody may read single columns of a table.
+    pub opened: &'a dyn Fn(ObjectName) -> bool,
 }
 
 /// The steps, and what none of them can bring about.
@@ -42,8 +52,11 @@ pub fn diff(wanted: &ViewsWanted<'_>, there: &ViewsThere) -> (Vec<SecureStep>, V
         if !wanted.bodies.is_empty() {
             found.ground(wanted, there);
         }
+        let filtering = filtering::look(wanted, there);
+        found.steps.extend(filtering.steps);
+        found.findings.extend(filtering.findings);
         for body in wanted.bodies {
-            found.body(wanted, there, body);
+            found.body(wanted, there, body, filtering.against.get(&body.from));
         }
         for (name, because) in wanted.closed {
             found.findings.push(Finding::ViewShowsNothing { view: *name, because: because.clone() });
@@ -119,8 +132,20 @@ impl Found {
         }
     }
 
-    fn body(&mut self, wanted: &ViewsWanted<'_>, there: &ViewsThere, body: &ViewBody) {
+    fn body(
+        &mut self,
+        wanted: &ViewsWanted<'_>,
+        there: &ViewsThere,
+        body: &ViewBody,
+        unfiltered: Option<&String>,
+    ) {
         let metadata = wanted.metadata;
+        if let Some(because) = unfiltered {
+            let because = because.clone();
+            self.close(wanted, there, body.name, &because);
+            self.findings.push(Finding::ViewShowsNothing { view: body.name, because });
+            return;
+        }
         let view = Box::new(body.clone());
         let past = (wanted.past)(body);
         let Some(found) = there.views.get(&body.name) else {
@@ -215,7 +240,13 @@ mod tests {
     }
 
     fn metadata() -> Metadata {
-        Metadata { schema: name("axon"), owner: name("axon_owner"), delimiters: None, impersonation: None }
+        Metadata {
+            schema: name("axon"),
+            owner: name("axon_owner"),
+            delimiters: None,
+            impersonation: None,
+            by_session: false,
+        }
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "a target may have no words for a view")]
@@ -256,6 +287,10 @@ mod tests {
             past: &|_| None,
             digest: &digest,
             refused: &|_| refused.map(str::to_owned),
+            filters: &[],
+            kept: &BTreeSet::new(),
+            shown: &|_| None,
+            opened: &|_| false,
         };
         let (steps, findings) = diff(&wanted, &there);
         steps.iter().map(ToString::to_string).chain(findings.iter().map(|f| format!("! {f}"))).collect()
@@ -341,6 +376,10 @@ mod tests {
                 past: &|_| past.map(str::to_owned),
                 digest: &digest,
                 refused: &|_| None,
+                filters: &[],
+                kept: &BTreeSet::new(),
+                shown: &|_| None,
+                opened: &|_| false,
             };
             let (steps, findings) = diff(&wanted, &there);
             (steps.iter().map(ToString::to_string).collect::<Vec<_>>(), findings.len())

@@ -231,6 +231,17 @@ pub struct ProbeCase {
     pub hidden: Option<SqlName>,
     /// Somebody else, by whose name a key of the session is set.
     pub other: Option<SqlName>,
+    /// What stands on the table itself, where its rows are filtered.
+    pub native: Option<NativeCase>,
+}
+
+/// A table that readers of a view may read themselves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NativeCase {
+    /// The columns that the reader may read there.
+    pub open: BTreeSet<SqlName>,
+    /// Roles of the pool whose members see every row.
+    pub unfiltered: BTreeSet<SqlName>,
 }
 
 /// What came of one case. Words hold names of columns and tables, never a value of a row.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axon_model::SqlName;
 
-use super::{ManagedTable, Metadata, ProfileRow, Windows};
+use super::{Filters, ManagedTable, Metadata, ProfileRow, Windows};
 use crate::column_type::ColumnType;
 use crate::scope::Glob;
 use crate::shape::ObjectName;
@@ -62,6 +62,8 @@ pub struct ViewsThere {
     pub acting: Windows,
     /// Whether the pool gives one person's result to another who asks in the same words; none where it cannot tell.
     pub result_set_caching: Option<bool>,
+    /// Filters of tables; none where the target shows nothing of the kind.
+    pub filters: Option<Filters>,
 }
 
 /// What a view's text ought to say.

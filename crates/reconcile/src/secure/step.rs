@@ -6,7 +6,7 @@ use axon_model::SqlName;
 use serde::{Deserialize, Serialize};
 use time::format_description::well_known::Rfc3339;
 
-use super::{ManagedTable, Metadata, ProfileRow, Window};
+use super::{ManagedTable, Metadata, ProfileRow, TableFilter, Window};
 use crate::shape::ObjectName;
 use crate::step::StepKind;
 use crate::view_body::ViewBody;
@@ -45,7 +45,13 @@ pub enum SecureStep {
     /// The rows by which one person reads views as another, in the place of those that stood.
     LetAct { schema: SqlName, window: Box<Window> },
     /// Takes them out.
-    StopActing { schema: SqlName, actor: SqlName, person: SqlName },
+    StopActing {
+        schema: SqlName,
+        actor: SqlName,
+        person: SqlName,
+        #[serde(default)]
+        in_session: bool,
+    },
     /// `CREATE VIEW`
     CreateView { view: Box<ViewBody>, metadata: Metadata },
     /// `ALTER VIEW`: grants stay.
@@ -54,6 +60,28 @@ pub enum SecureStep {
     CloseView { view: ObjectName, because: String },
     /// `DROP VIEW`
     DropView { view: ObjectName },
+    /// The function of a table's filter, where it is to be made, and the policy that calls it.
+    SetFilter { filter: Box<TableFilter>, metadata: Metadata, make: bool, policy: PolicyWork },
+    /// `DROP SECURITY POLICY`
+    DropFilter { policy: ObjectName, tables: Vec<ObjectName> },
+    /// `DROP FUNCTION` of one that no policy calls any more.
+    DropFunction { name: ObjectName },
+}
+
+/// What is done to the policy of a filter. Whatever it is, the policy is on afterwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PolicyWork {
+    /// It is made.
+    Create,
+    /// It is there without a predicate on the table.
+    Add,
+    /// Its predicate on the table is another one.
+    Alter,
+    /// It is off.
+    TurnOn,
+    /// Policy and function go, and are made anew: nobody may read the table itself meanwhile.
+    Renew,
 }
 
 impl SecureStep {
@@ -73,6 +101,8 @@ impl SecureStep {
             Self::AlterView { .. } => StepKind::AlterView,
             Self::CloseView { .. } => StepKind::CloseView,
             Self::DropView { .. } => StepKind::DropView,
+            Self::SetFilter { .. } => StepKind::SetFilter,
+            Self::DropFilter { .. } | Self::DropFunction { .. } => StepKind::DropFilter,
         }
     }
 
@@ -89,6 +119,8 @@ impl SecureStep {
             Self::StopActing { actor, .. } => *actor,
             Self::CreateView { view, .. } | Self::AlterView { view, .. } => view.name.name,
             Self::CloseView { view, .. } | Self::DropView { view } => view.name,
+            Self::SetFilter { filter, .. } => filter.table.name,
+            Self::DropFilter { policy: name, .. } | Self::DropFunction { name } => name.name,
         }
     }
 
@@ -105,19 +137,26 @@ impl SecureStep {
             // What the text was before is not known to show less.
             | Self::AlterView { .. } => true,
             Self::WriteProfile { add, .. } => !add.is_empty(),
-            Self::DropProfiles { .. }
+            // A filter that comes back hides; another rule may show more, as may a table without its filter.
+            Self::SetFilter { make, policy, .. } => *make || *policy == PolicyWork::Alter,
+            Self::DropFilter { .. } => true,
+            Self::DropFunction { .. }
+            | Self::DropProfiles { .. }
             | Self::StopActing { .. }
             | Self::CloseView { .. }
             | Self::DropView { .. } => false,
         }
     }
 
-    /// The view that it is about.
+    /// The view that it is about, or the table of a filter that comes or changes.
     pub fn view(&self) -> Option<ObjectName> {
         match self {
             Self::CreateView { view, .. } | Self::AlterView { view, .. } => Some(view.name),
             Self::CloseView { view, .. } | Self::DropView { view } => Some(*view),
-            Self::CreateOwner { .. }
+            Self::SetFilter { filter, .. } => Some(filter.table),
+            Self::DropFilter { .. }
+            | Self::DropFunction { .. }
+            | Self::CreateOwner { .. }
             | Self::CreateSchema { .. }
             | Self::CreateTable { .. }
             | Self::CreateKey { .. }
@@ -149,18 +188,26 @@ impl SecureStep {
             }
             Self::LetAct { schema, .. } => {
                 in_schema(*schema, None)
-                    || matches!(other, Self::CreateTable { table: ManagedTable::Acting, .. })
+                    || matches!(
+                        other,
+                        Self::CreateTable { table: ManagedTable::Acting | ManagedTable::ActingSessions, .. }
+                    )
             }
             Self::CreateView { view, metadata } | Self::AlterView { view, metadata } => {
                 in_schema(view.name.schema, Some(metadata.owner))
                     || matches!(other, Self::CreateTable { .. })
                     || in_schema(metadata.schema, None)
             }
+            Self::SetFilter { metadata, .. } => {
+                matches!(other, Self::CreateTable { .. }) || in_schema(metadata.schema, Some(metadata.owner))
+            }
             Self::CreateOwner { .. }
             | Self::DropProfiles { .. }
             | Self::StopActing { .. }
             | Self::CloseView { .. }
-            | Self::DropView { .. } => false,
+            | Self::DropView { .. }
+            | Self::DropFilter { .. }
+            | Self::DropFunction { .. } => false,
         }
     }
 }
@@ -206,17 +253,38 @@ impl fmt::Display for SecureStep {
                 write!(f, "take the profiles of {} people out of schema {schema}", people.len())
             }
             Self::LetAct { schema: _, window } => {
-                let Window { actor, sid: _, person, roles: _, until } = &**window;
+                let Window { actor, sid: _, person, roles: _, until, session } = &**window;
                 let until = until.format(&Rfc3339).map_err(|_| fmt::Error)?;
-                write!(f, "let {actor} read views as {person} until {until}")
+                write!(f, "let {actor} read views as {person} until {until}")?;
+                match session {
+                    None => Ok(()),
+                    Some(session) => write!(f, " in session {}", axon_model::name::shown(&session.id)),
+                }
             }
-            Self::StopActing { schema: _, actor, person } => {
+            Self::StopActing { schema: _, actor, person, in_session: _ } => {
                 write!(f, "stop {actor} from reading views as {person}")
             }
             Self::CreateView { view, metadata: _ } => write!(f, "create view {view}"),
             Self::AlterView { view, metadata: _ } => write!(f, "alter view {view}"),
             Self::CloseView { view, because } => write!(f, "close view {view}: {because}"),
             Self::DropView { view } => write!(f, "drop view {view}"),
+            Self::SetFilter { filter, metadata: _, make: _, policy } => {
+                let how = match policy {
+                    PolicyWork::Create | PolicyWork::Add => "filter",
+                    PolicyWork::Alter => "change the filter of",
+                    PolicyWork::TurnOn => "turn on the filter of",
+                    PolicyWork::Renew => "make anew the filter of",
+                };
+                write!(f, "{how} {filter}")
+            }
+            Self::DropFilter { policy, tables } => {
+                write!(f, "drop security policy {policy}")?;
+                for (i, table) in tables.iter().enumerate() {
+                    write!(f, "{}{table}", if i == 0 { ", the filter of " } else { ", " })?;
+                }
+                Ok(())
+            }
+            Self::DropFunction { name } => write!(f, "drop function {name}, which filters nothing"),
         }
     }
 }

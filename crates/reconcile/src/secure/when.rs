@@ -9,7 +9,7 @@ use super::SecureStep;
 /// Puts them into a plan about permissions, whose own order stays what it is.
 ///
 /// What closes comes right after those who leave: a view that is altered waits for whoever reads it. What gives comes before the first step that gives a permission: whoever is let in by this plan finds
-/// the text that the map means. A view is dropped when every permission on it was taken.
+/// the text that the map means. A view, and a filter, is dropped when every permission was taken that stood on it.
 pub fn put_into(plan: &mut Plan, steps: Vec<SecureStep>, findings: Vec<Finding>) {
     plan.findings.extend(findings);
     plan.findings.sort();
@@ -19,7 +19,7 @@ pub fn put_into(plan: &mut Plan, steps: Vec<SecureStep>, findings: Vec<Finding>)
     }
     let planned = |step: SecureStep| Planned::from(Step::Secure(step));
     let (drops, steps): (Vec<_>, Vec<_>) =
-        steps.into_iter().partition(|step| step.kind() == StepKind::DropView);
+        steps.into_iter().partition(|step| matches!(step.kind(), StepKind::DropView | StepKind::DropFilter));
     let (gives, takes): (Vec<_>, Vec<_>) = steps.into_iter().partition(SecureStep::gives);
     let first = plan.steps.iter().position(|planned| planned.step.gives()).unwrap_or(plan.steps.len());
     let rest = plan.steps.split_off(first);

@@ -5,6 +5,8 @@ use std::fmt;
 
 use axon_model::name::shown;
 
+use crate::secure::TableFilter;
+
 use super::{Cell, Literal, Order, RowRule, Rows, ShownColumn, Test, TypedMask, ViewBody, Who};
 
 fn list<T>(
@@ -112,11 +114,16 @@ impl fmt::Display for ViewBody {
         let Self { name, from, columns, rows } = self;
         write!(f, "{name} of {from} (")?;
         list(f, columns, ", ", |f, column| column.fmt(f))?;
-        f.write_str("), ")?;
-        match rows {
-            Rows::All => f.write_str("every row"),
-            Rows::Nothing => f.write_str("no row"),
-            Rows::Any(rules) => {
+        write!(f, "), {rows}")
+    }
+}
+
+impl fmt::Display for Rows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("every row"),
+            Self::Nothing => f.write_str("no row"),
+            Self::Any(rules) => {
                 f.write_str("rows: ")?;
                 list(f, rules, "; or ", |f, rule| match rule {
                     RowRule::To(who) => write!(f, "all to {who}"),
@@ -124,5 +131,17 @@ impl fmt::Display for ViewBody {
                 })
             }
         }
+    }
+}
+
+impl fmt::Display for TableFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { table, columns: _, rows, unfiltered, open: _ } = self;
+        write!(f, "{table}, also for its owner and whoever reads it by other permissions: {rows}; all to ")?;
+        if unfiltered.is_empty() {
+            return f.write_str("nobody else");
+        }
+        f.write_str("members of ")?;
+        list(f, unfiltered, ", ", |f, role| write!(f, "{role}"))
     }
 }

@@ -1,5 +1,7 @@
 //! A catalog as a file: what an inspection saw, so that whoever may read a pool hands it to an Axon that may not.
 
+use std::collections::BTreeSet;
+
 use axon_model::SqlName;
 use axon_reconcile::{
     Grant, GrantKey, Graph, Inspection, Membership, ObjectFacts, ObjectName, Principal, Role, Shape,
@@ -86,6 +88,7 @@ pub(crate) fn read(
         objects: exported.objects.into_iter().collect(),
         credentials: exported.credentials.map(|names| names.into_iter().collect()),
         unread: false,
+        filtered: BTreeSet::new(),
     };
     let (facts, unseen) = (exported.facts, exported.unseen);
     Ok((Inspection { graph, shape, facts, unseen }, exported.read))

@@ -30,6 +30,8 @@ pub struct Managed {
     pub delimiters: Option<Delimiters>,
     /// The role whose members may read as another person, where anybody may.
     pub impersonation: Option<SqlName>,
+    /// Whether the session says by its id alone as whom it reads, since it has no context.
+    pub by_session: bool,
 }
 
 /// The function by which a view asks for membership of a role: which one a pool has, a probe tells.
@@ -75,7 +77,7 @@ pub fn secure_view(body: &ViewBody, verb: ViewVerb, managed: Managed) -> Sql {
         Rows::All => {}
         Rows::Any(rules) if !rules.is_empty() => {
             text.push_str("\nWHERE ");
-            list(&mut text, rules, "\n    OR ", |rule| row(rule, managed));
+            list(&mut text, rules, "\n    OR ", |rule| row(rule, managed, in_row));
         }
         Rows::Any(_) | Rows::Nothing => text.push_str("\nWHERE 1 = 0"),
     }
@@ -99,7 +101,7 @@ fn statement(name: ObjectName, head: &str, select: &str, verb: ViewVerb) -> Sql 
     Sql(format!("{verb} {view}{MARK}{digest} */\n{select}"))
 }
 
-fn sha256(text: &str) -> String {
+pub(super) fn sha256(text: &str) -> String {
     Sha256::digest(text).iter().fold(String::new(), |mut hex, byte| {
         // Writing to a String cannot fail.
         let _ = write!(hex, "{byte:02x}");
@@ -283,20 +285,28 @@ fn profile(attribute: &str, is: &str, managed: Managed) -> String {
     )
 }
 
-fn row(rule: &RowRule, managed: Managed) -> String {
+/// How a text names a column of the row that it is asked about.
+pub(super) type Naming = fn(SqlName) -> String;
+
+/// In a view: the table's column.
+pub(super) fn in_row(column: SqlName) -> String {
+    Own(column).to_string()
+}
+
+pub(super) fn row(rule: &RowRule, managed: Managed, naming: Naming) -> String {
     match rule {
         RowRule::To(is) => who(is, managed),
         RowRule::All(tests) if tests.is_empty() => "1 = 0".to_owned(),
         RowRule::All(tests) => {
             let mut text = "(".to_owned();
-            list(&mut text, tests, " AND ", |one| test(one, managed));
+            list(&mut text, tests, " AND ", |one| test(one, managed, naming));
             text.push(')');
             text
         }
     }
 }
 
-pub(super) fn test(one: &Test, managed: Managed) -> String {
+pub(super) fn test(one: &Test, managed: Managed, naming: Naming) -> String {
     match one {
         Test::Compare { column, ty, order, value } => {
             let order = match order {
@@ -307,19 +317,19 @@ pub(super) fn test(one: &Test, managed: Managed) -> String {
                 Order::Lt => "<",
                 Order::Le => "<=",
             };
-            format!("{} {order} {}", compared(*column, *ty), typed(value, *ty))
+            format!("{} {order} {}", compared(&naming(*column), *ty), typed(value, *ty))
         }
         Test::In { values, .. } if values.is_empty() => "1 = 0".to_owned(),
         Test::In { column, ty, values } => {
-            let mut text = format!("{} IN (", compared(*column, *ty));
+            let mut text = format!("{} IN (", compared(&naming(*column), *ty));
             list(&mut text, values, ", ", |value| typed(value, *ty));
             text.push(')');
             text
         }
         Test::Attribute { column, ty, attribute } => {
             let text = match ty {
-                ColumnType::Text { .. } => Own(*column).to_string(),
-                _ => format!("CAST({} AS nvarchar(40))", Own(*column)),
+                ColumnType::Text { .. } => naming(*column),
+                _ => format!("CAST({} AS nvarchar(40))", naming(*column)),
             };
             let Some(by) = managed.delimiters else {
                 return profile(attribute, &format!("p.[value] {EXACTLY} = {text} {EXACTLY}"), managed);
@@ -338,15 +348,15 @@ pub(super) fn test(one: &Test, managed: Managed) -> String {
         }
         Test::LastDays { column, days } => {
             // A date before 1753 is no `datetime`: as `datetime2` it is only old.
-            format!("{} >= CAST(DATEADD(day, -{days}, GETUTCDATE()) AS datetime2(7))", Own(*column))
+            format!("{} >= CAST(DATEADD(day, -{days}, GETUTCDATE()) AS datetime2(7))", naming(*column))
         }
     }
 }
 
-pub(super) fn compared(column: SqlName, ty: ColumnType) -> String {
+pub(super) fn compared(column: &str, ty: ColumnType) -> String {
     match ty {
-        ColumnType::Text { .. } => format!("{} {EXACTLY}", Own(column)),
-        _ => Own(column).to_string(),
+        ColumnType::Text { .. } => format!("{column} {EXACTLY}"),
+        _ => column.to_owned(),
     }
 }
 

@@ -4,6 +4,8 @@
 //! Both sides come to counts and sums of digests. The one text for a view is the same for every class of readers, so a pool that gave
 //! one reader's result to another would be found out by it.
 
+use std::collections::BTreeSet;
+
 use axon_model::SqlName;
 use axon_reconcile::secure::{ManagedTable, Sees, Standing};
 use axon_reconcile::view_body::{
@@ -11,9 +13,10 @@ use axon_reconcile::view_body::{
 };
 use axon_reconcile::{ColumnType, ObjectName};
 
+use super::acting::role_test;
 use super::query::{Query, batch};
 use super::quote::{Bracketed, Literal, Value};
-use super::view::{EXACTLY, Managed, Own, RoleTest, compared, list, literal, test, typed};
+use super::view::{EXACTLY, Managed, Own, RoleTest, compared, in_row, list, literal, test, typed};
 use super::{ACT_AS, Sql};
 
 /// Aggregates of one column as the reader sees it: the sum of its digests, how many values its mask cannot give, how many are not NULL.
@@ -109,6 +112,25 @@ pub(crate) fn hidden(view: ObjectName, column: SqlName) -> Query {
     one(format!("SELECT COUNT_BIG({}) FROM {} AS t", Own(column), at(view)))
 }
 
+/// How many rows of a table somebody sees who may read this column of it.
+pub(crate) fn rows_by(table: ObjectName, column: SqlName) -> Query {
+    one(format!(
+        "SELECT COUNT_BIG(CASE WHEN {0} IS NULL THEN 1 ELSE 1 END) FROM {1} AS t",
+        Own(column),
+        at(table)
+    ))
+}
+
+/// Whether the session is one of a member of these roles: 1, or 0.
+pub(crate) fn is_one_of(roles: &BTreeSet<SqlName>) -> Query {
+    let mut text = "1 = 0".to_owned();
+    for role in roles {
+        text.push_str(" OR ");
+        text.push_str(&role_test(*role, RoleTest::IsRoleMember));
+    }
+    one(format!("SELECT CAST(CASE WHEN {text} THEN 1 ELSE 0 END AS bigint)"))
+}
+
 /// Says as whom the session reads; nobody else, if there is no name.
 pub(crate) fn act_as(other: Option<SqlName>) -> Sql {
     let whom = other.map_or_else(|| "NULL".to_owned(), |name| Literal(name).to_string());
@@ -149,7 +171,7 @@ pub(crate) fn of_a_hidden_row(body: &ViewBody, column: &ShownColumn, standing: &
 pub(crate) fn guesses(body: &ViewBody, column: &ShownColumn, value: &str) -> [Query; 3] {
     let same = format!(
         "{} = {}",
-        compared(column.name, column.ty),
+        compared(&in_row(column.name), column.ty),
         typed(&Plain::Text(value.to_owned()), column.ty)
     );
     let count =
@@ -219,7 +241,7 @@ fn of_row(one: &Test, standing: &Standing) -> String {
             all
         }
         // These ask nothing of the reader, so nothing managed is read.
-        Test::Compare { .. } | Test::In { .. } | Test::LastDays { .. } => test(one, nobody()),
+        Test::Compare { .. } | Test::In { .. } | Test::LastDays { .. } => test(one, nobody(), in_row),
     }
 }
 
@@ -229,6 +251,7 @@ fn nobody() -> Managed {
         roles: RoleTest::IsRoleMember,
         delimiters: None,
         impersonation: None,
+        by_session: false,
     }
 }
 
@@ -272,7 +295,7 @@ fn impossible(column: &ShownColumn) -> String {
         TypedMask::Fixed(value) => {
             let other = match value {
                 Plain::Bytes => format!("{own} <> CAST(0x00 AS {})", column.ty),
-                _ => format!("{} <> {}", compared(column.name, column.ty), typed(value, column.ty)),
+                _ => format!("{} <> {}", compared(&in_row(column.name), column.ty), typed(value, column.ty)),
             };
             format!("{own} IS NULL OR {other}")
         }

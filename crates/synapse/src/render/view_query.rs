@@ -4,8 +4,10 @@ use std::fmt::Write as _;
 
 use axon_model::SqlName;
 use axon_reconcile::ObjectName;
+use axon_reconcile::secure::ManagedTable;
 
 use super::Sql;
+use super::filter::FILTERS;
 use super::query::{Query, batch};
 use super::quote::{Bracketed, Value};
 
@@ -62,37 +64,59 @@ pub(crate) fn views(
     )
 }
 
+const RESULT_SET_CACHING: &str =
+    "SELECT d.is_result_set_caching_on FROM sys.databases d WHERE d.name = DB_NAME()";
+
 /// Whether the pool keeps results to give them out again.
 pub(crate) fn result_set_caching() -> Query {
-    batch(
-        &["SELECT d.is_result_set_caching_on FROM sys.databases d WHERE d.name = DB_NAME()".into()],
-        Vec::new(),
-    )
+    batch(&[RESULT_SET_CACHING.into()], Vec::new())
 }
 
-/// Ids of keys, all profiles, and who reads as whom, if there is a table of that.
-pub(crate) fn metadata(schema: SqlName, acting: bool) -> Query {
+/// The same, and the filters of tables.
+pub(crate) fn beside_views(schema: SqlName) -> Query {
+    let all = std::iter::once(RESULT_SET_CACHING).chain(FILTERS);
+    batch(&all.map(str::to_owned).collect::<Vec<_>>(), vec![schema])
+}
+
+/// Ids of keys, all profiles, and who reads as whom, if there is a table of that: whether that is the one with sessions.
+pub(crate) fn metadata(schema: SqlName, acting: Option<bool>) -> Query {
     let name = Bracketed(schema);
     let mut all = vec![
         format!("SELECT k.[id] FROM {name}.[mask_keys] AS k"),
         format!("SELECT p.[principal], p.[attribute], p.[value] FROM {name}.[profile] AS p"),
     ];
-    if acting {
-        all.push(acting_rows(schema));
-    }
+    all.extend(acting.map(|in_session| acting_rows(schema, in_session)));
     batch(&all, Vec::new())
 }
 
-fn acting_rows(schema: SqlName) -> String {
+fn acting_rows(schema: SqlName, in_session: bool) -> String {
+    let (more, table) = if in_session {
+        (", a.[session_id], a.[login_time]", ManagedTable::ActingSessions)
+    } else {
+        ("", ManagedTable::Acting)
+    };
+    let schema = Bracketed(schema);
     format!(
-        "SELECT a.[actor], a.[actor_sid], a.[person], a.[role], a.[until] FROM {}.[acting] AS a",
-        Bracketed(schema)
+        "SELECT a.[actor], a.[actor_sid], a.[person], a.[role], a.[until]{more} FROM {schema}.[{table}] AS a"
+    )
+}
+
+/// Those of these sessions that live, with whose they are and since when.
+pub(crate) fn live_sessions(ids: &[String]) -> Query {
+    let ids: Vec<String> = ids.iter().map(|id| Value(id).to_string()).collect();
+    batch(
+        &[format!(
+            "SELECT s.session_id, s.security_id, s.login_time FROM sys.dm_pdw_exec_sessions s \
+             WHERE s.status IN ('ACTIVE', 'IDLE') AND s.session_id IN ({})",
+            ids.join(", ")
+        )],
+        Vec::new(),
     )
 }
 
 /// The permission of one person to read as another.
-pub(crate) fn acting(schema: SqlName, actor: SqlName, person: SqlName) -> Query {
-    let rows = acting_rows(schema);
+pub(crate) fn acting(schema: SqlName, actor: SqlName, person: SqlName, in_session: bool) -> Query {
+    let rows = acting_rows(schema, in_session);
     batch(
         &[format!(
             "{rows} WHERE a.[actor] = {} AND a.[person] = {}",

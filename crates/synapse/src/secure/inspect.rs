@@ -3,15 +3,18 @@
 use std::collections::BTreeSet;
 
 use axon_model::SqlName;
-use axon_reconcile::secure::{ActingRow, BaseTable, FoundView, ManagedTable, ProfileRow, windows};
-use axon_reconcile::{ColumnType, Glob, ObjectName, Sid, ViewsAsked, ViewsThere};
+use axon_reconcile::secure::{
+    ActingRow, ActingSession, BaseTable, Filters, FoundPredicate, FoundView, LiveSession, ManagedTable,
+    ProfileRow, comparable_call, windows,
+};
+use axon_reconcile::{ColumnType, Glob, ObjectName, RefusalKind, Sid, ViewsAsked, ViewsThere};
 use tiberius::Row;
 use time::PrimitiveDateTime;
 
 use crate::catalog::{number, text};
 use crate::connect::Session;
 use crate::error::CallError;
-use crate::render::{shown_text, view_query as ask};
+use crate::render::{self, function_shown, shown_text, view_query as ask};
 
 /// Reads all that is asked for, in three round trips at most.
 pub(crate) async fn inspect(session: &mut Session<'_>, asked: &ViewsAsked) -> Result<ViewsThere, CallError> {
@@ -33,16 +36,17 @@ pub(crate) async fn inspect(session: &mut Session<'_>, asked: &ViewsAsked) -> Re
         Ok(())
     };
     session.read(&query, &mut take).await?;
-    there.result_set_caching = caching(session).await?;
+    (there.result_set_caching, there.filters) = beside(session, metadata.schema).await?;
     let has = |table| there.managed.contains(&table);
     if has(ManagedTable::Profile) && has(ManagedTable::MaskKeys) {
-        let query = ask::metadata(metadata.schema, has(ManagedTable::Acting));
+        let table = if metadata.by_session { ManagedTable::ActingSessions } else { ManagedTable::Acting };
+        let query = ask::metadata(metadata.schema, has(table).then_some(metadata.by_session));
         let mut acting = Vec::new();
         let mut take = |set: usize, row: &Row| {
             match set {
                 0 => drop(there.keys.insert(text(row, 0)?.to_owned())),
                 1 => drop(there.profile.insert(profile_row(row)?)),
-                _ => acting.push(acting_row(row)?),
+                _ => acting.push(acting_row(row, metadata.by_session)?),
             }
             Ok(())
         };
@@ -72,8 +76,8 @@ pub(super) fn profile_row(row: &Row) -> Result<ProfileRow, String> {
     Ok(ProfileRow { principal, attribute: text(row, 1)?.to_owned(), value: text(row, 2)?.to_owned() })
 }
 
-/// A row of `acting`.
-pub(super) fn acting_row(row: &Row) -> Result<ActingRow, String> {
+/// A row of `acting`, or of `acting_sessions`.
+pub(super) fn acting_row(row: &Row, in_session: bool) -> Result<ActingRow, String> {
     let name = |at| SqlName::parse(text(row, at)?).map_err(|e| format!("a name of who acts as whom: {e}"));
     let sid: Option<&[u8]> = row.try_get(1).map_err(|e| e.to_string())?;
     let until: Option<PrimitiveDateTime> = row.try_get(4).map_err(|e| e.to_string())?;
@@ -83,21 +87,107 @@ pub(super) fn acting_row(row: &Row) -> Result<ActingRow, String> {
         person: name(2)?,
         role: if text(row, 3)?.is_empty() { None } else { Some(name(3)?) },
         until: until.ok_or("a permission without an end")?.assume_utc(),
+        session: if in_session { Some(acting_session(row, 5, 6)?) } else { None },
     })
 }
 
-/// A pool that does not know the word keeps no results.
+/// A session's id and when it was logged in to: in whole milliseconds, which is what the table keeps.
+fn acting_session(row: &Row, id: usize, at: usize) -> Result<ActingSession, String> {
+    let login: Option<PrimitiveDateTime> = row.try_get(at).map_err(|e| e.to_string())?;
+    let login = login.ok_or("a session without a time of login")?.assume_utc();
+    let login = login.replace_nanosecond(login.nanosecond() / 1_000_000 * 1_000_000).unwrap_or(login);
+    Ok(ActingSession { id: text(row, id)?.to_owned(), login })
+}
+
+/// Those of these sessions that live; none where they are not shown to Axon.
+pub(crate) async fn live_sessions(
+    session: &mut Session<'_>,
+    ids: &[String],
+) -> Result<Option<Vec<LiveSession>>, CallError> {
+    let mut found = Vec::new();
+    let mut take = |_: usize, row: &Row| {
+        let sid: Option<&[u8]> = row.try_get(1).map_err(|e| e.to_string())?;
+        // A session of nobody's is nobody's permission.
+        if let Some(sid) = sid {
+            found.push(LiveSession { session: acting_session(row, 0, 2)?, sid: Sid::from_bytes(sid) });
+        }
+        Ok(())
+    };
+    match session.read(&ask::live_sessions(ids), &mut take).await {
+        Ok(()) => Ok(Some(found)),
+        Err(CallError::Refused { refusal, .. }) if refusal.kind == RefusalKind::Forbidden => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether results are kept, and the filters of tables: in one round trip, where the pool knows both.
+async fn beside(
+    session: &mut Session<'_>,
+    schema: SqlName,
+) -> Result<(Option<bool>, Option<Filters>), CallError> {
+    let (mut on, mut found) = (None, Filters::default());
+    let mut take = |set: usize, row: &Row| match set {
+        0 => {
+            on = Some(number(row, 0)? != 0);
+            Ok(())
+        }
+        set => take_filter(&mut found, set - 1, row),
+    };
+    match session.read(&ask::beside_views(schema), &mut take).await {
+        Ok(()) => return Ok((on, Some(found))),
+        Err(CallError::Refused { .. }) => {}
+        Err(error) => return Err(error),
+    }
+    let caching = told(caching(session).await)?;
+    Ok((caching.flatten(), told(filters(session, schema).await)?))
+}
+
+/// A pool that does not know the word has nothing of the kind.
+fn told<T>(answer: Result<T, CallError>) -> Result<Option<T>, CallError> {
+    match answer {
+        Ok(told) => Ok(Some(told)),
+        Err(CallError::Refused { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 async fn caching(session: &mut Session<'_>) -> Result<Option<bool>, CallError> {
     let mut on = None;
     let mut take = |_: usize, row: &Row| {
         on = Some(number(row, 0)? != 0);
         Ok(())
     };
-    match session.read(&ask::result_set_caching(), &mut take).await {
-        Ok(()) => Ok(on),
-        Err(CallError::Refused { .. }) => Ok(None),
-        Err(error) => Err(error),
+    session.read(&ask::result_set_caching(), &mut take).await?;
+    Ok(on)
+}
+
+/// The filters of tables.
+pub(super) async fn filters(session: &mut Session<'_>, schema: SqlName) -> Result<Filters, CallError> {
+    let mut found = Filters::default();
+    let mut take = |set: usize, row: &Row| take_filter(&mut found, set, row);
+    session.read(&render::filters(schema), &mut take).await?;
+    Ok(found)
+}
+
+fn take_filter(found: &mut Filters, set: usize, row: &Row) -> Result<(), String> {
+    if set > 0 {
+        if let Ok(name) = SqlName::parse(text(row, 0)?) {
+            found.functions.insert(name, function_shown(text(row, 1).unwrap_or_default()));
+        }
+        return Ok(());
     }
+    let part = |at| text(row, at).ok().and_then(|text| SqlName::parse(text).ok());
+    let object = |schema, name| Some(ObjectName { schema: part(schema)?, name: part(name)? });
+    // What no map can name is none of Axon's; that it is there matters only where it is about a table that a map names.
+    let Some(policy) = object(0, 1) else { return Ok(()) };
+    found.predicates.push(FoundPredicate {
+        policy,
+        enabled: number(row, 2)? != 0,
+        table: object(3, 4),
+        call: comparable_call(text(row, 5).unwrap_or_default()),
+        filters: text(row, 6).unwrap_or_default() == "FILTER",
+    });
+    Ok(())
 }
 
 /// The patterns as names, if none of them has a star.

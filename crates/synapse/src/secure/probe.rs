@@ -4,7 +4,9 @@
 //! quote a value; its error numbers are.
 
 use axon_model::SqlName;
-use axon_reconcile::secure::{ManagedTable, Metadata, ProbeAnswer, ProbeCase, ProbeReader, Sees, Standing};
+use axon_reconcile::secure::{
+    ManagedTable, Metadata, NativeCase, ProbeAnswer, ProbeCase, ProbeReader, Sees, Standing,
+};
 use axon_reconcile::{Refusal, RefusalKind, ViewBody};
 use tiberius::Row;
 
@@ -139,7 +141,9 @@ impl Turn<'_, '_> {
     /// The table itself must be closed, and a column that the view leaves out must not be there.
     async fn table(&mut self) -> Result<(), CallError> {
         let body = &self.case.body;
-        if self.asked(&ask::count(body.from)).await?.is_ok() {
+        if let Some(native) = &self.case.native {
+            self.closed_columns(native).await?;
+        } else if self.asked(&ask::count(body.from)).await?.is_ok() {
             self.answer.differs.push(format!("table {} can be read past the view", body.from));
         }
         if let Some(column) = self.case.hidden
@@ -148,6 +152,45 @@ impl Turn<'_, '_> {
             self.answer.differs.push(format!("column {column} is hidden by the policy and in the view"));
         }
         Ok(())
+    }
+
+    /// Of a table that is filtered, columns that are not clear to the reader.
+    async fn closed_columns(&mut self, native: &NativeCase) -> Result<(), CallError> {
+        let body = &self.case.body;
+        let columns = body.columns.iter().map(|column| column.name).chain(self.case.hidden);
+        for column in columns.filter(|column| !native.open.contains(column)) {
+            if self.asked(&ask::rows_by(body.from, column)).await?.is_ok() {
+                let why = format!("column {column} of table {} can be read past the view", body.from);
+                self.answer.differs.push(why);
+            }
+        }
+        Ok(())
+    }
+
+    /// Of the same table, columns that are clear: each shows the rows that the view shows.
+    async fn open_columns(&mut self, native: &NativeCase) -> Result<(), CallError> {
+        let table = self.case.body.from;
+        let Some(rows) = self.answer.rows else { return Ok(()) };
+        for column in &native.open {
+            let why = match self.asked(&ask::rows_by(table, *column)).await? {
+                Ok(found) if first(&found) == rows => continue,
+                Ok(found) => {
+                    format!("table {table} itself shows {} rows where the view shows {rows}", first(&found))
+                }
+                Err(refusal) => {
+                    format!("column {column} of table {table} cannot be read: error {}", refusal.number)
+                }
+            };
+            self.answer.differs.push(why);
+        }
+        Ok(())
+    }
+
+    /// Whether Axon sees every row of the table.
+    async fn sees_all(&mut self) -> Result<bool, CallError> {
+        let Some(native) = &self.case.native else { return Ok(true) };
+        let told = self.own(&ask::is_one_of(&native.unfiltered)).await?;
+        Ok(told.is_ok_and(|told| first(&told) == 1))
     }
 
     async fn as_nobody(&mut self) -> Result<(), CallError> {
@@ -161,6 +204,7 @@ impl Turn<'_, '_> {
         let body = &self.case.body;
         let (asked, wanted) = (ask::seen(body), ask::expected(body, standing));
         let mut before = self.own(&wanted).await?;
+        let sees_all = self.sees_all().await?;
         for turn in 1..=TURNS {
             let seen = match self.asked(&asked).await? {
                 Ok(seen) => seen,
@@ -171,6 +215,13 @@ impl Turn<'_, '_> {
             };
             self.answer.rows = Some(first(&seen));
             self.masks(standing, &seen);
+            if !sees_all {
+                self.answer.untried.push(format!(
+                    "rows and clear columns: table {} is filtered for Axon itself, too: name a role that it is in under `unfiltered`",
+                    body.from
+                ));
+                break;
+            }
             let expected = match before {
                 Ok(expected) => expected,
                 Err(refusal) => {
@@ -196,7 +247,12 @@ impl Turn<'_, '_> {
                 self.answer.untried.push(why);
             }
         }
-        self.guess(standing).await?;
+        if let Some(native) = &self.case.native {
+            self.open_columns(native).await?;
+        }
+        if sees_all {
+            self.guess(standing).await?;
+        }
         self.count_rows().await?;
         self.set_key().await
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use axon_reconcile::secure::{Metadata, ProfileRow, ViewText, Windows, windows};
+use axon_reconcile::secure::{FilterShown, Metadata, ProfileRow, TableFilter, ViewText, Windows, windows};
 use axon_reconcile::{ObjectName, SecureStep};
 use tiberius::Row;
 
@@ -18,6 +18,11 @@ pub(crate) fn digest(wanted: ViewText<'_>, metadata: &Metadata) -> String {
         ViewText::Body(body) => render::secure_view(body, ViewVerb::Create, managed(metadata)),
         ViewText::Closed(name) => render::closed_view(name, ViewVerb::Create),
     })
+}
+
+/// What a catalog shows of a filter.
+pub(crate) fn filter_shown(filter: &TableFilter, metadata: &Metadata) -> Option<FilterShown> {
+    render::filter_shown(filter, managed(metadata))
 }
 
 fn digest_of(sql: &Sql) -> String {
@@ -55,11 +60,14 @@ pub(crate) async fn in_force(session: &mut Session<'_>, step: &SecureStep) -> Re
             rows(session, &ask::profiles(*schema, people)).await?.is_empty()
         }
         SecureStep::LetAct { schema, window } => {
-            let there = acting(session, &ask::acting(*schema, window.actor, window.person)).await?;
+            let in_session = window.session.is_some();
+            let query = ask::acting(*schema, window.actor, window.person, in_session);
+            let there = acting(session, &query, in_session).await?;
             there.get(&(window.actor, window.person)) == Some(&**window)
         }
-        SecureStep::StopActing { schema, actor, person } => {
-            acting(session, &ask::acting(*schema, *actor, *person)).await?.is_empty()
+        SecureStep::StopActing { schema, actor, person, in_session } => {
+            let query = ask::acting(*schema, *actor, *person, *in_session);
+            acting(session, &query, *in_session).await?.is_empty()
         }
         SecureStep::CreateView { view, metadata } | SecureStep::AlterView { view, metadata } => {
             let wanted = digest(ViewText::Body(view), metadata);
@@ -70,6 +78,22 @@ pub(crate) async fn in_force(session: &mut Session<'_>, step: &SecureStep) -> Re
             shown(session, *view).await? == Some(Some(wanted))
         }
         SecureStep::DropView { view } => shown(session, *view).await?.is_none(),
+        SecureStep::SetFilter { filter, metadata, make: _, policy: _ } => {
+            let there = inspect::filters(session, metadata.schema).await?;
+            let wanted = filter_shown(filter, metadata);
+            let on_table = |call: &str| {
+                there.predicates.iter().any(|found| found.table == Some(filter.table) && found.call == call)
+            };
+            there.in_force(metadata.schema).contains(&filter.table)
+                && wanted.is_some_and(|wanted| on_table(&wanted.call))
+        }
+        SecureStep::DropFilter { policy, tables: _ } => {
+            let there = inspect::filters(session, policy.schema).await?;
+            !there.predicates.iter().any(|found| found.policy == *policy)
+        }
+        SecureStep::DropFunction { name } => {
+            !inspect::filters(session, name.schema).await?.functions.contains_key(&name.name)
+        }
     })
 }
 
@@ -94,10 +118,10 @@ async fn shown(session: &mut Session<'_>, view: ObjectName) -> Result<Option<Opt
     Ok(found)
 }
 
-async fn acting(session: &mut Session<'_>, query: &Query) -> Result<Windows, CallError> {
+async fn acting(session: &mut Session<'_>, query: &Query, in_session: bool) -> Result<Windows, CallError> {
     let mut found = Vec::new();
     let mut take = |_: usize, row: &Row| {
-        found.push(inspect::acting_row(row)?);
+        found.push(inspect::acting_row(row, in_session)?);
         Ok(())
     };
     session.read(query, &mut take).await?;

@@ -21,7 +21,13 @@ fn object(schema: &str, table: &str) -> ObjectName {
 }
 
 fn metadata() -> Metadata {
-    Metadata { schema: name("axon"), owner: name("axon_owner"), delimiters: None, impersonation: None }
+    Metadata {
+        schema: name("axon"),
+        owner: name("axon_owner"),
+        delimiters: None,
+        impersonation: None,
+        by_session: false,
+    }
 }
 
 /// One column for each mask, and one that is clear to all.
@@ -148,6 +154,7 @@ impl Pool {
             standing,
             hidden: Some(name("secret")),
             other: Some(name("lee@acme.com")),
+            native: None,
         };
         let target = self.stage.target_as(token(ADMIN));
         let answers = target.probe_views(&metadata(), reader, &[case]).await.unwrap().unwrap();
@@ -234,7 +241,13 @@ async fn what_is_open_past_a_view_is_found() {
 #[tokio::test]
 async fn what_cannot_be_tried_is_not_said_to_agree() {
     let pool = Pool::start().await;
-    let case = || ProbeCase { body: view(), standing: Some(Standing::default()), hidden: None, other: None };
+    let case = || ProbeCase {
+        body: view(),
+        standing: Some(Standing::default()),
+        hidden: None,
+        other: None,
+        native: None,
+    };
     // A SQL login cannot go on as a person of the directory, and nobody can as one who is not there.
     let sql = pool.stage.target_as(axon_synapse::Auth::Sql { user: "sa".into(), password: PASSWORD.into() });
     for (target, reader, number) in

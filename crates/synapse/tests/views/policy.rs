@@ -232,6 +232,7 @@ pub fn case() -> impl Strategy<Value = Case> {
                 columns: vec![a, b, c, d, e, f],
                 rows: lines,
                 readers: Vec::new(),
+                native: None,
             };
             Case { view, rows, people: vec![x, y, z], delimiters, acting }
         },

@@ -104,15 +104,23 @@ fn a_profile_in_one_string_is_still_one_semi_join() {
 #[test]
 fn each_attribute_of_a_rule_is_one_semi_join() {
     for delimiters in [None, axon_mapping::views::Delimiters::new('|', ':', ',')] {
-        for (impersonation, by_session) in [(None, false), (Some(name("acting")), false), (Some(name("acting")), true)] {
-            let managed =
-                Managed { schema: name("axon"), roles: RoleTest::IsRoleMember, delimiters, impersonation, by_session };
+        for (impersonation, by_session) in
+            [(None, false), (Some(name("acting")), false), (Some(name("acting")), true)]
+        {
+            let managed = Managed {
+                schema: name("axon"),
+                roles: RoleTest::IsRoleMember,
+                delimiters,
+                impersonation,
+                by_session,
+            };
             let mut view = body("orders");
             // One rule with one attribute; the mask's own conditions are not about rows.
             view.columns.truncate(1);
             let text = secure_view(&view, ViewVerb::Create, managed);
             let text = text.as_str();
-            let joins = text.matches("EXISTS (SELECT 1 FROM [axon].[profile] AS p WHERE p.[principal] = ").count();
+            let joins =
+                text.matches("EXISTS (SELECT 1 FROM [axon].[profile] AS p WHERE p.[principal] = ").count();
             assert_eq!((joins, text.matches("[axon].[profile]").count()), (1, 1), "{text}");
             assert_eq!(text.matches("FROM [sales].[orders] AS t").count(), 1, "{text}");
             // Whose profile it is hangs on nothing of the row: it is one value for the whole query.

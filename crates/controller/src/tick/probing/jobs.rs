@@ -7,12 +7,13 @@ use axon_mapping::views::Compiled;
 use axon_model::SqlName;
 use axon_reconcile::admit::Mode;
 use axon_reconcile::secure::{
-    Footing, KnownReader, Memberships, ProbeCase, ProbeReader, Standing, classes, readers, reading_groups,
+    Footing, KnownReader, Memberships, NativeCase, ProbeCase, ProbeReader, Standing, classes, readers,
+    reading_groups,
 };
 use axon_reconcile::view_body::ViewBody;
 use axon_reconcile::{
-    Connect, GrantState, Graph, ObjectName, Permission, PrincipalKind, ProfileRow, Securable, ViewText,
-    ViewsThere,
+    Connect, GrantState, Graph, ObjectName, Permission, PrincipalKind, ProfileRow, Securable, Shape,
+    ViewText, ViewsThere,
 };
 
 use super::CANARY;
@@ -83,6 +84,19 @@ fn footing(name: SqlName, graph: &Graph, roles: &BTreeSet<SqlName>) -> Footing {
     }
 }
 
+/// What somebody with these roles may read of a view's table itself.
+fn native(
+    body: &ViewBody,
+    compiled: &Compiled,
+    shape: &Shape,
+    roles: &BTreeSet<SqlName>,
+) -> Option<NativeCase> {
+    let filter = compiled.filters.iter().find(|filter| filter.table == body.from)?;
+    shape.filtered.contains(&filter.table).then_some(())?;
+    let open = roles.iter().filter_map(|role| filter.open.get(role)).flatten().copied().collect();
+    Some(NativeCase { open, unfiltered: filter.unfiltered.clone() })
+}
+
 impl Ticker {
     /// What is to be asked of views, ordered by reader; and which views are not asked, with why.
     pub(super) async fn jobs(
@@ -116,7 +130,8 @@ impl Ticker {
                 Footing::NotYet => By::Later,
             };
             let standing = Some(class.standing);
-            let case = ProbeCase { body: body.clone(), standing, hidden: hidden(body, there), other };
+            let native = native(body, compiled, &known.shape, &memberships.roles_of(class.reader));
+            let case = ProbeCase { body: body.clone(), standing, hidden: hidden(body, there), other, native };
             jobs.push(Job {
                 view: body.name,
                 digest: digest.clone(),
@@ -140,7 +155,13 @@ impl Ticker {
                 }
                 None => return None,
             };
-            let case = ProbeCase { body: body.clone(), standing: None, hidden: None, other: None };
+            let case = ProbeCase {
+                body: body.clone(),
+                standing: None,
+                hidden: None,
+                other: None,
+                native: native(body, compiled, &known.shape, &BTreeSet::new()),
+            };
             let by = By::Reading(by);
             Some(Job { view: body.name, digest: digest.clone(), reader, by, readers: 0, case })
         }));

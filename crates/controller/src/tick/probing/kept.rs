@@ -112,7 +112,7 @@ mod tests {
         let object = |text: &str| ObjectName { schema: name("s"), name: name(text) };
         let body =
             ViewBody { name: object("v"), from: object("t"), columns: Vec::new(), rows: Rows::Nothing };
-        let case = ProbeCase { body, standing: None, hidden: None, other: None };
+        let case = ProbeCase { body, standing: None, hidden: None, other: None, native: None };
         let by = By::Reading(ProbeReader::User(name("ann")));
         Job { view: object("v"), digest: "d".into(), reader: name("ann"), by, readers: 1, case }
     }

@@ -9,6 +9,10 @@ pub(super) fn added(old: &SecureView, what: &str) -> Reach {
     if what.starts_with("column ") && what.ends_with(" hidden") {
         return Reach::Narrowed;
     }
+    // Whoever reads the table itself sees fewer of its rows.
+    if what.starts_with("filters ") {
+        return Reach::Narrowed;
+    }
     // The first line of `rows` takes rows away, each further one brings some.
     if is_row(what) && old.rows.is_empty() { Reach::Narrowed } else { Reach::Widened }
 }
@@ -18,6 +22,7 @@ pub(super) fn removed(new: &SecureView, what: &str) -> Reach {
     let less = is_row(what) && !new.rows.is_empty()
         || what.starts_with("in ")
         || what.starts_with("read by ")
+        || what.starts_with("every row of ")
         || what.starts_with("column ") && what.ends_with(" clear");
     if less { Reach::Narrowed } else { Reach::Widened }
 }

@@ -1,0 +1,297 @@
+//! Which steps lead from the filters that are there to those that ought to be, and which tables can have none.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axon_model::SqlName;
+
+use super::filter::{FilterShown, Filters, FoundPredicate, TableFilter};
+use super::{PolicyWork, SecureStep, ViewsThere, ViewsWanted};
+use crate::finding::Finding;
+use crate::shape::ObjectName;
+
+/// What is to be done about filters.
+#[derive(Default)]
+pub(super) struct Filtering {
+    pub steps: Vec<SecureStep>,
+    pub findings: Vec<Finding>,
+    /// Tables that ought to be filtered and cannot be, and why: their views show nothing.
+    pub against: BTreeMap<ObjectName, String>,
+}
+
+pub(super) fn look(wanted: &ViewsWanted<'_>, there: &ViewsThere) -> Filtering {
+    let mut found = Filtering::default();
+    let Some(filters) = &there.filters else {
+        let why = "the target shows no security policies, without which there is no `enforce: native`";
+        found.against = wanted.filters.iter().map(|filter| (filter.table, why.to_owned())).collect();
+        return found;
+    };
+    let mut named = Named::default();
+    for filter in wanted.filters {
+        let Some(shown) = (wanted.shown)(filter) else { continue };
+        found.one(wanted, filters, filter, &shown);
+        named.policies.insert(shown.policy);
+        named.functions.insert(shown.function);
+    }
+    found.others(wanted, filters, &named);
+    found
+}
+
+/// Names that filters of the map have.
+#[derive(Default)]
+struct Named {
+    policies: BTreeSet<SqlName>,
+    functions: BTreeSet<SqlName>,
+}
+
+impl Filtering {
+    fn one(&mut self, wanted: &ViewsWanted<'_>, there: &Filters, filter: &TableFilter, shown: &FilterShown) {
+        let (table, metadata) = (filter.table, wanted.metadata);
+        if let Some(policy) = there.foreign(table, metadata.schema) {
+            let why = format!("security policy {policy}, which is not Axon's, is on {table}: drop it there");
+            self.against.insert(table, why);
+            return;
+        }
+        let mine = || there.predicates.iter().filter(|found| found.policy.name == shown.policy);
+        let on_table = mine().find(|found| found.table == Some(table) && found.filters);
+        let function = there.functions.get(&shown.function);
+        let intact = function.is_none_or(|function| function.made && function.of.is_some());
+        let policy = match on_table {
+            _ if !intact => PolicyWork::Renew,
+            None if mine().next().is_none() => PolicyWork::Create,
+            None => PolicyWork::Add,
+            Some(found) if found.call != shown.call => PolicyWork::Alter,
+            Some(FoundPredicate { enabled: false, .. }) => PolicyWork::TurnOn,
+            Some(_) => return,
+        };
+        let by_hand = match policy {
+            PolicyWork::Renew | PolicyWork::Add | PolicyWork::TurnOn => true,
+            PolicyWork::Create => function.is_some(),
+            PolicyWork::Alter => function.is_some() || !there.in_force(metadata.schema).contains(&table),
+        };
+        if by_hand {
+            self.findings.push(Finding::FilterAltered { table });
+        }
+        // For a moment there is no filter: nobody may read the table itself then.
+        if policy == PolicyWork::Renew && (wanted.opened)(table) {
+            self.findings.push(Finding::FilterStays { table });
+            return;
+        }
+        let make = function.is_none() || policy == PolicyWork::Renew;
+        let step = SecureStep::SetFilter { filter: Box::new(filter.clone()), metadata, make, policy };
+        if let Some(words) = (wanted.refused)(&step) {
+            self.against.insert(table, format!("the target refused its filter: {words}"));
+        }
+        self.steps.push(step);
+    }
+
+    /// Policies and functions of the managed schema that no filter of the map has.
+    fn others(&mut self, wanted: &ViewsWanted<'_>, there: &Filters, named: &Named) {
+        let schema = wanted.metadata.schema;
+        let mut policies: BTreeMap<SqlName, BTreeSet<ObjectName>> = BTreeMap::new();
+        for found in there.predicates.iter().filter(|found| found.policy.schema == schema) {
+            policies.entry(found.policy.name).or_default().extend(found.table);
+        }
+        for (policy, tables) in policies.iter().filter(|(policy, _)| !named.policies.contains(*policy)) {
+            if tables.iter().any(|table| wanted.kept.contains(table)) {
+                continue;
+            }
+            let open: Vec<ObjectName> =
+                tables.iter().copied().filter(|table| (wanted.opened)(*table)).collect();
+            if open.is_empty() {
+                let policy = ObjectName { schema, name: *policy };
+                self.steps.push(SecureStep::DropFilter { policy, tables: tables.iter().copied().collect() });
+            }
+            self.findings.extend(open.into_iter().map(|table| Finding::FilterStays { table }));
+        }
+        for (name, function) in &there.functions {
+            // What a policy still calls goes after the policy.
+            let called = there.predicates.iter().any(|found| found.call.contains(&bracketed(*name)));
+            if function.made && !named.functions.contains(name) && !called {
+                self.steps.push(SecureStep::DropFunction { name: ObjectName { schema, name: *name } });
+            }
+        }
+    }
+}
+
+/// A name as a comparable call has it.
+fn bracketed(name: SqlName) -> String {
+    super::filter::call(&format!("[{}]", name.as_str().replace(']', "]]")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::filter::{FoundFunction, call};
+    use super::super::{ManagedTable, Metadata};
+    use super::*;
+    use crate::ColumnType;
+    use crate::view_body::{Cell, Rows, ShownColumn, ViewBody};
+
+    fn name(text: &str) -> SqlName {
+        SqlName::parse(text).unwrap()
+    }
+
+    fn object(schema: &str, text: &str) -> ObjectName {
+        ObjectName { schema: name(schema), name: name(text) }
+    }
+
+    fn filter() -> TableFilter {
+        TableFilter {
+            table: object("sales", "v"),
+            columns: vec![(name("id"), ColumnType::Int)],
+            rows: Rows::Nothing,
+            unfiltered: [name("db_owner")].into(),
+            open: BTreeMap::new(),
+        }
+    }
+
+    /// A filter as it ought to be, called `policy` and `now`.
+    fn right() -> Filters {
+        let call = call("[axon].[now](id)");
+        let of = Some(("sales.v".to_owned(), call.clone()));
+        let policy = object("axon", "policy");
+        Filters {
+            predicates: vec![FoundPredicate {
+                policy,
+                enabled: true,
+                table: Some(object("sales", "v")),
+                call,
+                filters: true,
+            }],
+            functions: BTreeMap::from([(name("now"), FoundFunction { made: true, of })]),
+        }
+    }
+
+    /// The steps and findings beside a target whose view stands as `open`.
+    fn told(filters: &[TableFilter], kept: bool, opened: bool, there: Option<Filters>) -> Vec<String> {
+        let owner = Some(name("axon_owner"));
+        let body = ViewBody {
+            name: object("secure", "v"),
+            from: object("sales", "v"),
+            columns: vec![ShownColumn { name: name("id"), ty: ColumnType::Int, cell: Cell::Clear }],
+            rows: Rows::All,
+        };
+        let view = super::super::FoundView {
+            digest: Some("open".to_owned()),
+            made: true,
+            intact: true,
+            owner: None,
+        };
+        let there = ViewsThere {
+            owner: Some(true),
+            managed: ManagedTable::ALL.into(),
+            views: BTreeMap::from([(body.name, view)]),
+            filters: there,
+            ..ViewsThere::default()
+        };
+        let bodies = [body];
+        let kept = if kept { BTreeSet::from([object("sales", "v")]) } else { BTreeSet::new() };
+        let wanted = ViewsWanted {
+            metadata: Metadata {
+                schema: name("axon"),
+                owner: name("axon_owner"),
+                delimiters: None,
+                impersonation: None,
+                by_session: false,
+            },
+            bodies: &bodies,
+            closed: &BTreeMap::new(),
+            schemas: &BTreeMap::from([(name("axon"), owner), (name("secure"), owner)]),
+            taken: &|_| false,
+            past: &|_| None,
+            digest: &|text| match text {
+                super::super::ViewText::Body(_) => Some("open".to_owned()),
+                super::super::ViewText::Closed(_) => Some("closed".to_owned()),
+            },
+            refused: &|_| None,
+            filters,
+            kept: &kept,
+            shown: &|_| {
+                let call = call("[axon].[now](id)");
+                Some(FilterShown { policy: name("policy"), function: name("now"), call })
+            },
+            opened: &|_| opened,
+        };
+        let (steps, findings) = super::super::diff(&wanted, &there);
+        steps.iter().map(ToString::to_string).chain(findings.iter().map(|f| format!("! {f}"))).collect()
+    }
+
+    const ALTERED: &str = "! somebody altered the filter of sales.v by hand";
+
+    fn with(change: impl FnOnce(&mut Filters)) -> Vec<String> {
+        let mut there = right();
+        change(&mut there);
+        told(&[filter()], false, false, Some(there))
+    }
+
+    #[test]
+    fn a_filter_is_made_once_and_changed_in_place() {
+        let first = told(&[filter()], false, true, Some(Filters::default()));
+        assert_eq!(first.len(), 1, "{first:?}");
+        assert!(first[0].starts_with("filter sales.v, also for its owner"), "{first:?}");
+        assert_eq!(with(|_| {}), [""; 0]);
+        // By an older rule of Axon's own: the policy goes on to the other function, and nobody is blamed.
+        let older = with(|there| {
+            let mut function = there.functions.remove(&name("now")).unwrap();
+            let old = call("[axon].[older](id)");
+            function.of = Some(("sales.v".to_owned(), old.clone()));
+            there.functions.insert(name("older"), function);
+            there.predicates[0].call = old;
+        });
+        assert_eq!(older.len(), 1, "what is still called stays: {older:?}");
+        assert!(older[0].starts_with("change the filter of sales.v"), "{older:?}");
+        let left = with(|there| {
+            let function = FoundFunction { made: true, of: None };
+            there.functions.insert(name("older"), function);
+        });
+        assert_eq!(left, ["drop function axon.older, which filters nothing"]);
+    }
+
+    #[test]
+    fn a_hand_in_a_filter_is_told_and_mended() {
+        let changes: [(fn(&mut Filters), &str); 4] = [
+            (|there| there.predicates[0].enabled = false, "turn on the filter of"),
+            (|there| there.predicates.clear(), "filter"),
+            (|there| there.predicates[0].table = None, "filter"),
+            (|there| there.predicates[0].call = call("dbo.all(id)"), "change the filter of"),
+        ];
+        for (change, begins) in changes {
+            let told = with(change);
+            assert!(told[0].starts_with(&format!("{begins} sales.v")), "{told:?}");
+            assert!(told[1].starts_with(ALTERED) && told.len() == 2, "{told:?}");
+        }
+        let by_hand = |there: &mut Filters| {
+            there.functions.insert(name("now"), FoundFunction { made: true, of: None });
+        };
+        assert!(with(by_hand)[0].starts_with("make anew the filter of sales.v"));
+        // Nobody reads the table itself while it has no filter.
+        let mut there = right();
+        by_hand(&mut there);
+        let waits = told(&[filter()], false, true, Some(there));
+        assert!(waits.iter().all(|line| line.starts_with('!')) && waits.len() == 2, "{waits:?}");
+    }
+
+    #[test]
+    fn where_no_filter_can_be_the_view_is_closed() {
+        let none = told(&[filter()], false, false, None);
+        assert!(
+            none[0].starts_with("close view secure.v: the target shows no security policies"),
+            "{none:?}"
+        );
+        let foreign = with(|there| there.predicates[0].policy = object("dbo", "theirs"));
+        assert!(foreign[0].contains("security policy dbo.theirs, which is not Axon's"), "{foreign:?}");
+        assert!(foreign[0].starts_with("close view secure.v"), "{foreign:?}");
+    }
+
+    #[test]
+    fn a_filter_goes_when_nobody_reads_the_table_itself() {
+        let gone = told(&[], false, false, Some(right()));
+        assert_eq!(gone, ["drop security policy axon.policy, the filter of sales.v"]);
+        let stays = told(&[], false, true, Some(right()));
+        assert!(stays.len() == 1 && stays[0].starts_with("! the filter of sales.v stays"), "{stays:?}");
+        assert_eq!(told(&[], true, false, Some(right())), [""; 0], "its views do not say how");
+        let mut left = right();
+        left.predicates.clear();
+        let left = told(&[], false, false, Some(left));
+        assert_eq!(left, ["drop function axon.now, which filters nothing"]);
+    }
+}

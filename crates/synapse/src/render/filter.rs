@@ -1,0 +1,268 @@
+//! The filter of a table: a function that holds the same predicate as the views of the table, and the policy that calls it.
+//!
+//! A function cannot be altered while a policy calls it, so its name holds a digest: another rule is another function.
+
+use axon_model::SqlName;
+use axon_model::name::MAX_UNITS;
+use axon_reconcile::ObjectName;
+use axon_reconcile::secure::{FilterShown, FoundFunction, PolicyWork, TableFilter, comparable_call};
+use axon_reconcile::view_body::{RowRule, Rows, Test};
+
+use super::Sql;
+use super::acting::role_test;
+use super::query::{Query, batch};
+use super::quote::Bracketed;
+use super::view::{Managed, list, row, sha256};
+
+/// What a function's text says of who wrote it, for which table and how it is called. The digest of all the rest stands behind it.
+const MARK: &str = "/* row filter of Axon for ";
+const KEPT: &str = ", do not edit: ";
+/// Digits of a digest in a name.
+const DIGITS: usize = 16;
+
+/// Everything that a filter is called, and its text without the verb.
+struct Text {
+    policy: SqlName,
+    function: SqlName,
+    /// The call, as a statement has it.
+    call: String,
+    /// Behind `CREATE `.
+    body: String,
+}
+
+/// The parameter that stands for the column of this name: columns are numbered before.
+fn parameter(column: SqlName) -> String {
+    format!("@{}", column.as_str())
+}
+
+/// A name that can be read, and a digest that tells it from all others.
+fn named(table: ObjectName, digest: &str) -> Option<SqlName> {
+    let mut name = format!("filter_{}_{}", table.schema.as_str(), table.name.as_str());
+    while name.encode_utf16().count() > MAX_UNITS - DIGITS - 1 {
+        name.pop();
+    }
+    SqlName::parse(&format!("{name}_{}", &digest[..DIGITS])).ok()
+}
+
+fn text(filter: &TableFilter, managed: Managed) -> Option<Text> {
+    let number = |column: SqlName| {
+        let at = filter.columns.iter().position(|(name, _)| *name == column)?;
+        SqlName::parse(&format!("c{}", at + 1)).ok()
+    };
+    let mut parameters = String::new();
+    let mut columns = String::new();
+    list(&mut columns, &filter.columns, ", ", |(column, _)| Bracketed(*column).to_string());
+    list(&mut parameters, filter.columns.iter().enumerate(), ", ", |(at, (_, ty))| {
+        format!("@c{} {ty}", at + 1)
+    });
+    let mut rules: Vec<String> =
+        filter.unfiltered.iter().map(|role| role_test(*role, managed.roles)).collect();
+    if let Rows::Any(all) = &filter.rows {
+        for rule in all {
+            rules.push(row(&numbered(rule, &number)?, managed, parameter));
+        }
+    }
+    let rules = if rules.is_empty() { "1 = 0".to_owned() } else { rules.join("\n    OR ") };
+    let rest = format!("\nRETURN SELECT 1 AS [seen]\nWHERE {rules}");
+    let schema = Bracketed(managed.schema);
+    let table = comparable_call(&filter.table.to_string());
+    let function = named(filter.table, &sha256(&format!("{table} {columns} {parameters}{rest}")))?;
+    let call = format!("{schema}.{}({columns})", Bracketed(function));
+    let head = format!(
+        "FUNCTION {schema}.{} ({parameters})\nRETURNS TABLE\nWITH SCHEMABINDING\nAS\n",
+        Bracketed(function)
+    );
+    // What would end the comment is left out: such a filter is never taken for one that is in force, and opens nothing.
+    let said = format!("{table} by {}", comparable_call(&call)).replace("*/", "").replace("/*", "");
+    let mark = format!("{MARK}{said}{KEPT}");
+    let body = format!("{head}{mark}{} */{rest}", sha256(&format!("{head}{mark}{rest}")));
+    let policy = named(
+        filter.table,
+        &sha256(&format!("{}\0{}", filter.table.schema.folded(), filter.table.name.folded())),
+    )?;
+    Some(Text { policy, function, call, body })
+}
+
+/// The same rule with each column's name as its parameter's.
+fn numbered(rule: &RowRule, number: &impl Fn(SqlName) -> Option<SqlName>) -> Option<RowRule> {
+    let RowRule::All(tests) = rule else { return Some(rule.clone()) };
+    let tests = tests.iter().cloned().map(|mut test| {
+        match &mut test {
+            Test::Compare { column, .. }
+            | Test::In { column, .. }
+            | Test::Attribute { column, .. }
+            | Test::LastDays { column, .. } => *column = number(*column)?,
+            Test::Is(_) => {}
+        }
+        Some(test)
+    });
+    Some(RowRule::All(tests.collect::<Option<_>>()?))
+}
+
+/// What the target shows of a filter that is as it ought to be.
+pub(crate) fn filter_shown(filter: &TableFilter, managed: Managed) -> Option<FilterShown> {
+    let Text { policy, function, call, .. } = text(filter, managed)?;
+    Some(FilterShown { policy, function, call: comparable_call(&call) })
+}
+
+/// What the text of a function tells.
+pub(crate) fn function_shown(definition: &str) -> FoundFunction {
+    let text = definition.replace("\r\n", "\n");
+    let text = text.trim();
+    let rest = text.find(char::is_whitespace).map_or("", |at| text[at..].trim_start());
+    let Some((head, tail)) = rest.split_once(MARK) else { return FoundFunction { made: false, of: None } };
+    let of = || {
+        let (said, tail) = tail.split_once(KEPT)?;
+        let (digest, rest) = tail.split_once(" */")?;
+        let (table, call) = said.split_once(" by ")?;
+        let whole = sha256(&format!("{head}{MARK}{said}{KEPT}{rest}"));
+        (digest == whole).then(|| (table.to_owned(), call.to_owned()))
+    };
+    FoundFunction { made: true, of: of() }
+}
+
+/// The statements that bring a filter about.
+pub fn set_filter(filter: &TableFilter, managed: Managed, make: bool, work: PolicyWork) -> Vec<Sql> {
+    let Some(Text { policy, function, call, body }) = text(filter, managed) else { return Vec::new() };
+    let schema = Bracketed(managed.schema);
+    let policy = format!("{schema}.{}", Bracketed(policy));
+    let table = format!("{}.{}", Bracketed(filter.table.schema), Bracketed(filter.table.name));
+    let create = || {
+        format!("CREATE SECURITY POLICY {policy} ADD FILTER PREDICATE {call} ON {table} WITH (STATE = ON)")
+    };
+    let alter = |what: &str| format!("ALTER SECURITY POLICY {policy} {what}");
+    let on = || alter("WITH (STATE = ON)");
+    let predicate = |verb: &str| alter(&format!("{verb} FILTER PREDICATE {call} ON {table}"));
+    let mut all = Vec::new();
+    if work == PolicyWork::Renew {
+        all.push(format!("DROP SECURITY POLICY IF EXISTS {policy}"));
+        all.push(format!("DROP FUNCTION {schema}.{}", Bracketed(function)));
+    }
+    if make {
+        all.push(format!("CREATE {body}"));
+    }
+    match work {
+        PolicyWork::Create | PolicyWork::Renew => all.push(create()),
+        PolicyWork::Add => all.extend([predicate("ADD"), on()]),
+        PolicyWork::Alter => all.extend([predicate("ALTER"), on()]),
+        PolicyWork::TurnOn => all.push(on()),
+    }
+    all.into_iter().map(Sql).collect()
+}
+
+pub(crate) fn drop_filter(policy: ObjectName) -> Sql {
+    Sql(format!("DROP SECURITY POLICY {}.{}", Bracketed(policy.schema), Bracketed(policy.name)))
+}
+
+pub(crate) fn drop_function(name: ObjectName) -> Sql {
+    Sql(format!("DROP FUNCTION {}.{}", Bracketed(name.schema), Bracketed(name.name)))
+}
+
+/// Every predicate of every policy, and the functions of the managed schema.
+pub(crate) const FILTERS: [&str; 2] = [
+    "SELECT s.name, p.name, p.is_enabled, ts.name, t.name, q.predicate_definition, q.predicate_type_desc \
+     FROM sys.security_policies p JOIN sys.schemas s ON s.schema_id = p.schema_id \
+     LEFT JOIN sys.security_predicates q ON q.object_id = p.object_id \
+     LEFT JOIN sys.objects t ON t.object_id = q.target_object_id LEFT JOIN sys.schemas ts ON ts.schema_id = t.schema_id",
+    "SELECT o.name, m.definition FROM sys.objects o JOIN sys.schemas s ON s.schema_id = o.schema_id \
+     LEFT JOIN sys.sql_modules m ON m.object_id = o.object_id WHERE s.name = @P1 AND o.type = 'IF'",
+];
+
+/// What is there of filters.
+pub(crate) fn filters(schema: SqlName) -> Query {
+    batch(&FILTERS.map(str::to_owned), vec![schema])
+}
+
+#[cfg(test)]
+mod tests {
+    use axon_reconcile::ColumnType;
+    use axon_reconcile::view_body::{Literal, Order, Who};
+
+    use super::super::view::RoleTest;
+    use super::*;
+
+    fn name(text: &str) -> SqlName {
+        SqlName::parse(text).unwrap()
+    }
+
+    fn managed() -> Managed {
+        let (schema, roles) = (name("ax]on"), RoleTest::IsRoleMember);
+        Managed { schema, roles, delimiters: None, impersonation: None, by_session: false }
+    }
+
+    fn filter(hostile: &str, days: u32) -> TableFilter {
+        let ty = ColumnType::Text { national: true, fixed: false, length: Some(20) };
+        let column = name(hostile);
+        TableFilter {
+            table: ObjectName { schema: name("sales"), name: name(hostile) },
+            columns: vec![(column, ty), (name("placed"), ColumnType::Date), (name("qty"), ColumnType::Int)],
+            rows: Rows::Any(vec![
+                RowRule::To(Who::Role(name("axon_finance"))),
+                RowRule::All(vec![
+                    Test::Attribute { column, ty, attribute: "a'".into() },
+                    Test::In { column, ty, values: vec![Literal::Text("it's".into())] },
+                    Test::LastDays { column: name("placed"), days },
+                ]),
+                RowRule::All(vec![Test::Compare {
+                    column: name("qty"),
+                    ty: ColumnType::Int,
+                    order: Order::Ge,
+                    value: Literal::Number("10".into()),
+                }]),
+            ]),
+            unfiltered: [name("db_owner"), name("e'tl")].into(),
+            open: [].into(),
+        }
+    }
+
+    #[test]
+    fn a_filter_is_a_function_and_a_policy_with_every_name_and_value_quoted() {
+        let mut told = String::new();
+        for work in
+            [PolicyWork::Create, PolicyWork::Add, PolicyWork::Alter, PolicyWork::TurnOn, PolicyWork::Renew]
+        {
+            let make = matches!(work, PolicyWork::Create | PolicyWork::Renew);
+            let all = set_filter(&filter("x]; DROP '--", 90), managed(), make, work);
+            let all: Vec<&str> = all.iter().map(Sql::as_str).collect();
+            told.push_str(&format!("## {work:?}\n{}\n\n", all.join(";\n")));
+        }
+        insta::assert_snapshot!("filter", told);
+        let nobody = TableFilter { rows: Rows::Nothing, unfiltered: [].into(), ..filter("orders", 1) };
+        let text = set_filter(&nobody, managed(), true, PolicyWork::Create);
+        assert!(text[0].as_str().ends_with("\nWHERE 1 = 0"), "{text:?}");
+    }
+
+    #[test]
+    fn a_function_says_for_which_table_it_is_and_a_hand_in_it_is_seen() {
+        for table in ["orders", "x]; DROP '--", &"long ".repeat(25)] {
+            let filter = filter(table.trim_end(), 90);
+            let shown = filter_shown(&filter, managed()).unwrap();
+            let text = set_filter(&filter, managed(), true, PolicyWork::Create)[0].as_str().to_owned();
+            let table = comparable_call(&filter.table.to_string());
+            let made = FoundFunction { made: true, of: Some((table, shown.call)) };
+            assert_eq!(function_shown(&text), made);
+            assert_eq!(function_shown(&text.replace('\n', "\r\n")), made);
+            for (was, is) in [(">= 10", ">= 0"), ("RETURN SELECT", "return select"), (" by [", " by [ ")] {
+                assert_eq!(
+                    function_shown(&text.replace(was, is)),
+                    FoundFunction { made: true, of: None },
+                    "{was}"
+                );
+            }
+        }
+        assert!(!function_shown("CREATE FUNCTION f () RETURNS TABLE AS RETURN SELECT 1 AS x").made);
+        // What would end the comment can never be taken for a filter that is in force.
+        let odd = filter("a*/b", 90);
+        let text = set_filter(&odd, managed(), true, PolicyWork::Create);
+        let (table, _) = function_shown(text[0].as_str()).of.unwrap();
+        assert_ne!(table, comparable_call(&odd.table.to_string()));
+    }
+
+    #[test]
+    fn another_rule_is_another_function_under_the_same_policy() {
+        let (one, other) = (filter("orders", 90), filter("orders", 30));
+        let (one, other) = (filter_shown(&one, managed()).unwrap(), filter_shown(&other, managed()).unwrap());
+        assert_eq!(one.policy, other.policy);
+        assert_ne!(one.function, other.function);
+    }
+}

@@ -1,0 +1,142 @@
+//! `enforce: native` in force: readers of two classes read the table itself, column by column and row by row as the map says; whatever
+//! somebody does to the filter, nobody reads the table past it.
+
+use anyhow::{Context, ensure};
+use axon_tests::{SOON, Stage, until};
+
+use super::{ANN, ASKED, BOB, Rows, map, people, read, read_when, refused, stage, texts};
+
+const NATIVE: &str = "    from: base.customers\n    enforce: native\n    unfiltered: [db_owner]\n";
+const TABLE: &str = "SELECT id, region FROM base.customers ORDER BY id";
+const CLEAR: &str = "SELECT id, name, card, region FROM base.customers ORDER BY id";
+
+/// Without the views of a pattern: all views of a table agree on its filter.
+fn native() -> String {
+    let map = map(false);
+    let (before, _) = map.split_once("  \"every.*\":").expect("the views of a pattern");
+    before.replace("    from: base.customers\n", NATIVE)
+}
+
+fn one(rows: &Rows) -> bool {
+    rows.len() == 1 && texts(&rows[0])[0] == "1"
+}
+
+async fn column(stage: &Stage, query: &str) -> anyhow::Result<Vec<String>> {
+    stage.pool.admin().await?.column(query).await
+}
+
+/// The policy, if there is one that is on.
+async fn policy(stage: &Stage) -> anyhow::Result<Option<String>> {
+    let query = "SELECT CAST(p.name AS nvarchar(128)) FROM sys.security_policies p WHERE p.is_enabled = 1";
+    Ok(column(stage, query).await?.pop())
+}
+
+async fn functions(stage: &Stage) -> anyhow::Result<Vec<String>> {
+    column(stage, "SELECT CAST(o.name AS nvarchar(128)) FROM sys.objects o WHERE o.type = 'IF'").await
+}
+
+/// The texts of steps that were done.
+async fn done(stage: &Stage) -> anyhow::Result<Vec<String>> {
+    let journal = stage.place.journal().await?;
+    let done = journal.iter().filter(|r| r.kind == "step-outcome");
+    Ok(done.filter_map(|r| r.clear["body"]["text"].as_str().map(str::to_owned)).collect())
+}
+
+#[tokio::test]
+async fn readers_read_the_table_itself_and_a_hand_in_its_filter_opens_nothing() -> anyhow::Result<()> {
+    let stage = stage(&native()).await?;
+    people(&stage.scim).await?;
+    read_when(&stage.pool, ANN, "ann reads her row of the table", TABLE, one).await?;
+    let all = read_when(&stage.pool, BOB, "bob reads what is clear to him", CLEAR, |r| r.len() == 2).await?;
+    ensure!(texts(&all[0]) == ["1", "Eve", "4111 2222", "north"], "{all:?}");
+    let seen = read_when(&stage.pool, ANN, "the view over it", ASKED, |rows| rows.len() == 1).await?;
+    ensure!(texts(&seen[0])[1] == "E***", "{seen:?}");
+    for (who, what) in
+        [(ANN, "name"), (ANN, "email"), (ANN, "secret"), (BOB, "email"), (BOB, "secret"), (ANN, "*")]
+    {
+        let answer = refused(&stage.pool, who, &format!("SELECT {what} FROM base.customers")).await?;
+        ensure!(answer == Some(230), "{who} on {what}: {answer:?}");
+    }
+    // Whoever reads the table by other permissions is filtered, too; who is named in the map is not.
+    let mut admin = stage.pool.admin().await?;
+    ensure!(admin.rows(TABLE).await?.len() == 2, "a member of db_owner sees every row");
+    admin.run("CREATE USER loader WITHOUT LOGIN").await?;
+    admin.run("GRANT SELECT ON OBJECT::base.customers TO loader").await?;
+    ensure!(
+        admin.rows("EXECUTE AS USER = 'loader'; SELECT id FROM base.customers; REVERT").await?.is_empty()
+    );
+    stage.settled().await?;
+    stage.place.axon(&["plan", "--check"]).await?.exits(0)?;
+
+    // Turned off, dropped, and altered to call something else: it comes back, and columns of the table only after it.
+    admin.run("CREATE FUNCTION dbo.everything (@c nvarchar(20)) RETURNS TABLE WITH SCHEMABINDING AS RETURN SELECT 1 AS x").await?;
+    let name = policy(&stage).await?.context("a policy")?;
+    for by_hand in [
+        format!("ALTER SECURITY POLICY axon.[{name}] WITH (STATE = OFF)"),
+        format!("DROP SECURITY POLICY axon.[{name}]"),
+        format!(
+            "ALTER SECURITY POLICY axon.[{name}] ALTER FILTER PREDICATE dbo.everything(region) ON base.customers"
+        ),
+    ] {
+        let before = done(&stage).await?.len();
+        admin.run(&by_hand).await.with_context(|| by_hand.clone())?;
+        let steps = until("it is put back, and the columns are given again", SOON, async || {
+            let steps = done(&stage).await?.split_off(before);
+            let given =
+                steps.iter().filter(|step| step.starts_with("grant SELECT on base.customers")).count();
+            Ok((given == 2 && policy(&stage).await?.is_some()).then_some(steps))
+        })
+        .await
+        .with_context(|| by_hand.clone())?;
+        let at = |words: &str| steps.iter().position(|step| step.contains(words));
+        let (revoked, set, given) = (
+            at("revoke SELECT on base.customers"),
+            at("filter of base.customers").or(at("filter base.customers")),
+            at("grant SELECT on base.customers"),
+        );
+        ensure!(revoked.is_some() && revoked < set && set < given, "{by_hand}: {steps:#?}");
+        read_when(&stage.pool, ANN, "ann reads her row of the table", TABLE, one).await?;
+        read_when(&stage.pool, ANN, "and of the view", ASKED, |rows| rows.len() == 1).await?;
+    }
+
+    // A column that is masked for her, given by hand: the view is closed until it is taken away.
+    admin.run("GRANT SELECT ON OBJECT::base.customers (email) TO [axon_analyst]").await?;
+    until("what was given by hand is taken away", SOON, async || {
+        let answer = refused(&stage.pool, ANN, "SELECT email FROM base.customers").await?;
+        Ok((answer == Some(230)).then_some(()))
+    })
+    .await?;
+    read_when(&stage.pool, ANN, "ann reads the view", ASKED, |rows| rows.len() == 1).await?;
+
+    // Another rule is another function; the old one goes.
+    let before = functions(&stage).await?;
+    let text = stage.place.read("role-map.yaml")?;
+    let every = text.replace("where: region in user.addresses.region", "where: region in ('south')");
+    stage.place.write("role-map.yaml", &every)?;
+    read_when(&stage.pool, ANN, "ann reads by the other rule", TABLE, |rows| {
+        rows.len() == 1 && texts(&rows[0])[0] == "2"
+    })
+    .await?;
+    until("the old function is gone", SOON, async || {
+        let now = functions(&stage).await?;
+        Ok((now.len() == before.len() && now != before).then_some(()))
+    })
+    .await?;
+
+    // Out of the map: columns first, then the filter, then its function.
+    let before = done(&stage).await?.len();
+    stage.place.write("role-map.yaml", &text.replace(NATIVE, "    from: base.customers\n"))?;
+    until("the filter is gone", SOON, async || {
+        Ok((policy(&stage).await?.is_none() && functions(&stage).await? == ["everything"]).then_some(()))
+    })
+    .await?;
+    let steps = done(&stage).await?.split_off(before);
+    let at = |words: &str| steps.iter().rposition(|step| step.contains(words));
+    let order = [at("revoke SELECT on base.customers"), at("drop security policy"), at("drop function")];
+    ensure!(order.iter().all(Option::is_some) && order.is_sorted(), "{steps:#?}");
+    ensure!(refused(&stage.pool, ANN, TABLE).await? == Some(229));
+    ensure!(read(&stage.pool, ANN, ASKED).await?.len() == 1, "the view stands");
+    stage.settled().await?;
+    stage.place.axon(&["plan", "--check"]).await?.exits(0)?;
+    Ok(())
+}
