@@ -293,7 +293,13 @@ fn workload() -> impl Strategy<Value = Vec<Classifier>> {
                 2 => format!("{}:{group}", member.to_uppercase()),
                 _ => format!("{member}:{group}"),
             };
-            let does = Classified { group: name(group), importance, label: label.map(name), context: None, hours: None };
+            let does = Classified {
+                group: name(group),
+                importance,
+                label: label.map(name),
+                context: None,
+                hours: None,
+            };
             let does = (how != 3).then_some(does);
             let one = Classifier { name: name(&named), member: name(member), does };
             by_name.insert(one.name, one);

@@ -336,7 +336,8 @@ impl Wording<'_> {
                 On::ServerRole(name)
             }
             (Securable::Principal(name), Dialect::Server) => On::Login(name),
-            (Securable::Server | Securable::Credential(_) | Securable::Other(_), _) | (_, Dialect::Server) => {
+            (Securable::Server | Securable::Credential(_) | Securable::Other(_), _)
+            | (_, Dialect::Server) => {
                 return Err(nowhere());
             }
             (Securable::Database, _) => On::Database(self.database),

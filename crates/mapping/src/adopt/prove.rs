@@ -160,8 +160,13 @@ mod tests {
         let service = "services: { bot: { principal: bot } }\nroles: { readers: {} }\nmappings: [{ service: bot, roles: [readers] }]\n";
         let classified = "roles: { readers: { grants: { dw: [classifier in largerc] } } }\n";
         let kept = "roles: { readers: { grants: { dw: [] } }, writers: { grants: { dw: [] } } }\nguards: { protect: [{ principal: ana@acme.com, owner: o, until: 2027-05-22T12:00:00Z }] }\n";
-        let does =
-            Classified { group: name("largerc"), importance: Importance::High, label: None, context: None, hours: None };
+        let does = Classified {
+            group: name("largerc"),
+            importance: Importance::High,
+            label: None,
+            context: None,
+            hours: None,
+        };
         let there = ["loads", "readers:largerc"];
         let there =
             there.map(|named| Classifier { name: name(named), member: name("readers"), does: Some(does) });

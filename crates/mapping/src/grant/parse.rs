@@ -10,8 +10,8 @@
 use std::collections::BTreeSet;
 
 use axon_model::SqlName;
-use axon_reconcile::permission::GrantableOn;
 use axon_reconcile::classifier::BadTime;
+use axon_reconcile::permission::GrantableOn;
 use axon_reconcile::{
     Classified, GrantState, Hours, Importance, MinuteOfDay, ObjectName, Permission, Securable,
 };
@@ -531,7 +531,10 @@ mod tests {
                 "classifier in x from 24:00 until 06:00",
                 "21..26: not a time of the day: two digits for the hour and two for the minute, 00:00 to 23:59",
             ),
-            ("classifier in x from noon until 06:00", "21..25: expected a time in UTC, such as 22:00, but here `noon` stands"),
+            (
+                "classifier in x from noon until 06:00",
+                "21..25: expected a time in UTC, such as 22:00, but here `noon` stands",
+            ),
             ("classifier in x from 06:00 until 06:00", "21..38: the hours end when they begin"),
             ("classifier in x from 06:000 until 07:00", "21..22: `0` cannot stand here"),
             ("select on 10:00", "10..15: expected a schema and an object, but here `10:00` stands"),

@@ -72,10 +72,9 @@ impl<'r> Parts<'r> {
                 }
                 return;
             }
-            Securable::Principal(_)
-            | Securable::Server
-            | Securable::Credential(_)
-            | Securable::Other(_) => return,
+            Securable::Principal(_) | Securable::Server | Securable::Credential(_) | Securable::Other(_) => {
+                return;
+            }
         };
         match permission {
             Permission::CreateView | Permission::CreateProcedure | Permission::CreateFunction => {

@@ -132,7 +132,8 @@ mod tests {
             for probe in probes(dialect) {
                 for batch in probe.batches {
                     let text = batch.as_str();
-                    let harmless = text.starts_with("SELECT ") || ["BEGIN TRANSACTION", "REVERT"].contains(&text);
+                    let harmless =
+                        text.starts_with("SELECT ") || ["BEGIN TRANSACTION", "REVERT"].contains(&text);
                     assert!(harmless || text.contains("axon_probe_6b0f6c1e2d9a4c07"), "{text}");
                 }
             }
