@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axon_model::SqlName;
-use axon_reconcile::{Grant, GrantKey, Graph, InspectScope, Membership, Step, Ties};
+use axon_reconcile::{Connect, Grant, GrantKey, Graph, InspectScope, Membership, Step, Ties};
 
 use super::Ticker;
 use super::decide::Decided;
@@ -30,7 +30,9 @@ fn moved(known: &mut Known, names: &BTreeSet<SqlName>, read: &Graph) -> Option<b
         if !is_in.iter().all(|role| graph.roles.contains_key(role)) {
             return None;
         }
-        if graph.principals.get(name) == Some(there) && had == has && was_in == is_in {
+        // What was made since the last full look has no date yet: that is no news.
+        let same = graph.principals.get(name).is_some_and(|known| known.connect == there.connect);
+        if same && had == has && was_in == is_in {
             continue;
         }
         moved = true;
@@ -60,8 +62,12 @@ impl Ticker {
 
     /// Reads what is left of those whom this run shut out. What comes to light is in the next plan, which follows at once.
     pub(super) async fn look_at_stripped(&mut self, ran: &mut Ran) {
-        let names = std::mem::take(&mut self.stripped);
-        if names.is_empty() || self.actual.is_none() {
+        let mut names = std::mem::take(&mut self.stripped);
+        let Some(known) = &self.actual else { return };
+        // Who was made anew is somebody else.
+        let there = &known.inspection.graph.principals;
+        names.retain(|name| there.get(name).is_some_and(|known| known.connect == Connect::Denied));
+        if names.is_empty() {
             return;
         }
         let scope = InspectScope::Principals(names.iter().copied().collect());

@@ -65,6 +65,18 @@ async fn what_somebody_gave_a_leaver_by_hand_since_the_last_look_goes_at_once() 
 }
 
 #[tokio::test]
+async fn a_leaver_who_holds_nothing_else_costs_no_look_at_all_of_it() {
+    let (mut stage, people) = joined(&["kim"], MAP).await;
+    let count = |of: &std::sync::atomic::AtomicUsize| of.load(Ordering::SeqCst);
+    let before = (count(&stage.pool.looks), count(&stage.pool.compared));
+    // Nothing was read since kim was made: what is known of kim has no date.
+    stage.store.delete_user(stage.context("delete-kim"), people[0]).await.unwrap();
+    stage.settle().await;
+    assert_eq!(stage.pool.connect("kim"), Connect::Denied);
+    assert_eq!((count(&stage.pool.looks), count(&stage.pool.compared)), before);
+}
+
+#[tokio::test]
 async fn a_role_that_nobody_knew_of_and_a_read_that_fails_end_in_a_look_at_all_of_it() {
     let (mut stage, people) = joined(&["kim", "ana"], MAP).await;
     given_by_hand(&stage, "kim");

@@ -198,7 +198,14 @@ impl Target for FakePool {
             own_principal: name("dbo"),
             administrators: vec![name("dbo")],
         };
-        Ok(Inspection { graph: self.graph.lock().unwrap().clone(), shape, facts, unseen: Vec::new() })
+        let mut graph = self.graph.lock().unwrap().clone();
+        if scope != InspectScope::Full {
+            // A catalog has dates, which nobody knows of what was made a moment ago.
+            for principal in graph.principals.values_mut() {
+                principal.created = Some(datetime!(2026-11-22 00:00 UTC));
+            }
+        }
+        Ok(Inspection { graph, shape, facts, unseen: Vec::new() })
     }
 
     async fn apply(&self, wave: &Wave) -> Vec<Outcome> {
