@@ -57,6 +57,11 @@ impl Place {
         self.store.is_none()
     }
 
+    /// The address of its store, where that is a database.
+    pub fn database(&self) -> Option<&str> {
+        self.store.as_deref()
+    }
+
     /// A file in it.
     pub fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)

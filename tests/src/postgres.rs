@@ -84,6 +84,16 @@ impl Postgres {
         Ok(format!("postgres://{SUPERUSER}@127.0.0.1:{port}/{name}"))
     }
 
+    /// Runs one statement in the database of this address, as an administrator by hand; it must change this many rows.
+    pub fn changes(&self, address: &str, statement: &str, rows: u32) -> anyhow::Result<()> {
+        let how = ["-X", "-v", "ON_ERROR_STOP=1", "-c", statement, address];
+        let output = self.command("psql").args(how).output().context("psql")?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        ensure!(output.status.success(), "psql: {}", String::from_utf8_lossy(&output.stderr));
+        ensure!(said.trim() == format!("UPDATE {rows}"), "{said}");
+        Ok(())
+    }
+
     /// Kills it as a machine that loses its power would: no goodbye to anybody, what is committed is in its log.
     pub fn dies(&mut self) -> anyhow::Result<ExitStatus> {
         let mut server = self.server.take().context("it runs")?;

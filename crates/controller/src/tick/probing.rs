@@ -171,6 +171,7 @@ impl Ticker {
         let (Some(compiled), Some(spec)) = (self.compiled_views(), map.targets.get(&self.name)) else {
             return Ok(());
         };
+        let spec = &*self.as_it_is_there(spec);
         if self.probing.queue.is_empty() {
             let same = self.probing.looked.as_ref().is_some_and(|looked| Arc::ptr_eq(looked, &compiled));
             let due = |kept: &Kept| kept.whole.is_none_or(|at| now < at || at + every <= now);
@@ -293,6 +294,7 @@ impl Ticker {
         let (Some(compiled), Some(spec)) = (self.compiled_views(), map.targets.get(&self.name)) else {
             return Ok(report);
         };
+        let spec = &*self.as_it_is_there(spec);
         let meant = |view: ObjectName| only.is_none_or(|only| view.to_string().eq_ignore_ascii_case(only));
         let (jobs, waits) = self.jobs(spec, &compiled, only).await;
         report.waits = waits.into_iter().filter(|(view, _)| meant(*view)).collect();
