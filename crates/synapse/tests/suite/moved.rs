@@ -16,7 +16,9 @@ fn object(schema: &str, table: &str) -> ObjectName {
 async fn a_column_that_was_renamed_or_retyped_meanwhile_and_a_table_that_vanished_make_no_view() {
     let stage = Stage::of(PoolKind::Dedicated).await;
     let mut raw = stage.raw(AuthMethod::sql_server("sa", PASSWORD)).await.unwrap();
-    for batch in ["CREATE SCHEMA base", "CREATE SCHEMA secure", "CREATE TABLE base.t (id int, name nvarchar(40))"] {
+    for batch in
+        ["CREATE SCHEMA base", "CREATE SCHEMA secure", "CREATE TABLE base.t (id int, name nvarchar(40))"]
+    {
         run(&mut raw, batch).await.unwrap();
     }
     let target = stage.target();
@@ -47,7 +49,10 @@ async fn a_column_that_was_renamed_or_retyped_meanwhile_and_a_table_that_vanishe
     };
     let views = async || stage.catalog("SELECT v.name FROM sys.views v").await;
     for (change, says) in [
-        (&["ALTER TABLE base.t DROP COLUMN name", "ALTER TABLE base.t ADD title nvarchar(40)"][..], "has no column name any more"),
+        (
+            &["ALTER TABLE base.t DROP COLUMN name", "ALTER TABLE base.t ADD title nvarchar(40)"][..],
+            "has no column name any more",
+        ),
         (&["ALTER TABLE base.t ADD name nvarchar(20)"], "is nvarchar(20) now, and was nvarchar(40)"),
         (&["DROP TABLE base.t"], "is not there any more"),
     ] {
