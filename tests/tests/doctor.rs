@@ -143,8 +143,11 @@ async fn each_broken_set_up_is_found_with_what_helps() -> anyhow::Result<()> {
     let of_lake = lake.port()?.to_string();
     change(&place, "role-map.yaml", "synapse-dedicated", "synapse-serverless")?;
     change(&place, "role-map.yaml", &port, &of_lake)?;
-    let text = transcript(&place, &["--probe"], &of_lake).await?;
-    tell("The database is one that Spark owns", text, "give access at the server")?;
+    let said = place.axon(&["doctor", "--probe"]).await?.exits(3)?.out;
+    ensure!(
+        said.contains("FOUND target warehouse: it is a lake database") && said.contains("access at the server"),
+        "{said}"
+    );
     lake.stop().await?;
     place.write("role-map.yaml", &map)?;
     pool.stop().await?;
