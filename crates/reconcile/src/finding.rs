@@ -165,6 +165,7 @@ impl fmt::Display for Obstacle {
 
 impl fmt::Display for Finding {
     /// Every field is named, so that a new one cannot stay unseen.
+    #[expect(clippy::too_many_lines, reason = "a sentence for each finding")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ForeignGrant { grantee, permission, on, state, grantors } => {
