@@ -91,7 +91,7 @@ impl Session {
     /// Takes the rows of the bulk load that was begun.
     pub fn load(&mut self, rows: BulkRows) -> Vec<Answer> {
         let bulk = self.bulk.take();
-        self.request(|session| execute::load(session, bulk, rows))
+        self.request(|session| execute::load(session, bulk.as_ref(), rows))
     }
 
     /// Runs a batch.

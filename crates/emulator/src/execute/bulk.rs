@@ -100,7 +100,7 @@ impl Run<'_> {
 }
 
 /// Runs the message that holds the rows.
-pub(crate) fn load(session: &mut Session, bulk: Option<Bulk>, rows: BulkRows) -> Vec<Answer> {
+pub(crate) fn load(session: &mut Session, bulk: Option<&Bulk>, rows: BulkRows) -> Vec<Answer> {
     let mut run = Run {
         session,
         answers: Vec::new(),
@@ -109,7 +109,7 @@ pub(crate) fn load(session: &mut Session, bulk: Option<Bulk>, rows: BulkRows) ->
         nesting: 0,
         caught: None,
     };
-    let outcome = run.load(bulk.as_ref(), rows);
+    let outcome = run.load(bulk, rows);
     if outcome.is_err() {
         super::transaction::doom(run.session);
     }
