@@ -312,7 +312,7 @@ impl Ticker {
         let Some(lease) = self.lease(may, now).await? else {
             return Ok(self.elsewhere(now));
         };
-        let ticked = self.under_lease(map, may, lease.clone(), decided, now).await;
+        let ticked = Box::pin(self.under_lease(map, may, lease.clone(), decided, now)).await;
         self.give_back(&lease).await;
         ticked
     }
