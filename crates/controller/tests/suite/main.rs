@@ -16,6 +16,7 @@ mod identity;
 mod interrupted;
 #[cfg(test)]
 mod leavers;
+#[cfg(test)]
 mod lingering;
 #[cfg(test)]
 mod moves;
