@@ -145,7 +145,8 @@ async fn each_broken_set_up_is_found_with_what_helps() -> anyhow::Result<()> {
     change(&place, "role-map.yaml", &port, &of_lake)?;
     let said = place.axon(&["doctor", "--probe"]).await?.exits(3)?.out;
     ensure!(
-        said.contains("FOUND target warehouse: it is a lake database") && said.contains("access at the server"),
+        said.contains("FOUND target warehouse: it is a lake database")
+            && said.contains("access at the server"),
         "{said}"
     );
     lake.stop().await?;

@@ -84,7 +84,7 @@ async fn without_a_session_context_a_permission_holds_in_one_session_and_not_aft
     ensure!(reads(&mut one, 1).await? == own);
     ensure!(other.rows(ASKED).await?.is_empty(), "another session of hers is herself");
     ensure!(bobs.rows(ASKED).await?.len() == 2, "bob is himself");
-    ensure!(permissions(&stage.pool).await? == [id.clone()]);
+    ensure!(permissions(&stage.pool).await? == std::slice::from_ref(&id));
     for table in ["base.customers", "axon.acting_sessions", "axon.profile"] {
         ensure!(one.run(&format!("SELECT * FROM {table}")).await.is_err(), "{table}");
     }

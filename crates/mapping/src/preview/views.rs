@@ -183,7 +183,7 @@ fn digest(text: ViewText<'_>, metadata: &Metadata) -> String {
 fn shown(filter: &TableFilter, metadata: &Metadata) -> Option<FilterShown> {
     let TableFilter { table, columns, rows, unfiltered, open: _ } = filter;
     let rule = Sha256::digest(format!("{metadata:?} {table} {columns:?} {rows:?} {unfiltered:?}"));
-    let function = rule.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let function = format!("{rule:x}");
     Some(FilterShown {
         policy: of_table(*table)?,
         function: SqlName::parse(&function).ok()?,

@@ -248,7 +248,8 @@ mod tests {
 
     #[test]
     fn a_hand_in_a_filter_is_told_and_mended() {
-        let changes: [(fn(&mut Filters), &str); 4] = [
+        type Hand = fn(&mut Filters);
+        let changes: [(Hand, &str); 4] = [
             (|there| there.predicates[0].enabled = false, "turn on the filter of"),
             (|there| there.predicates.clear(), "filter"),
             (|there| there.predicates[0].table = None, "filter"),

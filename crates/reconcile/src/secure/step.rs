@@ -135,11 +135,12 @@ impl SecureStep {
             | Self::LetAct { .. }
             | Self::CreateView { .. }
             // What the text was before is not known to show less.
-            | Self::AlterView { .. } => true,
+            | Self::AlterView { .. }
+            // As may a table without its filter.
+            | Self::DropFilter { .. } => true,
             Self::WriteProfile { add, .. } => !add.is_empty(),
-            // A filter that comes back hides; another rule may show more, as may a table without its filter.
+            // A filter that comes back hides; another rule may show more.
             Self::SetFilter { make, policy, .. } => *make || *policy == PolicyWork::Alter,
-            Self::DropFilter { .. } => true,
             Self::DropFunction { .. }
             | Self::DropProfiles { .. }
             | Self::StopActing { .. }

@@ -224,7 +224,7 @@ mod tests {
             let make = matches!(work, PolicyWork::Create | PolicyWork::Renew);
             let all = set_filter(&filter("x]; DROP '--", 90), managed(), make, work);
             let all: Vec<&str> = all.iter().map(Sql::as_str).collect();
-            told.push_str(&format!("## {work:?}\n{}\n\n", all.join(";\n")));
+            told += &["## ", &format!("{work:?}"), "\n", &all.join(";\n"), "\n\n"].concat();
         }
         insta::assert_snapshot!("filter", told);
         let nobody = TableFilter { rows: Rows::Nothing, unfiltered: [].into(), ..filter("orders", 1) };

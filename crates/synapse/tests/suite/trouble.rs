@@ -359,17 +359,17 @@ async fn what_is_on_a_certificate_or_a_type_is_read_and_named() {
     let stage = Stage::dedicated().await;
     let target = stage.target();
     apply(&target, &joiner()).await;
-    for (class, id, permission, state) in [
+    for (class, id, permission, held) in [
         (25, 257, "CONTROL", "GRANT"),
         (6, 7, "REFERENCES", "GRANT WITH GRANT OPTION"),
         (77, 3, "ALTER", "DENY"),
     ] {
         let (grantee, grantor) = ("kim@acme.com".to_owned(), "dbo".to_owned());
-        let (permission, state) = (permission.to_owned(), state.to_owned());
+        let permission = permission.to_owned();
         stage
             .emulator
             .pool()
-            .put_other(&OtherRow { grantee, grantor, class, id, permission, state })
+            .put_other(&OtherRow { grantee, grantor, class, id, permission, state: held.to_owned() })
             .unwrap();
     }
     let of = |seen: &axon_reconcile::Inspection| -> Vec<String> {
