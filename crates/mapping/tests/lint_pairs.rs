@@ -229,6 +229,12 @@ fn cases() -> Vec<Case> {
             "user.userType",
         ),
         (
+            "loses-rows",
+            "roles: { a: { grants: { dw: [select on secure.orders] } } }\nGIVESviews:\n  secure.orders: { targets: dw, from: base.orders, enforce: native, columns: { id: show }, rows: [{ where: region in user.userType }] }\n",
+            "enforce: native,",
+            "enforce: native, unfiltered: [db_owner],",
+        ),
+        (
             "test-of-unknown-group",
             "ROLE_AGIVEStests:\n  - { user: { userName: a, groups: [Othrs], source: entra }, lacks: { dw: [select on z.z] } }\n",
             "[Othrs]",

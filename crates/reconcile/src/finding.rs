@@ -231,7 +231,7 @@ impl fmt::Display for Finding {
             }
             Self::LeaverStaysIn { principal, role } => write!(
                 f,
-                "{principal} left and is still in {role}, which is not managed: remove them there by hand"
+                "{principal} is shut out and still in {role}, which is not managed: remove them there by hand"
             ),
             Self::OutOfScope { name } => write!(f, "{name} is wanted, but is outside what Axon manages"),
             Self::Circle { membership: Membership { role, member } } => {

@@ -74,6 +74,8 @@ impl Ticker {
         let read = self.target.inspect(scope).await;
         let Some(known) = &mut self.actual else { return };
         let found = match read {
+            // Whoever sees less than before may not see what they hold.
+            Ok(read) if read.unseen.iter().any(|part| !known.inspection.unseen.contains(part)) => None,
             Ok(read) => moved(known, &names, &read.graph),
             Err(error) => {
                 tracing::warn!(

@@ -104,7 +104,7 @@ async fn a_role_that_axon_does_not_manage_keeps_a_leaver_by_name() {
     stage.store.delete_user(stage.context("delete-kim"), people[0]).await.unwrap();
     let summary = stage.settle().await;
     assert!(stage.pool.in_role("db_datareader", "kim"), "nothing outside of the fence is changed");
-    let told = "kim left and is still in db_datareader, which is not managed: remove them there by hand";
+    let told = "kim is shut out and still in db_datareader, which is not managed: remove them there by hand";
     assert!(summary.waiting.iter().any(|waiting| waiting.what == told), "{summary:?}");
     let gone = Membership { role: name("db_datareader"), member: name("kim") };
     stage.pool.graph.lock().unwrap().members.remove(&gone);

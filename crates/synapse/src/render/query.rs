@@ -248,7 +248,11 @@ impl Sessions {
             Dialect::Dedicated => {
                 "sys.dm_pdw_exec_sessions s WHERE s.status IN ('ACTIVE', 'IDLE') AND s.session_id <> SESSION_ID()"
             }
-            Dialect::Serverless | Dialect::Server => "sys.dm_exec_sessions s WHERE s.session_id <> @@SPID",
+            // The view tells of the whole server where we may see so much: whoever left this database may work in another one.
+            Dialect::Serverless => {
+                "sys.dm_exec_sessions s WHERE s.session_id <> @@SPID AND s.database_id = DB_ID()"
+            }
+            Dialect::Server => "sys.dm_exec_sessions s WHERE s.session_id <> @@SPID",
         };
         let (login, sid) = match entrant {
             Entrant::Original => ("s.original_login_name", "s.original_security_id"),
