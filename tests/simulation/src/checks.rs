@@ -26,6 +26,8 @@ pub struct Books {
     /// Who stands in the pool under another one's name, and under whose: until that was read, what is given to the one reaches
     /// the other.
     stand_ins: Vec<(usize, usize)>,
+    /// For whom users were made by hand under a name of another.
+    impostors: Vec<usize>,
     /// Whether somebody did.
     by_hand: bool,
     /// How often the pool had been read when they did.
@@ -64,8 +66,19 @@ impl Books {
         self.stand_ins.push((one, other));
     }
 
+    /// Somebody made a user for `one` by hand, under whosever name.
+    pub fn impostor(&mut self, one: usize) {
+        self.impostors.push(one);
+    }
+
+    /// For whom somebody did.
+    pub fn impostors(&self) -> &[usize] {
+        &self.impostors
+    }
+
     /// Forgets what was wanted before.
     pub fn forget(&mut self) {
+        self.impostors.clear();
         self.allowed.clear();
         self.roles.clear();
         self.direct.clear();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use axon_emulator::directory::sid_of;
 use axon_model::{Actor, Clock, GroupId, UserId};
 use axon_scim::{PatchRequest, Profile, ResourceKind, parse_new};
 use axon_store::{Act, Unless, WriteContext, WriteError};
@@ -73,6 +74,7 @@ impl World {
             entered_as: String::new(),
             hidden: false,
         });
+        self.stood_in_for(self.people.len() - 1);
         Ok(())
     }
 
@@ -104,6 +106,7 @@ impl World {
         upn.clone_into(&mut self.people[who].upn);
         let object = self.people[who].object.clone();
         self.tenant(upn, Some(&object));
+        self.stood_in_for(who);
         Ok(())
     }
 
@@ -130,7 +133,24 @@ impl World {
         for group in &mut self.groups {
             group.members.retain(|member| *member != who);
         }
+        self.stood_in_for(self.people.len() - 1);
         Ok(())
+    }
+
+    /// Somebody bears a name under which a user was made for another object, before the pool was read since.
+    fn stood_in_for(&mut self, who: usize) {
+        if self.books.fresh(self.looks()) {
+            return;
+        }
+        let (catalog, upn) = (self.pool.snapshot(), &self.people[who].upn);
+        let bears = |human: &Human| {
+            let user = sid_of(&human.object).and_then(|sid| catalog.principal_with_sid(&sid));
+            user.is_some_and(|user| user.name == *upn)
+        };
+        let found = self.books.impostors().iter().copied().find(|one| bears(&self.people[*one]));
+        if let Some(one) = found {
+            self.books.stand_in(one, who);
+        }
     }
 
     /// Somebody makes a user for another object under this name by hand, in place of the one that is there. False: none is there.
@@ -158,6 +178,7 @@ impl World {
             entered_as: String::new(),
             hidden: false,
         });
+        self.books.impostor(self.people.len() - 1);
         if let Some(real) = real {
             self.books.stand_in(self.people.len() - 1, real);
         }
