@@ -111,6 +111,42 @@ pub(crate) fn direct_in_views(
     }
 }
 
+/// Whoever has a role that includes a reader reads the columns that are open to it, and so does whom a reader's role puts into another one:
+/// neither may be a role of the pool that sees every row.
+pub(crate) fn unfiltered_readers(
+    reader: &Reader<'_>,
+    targets: &BTreeMap<TargetName, TargetSpec>,
+    roles: &BTreeMap<RoleName, ReadRole>,
+    views: &[SecureView],
+) {
+    for view in views {
+        let Some(native) = &view.native else { continue };
+        for target in view.targets.iter().filter_map(|target| targets.get(target)) {
+            for role in roles.values().filter(|role| view.readers.iter().any(|r| role.spec.whole.contains(r)))
+            {
+                let own = target.role(&role.spec.name).ok().filter(|_| {
+                    // What readers themselves are called is told where the view stands.
+                    !role.spec.direct && !view.readers.contains(&role.spec.name)
+                });
+                let held = role.spec.held.get(&target.name).into_iter().flatten();
+                let joined = held.filter_map(|held| match &held.grant.line {
+                    GrantLine::MemberOf(name) if name.as_str() != "db_owner" => Some(*name),
+                    _ => None,
+                });
+                if let Some(name) =
+                    own.into_iter().chain(joined).find(|name| native.unfiltered.contains(name))
+                {
+                    let message = format!(
+                        "role `{}` reads view {}, and role {name} of target `{}` sees every row of its table",
+                        role.spec.name, view.name, target.name
+                    );
+                    reader.fault_help(Fault::Invalid, role.span, message, "take it out of `unfiltered`");
+                }
+            }
+        }
+    }
+}
+
 /// Lines that this target must refuse.
 fn lines(reader: &Reader<'_>, target: &TargetSpec, role: &ReadRole) {
     let own = role.spec.grants.get(&target.name).map_or(&[][..], Vec::as_slice);

@@ -95,12 +95,14 @@ fn compiled(text: &str) -> Compiled {
 #[test]
 fn what_cannot_be_native_is_refused_at_its_place() {
     let rows = "    rows: [{ role: finance }, { where: 'region in user.title and placed last 90 days' }]\n";
-    let cases: [&[(&str, &str)]; 7] = [
+    let cases: [&[(&str, &str)]; 9] = [
         &[(rows, "")],
         &[("mode: authoritative", "mode: additive")],
         &[("secure.orders:", "secure.*:"), ("from: sales.orders", "from: sales.*")],
         &[("[db_owner, etl]", "[public]")],
         &[("[db_owner, etl]", "[axon_reader]")],
+        &[("[db_owner, etl]", "[axon_boss]"), ("  loader: {", "  boss: { includes: [reader] }\n  loader: {")],
+        &[("reader: {}", "reader: { grants: { dw: [member of etl] } }")],
         &[("    enforce: native\n", "")],
         &[("enforce: native", "enforce: nativ"), ("    unfiltered: [db_owner, etl]\n", "")],
     ];
@@ -158,6 +160,20 @@ fn views_of_one_table_that_disagree_show_nothing_and_what_filters_stays() {
     // A view that cannot be says nothing of its filter.
     let gone = compiled(&text(&[("{ id: show,", "{ id: show, gone: show,")]));
     assert!(gone.filters.is_empty() && gone.kept.contains(&object("sales", "orders")));
+    // Nor does the other view for it: the columns of both hang on one filter.
+    let typo = same.replace("{ id: show }", "{ id: show, gone: show }");
+    let one = compiled(&format!("{}{typo}", text(&[])));
+    assert_eq!(one.bodies.len(), 1, "{:?}", one.faults);
+    assert!(one.filters.is_empty() && one.kept.contains(&object("sales", "orders")));
+}
+
+#[test]
+fn in_a_database_that_an_integration_made_ready_no_table_is_filtered() {
+    let found = compiled(&text(&[])).of_integration();
+    assert!(found.bodies.is_empty() && found.filters.is_empty(), "{:?}", found.bodies);
+    assert_eq!(found.kept, BTreeSet::from([object("sales", "orders")]));
+    let because = &found.closed[&object("secure", "orders")];
+    assert!(because.contains("an integration made this database ready"), "{because}");
 }
 
 #[test]

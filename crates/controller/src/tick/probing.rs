@@ -16,7 +16,7 @@ use axon_mapping::views::Compiled;
 use axon_model::{Actor, SqlName};
 use axon_reconcile::admit::Reason;
 use axon_reconcile::secure::{ProbeAnswer, ProbeCase, ProbeReader};
-use axon_reconcile::{ObjectName, Step};
+use axon_reconcile::{ObjectName, SecureStep, Step};
 use axon_store::Store;
 use time::{Duration, OffsetDateTime};
 
@@ -94,16 +94,18 @@ impl Probing {
     }
 
     /// Why nothing is given by a step.
-    pub(super) fn against(&self, step: &Step) -> Option<Reason> {
+    pub(super) fn against(&self, step: &Step, compiled: Option<&Compiled>) -> Option<Reason> {
         if !self.settings.freeze || !step.gives() {
             return None;
         }
         let view = self.kept.differs.keys().next()?.clone();
-        // The view's own text is how it is mended.
+        let differs = |view: ObjectName| self.kept.differs.contains_key(&view.to_string());
+        // The view's own text is how it is mended, and so is the filter of its table.
         let mends = match step {
-            Step::Secure(step) => {
-                step.view().is_some_and(|view| self.kept.differs.contains_key(&view.to_string()))
-            }
+            Step::Secure(SecureStep::SetFilter { filter, .. }) => compiled.is_some_and(|compiled| {
+                compiled.bodies.iter().any(|body| body.from == filter.table && differs(body.name))
+            }),
+            Step::Secure(step) => step.view().is_some_and(differs),
             _ => false,
         };
         (!mends).then_some(Reason::ProbeDiffers { view })
@@ -335,4 +337,52 @@ fn count(target: &str, answer: &ProbeAnswer) {
     };
     metrics::counter!("axon_view_probes_total", "target" => target.to_owned(), "outcome" => outcome)
         .increment(1);
+}
+
+#[cfg(test)]
+mod tests {
+    use axon_reconcile::secure::{Metadata, PolicyWork, TableFilter};
+    use axon_reconcile::view_body::{Rows, ViewBody};
+
+    use super::*;
+
+    fn object(schema: &str, text: &str) -> ObjectName {
+        let name = |text: &str| SqlName::parse(text).unwrap();
+        ObjectName { schema: name(schema), name: name(text) }
+    }
+
+    #[test]
+    fn what_differs_does_not_keep_its_own_filter_from_being_mended() {
+        let settings = ProbeSettings { freeze: true, ..ProbeSettings::default() };
+        let mut probing = Probing::of(settings);
+        probing.kept.differs.insert("secure.orders".into(), vec!["rows".into()]);
+        let body = |text: &str| ViewBody {
+            name: object("secure", text),
+            from: object("sales", text),
+            columns: Vec::new(),
+            rows: Rows::All,
+        };
+        let compiled = Compiled { bodies: vec![body("orders"), body("lines")], ..Compiled::default() };
+        let set = |table: &str, policy| {
+            let filter = TableFilter {
+                table: object("sales", table),
+                columns: Vec::new(),
+                rows: Rows::Nothing,
+                unfiltered: [].into(),
+                open: [].into(),
+            };
+            let metadata = Metadata {
+                schema: object("axon", "x").schema,
+                owner: object("axon_owner", "x").schema,
+                delimiters: None,
+                impersonation: None,
+                by_session: false,
+            };
+            Step::Secure(SecureStep::SetFilter { filter: Box::new(filter), metadata, make: false, policy })
+        };
+        let held = |table, policy| probing.against(&set(table, policy), Some(&compiled)).is_some();
+        assert!(!held("orders", PolicyWork::Alter), "it is how its table is mended");
+        assert!(!held("lines", PolicyWork::TurnOn), "it hides");
+        assert!(held("lines", PolicyWork::Alter), "it may give");
+    }
 }

@@ -6,14 +6,17 @@ use std::sync::Arc;
 
 use axon_mapping::acting::{ActingBy, ActingThere, named_sessions};
 use axon_mapping::evaluator::ProfileNeeds;
-use axon_mapping::target::TargetSpec;
+use axon_mapping::target::{Endpoint, TargetSpec};
 use axon_mapping::views::{Compiled, asked, in_one_line, of_target};
 use axon_mapping::{Evaluator, RoleMap};
 use axon_model::{Directory, SqlName};
 use axon_reconcile::secure::{
-    Metadata, ViewsWanted, acting_steps, diff, opened, past, profile_steps, put_into, puts_on, readers,
+    Metadata, TableFilter, ViewsWanted, acting_steps, diff, opened, past, profile_steps, put_into, puts_on,
+    readers, through,
 };
 use axon_reconcile::{Finding, Graph, ObjectName, Plan, ProfileRow, SecureStep, Shape, Step, ViewsAsked};
+use axon_store::Store;
+use axon_store::integrations::IntegrationBody;
 use time::OffsetDateTime;
 
 use super::Ticker;
@@ -152,6 +155,20 @@ fn of_profiles(step: &SecureStep) -> bool {
     )
 }
 
+/// Whether an integration made a target ready.
+async fn of_integration(store: &dyn Store, spec: &TargetSpec) -> Result<bool, ControllerError> {
+    let Endpoint::Sql(server) = &spec.endpoint else { return Ok(false) };
+    let place = IntegrationBody {
+        host: server.host.clone(),
+        port: server.port,
+        database: server.database.clone(),
+        ..IntegrationBody::default()
+    }
+    .place();
+    let all = store.integrations().await.map_err(ControllerError::Store)?;
+    Ok(all.iter().any(|one| one.body.place() == place))
+}
+
 impl Views {
     /// Somebody's rows, where the target holds what it ought to hold of them.
     pub(super) fn written_profile(&self, name: SqlName) -> Option<&BTreeSet<ProfileRow>> {
@@ -205,13 +222,21 @@ impl Ticker {
             Some((of, compiled)) if Arc::ptr_eq(of, map) => compiled.clone(),
             _ => {
                 self.views.settled = false;
-                Arc::new(of_target(map, spec, there, &known.shape.schemas))
+                let compiled = of_target(map, spec, there, &known.shape.schemas);
+                let integrated =
+                    !compiled.filters.is_empty() && of_integration(self.store.as_ref(), spec).await?;
+                Arc::new(if integrated { compiled.of_integration() } else { compiled })
             }
         };
         self.views.compiled = Some((map.clone(), compiled.clone()));
-        let in_force = there.filtered(&spec.metadata, &known.shape.schemas);
-        let filtered = compiled.filters.iter().map(|filter| filter.table);
-        self.take_in_filters(filtered.filter(|table| in_force.contains(table)).collect());
+        // Columns stand on the rule of the map alone, and on nobody who reads them being let past it.
+        let holds = |filter: &&TableFilter| {
+            let shown = self.target.filter_shown(filter, &spec.metadata);
+            let by = |shown| there.filtered(&spec.metadata, &known.shape.schemas, filter.table, &shown);
+            shown.is_some_and(by) && !through(&known.inspection.graph, filter)
+        };
+        let filtered = compiled.filters.iter().filter(holds).map(|filter| filter.table).collect();
+        self.take_in_filters(filtered);
         Ok(Some(compiled))
     }
 
@@ -255,6 +280,8 @@ impl Ticker {
             let refused = |step: &SecureStep| blocked.words(&Step::Secure(step.clone()), now);
             let graph = &known.inspection.graph;
             let taken = |name| graph.principals.contains_key(&name) || graph.roles.contains_key(&name);
+            let mut filtered = there.filtered_somehow(&spec.metadata, &known.shape.schemas);
+            filtered.extend(&known.shape.filtered);
             let wanted = ViewsWanted {
                 metadata: spec.metadata,
                 bodies: &compiled.bodies,
@@ -265,7 +292,7 @@ impl Ticker {
                 past: &|body| {
                     let mut filters = compiled.filters.iter();
                     let filter = filters.find(|filter| filter.table == body.from);
-                    let filter = filter.filter(|filter| known.shape.filtered.contains(&filter.table));
+                    let filter = filter.filter(|filter| filtered.contains(&filter.table));
                     past(graph, body, &spec.metadata, filter)
                 },
                 refused: &refused,

@@ -110,7 +110,7 @@ impl Ticker {
                 unmade.then(|| or_unsure(Reason::NeverMade)),
                 self.blocked.holds(step, now).then_some(Reason::Refused),
                 (may == May::Take && step.gives()).then_some(Reason::Unrecorded),
-                self.probing.against(step),
+                self.probing.against(step, self.compiled_views().as_deref()),
             ];
             let counts = |reason: &Reason| reason.class().is_none_or(|class| !lifted.lifts(step, class));
             reasons.into_iter().flatten().find(counts)

@@ -136,6 +136,7 @@ pub(super) fn read(
     reader.turn_to(Chapter::Mappings);
     crate::cross::check(reader, &targets, &roles, &mappings);
     crate::cross::direct_in_views(reader, &roles, &views);
+    crate::cross::unfiltered_readers(reader, &targets, &roles, &views);
     reader.turn_to(Chapter::Rules);
     rules::check(reader, &forbidden, &targets, &roles);
     rules::together::check(reader, &forbidden, &targets, &roles, &mappings);

@@ -188,6 +188,7 @@ fn shown(filter: &TableFilter, metadata: &Metadata) -> Option<FilterShown> {
         policy: of_table(*table)?,
         function: SqlName::parse(&function).ok()?,
         call: comparable_call(&format!("[{function}]()")),
+        digest: function,
     })
 }
 
@@ -195,9 +196,9 @@ fn shown(filter: &TableFilter, metadata: &Metadata) -> Option<FilterShown> {
 fn filters(all: &[TableFilter], metadata: &Metadata) -> Filters {
     let mut found = Filters::default();
     for filter in all {
-        let Some(FilterShown { policy, function, call }) = shown(filter, metadata) else { continue };
+        let Some(FilterShown { policy, function, call, digest }) = shown(filter, metadata) else { continue };
         let of = Some((comparable_call(&filter.table.to_string()), call.clone()));
-        found.functions.insert(function, FoundFunction { made: true, of });
+        found.functions.insert(function, FoundFunction { made: true, of, digest: Some(digest) });
         found.predicates.push(FoundPredicate {
             policy: ObjectName { schema: metadata.schema, name: policy },
             enabled: true,

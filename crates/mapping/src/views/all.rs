@@ -31,6 +31,24 @@ pub struct Compiled {
     pub kept: BTreeSet<ObjectName>,
 }
 
+impl Compiled {
+    /// The same in a database that an integration made ready: no table of it is filtered, and views that ask for it show nothing.
+    #[must_use]
+    pub fn of_integration(mut self) -> Self {
+        let filtered: BTreeSet<ObjectName> = self.filters.drain(..).map(|filter| filter.table).collect();
+        for body in self.bodies.extract_if(.., |body| filtered.contains(&body.from)) {
+            let because = format!(
+                "{} cannot be `enforce: native`: an integration made this database ready, whose account has no ALTER ANY SECURITY POLICY, and its deletion takes no filter away",
+                body.from
+            );
+            self.closed.insert(body.name, because);
+        }
+        self.needs = Needs::of(&self.bodies);
+        self.kept.extend(filtered);
+        self
+    }
+}
+
 /// What to ask a target for; nothing, where it can hold no views.
 pub fn asked(map: &RoleMap, target: &TargetSpec) -> Option<ViewsAsked> {
     let here = || map.views.iter().filter(|view| view.targets.contains(&target.name));

@@ -65,6 +65,11 @@ pub(super) fn filters(
             found.kept.insert(table);
             continue;
         }
+        // What a view without a body would say of the table is not known, and its readers hold columns by the same filter.
+        if of.len() != all.len() {
+            found.kept.insert(table);
+            continue;
+        }
         match of.first() {
             Some((body, native)) => found.filters.push(TableFilter {
                 table,

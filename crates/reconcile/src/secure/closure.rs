@@ -48,6 +48,17 @@ pub fn past(
     })
 }
 
+/// Whether somebody who may read columns of the table is in a role whose members see every row of it. Members of `db_owner` administer.
+pub fn through(graph: &Graph, filter: &TableFilter) -> bool {
+    let unfiltered = filter.unfiltered.iter().filter(|role| role.as_str() != "db_owner").copied();
+    let unfiltered: BTreeSet<SqlName> = unfiltered.collect();
+    if unfiltered.is_empty() {
+        return false;
+    }
+    let readers = people(graph, &filter.open.keys().copied().collect());
+    !people(graph, &unfiltered).is_disjoint(&readers)
+}
+
 /// Who may put on somebody who can enter, by `EXECUTE AS`: views take the one for the other, and no permission of Axon's is asked.
 pub fn puts_on(graph: &Graph) -> Vec<Finding> {
     let given = graph.grants.iter().filter(|(_, grant)| grant.state != GrantState::Deny);
@@ -154,18 +165,7 @@ mod tests {
         on: Securable,
         grantee: &str,
     ) -> Option<String> {
-        let mut graph = Graph::default();
-        for role in ["reader", "other", "db_datareader"] {
-            graph.roles.insert(name(role), Role::default());
-        }
-        for person in ["kim", "lee"] {
-            let connect = Connect::Granted;
-            let principal = Principal { kind: PrincipalKind::External, sid: None, connect, created: None };
-            graph.principals.insert(name(person), principal);
-        }
-        graph.members.insert(Membership { role: name("reader"), member: name("kim") });
-        graph.members.insert(Membership { role: name("other"), member: name("kim") });
-        graph.members.insert(Membership { role: name("other"), member: name("lee") });
+        let mut graph = people_and_roles();
         let mut grant = |grantee: &str, permission, securable| {
             let key = GrantKey { grantee: name(grantee), securable, permission };
             graph.grants.insert(key, Grant::wanted(GrantState::Grant));
@@ -186,6 +186,23 @@ mod tests {
             by_session: false,
         };
         past(&graph, &body, &metadata, filter)
+    }
+
+    /// Kim reads and is in another role, where Lee is, too.
+    fn people_and_roles() -> Graph {
+        let mut graph = Graph::default();
+        for role in ["reader", "other", "db_datareader"] {
+            graph.roles.insert(name(role), Role::default());
+        }
+        for person in ["kim", "lee"] {
+            let connect = Connect::Granted;
+            let principal = Principal { kind: PrincipalKind::External, sid: None, connect, created: None };
+            graph.principals.insert(name(person), principal);
+        }
+        graph.members.insert(Membership { role: name("reader"), member: name("kim") });
+        graph.members.insert(Membership { role: name("other"), member: name("kim") });
+        graph.members.insert(Membership { role: name("other"), member: name("lee") });
+        graph
     }
 
     #[test]
@@ -244,5 +261,12 @@ mod tests {
         );
         let through = told(&filter(&["other"]), column("id"), "reader").unwrap();
         assert!(through.contains("by role other"), "who sees every row is no reader: {through}");
+        let mut graph = people_and_roles();
+        assert!(!super::through(&graph, &plain));
+        assert!(super::through(&graph, &filter(&["other"])), "kim is in both");
+        // By a role in a role, too.
+        graph.members.insert(Membership { role: name("loads"), member: name("other") });
+        assert!(super::through(&graph, &plain));
+        assert!(!super::through(&graph, &filter(&["db_owner"])));
     }
 }

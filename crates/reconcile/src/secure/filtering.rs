@@ -27,7 +27,12 @@ pub(super) fn look(wanted: &ViewsWanted<'_>, there: &ViewsThere) -> Filtering {
     };
     let mut named = Named::default();
     for filter in wanted.filters {
-        let Some(shown) = (wanted.shown)(filter) else { continue };
+        let Some(shown) = (wanted.shown)(filter) else {
+            let why = "the target has no name for its filter".to_owned();
+            found.against.insert(filter.table, why);
+            named.tables.insert(filter.table);
+            continue;
+        };
         found.one(wanted, filters, filter, &shown);
         named.policies.insert(shown.policy);
         named.functions.insert(shown.function);
@@ -41,6 +46,8 @@ pub(super) fn look(wanted: &ViewsWanted<'_>, there: &ViewsThere) -> Filtering {
 struct Named {
     policies: BTreeSet<SqlName>,
     functions: BTreeSet<SqlName>,
+    /// Tables whose filter has no name: what is on them stays.
+    tables: BTreeSet<ObjectName>,
 }
 
 impl Filtering {
@@ -51,10 +58,11 @@ impl Filtering {
             self.against.insert(table, why);
             return;
         }
-        let mine = || there.predicates.iter().filter(|found| found.policy.name == shown.policy);
+        let policy = ObjectName { schema: metadata.schema, name: shown.policy };
+        let mine = || there.predicates.iter().filter(|found| found.policy == policy);
         let on_table = mine().find(|found| found.table == Some(table) && found.filters);
         let function = there.functions.get(&shown.function);
-        let intact = function.is_none_or(|function| function.made && function.of.is_some());
+        let intact = function.is_none_or(|function| function.is(shown));
         let policy = match on_table {
             _ if !intact => PolicyWork::Renew,
             None if mine().next().is_none() => PolicyWork::Create,
@@ -66,7 +74,7 @@ impl Filtering {
         let by_hand = match policy {
             PolicyWork::Renew | PolicyWork::Add | PolicyWork::TurnOn => true,
             PolicyWork::Create => function.is_some(),
-            PolicyWork::Alter => function.is_some() || !there.in_force(metadata.schema).contains(&table),
+            PolicyWork::Alter => function.is_some() || !there.of_axon(metadata.schema).contains(&table),
         };
         if by_hand {
             self.findings.push(Finding::FilterAltered { table });
@@ -92,7 +100,7 @@ impl Filtering {
             policies.entry(found.policy.name).or_default().extend(found.table);
         }
         for (policy, tables) in policies.iter().filter(|(policy, _)| !named.policies.contains(*policy)) {
-            if tables.iter().any(|table| wanted.kept.contains(table)) {
+            if tables.iter().any(|table| wanted.kept.contains(table) || named.tables.contains(table)) {
                 continue;
             }
             let open: Vec<ObjectName> =
@@ -157,7 +165,10 @@ mod tests {
                 call,
                 filters: true,
             }],
-            functions: BTreeMap::from([(name("now"), FoundFunction { made: true, of })]),
+            functions: BTreeMap::from([(
+                name("now"),
+                FoundFunction { made: true, of, digest: Some("right".into()) },
+            )]),
         }
     }
 
@@ -205,9 +216,13 @@ mod tests {
             refused: &|_| None,
             filters,
             kept: &kept,
-            shown: &|_| {
+            shown: &|filter| {
+                if filter.unfiltered.is_empty() {
+                    return None;
+                }
                 let call = call("[axon].[now](id)");
-                Some(FilterShown { policy: name("policy"), function: name("now"), call })
+                let digest = "right".into();
+                Some(FilterShown { policy: name("policy"), function: name("now"), call, digest })
             },
             opened: &|_| opened,
         };
@@ -240,7 +255,7 @@ mod tests {
         assert_eq!(older.len(), 1, "what is still called stays: {older:?}");
         assert!(older[0].starts_with("change the filter of sales.v"), "{older:?}");
         let left = with(|there| {
-            let function = FoundFunction { made: true, of: None };
+            let function = FoundFunction { made: true, of: None, digest: None };
             there.functions.insert(name("older"), function);
         });
         assert_eq!(left, ["drop function axon.older, which filters nothing"]);
@@ -261,9 +276,16 @@ mod tests {
             assert!(told[1].starts_with(ALTERED) && told.len() == 2, "{told:?}");
         }
         let by_hand = |there: &mut Filters| {
-            there.functions.insert(name("now"), FoundFunction { made: true, of: None });
+            there.functions.insert(name("now"), FoundFunction { made: true, of: None, digest: None });
         };
         assert!(with(by_hand)[0].starts_with("make anew the filter of sales.v"));
+        // A text that has a digest of its own is seen all the same.
+        let with_digest = |there: &mut Filters| {
+            there.functions.get_mut(&name("now")).unwrap().digest = Some("by hand".into());
+        };
+        let mended = with(with_digest);
+        assert!(mended[0].starts_with("make anew the filter of sales.v"), "{mended:?}");
+        assert!(mended[1].starts_with(ALTERED), "{mended:?}");
         // Nobody reads the table itself while it has no filter.
         let mut there = right();
         by_hand(&mut there);
@@ -281,6 +303,51 @@ mod tests {
         let foreign = with(|there| there.predicates[0].policy = object("dbo", "theirs"));
         assert!(foreign[0].contains("security policy dbo.theirs, which is not Axon's"), "{foreign:?}");
         assert!(foreign[0].starts_with("close view secure.v"), "{foreign:?}");
+    }
+
+    #[test]
+    fn a_filter_without_a_name_closes_its_view_and_nothing_is_dropped() {
+        let odd = TableFilter { unfiltered: BTreeSet::new(), ..filter() };
+        let told = told(&[odd], false, false, Some(right()));
+        assert!(
+            told[0].starts_with("close view secure.v: the target has no name for its filter"),
+            "{told:?}"
+        );
+        assert!(!told.iter().any(|line| line.starts_with("drop security policy")), "{told:?}");
+    }
+
+    #[test]
+    fn a_policy_of_the_same_name_in_another_schema_is_another_policy() {
+        let told = with(|there| {
+            let mut other = there.predicates[0].clone();
+            (other.policy.schema, other.table) = (name("dbo"), Some(object("hr", "t")));
+            there.predicates = vec![other];
+        });
+        assert!(told[0].starts_with("filter sales.v"), "it is made, and not added to: {told:?}");
+    }
+
+    #[test]
+    fn a_filter_that_comes_or_comes_back_hides_and_another_rule_gives() {
+        let set = |policy| {
+            let metadata = Metadata {
+                schema: name("axon"),
+                owner: name("axon_owner"),
+                delimiters: None,
+                impersonation: None,
+                by_session: false,
+            };
+            SecureStep::SetFilter { filter: Box::new(filter()), metadata, make: true, policy }
+        };
+        for policy in [PolicyWork::Create, PolicyWork::Add, PolicyWork::TurnOn, PolicyWork::Renew] {
+            assert!(!set(policy).gives(), "{policy:?}");
+        }
+        assert!(set(PolicyWork::Alter).gives());
+        // It stands behind the schema that it needs all the same.
+        let schema = SecureStep::CreateSchema { name: name("axon"), owner: name("axon_owner") };
+        let mut plan = crate::Plan::default();
+        super::super::put_into(&mut plan, vec![schema, set(PolicyWork::Create)], Vec::new());
+        let steps: Vec<String> = plan.steps.iter().map(|planned| planned.step.to_string()).collect();
+        assert!(steps[0].starts_with("create schema") && steps[1].starts_with("filter"), "{steps:?}");
     }
 
     #[test]

@@ -139,8 +139,8 @@ impl SecureStep {
             // As may a table without its filter.
             | Self::DropFilter { .. } => true,
             Self::WriteProfile { add, .. } => !add.is_empty(),
-            // A filter that comes back hides; another rule may show more.
-            Self::SetFilter { make, policy, .. } => *make || *policy == PolicyWork::Alter,
+            // A filter that comes or comes back hides; another rule may show more.
+            Self::SetFilter { policy, .. } => *policy == PolicyWork::Alter,
             Self::DropFunction { .. }
             | Self::DropProfiles { .. }
             | Self::StopActing { .. }

@@ -20,7 +20,9 @@ pub fn put_into(plan: &mut Plan, steps: Vec<SecureStep>, findings: Vec<Finding>)
     let planned = |step: SecureStep| Planned::from(Step::Secure(step));
     let (drops, steps): (Vec<_>, Vec<_>) =
         steps.into_iter().partition(|step| matches!(step.kind(), StepKind::DropView | StepKind::DropFilter));
-    let (gives, takes): (Vec<_>, Vec<_>) = steps.into_iter().partition(SecureStep::gives);
+    // A function stands on what is made before.
+    let late = |step: &SecureStep| step.gives() || matches!(step, SecureStep::SetFilter { make: true, .. });
+    let (gives, takes): (Vec<_>, Vec<_>) = steps.into_iter().partition(late);
     let first = plan.steps.iter().position(|planned| planned.step.gives()).unwrap_or(plan.steps.len());
     let rest = plan.steps.split_off(first);
     let leaving = std::mem::take(&mut plan.steps);

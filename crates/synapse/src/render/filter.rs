@@ -28,6 +28,8 @@ struct Text {
     call: String,
     /// Behind `CREATE `.
     body: String,
+    /// Of the body without itself.
+    digest: String,
 }
 
 /// The parameter that stands for the column of this name: columns are numbered before.
@@ -72,15 +74,16 @@ fn text(filter: &TableFilter, managed: Managed) -> Option<Text> {
         "FUNCTION {schema}.{} ({parameters})\nRETURNS TABLE\nWITH SCHEMABINDING\nAS\n",
         Bracketed(function)
     );
-    // What would end the comment is left out: such a filter is never taken for one that is in force, and opens nothing.
+    // What would end the comment is left out: the digest of the whole text tells what it is.
     let said = format!("{table} by {}", comparable_call(&call)).replace("*/", "").replace("/*", "");
     let mark = format!("{MARK}{said}{KEPT}");
-    let body = format!("{head}{mark}{} */{rest}", sha256(&format!("{head}{mark}{rest}")));
+    let digest = sha256(&format!("{head}{mark}{rest}"));
+    let body = format!("{head}{mark}{digest} */{rest}");
     let policy = named(
         filter.table,
         &sha256(&format!("{}\0{}", filter.table.schema.folded(), filter.table.name.folded())),
     )?;
-    Some(Text { policy, function, call, body })
+    Some(Text { policy, function, call, body, digest })
 }
 
 /// The same rule with each column's name as its parameter's.
@@ -101,8 +104,8 @@ fn numbered(rule: &RowRule, number: &impl Fn(SqlName) -> Option<SqlName>) -> Opt
 
 /// What the target shows of a filter that is as it ought to be.
 pub(crate) fn filter_shown(filter: &TableFilter, managed: Managed) -> Option<FilterShown> {
-    let Text { policy, function, call, .. } = text(filter, managed)?;
-    Some(FilterShown { policy, function, call: comparable_call(&call) })
+    let Text { policy, function, call, digest, body: _ } = text(filter, managed)?;
+    Some(FilterShown { policy, function, call: comparable_call(&call), digest })
 }
 
 /// What the text of a function tells.
@@ -110,20 +113,25 @@ pub(crate) fn function_shown(definition: &str) -> FoundFunction {
     let text = definition.replace("\r\n", "\n");
     let text = text.trim();
     let rest = text.find(char::is_whitespace).map_or("", |at| text[at..].trim_start());
-    let Some((head, tail)) = rest.split_once(MARK) else { return FoundFunction { made: false, of: None } };
+    let Some((head, tail)) = rest.split_once(MARK) else {
+        return FoundFunction { made: false, of: None, digest: None };
+    };
     let of = || {
         let (said, tail) = tail.split_once(KEPT)?;
         let (digest, rest) = tail.split_once(" */")?;
         let (table, call) = said.split_once(" by ")?;
         let whole = sha256(&format!("{head}{MARK}{said}{KEPT}{rest}"));
-        (digest == whole).then(|| (table.to_owned(), call.to_owned()))
+        (digest == whole).then(|| ((table.to_owned(), call.to_owned()), whole.clone()))
     };
-    FoundFunction { made: true, of: of() }
+    let (of, digest) = of().unzip();
+    FoundFunction { made: true, of, digest }
 }
 
 /// The statements that bring a filter about.
 pub fn set_filter(filter: &TableFilter, managed: Managed, make: bool, work: PolicyWork) -> Vec<Sql> {
-    let Some(Text { policy, function, call, body }) = text(filter, managed) else { return Vec::new() };
+    let Some(Text { policy, function, call, body, digest: _ }) = text(filter, managed) else {
+        return Vec::new();
+    };
     let schema = Bracketed(managed.schema);
     let policy = format!("{schema}.{}", Bracketed(policy));
     let table = format!("{}.{}", Bracketed(filter.table.schema), Bracketed(filter.table.name));
@@ -239,13 +247,14 @@ mod tests {
             let shown = filter_shown(&filter, managed()).unwrap();
             let text = set_filter(&filter, managed(), true, PolicyWork::Create)[0].as_str().to_owned();
             let table = comparable_call(&filter.table.to_string());
-            let made = FoundFunction { made: true, of: Some((table, shown.call)) };
+            let digest = Some(shown.digest);
+            let made = FoundFunction { made: true, of: Some((table, shown.call)), digest };
             assert_eq!(function_shown(&text), made);
             assert_eq!(function_shown(&text.replace('\n', "\r\n")), made);
             for (was, is) in [(">= 10", ">= 0"), ("RETURN SELECT", "return select"), (" by [", " by [ ")] {
                 assert_eq!(
                     function_shown(&text.replace(was, is)),
-                    FoundFunction { made: true, of: None },
+                    FoundFunction { made: true, of: None, digest: None },
                     "{was}"
                 );
             }

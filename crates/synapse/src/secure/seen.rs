@@ -81,11 +81,7 @@ pub(crate) async fn in_force(session: &mut Session<'_>, step: &SecureStep) -> Re
         SecureStep::SetFilter { filter, metadata, make: _, policy: _ } => {
             let there = inspect::filters(session, metadata.schema).await?;
             let wanted = filter_shown(filter, metadata);
-            let on_table = |call: &str| {
-                there.predicates.iter().any(|found| found.table == Some(filter.table) && found.call == call)
-            };
-            there.in_force(metadata.schema).contains(&filter.table)
-                && wanted.is_some_and(|wanted| on_table(&wanted.call))
+            wanted.is_some_and(|wanted| there.in_force(metadata.schema, filter.table, &wanted))
         }
         SecureStep::DropFilter { policy, tables: _ } => {
             let there = inspect::filters(session, policy.schema).await?;
