@@ -371,13 +371,7 @@ mod tests {
                 unfiltered: [].into(),
                 open: [].into(),
             };
-            let metadata = Metadata {
-                schema: object("axon", "x").schema,
-                owner: object("axon_owner", "x").schema,
-                delimiters: None,
-                impersonation: None,
-                by_session: false,
-            };
+            let metadata = Metadata::new(object("axon", "x").schema, object("axon_owner", "x").schema);
             Step::Secure(SecureStep::SetFilter { filter: Box::new(filter), metadata, make: false, policy })
         };
         let held = |table, policy| probing.against(&set(table, policy), Some(&compiled)).is_some();

@@ -178,13 +178,7 @@ mod tests {
             columns: vec![ShownColumn { name: name("id"), ty: ColumnType::Int, cell: Cell::Clear }],
             rows: Rows::All,
         };
-        let metadata = Metadata {
-            schema: name("axon"),
-            owner: name("axon_owner"),
-            delimiters: None,
-            impersonation: None,
-            by_session: false,
-        };
+        let metadata = Metadata::new(name("axon"), name("axon_owner"));
         past(&graph, &body, &metadata, filter)
     }
 

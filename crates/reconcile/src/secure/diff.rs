@@ -240,13 +240,7 @@ mod tests {
     }
 
     fn metadata() -> Metadata {
-        Metadata {
-            schema: name("axon"),
-            owner: name("axon_owner"),
-            delimiters: None,
-            impersonation: None,
-            by_session: false,
-        }
+        Metadata::new(name("axon"), name("axon_owner"))
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "a target may have no words for a view")]

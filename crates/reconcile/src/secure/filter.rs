@@ -235,13 +235,7 @@ mod tests {
             filters: Some(Filters { predicates: vec![predicate], functions }),
             ..ViewsThere::default()
         };
-        let metadata = Metadata {
-            schema: name("axon"),
-            owner: name("axon_owner"),
-            delimiters: None,
-            impersonation: None,
-            by_session: false,
-        };
+        let metadata = Metadata::new(name("axon"), name("axon_owner"));
         let schemas = BTreeMap::from([(name("axon"), owner)]);
         let shown = |function: &str| FilterShown {
             policy: name("filter"),

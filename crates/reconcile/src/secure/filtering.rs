@@ -197,13 +197,7 @@ mod tests {
         let bodies = [body];
         let kept = if kept { BTreeSet::from([object("sales", "v")]) } else { BTreeSet::new() };
         let wanted = ViewsWanted {
-            metadata: Metadata {
-                schema: name("axon"),
-                owner: name("axon_owner"),
-                delimiters: None,
-                impersonation: None,
-                by_session: false,
-            },
+            metadata: Metadata::new(name("axon"), name("axon_owner")),
             bodies: &bodies,
             closed: &BTreeMap::new(),
             schemas: &BTreeMap::from([(name("axon"), owner), (name("secure"), owner)]),
@@ -329,13 +323,7 @@ mod tests {
     #[test]
     fn a_filter_that_comes_or_comes_back_hides_and_another_rule_gives() {
         let set = |policy| {
-            let metadata = Metadata {
-                schema: name("axon"),
-                owner: name("axon_owner"),
-                delimiters: None,
-                impersonation: None,
-                by_session: false,
-            };
+            let metadata = Metadata::new(name("axon"), name("axon_owner"));
             SecureStep::SetFilter { filter: Box::new(filter()), metadata, make: true, policy }
         };
         for policy in [PolicyWork::Create, PolicyWork::Add, PolicyWork::TurnOn, PolicyWork::Renew] {

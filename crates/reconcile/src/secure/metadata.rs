@@ -22,6 +22,13 @@ pub struct Metadata {
     pub by_session: bool,
 }
 
+impl Metadata {
+    /// A schema with one row for each value, where nobody may read as another.
+    pub const fn new(schema: SqlName, owner: SqlName) -> Self {
+        Self { schema, owner, delimiters: None, impersonation: None, by_session: false }
+    }
+}
+
 /// What stands between the parts of a profile that is one string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delimiters {

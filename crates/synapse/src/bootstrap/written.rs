@@ -70,13 +70,7 @@ mod tests {
         Setup {
             database: name("dw"),
             views: name("secure"),
-            metadata: Metadata {
-                schema: name("axon"),
-                owner: name("axon_owner"),
-                delimiters: None,
-                impersonation: None,
-                by_session: false,
-            },
+            metadata: Metadata::new(name("axon"), name("axon_owner")),
             impersonation: Some(name("AXON_IMPERSONATION")),
             account: Account { name: name("axon_system"), is_entra: false },
         }
@@ -101,13 +95,7 @@ mod tests {
         let setup = Setup {
             database: hostile,
             views: hostile,
-            metadata: Metadata {
-                schema: hostile,
-                owner: hostile,
-                delimiters: None,
-                impersonation: None,
-                by_session: false,
-            },
+            metadata: Metadata::new(hostile, hostile),
             impersonation: Some(hostile),
             account: Account { name: hostile, is_entra: false },
         };

@@ -31,13 +31,7 @@ async fn a_column_that_was_renamed_or_retyped_meanwhile_and_a_table_that_vanishe
         columns: vec![shown("id", ColumnType::Int), shown("name", wide)],
         rows: Rows::All,
     };
-    let metadata = Metadata {
-        schema: name("axon"),
-        owner: name("axon_owner"),
-        delimiters: None,
-        impersonation: None,
-        by_session: false,
-    };
+    let metadata = Metadata::new(name("axon"), name("axon_owner"));
     let apply = async |alter: bool| {
         let view = Box::new(view.clone());
         let step = if alter {

@@ -21,13 +21,7 @@ fn object(schema: &str, table: &str) -> ObjectName {
 }
 
 fn metadata() -> Metadata {
-    Metadata {
-        schema: name("axon"),
-        owner: name("axon_owner"),
-        delimiters: None,
-        impersonation: None,
-        by_session: false,
-    }
+    Metadata::new(name("axon"), name("axon_owner"))
 }
 
 /// One column for each mask, and one that is clear to all.
