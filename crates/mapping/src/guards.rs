@@ -1,6 +1,7 @@
 //! `guards`: what withholds steps, as the map says it.
 
 pub mod break_glass;
+pub mod tombstones;
 
 use std::collections::BTreeSet;
 
@@ -9,6 +10,7 @@ use axon_reconcile::{Guards, Mode, RemovalBudget, StepKind, TargetFacts};
 use time::OffsetDateTime;
 
 pub use break_glass::{BreakGlass, NoGrant, may_be_given};
+pub use tombstones::Tombstones;
 
 use crate::diagnostic::Fault;
 use crate::names::RoleName;
@@ -44,6 +46,8 @@ pub struct GuardRules {
     pub two_release_steps: bool,
     /// What may be given for a while beside the map.
     pub break_glass: BreakGlass,
+    /// When the users of people who left are dropped.
+    pub tombstones: Tombstones,
 }
 
 impl GuardRules {
@@ -72,7 +76,7 @@ impl GuardRules {
 }
 
 /// Keys of `guards`.
-pub(crate) const KEYS: &[&str] = &["removals", "leavers", "protect", "steps", "break_glass"];
+pub(crate) const KEYS: &[&str] = &["removals", "leavers", "protect", "steps", "break_glass", "tombstones"];
 /// Keys of `guards.steps`.
 pub(crate) const STEPS_KEYS: &[&str] = &["hold", "second_person"];
 /// Keys of a budget.
@@ -107,6 +111,7 @@ pub(crate) fn read(
                 }
             }
             "break_glass" => guards.break_glass = break_glass::read(reader, node, roles),
+            "tombstones" => guards.tombstones = tombstones::read(reader, node),
             _ => {}
         }
     }

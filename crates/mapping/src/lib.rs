@@ -66,7 +66,7 @@ pub use diagnostic::{Chapter, Diagnostic, Diagnostics, Fault};
 pub use evaluator::{Evaluator, Moved, Touched};
 pub use explain::{Explanation, Question, explain};
 pub use grant::GrantLine;
-pub use guards::GuardRules;
+pub use guards::{GuardRules, Tombstones};
 pub use identity::Identity;
 pub use map::{NotCarriedOut, RoleMap};
 pub use map_test::{Failure, MapTest};

@@ -134,6 +134,11 @@ fn guard(key: &str) -> Value {
             });
             list(&object(&entry, guards::PROTECT_KEYS), "Principals from whom nothing is taken.")
         }
+        "tombstones" => json!({
+            "type": "string",
+            "pattern": "^([0-9]+[smhd]|never)$",
+            "description": "For how long whoever left stays in the targets, shut out, before the user is dropped; 30d if left out."
+        }),
         _ => {
             let kinds: Vec<&str> = axon_reconcile::StepKind::ALL.iter().map(|k| k.name()).collect();
             let steps = keys(guards::STEPS_KEYS, |key| match key {

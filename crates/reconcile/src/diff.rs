@@ -14,7 +14,7 @@ use crate::step::Step;
 mod grants;
 mod members;
 pub(crate) mod names;
-mod obstacles;
+pub(crate) mod obstacles;
 mod principals;
 mod roles;
 

@@ -54,6 +54,8 @@ pub enum Finding {
     UntouchableMember { membership: Membership },
     /// Whoever left is still in a role that Axon does not manage.
     LeaverStaysIn { principal: SqlName, role: SqlName },
+    /// The user of whoever left is to be dropped, and cannot be.
+    TombstoneStays { principal: SqlName, because: Obstacle },
     /// The desired side asks for something outside the managed scope.
     OutOfScope { name: SqlName },
     /// The desired memberships of roles run in a circle.
@@ -87,6 +89,12 @@ pub enum Finding {
 pub enum Obstacle {
     /// It owns a role.
     Owns { role: SqlName },
+    /// It owns a schema.
+    OwnsSchema { schema: SqlName },
+    /// It owns an object in a schema of somebody else.
+    OwnsObject { object: ObjectName },
+    /// A workload classifier is for it.
+    Classified { classifier: SqlName },
     /// It granted permissions to others.
     Granted { to: SqlName },
     /// It is a member of a role that is not managed, and the membership would go with it.
@@ -101,7 +109,10 @@ impl Obstacle {
     /// The names that it speaks of, beside the one that it stands in the way of.
     fn name(&self) -> SqlName {
         match self {
+            Self::OwnsObject { object } => object.name,
             Self::Owns { role: name }
+            | Self::OwnsSchema { schema: name }
+            | Self::Classified { classifier: name }
             | Self::Granted { to: name }
             | Self::MemberOf { role: name }
             | Self::Member { member: name }
@@ -126,7 +137,9 @@ impl Finding {
             Self::NameTaken { name } | Self::OutOfScope { name } => vec![*name],
             Self::Missing { name, needed_for } => vec![*name, *needed_for],
             Self::SidTaken { name, holder } => vec![*name, *holder],
-            Self::CannotRecreate { principal, because } => vec![*principal, because.name()],
+            Self::CannotRecreate { principal, because } | Self::TombstoneStays { principal, because } => {
+                vec![*principal, because.name()]
+            }
             Self::CannotDropRole { role, because } => vec![*role, because.name()],
             Self::UntouchableMember { membership: Membership { role, member } }
             | Self::Circle { membership: Membership { role, member } } => vec![*role, *member],
@@ -149,6 +162,17 @@ impl fmt::Display for Obstacle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Owns { role } => write!(f, "it owns role {role}: give that to dbo"),
+            Self::OwnsSchema { schema } => {
+                let schema = Securable::Schema(*schema).to_string();
+                let schema = schema.strip_prefix("schema::").unwrap_or(&schema);
+                write!(f, "it owns schema {schema} (ALTER AUTHORIZATION ON SCHEMA::{schema} TO dbo)")
+            }
+            Self::OwnsObject { object } => {
+                write!(f, "it owns {object} (ALTER AUTHORIZATION ON OBJECT::{object} TO SCHEMA OWNER)")
+            }
+            Self::Classified { classifier } => {
+                write!(f, "classifier {classifier} is for it: drop that first")
+            }
             Self::Granted { to } => write!(f, "it granted permissions to {to}: revoke those first"),
             Self::MemberOf { role } => {
                 write!(f, "it is a member of {role}, which is not managed: remove it there")
@@ -233,6 +257,9 @@ impl fmt::Display for Finding {
                 f,
                 "{principal} is shut out and still in {role}, which is not managed: remove them there by hand"
             ),
+            Self::TombstoneStays { principal, because } => {
+                write!(f, "{principal} left and is not dropped: {because}")
+            }
             Self::OutOfScope { name } => write!(f, "{name} is wanted, but is outside what Axon manages"),
             Self::Circle { membership: Membership { role, member } } => {
                 write!(f, "{member} cannot join role {role}: that would make the role a member of itself")

@@ -33,6 +33,7 @@ pub mod simulate;
 pub mod step;
 pub mod target;
 pub mod ties;
+pub mod tombstone;
 pub mod view_body;
 pub mod visitor;
 pub mod wave;
@@ -61,6 +62,7 @@ pub use target::{
     TargetFacts, TokenSource,
 };
 pub use ties::Ties;
+pub use tombstone::{Burial, doors, tombstones};
 pub use view_body::ViewBody;
 pub use visitor::Visitor;
 pub use wave::{LeaseProof, Wave};

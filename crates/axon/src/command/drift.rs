@@ -71,6 +71,7 @@ fn is_drift(finding: &Finding) -> bool {
             | Finding::NameTaken { .. }
             | Finding::UntouchableMember { .. }
             | Finding::LeaverStaysIn { .. }
+            | Finding::TombstoneStays { .. }
             | Finding::CannotRecreate { .. }
             | Finding::CannotDropRole { .. }
     )

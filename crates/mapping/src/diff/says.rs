@@ -8,7 +8,7 @@ use axon_reconcile::{Glob, GrantState, Mode};
 use crate::chain::instant;
 use crate::effect::Power;
 use crate::grant::GrantLine;
-use crate::guards::{BreakGlass, GuardRules, Protection};
+use crate::guards::{BreakGlass, GuardRules, Protection, Tombstones};
 use crate::map_test::{MapTest, Subject};
 use crate::names::{RoleName, TargetName};
 use crate::place::Place;
@@ -214,7 +214,7 @@ pub(crate) fn mapping_says(mapping: &Mapping) -> String {
 }
 
 pub(super) fn guards_say(guards: &GuardRules) -> Vec<(String, Option<&Place>)> {
-    let GuardRules { removals, leavers, protect, hold, two_release_steps, break_glass } = guards;
+    let GuardRules { removals, leavers, protect, hold, two_release_steps, break_glass, tombstones } = guards;
     let mut said = Vec::new();
     for (name, budget) in [("removals", removals), ("leavers", leavers)] {
         if let Some(b) = budget {
@@ -231,6 +231,10 @@ pub(super) fn guards_say(guards: &GuardRules) -> Vec<(String, Option<&Place>)> {
         let release = if *second_person { "a second person" } else { "nobody else" };
         said.push((format!("break_glass: for {longest} at most, released by {release}"), None));
         said.extend(also.iter().map(|role| (format!("break_glass: also {role}"), None)));
+    }
+    if *tombstones != Tombstones::default() {
+        let wait = tombstones.after().map_or_else(|| "never".to_owned(), |wait| wait.to_string());
+        said.push((format!("tombstones: {wait}"), None));
     }
     for Protection { principal, owner, until, place } in protect {
         let what = format!("protect {principal} until {}, owner {}", instant(*until), shown(owner));

@@ -10,19 +10,19 @@ use crate::finding::Obstacle;
 use crate::scope::Sides;
 use crate::shape::Securable;
 
-pub(super) struct Obstacles<'a> {
+pub(crate) struct Obstacles<'a> {
     sides: &'a Sides,
     names: &'a Names<'a>,
     found: OnceCell<NameMap<Obstacle>>,
 }
 
 impl<'a> Obstacles<'a> {
-    pub(super) fn new(sides: &'a Sides, names: &'a Names<'a>) -> Self {
+    pub(crate) fn new(sides: &'a Sides, names: &'a Names<'a>) -> Self {
         Self { sides, names, found: OnceCell::new() }
     }
 
     /// What a drop would be refused for, or would take from somebody outside the scope.
-    pub(super) fn of(&self, name: SqlName) -> Option<Obstacle> {
+    pub(crate) fn of(&self, name: SqlName) -> Option<Obstacle> {
         self.found.get_or_init(|| self.find()).get(&name).cloned()
     }
 
