@@ -254,7 +254,9 @@ impl Waved {
                 self.done += 1;
                 metrics::counter!("axon_reconcile_steps_total", "result" => "done").increment(1);
             }
-            Outcome::Refused { refusal, .. } => {
+            Outcome::Refused { refusal, statements } => {
+                // Of a step of several statements the first ones stand: rows of some people, a policy without its function.
+                self.doubt |= statements.len() > 1 && matches!(step, Step::Secure(_));
                 metrics::counter!("axon_reconcile_steps_total", "result" => "refused").increment(1);
                 if refusal.kind != RefusalKind::AlreadyThere {
                     self.refused.push((step.clone(), refusal.clone()));
@@ -279,5 +281,35 @@ impl Waved {
             }
             None => self.doubt = true,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axon_reconcile::secure::ProfileRow;
+
+    use super::*;
+
+    #[test]
+    fn what_was_refused_half_way_is_read_again_at_once() {
+        let name = |text: &str| SqlName::parse(text).unwrap();
+        let row = ProfileRow { principal: name("kim"), attribute: "region".into(), value: "north".into() };
+        let (schema, people) = (name("axon"), 60);
+        let fill = Step::Secure(SecureStep::FillProfiles { schema, people, rows: vec![row.clone()] });
+        let write =
+            SecureStep::WriteProfile { schema, principal: name("kim"), remove: vec![row], add: vec![] };
+        let plain = Step::AddMember { role: name("reader"), member: name("kim") };
+        let doubt = |step: &Step, sent: usize| {
+            let refusal = Refusal { kind: RefusalKind::Other, number: 50_000, message: "no".into() };
+            let outcome = Outcome::Refused { statements: vec!["INSERT".into(); sent], refusal };
+            let mut waved = Waved::default();
+            waved.judge(step, &outcome, Some(Seen::NotInForce));
+            waved.doubt
+        };
+        for step in [fill, Step::Secure(write)] {
+            assert!(doubt(&step, 2), "the first statement stands: {step}");
+            assert!(!doubt(&step, 1) && !doubt(&step, 0), "nothing of it stands: {step}");
+        }
+        assert!(!doubt(&plain, 1), "one statement is all or nothing");
     }
 }

@@ -348,6 +348,11 @@ pub trait Target: Send + Sync {
     ) -> Result<Option<Vec<ProbeAnswer>>, TargetError> {
         Ok(None)
     }
+    /// Takes away what a probe left there that ended half-way, as soon as no probe can be under way any more. Why it still stands, if
+    /// it does.
+    async fn clear_probes(&self) -> Result<Option<String>, TargetError> {
+        Ok(None)
+    }
     /// The digest that [`ViewsThere`] has of a view with this text.
     fn view_digest(&self, _text: ViewText<'_>, _metadata: &Metadata) -> Option<String> {
         None

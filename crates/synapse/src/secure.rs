@@ -13,6 +13,7 @@ use axon_reconcile::secure::Metadata;
 use crate::render::{self, Discreet, Managed, RoleTest, ViewVerb};
 use crate::statement::Work;
 
+pub(crate) use canary::clear as clear_canary;
 pub(crate) use fill::{BulkLoads, fill};
 pub(crate) use inspect::{inspect, live_sessions};
 pub(crate) use perform::{make_key, perform};

@@ -3,6 +3,7 @@
 
 mod jobs;
 mod kept;
+mod left;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -86,6 +87,8 @@ pub(super) struct Probing {
     looked: Option<Arc<Compiled>>,
     /// Not before.
     wait: Option<OffsetDateTime>,
+    /// Which look at the target showed a canary that was seen to.
+    cleared: Option<OffsetDateTime>,
 }
 
 impl Probing {

@@ -16,7 +16,7 @@ use axon_reconcile::secure::{
 };
 use axon_reconcile::{Finding, Graph, ObjectName, Plan, ProfileRow, SecureStep, Shape, Step, ViewsAsked};
 use axon_store::Store;
-use axon_store::integrations::IntegrationBody;
+use axon_store::integrations::{IntegrationBody, IntegrationStatus};
 use time::OffsetDateTime;
 
 use super::Ticker;
@@ -155,7 +155,7 @@ fn of_profiles(step: &SecureStep) -> bool {
     )
 }
 
-/// Whether an integration made a target ready.
+/// Whether an integration that is not given up made a target ready.
 async fn of_integration(store: &dyn Store, spec: &TargetSpec) -> Result<bool, ControllerError> {
     let Endpoint::Sql(server) = &spec.endpoint else { return Ok(false) };
     let place = IntegrationBody {
@@ -166,7 +166,7 @@ async fn of_integration(store: &dyn Store, spec: &TargetSpec) -> Result<bool, Co
     }
     .place();
     let all = store.integrations().await.map_err(ControllerError::Store)?;
-    Ok(all.iter().any(|one| one.body.place() == place))
+    Ok(all.iter().any(|one| one.status != IntegrationStatus::Disabled && one.body.place() == place))
 }
 
 impl Views {

@@ -71,10 +71,16 @@ impl Filtering {
             Some(FoundPredicate { enabled: false, .. }) => PolicyWork::TurnOn,
             Some(_) => return,
         };
+        let make = function.is_none() || policy == PolicyWork::Renew;
+        let step = |make| SecureStep::SetFilter { filter: Box::new(filter.clone()), metadata, make, policy };
+        // One that was refused half-way left its function, which is then not made again.
+        let refused = [make, true].into_iter().find_map(|make| (wanted.refused)(&step(make)));
         let by_hand = match policy {
             PolicyWork::Renew | PolicyWork::Add | PolicyWork::TurnOn => true,
-            PolicyWork::Create => function.is_some(),
-            PolicyWork::Alter => function.is_some() || !there.of_axon(metadata.schema).contains(&table),
+            PolicyWork::Create => function.is_some() && refused.is_none(),
+            PolicyWork::Alter => {
+                function.is_some() && refused.is_none() || !there.of_axon(metadata.schema).contains(&table)
+            }
         };
         if by_hand {
             self.findings.push(Finding::FilterAltered { table });
@@ -84,12 +90,10 @@ impl Filtering {
             self.findings.push(Finding::FilterStays { table });
             return;
         }
-        let make = function.is_none() || policy == PolicyWork::Renew;
-        let step = SecureStep::SetFilter { filter: Box::new(filter.clone()), metadata, make, policy };
-        if let Some(words) = (wanted.refused)(&step) {
+        if let Some(words) = refused {
             self.against.insert(table, format!("the target refused its filter: {words}"));
         }
-        self.steps.push(step);
+        self.steps.push(step(make));
     }
 
     /// Policies and functions of the managed schema that no filter of the map has.
@@ -174,6 +178,16 @@ mod tests {
 
     /// The steps and findings beside a target whose view stands as `open`.
     fn told(filters: &[TableFilter], kept: bool, opened: bool, there: Option<Filters>) -> Vec<String> {
+        told_after(&|_| None, filters, (kept, opened), there)
+    }
+
+    /// The same where the target refused something lately.
+    fn told_after(
+        refused: &dyn Fn(&SecureStep) -> Option<String>,
+        filters: &[TableFilter],
+        (kept, opened): (bool, bool),
+        there: Option<Filters>,
+    ) -> Vec<String> {
         let owner = Some(name("axon_owner"));
         let body = ViewBody {
             name: object("secure", "v"),
@@ -207,7 +221,7 @@ mod tests {
                 super::super::ViewText::Body(_) => Some("open".to_owned()),
                 super::super::ViewText::Closed(_) => Some("closed".to_owned()),
             },
-            refused: &|_| None,
+            refused,
             filters,
             kept: &kept,
             shown: &|filter| {
@@ -285,6 +299,39 @@ mod tests {
         by_hand(&mut there);
         let waits = told(&[filter()], false, true, Some(there));
         assert!(waits.iter().all(|line| line.starts_with('!')) && waits.len() == 2, "{waits:?}");
+    }
+
+    #[test]
+    fn a_filter_that_was_refused_half_way_closes_its_view_and_is_no_hand_in_it() {
+        let refused = |step: &SecureStep| {
+            matches!(step, SecureStep::SetFilter { make: true, .. }).then(|| "error 50000".to_owned())
+        };
+        // The function was made, the policy calls the older one, or there is none yet.
+        let halves: [fn(&mut Filters); 2] = [
+            |there| {
+                let mut function = there.functions[&name("now")].clone();
+                let old = call("[axon].[older](id)");
+                function.of = Some(("sales.v".to_owned(), old.clone()));
+                there.functions.insert(name("older"), function);
+                there.predicates[0].call = old;
+            },
+            |there| there.predicates.clear(),
+        ];
+        for half in halves {
+            let mut there = right();
+            half(&mut there);
+            let after = told_after(&refused, &[filter()], (false, false), Some(there.clone()));
+            let closes = "close view secure.v: the target refused its filter: error 50000";
+            assert!(after.iter().any(|line| line == closes), "{after:?}");
+            assert!(
+                after[0].contains("filter") && after[0].contains("sales.v"),
+                "it is tried again: {after:?}"
+            );
+            assert!(!after.iter().any(|line| line.starts_with(ALTERED)), "{after:?}");
+            // Where nothing was refused somebody did it by hand.
+            let by_hand = told(&[filter()], false, false, Some(there));
+            assert!(by_hand.iter().any(|line| line.starts_with(ALTERED)), "{by_hand:?}");
+        }
     }
 
     #[test]

@@ -16,7 +16,10 @@ use super::view::{Managed, list, row, sha256};
 
 /// What a function's text says of who wrote it, for which table and how it is called. The digest of all the rest stands behind it.
 const MARK: &str = "/* row filter of Axon for ";
+const BY: &str = " by ";
 const KEPT: &str = ", do not edit: ";
+/// How often a schema and a function may themselves be called what [`MARK`] says, and the mark is found all the same.
+const MARKS: usize = 16;
 /// Digits of a digest in a name.
 const DIGITS: usize = 16;
 
@@ -30,6 +33,18 @@ struct Text {
     body: String,
     /// Of the body without itself.
     digest: String,
+}
+
+/// What is written by its number in the comment, the sign of numbers first: nothing in a name ends the comment, begins another one, or is
+/// taken for what stands between two names. Names hold no ends of lines.
+const NUMBERED: [(&str, &str); 3] = [("%", "%25"), (" ", "%20"), ("*", "%2a")];
+
+fn written(name: &str) -> String {
+    NUMBERED.iter().fold(name.to_owned(), |text, (sign, number)| text.replace(sign, number))
+}
+
+fn unwritten(text: &str) -> String {
+    NUMBERED.iter().rev().fold(text.to_owned(), |text, (sign, number)| text.replace(number, sign))
 }
 
 /// The parameter that stands for the column of this name: columns are numbered before.
@@ -74,8 +89,7 @@ fn text(filter: &TableFilter, managed: Managed) -> Option<Text> {
         "FUNCTION {schema}.{} ({parameters})\nRETURNS TABLE\nWITH SCHEMABINDING\nAS\n",
         Bracketed(function)
     );
-    // What would end the comment is left out: the digest of the whole text tells what it is.
-    let said = format!("{table} by {}", comparable_call(&call)).replace("*/", "").replace("/*", "");
+    let said = format!("{}{BY}{}", written(&table), written(&comparable_call(&call)));
     let mark = format!("{MARK}{said}{KEPT}");
     let digest = sha256(&format!("{head}{mark}{rest}"));
     let body = format!("{head}{mark}{digest} */{rest}");
@@ -113,18 +127,21 @@ pub(crate) fn function_shown(definition: &str) -> FoundFunction {
     let text = definition.replace("\r\n", "\n");
     let text = text.trim();
     let rest = text.find(char::is_whitespace).map_or("", |at| text[at..].trim_start());
-    let Some((head, tail)) = rest.split_once(MARK) else {
-        return FoundFunction { made: false, of: None, digest: None };
-    };
-    let of = || {
-        let (said, tail) = tail.split_once(KEPT)?;
-        let (digest, rest) = tail.split_once(" */")?;
-        let (table, call) = said.split_once(" by ")?;
-        let whole = sha256(&format!("{head}{MARK}{said}{KEPT}{rest}"));
-        (digest == whole).then(|| ((table.to_owned(), call.to_owned()), whole.clone()))
-    };
-    let (of, digest) = of().unzip();
-    FoundFunction { made: true, of, digest }
+    // A name before it may hold the words of the mark: the digest tells which is the one.
+    let found = rest.match_indices(MARK).take(MARKS).find_map(|(at, _)| marked(rest, at));
+    let (of, digest) = found.unzip();
+    FoundFunction { made: rest.contains(MARK), of, digest }
+}
+
+/// For which table the mark at this place says a function is, how it is called, and the digest of its text; none where the digest is not
+/// that of the text.
+fn marked(text: &str, at: usize) -> Option<((String, String), String)> {
+    let (head, tail) = (&text[..at], &text[at + MARK.len()..]);
+    let (comment, rest) = tail.split_once(" */")?;
+    let (said, digest) = comment.split_once(KEPT)?;
+    let (table, call) = said.split_once(BY)?;
+    let whole = sha256(&format!("{head}{MARK}{said}{KEPT}{rest}"));
+    (digest == whole).then(|| ((unwritten(table), unwritten(call)), whole))
 }
 
 /// The statements that bring a filter about.
@@ -260,11 +277,41 @@ mod tests {
             }
         }
         assert!(!function_shown("CREATE FUNCTION f () RETURNS TABLE AS RETURN SELECT 1 AS x").made);
-        // What would end the comment can never be taken for a filter that is in force.
-        let odd = filter("a*/b", 90);
-        let text = set_filter(&odd, managed(), true, PolicyWork::Create);
-        let (table, _) = function_shown(text[0].as_str()).of.unwrap();
-        assert_ne!(table, comparable_call(&odd.table.to_string()));
+    }
+
+    #[test]
+    fn names_that_hold_words_of_the_mark_are_told_apart_from_them() {
+        for odd in [
+            "orders by day",
+            ", do not edit: x",
+            "a by b, do not edit: c by d",
+            "a*/b",
+            "**//",
+            "/*/*",
+            "100%20*%2a%25",
+            "/* row filter of Axon for x by y, do not edit: z */",
+        ] {
+            let filter =
+                TableFilter { table: ObjectName { schema: name(odd), name: name(odd) }, ..filter(odd, 90) };
+            let managed = Managed { schema: name(odd), ..managed() };
+            let shown = filter_shown(&filter, managed).unwrap();
+            let text = set_filter(&filter, managed, true, PolicyWork::Create)[0].as_str().to_owned();
+            let comment = text.split_once("\nAS\n").unwrap().1.split_once("*/").unwrap().0;
+            assert_eq!(
+                comment.matches("/*").count(),
+                1,
+                "no comment in the comment, and no end of it: {text}"
+            );
+            let found = function_shown(&text);
+            assert_eq!(found.digest.as_ref(), Some(&shown.digest), "{odd}: {text}");
+            let (table, call) = found.of.unwrap();
+            assert_eq!(table, comparable_call(&filter.table.to_string()), "{odd}");
+            assert_eq!(call, shown.call, "{odd}");
+            // The catalog ends lines as it likes.
+            assert_eq!(function_shown(&text.replace('\n', "\r\n")).digest, Some(shown.digest));
+            let by_hand = text.replace(">= 10", ">= 0");
+            assert_eq!(function_shown(&by_hand), FoundFunction { made: true, of: None, digest: None });
+        }
     }
 
     #[test]

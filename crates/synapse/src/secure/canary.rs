@@ -1,7 +1,7 @@
 //! Somebody who stands in for readers as whom nobody can read: a user without a login, who is in the pool while it is probed.
 //!
 //! Nobody can enter as that one. It has the roles of those for whom it stands in, no permission of its own and no profile, and it is
-//! dropped whatever comes of the probe. Where a process ended in between, the next probe drops it.
+//! dropped whatever comes of the probe. Where a process ended in between, the next look, or the next probe, drops it.
 
 use std::collections::BTreeSet;
 
@@ -48,6 +48,14 @@ pub(super) async fn probe(
         }
     }
     Ok(answers)
+}
+
+/// Drops one that was left behind. Why one is still there, if it is.
+pub(crate) async fn clear(link: &Link) -> Result<Option<String>, CallError> {
+    match SqlName::parse(NAME) {
+        Ok(name) => Canary { link, name }.in_the_way().await,
+        Err(_) => Ok(None),
+    }
 }
 
 struct Canary<'l> {

@@ -3,6 +3,7 @@
 
 mod faults;
 mod filling;
+mod filtering;
 mod moved;
 mod probing;
 mod redirect;

@@ -112,7 +112,12 @@ impl Ticker {
         let people = self.people(spec, compiled, &bodies, graph).await;
         let nobody = BTreeSet::new();
         let of_view = |view: ObjectName| people.readers.get(&view).unwrap_or(&nobody);
-        let acts = |name: SqlName| there.acting.keys().any(|(actor, _)| *actor == name);
+        // Somebody as whom nobody may read by name alone: where all others are acted as, or there are none, one who is not there.
+        let nobodys = |reader: SqlName, view: ObjectName| {
+            let mut others = of_view(view).iter().copied();
+            let one = others.find(|name| *name != reader && !there.acting.contains_key(&(reader, *name)));
+            one.or_else(|| SqlName::parse(CANARY).ok())
+        };
         let memberships = Memberships::of(graph);
         let canaries = self.probing.settings.canaries && spec.mode != Mode::Observe;
         let mut jobs = Vec::new();
@@ -120,8 +125,7 @@ impl Ticker {
             let (Some(body), Some(digest)) = (bodies.get(class.view), digests.get(class.view)) else {
                 continue;
             };
-            let mut others = of_view(body.name).iter().copied().filter(|name| *name != class.reader);
-            let other = others.next().filter(|_| !acts(class.reader));
+            let other = nobodys(class.reader, body.name);
             let by = match class.footing {
                 Footing::Person | Footing::FixedRole => By::Reading(ProbeReader::User(class.reader)),
                 Footing::Group if !canaries => By::Not(BY_GROUPS),

@@ -1,0 +1,84 @@
+//! The filter of a table over a wire, whatever its table and columns are called: what was set is found again as it ought to be, so that
+//! nothing is mended for ever.
+
+use std::collections::BTreeMap;
+
+use axon_reconcile::secure::{ManagedTable, Metadata, PolicyWork, TableFilter};
+use axon_reconcile::view_body::{RowRule, Rows, Test};
+use axon_reconcile::{
+    ColumnType, Glob, InspectScope, ObjectName, SecureStep, Step, Target as _, ViewsAsked, ViewsThere,
+};
+use axon_synapse::SynapseTarget;
+use tiberius::AuthMethod;
+
+use crate::stage::{PASSWORD, Stage, apply, name, run};
+
+const WIDE: ColumnType = ColumnType::Text { national: true, fixed: false, length: Some(40) };
+
+fn metadata() -> Metadata {
+    Metadata::new(name("axon"), name("axon_owner"))
+}
+
+/// Shows rows of the north, by an attribute that somebody may have.
+fn filter(odd: &str) -> TableFilter {
+    let column = name(odd);
+    let north = Test::Attribute { column, ty: WIDE, attribute: "region".into() };
+    TableFilter {
+        table: ObjectName { schema: name("base"), name: name(odd) },
+        columns: vec![(column, WIDE)],
+        rows: Rows::Any(vec![RowRule::All(vec![north])]),
+        unfiltered: [name("db_owner")].into(),
+        open: BTreeMap::new(),
+    }
+}
+
+async fn views(target: &SynapseTarget) -> ViewsThere {
+    let glob = |text| Glob::new(text);
+    let asked = ViewsAsked { metadata: metadata(), schemas: vec![glob("secure")], bases: vec![glob("base")] };
+    target.inspect_views(&asked).await.unwrap().unwrap()
+}
+
+fn set(filter: &TableFilter, make: bool, policy: PolicyWork) -> Step {
+    let metadata = metadata();
+    Step::Secure(SecureStep::SetFilter { filter: Box::new(filter.clone()), metadata, make, policy })
+}
+
+#[tokio::test]
+async fn a_filter_is_found_as_it_was_set_whatever_its_table_is_called() {
+    let stage = Stage::dedicated().await;
+    let target = stage.target();
+    target.inspect(InspectScope::Full).await.unwrap();
+    let (schema, owner) = (name("axon"), name("axon_owner"));
+    let steps = [
+        SecureStep::CreateOwner { name: owner },
+        SecureStep::CreateSchema { name: schema, owner },
+        SecureStep::CreateSchema { name: name("base"), owner },
+        SecureStep::CreateTable { schema, table: ManagedTable::Profile },
+    ];
+    apply(&target, &steps.map(Step::Secure)).await;
+    let mut raw = stage.raw(AuthMethod::sql_server("sa", PASSWORD)).await.unwrap();
+    let schemas = BTreeMap::from([(schema, Some(owner))]);
+    for odd in ["plain", "orders by day", "a, do not edit: b", "x */ y /* z", "**//", "a]b by [c", "100%20*"]
+    {
+        let quoted = odd.replace(']', "]]");
+        run(&mut raw, &format!("CREATE TABLE base.[{quoted}] ([{quoted}] nvarchar(40))")).await.unwrap();
+        run(&mut raw, &format!("INSERT INTO base.[{quoted}] VALUES (N'north')")).await.unwrap();
+        let filter = filter(odd);
+        let shown = target.filter_shown(&filter, &metadata()).unwrap();
+        apply(&target, &[set(&filter, true, PolicyWork::Create)]).await;
+        let there = views(&target).await;
+        assert!(there.filtered(&metadata(), &schemas, filter.table, &shown), "{odd}: {:?}", there.filters);
+        assert!(there.filtered_somehow(&metadata(), &schemas).contains(&filter.table), "{odd}");
+        let rows = run(&mut raw, &format!("SELECT t.[{quoted}] FROM base.[{quoted}] AS t")).await.unwrap();
+        assert!(rows.is_empty(), "nobody has the attribute: {odd}");
+        // A hand in it is seen under such a name, too.
+        let policy = format!("axon.[{}]", shown.policy.as_str().replace(']', "]]"));
+        run(&mut raw, &format!("ALTER SECURITY POLICY {policy} WITH (STATE = OFF)")).await.unwrap();
+        let there = views(&target).await;
+        assert!(!there.filtered(&metadata(), &schemas, filter.table, &shown), "{odd}");
+        apply(&target, &[set(&filter, false, PolicyWork::TurnOn)]).await;
+        // And it is found again as what is called.
+        let called = there.filters.unwrap().predicates.iter().any(|found| found.call == shown.call);
+        assert!(called, "{odd}: {}", shown.call);
+    }
+}
