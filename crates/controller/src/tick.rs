@@ -1,6 +1,7 @@
 //! One tick on one target: from what is, and what ought to be, to the steps between.
 
 mod acquaintance;
+mod borne;
 mod brakes;
 mod breaking;
 mod classified;
@@ -46,6 +47,7 @@ use crate::summary::{State, Summary};
 use crate::world::World;
 pub use acquaintance::capabilities_key;
 use brakes::Brakes;
+use borne::Borne;
 use decide::May;
 pub use drift::{Drift, DriftKind};
 use holding::Holding;
@@ -117,6 +119,7 @@ pub struct Ticker {
     leaving: Leaving,
     /// Whom this run shut out and whose rows were not read since.
     stripped: BTreeSet<SqlName>,
+    borne: Borne,
     /// Which version the target was when it was asked what it can do, and at which look.
     acquainted: Option<((String, i64), OffsetDateTime)>,
     noticed: Noticed,
@@ -195,6 +198,7 @@ impl Ticker {
             leaving: Leaving::default(),
             stripped: BTreeSet::new(),
             acquainted: None,
+            borne: Borne::default(),
             noticed: Noticed::default(),
             views: secure::Views::default(),
             probing: probing::Probing::of(parts.probe),

@@ -119,6 +119,7 @@ impl Evaluator {
             Step::DropMember { role, member } => self.taken(directory, *member, Some(*role), now),
             Step::DenyConnect { principal: name }
             | Step::KillSessions { principal: name }
+            | Step::KillFormer { principal: name, .. }
             | Step::DropPrincipal { name } => self.taken(directory, *name, None, now),
             Step::Grant { grantee, permission, on, columns }
             | Step::Deny { grantee, permission, on, columns } => {

@@ -129,8 +129,8 @@ fn apply(graph: &mut Graph, ties: Option<&Ties>, step: &Step) -> Result<(), Obst
         Step::KillSessions { principal } => {
             graph.principals.get(principal).ok_or(Obstruction::Missing(*principal))?;
         }
-        // Views are no part of the graph: what they take to be there is read with them.
-        Step::Secure(_) | Step::Classify(_) => {}
+        // Views are no part of the graph: what they take to be there is read with them. Nor is who had a name once.
+        Step::Secure(_) | Step::Classify(_) | Step::KillFormer { .. } => {}
         Step::DropRole { name } => {
             let role = graph.roles.get(name).ok_or(Obstruction::Missing(*name))?;
             if role.fixed {

@@ -38,6 +38,8 @@ pub enum Step {
     GrantConnect { principal: SqlName },
     /// Kills every session of the principal and looks again until none is left.
     KillSessions { principal: SqlName },
+    /// The same for an object that had this name once, and whose user is not there any more.
+    KillFormer { principal: SqlName, sid: Sid },
     /// `DROP ROLE`
     DropRole { name: SqlName },
     /// `DROP USER`
@@ -185,7 +187,7 @@ impl Step {
             Self::Revoke { .. } => StepKind::Revoke,
             Self::DenyConnect { .. } => StepKind::DenyConnect,
             Self::GrantConnect { .. } => StepKind::GrantConnect,
-            Self::KillSessions { .. } => StepKind::KillSessions,
+            Self::KillSessions { .. } | Self::KillFormer { .. } => StepKind::KillSessions,
             Self::DropRole { .. } => StepKind::DropRole,
             Self::DropPrincipal { .. } => StepKind::DropPrincipal,
             Self::Secure(step) => step.kind(),
@@ -206,7 +208,8 @@ impl Step {
             }
             Self::DenyConnect { principal }
             | Self::GrantConnect { principal }
-            | Self::KillSessions { principal } => *principal,
+            | Self::KillSessions { principal }
+            | Self::KillFormer { principal, .. } => *principal,
             Self::Secure(step) => step.subject(),
             Self::Classify(step) => step.subject(),
         }
@@ -229,6 +232,7 @@ impl Step {
             | Self::Revoke { .. }
             | Self::DenyConnect { .. }
             | Self::KillSessions { .. }
+            | Self::KillFormer { .. }
             | Self::DropRole { .. }
             | Self::DropPrincipal { .. } => false,
         }
@@ -280,6 +284,9 @@ impl fmt::Display for Step {
             Self::DenyConnect { principal } => write!(f, "deny connect to {principal}"),
             Self::GrantConnect { principal } => write!(f, "grant connect to {principal}"),
             Self::KillSessions { principal } => write!(f, "kill the sessions of {principal}"),
+            Self::KillFormer { principal, sid } => {
+                write!(f, "kill the sessions of who was {principal} with sid {sid}")
+            }
             Self::DropRole { name } => write!(f, "drop role {name}"),
             Self::DropPrincipal { name } => write!(f, "drop user {name}"),
             Self::Secure(step) => step.fmt(f),

@@ -105,6 +105,7 @@ impl Ties {
             | Step::DenyConnect { .. }
             | Step::GrantConnect { .. }
             | Step::KillSessions { .. }
+            | Step::KillFormer { .. }
             | Step::DropRole { .. }
             | Step::Secure(_)
             | Step::Classify(_)

@@ -1,7 +1,8 @@
 //! Who is in: sessions, and the principals of a graph that they are of.
 //!
 //! A security id tells a person from another one of the same name, and knows one again who was renamed. So it decides wherever both
-//! sides tell one, and the name does where one of them does not.
+//! sides tell one, and the name does where one of them does not. Of principals that are gone the graph has no id: whoever calls says
+//! which ids had a name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,13 +20,21 @@ pub struct Visitor {
     pub sid: Option<Sid>,
 }
 
+/// Which ids principals of a name had, those that are gone too. Only ids that [tell](Sid::tells) somebody from all others are of use.
+pub type Bearers = BTreeMap<SqlName, Vec<Sid>>;
+
 /// Those who are in and ought not to be, by the name that their sessions are ended under.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Uninvited {
-    /// Logins that are no principal: they entered by a group, administer the server, or their user was dropped meanwhile.
+    /// Logins that are no principal: they entered by a group, administer the server, or their user was dropped meanwhile. Nothing but
+    /// the name tells of them.
     pub unknown: BTreeSet<SqlName>,
+    /// Those whose user is gone, whoever has the name now: the name that they had, and their id.
+    pub former: BTreeSet<(SqlName, Sid)>,
     /// Principals that may not connect.
     pub shut_out: BTreeSet<SqlName>,
+    /// Principals that may not connect, and under whose name somebody else is in.
+    pub namesakes: BTreeSet<SqlName>,
 }
 
 /// Whether a session is a principal's: by the security id where both tell one that can be compared, else by `named`, which says whether
@@ -39,11 +48,17 @@ pub fn is_of(principal: Option<&Sid>, session: Option<&Sid>, named: bool) -> boo
 }
 
 /// Who of these visitors ought not to be in.
-pub fn uninvited(graph: &Graph, visitors: &[Visitor]) -> Uninvited {
+pub fn uninvited(graph: &Graph, visitors: &[Visitor], bearers: &Bearers) -> Uninvited {
     let mut found = Uninvited::default();
     let sids: BTreeSet<&Sid> = visitors.iter().filter_map(|visitor| visitor.sid.as_ref()).collect();
     if visitors.is_empty() {
         return found;
+    }
+    let mut once: BTreeMap<&Sid, Vec<SqlName>> = BTreeMap::new();
+    for (name, ids) in bearers {
+        for sid in ids.iter().filter(|sid| sid.tells() && sids.contains(sid)) {
+            once.entry(sid).or_default().push(*name);
+        }
     }
     let holders = graph.principals.iter().filter_map(|(name, principal)| {
         let sid = principal.sid.as_ref()?;
@@ -54,15 +69,25 @@ pub fn uninvited(graph: &Graph, visitors: &[Visitor]) -> Uninvited {
         by_sid.entry(sid).or_default().insert(name);
     }
     for visitor in visitors {
-        let mut owners = visitor.sid.as_ref().and_then(|sid| by_sid.get(sid)).cloned().unwrap_or_default();
-        if let Some((name, there)) = graph.principals.get_key_value(&visitor.login) {
-            if is_of(there.sid.as_ref(), visitor.sid.as_ref(), true) {
-                owners.insert(*name);
-            }
-        } else if owners.is_empty() {
-            found.unknown.insert(visitor.login);
+        let sid = visitor.sid.as_ref();
+        let mut owners = sid.and_then(|sid| by_sid.get(sid)).cloned().unwrap_or_default();
+        let named = graph.principals.get_key_value(&visitor.login);
+        if let Some((name, there)) = named
+            && is_of(there.sid.as_ref(), sid, true)
+        {
+            owners.insert(*name);
         }
         let shut = |name: &SqlName| graph.principals[name].connect == Connect::Denied;
+        if owners.is_empty() {
+            let was = sid.and_then(|sid| Some((sid, once.get(sid)?)));
+            match (was, named) {
+                (Some((sid, names)), _) => found.former.extend(names.iter().map(|name| (*name, sid.clone()))),
+                (None, Some((name, _))) => found.namesakes.extend(Some(*name).filter(|name| shut(name))),
+                // Whose the name was is known, and this is somebody else: a group lets them in.
+                (None, None) if sid.is_some_and(Sid::tells) && bearers.contains_key(&visitor.login) => {}
+                (None, None) => drop(found.unknown.insert(visitor.login)),
+            }
+        }
         found.shut_out.extend(owners.into_iter().filter(shut));
     }
     found
@@ -113,16 +138,48 @@ mod tests {
                 visitor("ana", Some(sid(2))),
                 visitor("lee", Some(sid(9))),
             ],
+            &Bearers::new(),
         );
         assert_eq!(names(&found.shut_out), ["kim"]);
         assert_eq!(names(&found.unknown), Vec::<&str>::new(), "a namesake has a principal of that name");
+        assert_eq!(names(&found.namesakes), ["lee"], "and is told of: the door is shut to the name");
+    }
+
+    #[test]
+    fn whose_user_is_gone_is_known_by_the_id_whoever_has_the_name_now() {
+        let bearers = Bearers::from([(name("kim"), vec![sid(1), sid(4)]), (name("ana"), vec![sid(2)])]);
+        let leaver = (name("kim"), sid(1));
+        for taken in [&[][..], &[("kim", Some(sid(8)), Connect::Granted)]] {
+            let found = uninvited(
+                &graph(taken),
+                &[
+                    visitor("KIM", Some(sid(1))),
+                    visitor("kim", Some(sid(9))),
+                    visitor("kim.new", Some(sid(2))),
+                ],
+                &bearers,
+            );
+            assert_eq!(found.former, [leaver.clone(), (name("ana"), sid(2))].into(), "under a new name too");
+            assert_eq!(found.unknown, BTreeSet::new(), "a namesake whom a group lets in is nobody's matter");
+        }
+        // Who has the id under whatever name is no former one.
+        let found = uninvited(
+            &graph(&[("kim.new", Some(sid(1)), Connect::Granted)]),
+            &[visitor("kim", Some(sid(1))), visitor("kim", None)],
+            &bearers,
+        );
+        assert_eq!(found.former, BTreeSet::new());
+        assert_eq!(names(&found.unknown), ["kim"], "who tells no id is known by the name");
     }
 
     #[test]
     fn where_no_id_is_told_the_name_decides() {
         let graph = graph(&[("kim", None, Connect::Denied), ("lee", Some(sid(3)), Connect::Denied)]);
-        let found =
-            uninvited(&graph, &[visitor("KIM", Some(sid(1))), visitor("lee", None), visitor("zoe", None)]);
+        let found = uninvited(
+            &graph,
+            &[visitor("KIM", Some(sid(1))), visitor("lee", None), visitor("zoe", None)],
+            &Bearers::new(),
+        );
         assert_eq!(names(&found.shut_out), ["kim", "lee"]);
         assert_eq!(names(&found.unknown), ["zoe"]);
         // What is no id of the directory, as an administrator's `0x01`, proves nothing.

@@ -6,7 +6,7 @@ use axon_reconcile::{Outcome, Refusal, RefusalKind, Retry, SecureStep, Seen, Ste
 
 use crate::connect::{Link, Session};
 use crate::error::CallError;
-use crate::kill;
+use crate::kill::{self, Whose};
 use crate::read_back;
 use crate::render::render;
 use crate::secure;
@@ -84,13 +84,10 @@ async fn perform(
         }
         Work::Secure(statements) => secure::perform(session, step, statements, &mut sent).await,
         Work::Key { schema, id } => secure::make_key(session, schema, &id, &mut sent).await,
-        Work::KillSessions { principal } => match &place.known.blind_to_sessions {
-            None => kill::kill_all(session, principal, wording.dialect, &mut sent).await,
-            Some(reason) => {
-                let refusal = Refusal { kind: RefusalKind::Forbidden, number: 0, message: reason.clone() };
-                Err(CallError::Refused { refusal, retry: Retry::Never })
-            }
-        },
+        Work::KillSessions { principal } => {
+            end_sessions(session, place, &Whose::Principal(principal), &mut sent).await
+        }
+        Work::KillFormer { sid } => end_sessions(session, place, &Whose::Former(sid), &mut sent).await,
     };
     match result {
         Ok(()) => Outcome::Done { statements: sent, micros: micros(started) },
@@ -99,6 +96,22 @@ async fn perform(
             Outcome::Refused { statements: sent, refusal }
         }
         Err(error) => failed(error, sent),
+    }
+}
+
+/// Ends the sessions of somebody, where the sessions of others are seen.
+async fn end_sessions(
+    session: &mut Session<'_>,
+    place: &read_back::Place,
+    whose: &Whose,
+    sent: &mut Vec<String>,
+) -> Result<(), CallError> {
+    match &place.known.blind_to_sessions {
+        None => kill::kill_all(session, whose, place.dialect, sent).await,
+        Some(reason) => {
+            let refusal = Refusal { kind: RefusalKind::Forbidden, number: 0, message: reason.clone() };
+            Err(CallError::Refused { refusal, retry: Retry::Never })
+        }
     }
 }
 

@@ -1,6 +1,7 @@
-//! Ending a principal's sessions: look, kill each, look again, until none is left.
+//! Ending somebody's sessions: look, kill each, look again, until none is left.
 //!
-//! Whose a session is, the security id tells, and the name where a view has no id; who entered counts, not whom somebody acts as.
+//! Whose a session is, the security id tells, and the name where a view has no id; who entered counts, not whom somebody acts as. Of
+//! whom no principal is left there is the id alone.
 //! Sessions go shortly after KILL answers, and a client may come back while it still may connect; so the look is what
 //! counts, and the rounds are bounded. Nothing sleeps here: who calls decides when to try again.
 
@@ -40,19 +41,40 @@ fn sid(row: &Row, at: usize) -> Result<Option<Sid>, String> {
     Ok(bytes.filter(|bytes| !bytes.is_empty()).map(Sid::from_bytes))
 }
 
-/// The living sessions of a principal.
+/// Whose sessions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// Those of the principal that has this name.
+    Principal(SqlName),
+    /// Those of the object with this id, which has no principal.
+    Former(Sid),
+}
+
+impl Whose {
+    fn query(&self, dialect: Dialect, entrant: Entrant) -> render::Query {
+        match self {
+            Self::Principal(name) => render::sessions(*name, dialect, entrant),
+            Self::Former(sid) => render::sessions_of_id(sid, dialect, entrant),
+        }
+    }
+}
+
+/// The living sessions of somebody.
 pub(crate) async fn sessions_of(
     session: &mut Session<'_>,
-    principal: SqlName,
+    whose: &Whose,
     dialect: Dialect,
 ) -> Result<Vec<SessionId>, CallError> {
     let mut entrant = Entrant::first(dialect);
     loop {
-        let mut own: Option<Sid> = None;
+        let (mut own, sessions) = match whose {
+            Whose::Principal(_) => (None, 1),
+            Whose::Former(sid) => (Some(sid.clone()), 0),
+        };
         let mut found = Vec::new();
         let read = session
-            .read(&render::sessions(principal, dialect, entrant), &mut |set, row| {
-                if set == 0 {
+            .read(&whose.query(dialect, entrant), &mut |set, row| {
+                if set < sessions {
                     own = sid(row, 0)?;
                     return Ok(());
                 }
@@ -97,12 +119,12 @@ pub(crate) async fn visitors(session: &mut Session<'_>, dialect: Dialect) -> Res
 /// Kills until none is left. Statement texts are added to `sent` as they are sent.
 pub(crate) async fn kill_all(
     session: &mut Session<'_>,
-    principal: SqlName,
+    whose: &Whose,
     dialect: Dialect,
     sent: &mut Vec<String>,
 ) -> Result<(), CallError> {
-    sent.push(render::sessions(principal, dialect, Entrant::first(dialect)).text().as_str().to_owned());
-    let mut left = sessions_of(session, principal, dialect).await?;
+    sent.push(whose.query(dialect, Entrant::first(dialect)).text().as_str().to_owned());
+    let mut left = sessions_of(session, whose, dialect).await?;
     let mut killed = BTreeSet::new();
     for _ in 0..MOST_ROUNDS {
         if left.is_empty() {
@@ -123,7 +145,7 @@ pub(crate) async fn kill_all(
                 Err(other) => return Err(other),
             }
         }
-        left = sessions_of(session, principal, dialect).await?;
+        left = sessions_of(session, whose, dialect).await?;
     }
     if left.is_empty() {
         return Ok(());

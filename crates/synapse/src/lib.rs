@@ -29,8 +29,8 @@
 //!   person has to mend.
 //! - The grantor of our own statements is taken to be `dbo` where we are `dbo` or in `db_owner`, else our own principal.
 //! - A permission on a principal is written `ROLE::` for the roles that were there at the last full inspection, else `USER::`.
-//! - `KillSessions` of an Entra group finds no sessions of its members: they run under their own names. On serverless, the
-//!   sessions of a login end in whatever database they are.
+//! - `KillSessions` of an Entra group finds no sessions of its members: they run under their own names. On serverless, a
+//!   database's target ends the sessions in that database.
 //!
 //! To add a statement: a variant of [`Statement`], its arm in [`render()`] with a snapshot, its effect in `read_back`. To add
 //! an error number: a line of [`server_error`].

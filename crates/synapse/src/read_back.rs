@@ -10,7 +10,7 @@ use axon_reconcile::{
 use crate::catalog::{self, Known};
 use crate::connect::Session;
 use crate::error::CallError;
-use crate::kill;
+use crate::kill::{self, Whose};
 use crate::render::{MOST_NAMES, NamedMembers};
 use crate::secure;
 use crate::statement::Dialect;
@@ -47,8 +47,10 @@ pub(crate) async fn read_back(
         for step in chunk {
             let in_force = match step {
                 Step::KillSessions { principal } => {
-                    place.known.blind_to_sessions.is_none()
-                        && kill::sessions_of(session, *principal, place.dialect).await?.is_empty()
+                    is_out(session, place, &Whose::Principal(*principal)).await?
+                }
+                Step::KillFormer { principal: _, sid } => {
+                    is_out(session, place, &Whose::Former(sid.clone())).await?
                 }
                 Step::Secure(step) => secure::in_force(session, step).await?,
                 Step::Classify(step) => step.holds(&catalog::read_classifiers(session).await?),
@@ -66,13 +68,21 @@ pub(crate) async fn read_back(
     Ok(seen)
 }
 
+/// Whether no session of theirs is left. Whoever cannot see the sessions of others cannot say so.
+async fn is_out(session: &mut Session<'_>, place: &Place, whose: &Whose) -> Result<bool, CallError> {
+    Ok(place.known.blind_to_sessions.is_none()
+        && kill::sessions_of(session, whose, place.dialect).await?.is_empty())
+}
+
 /// As many of the steps as name no more than one query binds, and the names.
 fn chunk(steps: &[Step]) -> (&[Step], BTreeSet<SqlName>) {
     let mut names = BTreeSet::new();
     for (i, step) in steps.iter().enumerate() {
         let more: Vec<SqlName> = match step {
             Step::AddMember { role, member } | Step::DropMember { role, member } => vec![*role, *member],
-            Step::KillSessions { .. } | Step::Secure(_) | Step::Classify(_) => vec![],
+            Step::KillSessions { .. } | Step::KillFormer { .. } | Step::Secure(_) | Step::Classify(_) => {
+                vec![]
+            }
             other => vec![other.subject()],
         };
         let new = more.iter().filter(|name| !names.contains(*name)).count();
@@ -133,7 +143,7 @@ pub fn holds(graph: &Graph, step: &Step) -> bool {
         Step::DropRole { name } => !graph.roles.contains_key(name),
         Step::DropPrincipal { name } => !graph.principals.contains_key(name),
         // Asked of the sessions, and of their own tables, not of the graph.
-        Step::KillSessions { .. } | Step::Secure(_) | Step::Classify(_) => false,
+        Step::KillSessions { .. } | Step::KillFormer { .. } | Step::Secure(_) | Step::Classify(_) => false,
     }
 }
 

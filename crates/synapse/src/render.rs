@@ -23,7 +23,7 @@ use quote::{Bracketed, Literal};
 pub(crate) use probe::{ProbeText, probes};
 pub(crate) use query::{
     Entrant, MOST_NAMES, NamedMembers, Query, classifiers, credentials, everything, greeting, named, ping,
-    sessions, untold, visitors,
+    sessions, sessions_of_id, untold, visitors,
 };
 pub(crate) use script::{Remade, batch as script_batch, can_be_written};
 
@@ -174,7 +174,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use axon_model::SqlName;
-    use axon_reconcile::{GrantState, ObjectName, Permission, PrincipalKind, Securable, Step};
+    use axon_reconcile::{GrantState, ObjectName, Permission, PrincipalKind, Securable, Sid, Step};
 
     use super::*;
     use crate::statement::{Wording, Work};
@@ -321,6 +321,8 @@ mod tests {
             sessions(names[0], Dialect::Serverless, Entrant::Original),
             sessions(names[0], Dialect::Serverless, Entrant::Current),
             sessions(names[0], Dialect::Server, Entrant::Original),
+            sessions_of_id(&Sid::from_bytes(&[7; 16]), Dialect::Dedicated, Entrant::Current),
+            sessions_of_id(&Sid::from_bytes(&[7; 16]), Dialect::Serverless, Entrant::Original),
             credentials(Dialect::Serverless),
             credentials(Dialect::Server),
             visitors(Dialect::Dedicated, Entrant::Current),

@@ -20,7 +20,7 @@ use async_trait::async_trait;
 use axon_model::SqlName;
 use axon_reconcile::{
     Graph, InspectScope, Inspection, LeaseProof, Outcome, Refusal, RefusalKind, Script, ScriptEnd,
-    ScriptFile, ScriptRun, Seen, Shape, Step, Target, TargetError, TargetFacts, Wave,
+    ScriptFile, ScriptRun, Seen, Shape, Step, StepKind, Target, TargetError, TargetFacts, Wave,
 };
 use time::OffsetDateTime;
 
@@ -240,6 +240,6 @@ impl Script for ScriptTarget {
 
     fn shows(&self, graph: &Graph, step: &Step) -> bool {
         // Which sessions there are is in no catalog.
-        matches!(step, Step::KillSessions { .. } | Step::Classify(_)) || holds(graph, step)
+        step.kind() == StepKind::KillSessions || matches!(step, Step::Classify(_)) || holds(graph, step)
     }
 }

@@ -198,6 +198,11 @@ pub enum Work {
         /// Whose sessions.
         principal: SqlName,
     },
+    /// The same for an object whose principal is not there any more.
+    KillFormer {
+        /// Its id.
+        sid: Sid,
+    },
 }
 
 /// A step that no statement of this pool can express.
@@ -278,6 +283,7 @@ impl Wording<'_> {
             Step::DenyConnect { principal } => Statement::Deny(self.connect(*principal)?),
             Step::GrantConnect { principal } => Statement::Grant(self.connect(*principal)?),
             Step::KillSessions { principal } => return Ok(Work::KillSessions { principal: *principal }),
+            Step::KillFormer { principal: _, sid } => return Ok(Work::KillFormer { sid: sid.clone() }),
             Step::DropRole { name } => Statement::DropRole { name: *name },
             Step::DropPrincipal { name } => Statement::DropUser { name: *name },
             Step::Classify(_) if self.dialect != Dialect::Dedicated => {
@@ -299,7 +305,7 @@ impl Wording<'_> {
     pub fn told(&self, step: &Step) -> Vec<String> {
         match self.work(step) {
             Ok(Work::One(statement)) => vec![crate::render(&statement, self.dialect).into_string()],
-            Ok(Work::KillSessions { .. }) => Vec::new(),
+            Ok(Work::KillSessions { .. } | Work::KillFormer { .. }) => Vec::new(),
             Ok(Work::Secure(all)) => all.iter().map(|one| one.recorded().to_owned()).collect(),
             Ok(Work::Key { schema, id }) => vec![crate::render::key_recorded(schema, &id)],
             Err(refused) => vec![format!("-- refused: {refused}")],

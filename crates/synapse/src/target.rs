@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use axon_model::SqlName;
 use axon_reconcile::secure::{FilterShown, LiveSession, ProbeAnswer, ProbeCase, ProbeReader, TableFilter};
 use axon_reconcile::{
-    InspectScope, Inspection, Outcome, Refusal, Retry, Seen, Shape, Step, Target, TargetError, TargetFacts,
-    Visitor, Wave,
+    InspectScope, Inspection, Outcome, Refusal, Retry, Seen, Shape, Step, StepKind, Target, TargetError,
+    TargetFacts, Visitor, Wave,
 };
 use axon_reconcile::{Metadata, ViewText, ViewsAsked, ViewsThere};
 use tracing::Instrument as _;
@@ -359,7 +359,7 @@ impl Target for SynapseTarget {
         let wording = Wording { dialect: self.dialect, database, roles: &roles };
         // Whether the sessions of others can be seen is told by the catalog.
         let known = match known {
-            None if wave.steps().iter().any(|step| matches!(step, Step::KillSessions { .. })) => {
+            None if wave.steps().iter().any(|step| step.kind() == StepKind::KillSessions) => {
                 self.everything().await.ok().map(|picture| picture.known)
             }
             known => known,

@@ -248,7 +248,7 @@ impl World {
             let open = human.is_in();
             let waits = |name: &str| waits.iter().any(|what| what.contains(name));
             let Some(user) = sid_of(&human.object).and_then(|sid| catalog.principal_with_sid(&sid)) else {
-                if open && !human.hidden && !waits(&human.entered_as) {
+                if open && !waits(&human.entered_as) {
                     return Err(format!("{} left, has no principal and still has a session", human.upn));
                 }
                 continue;

@@ -40,9 +40,6 @@ pub struct Human {
     pub session: Option<Session>,
     /// Under which name they entered.
     pub entered_as: String,
-    /// Somebody made a user for another object by hand under the name that they entered under: as long as they have no user of
-    /// their own, nothing tells whose that session is.
-    pub hidden: bool,
 }
 
 impl Human {

@@ -9,8 +9,8 @@ use axon_emulator::session::{Session, first_error};
 use axon_emulator::{Answer, Credentials, LoginRequest, Pool, Value};
 use axon_model::{ManualClock, SqlName};
 use axon_reconcile::{
-    InspectScope, Inspection, Outcome, Refusal, RefusalKind, Seen, Sid, Step, Target, TargetError, Visitor,
-    Wave,
+    InspectScope, Inspection, Outcome, Refusal, RefusalKind, Seen, Sid, Step, StepKind, Target, TargetError,
+    Visitor, Wave,
 };
 use axon_synapse::{Dialect, Wording, Work, holds, render, server_error, supersedes};
 
@@ -165,7 +165,7 @@ impl Place {
                 let done = self.run(step, &sql);
                 (vec![sql], done)
             }
-            Ok(Work::KillSessions { principal }) => self.kill(step, principal),
+            Ok(Work::KillSessions { .. } | Work::KillFormer { .. }) => self.kill(step),
             // The maps of stories have no secure views.
             Ok(Work::Secure(_) | Work::Key { .. }) => {
                 let message = "no story has secure views".to_owned();
@@ -174,7 +174,8 @@ impl Place {
         }
     }
 
-    fn sessions_of(&self, principal: SqlName) -> Vec<String> {
+    /// The sessions that a step ends.
+    fn sessions_of(&self, step: &Step) -> Vec<String> {
         // Axon's own session is one.
         if self.pool.live_sessions() <= 1 {
             return Vec::new();
@@ -182,10 +183,15 @@ impl Place {
         let mut held = self.session();
         let Some(session) = held.as_mut() else { return Vec::new() };
         let catalog = self.pool.snapshot();
-        let sid = catalog.principal_named(principal.as_str()).and_then(|p| p.sid.as_deref());
+        let principal = step.subject();
+        let own = catalog.principal_named(principal.as_str()).and_then(|p| p.sid.as_deref());
+        let sid = match step {
+            Step::KillFormer { sid, .. } => Some(sid.clone()),
+            _ => own.map(Sid::from_bytes),
+        };
         let whose = match sid {
             // Of another object of the same name it is not.
-            Some(sid) => format!("security_id = {}", Sid::from_bytes(sid)),
+            Some(sid) => format!("security_id = {sid}"),
             None => format!("login_name = N'{}'", principal.as_str().replace('\'', "''")),
         };
         let answers = session.batch(&format!(
@@ -195,10 +201,10 @@ impl Place {
     }
 
     /// Looks and kills until none is left.
-    fn kill(&self, step: &Step, principal: SqlName) -> (Vec<String>, Result<(), Refusal>) {
+    fn kill(&self, step: &Step) -> (Vec<String>, Result<(), Refusal>) {
         let mut sent = vec!["SELECT session_id FROM sys.dm_pdw_exec_sessions".to_owned()];
         for _ in 0..MOST_LOOKS {
-            let left = self.sessions_of(principal);
+            let left = self.sessions_of(step);
             if left.is_empty() {
                 return (sent, Ok(()));
             }
@@ -218,11 +224,10 @@ impl Place {
     /// that they are.
     fn without_effect(&self, step: &Step, said: Vec<String>) -> Outcome {
         self.write_down(step, false);
-        match step {
-            Step::KillSessions { principal } if !self.sessions_of(*principal).is_empty() => {
-                Outcome::Refused { statements: said, refusal: still_there() }
-            }
-            _ => Outcome::Done { statements: said, micros: 0 },
+        if step.kind() == StepKind::KillSessions && !self.sessions_of(step).is_empty() {
+            Outcome::Refused { statements: said, refusal: still_there() }
+        } else {
+            Outcome::Done { statements: said, micros: 0 }
         }
     }
 
@@ -231,9 +236,9 @@ impl Place {
         let mut seen: Vec<Seen> = steps
             .iter()
             .map(|step| {
-                let there = match step {
-                    Step::KillSessions { principal } => self.sessions_of(*principal).is_empty(),
-                    other => holds(&graph, other),
+                let there = match step.kind() {
+                    StepKind::KillSessions => self.sessions_of(step).is_empty(),
+                    _ => holds(&graph, step),
                 };
                 if there { Seen::InForce } else { Seen::NotInForce }
             })
@@ -259,7 +264,7 @@ impl Place {
             }
         }
         let creates = matches!(step, Step::CreatePrincipal { .. });
-        let kill = matches!(step, Step::KillSessions { .. });
+        let kill = step.kind() == StepKind::KillSessions;
         let met = kill.then(|| self.troubles.strike_kill()).flatten();
         let met = met.or_else(|| self.troubles.strike(|kind| kind.at_statement(creates)));
         let said = vec![step.to_string()];

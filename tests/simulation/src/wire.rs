@@ -12,8 +12,8 @@ use axon_emulator::{Credentials, Pool, ServerError, WireConfig};
 use axon_model::ManualClock;
 use axon_reconcile::target::TokenError;
 use axon_reconcile::{
-    InspectScope, Inspection, Outcome, Refusal, RefusalKind, Seen, Step, Target, TargetError, TokenSource,
-    Visitor, Wave,
+    InspectScope, Inspection, Outcome, Refusal, RefusalKind, Seen, Step, StepKind, Target, TargetError,
+    TokenSource, Visitor, Wave,
 };
 use axon_synapse::{Auth, Connection, Dialect, SynapseTarget, Tls, server_error};
 use secrecy::SecretString;
@@ -126,7 +126,7 @@ impl Wire {
 
     /// The step of a wave that meets something, and what.
     fn met<'w>(&self, wave: &'w Wave) -> Option<(&'w Step, Kind)> {
-        let kill = wave.steps().iter().find(|step| matches!(step, Step::KillSessions { .. }));
+        let kill = wave.steps().iter().find(|step| step.kind() == StepKind::KillSessions);
         if let Some(met) = kill.and_then(|kill| Some((kill, self.troubles.strike_kill()?))) {
             return Some(met);
         }
@@ -167,7 +167,7 @@ impl Wire {
             Step::CreateRole { .. } => "CREATE ROLE",
             Step::AddMember { .. } => "sp_addrolemember",
             Step::DropMember { .. } => "sp_droprolemember",
-            Step::KillSessions { .. } => "KILL",
+            Step::KillSessions { .. } | Step::KillFormer { .. } => "KILL",
             Step::DropPrincipal { .. } => "DROP USER",
             Step::Revoke { .. } => "REVOKE",
             Step::Deny { .. } | Step::DenyConnect { .. } => "DENY",
@@ -186,7 +186,7 @@ impl Wire {
         for step in wave.steps() {
             self.write_down(step, false);
             let statements = vec![step.to_string()];
-            if matches!(step, Step::KillSessions { .. }) {
+            if step.kind() == StepKind::KillSessions {
                 outcomes.push(Outcome::Refused { statements, refusal: still_there() });
                 break;
             }

@@ -155,6 +155,9 @@ impl Ticker {
     }
 
     /// Reads what this or another process kept of the target.
+        if !assigned {
+            self.keep_borne(&decided.plan).await;
+        }
     async fn load_kept(&mut self) -> Result<(), ControllerError> {
         self.load_remembered().await?;
         self.leaving.load(self.store.as_ref(), self.name.as_str()).await?;

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use axon_model::SqlName;
 use axon_reconcile::admit::{Tally, Totals};
 use axon_reconcile::{
-    Concerned, Connect, Grant, GrantKey, Graph, Membership, Plan, Principal, Scope, Sides, Tied, Ties,
+    Concerned, Connect, Grant, GrantKey, Graph, Membership, Plan, Principal, Scope, Sid, Sides, Tied, Ties,
     focus_on, plan, plan_assigned, unmanaged_assignments, unmanaged_members,
 };
 use time::OffsetDateTime;
@@ -248,7 +248,9 @@ impl Ticker {
         self.blocked.leave_out(desired, actual, now);
         leave_out_impostors(desired, actual);
         let mut planned = if assigned { plan_assigned(&sides) } else { plan(&sides) };
-        self.leaving.put_into(&mut planned, &sides);
+        let (passed_on, borne) = (self.made_for.passed_on(), &self.borne);
+        let past = |name: SqlName, sid: &Sid| passed_on.contains(&name) || borne.is_past(sid);
+        self.leaving.put_into(&mut planned, &sides, past);
         MadeFor::put_into(&mut planned, &stale, &sides.actual);
         (sides, planned, stale)
     }

@@ -1,5 +1,5 @@
-//! What is left of what Axon gave in roles that no line names any more: it stays Axon's to take, until it is gone or
-//! `manage.except` leaves the role to people.
+//! What people should know of a target. What is left of what Axon gave in roles that no line names any more stays Axon's to take,
+//! until it is gone or `manage.except` leaves the role to people.
 
 use std::collections::BTreeMap;
 
@@ -24,6 +24,13 @@ impl Ticker {
             format!(
                 "no line names {role} any more, and Axon gave it to {members}: it is managed until it is taken from {them} \
                  (manage.except leaves a role to people)"
+            )
+        }));
+        notes.extend(self.notes_of_tombstones());
+        notes.extend(self.leaving.namesakes().map(|name| {
+            format!(
+                "{name} is shut out, and somebody else has a session under that name, by another security id: a group lets them in, \
+                 which Axon leaves alone"
             )
         }));
         notes

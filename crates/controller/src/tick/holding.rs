@@ -10,7 +10,7 @@ use axon_audit::Digest;
 use axon_model::name::shown;
 use axon_model::{HoldId, RecordSeq, SqlName};
 use axon_reconcile::admit::{Class, Reason, Withheld};
-use axon_reconcile::{Plan, Step, StepKind};
+use axon_reconcile::{Plan, Step};
 use axon_store::{Act, Hold, HoldEnd, HoldKind, HoldState, HoldTerms, NewHold, Store, StoreError};
 use time::{Duration, OffsetDateTime};
 
@@ -263,7 +263,7 @@ impl Group {
 
 /// Who is shut out by a plan.
 fn leavers(plan: &Plan) -> BTreeSet<SqlName> {
-    let kills = plan.steps.iter().filter(|planned| planned.step.kind() == StepKind::KillSessions);
+    let kills = plan.steps.iter().filter(|planned| matches!(planned.step, Step::KillSessions { .. }));
     kills.map(|planned| planned.step.subject()).collect()
 }
 

@@ -59,6 +59,7 @@ impl Ticker {
         self.actual = None;
         self.remembered_loaded = false;
         self.leaving.forget();
+        self.borne.forget();
         self.history_loaded = false;
         self.made.forget();
         self.noticed.forget();
@@ -105,6 +106,7 @@ impl Ticker {
             }
         };
         self.actual = Some(Known { inspection, shape, at: now, generation, ties, near, given, views: None });
+        self.borne.look();
         self.look_for_lingering().await?;
         Ok(())
     }

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use axon_model::SqlName;
-use axon_reconcile::{Connect, Plan, Planned, PrincipalKind, Sides, Step};
+use axon_reconcile::{Connect, Plan, Planned, PrincipalKind, Sid, Sides, Step};
 use axon_store::{Store, StoreError};
 use time::OffsetDateTime;
 
@@ -17,16 +17,27 @@ pub(super) struct Leaving {
     names: BTreeSet<SqlName>,
     /// Whether what the store has is in `names`.
     loaded: bool,
-    /// Who has a session and is not in the target any more: somebody dropped the user by hand. Found anew by each full look.
-    lingering: BTreeSet<SqlName>,
-    /// Who is shut out and was seen with a session all the same. Found anew by each full look.
-    still_in: BTreeSet<SqlName>,
+    /// Who is in, as of the last full look.
+    found: Found,
     /// Whether somebody may be among them whom the last full look could not tell of.
     suspected: bool,
     /// Whether this tick looked for them.
     looked: bool,
     /// Whether `names` is not what the store has.
     moved: bool,
+}
+
+/// Who has a session and ought to have none: found anew by each full look.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    /// Who is not in the target any more, since somebody dropped the user by hand, and of whom nothing but the name is known.
+    pub(super) lingering: BTreeSet<SqlName>,
+    /// The same with the id that their user had: whoever has the name now is somebody else.
+    pub(super) former: BTreeSet<(SqlName, Sid)>,
+    /// Who is shut out and was seen with a session all the same.
+    pub(super) still_in: BTreeSet<SqlName>,
+    /// Who is shut out, while somebody else is in under the name.
+    pub(super) namesakes: BTreeSet<SqlName>,
 }
 
 /// Under which name the store keeps it: no target can be called so.
@@ -56,17 +67,29 @@ impl Leaving {
 
     /// Who is leaving.
     pub(super) fn names(&self) -> impl Iterator<Item = SqlName> {
-        self.names.iter().chain(&self.lingering).chain(&self.still_in).copied()
+        let Found { lingering, former, still_in, namesakes: _ } = &self.found;
+        let former = former.iter().map(|(name, _)| name);
+        self.names.iter().chain(lingering).chain(former).chain(still_in).copied()
     }
 
-    /// Whose sessions outlived their user, as of the last look for them.
+    /// Whose sessions outlived their user, as of the last look for them, and are known by the name alone.
     pub(super) fn lingering(&self) -> &BTreeSet<SqlName> {
-        &self.lingering
+        &self.found.lingering
+    }
+
+    /// Under whose name somebody else is in, though the door is shut to the name.
+    pub(super) fn namesakes(&self) -> impl Iterator<Item = SqlName> {
+        self.found.namesakes.iter().copied()
+    }
+
+    /// Whether sessions of this principal are still to be ended.
+    pub(super) fn is_owed_a_kill(&self, name: SqlName) -> bool {
+        self.names.contains(&name)
     }
 
     /// Puts a KILL in front of the plan for everybody who is shut out and has none in it. Who is gone from the target, or
-    /// was let in again, is leaving no more.
-    pub(super) fn put_into(&mut self, plan: &mut Plan, sides: &Sides) {
+    /// was let in again, is leaving no more. `past` says whether an id is of somebody who had the name before whoever has it now.
+    pub(super) fn put_into(&mut self, plan: &mut Plan, sides: &Sides, past: impl Fn(SqlName, &Sid) -> bool) {
         let Sides { desired, actual, scope } = sides;
         let before = self.names.len();
         let wanted =
@@ -76,7 +99,18 @@ impl Leaving {
             actual.principals.get(name).is_some_and(|there| there.connect == Connect::Denied || !wanted(name))
         });
         self.moved |= self.names.len() != before;
-        self.lingering.retain(|name| !actual.principals.contains_key(name) && !wanted(name));
+        let Found { lingering, former, still_in, namesakes: _ } = &mut self.found;
+        lingering.retain(|name| !actual.principals.contains_key(name) && !wanted(name));
+        // Whoever is wanted under the name is somebody else by the id, where the map knows it, else by what is known of them.
+        let theirs = |name: &SqlName, sid: &Sid| {
+            let wanted_as = desired.principals.get(name).and_then(|wanted| wanted.sid.as_ref());
+            let known = wanted_as.filter(|wanted| wanted.tells());
+            wanted(name) && known.map_or_else(|| !past(*name, sid), |known| known == sid)
+        };
+        let has = |name: &SqlName, sid: &Sid| {
+            actual.principals.get(name).is_some_and(|there| there.sid.as_ref() == Some(sid))
+        };
+        former.retain(|(name, sid)| !has(name, sid) && !theirs(name, sid));
         let planned: BTreeSet<SqlName> = killed(plan.steps.iter().map(|planned| &planned.step)).collect();
         // Who is not shut out is no leaver as long as a guard withholds that.
         let shut =
@@ -87,12 +121,11 @@ impl Leaving {
             let external = actual.principals.get(name).is_some_and(|p| p.kind != PrincipalKind::Sql);
             external && scope.manages_principal(*name, actual)
         };
-        self.still_in.retain(|name| shut(&name) && due(&name) && !self.names.contains(name) && ours(name));
-        let missing = self.names.iter().filter(due).filter(shut).chain(&self.still_in);
-        let kills: Vec<Planned> = missing
-            .chain(&self.lingering)
-            .map(|name| Planned::from(Step::KillSessions { principal: *name }))
-            .collect();
+        still_in.retain(|name| shut(&name) && due(&name) && !self.names.contains(name) && ours(name));
+        let missing = self.names.iter().filter(due).filter(shut).chain(&*still_in);
+        let kills = missing.chain(&*lingering).map(|name| Step::KillSessions { principal: *name });
+        let gone = former.iter().map(|(name, sid)| Step::KillFormer { principal: *name, sid: sid.clone() });
+        let kills: Vec<Planned> = kills.chain(gone).map(Planned::from).collect();
         plan.steps.splice(0..0, kills);
     }
 
@@ -106,14 +139,18 @@ impl Leaving {
     /// No session of this principal is left.
     pub(super) fn left(&mut self, name: SqlName) {
         self.moved |= self.names.remove(&name);
-        self.lingering.remove(&name);
-        self.still_in.remove(&name);
+        self.found.lingering.remove(&name);
+        self.found.still_in.remove(&name);
     }
 
-    /// Takes in whose sessions outlived their user, and who is in though shut out.
-    pub(super) fn linger(&mut self, names: BTreeSet<SqlName>, still_in: BTreeSet<SqlName>) {
-        self.lingering = names;
-        self.still_in = still_in;
+    /// No session is left of the object that had this name.
+    pub(super) fn former_left(&mut self, name: SqlName, sid: &Sid) {
+        self.found.former.remove(&(name, sid.clone()));
+    }
+
+    /// Takes in who is in.
+    pub(super) fn linger(&mut self, found: Found) {
+        self.found = found;
         self.suspected = false;
         self.looked = true;
     }

@@ -4,9 +4,11 @@
 use std::collections::BTreeSet;
 
 use axon_model::SqlName;
-use axon_reconcile::Retry;
 use axon_reconcile::visitor::{Uninvited, uninvited};
+use axon_reconcile::{Plan, Retry, Sid};
 use axon_store::StoreError;
+
+use super::leaving::Found;
 
 use super::Ticker;
 use crate::error::ControllerError;
@@ -21,12 +23,17 @@ impl Ticker {
         Ok(())
     }
 
-    /// Whoever is wanted no more and is no principal may have lost the user since the last full look, or before it while still
-    /// wanted: whether a session outlived it is asked at once, not at the next full look. True: it is to be asked.
+    /// Whoever is wanted no more and is no principal, or another object has the name, may have lost the user since the last full look,
+    /// or before it while still wanted: whether a session outlived it is asked at once, not at the next full look. True: it is to be
+    /// asked.
     pub(super) fn heed_gone(&mut self, gone: &[SqlName]) -> bool {
         let Some(known) = &self.actual else { return false };
-        let absent = |name: &&SqlName| !known.inspection.graph.principals.contains_key(*name);
-        let suspected = !self.leaving.looked() && gone.iter().filter(absent).any(|name| self.met(*name));
+        let there = &known.inspection.graph.principals;
+        let outlived = |name: &&SqlName| match there.get(*name) {
+            None => true,
+            Some(there) => self.borne.had_another(**name, there.sid.as_ref()),
+        };
+        let suspected = !self.leaving.looked() && gone.iter().filter(outlived).any(|name| self.met(*name));
         if suspected {
             self.leaving.suspect();
         }
@@ -38,6 +45,16 @@ impl Ticker {
         self.remembered.contains(&name) || self.unkept.contains(&name)
     }
 
+    /// Keeps which ids people have to whom Axon gives something, before it does where they are known.
+    pub(super) async fn keep_borne(&mut self, plan: &Plan) {
+        let Some(known) = &self.actual else { return };
+        let (remembered, unkept) = (&self.remembered, &self.unkept);
+        let met = |name| remembered.contains(&name) || unkept.contains(&name);
+        self.borne.pass_on(std::mem::take(self.made_for.passed_on()));
+        self.borne.take_in(&known.inspection.graph, plan, met);
+        self.borne.keep(self.store.as_ref(), self.name.as_str()).await;
+    }
+
     /// Asks who is in, and takes in whose session lives on without a user, and whose though they are shut out: a process may have died
     /// between DENY CONNECT and KILL while the store took no word of it. Of the first only those whom this store gave something are
     /// Axon's matter, of the second only whom it manages; and only those who are wanted no more lose their sessions. A target that does
@@ -45,6 +62,7 @@ impl Ticker {
     /// after the next full look.
     pub(super) async fn look_for_lingering(&mut self) -> Result<(), ControllerError> {
         self.load_remembered().await?;
+        self.borne.load(self.store.as_ref(), self.name.as_str()).await?;
         let visitors = match self.target.visitors().await {
             Ok(found) => found,
             Err(error) if error.retry() != Retry::Never => return Err(error.into()),
@@ -57,15 +75,25 @@ impl Ticker {
             }
         };
         let Some(known) = &self.actual else { return Ok(()) };
-        let Uninvited { unknown, shut_out } = uninvited(&known.inspection.graph, &visitors);
+        let uninvited = uninvited(&known.inspection.graph, &visitors, self.borne.ids());
+        let Uninvited { unknown, former, shut_out, namesakes } = uninvited;
         let lingering: BTreeSet<SqlName> = unknown.into_iter().filter(|name| self.met(*name)).collect();
-        if !lingering.is_empty() {
+        let former: BTreeSet<(SqlName, Sid)> =
+            former.into_iter().filter(|(name, _)| self.met(*name)).collect();
+        let namesakes: BTreeSet<SqlName> = namesakes.into_iter().filter(|name| self.met(*name)).collect();
+        if !lingering.is_empty() || !former.is_empty() {
             tracing::warn!(
-                people = lingering.len(),
+                people = lingering.len() + former.len(),
                 "sessions are open whose users are not in the target any more"
             );
         }
-        self.leaving.linger(lingering, shut_out);
+        if !namesakes.is_empty() {
+            tracing::warn!(
+                people = namesakes.len(),
+                "somebody else has a session under the name of people who are shut out"
+            );
+        }
+        self.leaving.linger(Found { lingering, former, still_in: shut_out, namesakes });
         Ok(())
     }
 }

@@ -25,6 +25,8 @@ pub(super) struct MadeFor {
     unchecked: BTreeMap<SqlName, Behind>,
     /// What the store does not have yet.
     unkept: BTreeMap<SqlName, Behind>,
+    /// Names that are somebody else's now: whose ids they had is somebody else's id.
+    passed_on: BTreeSet<SqlName>,
 }
 
 impl MadeFor {
@@ -40,6 +42,11 @@ impl MadeFor {
             self.loaded = true;
         }
         Ok(())
+    }
+
+    /// Names that came to be somebody else's since they were taken out.
+    pub(super) fn passed_on(&mut self) -> &mut BTreeSet<SqlName> {
+        &mut self.passed_on
     }
 
     /// The sources of those for whom a principal was made.
@@ -58,8 +65,9 @@ impl MadeFor {
     }
 
     /// Takes out of the desired side whoever would inherit another one's principal, and gives their names. `released` are those
-    /// whom a person let come under a name that another one had; `lingering` are names under which sessions outlived their user.
-    /// Those are another one's, and nobody would find them beside a new user of that name: it is made once they are gone.
+    /// whom a person let come under a name that another one had; `lingering` are names under which sessions outlived their user, and of
+    /// which nothing but the name is known. Those are another one's, and nobody would find them beside a new user of that name: it is
+    /// made once they are gone.
     pub(super) fn leave_out(
         &mut self,
         released: &BTreeSet<SqlName>,
@@ -83,6 +91,9 @@ impl MadeFor {
                 // An object id that is known and right says that it was made for this very person.
                 Some(there) => there.sid.is_some() && there.sid == wanted.sid,
             };
+            if another {
+                self.passed_on.insert(name);
+            }
             if another && !theirs {
                 // The target's own spelling: a pool may tell apart what is taken for one here.
                 stale.insert(actual.principals.get_key_value(&name).map_or(name, |(there, _)| *there));

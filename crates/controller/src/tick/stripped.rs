@@ -1,10 +1,11 @@
 //! What else those hold whom a run shut out. Whoever leaves loses all of it, whoever gave it, and what somebody gave by hand since the
-//! last full look is in no plan: so the target is asked for their rows once they are out, which costs one request for all of them.
+//! last full look is in no plan: so the target is asked for their rows once they are out, which costs one request for all of them. Whose
+//! session could not be ended yet may still give and be given: they are asked for again by the run that ends it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use axon_model::SqlName;
-use axon_reconcile::{Connect, Grant, GrantKey, Graph, InspectScope, Membership, Step, Ties};
+use axon_reconcile::{Connect, Grant, GrantKey, Graph, InspectScope, Membership, Principal, Sid, Step, Ties};
 
 use super::Ticker;
 use super::decide::Decided;
@@ -24,6 +25,14 @@ fn moved(known: &mut Known, names: &BTreeSet<SqlName>, read: &Graph) -> Option<b
     let mut moved = false;
     for name in names {
         let there = read.principals.get(name)?;
+        // Somebody else has the name meanwhile: who left is to be looked for by the id.
+        let another = |known: &Principal| {
+            let (was, is) = (known.sid.as_ref(), there.sid.as_ref());
+            was.is_some_and(Sid::tells) && is.is_some_and(Sid::tells) && was != is
+        };
+        if graph.principals.get(name).is_some_and(another) {
+            return None;
+        }
         let (had, has) = (rows(graph, *name), rows(read, *name));
         let was_in: BTreeSet<SqlName> = ties.roles_of(graph, *name).collect();
         let is_in: BTreeSet<SqlName> = read.roles_of(*name).collect();
@@ -63,6 +72,7 @@ impl Ticker {
     /// Reads what is left of those whom this run shut out. What comes to light is in the next plan, which follows at once.
     pub(super) async fn look_at_stripped(&mut self, ran: &mut Ran) {
         let mut names = std::mem::take(&mut self.stripped);
+        self.stripped.extend(names.iter().filter(|name| self.leaving.is_owed_a_kill(**name)));
         let Some(known) = &self.actual else { return };
         // Who was made anew is somebody else.
         let there = &known.inspection.graph.principals;

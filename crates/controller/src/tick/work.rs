@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axon_mapping::RoleMap;
 use axon_model::{Clock, PlanId, RunId};
-use axon_reconcile::{LeaseProof, RefusalKind, Retry, Step, TargetError};
+use axon_reconcile::{LeaseProof, RefusalKind, Retry, Step, StepKind, TargetError};
 use axon_store::{Removal, Since, Store};
 use time::{Duration, OffsetDateTime};
 
@@ -223,7 +223,7 @@ impl Ticker {
         for (step, refusal) in waved.refused {
             let whole = matches!(refusal.kind, RefusalKind::Paused | RefusalKind::Busy | RefusalKind::Login);
             // Sessions that outlive their KILL are busy, not the target.
-            if whole && !matches!(step, Step::KillSessions { .. }) {
+            if whole && step.kind() != StepKind::KillSessions {
                 // It is the target that refuses, not this step that is wrong.
                 let soon = std::time::Duration::from_secs(5);
                 let retry = Retry::After(self.target.asks_for(&refusal).unwrap_or(soon));
@@ -242,8 +242,13 @@ impl Ticker {
         let now = self.clock.now();
         for step in in_force {
             self.blocked.done(step);
-            if let Step::KillSessions { principal } = step {
-                self.leaving.left(*principal);
+            match step {
+                Step::KillSessions { principal } => self.leaving.left(*principal),
+                Step::KillFormer { principal, sid } => {
+                    self.leaving.former_left(*principal, sid);
+                    continue;
+                }
+                _ => {}
             }
             if let Some((leaver, count)) = counted(step, &decided.leavers, &decided.lifted) {
                 self.count(leaver, count, now);

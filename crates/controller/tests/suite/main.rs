@@ -7,6 +7,8 @@ mod dangers;
 #[cfg(test)]
 mod drift;
 #[cfg(test)]
+mod former;
+#[cfg(test)]
 mod full_disk;
 #[cfg(test)]
 mod given;

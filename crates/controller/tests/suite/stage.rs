@@ -18,8 +18,8 @@ use axon_model::{
 use axon_reconcile::simulate::apply_step;
 use axon_reconcile::{
     Connect, Graph, InspectScope, Inspection, Membership, ObjectFacts, ObjectKind, ObjectName, Outcome,
-    PrincipalKind, Refusal, RefusalKind, Seen, Shape, Step, StepKind, Target, TargetError, TargetFacts,
-    ViewsAsked, ViewsThere, Visitor, Wave,
+    PrincipalKind, Refusal, RefusalKind, Seen, Shape, Sid, Step, StepKind, Target, TargetError, TargetFacts,
+    ViewsAsked, ViewsThere, Visitor, Wave, visitor,
 };
 use axon_scim::{PatchRequest, Profile, Registry, ResourceKind, parse_new};
 use axon_store::{Act, DirectoryStore as _, JournalStore as _, Store, WriteContext};
@@ -74,8 +74,12 @@ pub struct FakePool {
     pub graph: Mutex<Graph>,
     pub mischief: Mutex<Vec<Mischief>>,
     pub applied: Mutex<Vec<String>>,
-    /// Who has a session.
+    /// Who has a session, of whom the place tells no id.
     pub sessions: Mutex<BTreeSet<SqlName>>,
+    /// Who has a session, and the id.
+    pub entered: Mutex<BTreeSet<(SqlName, Sid)>>,
+    /// Who owns a schema there, where somebody does.
+    pub owners: Mutex<BTreeMap<SqlName, SqlName>>,
     /// How often all of both sides was compared.
     pub compared: AtomicUsize,
     /// What it shows of secure views.
@@ -113,8 +117,8 @@ impl FakePool {
 
     fn perform(&self, step: &Step, plot: Option<&Mischief>, statements: Vec<String>) -> Outcome {
         let mut graph = self.graph.lock().unwrap();
-        if let Step::KillSessions { principal } = step {
-            self.sessions.lock().unwrap().remove(principal);
+        if step.kind() == StepKind::KillSessions {
+            self.end_sessions(step, &graph);
             self.applied.lock().unwrap().push(step.to_string());
             return Outcome::Done { statements, micros: 1 };
         }
@@ -131,6 +135,33 @@ impl FakePool {
             _ => {}
         }
         Outcome::Done { statements, micros: 1 }
+    }
+
+    /// Whether a session of this login and id is one that the step ends.
+    fn ends(step: &Step, graph: &Graph, login: SqlName, id: Option<&Sid>) -> bool {
+        match step {
+            Step::KillSessions { principal } => {
+                let own = graph.principals.get(principal).and_then(|there| there.sid.as_ref());
+                visitor::is_of(own, id, login == *principal)
+            }
+            Step::KillFormer { sid, .. } => visitor::is_of(Some(sid), id, false),
+            _ => false,
+        }
+    }
+
+    fn end_sessions(&self, step: &Step, graph: &Graph) {
+        self.sessions.lock().unwrap().retain(|login| !Self::ends(step, graph, *login, None));
+        self.entered.lock().unwrap().retain(|(login, id)| !Self::ends(step, graph, *login, Some(id)));
+    }
+
+    fn has_sessions(&self, step: &Step, graph: &Graph) -> bool {
+        self.sessions.lock().unwrap().iter().any(|login| Self::ends(step, graph, *login, None))
+            || self
+                .entered
+                .lock()
+                .unwrap()
+                .iter()
+                .any(|(login, id)| Self::ends(step, graph, *login, Some(id)))
     }
 
     pub fn did(&self, step: &str) -> usize {
@@ -173,7 +204,10 @@ impl Target for FakePool {
 
     async fn visitors(&self) -> Result<Vec<Visitor>, TargetError> {
         let sessions = self.sessions.lock().unwrap();
-        Ok(sessions.iter().map(|login| Visitor { login: *login, sid: None }).collect())
+        let named = sessions.iter().map(|login| Visitor { login: *login, sid: None });
+        let entered = self.entered.lock().unwrap();
+        let told = entered.iter().map(|(login, sid)| Visitor { login: *login, sid: Some(sid.clone()) });
+        Ok(named.chain(told).collect())
     }
 
     async fn inspect(&self, scope: InspectScope) -> Result<Inspection, TargetError> {
@@ -188,7 +222,7 @@ impl Target for FakePool {
         let orders = ObjectName { schema: name("sales"), name: name("orders") };
         let facts = ObjectFacts { kind: ObjectKind::Table, owner: None, columns: vec![name("id")] };
         let shape = Shape {
-            schemas: [(name("sales"), None)].into(),
+            schemas: [(name("sales"), self.owners.lock().unwrap().get(&name("sales")).copied())].into(),
             objects: [(orders, facts)].into(),
             ..Shape::default()
         };
@@ -258,8 +292,8 @@ impl Target for FakePool {
                     Step::CreatePrincipal { name, kind, .. } => {
                         graph.principals.get(name).is_some_and(|p| p.kind == *kind)
                     }
-                    Step::KillSessions { principal } => {
-                        self.did(&step.to_string()) > 0 && !self.sessions.lock().unwrap().contains(principal)
+                    Step::KillSessions { .. } | Step::KillFormer { .. } => {
+                        self.did(&step.to_string()) > 0 && !self.has_sessions(step, &graph)
                     }
                     Step::CreateRole { name } => graph.roles.contains_key(name),
                     _ => same,

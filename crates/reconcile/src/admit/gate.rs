@@ -90,11 +90,19 @@ fn follow(plan: &Plan, sides: &Sides, reasons: &mut [Vec<Reason>]) -> Option<usi
 
 /// Whether a step ends sessions that outlived their user: it goes whatever else waits, since no step could make it ready.
 fn outlived(step: &Step, sides: &Sides) -> bool {
-    matches!(step, Step::KillSessions { principal } if !sides.actual.principals.contains_key(principal))
+    match step {
+        Step::KillSessions { principal } => !sides.actual.principals.contains_key(principal),
+        Step::KillFormer { .. } => true,
+        _ => false,
+    }
 }
 
-/// Whether a step about views, or one that lets somebody read a view, must not be done without the other, which is about views.
+/// Whether a step about views, or one that lets somebody read a view, must not be done without the other, which is about views. Nor is
+/// anybody dropped whose sessions are not ended first: nobody would find them any more.
 fn stands_on(step: &Step, other: &Step, sides: &Sides) -> bool {
+    if let (Step::DropPrincipal { name }, Step::KillSessions { principal }) = (step, other) {
+        return name == principal;
+    }
     let Step::Secure(other) = other else { return false };
     if let Step::Secure(step) = step {
         return step.needs(other);
@@ -168,9 +176,11 @@ impl<'a> Gate<'a> {
     ) -> Self {
         let steps = || plan.steps.iter().map(|planned| &planned.step);
         let of_kind = |kind| steps().filter(move |step| step.kind() == kind).map(Step::subject);
+        // Who had a name once says nothing of whose it is now.
+        let killed = steps().filter(|step| matches!(step, Step::KillSessions { .. }));
         let mut gate = Self {
             guards,
-            gone: of_kind(StepKind::KillSessions).collect(),
+            gone: killed.map(Step::subject).collect(),
             out: BTreeSet::new(),
             made: of_kind(StepKind::CreateRole).chain(of_kind(StepKind::CreatePrincipal)).collect(),
             removals: None,
@@ -224,7 +234,8 @@ impl<'a> Gate<'a> {
             | Step::DropPrincipal { .. }
             // A classifier gives nothing that could be taken.
             | Step::Classify(_)
-            | Step::KillSessions { .. } => 0,
+            | Step::KillSessions { .. }
+            | Step::KillFormer { .. } => 0,
             // A view that goes takes the permissions on it along; a profile goes with its owner.
             Step::Secure(step) => u64::from(step.kind() == StepKind::DropView),
             Step::Deny { columns, .. } | Step::Revoke { columns, .. } => columns.len().max(1) as u64,
@@ -262,7 +273,8 @@ impl<'a> Gate<'a> {
         if self.guards.hold_steps.contains(&step.kind()) {
             reasons.push(Reason::HeldKind { kind: step.kind() });
         }
-        if self.gone.contains(&subject) {
+        // Whose user is not there any more is of no wave.
+        if self.gone.contains(&subject) && !matches!(step, Step::KillFormer { .. }) {
             reasons.extend(self.leavers.clone().filter(|_| !self.out.contains(&subject)));
         } else if self.takes(planned) > 0 {
             reasons.extend(self.removals.clone());

@@ -292,6 +292,8 @@ impl<'a> Board<'a> {
             // One that is made anew is shut out as it was, and may be as it will be.
             Step::DenyConnect { principal } => self.now.access[at(principal) as usize] == Access::Open,
             Step::KillSessions { principal } => there(principal),
+            // Whoever it is about is not there.
+            Step::KillFormer { .. } => true,
             Step::GrantConnect { principal } => {
                 let to_come = self.to_come[at(principal) as usize];
                 there(principal) && to_come.joins + to_come.leaves + to_come.rows == 0
@@ -471,6 +473,7 @@ impl<'a> Board<'a> {
             Step::CreatePrincipal { .. }
             | Step::CreateRole { .. }
             | Step::KillSessions { .. }
+            | Step::KillFormer { .. }
             | Step::Secure(_)
             | Step::Classify(_)
             | Step::DropRole { .. } => Some(None),

@@ -26,7 +26,9 @@ impl World {
             }
             Step::GrantConnect { principal } => self.set_access(base.number(*principal), Access::Open),
             Step::DenyConnect { principal } => self.set_access(base.number(*principal), Access::Shut),
-            Step::KillSessions { .. } | Step::Secure(_) | Step::Classify(_) => Undo::Nothing,
+            Step::KillSessions { .. } | Step::KillFormer { .. } | Step::Secure(_) | Step::Classify(_) => {
+                Undo::Nothing
+            }
             Step::AddMember { role, member } => {
                 let (role, member) = (base.number(*role), base.number(*member));
                 if self.join(base, role, member) { Undo::Leave(role, member) } else { Undo::Nothing }

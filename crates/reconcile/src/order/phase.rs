@@ -85,7 +85,7 @@ impl Phases {
             }
         }
         let place = match step {
-            Step::KillSessions { .. } | Step::DropPrincipal { .. } => 1,
+            Step::KillSessions { .. } | Step::KillFormer { .. } | Step::DropPrincipal { .. } => 1,
             Step::CreateRole { .. } => 3,
             Step::CreatePrincipal { .. } => 4,
             Step::DenyConnect { .. } => 5,

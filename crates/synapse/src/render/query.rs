@@ -1,4 +1,4 @@
-//! The texts that ask the catalog. Names are bound as parameters, never written into the text.
+//! The texts that ask the catalog. Names are bound as parameters, never written into the text; an id is digits.
 //!
 //! Within one batch the rows that point come before the rows that are pointed at, principals last: what was there when
 //! a permission was read is there still when its grantee is looked up, unless it was dropped in between.
@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 
 use axon_model::SqlName;
+use axon_reconcile::Sid;
 
 use super::Sql;
 use crate::statement::Dialect;
@@ -274,6 +275,16 @@ pub(crate) fn sessions(principal: SqlName, dialect: Dialect, entrant: Entrant) -
          (SELECT SUBSTRING(u.sid, 1, 16) FROM {who} u WHERE u.name = @P1))"
     );
     batch(&[sids, sessions], vec![principal])
+}
+
+/// The living sessions of whoever has this id: the first 16 bytes count, since what is made for a login may have a suffix. In the columns
+/// that [`sessions`] has; no name is asked for.
+pub(crate) fn sessions_of_id(sid: &Sid, dialect: Dialect, entrant: Entrant) -> Query {
+    let Sessions { living, login: _, sid: of_session } = Sessions::of(dialect, entrant);
+    let sessions = format!(
+        "SELECT s.session_id, {of_session} AS sid, 0 AS named FROM {living} AND SUBSTRING({of_session}, 1, 16) = {sid}"
+    );
+    batch(&[sessions], Vec::new())
 }
 
 /// Who has a living session. A pool has a thousand of them at most; whose they are is told without the catalog.

@@ -151,6 +151,8 @@ pub(crate) fn batch(step: &Step, wording: &Wording<'_>, remade: Option<&Remade>)
         Work::KillSessions { principal } => {
             return Ok(Sql(ending_sessions(principal, &database, wording.dialect)));
         }
+        // Who has sessions is seen in a pool alone, and no look at one is behind a file.
+        Work::KillFormer { .. } => return Err("sessions without a user are not ended by files".to_owned()),
         // Their texts hang on what stands there at the moment.
         _ => return Err("secure views and what they read are not written into files".to_owned()),
     };

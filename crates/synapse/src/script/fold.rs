@@ -17,7 +17,7 @@ pub(super) fn fold(graph: &mut Graph, files: &[ScriptFile]) -> Result<(), String
     for file in files {
         for step in file.steps.iter().map(|s| &s.planned.step) {
             // Run twice is run once.
-            if matches!(step, Step::KillSessions { .. } | Step::Classify(_))
+            if matches!(step, Step::KillSessions { .. } | Step::KillFormer { .. } | Step::Classify(_))
                 || crate::read_back::holds(graph, step)
             {
                 continue;

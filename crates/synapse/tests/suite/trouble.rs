@@ -11,7 +11,7 @@ use axon_emulator::faults::{Armed, Fault};
 use axon_emulator::pool::Power;
 use axon_emulator::pool::other::OtherRow;
 use axon_reconcile::target::TokenError;
-use axon_reconcile::visitor::uninvited;
+use axon_reconcile::visitor::{Bearers, uninvited};
 use axon_reconcile::{
     GrantKey, GrantState, InspectScope, Outcome, Permission, PrincipalKind, RefusalKind, Securable, Seen,
     Step, Target as _, TargetError, TokenSource, Wave,
@@ -481,7 +481,7 @@ async fn a_session_that_outlived_its_user_is_found_by_its_login_and_ended() {
         inspect(&target).await;
         let unknown = async || {
             let visitors = target.visitors().await.unwrap();
-            uninvited(&inspect(&target).await.graph, &visitors).unknown
+            uninvited(&inspect(&target).await.graph, &visitors, &Bearers::new()).unknown
         };
         assert!(!unknown().await.contains(&kim), "the user is there");
         let mut sa = stage.raw(AuthMethod::sql_server("sa", PASSWORD)).await.unwrap();

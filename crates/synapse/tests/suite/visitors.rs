@@ -2,8 +2,8 @@
 
 use axon_emulator::PoolKind;
 use axon_emulator::directory::{DirectoryGroup, DirectoryUser};
-use axon_reconcile::visitor::uninvited;
-use axon_reconcile::{PrincipalKind, Step, Target as _};
+use axon_reconcile::visitor::{Bearers, uninvited};
+use axon_reconcile::{PrincipalKind, Seen, Step, Target as _, Wave};
 use axon_synapse::{Dialect, SynapseTarget};
 use tiberius::AuthMethod;
 
@@ -49,7 +49,7 @@ async fn a_session_of_a_renamed_leaver_is_ended_and_one_of_a_namesake_is_not() {
         apply(&target, &[Step::DenyConnect { principal: kim }]).await;
         let shut_out = async || {
             let graph = inspect(&target).await.graph;
-            let found = uninvited(&graph, &target.visitors().await.unwrap());
+            let found = uninvited(&graph, &target.visitors().await.unwrap(), &Bearers::new());
             assert!(!found.unknown.contains(&name("kim.renamed@acme.com")), "{kind:?}: {found:?}");
             found.shut_out.contains(&kim)
         };
@@ -60,6 +60,44 @@ async fn a_session_of_a_renamed_leaver_is_ended_and_one_of_a_namesake_is_not() {
         }
         assert!(run(&mut namesake, "SELECT 1 AS one").await.is_ok(), "{kind:?}: another person");
         assert!(!shut_out().await, "{kind:?}");
+    }
+}
+
+/// The name is another object's: by a group that lets it in, or by a user of its own.
+const TAKEN: [&str; 2] =
+    ["CREATE USER [Readers] FROM EXTERNAL PROVIDER", "CREATE USER [kim@acme.com] FROM EXTERNAL PROVIDER"];
+
+#[tokio::test]
+async fn a_session_whose_user_is_gone_is_ended_by_the_id_and_no_session_of_who_has_the_name_now() {
+    for (kind, taken) in
+        [PoolKind::Dedicated, PoolKind::Serverless].into_iter().flat_map(|k| TAKEN.map(|t| (k, t)))
+    {
+        let stage = Stage::of(kind).await;
+        let target = stage.target();
+        apply(&target, &[kim_comes()]).await;
+        let mut before = stage.raw(AuthMethod::aad_token(KIM)).await.unwrap();
+        let mut admin = stage.raw(AuthMethod::aad_token(ADMIN)).await.unwrap();
+        run(&mut admin, "DROP USER [kim@acme.com]").await.unwrap();
+        renamed_and_replaced(&stage);
+        run(&mut admin, taken).await.unwrap();
+        let mut namesake = stage.raw(AuthMethod::aad_token(KIM)).await.unwrap();
+        let (kim, sid) = (name("kim@acme.com"), kim_sid().unwrap());
+        let bearers = Bearers::from([(kim, vec![sid.clone()])]);
+        let former = async || {
+            let graph = inspect(&target).await.graph;
+            let found = uninvited(&graph, &target.visitors().await.unwrap(), &bearers);
+            assert!(!found.unknown.contains(&kim), "{kind:?}: {found:?}");
+            found.former.contains(&(kim, sid.clone()))
+        };
+        assert!(former().await, "{kind:?}: {taken}");
+        let kill = [Step::KillFormer { principal: kim, sid: sid.clone() }];
+        let seen = async || target.read_back(&Wave::for_test(kill.to_vec())).await.unwrap();
+        assert_eq!(seen().await, [Seen::NotInForce], "{kind:?}: {taken}");
+        apply(&target, &kill).await;
+        assert_eq!(seen().await, [Seen::InForce], "{kind:?}: {taken}");
+        assert!(run(&mut before, "SELECT 1 AS one").await.is_err(), "{kind:?}: {taken}");
+        assert!(!former().await, "{kind:?}: {taken}");
+        assert!(run(&mut namesake, "SELECT 1 AS one").await.is_ok(), "{kind:?}: {taken}: another person");
     }
 }
 

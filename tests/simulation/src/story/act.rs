@@ -74,7 +74,6 @@ impl Story {
             Ok(session) => {
                 self.world.people[who].session = Some(session);
                 self.world.people[who].entered_as = upn;
-                self.world.people[who].hidden = false;
                 format!("person {who} opens a session")
             }
             Err(error) => format!("person {who} is not let in: {}", error.number),

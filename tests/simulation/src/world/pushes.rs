@@ -72,7 +72,6 @@ impl World {
             active: true,
             session: None,
             entered_as: String::new(),
-            hidden: false,
         });
         self.stood_in_for(self.people.len() - 1);
         Ok(())
@@ -125,7 +124,6 @@ impl World {
             active: *active,
             session: None,
             entered_as: String::new(),
-            hidden: false,
         };
         self.tenant(&anew.upn, Some(&made));
         self.people[who].scim = None;
@@ -166,9 +164,6 @@ impl World {
         self.hand(&format!("CREATE USER [{upn}] FROM EXTERNAL PROVIDER"));
         let object = real.map(|who| self.people[who].object.clone());
         self.tenant(upn, object.as_deref());
-        for human in self.people.iter_mut().filter(|human| human.is_in() && human.entered_as == upn) {
-            human.hidden = true;
-        }
         self.people.push(Human {
             object: other,
             upn: upn.to_owned(),
@@ -176,7 +171,6 @@ impl World {
             active: false,
             session: None,
             entered_as: String::new(),
-            hidden: false,
         });
         self.books.impostor(self.people.len() - 1);
         if let Some(real) = real {

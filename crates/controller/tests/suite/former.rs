@@ -1,0 +1,224 @@
+//! Sessions of people whose user is gone while somebody else has the name.
+
+use std::sync::atomic::Ordering;
+
+use axon_controller::State;
+use axon_model::{GroupId, UserId};
+use axon_reconcile::{Connect, Graph, Principal, PrincipalKind, Refusal, RefusalKind, Sid, StepKind};
+use axon_store::{DirectoryStore as _, HoldEnd, HoldStore as _, StateStore as _};
+use serde_json::json;
+
+use crate::stage::{Mischief, Stage, name};
+
+fn sid(last: u8) -> Sid {
+    Sid::from_bytes(&[&[7_u8; 15][..], &[last]].concat())
+}
+
+fn killed(last: u8) -> String {
+    format!("kill the sessions of who was kim with sid {}", sid(last))
+}
+
+/// A user of kim's name is there for the object with this id.
+fn put_there(graph: &mut Graph, last: u8) {
+    let (kind, connect) = (PrincipalKind::External, Connect::Granted);
+    let principal = Principal { kind, sid: Some(sid(last)), connect, created: None };
+    graph.principals.insert(name("kim"), principal);
+}
+
+/// Kim reads, the catalog told of kim's id, and kim has a session.
+async fn kim_reads() -> (Stage, UserId, GroupId) {
+    let mut stage = Stage::set().await;
+    let (kim, ana) = (stage.user("kim").await, stage.user("ana").await);
+    let readers = stage.readers(&[kim, ana]).await;
+    stage.settle().await;
+    put_there(&mut stage.pool.graph.lock().unwrap(), 1);
+    stage.clock.advance(time::Duration::minutes(6));
+    assert_eq!(stage.settle().await.state, State::Converged);
+    stage.pool.entered.lock().unwrap().insert((name("kim"), sid(1)));
+    (stage, kim, readers)
+}
+
+async fn kim_is_in() -> (Stage, UserId) {
+    let (stage, kim, _) = kim_reads().await;
+    (stage, kim)
+}
+
+/// Somebody drops kim's user by hand.
+fn dropped_by_hand(stage: &Stage) {
+    let mut graph = stage.pool.graph.lock().unwrap();
+    graph.principals.remove(&name("kim"));
+    graph.members.retain(|membership| membership.member != name("kim"));
+}
+
+/// And makes one of the name for another object.
+fn given_by_hand(stage: &Stage, last: u8) {
+    dropped_by_hand(stage);
+    put_there(&mut stage.pool.graph.lock().unwrap(), last);
+}
+
+fn is_in(stage: &Stage, last: u8) -> bool {
+    stage.pool.entered.lock().unwrap().contains(&(name("kim"), sid(last)))
+}
+
+async fn leaves(stage: &mut Stage, who: UserId) -> axon_controller::Summary {
+    stage.store.delete_user(stage.context("delete-kim"), who).await.unwrap();
+    stage.settle().await
+}
+
+#[tokio::test]
+async fn who_leaves_loses_the_session_though_the_name_was_given_to_another_by_hand() {
+    let (mut stage, kim) = kim_is_in().await;
+    given_by_hand(&stage, 2);
+    stage.clock.advance(time::Duration::minutes(6));
+    stage.settle().await;
+    assert!(is_in(&stage, 1), "kim is wanted");
+    let looks = stage.pool.looks.load(Ordering::SeqCst);
+    assert_eq!(leaves(&mut stage, kim).await.state, State::Converged);
+    assert!(!is_in(&stage, 1), "{:?}", stage.pool.applied.lock().unwrap());
+    assert_eq!(stage.pool.did(&killed(1)), 1);
+    assert_eq!(stage.pool.looks.load(Ordering::SeqCst), looks, "the target was not read whole for it");
+    stage.proved().await;
+}
+
+#[tokio::test]
+async fn it_is_found_at_once_where_no_look_saw_the_other_one() {
+    let (mut stage, kim) = kim_is_in().await;
+    given_by_hand(&stage, 2);
+    leaves(&mut stage, kim).await;
+    assert!(!is_in(&stage, 1), "{:?}", stage.pool.applied.lock().unwrap());
+    assert_eq!(stage.pool.connect("kim"), Connect::Denied, "nor has the other one what kim had");
+    stage.proved().await;
+}
+
+#[tokio::test]
+async fn the_next_process_knows_the_id_too() {
+    for seen in [true, false] {
+        let (mut stage, kim) = kim_is_in().await;
+        given_by_hand(&stage, 2);
+        if seen {
+            stage.clock.advance(time::Duration::minutes(6));
+            stage.settle().await;
+        }
+        stage.restart("two");
+        leaves(&mut stage, kim).await;
+        assert!(!is_in(&stage, 1), "{seen}: {:?}", stage.pool.applied.lock().unwrap());
+        stage.proved().await;
+    }
+}
+
+#[tokio::test]
+async fn one_replica_ends_the_session_of_whom_the_other_one_saw() {
+    let (mut stage, kim) = kim_is_in().await;
+    let mut beside = Stage::ticker(&stage.store, &stage.clock, &stage.ids, &stage.pool, "beside");
+    given_by_hand(&stage, 2);
+    beside.tick(&stage.map).await;
+    stage.store.delete_user(stage.context("delete-kim"), kim).await.unwrap();
+    for _ in 0..20 {
+        if !beside.tick(&stage.map).await.again {
+            break;
+        }
+    }
+    assert!(!is_in(&stage, 1), "{:?}", stage.pool.applied.lock().unwrap());
+    assert_eq!(stage.settle().await.state, State::Converged, "and the first one has nothing left to do");
+    assert_eq!(stage.pool.did(&killed(1)), 1);
+    stage.proved().await;
+}
+
+#[tokio::test]
+async fn a_namesake_whom_a_group_lets_in_is_not_cut_off_look_after_look() {
+    let (mut stage, kim) = kim_is_in().await;
+    dropped_by_hand(&stage);
+    stage.pool.entered.lock().unwrap().insert((name("kim"), sid(3)));
+    leaves(&mut stage, kim).await;
+    assert!(!is_in(&stage, 1), "{:?}", stage.pool.applied.lock().unwrap());
+    for _ in 0..3 {
+        stage.clock.advance(time::Duration::minutes(6));
+        assert_eq!(stage.settle().await.state, State::Converged);
+    }
+    assert!(is_in(&stage, 3), "{:?}", stage.pool.applied.lock().unwrap());
+    assert_eq!(stage.pool.did("kill the sessions of kim"), 0);
+}
+
+#[tokio::test]
+async fn who_comes_under_the_name_is_made_beside_the_session_of_the_one_before() {
+    let (mut stage, kim, readers) = kim_reads().await;
+    dropped_by_hand(&stage);
+    let busy = Refusal { kind: RefusalKind::Other, number: 1222, message: "lock".to_owned() };
+    stage.pool.plot(Mischief::RefuseStep(StepKind::KillSessions, busy));
+    leaves(&mut stage, kim).await;
+    let other = stage.user("kim").await;
+    let join = json!([{ "op": "Add", "path": "members", "value": [{ "value": other }] }]);
+    stage.patch(readers, "other-kim-comes", join).await;
+    stage.settle().await;
+    for hold in stage.store.holds(axon_model::RecordSeq(0)).await.unwrap() {
+        let act = stage.context("release").act;
+        stage.store.answer_hold(hold.id, HoldEnd::Release, "seen".to_owned(), act).await.unwrap();
+    }
+    let summary = stage.settle().await;
+    assert!(stage.pool.graph.lock().unwrap().principals.contains_key(&name("kim")), "{summary:?}");
+    assert!(is_in(&stage, 1));
+    // What waits is told, and done once it can be; the other one's own session is let be.
+    assert!(summary.waiting.iter().any(|waiting| waiting.what == killed(1)), "{summary:?}");
+    put_there(&mut stage.pool.graph.lock().unwrap(), 4);
+    stage.pool.entered.lock().unwrap().insert((name("kim"), sid(4)));
+    stage.pool.forgive();
+    stage.clock.advance(time::Duration::minutes(6));
+    stage.settle().await;
+    assert!(!is_in(&stage, 1) && is_in(&stage, 4), "{:?}", stage.pool.applied.lock().unwrap());
+    stage.proved().await;
+}
+
+#[tokio::test]
+async fn who_returns_keeps_the_session_of_the_same_object() {
+    let (mut stage, kim) = kim_is_in().await;
+    dropped_by_hand(&stage);
+    // Kim is wanted: the user is made anew, for whom the directory knows by the name.
+    stage.clock.advance(time::Duration::minutes(6));
+    assert_eq!(stage.settle().await.state, State::Converged);
+    put_there(&mut stage.pool.graph.lock().unwrap(), 1);
+    stage.clock.advance(time::Duration::minutes(6));
+    assert_eq!(stage.settle().await.state, State::Converged);
+    assert!(is_in(&stage, 1), "{:?}", stage.pool.applied.lock().unwrap());
+    leaves(&mut stage, kim).await;
+    assert!(!is_in(&stage, 1));
+    assert_eq!((stage.pool.did("kill the sessions of kim"), stage.pool.did(&killed(1))), (1, 0));
+}
+
+#[tokio::test]
+async fn somebody_else_who_is_in_under_the_name_of_whom_the_door_is_shut_to_is_named() {
+    let (mut stage, kim) = kim_is_in().await;
+    leaves(&mut stage, kim).await;
+    stage.pool.entered.lock().unwrap().insert((name("kim"), sid(3)));
+    stage.clock.advance(time::Duration::minutes(6));
+    let summary = stage.settle().await;
+    assert_eq!(summary.state, State::Converged, "{summary:?}");
+    let told = "kim is shut out, and somebody else has a session under that name";
+    assert!(summary.notes.iter().any(|note| note.starts_with(told)), "{summary:?}");
+    assert!(is_in(&stage, 3), "it is another person");
+    stage.pool.entered.lock().unwrap().clear();
+    stage.clock.advance(time::Duration::minutes(6));
+    assert!(stage.settle().await.notes.is_empty());
+}
+
+#[tokio::test]
+async fn ids_are_kept_once_and_for_whom_axon_gives_something() {
+    let (mut stage, _) = kim_is_in().await;
+    let stranger = Principal {
+        kind: PrincipalKind::External,
+        sid: Some(sid(9)),
+        connect: Connect::Granted,
+        created: None,
+    };
+    stage.pool.graph.lock().unwrap().principals.insert(name("zoe"), stranger);
+    stage.clock.advance(time::Duration::minutes(6));
+    stage.settle().await;
+    let kept = stage.store.principal_holders("warehouse#ids").await.unwrap();
+    assert_eq!(kept, [(sid(1).to_string().to_lowercase(), "+kim".to_owned())].into());
+    // Whom Axon never met keeps the session, whoever has the name.
+    stage.pool.graph.lock().unwrap().principals.remove(&name("zoe"));
+    stage.pool.entered.lock().unwrap().insert((name("zoe"), sid(9)));
+    stage.clock.advance(time::Duration::minutes(6));
+    stage.settle().await;
+    assert_eq!(stage.pool.entered.lock().unwrap().len(), 2);
+    assert!(stage.store.summary("warehouse#leaving").await.unwrap().is_none());
+}
