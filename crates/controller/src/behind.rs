@@ -55,6 +55,15 @@ impl Behind {
         kept.iter().filter_map(|(source, _, _)| source.parse().ok()).collect()
     }
 
+    /// Those that were kept, by source. None where it cannot be read, is nobody, or one of them is in no source: no push tells of it.
+    pub fn people(kept: &str) -> Option<Vec<(SourceId, Holder)>> {
+        let kept: Vec<(String, Option<String>, String)> = serde_json::from_str(kept).ok()?;
+        let one = |(source, external_id, id): (String, _, _)| {
+            Some((source.parse().ok()?, Holder { external_id, id }))
+        };
+        Some(kept.into_iter().map(one).collect::<Option<Vec<_>>>()?).filter(|people| !people.is_empty())
+    }
+
     #[cfg(test)]
     pub fn person(source: &str, external_id: Option<&str>, id: &str) -> Self {
         let holder = Holder { external_id: external_id.map(str::to_owned), id: id.to_owned() };
@@ -75,5 +84,11 @@ mod tests {
         assert!(!Behind::person("okta", Some("k"), "1").is(&kim.text()));
         assert!(!Behind::person("entra", Some("other"), "1").is(both));
         assert!(!kim.is("not JSON"));
+        assert_eq!(Behind::people(both).map(|people| people.len()), Some(2));
+        for nobody in
+            [r#"[["",null,"ci-deploy"]]"#, r#"[["entra","k","1"],["",null,"ci"]]"#, "[]", "not JSON"]
+        {
+            assert_eq!(Behind::people(nobody), None, "{nobody}");
+        }
     }
 }

@@ -25,7 +25,10 @@ impl Causes {
         step: &Step,
         now: OffsetDateTime,
     ) -> (Vec<Cause>, Option<RecordSeq>) {
-        let because = world.because(target, step, now);
+        let mut because = world.because(target, step, now);
+        if let Step::DropPrincipal { name } = step {
+            because.extend(world.buried(target, *name));
+        }
         let set_off = world
             .traced(target, step.subject())
             .or_else(|| because.iter().filter_map(|c| c.membership).max());

@@ -37,6 +37,7 @@ pub use run::{Controller, Settings};
 pub use summary::{State, Summary, Waiting};
 pub use tick::{
     Drift, DriftKind, EXCEPTED, PastDrift, Preview, ProbeReport, ProbeSettings, Probed, Tick, Ticker,
-    announcement, capabilities_key, probe_key, script_notes, script_record,
+    Tombstone, Tombstones, announcement, capabilities_key, probe_key, script_notes, script_record,
+    tombstones_key,
 };
 pub use world::World;

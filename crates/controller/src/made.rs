@@ -289,6 +289,12 @@ impl Made {
         Atom::Member(membership).marks(rows).any(|mark| self.marks.contains(&mark))
     }
 
+    /// Whether a principal is there by Axon, or with its consent, and Axon shut it out.
+    pub fn shut_out(&self, name: SqlName) -> bool {
+        let has = |atom: Atom| self.marks.contains(&atom.mark());
+        has(Atom::Principal(name)) && !has(Atom::Connect(name))
+    }
+
     /// Memberships that are people's from now on, whoever gave them.
     pub fn leave(&mut self, memberships: impl Iterator<Item = Membership>, rows: &Rows<'_>) {
         for mark in memberships.flat_map(|membership| Atom::Member(membership).marks(rows)) {

@@ -23,6 +23,7 @@ mod renew;
 mod scripted;
 mod secure;
 mod stripped;
+mod tombstones;
 mod weigh;
 mod work;
 
@@ -46,8 +47,8 @@ use crate::spool::Spool;
 use crate::summary::{State, Summary};
 use crate::world::World;
 pub use acquaintance::capabilities_key;
-use brakes::Brakes;
 use borne::Borne;
+use brakes::Brakes;
 use decide::May;
 pub use drift::{Drift, DriftKind};
 use holding::Holding;
@@ -59,6 +60,7 @@ pub use noticed::Past as PastDrift;
 pub use probing::{ProbeReport, ProbeSettings, Probed, probe_key};
 use renew::MadeFor;
 pub use scripted::{script_notes, script_record};
+pub use tombstones::{Tombstone, Tombstones, tombstones_key};
 use work::{LEASE, Ran};
 
 /// What was decided, for people, before anything is applied.
@@ -117,9 +119,10 @@ pub struct Ticker {
     /// Those that the store could not take yet.
     unkept: BTreeSet<SqlName>,
     leaving: Leaving,
+    borne: Borne,
+    tombs: tombstones::Keeping,
     /// Whom this run shut out and whose rows were not read since.
     stripped: BTreeSet<SqlName>,
-    borne: Borne,
     /// Which version the target was when it was asked what it can do, and at which look.
     acquainted: Option<((String, i64), OffsetDateTime)>,
     noticed: Noticed,
@@ -196,9 +199,10 @@ impl Ticker {
             remembered_loaded: false,
             unkept: BTreeSet::new(),
             leaving: Leaving::default(),
+            borne: Borne::default(),
+            tombs: tombstones::Keeping::default(),
             stripped: BTreeSet::new(),
             acquainted: None,
-            borne: Borne::default(),
             noticed: Noticed::default(),
             views: secure::Views::default(),
             probing: probing::Probing::of(parts.probe),
@@ -309,6 +313,7 @@ impl Ticker {
             self.count_unwritten_lease(now).await;
             let mut tick = self.conclude(&decided, &Ran::default());
             if may == May::All {
+                self.clear_left_canary(map).await;
                 self.probe_due(map, now, &mut tick).await;
             }
             return Ok(tick);

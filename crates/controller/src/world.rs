@@ -38,6 +38,8 @@ pub struct World {
     unlooked: BTreeSet<UserId>,
     targets: BTreeMap<TargetName, Watched>,
     requests: Requests,
+    /// Why users of people who left are dropped, by target.
+    buried: BTreeMap<TargetName, BTreeMap<SqlName, Cause>>,
 }
 
 /// One target's side of the world.
@@ -416,6 +418,29 @@ impl World {
     pub fn says_inactive(&self, target: &TargetName, name: SqlName) -> bool {
         let Some(watched) = self.targets.get(target) else { return false };
         watched.evaluator.says_inactive(name)
+    }
+
+    /// Whether somebody who is active in the directory has this name in the target, or something that is in no directory.
+    pub(crate) fn is_somebodys(&self, target: &TargetName, name: SqlName) -> bool {
+        let watched = self.targets.get(target).into_iter();
+        watched.flat_map(|watched| watched.evaluator.claimants(name)).any(|claimant| match claimant {
+            Claimant::User { id, .. } => self.directory.user(*id).is_some_and(|user| user.active),
+            Claimant::Group { .. } | Claimant::Service { .. } => true,
+        })
+    }
+
+    /// Takes in why users are about to be dropped.
+    pub(crate) fn tell_buried(&mut self, target: &TargetName, causes: BTreeMap<SqlName, Cause>) {
+        if causes.is_empty() {
+            self.buried.remove(target);
+        } else {
+            self.buried.insert(target.clone(), causes);
+        }
+    }
+
+    /// Why a user is dropped of somebody who left.
+    pub(crate) fn buried(&self, target: &TargetName, name: SqlName) -> Option<Cause> {
+        self.buried.get(target)?.get(&name).cloned()
     }
 
     /// Whether whoever has this name in the target is shut out by a request.

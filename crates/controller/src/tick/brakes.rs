@@ -170,7 +170,7 @@ fn uses(map: &RoleMap, source: &SourceId) -> bool {
 }
 
 /// Whether nobody of a source is active, or nobody is in a group of it.
-fn is_empty(directory: &Directory, source: &SourceId) -> bool {
+pub(super) fn is_empty(directory: &Directory, source: &SourceId) -> bool {
     let active = directory.users().any(|user| user.source == *source && user.active);
     let groups = directory.groups().filter(|group| group.source == *source);
     let mut members = groups.flat_map(|group| directory.members(group.id));

@@ -21,6 +21,11 @@ pub(super) struct Classified {
 }
 
 impl Classified {
+    /// What was there at the last look, as far as it was read.
+    pub(super) fn there(&self) -> &[Classifier] {
+        self.there.as_ref().map_or(&[], |(_, there)| there.as_slice())
+    }
+
     /// They are read anew before the next plan.
     pub(super) fn forget(&mut self) {
         *self = Self::default();

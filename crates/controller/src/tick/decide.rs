@@ -18,6 +18,7 @@ use super::Ticker;
 use super::counted::Lifted;
 use super::draft::Drafted;
 use super::holding;
+use super::tombstones::Burying;
 use super::weigh::Weighing;
 use crate::error::ControllerError;
 use crate::record::{Decision, Recorder};
@@ -123,6 +124,7 @@ impl Ticker {
         let Drafted { sides, mut plan, stale, totals } = drafted;
         self.add_views(map, spec, &mut plan, now).await?;
         let unread = self.add_classifiers(map, spec, &sides.scope, &mut plan).await?;
+        let buries = self.bury(Burying { map, spec, sides: &sides, may, now }, &mut plan).await;
         let known = self.actual.as_ref().ok_or_else(no_target)?;
         let guards = map.guards.for_target(spec.mode, &known.inspection.facts, now);
         let unseen = known.inspection.unseen.clone();
@@ -142,6 +144,9 @@ impl Ticker {
             renews: !stale.is_empty(),
             suspects,
         };
+        if let Some(at) = buries {
+            sooner(&mut decided.next_change, at);
+        }
         if may == May::Look {
             return Ok(decided);
         }
@@ -150,14 +155,14 @@ impl Ticker {
         self.made.keep(self.store.as_ref(), self.name.as_str()).await;
         self.tell_outsiders(&wanted.pending);
         self.keep_managed().await;
+        if !assigned {
+            self.keep_borne(&decided.plan).await;
+        }
         self.made_for.keep(self.store.as_ref(), self.name.as_str()).await;
         Ok(decided)
     }
 
     /// Reads what this or another process kept of the target.
-        if !assigned {
-            self.keep_borne(&decided.plan).await;
-        }
     async fn load_kept(&mut self) -> Result<(), ControllerError> {
         self.load_remembered().await?;
         self.leaving.load(self.store.as_ref(), self.name.as_str()).await?;

@@ -132,6 +132,7 @@ impl Ticker {
         concerned.differ.extend(wanted.behind.keys());
         concerned.differ.extend(self.made_for.unchecked());
         concerned.differ.extend(self.leaving.names());
+        concerned.differ.extend(self.tombs.due(now));
         self.blocked.concern(&mut concerned, now);
         (concerned.differ.len() <= most).then_some(concerned)
     }

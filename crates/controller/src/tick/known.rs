@@ -65,6 +65,7 @@ impl Ticker {
         self.noticed.forget();
         self.brakes.forget();
         self.made_for.forget();
+        self.tombs.forget();
     }
 
     pub(super) async fn refresh(&mut self, now: OffsetDateTime) -> Result<(), ControllerError> {

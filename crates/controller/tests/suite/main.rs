@@ -33,4 +33,6 @@ mod stage;
 #[cfg(test)]
 mod stories;
 #[cfg(test)]
+mod tombstones;
+#[cfg(test)]
 mod waiting;

@@ -1,0 +1,224 @@
+//! Users of people who left: dropped once the directory has confirmed for long enough that nobody has the name any more.
+//!
+//! ```text
+//!  full look ─> shut out by Axon, not wanted, nobody active has the name ─> since when (kept) ─┐
+//!  guards.tombstones is over ─> does anything let them in again? ─ yes ─> it stays, and why    │
+//!                                        └─ no ─> KILL, DROP behind the plan  <────────────────┘
+//! ```
+//!
+//! The time begins anew when somebody active has the name at a full look, when the person is let in or shut out again, and when the
+//! name is another object's.
+
+mod grounds;
+mod kept;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axon_audit::payload::Cause;
+use axon_mapping::target::{TargetSpec, Words};
+use axon_mapping::{RoleMap, TargetKind};
+use axon_model::SqlName;
+use axon_reconcile::{Burial, Connect, Graph, Plan, PrincipalKind, Sid, Sides, Step, doors, tombstones};
+use axon_store::StoreError;
+use axon_store::stored::shown_instant;
+use time::{Duration, OffsetDateTime};
+
+use super::Ticker;
+use super::decide::May;
+use crate::behind::Behind;
+pub(super) use kept::Keeping;
+pub use kept::{Tombstone, Tombstones, tombstones_key};
+
+/// So many are kept of one target, and so many who may enter a server's databases. Beyond that people stay shut out.
+const MOST: usize = 50_000;
+/// So many are dropped by one plan.
+const AT_ONCE: usize = 500;
+
+/// What a decision knows already.
+#[derive(Clone, Copy)]
+pub(super) struct Burying<'a> {
+    pub map: &'a RoleMap,
+    pub spec: &'a TargetSpec,
+    pub sides: &'a Sides,
+    pub may: May,
+    pub now: OffsetDateTime,
+}
+
+/// Who may enter although nothing is asked for.
+fn open(desired: &Graph, actual: &Graph) -> impl Iterator<Item = SqlName> {
+    let enters = |kind, connect| kind != PrincipalKind::Sql && connect != Connect::Denied;
+    let there = actual.principals.iter();
+    there
+        .filter(move |(name, p)| enters(p.kind, p.connect) && !desired.principals.contains_key(name))
+        .map(|(name, _)| *name)
+}
+
+impl Ticker {
+    /// Puts the drop of whoever left long ago behind the plan. Gives when another look is due.
+    pub(super) async fn bury(&mut self, about: Burying<'_>, plan: &mut Plan) -> Option<OffsetDateTime> {
+        if about.spec.kind.words() == Words::Roles {
+            return None;
+        }
+        match self.try_bury(about, plan).await {
+            Ok(next) => next,
+            // Whoever is shut out is shut out: a later look drops them.
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "who is to be dropped could not be looked at"
+                );
+                None
+            }
+        }
+    }
+
+    async fn try_bury(
+        &mut self,
+        about: Burying<'_>,
+        plan: &mut Plan,
+    ) -> Result<Option<OffsetDateTime>, StoreError> {
+        let Burying { map, spec, sides, may, now } = about;
+        let (store, name) = (self.store.clone(), self.name.clone());
+        self.tombs.wait = map.guards.tombstones.after();
+        self.tombs.load(store.as_ref(), name.as_str()).await?;
+        self.note_who_leaves(plan).await;
+        let Some(at) = self.actual.as_ref().map(|known| known.at) else { return Ok(None) };
+        let looked = self.tombs.looked != Some(at);
+        if looked {
+            self.look_at_tombstones(spec, now).await?;
+            self.tombs.looked = Some(at);
+        }
+        let over: BTreeSet<SqlName> = match looked {
+            true => self.tombs.over(now).map(|(name, _)| name).collect(),
+            false => self.tombs.due(now).collect(),
+        };
+        let stay = self.who_stays(map, spec, &over, now).await?;
+        self.tombs.stay(&over, &stay);
+        let due: BTreeSet<SqlName> = self.tombs.due(now).collect();
+        let dropped = self.drop_due(&due, sides, plan);
+        self.tell_causes(&dropped).await;
+        if may != May::Look {
+            let shared = spec.kind == TargetKind::SynapseServerless;
+            self.tombs.keep(store.as_ref(), name.as_str(), shared, now).await;
+        }
+        // What a plan over a few names left out is in the next one.
+        let left = due.iter().any(|name| !sides.actual.principals.contains_key(name));
+        let soon = (left || dropped.len() >= AT_ONCE).then_some(now + Duration::seconds(1));
+        Ok([soon, self.tombs.next(now)].into_iter().flatten().min())
+    }
+
+    /// By which record people leave is known as long as it has not had its effect.
+    async fn note_who_leaves(&mut self, plan: &Plan) {
+        let steps = || plan.steps.iter().map(|planned| &planned.step);
+        steps().for_each(|step| self.tombs.heed(step));
+        let shut = || steps().filter(|step| matches!(step, Step::DenyConnect { .. }));
+        if shut().next().is_none() {
+            return;
+        }
+        let world = self.world.lock().await;
+        for step in shut() {
+            if let Some(record) = world.traced(&self.name, step.subject())
+                && self.tombs.left_by.len() < MOST
+            {
+                self.tombs.left_by.insert(step.subject(), record);
+            }
+        }
+    }
+
+    /// Takes in what a full look shows.
+    async fn look_at_tombstones(&mut self, spec: &TargetSpec, now: OffsetDateTime) -> Result<(), StoreError> {
+        let store = self.store.clone();
+        // Another process may have seen somebody come back meanwhile.
+        self.tombs.forget();
+        self.tombs.load(store.as_ref(), self.name.as_str()).await?;
+        let Some(known) = &self.actual else { return Ok(()) };
+        let actual = &known.inspection.graph;
+        let mut seen = Tombstones { unseen: !known.inspection.unseen.is_empty(), ..Tombstones::default() };
+        let mut new: Vec<(SqlName, Option<Sid>)> = Vec::new();
+        if self.tombs.wait.is_some() {
+            let world = self.world.clone();
+            let world = world.lock().await;
+            let Some((desired, scope)) = world.desired(&self.name) else { return Ok(()) };
+            for (name, there) in tombstones(desired, actual, scope) {
+                let owed = self.leaving.is_owed_a_kill(name);
+                if owed || !self.made.shut_out(name) || world.is_somebodys(&self.name, name) {
+                    continue;
+                }
+                match self.tombs.kept.there.get(&name).filter(|kept| kept.sid == there.sid) {
+                    Some(kept) => drop(seen.there.insert(name, kept.clone())),
+                    None => new.push((name, there.sid.clone())),
+                }
+            }
+            seen.doors.extend(doors(actual));
+            if spec.kind == TargetKind::SynapseServerless {
+                seen.open.extend(open(desired, actual).take(MOST));
+                seen.unseen |= seen.open.len() >= MOST;
+            }
+        }
+        if !new.is_empty() {
+            let holders = store.principal_holders(self.name.as_str()).await?;
+            for (name, sid) in new.into_iter().take(MOST.saturating_sub(seen.there.len())) {
+                // Of whom nobody knows who it was, no directory says that they are gone.
+                let Some(behind) = holders.get(name.folded()) else { continue };
+                if Behind::people(behind).is_none() {
+                    continue;
+                }
+                let (record, behind) = (self.tombs.left_by.remove(&name), behind.clone());
+                seen.there.insert(name, Tombstone { since: now, record, sid, behind, stays: None });
+            }
+        }
+        self.tombs.moved |= seen != self.tombs.kept;
+        self.tombs.kept = seen;
+        Ok(())
+    }
+
+    fn drop_due(&self, due: &BTreeSet<SqlName>, sides: &Sides, plan: &mut Plan) -> BTreeSet<SqlName> {
+        let Some(known) = self.actual.as_ref().filter(|_| !due.is_empty()) else { return BTreeSet::new() };
+        let burial = Burial {
+            due,
+            reopens: doors(&known.inspection.graph).next().is_some(),
+            shape: &known.shape,
+            classifiers: self.classified.there(),
+            most: AT_ONCE,
+        };
+        burial.put_into(plan, sides)
+    }
+
+    /// What the records of the drops say of why.
+    async fn tell_causes(&self, dropped: &BTreeSet<SqlName>) {
+        if dropped.is_empty() {
+            return;
+        }
+        let cause = |name: &SqlName| {
+            let there = self.tombs.kept.there.get(name)?;
+            let since = shown_instant(there.since);
+            let line = Some(format!("shut out, and nobody's in the directory, since {since}"));
+            Some((*name, Cause { line, membership: there.record, ..Cause::default() }))
+        };
+        let causes: BTreeMap<SqlName, Cause> = dropped.iter().filter_map(cause).collect();
+        self.world.lock().await.tell_buried(&self.name, causes);
+    }
+
+    /// Who stays although their time has come, by reason.
+    pub(super) fn notes_of_tombstones(&self) -> impl Iterator<Item = String> {
+        let mut by_reason: BTreeMap<&str, Vec<SqlName>> = BTreeMap::new();
+        for (name, there) in &self.tombs.kept.there {
+            if let Some(reason) = &there.stays {
+                by_reason.entry(reason.as_str()).or_default().push(*name);
+            }
+        }
+        let notes: Vec<String> = by_reason
+            .into_iter()
+            .filter_map(|(reason, names)| {
+                let (first, others) = names.split_first()?;
+                let who = match others.len() {
+                    0 => format!("{first}, who left, is"),
+                    1 => format!("{first} and one other, who left, are"),
+                    n => format!("{first} and {n} others, who left, are"),
+                };
+                Some(format!("{who} shut out and not dropped: {reason}"))
+            })
+            .collect();
+        notes.into_iter()
+    }
+}

@@ -1,0 +1,389 @@
+//! The user of somebody who left is dropped when the directory has confirmed it for long enough, and never where anything reopens by it.
+
+use axon_audit::RecordKind;
+use axon_audit::payload::StepIntent;
+use axon_controller::{State, Summary};
+use axon_mapping::TargetName;
+use axon_model::{Clock as _, SourceHealth, UserId};
+use axon_reconcile::{Connect, Principal, PrincipalKind, Role};
+use axon_store::{DirectoryStore as _, HealthStore as _, HoldEnd, HoldStore as _};
+use serde_json::json;
+use time::Duration;
+
+use crate::stage::{MAP, Stage, name};
+
+const DROP: &str = "drop user kim";
+
+impl Stage {
+    /// So long later a tick looks at all of it; meanwhile the source was heard from.
+    async fn later(&mut self, by: Duration) -> Summary {
+        self.clock.advance(by);
+        self.heard().await;
+        // Whom something kept until this look is in the next plan.
+        self.settle().await;
+        self.settle().await
+    }
+
+    async fn heard(&self) {
+        let health = SourceHealth { last_push: Some(self.clock.now()), ..SourceHealth::default() };
+        self.store.add_health(vec![("entra".parse().unwrap(), health)], self.clock.now()).await.unwrap();
+    }
+
+    fn has_user(&self, who: &str) -> bool {
+        self.pool.graph.lock().unwrap().principals.contains_key(&name(who))
+    }
+
+    async fn activate(&self, who: UserId, on: bool) {
+        self.patch_person(who, "entra", json!([{ "op": "Replace", "path": "active", "value": on }])).await;
+    }
+}
+
+const DAY: Duration = Duration::days(1);
+const LOOK: Duration = Duration::minutes(6);
+
+/// Kim and ana read; kim left, and a full look has seen that.
+async fn kim_left(map: &str) -> (Stage, UserId) {
+    let mut stage = Stage::set_with(map).await;
+    let (kim, ana) = (stage.user("kim").await, stage.user("ana").await);
+    stage.readers(&[kim, ana]).await;
+    assert_eq!(stage.settle().await.state, State::Converged);
+    stage.activate(kim, false).await;
+    stage.settle().await;
+    assert_eq!(stage.pool.connect("kim"), Connect::Denied);
+    assert_eq!(stage.later(LOOK).await.state, State::Converged);
+    (stage, kim)
+}
+
+fn stays(summary: &Summary, why: &str) -> bool {
+    summary
+        .notes
+        .iter()
+        .any(|note| note.starts_with("kim, who left, is shut out and not dropped") && note.contains(why))
+}
+
+#[tokio::test]
+async fn who_left_is_dropped_after_a_month_by_the_process_that_is_there_then() {
+    let (mut stage, _) = kim_left(MAP).await;
+    let kills = stage.pool.did("kill the sessions of kim");
+    assert_eq!(stage.later(DAY * 29).await.state, State::Converged);
+    assert!(stage.has_user("kim"), "a deleted person can be restored for a month");
+    stage.restart("two");
+    assert_eq!(stage.later(DAY).await.state, State::Converged);
+    assert!(!stage.has_user("kim"), "{:?}", stage.pool.applied.lock().unwrap());
+    assert_eq!(stage.pool.did("kill the sessions of kim"), kills + 1, "looked for once more, before");
+    assert_eq!(stage.pool.did(DROP), 1);
+    assert!(stage.pool.in_role("axon_reader", "ana") && stage.has_user("ana"));
+    stage.restart("three");
+    assert_eq!(stage.later(DAY).await.state, State::Converged);
+    assert_eq!(stage.pool.did(DROP), 1, "once is enough");
+    stage.proved().await;
+}
+
+#[tokio::test]
+async fn the_record_of_the_drop_says_who_said_so_and_since_when() {
+    let mut stage = Stage::set().await;
+    let (kim, ana) = (stage.user("kim").await, stage.user("ana").await);
+    stage.readers(&[kim, ana]).await;
+    stage.settle().await;
+    stage.store.delete_user(stage.context("delete-kim"), kim).await.unwrap();
+    stage.settle().await;
+    stage.later(LOOK).await;
+    stage.later(DAY * 31).await;
+    assert!(!stage.has_user("kim"));
+    let journal = stage.journal().await;
+    let intents = journal.iter().filter(|entry| entry.record.kind == RecordKind::StepIntent);
+    let intents = intents.map(|entry| (entry, entry.record.facts_of::<StepIntent>().unwrap()));
+    let (entry, drop) = intents.filter(|(_, intent)| intent.step.action == "drop-user").last().unwrap();
+    assert_eq!(entry.record.request.as_ref().unwrap().as_str(), "delete-kim");
+    let line = drop.causes.iter().find_map(|cause| cause.line.as_deref()).unwrap();
+    assert!(line.starts_with("shut out, and nobody's in the directory, since 2026-11-22T00:06"), "{line}");
+    stage.proved().await;
+}
+
+#[tokio::test]
+async fn who_comes_back_before_is_let_in_again_and_begins_anew_when_leaving_again() {
+    let (mut stage, kim) = kim_left(MAP).await;
+    stage.later(DAY * 29).await;
+    stage.activate(kim, true).await;
+    stage.settle().await;
+    assert_eq!(stage.pool.connect("kim"), Connect::Granted);
+    assert!(stage.pool.in_role("axon_reader", "kim"));
+    // Gone again before any look at all of it has seen kim in.
+    stage.activate(kim, false).await;
+    stage.settle().await;
+    stage.later(DAY * 2).await;
+    assert!(stage.has_user("kim"), "a month begins with the second leaving");
+    stage.later(DAY * 31).await;
+    assert_eq!((stage.has_user("kim"), stage.pool.did(DROP)), (false, 1));
+}
+
+#[tokio::test]
+async fn who_comes_back_after_it_gets_a_user_anew() {
+    let (mut stage, kim) = kim_left(MAP).await;
+    stage.later(DAY * 31).await;
+    assert!(!stage.has_user("kim"));
+    stage.activate(kim, true).await;
+    assert_eq!(stage.settle().await.state, State::Converged);
+    assert_eq!(stage.pool.connect("kim"), Connect::Granted);
+    assert!(stage.pool.in_role("axon_reader", "kim"));
+    assert!(stage.store.holds(axon_model::RecordSeq(0)).await.unwrap().is_empty(), "nothing waits for it");
+    stage.proved().await;
+}
+
+#[tokio::test]
+async fn a_person_without_a_role_who_is_active_keeps_the_user() {
+    let mut stage = Stage::set().await;
+    let (kim, ana) = (stage.user("kim").await, stage.user("ana").await);
+    let readers = stage.readers(&[kim, ana]).await;
+    stage.settle().await;
+    let leave = json!([{ "op": "Remove", "path": "members", "value": [{ "value": kim }] }]);
+    stage.patch(readers, "kim-goes", leave).await;
+    stage.settle().await;
+    assert_eq!(stage.pool.connect("kim"), Connect::Denied);
+    stage.later(LOOK).await;
+    assert_eq!(stage.later(DAY * 100).await.state, State::Converged);
+    assert!(stage.has_user("kim"));
+    stage.activate(kim, false).await;
+    stage.later(LOOK).await;
+    stage.later(DAY * 31).await;
+    assert!(!stage.has_user("kim"));
+}
+
+#[tokio::test]
+async fn a_group_that_may_let_them_in_keeps_the_shut_out_user_for_ever_and_is_named() {
+    let (mut stage, _) = kim_left(MAP).await;
+    let principal =
+        Principal { kind: PrincipalKind::ExternalGroup, sid: None, connect: Connect::Granted, created: None };
+    stage.pool.graph.lock().unwrap().principals.insert(name("SG-All"), principal);
+    let summary = stage.later(DAY * 100).await;
+    assert!(stage.has_user("kim"));
+    assert_eq!(summary.state, State::Converged, "nothing waits: {summary:?}");
+    assert!(stays(&summary, "group SG-All may let them in again"), "{summary:?}");
+    let preview = stage.ticker.preview(&stage.map.clone()).await.unwrap();
+    assert!(preview.plan.is_empty() && preview.notes.len() == 1, "{:?}", preview.notes);
+    // The group is shut out: then its members are.
+    stage.pool.graph.lock().unwrap().principals.get_mut(&name("SG-All")).unwrap().connect = Connect::Denied;
+    let summary = stage.later(LOOK).await;
+    assert!(!stage.has_user("kim") && summary.notes.is_empty(), "{summary:?}");
+    assert!(stage.has_user("SG-All"));
+}
+
+#[tokio::test]
+async fn what_the_person_owns_keeps_the_user_by_name_and_stops_nobody_else() {
+    let (mut stage, _) = kim_left(MAP).await;
+    stage.pool.owners.lock().unwrap().insert(name("sales"), name("kim"));
+    let told =
+        "kim left and is not dropped: it owns schema sales (ALTER AUTHORIZATION ON SCHEMA::sales TO dbo)";
+    let summary = stage.later(DAY * 31).await;
+    assert!(summary.waiting.iter().any(|waiting| waiting.what == told), "{summary:?}");
+    let bob = stage.user("bob").await;
+    stage.group("Readers too", &[bob]).await;
+    stage.pool.owners.lock().unwrap().clear();
+    let owner = Role { fixed: false, owner: Some(name("kim")) };
+    stage.pool.graph.lock().unwrap().roles.insert(name("lab"), owner);
+    let summary = stage.later(LOOK).await;
+    let told = "kim left and is not dropped: it owns role lab: give that to dbo";
+    assert!(summary.waiting.iter().any(|waiting| waiting.what == told), "{summary:?}");
+    assert_eq!((summary.state, stage.pool.did(DROP)), (State::Pending, 0));
+    stage.pool.graph.lock().unwrap().roles.get_mut(&name("lab")).unwrap().owner = Some(name("dbo"));
+    assert_eq!(stage.later(LOOK).await.state, State::Converged);
+    assert!(!stage.has_user("kim"));
+}
+
+#[tokio::test]
+async fn a_source_that_is_silent_refused_or_empty_confirms_nothing() {
+    let (mut stage, _) = kim_left(MAP).await;
+    stage.clock.advance(DAY * 31);
+    let summary = stage.settle().await;
+    assert!(stage.has_user("kim"));
+    assert!(stays(&summary, "source entra was not heard from lately"), "{summary:?}");
+    // It calls with a token that is refused.
+    let now = stage.clock.now();
+    let refused = SourceHealth { last_push: Some(now), refused: Some(now), ..SourceHealth::default() };
+    stage.store.add_health(vec![("entra".parse().unwrap(), refused)], now).await.unwrap();
+    stage.clock.advance(LOOK);
+    assert!(stays(&stage.settle().await, "was not heard from lately"));
+    // Nobody is in it any more.
+    let now = stage.clock.now();
+    let accepted = SourceHealth { last_push: Some(now), accepted: Some(now), ..SourceHealth::default() };
+    stage.store.add_health(vec![("entra".parse().unwrap(), accepted)], now).await.unwrap();
+    let groups: Vec<_> = stage.store.load_directory().await.unwrap().groups().map(|group| group.id).collect();
+    stage.store.delete_group(stage.context("delete-readers"), groups[0]).await.unwrap();
+    let summary = stage.later(LOOK).await;
+    assert!(stage.has_user("kim"));
+    assert!(
+        summary.notes.iter().any(|note| note.contains("source entra has nobody who is active")),
+        "{summary:?}"
+    );
+    let ana = stage.user("bob").await;
+    stage.readers(&[ana]).await;
+    stage.later(LOOK).await;
+    assert!(!stage.has_user("kim"), "{:?}", stage.pool.applied.lock().unwrap());
+}
+
+#[tokio::test]
+async fn who_is_known_under_another_name_by_now_is_not_gone() {
+    let mut stage = Stage::set().await;
+    let kim = stage.person("entra", json!({ "userName": "kim", "externalId": "k" })).await;
+    let ana = stage.user("ana").await;
+    let readers = stage.readers(&[kim, ana]).await;
+    stage.settle().await;
+    // Deleted, and back as a new record of the same person, under another name.
+    stage.store.delete_user(stage.context("delete-kim"), kim).await.unwrap();
+    stage.settle().await;
+    let back = stage.person("entra", json!({ "userName": "kim.new", "externalId": "k" })).await;
+    stage
+        .patch(readers, "back", json!([{ "op": "Add", "path": "members", "value": [{ "value": back }] }]))
+        .await;
+    stage.settle().await;
+    stage.later(LOOK).await;
+    let summary = stage.later(DAY * 31).await;
+    assert!(stage.has_user("kim"));
+    assert!(stays(&summary, "they are active in the directory"), "{summary:?}");
+    stage.activate(back, false).await;
+    stage.later(LOOK).await;
+    assert!(!stage.has_user("kim"), "{:?}", stage.pool.applied.lock().unwrap());
+}
+
+#[tokio::test]
+async fn only_whom_axon_shut_out_is_axons_to_drop() {
+    let observe = MAP.replace("mode: authoritative", "mode: observe");
+    let mut stage = Stage::set().await;
+    let kim = stage.user("kim").await;
+    stage.readers(&[kim]).await;
+    stage.settle().await;
+    // While Axon only looks on, somebody shuts kim out, who leaves later.
+    stage.read(&observe);
+    stage.pool.graph.lock().unwrap().principals.get_mut(&name("kim")).unwrap().connect = Connect::Denied;
+    stage.later(LOOK).await;
+    stage.activate(kim, false).await;
+    stage.later(LOOK).await;
+    stage.read(MAP);
+    stage.later(LOOK).await;
+    assert!(!stage.pool.in_role("axon_reader", "kim"), "stripped");
+    stage.later(DAY * 100).await;
+    assert!(stage.has_user("kim"), "who shut kim out may have meant it");
+}
+
+#[tokio::test]
+async fn nothing_is_dropped_in_mode_observe_nor_where_the_map_says_never() {
+    let (mut stage, _) = kim_left(MAP).await;
+    stage.read(&MAP.replace("mode: authoritative", "mode: observe"));
+    let summary = stage.later(DAY * 31).await;
+    assert_eq!(summary.state, State::Observed);
+    assert!(summary.waiting.iter().any(|waiting| waiting.what == DROP), "it is shown: {summary:?}");
+    assert!(stage.has_user("kim"));
+    stage.read(&format!("{MAP}guards: {{ tombstones: never }}\n"));
+    assert_eq!(stage.later(DAY * 100).await.state, State::Converged);
+    assert!(stage.has_user("kim"));
+    // From then on the time runs anew.
+    stage.read(&format!("{MAP}guards: {{ tombstones: 2h }}\n"));
+    stage.later(LOOK).await;
+    assert!(stage.has_user("kim"));
+    stage.later(Duration::hours(2)).await;
+    assert!(!stage.has_user("kim"));
+}
+
+#[tokio::test]
+async fn a_kind_of_step_that_always_waits_waits_here_too_and_a_wave_is_no_wave_of_removals() {
+    let guards = "guards: { removals: { window: 24h, most: 1%, floor: 1 }, leavers: { window: 24h, most: 1%, floor: 1 }, \
+                  steps: { hold: [drop user] } }\n";
+    let (mut stage, _) = kim_left(&format!("{MAP}{guards}")).await;
+    let summary = stage.later(DAY * 31).await;
+    assert_eq!((summary.state, stage.has_user("kim")), (State::Pending, true));
+    let holds = stage.store.holds(axon_model::RecordSeq(0)).await.unwrap();
+    assert_eq!(holds.len(), 1, "{holds:#?}");
+    let act = stage.context("release").act;
+    stage.store.answer_hold(holds[0].id, HoldEnd::Release, "seen".to_owned(), act).await.unwrap();
+    assert_eq!(stage.settle().await.state, State::Converged);
+    assert!(!stage.has_user("kim"));
+    stage.proved().await;
+}
+
+#[tokio::test]
+async fn whose_sessions_cannot_be_ended_is_not_dropped() {
+    let (mut stage, _) = kim_left(MAP).await;
+    let refusal = axon_reconcile::Refusal {
+        kind: axon_reconcile::RefusalKind::Forbidden,
+        number: 6102,
+        message: "no".to_owned(),
+    };
+    stage.pool.plot(crate::stage::Mischief::RefuseStep(axon_reconcile::StepKind::KillSessions, refusal));
+    stage.later(DAY * 31).await;
+    assert!(stage.has_user("kim"), "{:?}", stage.pool.applied.lock().unwrap());
+    stage.pool.forgive();
+    stage.later(LOOK).await;
+    stage.later(LOOK).await;
+    assert!(!stage.has_user("kim"), "{:?}", stage.pool.applied.lock().unwrap());
+}
+
+/// A serverless pool: its server, where people have logins, and a database.
+const SERVER: &str = r#"
+axon: 1
+targets:
+  logins: { kind: synapse-serverless, host: h, database: master, auth: { token-file: t }, mode: authoritative }
+  lake: { kind: synapse-serverless, host: H, database: lake, auth: { token-file: t }, mode: authoritative, role_name: "axon_{role}", manage: { roles: ["axon_*"], schemas: [] } }
+roles:
+  enters: { direct: true, grants: { logins: [connect any database on server] } }
+  reader: { grants: { lake: ["select on sales.orders"] } }
+mappings:
+  - { groups: { any: [Readers] }, source: entra, roles: [enters, reader] }
+"#;
+
+#[tokio::test]
+async fn on_a_serverless_pool_the_user_goes_first_and_the_login_after_it() {
+    let stage = Stage::set_with(SERVER).await;
+    let (kim, ana) = (stage.user("kim").await, stage.user("ana").await);
+    stage.readers(&[kim, ana]).await;
+    let pools: [std::sync::Arc<crate::stage::FakePool>; 2] = Default::default();
+    let ticker = |target: &str, at: usize| {
+        let target: TargetName = target.parse().unwrap();
+        let controller =
+            Stage::controller(&stage.store, &stage.clock, &stage.ids, target.as_str(), [].into());
+        controller.ticker(target, pools[at].clone())
+    };
+    let (mut logins, mut lake) = (ticker("logins", 0), ticker("lake", 1));
+    let map = stage.map.clone();
+    let there = |at: usize| pools[at].graph.lock().unwrap().principals.contains_key(&name("kim"));
+    for _ in 0..3 {
+        while logins.tick(&map).await.again {}
+        while lake.tick(&map).await.again {}
+    }
+    assert!(there(0) && there(1));
+    stage.activate(kim, false).await;
+    for wait in [Duration::ZERO, LOOK] {
+        stage.clock.advance(wait);
+        while logins.tick(&map).await.again {}
+        while lake.tick(&map).await.again {}
+    }
+    assert_eq!((pools[0].connect("kim"), pools[1].connect("kim")), (Connect::Denied, Connect::Denied));
+    stage.clock.advance(DAY * 31);
+    stage.heard().await;
+    // The server is looked at first: what the database told is a month old, and kim's user is there.
+    while logins.tick(&map).await.again {}
+    assert!(there(0));
+    let told = logins.tick(&map).await.summary.notes;
+    assert!(
+        told.iter().any(|note| note.contains("target lake of the same server was not looked at for a day")),
+        "{told:?}"
+    );
+    while lake.tick(&map).await.again {}
+    assert!(!there(1), "{:?}", pools[1].applied.lock().unwrap());
+    assert!(there(0));
+    stage.clock.advance(LOOK);
+    while lake.tick(&map).await.again {}
+    for _ in 0..2 {
+        while logins.tick(&map).await.again {}
+    }
+    assert!(!there(0), "{:?}", pools[0].applied.lock().unwrap());
+    assert_eq!((pools[0].did(DROP), pools[1].did(DROP)), (1, 1));
+}
+
+#[tokio::test]
+async fn a_database_whose_server_nobody_sees_keeps_its_users() {
+    let alone = MAP.replace("synapse-dedicated", "synapse-serverless");
+    let (mut stage, _) = kim_left(&alone).await;
+    let summary = stage.later(DAY * 31).await;
+    assert!(stage.has_user("kim"));
+    assert!(stays(&summary, "who is let in at the server is not seen"), "{summary:?}");
+}
