@@ -256,6 +256,17 @@ impl Target for SynapseTarget {
         answers.map(Some).map_err(|e| e.at(&self.name, "a probe of views"))
     }
 
+    async fn clear_probes(&self) -> Result<Option<String>, TargetError> {
+        if self.dialect != Dialect::Dedicated {
+            return Ok(None);
+        }
+        let cleared = match secure::clear_canary(&self.link).await {
+            Err(CallError::Stale(_)) => secure::clear_canary(&self.link).await,
+            other => other,
+        };
+        cleared.map_err(|e| e.at(&self.name, "a canary that was left behind"))
+    }
+
     fn acts_by_session(&self) -> bool {
         let capabilities = self.capabilities.lock().unwrap_or_else(PoisonError::into_inner);
         self.dialect == Dialect::Dedicated && capabilities.cannot(SESSION_CONTEXT)

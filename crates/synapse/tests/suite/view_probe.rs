@@ -313,3 +313,23 @@ async fn where_no_canary_can_be_it_is_said_and_nobody_elses_is_taken_away() {
     assert_eq!(pool.probe_as(&ProbeReader::Canary(BTreeSet::new()), None).await, ProbeAnswer::default());
     assert_eq!(canaries(&mut pool).await, 0);
 }
+
+#[tokio::test]
+async fn a_canary_that_a_crash_left_goes_when_no_probe_can_be_under_way_any_more() {
+    let mut pool = Pool::start().await;
+    let target = pool.stage.target_as(token(ADMIN));
+    assert_eq!(target.clear_probes().await.unwrap(), None, "there is none");
+    pool.run("CREATE USER axon_canary WITHOUT LOGIN").await;
+    pool.run("EXEC sp_addrolemember N'boss', N'axon_canary'").await;
+    let why = target.clear_probes().await.unwrap().unwrap();
+    assert!(why.contains("another probe is under way"), "{why}");
+    assert_eq!(canaries(&mut pool).await, 1, "it may be another process's");
+    assert!(pool.stage.clock.advance(901));
+    assert_eq!(target.clear_probes().await.unwrap(), None);
+    assert_eq!(canaries(&mut pool).await, 0);
+    // Somebody who can enter is nobody's canary.
+    pool.run("CREATE ROLE axon_canary").await;
+    assert!(pool.stage.clock.advance(901));
+    let why = target.clear_probes().await.unwrap().unwrap();
+    assert!(why.contains("somebody else is called axon_canary"), "{why}");
+}
