@@ -2,6 +2,7 @@
 
 pub mod grant;
 mod records;
+mod tombstones;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -34,6 +35,7 @@ pub async fn run(parts: &Parts, user: &str, target: Option<&str>, json: bool) ->
     explanation.tell(&records::of(parts, explanation.records()).await?);
     let all = identities::all(parts.store.as_ref(), &map).await?;
     let who = identities::concerning(&all, &explanation);
+    let left = tombstones::concerning(parts.store.as_ref(), &map, &explanation).await?;
     let known = !explanation.is_empty();
     if json {
         let mut value = serde_json::to_value(&explanation)?;
@@ -42,11 +44,18 @@ pub async fn run(parts: &Parts, user: &str, target: Option<&str>, json: bool) ->
             .iter()
             .map(|(target, one)| serde_json::json!({ "target": target, "identity": one.shown(now) }))
             .collect();
+        value["tombstones"] = left
+            .iter()
+            .map(|(target, told)| serde_json::json!({ "target": target, "tombstone": told }))
+            .collect();
         print_json(&value)?;
     } else {
         print!("{explanation}");
         for (target, one) in &who {
             println!("in {target}: {}", one.told(now));
+        }
+        for (target, told) in &left {
+            println!("in {target}: {told}");
         }
         for hold in &held {
             println!("HELD: {}", holds::text(hold));
