@@ -10,6 +10,14 @@ mod caching;
 mod filling;
 #[path = "views/native.rs"]
 mod native;
+#[path = "views/native_pair.rs"]
+mod native_pair;
+#[path = "views/native_rule.rs"]
+mod native_rule;
+#[path = "views/native_unrecorded.rs"]
+mod native_unrecorded;
+#[path = "views/page.rs"]
+mod page;
 #[path = "views/probe.rs"]
 mod probe;
 #[path = "views/session.rs"]
@@ -104,6 +112,16 @@ async fn stage_in(
     map: &str,
     prepared: impl AsyncFnOnce(&Pool) -> anyhow::Result<()>,
 ) -> anyhow::Result<Stage> {
+    stage_that_looks("inspect_every_seconds: 1", place, map, prepared).await
+}
+
+/// The same with these settings of the reconciler.
+async fn stage_that_looks(
+    settings: &str,
+    place: Place,
+    map: &str,
+    prepared: impl AsyncFnOnce(&Pool) -> anyhow::Result<()>,
+) -> anyhow::Result<Stage> {
     let pool = Pool::start(&place, 0).await?;
     let mut admin = pool.admin().await?;
     for batch in BASE {
@@ -111,12 +129,17 @@ async fn stage_in(
     }
     prepared(&pool).await?;
     place.furnish(map, pool.port()?)?;
-    let often = "reconcile: { retry_seconds: 1, inspect_every_seconds: 1 }";
-    place.write("axon.yaml", &CONFIG.replace("reconcile: { retry_seconds: 1 }", often))?;
+    place.write("axon.yaml", &looking(settings))?;
     let token = place.token("entra").await?;
     let serve = Serve::start(&place).await?;
     let scim = serve.scim(&token);
     Ok(Stage { pool, serve, scim, token, place })
+}
+
+/// The suites' configuration with these settings of the reconciler.
+fn looking(settings: &str) -> String {
+    let reconcile = format!("reconcile: {{ retry_seconds: 1, {settings} }}");
+    CONFIG.replace("reconcile: { retry_seconds: 1 }", &reconcile)
 }
 
 /// Ann is an analyst of the north, Bob is of finance. Gives their ids.

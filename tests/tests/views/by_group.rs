@@ -4,7 +4,7 @@ use anyhow::{Context, ensure};
 use axon_tests::{CONFIG, Place, Pool, SOON, Serve, Stage, until};
 use serde_json::{Value, json};
 
-use super::{ANN, ASKED, BOB, map, people, read, read_when, stage_in};
+use super::{ANN, ASKED, BOB, looking, map, people, read, read_when, stage_in};
 
 /// A directory in which Ann and Bob are in the groups that the pool takes for principals.
 fn place() -> anyhow::Result<Place> {
@@ -77,5 +77,40 @@ async fn readers_by_groups_are_probed_by_a_canary_or_told_as_untried() -> anyhow
     .await?;
     serve.stop().await.context("it stops")?;
     drop(pool);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_canary_that_a_killed_process_left_goes_at_a_later_look() -> anyhow::Result<()> {
+    let by_group = map(false).replace("via: person", "via: group");
+    let stage = stage_in(place()?, &by_group, async |pool: &Pool| {
+        // Whoever asks the view as a probe does waits for a long time.
+        let slow = json!({ "what": { "latency": { "millis": 120_000 } }, "times": 1, "matching": "FROM [secure].[customers] AS t" });
+        pool.ask("POST", "/pool/faults", Some(slow)).await.map(drop)
+    })
+    .await?;
+    people(&stage.scim).await?;
+    let canaries = "SELECT name FROM sys.database_principals WHERE name = N'axon_canary'";
+    let Stage { pool, serve, place, .. } = stage;
+    let mut admin = pool.admin().await?;
+    until("a canary reads", SOON, async || {
+        let waits = pool.ask("GET", "/pool", None).await?["faultsWaiting"] == 0;
+        Ok((waits && admin.column(canaries).await?.len() == 1).then_some(()))
+    })
+    .await?;
+    serve.kill().await?;
+    pool.ask("POST", "/pool/cut", None).await?;
+
+    // No probe goes on after it: what takes the canary away is the look at the pool, and only once no probe can be under way.
+    let never = "inspect_every_seconds: 1, probe_views_hours: 0, probe_canaries: false";
+    place.write("axon.yaml", &looking(never))?;
+    let serve = Serve::start(&place).await?;
+    let ticks = async || serve.metric("axon_reconcile_tick_seconds_count").await;
+    until("it was looked at twice", SOON, async || Ok((ticks().await? > 1.5).then_some(()))).await?;
+    let mut admin = pool.admin().await?;
+    ensure!(admin.column(canaries).await?.len() == 1, "it may be of a probe that runs");
+    pool.ask("POST", "/clock", Some(json!({ "advanceSeconds": 901 }))).await?;
+    until("it is gone", SOON, async || Ok(admin.column(canaries).await?.is_empty().then_some(()))).await?;
+    serve.stop().await.context("it stops")?;
     Ok(())
 }

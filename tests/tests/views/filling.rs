@@ -1,10 +1,10 @@
 //! The first fill of many people's profiles, and somebody who leaves while it runs.
 
 use anyhow::ensure;
-use axon_tests::{SOON, until};
+use axon_tests::{Place, Pool, SOON, until, user};
 use serde_json::json;
 
-use super::{ANN, ASKED, living_in, map, read, stage_of};
+use super::{ANN, ASKED, living_in, map, read, stage_of, stage_that_looks};
 
 /// More than are written one by one.
 const PEOPLE: usize = 60;
@@ -46,5 +46,43 @@ async fn many_profiles_are_one_bulk_load_and_who_leaves_meanwhile_is_gone_at_its
     let bulk: Vec<&String> =
         statements.iter().filter(|text| text.starts_with("INSERT BULK [axon].[profile]")).collect();
     ensure!(bulk.len() == 1 && !bulk[0].contains("north"), "{bulk:?}");
+    Ok(())
+}
+
+/// Values that each person has: all people's rows are more than one statement holds.
+const REGIONS: usize = 10;
+
+#[tokio::test]
+async fn a_fill_that_was_refused_half_way_goes_on_where_it_stopped() -> anyhow::Result<()> {
+    let names: Vec<String> = (0..PEOPLE).map(|n| format!("p{n:02}@acme.example")).collect();
+    // No look at the pool by itself: what stands there is read again because the fill was refused.
+    let place = Place::new(&names)?;
+    let stage =
+        stage_that_looks("inspect_every_seconds: 3600", place, &map(false), async |_: &Pool| Ok(())).await?;
+    let mut ids = Vec::new();
+    for name in &names {
+        let mut body = user(name);
+        body["addresses"] = (0..REGIONS).map(|n| json!({ "region": format!("r{n}") })).collect();
+        ids.push(stage.scim.post("/Users", &body).await?.is(201)?.id()?);
+    }
+    // No bulk load, and no second statement: it is the one that the last of them is in.
+    let no =
+        |text: &str| json!({ "what": { "statement": { "number": 50000 } }, "times": 1, "matching": text });
+    stage.pool.ask("POST", "/pool/faults", Some(no("BULK LOAD"))).await?;
+    let last = format!("SELECT N'{}', N'addresses.region'", names[PEOPLE - 1]);
+    stage.pool.ask("POST", "/pool/faults", Some(no(&last))).await?;
+    let members: Vec<&str> = ids.iter().map(String::as_str).collect();
+    stage.scim.group("Analysts", &members).await?;
+    let rows = "SELECT p.value FROM axon.profile AS p";
+    until("everybody has each value", SOON, async || {
+        let there = stage.pool.admin().await?.column(rows).await?.len();
+        ensure!(there <= PEOPLE * REGIONS, "{there} rows: some are there twice");
+        Ok((there == PEOPLE * REGIONS).then_some(()))
+    })
+    .await?;
+    ensure!(stage.pool.ask("GET", "/pool", None).await?["faultsWaiting"] == 0, "both were refused");
+    stage.settled().await?;
+    let there = stage.pool.admin().await?.column(rows).await?.len();
+    ensure!(there == PEOPLE * REGIONS, "{there} rows");
     Ok(())
 }

@@ -4,38 +4,78 @@
 use anyhow::{Context, ensure};
 use axon_tests::{SOON, Stage, until};
 
-use super::{ANN, ASKED, BOB, Rows, map, people, read_when, refused, stage, texts};
+use super::{ANN, ASKED, BOB, Rows, map, people, read, read_when, refused, stage, texts};
 
-const NATIVE: &str = "    from: base.customers\n    enforce: native\n    unfiltered: [db_owner, loads]\n";
-const TABLE: &str = "SELECT id, region FROM base.customers ORDER BY id";
+pub(super) const NATIVE: &str =
+    "    from: base.customers\n    enforce: native\n    unfiltered: [db_owner, loads]\n";
+pub(super) const TABLE: &str = "SELECT id, region FROM base.customers ORDER BY id";
 const CLEAR: &str = "SELECT id, name, card, region FROM base.customers ORDER BY id";
 
 /// Without the views of a pattern: all views of a table agree on its filter.
-fn native() -> String {
+pub(super) fn native() -> String {
     let map = map(false);
     let (before, _) = map.split_once("  \"every.*\":").expect("the views of a pattern");
     before.replace("    from: base.customers\n", NATIVE)
 }
 
-fn one(rows: &Rows) -> bool {
+pub(super) fn one(rows: &Rows) -> bool {
     rows.len() == 1 && texts(&rows[0])[0] == "1"
 }
 
-async fn column(stage: &Stage, query: &str) -> anyhow::Result<Vec<String>> {
+pub(super) async fn column(stage: &Stage, query: &str) -> anyhow::Result<Vec<String>> {
     stage.pool.admin().await?.column(query).await
 }
 
 /// The policy, if there is one that is on.
-async fn policy(stage: &Stage) -> anyhow::Result<Option<String>> {
+pub(super) async fn policy(stage: &Stage) -> anyhow::Result<Option<String>> {
     let query = "SELECT CAST(p.name AS nvarchar(128)) FROM sys.security_policies p WHERE p.is_enabled = 1";
     Ok(column(stage, query).await?.pop())
 }
 
 /// The texts of steps that were done.
-async fn done(stage: &Stage) -> anyhow::Result<Vec<String>> {
+pub(super) async fn done(stage: &Stage) -> anyhow::Result<Vec<String>> {
     let journal = stage.place.journal().await?;
     let done = journal.iter().filter(|r| r.kind == "step-outcome");
     Ok(done.filter_map(|r| r.clear["body"]["text"].as_str().map(str::to_owned)).collect())
+}
+
+/// Functions that filter.
+pub(super) async fn functions(stage: &Stage) -> anyhow::Result<Vec<String>> {
+    let query = "SELECT o.name FROM sys.objects o JOIN sys.schemas s ON s.schema_id = o.schema_id WHERE o.type = 'IF' AND s.name = N'axon'";
+    column(stage, query).await
+}
+
+/// Waits for something while Ann reads the table again and again: she is refused, or reads one of these sets of rows.
+pub(super) async fn until_while_ann_reads<T>(
+    stage: &Stage,
+    what: &str,
+    may: &[&str],
+    mut look: impl AsyncFnMut() -> anyhow::Result<Option<T>>,
+) -> anyhow::Result<T> {
+    let mut past = Vec::new();
+    let found = until(what, SOON, async || {
+        if let Ok(rows) = read(&stage.pool, ANN, TABLE).await {
+            let ids: Vec<&str> = rows.iter().map(|row| texts(row)[0]).collect();
+            let ids = ids.join(",");
+            if !may.contains(&ids.as_str()) {
+                past.push(ids);
+            }
+        }
+        look().await
+    })
+    .await?;
+    ensure!(past.is_empty(), "{what}: ann read {past:?} of the table");
+    Ok(found)
+}
+
+/// That no step with the first words comes after one with the next, and so on: each has happened.
+pub(super) fn in_order(steps: &[String], words: &[&str]) -> anyhow::Result<()> {
+    for pair in words.windows(2) {
+        let last = steps.iter().rposition(|step| step.contains(pair[0]));
+        let first = steps.iter().position(|step| step.contains(pair[1]));
+        ensure!(last.is_some() && last < first, "{} before {}: {steps:#?}", pair[0], pair[1]);
+    }
+    Ok(())
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use super::acting::{CARA, acting_map};
 use super::{ANN, ASKED, BOB, Rows, people, read_when, stage_where};
 
 /// What a pool says that does not know the function. Nothing that a view asks for may hold it then.
-async fn lacks_session_context(pool: &Pool) -> anyhow::Result<()> {
+pub(super) async fn lacks_session_context(pool: &Pool) -> anyhow::Result<()> {
     let no = json!({ "statement": { "number": 195, "message": "'SESSION_CONTEXT' is not a recognized built-in function name." } });
     let order = json!({ "what": no, "times": 1_000_000, "matching": "SESSION_CONTEXT(" });
     pool.ask("POST", "/pool/faults", Some(order)).await.map(drop)
