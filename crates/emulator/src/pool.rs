@@ -18,7 +18,7 @@ use crate::catalog::principal::{Login, PrincipalKind};
 use crate::catalog::saved::Unfit;
 use crate::directory::Directory;
 use crate::faults::{Armed, Fault, Faults};
-use crate::query::ResultCache;
+use crate::query::{ResultCache, database_id};
 use crate::saved::SavedPool;
 use crate::session::Session;
 use crate::session_port::{Engine, LoginRequest, SessionPort};
@@ -129,9 +129,11 @@ impl Pool {
     pub fn login(self: &Arc<Self>, request: LoginRequest) -> Result<Session, ServerError> {
         let mut state = self.lock();
         let (database, caller) = login::admit(&mut state, &self.config, &request)?;
+        let database_id = database_id(state.catalog(database).database());
         let (number, killed) = state.sessions.open(Arrival {
             sid: caller.sid.clone(),
             login_name: caller.login_name.clone(),
+            database_id,
             now: self.config.clock.stamp(),
             client: request.client_addr.clone(),
             app_name: request.app_name.clone(),

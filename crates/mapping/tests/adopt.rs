@@ -301,7 +301,7 @@ fn workload() -> impl Strategy<Value = Vec<Classifier>> {
                 hours: None,
             };
             let does = (how != 3).then_some(does);
-            let one = Classifier { name: name(&named), member: name(member), does };
+            let one = Classifier { name: name(&named), member: name(member), does, unread: false };
             by_name.insert(one.name, one);
         }
         by_name.into_values().collect()

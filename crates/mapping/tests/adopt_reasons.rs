@@ -258,7 +258,7 @@ fn classifier(named: &str, member: &str, group: Option<&str>) -> Classifier {
         context: None,
         hours: None,
     });
-    Classifier { name: name(named), member: name(member), does }
+    Classifier { name: name(named), member: name(member), does, unread: false }
 }
 
 #[test]

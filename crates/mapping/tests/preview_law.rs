@@ -231,7 +231,12 @@ impl Place {
                     self.given.insert(Membership { role: *role, member: *member });
                 }
                 Step::Classify(ClassifierStep::Create { name, member, does }) => {
-                    self.classifiers.push(Classifier { name: *name, member: *member, does: Some(*does) });
+                    self.classifiers.push(Classifier {
+                        name: *name,
+                        member: *member,
+                        does: Some(*does),
+                        unread: false,
+                    });
                 }
                 Step::Classify(ClassifierStep::Drop { name, .. }) => {
                     self.classifiers.retain(|c| c.name != *name);

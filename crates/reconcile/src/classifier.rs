@@ -165,6 +165,9 @@ pub struct Classifier {
     pub member: SqlName,
     /// What it does with them; none where it says more than a line of a map does.
     pub does: Option<Classified>,
+    /// Whether it has hours that cannot be read: what it does is not known.
+    #[serde(default)]
+    pub unread: bool,
 }
 
 /// A step about a classifier. There is no statement that changes one.
@@ -206,7 +209,8 @@ impl ClassifierStep {
         let found = there.iter().find(|c| c.name == self.name());
         match self {
             Self::Create { member, does, .. } => {
-                found.is_some_and(|c| c.member == *member && c.does == Some(*does))
+                // Whose hours cannot be read is there: more than that no look will tell.
+                found.is_some_and(|c| c.member == *member && (c.does == Some(*does) || c.unread))
             }
             Self::Drop { .. } => found.is_none(),
         }
@@ -249,6 +253,10 @@ fn diff(wanted: &[Wanted], there: &[Classifier], scope: &Scope) -> (Vec<Classifi
         match by_name.get(&name) {
             Some(found) if found.member == *member && found.does == Some(*does) => {}
             Some(found) if !is_ours(found) => findings.push(Finding::OutOfScope { name }),
+            // Made anew, it would be as unreadable, again and again.
+            Some(found) if found.unread && found.member == *member => {
+                findings.push(Finding::ClassifierUnread { name });
+            }
             found => {
                 steps.extend(found.map(|c| ClassifierStep::Drop { name, member: c.member }));
                 steps.push(ClassifierStep::Create { name, member: *member, does: *does });
@@ -283,7 +291,7 @@ mod tests {
     }
 
     fn there(named: &str, member: &str, does: Option<Classified>) -> Classifier {
-        Classifier { name: name(named), member: name(member), does }
+        Classifier { name: name(named), member: name(member), does, unread: false }
     }
 
     fn told(wanted: &[Wanted], there: &[Classifier]) -> Vec<String> {
@@ -330,10 +338,25 @@ mod tests {
                  from 22:00 until 06:00 UTC"
             ]
         );
-        assert_eq!(told(&wanted, &[of_nights]).len(), 2, "hours that no line says go");
+        assert_eq!(told(&wanted, std::slice::from_ref(&of_nights)).len(), 2, "hours that no line says go");
         assert_eq!(
             told(&[], &[same, by_hand, of_others]),
             ["drop classifier AXON_loader:largerc of axon_loader"]
+        );
+        let unread = Classifier { does: None, unread: true, ..of_nights };
+        assert_eq!(
+            told(&[(role, by_night)], std::slice::from_ref(&unread)),
+            [
+                "! the hours of classifier axon_loader:largerc cannot be read, so whether it is as the map says is not known: look at it \
+                 there, and drop it by hand where it is not"
+            ]
+        );
+        let made = ClassifierStep::Create { name: unread.name, member: role, does: by_night };
+        assert!(made.holds(std::slice::from_ref(&unread)), "it was made, and is not made again");
+        assert_eq!(
+            told(&[], &[unread]),
+            ["drop classifier AXON_loader:largerc of axon_loader"],
+            "no line asks for it"
         );
         let taken = there("axon_loader:largerc", "kim", None);
         assert_eq!(told(&wanted, &[taken]).len(), 1, "the name is another's");

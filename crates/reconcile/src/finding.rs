@@ -60,6 +60,8 @@ pub enum Finding {
     OutOfScope { name: SqlName },
     /// The desired memberships of roles run in a circle.
     Circle { membership: Membership },
+    /// A classifier of Axon's own says hours that cannot be read.
+    ClassifierUnread { name: SqlName },
     /// A view cannot be what the map says: it shows nothing, or is not made.
     ViewShowsNothing { view: ObjectName, because: String },
     /// Somebody altered a view of Axon's own by hand.
@@ -134,7 +136,9 @@ impl Finding {
                 _ => vec![*grantee],
             },
             Self::KindDiffers { principal, .. } | Self::LeaverStaysIn { principal, .. } => vec![*principal],
-            Self::NameTaken { name } | Self::OutOfScope { name } => vec![*name],
+            Self::NameTaken { name } | Self::OutOfScope { name } | Self::ClassifierUnread { name } => {
+                vec![*name]
+            }
             Self::Missing { name, needed_for } => vec![*name, *needed_for],
             Self::SidTaken { name, holder } => vec![*name, *holder],
             Self::CannotRecreate { principal, because } | Self::TombstoneStays { principal, because } => {
@@ -260,6 +264,11 @@ impl fmt::Display for Finding {
             Self::TombstoneStays { principal, because } => {
                 write!(f, "{principal} left and is not dropped: {because}")
             }
+            Self::ClassifierUnread { name } => write!(
+                f,
+                "the hours of classifier {name} cannot be read, so whether it is as the map says is not known: look at it there, and \
+                 drop it by hand where it is not"
+            ),
             Self::OutOfScope { name } => write!(f, "{name} is wanted, but is outside what Axon manages"),
             Self::Circle { membership: Membership { role, member } } => {
                 write!(f, "{member} cannot join role {role}: that would make the role a member of itself")

@@ -128,6 +128,7 @@ fn excused(plan: &Plan) -> BTreeSet<SqlName> {
             Finding::LeaverStaysIn { .. }
             | Finding::TombstoneStays { .. }
             | Finding::NoSafeOrder { .. }
+            | Finding::ClassifierUnread { .. }
             | Finding::ViewShowsNothing { .. }
             | Finding::ViewAltered { .. }
             | Finding::ViewNotMade { .. }

@@ -22,8 +22,8 @@ use quote::{Bracketed, Literal};
 
 pub(crate) use probe::{ProbeText, probes};
 pub(crate) use query::{
-    Entrant, MOST_NAMES, NamedMembers, Query, classifiers, credentials, everything, greeting, named, ping,
-    sessions, sessions_of_id, untold, visitors,
+    Entrant, MOST_NAMES, NamedMembers, Query, classifiers, credentials, everything, greeting, logins_seen,
+    named, own_sight, ping, sessions, sessions_of_id, untold, visitors,
 };
 pub(crate) use script::{Remade, batch as script_batch, can_be_written};
 

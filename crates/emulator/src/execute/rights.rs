@@ -70,6 +70,11 @@ impl Rights for CallerRights {
             || self.catalog.server().allows(&self.caller.logins, ServerAction::ViewServerState)
     }
 
+    fn has_at_server(&self, permission: &str) -> Option<bool> {
+        let action = ServerAction::ALL.iter().find(|action| same(action.name(), permission))?;
+        Some(self.caller.administrator || self.catalog.server().allows(&self.caller.logins, *action))
+    }
+
     fn sees_server(&self) -> bool {
         self.caller.administrator
             || self.catalog.server().allows(&self.caller.logins, ServerAction::ViewAnyDefinition)

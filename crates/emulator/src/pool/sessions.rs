@@ -37,6 +37,7 @@ impl Default for Sessions {
 pub(crate) struct Arrival {
     pub(crate) sid: Vec<u8>,
     pub(crate) login_name: String,
+    pub(crate) database_id: i64,
     pub(crate) now: PrimitiveDateTime,
     pub(crate) client: String,
     pub(crate) app_name: String,
@@ -56,6 +57,7 @@ impl Sessions {
             request_id: None,
             sid: arrival.sid,
             login_name: arrival.login_name,
+            database_id: arrival.database_id,
             acts_as: None,
             login_time: arrival.now,
             query_count: 0,

@@ -48,6 +48,8 @@ pub trait Rights: Send + Sync {
     fn sees_definition(&self, object: &Object) -> bool;
     /// Whether the caller sees the sessions of others.
     fn sees_sessions(&self) -> bool;
+    /// Whether the caller holds a permission of the server; `None` if there is no such permission.
+    fn has_at_server(&self, permission: &str) -> Option<bool>;
     /// Whether the caller sees logins, roles and permissions of the server.
     fn sees_server(&self) -> bool;
     /// `IS_SRVROLEMEMBER` of the caller; `None` if there is no such role.
@@ -116,6 +118,8 @@ pub struct SessionRow {
     pub sid: Vec<u8>,
     /// The login that entered.
     pub login_name: String,
+    /// The database that it is in.
+    pub database_id: i64,
     /// As whom it acts since EXECUTE AS: security id and login.
     pub acts_as: Option<(Vec<u8>, String)>,
     /// When it logged in.

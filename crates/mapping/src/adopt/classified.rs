@@ -45,7 +45,7 @@ fn is_called_after(there: &Classifier, role: SqlName) -> bool {
 pub(super) fn left(of: Adopting<'_>, pool: &PoolRoles) -> BTreeMap<SqlName, String> {
     let mut left = BTreeMap::new();
     for there in of.classifiers {
-        let Classifier { name, member, does: _ } = there;
+        let Classifier { name, member, does: _, unread: _ } = there;
         let own = pool.managed.contains_key(member);
         let why = if own && is_called_after(there, *member) {
             continue;

@@ -168,8 +168,12 @@ mod tests {
             hours: None,
         };
         let there = ["loads", "readers:largerc"];
-        let there =
-            there.map(|named| Classifier { name: name(named), member: name("readers"), does: Some(does) });
+        let there = there.map(|named| Classifier {
+            name: name(named),
+            member: name("readers"),
+            does: Some(does),
+            unread: false,
+        });
         let told = [
             ("a text that cannot be read", said("roles: { readers: { grant: {} } }\n", &[])),
             ("somebody who is not protected", said(readers, &["ana@acme.com"])),

@@ -166,7 +166,7 @@ fn classify(plan: &mut Plan, spec: &TargetSpec, both: &Both, compared: Compared<
     let before = both.old.spec().zip(compared.old).map(|(spec, map)| of(map, spec)).unwrap_or_default();
     let there = before.into_iter().filter_map(|(member, does)| {
         let name = classifier::name_of(member, does.group)?;
-        Some(Classifier { name, member, does: Some(does) })
+        Some(Classifier { name, member, does: Some(does), unread: false })
     });
     let there: Vec<Classifier> = there.collect();
     if spec.kind == TargetKind::SynapseDedicated {

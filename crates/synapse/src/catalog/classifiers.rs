@@ -47,6 +47,13 @@ fn one(name: &str, raw: &Raw) -> Option<Classifier> {
     let detail = |kind: &str| raw.details.get(kind).map(|value| SqlName::parse(value)).transpose();
     let known = ["membername", "wlm_label", "wlm_context", "start_time", "end_time"];
     let more = raw.details.keys().any(|kind| !known.contains(&kind.as_str()));
+    let hours = match (raw.details.get("start_time"), raw.details.get("end_time")) {
+        (None, None) => Some(None),
+        (Some(from), Some(until)) => {
+            time(from).zip(time(until)).map(|(from, until)| Some(Hours { from, until }))
+        }
+        _ => None,
+    };
     let does = || {
         let importance =
             raw.importance.as_deref().map_or(Ok(axon_reconcile::Importance::default()), str::parse);
@@ -55,13 +62,10 @@ fn one(name: &str, raw: &Raw) -> Option<Classifier> {
             importance: importance.ok()?,
             label: detail("wlm_label").ok()?,
             context: detail("wlm_context").ok()?,
-            hours: match (raw.details.get("start_time"), raw.details.get("end_time")) {
-                (None, None) => None,
-                (from, until) => Some(Hours { from: time(from?)?, until: time(until?)? }),
-            },
+            hours: hours?,
         })
     };
-    Some(Classifier { name, member, does: if more { None } else { does() } })
+    Some(Classifier { name, member, does: if more { None } else { does() }, unread: hours.is_none() })
 }
 
 /// How the catalog writes it is not documented: seconds of nothing are none.
@@ -85,7 +89,10 @@ mod tests {
     }
 
     fn hours(details: &[(&str, &str)]) -> Option<String> {
-        let does = one("axon_loader:largerc", &raw(details))?.does?;
+        let found = one("axon_loader:largerc", &raw(details)).unwrap();
+        let times = details.iter().any(|(kind, _)| kind.ends_with("_time"));
+        assert_eq!(found.unread, found.does.is_none() && times, "{found:?}");
+        let does = found.does?;
         Some(does.hours.map_or_else(|| "always".into(), |hours| hours.to_string()))
     }
 

@@ -297,6 +297,19 @@ pub(crate) fn visitors(dialect: Dialect, entrant: Entrant) -> Query {
     batch(&[format!("SELECT DISTINCT {login} AS login, {sid} AS sid FROM {living}{people}")], Vec::new())
 }
 
+/// Whether our own login, and our own user, hold what may show the sessions of others in a serverless pool.
+pub(crate) fn own_sight() -> Query {
+    let held = "SELECT HAS_PERMS_BY_NAME(NULL, NULL, 'VIEW SERVER STATE') AS at_server, \
+                HAS_PERMS_BY_NAME(DB_NAME(), 'DATABASE', 'VIEW DATABASE STATE') AS in_database";
+    batch(&[held.into()], Vec::new())
+}
+
+/// Of how many logins sessions are seen, our own among them.
+pub(crate) fn logins_seen() -> Query {
+    let logins = "SELECT COUNT(DISTINCT s.login_name) AS logins FROM sys.dm_exec_sessions s WHERE s.is_user_process = 1";
+    batch(&[logins.into()], Vec::new())
+}
+
 /// What the graph does not tell of: principals of other kinds, what `guest` holds, columns that were taken out, classifiers where the
 /// pool has them.
 pub(crate) fn untold(dialect: Dialect) -> Query {

@@ -200,6 +200,12 @@ pub fn sessions(ids: &[&str]) -> Vec<Answer> {
     answers
 }
 
+/// One row of numbers.
+pub fn numbers(row: &[Option<i64>]) -> Vec<Answer> {
+    let cells = row.iter().map(|number| number.map_or(Value::Null, Value::Int)).collect();
+    set(&vec![SqlType::Int; row.len()], vec![cells])
+}
+
 /// Nobody is in.
 pub fn nobody() -> Vec<Answer> {
     set(&[SqlType::NVarChar(128), SqlType::VarBinary(85)], vec![])

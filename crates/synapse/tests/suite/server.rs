@@ -11,7 +11,7 @@ use crate::stage::{ADMIN, KIM, PASSWORD, Raw, Stage, apply, inspect, kim_sid, na
 
 const RAW: &str = "https://acme.dfs.core.windows.net/raw";
 
-fn server(stage: &Stage) -> SynapseTarget {
+pub fn server(stage: &Stage) -> SynapseTarget {
     let connection = axon_synapse::Connection { database: name("Master"), ..stage.connection(token(ADMIN)) };
     SynapseTarget::new("logins", Dialect::Serverless, connection).unwrap()
 }

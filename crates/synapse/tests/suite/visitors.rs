@@ -8,7 +8,7 @@ use axon_synapse::{Dialect, SynapseTarget};
 use tiberius::AuthMethod;
 
 use crate::scripted::{Scripted, catalog_of, done, error, sessions};
-use crate::stage::{ADMIN, KIM, Stage, apply, inspect, kim_sid, name, run};
+use crate::stage::{ADMIN, KIM, LEE, Stage, apply, inspect, kim_sid, name, run};
 
 /// `kim.renamed@acme.com`
 const RENAMED: &str = "eyJhbGciOiJub25lIn0.eyJ1cG4iOiJraW0ucmVuYW1lZEBhY21lLmNvbSJ9.";
@@ -143,4 +143,38 @@ async fn a_view_that_does_not_tell_who_entered_is_asked_for_whom_the_session_is(
     let target = SynapseTarget::new("warehouse", Dialect::Serverless, pool.connection()).unwrap();
     apply(&target, &[Step::KillSessions { principal: name("kim") }]).await;
     assert_eq!(pool.seen.statements(), ["KILL 51"]);
+}
+
+#[tokio::test]
+async fn a_leaver_of_one_database_keeps_the_session_in_another_one_of_the_server_until_the_server_itself_ends_it()
+ {
+    let stage = Stage::serverless().await;
+    let target = stage.target();
+    let (kim, lee) = (name("kim@acme.com"), name("lee@acme.com"));
+    let user = |name| Step::CreatePrincipal { name, kind: PrincipalKind::External, sid: None };
+    apply(&target, &[user(kim), user(lee)]).await;
+    let server = crate::server::server(&stage);
+    apply(&server, &[user(kim), user(lee)]).await;
+    let mut kim_here = stage.raw(AuthMethod::aad_token(KIM)).await.unwrap();
+    let mut lee_here = stage.raw(AuthMethod::aad_token(LEE)).await.unwrap();
+    let mut kim_there = stage.raw_in("master", AuthMethod::aad_token(KIM)).await.unwrap();
+    let mut lee_there = stage.raw_in("master", AuthMethod::aad_token(LEE)).await.unwrap();
+    let are_in = async |target: &SynapseTarget| {
+        inspect(target).await;
+        let visitors = target.visitors().await.unwrap();
+        [kim, lee].map(|who| visitors.iter().any(|visitor| visitor.login == who))
+    };
+    assert_eq!((are_in(&target).await, are_in(&server).await), ([true, true], [true, true]));
+    apply(&target, &[Step::DenyConnect { principal: kim }, Step::KillSessions { principal: kim }]).await;
+    assert!(run(&mut kim_here, "SELECT 1 AS one").await.is_err(), "kim left this database");
+    for session in [&mut lee_here, &mut kim_there, &mut lee_there] {
+        assert!(run(session, "SELECT 1 AS one").await.is_ok(), "nobody else is cut off, nor anywhere else");
+    }
+    assert_eq!((are_in(&target).await, are_in(&server).await), ([false, true], [true, true]));
+    apply(&server, &[Step::KillSessions { principal: kim }]).await;
+    assert!(run(&mut kim_there, "SELECT 1 AS one").await.is_err(), "the server's target finds its own");
+    for session in [&mut lee_here, &mut lee_there] {
+        assert!(run(session, "SELECT 1 AS one").await.is_ok());
+    }
+    assert_eq!((are_in(&target).await, are_in(&server).await), ([false, true], [false, true]));
 }

@@ -9,7 +9,7 @@ use axon_mapping::target::{TargetKind, Tls};
 use axon_mapping::{RoleMap, TargetSpec};
 use axon_model::{Clock as _, SystemClock};
 use axon_reconcile::{InspectScope, Inspection, Target as _};
-use axon_synapse::{Answer, Greeting, Probes, SynapseTarget, lacking};
+use axon_synapse::{Answer, Greeting, Probes, Sight, SynapseTarget, lacking};
 use serde_json::json;
 
 use super::pace;
@@ -47,7 +47,10 @@ pub async fn look(
     }
     let started = Instant::now();
     match pool.inspect(InspectScope::Full).await {
-        Ok(seen) => catalog(&pool, &seen, started.elapsed(), &area, report),
+        Ok(seen) => {
+            catalog(&pool, &seen, started.elapsed(), &area, report);
+            sight(&pool, spec, &area, report).await;
+        }
         Err(error) => report.found(&area, error.to_string(), remedy::against(&error, spec)),
     }
     probes(&pool, (parts, &config.capabilities), spec, &greeting, args.probe, report).await;
@@ -159,6 +162,22 @@ fn catalog(pool: &SynapseTarget, seen: &Inspection, took: Duration, area: &str, 
     // What a lack explains is told already.
     for unseen in seen.unseen.iter().filter(|line| lacks.is_empty() || !line.contains("VIEW DEFINITION")) {
         report.found(area, unseen.clone(), remedy::UNSEEN);
+    }
+}
+
+/// Whether the sessions of others are seen where the catalog does not tell it. What a missing permission explains is told already.
+async fn sight(pool: &SynapseTarget, spec: &TargetSpec, area: &str, report: &mut Report) {
+    match pool.sight().await {
+        Ok(None | Some(Sight::Blind)) => {}
+        Ok(Some(Sight::Sees)) => report.well(area, "the sessions of others are seen"),
+        Ok(Some(Sight::Unproven)) => report.found(
+            area,
+            "whether the sessions of others are seen is not proven: only Axon's own are, and no page says whether VIEW DATABASE STATE \
+             is enough in a serverless pool; sessions of a leaver that are not seen are not ended",
+            "look again while somebody else is in; or let a Synapse SQL administrator run in master: GRANT VIEW SERVER STATE TO \
+             [the login that Axon enters with]",
+        ),
+        Err(error) => report.found(area, error.to_string(), remedy::against(&error, spec)),
     }
 }
 

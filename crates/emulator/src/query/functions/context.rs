@@ -135,7 +135,8 @@ fn server_role_member(binder: &mut Binder<'_>, call: &Call) -> Bound {
     Ok(Typed { nullable: true, ..typed })
 }
 
-/// HAS_PERMS_BY_NAME(securable, class, permission): databases, schemas, objects, roles and users.
+/// HAS_PERMS_BY_NAME(securable, class, permission): databases, schemas, objects, roles and users; the server, where neither securable
+/// nor class is said.
 fn has_permission(binder: &mut Binder<'_>, call: &Call) -> Bound {
     let args = binder.arguments(call, 3, 3)?;
     let texts = args.iter().map(|arg| binder.textual(arg)).collect::<Result<Vec<_>, _>>()?;
@@ -144,6 +145,10 @@ fn has_permission(binder: &mut Binder<'_>, call: &Call) -> Bound {
     let session = binder.ctx.session.clone();
     let parts: Vec<&Typed> = texts.iter().collect();
     Ok(binder.apply("has_perms_by_name", &parts, SqlType::Int, move |cells| {
+        if let (Cell::Null, Cell::Null, Cell::Text(permission)) = (&cells[0], &cells[1], &cells[2]) {
+            let held = rights.has_at_server(permission);
+            return Ok(held.map_or(Cell::Null, |held| Cell::Integer(i64::from(held))));
+        }
         let (Cell::Text(class), Cell::Text(permission)) = (&cells[1], &cells[2]) else {
             return Ok(Cell::Null);
         };

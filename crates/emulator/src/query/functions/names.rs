@@ -41,6 +41,11 @@ pub(super) fn bind(binder: &mut Binder<'_>, name: &str, call: &Call) -> Answered
 /// The only user database has this id; `master` has 1.
 pub(crate) const DATABASE_ID: i64 = 5;
 
+/// The id of the database that a session is in.
+pub(crate) fn database_id(name: &str) -> i64 {
+    if same(name, "master") { 1 } else { DATABASE_ID }
+}
+
 fn nullable(typed: Typed) -> Typed {
     Typed { nullable: true, ..typed }
 }
@@ -64,7 +69,8 @@ fn db_name(binder: &mut Binder<'_>, call: &Call) -> Bound {
 fn db_id(binder: &mut Binder<'_>, call: &Call) -> Bound {
     let args = binder.arguments(call, 0, 1)?;
     let Some(name) = args.first() else {
-        return Ok(Typed::new(DATABASE_ID.to_string(), SqlType::SmallInt, false));
+        let own = database_id(&binder.ctx.session.database);
+        return Ok(Typed::new(own.to_string(), SqlType::SmallInt, false));
     };
     let name = binder.textual(name)?;
     let own = binder.ctx.session.database.clone();

@@ -3,7 +3,6 @@
 use super::{BIT, Definition, Emit, Field, INT, Only, SYSNAME, ViewColumn, WHEN, col, opt};
 use crate::answer::{ServerError, SqlType};
 use crate::query::context::{QueryContext, SessionRow};
-use crate::query::functions::DATABASE_ID;
 
 pub(super) const VIEWS: &[Definition] = &[
     Definition {
@@ -87,7 +86,7 @@ fn serverless(ctx: &QueryContext, emit: Emit<'_>) -> Result<(), ServerError> {
             Field::Bytes(row.acts_as.as_ref().map_or(&row.sid, |(sid, _)| sid)),
             Field::Text(row.acts_as.as_ref().map_or(&row.login_name, |(_, login)| login)),
             Field::Text(if row.status == "ACTIVE" { "running" } else { "sleeping" }),
-            Field::Int(DATABASE_ID),
+            Field::Int(row.database_id),
             Field::bit(row.in_transaction),
             Field::Int(1),
             Field::Bytes(&row.sid),
