@@ -11,6 +11,7 @@ mod rendering;
 mod script;
 mod scripted;
 mod server;
+mod sight;
 mod stage;
 mod story;
 mod trouble;
