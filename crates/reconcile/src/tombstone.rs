@@ -54,18 +54,18 @@ pub struct Burial<'a> {
 }
 
 impl Burial<'_> {
-    /// Puts the end of their sessions and the drop behind the plan, for each of them who is a tombstone and of whom the plan says nothing
-    /// else; a finding for each who cannot be dropped. Gives who is dropped.
-    pub fn put_into(&self, plan: &mut Plan, sides: &Sides) -> BTreeSet<SqlName> {
-        let mut dropped = BTreeSet::new();
+    /// What comes behind a plan: the end of their sessions and the drop, for each of them who is a tombstone and of whom the plan says
+    /// nothing else; a finding for each who cannot be dropped. And who is dropped.
+    pub fn behind(&self, plan: &Plan, sides: &Sides) -> (Plan, BTreeSet<SqlName>) {
+        let (mut behind, mut dropped) = (Plan::default(), BTreeSet::new());
         if self.due.is_empty() || self.reopens {
-            return dropped;
+            return (behind, dropped);
         }
         let Sides { desired, actual, scope } = sides;
         let there = tombstones(desired, actual, scope).map(|(name, _)| name);
         let there: Vec<SqlName> = there.filter(|name| self.due.contains(name)).collect();
         if there.is_empty() {
-            return dropped;
+            return (behind, dropped);
         }
         let (mut busy, mut killed) = (NameSet::default(), NameSet::default());
         for planned in &plan.steps {
@@ -77,7 +77,7 @@ impl Burial<'_> {
         let owned = self.owned(&there);
         for name in there.into_iter().filter(|name| !busy.contains(name)) {
             if let Some(because) = owned.get(&name).cloned().or_else(|| obstacles.of(name)) {
-                plan.findings.push(Finding::TombstoneStays { principal: name, because });
+                behind.findings.push(Finding::TombstoneStays { principal: name, because });
                 continue;
             }
             if dropped.len() >= self.most {
@@ -85,12 +85,12 @@ impl Burial<'_> {
             }
             // Sessions are found by the user, so they are looked for once more before it goes.
             if !killed.contains(&name) {
-                plan.steps.push(Planned::from(Step::KillSessions { principal: name }));
+                behind.steps.push(Planned::from(Step::KillSessions { principal: name }));
             }
-            plan.steps.push(Planned::from(Step::DropPrincipal { name }));
+            behind.steps.push(Planned::from(Step::DropPrincipal { name }));
             dropped.insert(name);
         }
-        dropped
+        (behind, dropped)
     }
 
     /// What these own beside roles, and what is about them by name.
@@ -155,8 +155,8 @@ mod tests {
     fn buried(sides: &Sides, shape: &Shape, classifiers: &[Classifier]) -> Vec<String> {
         let due = [name("kim"), name("zoe"), name("ana")].into();
         let reopens = doors(&sides.actual).next().is_some();
-        let mut plan = Plan::default();
-        Burial { due: &due, reopens, shape, classifiers, most: 10 }.put_into(&mut plan, sides);
+        let burial = Burial { due: &due, reopens, shape, classifiers, most: 10 };
+        let (plan, _) = burial.behind(&Plan::default(), sides);
         let steps = plan.steps.iter().map(ToString::to_string);
         steps.chain(plan.findings.iter().map(ToString::to_string)).collect()
     }
@@ -186,7 +186,7 @@ mod tests {
         sides.scope.principals = ManagedPrincipals::External;
         let burial =
             Burial { due: &due, reopens: false, shape: &Shape::default(), classifiers: &[], most: 10 };
-        assert!(burial.put_into(&mut Plan::default(), &sides).is_empty());
+        assert!(burial.behind(&Plan::default(), &sides).1.is_empty());
     }
 
     #[test]
@@ -206,9 +206,9 @@ mod tests {
         assert_eq!(buried(&sides(), &shape, &[]), owns);
 
         let nothing = Shape::default();
-        let classifier = Classifier { name: name("nightly"), member: name("KIM"), does: None };
-        let classified = told("classifier nightly is for it: drop that first");
-        assert_eq!(buried(&sides(), &nothing, &[classifier]), classified);
+        let classifier = Classifier { name: name("nightly"), member: name("KIM"), does: None, unread: false };
+        let words = told("classifier nightly is for it: drop that first");
+        assert_eq!(buried(&sides(), &nothing, &[classifier]), words);
 
         let mut owner = sides();
         owner.actual.roles.insert(name("by hand"), Role { fixed: false, owner: kim() });
@@ -235,13 +235,11 @@ mod tests {
         let (shape, due) = (Shape::default(), BTreeSet::from([name("kim"), name("ana")]));
         let burial = Burial { due: &due, reopens: false, shape: &shape, classifiers: &[], most: 1 };
         let strip = Step::DropMember { role: name("r"), member: name("kim") };
-        let mut plan = Plan { steps: vec![Planned::from(strip)], findings: vec![] };
-        assert!(burial.put_into(&mut plan, &sides).is_empty());
-        assert_eq!(plan.steps.len(), 1);
+        let plan = Plan { steps: vec![Planned::from(strip)], findings: vec![] };
+        assert_eq!(burial.behind(&plan, &sides), (Plan::default(), BTreeSet::new()));
         sides.desired = Graph::default();
         sides.actual.principals.insert(name("ana"), person(Connect::Denied));
-        let mut plan = Plan::default();
-        assert_eq!(burial.put_into(&mut plan, &sides), BTreeSet::from([name("ana")]));
-        assert_eq!(plan.steps.len(), 2);
+        let (plan, dropped) = burial.behind(&Plan::default(), &sides);
+        assert_eq!((plan.steps.len(), dropped), (2, BTreeSet::from([name("ana")])));
     }
 }

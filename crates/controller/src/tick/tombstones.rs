@@ -86,23 +86,33 @@ impl Ticker {
         let looked = self.tombs.looked != Some(at);
         if looked {
             self.look_at_tombstones(spec, now).await?;
+            let over: BTreeSet<SqlName> = self.tombs.over(now).map(|(name, _)| name).collect();
+            let stay = self.who_stays(map, spec, &over, now).await?;
+            self.tombs.stay(&over, &stay);
             self.tombs.looked = Some(at);
         }
-        let over: BTreeSet<SqlName> = match looked {
-            true => self.tombs.over(now).map(|(name, _)| name).collect(),
-            false => self.tombs.due(now).collect(),
-        };
-        let stay = self.who_stays(map, spec, &over, now).await?;
-        self.tombs.stay(&over, &stay);
         let due: BTreeSet<SqlName> = self.tombs.due(now).collect();
-        let dropped = self.drop_due(&due, sides, plan);
+        let (mut steps, mut dropped) = self.drop_due(&due, sides, plan);
+        if !looked && !dropped.is_empty() {
+            // What came up since the full look.
+            let stay = self.who_stays(map, spec, &dropped, now).await?;
+            self.tombs.stay(&dropped, &stay);
+            dropped.retain(|name| !stay.contains_key(name));
+            steps.steps.retain(|planned| dropped.contains(&planned.step.subject()));
+        }
+        plan.steps.append(&mut steps.steps);
+        plan.findings.append(&mut steps.findings);
         self.tell_causes(&dropped).await;
         if may != May::Look {
             let shared = spec.kind == TargetKind::SynapseServerless;
             self.tombs.keep(store.as_ref(), name.as_str(), shared, now).await;
         }
         // What a plan over a few names left out is in the next one.
-        let left = due.iter().any(|name| !sides.actual.principals.contains_key(name));
+        let there = self.actual.as_ref().map(|known| &known.inspection.graph.principals);
+        let is_left = |name: &SqlName| {
+            !sides.actual.principals.contains_key(name) && there.is_some_and(|there| there.contains_key(name))
+        };
+        let left = due.iter().any(is_left);
         let soon = (left || dropped.len() >= AT_ONCE).then_some(now + Duration::seconds(1));
         Ok([soon, self.tombs.next(now)].into_iter().flatten().min())
     }
@@ -149,7 +159,8 @@ impl Ticker {
                     None => new.push((name, there.sid.clone())),
                 }
             }
-            seen.doors.extend(doors(actual));
+            // Also those that are about to be let in.
+            seen.doors.extend(doors(actual).chain(doors(desired)));
             if spec.kind == TargetKind::SynapseServerless {
                 seen.open.extend(open(desired, actual).take(MOST));
                 seen.unseen |= seen.open.len() >= MOST;
@@ -172,16 +183,19 @@ impl Ticker {
         Ok(())
     }
 
-    fn drop_due(&self, due: &BTreeSet<SqlName>, sides: &Sides, plan: &mut Plan) -> BTreeSet<SqlName> {
-        let Some(known) = self.actual.as_ref().filter(|_| !due.is_empty()) else { return BTreeSet::new() };
+    /// What comes behind the plan, and who is dropped by it.
+    fn drop_due(&self, due: &BTreeSet<SqlName>, sides: &Sides, plan: &Plan) -> (Plan, BTreeSet<SqlName>) {
+        let Some(known) = self.actual.as_ref().filter(|_| !due.is_empty()) else {
+            return (Plan::default(), BTreeSet::new());
+        };
         let burial = Burial {
             due,
-            reopens: doors(&known.inspection.graph).next().is_some(),
+            reopens: doors(&known.inspection.graph).chain(doors(&sides.desired)).next().is_some(),
             shape: &known.shape,
             classifiers: self.classified.there(),
             most: AT_ONCE,
         };
-        burial.put_into(plan, sides)
+        burial.behind(plan, sides)
     }
 
     /// What the records of the drops say of why.

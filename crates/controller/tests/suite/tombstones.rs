@@ -93,7 +93,8 @@ async fn the_record_of_the_drop_says_who_said_so_and_since_when() {
     let journal = stage.journal().await;
     let intents = journal.iter().filter(|entry| entry.record.kind == RecordKind::StepIntent);
     let intents = intents.map(|entry| (entry, entry.record.facts_of::<StepIntent>().unwrap()));
-    let (entry, drop) = intents.filter(|(_, intent)| intent.step.action == "drop-user").last().unwrap();
+    let mut drops = intents.filter(|(_, intent)| intent.step.action == "drop-user");
+    let (entry, drop) = drops.next().unwrap();
     assert_eq!(entry.record.request.as_ref().unwrap().as_str(), "delete-kim");
     let line = drop.causes.iter().find_map(|cause| cause.line.as_deref()).unwrap();
     assert!(line.starts_with("shut out, and nobody's in the directory, since 2026-11-22T00:06"), "{line}");
@@ -166,6 +167,29 @@ async fn a_group_that_may_let_them_in_keeps_the_shut_out_user_for_ever_and_is_na
     let summary = stage.later(LOOK).await;
     assert!(!stage.has_user("kim") && summary.notes.is_empty(), "{summary:?}");
     assert!(stage.has_user("SG-All"));
+}
+
+#[tokio::test]
+async fn a_group_that_the_map_is_about_to_let_in_keeps_them_too() {
+    let (mut stage, _) = kim_left(MAP).await;
+    stage.group("Everybody", &[]).await;
+    let by_group = "  - { groups: { any: [Everybody] }, source: entra, via: group, roles: [reader] }\n";
+    stage.read(&format!("{MAP}{by_group}"));
+    let summary = stage.later(DAY * 31).await;
+    assert!(stage.has_user("Everybody") && stage.has_user("kim"), "{summary:?}");
+    assert_eq!(stage.pool.did(DROP), 0);
+    assert!(stays(&summary, "group Everybody may let them in again"), "{summary:?}");
+}
+
+#[tokio::test]
+async fn a_drop_costs_no_look_that_nobody_needs() {
+    let (mut stage, _) = kim_left(MAP).await;
+    stage.later(DAY * 31).await;
+    assert!(!stage.has_user("kim"));
+    let (now, looks) = (stage.clock.now(), stage.pool.looks.load(std::sync::atomic::Ordering::SeqCst));
+    let tick = stage.ticker.tick(&stage.map.clone()).await;
+    assert!(!tick.again && tick.next.unwrap() >= now + Duration::minutes(4), "{tick:?}");
+    assert_eq!(stage.pool.looks.load(std::sync::atomic::Ordering::SeqCst), looks);
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ mod server;
 mod sight;
 mod stage;
 mod story;
+mod tombstone;
 mod trouble;
 mod view_probe;
 mod visitors;

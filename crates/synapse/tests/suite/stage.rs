@@ -38,7 +38,8 @@ const TENANT: &str = r#"{
     "groups": [
         {"displayName": "gr\u202eup", "objectId": "00000000-0000-0000-0000-0000000000f1"},
         {"displayName": "twins", "objectId": "00000000-0000-0000-0000-0000000000f2"},
-        {"displayName": "twins", "objectId": "00000000-0000-0000-0000-0000000000f3"}
+        {"displayName": "twins", "objectId": "00000000-0000-0000-0000-0000000000f3"},
+        {"displayName": "SG-Everybody", "objectId": "00000000-0000-0000-0000-0000000000f4", "members": ["kim@acme.com"]}
     ]
 }"#;
 

@@ -14,8 +14,10 @@ use super::kept::{Keeping, Tombstones};
 use crate::tick::Ticker;
 use crate::tick::brakes::is_empty;
 
-/// A source counts by what it said as long as it was heard from within this time, or within `guards.tombstones` if that is less.
+/// A source counts by what it said as long as it was heard from within `guards.tombstones`, but for no longer than this.
 const FRESH: Duration = Duration::days(7);
+/// Nor for less: calls of sources are written down now and then.
+const HEARD: Duration = Duration::hours(1);
 /// What another target of the same server told counts for so long.
 const TOLD: Duration = Duration::days(1);
 
@@ -161,7 +163,7 @@ impl Ticker {
         let people: BTreeMap<SqlName, Vec<(SourceId, Holder)>> = people.collect();
         let sources: BTreeSet<&SourceId> = people.values().flatten().map(|(source, _)| source).collect();
         let health: HashMap<_, _> = self.store.health().await?.into_iter().collect();
-        let fresh = self.tombs.wait.map_or(FRESH, |wait| wait.min(FRESH));
+        let fresh = self.tombs.wait.map_or(FRESH, |wait| wait.clamp(HEARD, FRESH));
         let world = self.world.lock().await;
         let directory = world.directory();
         let mut silent: BTreeMap<&SourceId, String> = BTreeMap::new();

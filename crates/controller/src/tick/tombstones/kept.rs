@@ -111,10 +111,8 @@ impl Keeping {
         if self.loaded || self.moved {
             return Ok(());
         }
-        match Tombstones::of(store, target).await? {
-            Some((kept, at)) => (self.kept, self.saved) = (kept, Some(at)),
-            None => (self.kept, self.saved) = (Tombstones::default(), None),
-        }
+        (self.kept, self.saved) =
+            Tombstones::of(store, target).await?.map(|(kept, at)| (kept, Some(at))).unwrap_or_default();
         self.loaded = true;
         Ok(())
     }

@@ -1,0 +1,124 @@
+//! Against the emulator, on both kinds of pool: the user of somebody who left is dropped, what the server refuses that for is named
+//! before it is tried, and where a group lets people in the shut out user is what keeps them out.
+
+use std::collections::BTreeSet;
+
+use axon_emulator::PoolKind;
+use axon_reconcile::{
+    Burial, Finding, Graph, Inspection, ManagedPrincipals, Outcome, Plan, PrincipalKind, RefusalKind, Scope,
+    Sides, Step, doors,
+};
+use axon_synapse::SynapseTarget;
+use tiberius::AuthMethod;
+
+use crate::stage::{ADMIN, KIM, Stage, apply, inspect, kim_sid, name, outcomes, run, token};
+
+const KIMS: &str = "kim@acme.com";
+
+async fn of(kind: PoolKind) -> Stage {
+    match kind {
+        PoolKind::Dedicated => Stage::dedicated().await,
+        PoolKind::Serverless => Stage::serverless().await,
+    }
+}
+
+/// Kim was here, left, and is shut out.
+async fn kim_left(stage: &Stage) -> SynapseTarget {
+    let target = stage.target_as(token(ADMIN));
+    let create = Step::CreatePrincipal { name: name(KIMS), kind: PrincipalKind::External, sid: kim_sid() };
+    apply(&target, &[create, Step::DenyConnect { principal: name(KIMS) }]).await;
+    target
+}
+
+/// The plan of a drop, by what the catalog shows.
+fn buried(seen: &Inspection) -> Plan {
+    let sides = Sides {
+        desired: Graph::default(),
+        actual: seen.graph.clone(),
+        scope: Scope {
+            roles: vec![],
+            named_roles: BTreeSet::new(),
+            given: BTreeSet::new(),
+            schemas: vec![],
+            principals: ManagedPrincipals::Mapped([name(KIMS)].into()),
+            untouchable: BTreeSet::new(),
+        },
+    };
+    let due = BTreeSet::from([name(KIMS)]);
+    let reopens = doors(&seen.graph).next().is_some();
+    let burial = Burial { due: &due, reopens, shape: &seen.shape, classifiers: &[], most: 10 };
+    burial.behind(&Plan::default(), &sides).0
+}
+
+fn steps(plan: &Plan) -> Vec<Step> {
+    plan.steps.iter().map(|planned| planned.step.clone()).collect()
+}
+
+#[tokio::test]
+async fn who_left_is_dropped_and_may_be_made_anew() {
+    for kind in [PoolKind::Dedicated, PoolKind::Serverless] {
+        let stage = of(kind).await;
+        let target = kim_left(&stage).await;
+        let plan = buried(&inspect(&target).await);
+        assert_eq!(plan.to_string(), format!("1. kill the sessions of {KIMS}\n2. drop user {KIMS}\n"));
+        apply(&target, &steps(&plan)).await;
+        let seen = inspect(&target).await;
+        assert!(seen.graph.principals.is_empty(), "{:?}", seen.graph.principals);
+        assert!(buried(&seen).is_empty());
+        let again = Step::CreatePrincipal { name: name(KIMS), kind: PrincipalKind::External, sid: kim_sid() };
+        apply(&target, &[again]).await;
+        run(&mut stage.raw(AuthMethod::aad_token(KIM)).await.unwrap(), "SELECT 1 AS one").await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_the_server_refuses_a_drop_for_is_named_before() {
+    for kind in [PoolKind::Dedicated, PoolKind::Serverless] {
+        let stage = of(kind).await;
+        let target = kim_left(&stage).await;
+        let mut admin = stage.raw(AuthMethod::aad_token(ADMIN)).await.unwrap();
+        for (blocks, told, mends) in [
+            (
+                format!("CREATE SCHEMA [my lab] AUTHORIZATION [{KIMS}]"),
+                "it owns schema [my lab] (ALTER AUTHORIZATION ON SCHEMA::[my lab] TO dbo)",
+                "ALTER AUTHORIZATION ON SCHEMA::[my lab] TO dbo",
+            ),
+            (
+                format!("CREATE ROLE helpers AUTHORIZATION [{KIMS}]"),
+                "it owns role helpers: give that to dbo",
+                "DROP ROLE helpers",
+            ),
+        ] {
+            run(&mut admin, &blocks).await.unwrap();
+            let plan = buried(&inspect(&target).await);
+            let [finding @ Finding::TombstoneStays { .. }] = plan.findings.as_slice() else {
+                panic!("{kind:?} {plan}")
+            };
+            assert_eq!(finding.to_string(), format!("{KIMS} left and is not dropped: {told}"));
+            assert!(plan.is_empty(), "{plan}");
+            let refused = outcomes(&target, &[Step::DropPrincipal { name: name(KIMS) }]).await;
+            assert!(
+                matches!(&refused[0], Outcome::Refused { refusal, .. } if refusal.kind == RefusalKind::Blocked),
+                "{kind:?} {refused:?}"
+            );
+            run(&mut admin, mends).await.unwrap();
+        }
+        apply(&target, &steps(&buried(&inspect(&target).await))).await;
+    }
+}
+
+#[tokio::test]
+async fn where_a_group_lets_people_in_the_shut_out_user_is_what_keeps_them_out() {
+    for kind in [PoolKind::Dedicated, PoolKind::Serverless] {
+        let stage = of(kind).await;
+        let target = kim_left(&stage).await;
+        let mut admin = stage.raw(AuthMethod::aad_token(ADMIN)).await.unwrap();
+        run(&mut admin, "CREATE USER [SG-Everybody] FROM EXTERNAL PROVIDER").await.unwrap();
+        assert!(stage.raw(AuthMethod::aad_token(KIM)).await.is_err(), "{kind:?}: the DENY counts");
+        let plan = buried(&inspect(&target).await);
+        assert!(plan.is_empty() && plan.findings.is_empty(), "{kind:?}: {plan}");
+        // What would have been.
+        apply(&target, &[Step::DropPrincipal { name: name(KIMS) }]).await;
+        stage.raw(AuthMethod::aad_token(KIM)).await.unwrap();
+    }
+}
