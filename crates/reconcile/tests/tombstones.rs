@@ -2,9 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
+#[expect(dead_code, reason = "the laws of plans use the rest")]
 #[path = "laws/naive.rs"]
 mod naive;
-#[expect(dead_code, reason = "the worlds of the laws of plans, of which a part is used here")]
 #[path = "laws/worlds.rs"]
 mod worlds;
 
