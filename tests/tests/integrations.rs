@@ -10,7 +10,13 @@ mod kit;
 mod manual;
 #[path = "integrations/migrating.rs"]
 mod migrating;
+#[path = "integrations/native.rs"]
+mod native;
+#[path = "integrations/page.rs"]
+mod page;
 #[path = "integrations/refusals.rs"]
 mod refusals;
 #[path = "integrations/seed.rs"]
 mod seed;
+#[path = "integrations/target.rs"]
+mod target;

@@ -12,6 +12,9 @@ use crate::render::render;
 use crate::secure;
 use crate::statement::{Dialect, ObjectId, Statement, Wording, Work};
 
+/// A principal that is not there, or that one has no permission on.
+const NO_SUCH_PRINCIPAL: i64 = 15_151;
+
 /// Applies steps in order and stops at the first that is neither done nor already so. One outcome per step.
 pub(crate) async fn apply(
     link: &Link,
@@ -80,7 +83,18 @@ async fn perform(
             let sql = render(&by_object_id(statement, place, step), wording.dialect);
             let result = session.run(&sql).await;
             sent.push(sql.into_string());
-            result
+            match (result, step) {
+                // Whoever does not administer may make nobody but itself the owner.
+                (Err(CallError::Refused { refusal, .. }), Step::CreateRole { name })
+                    if refusal.number == NO_SUCH_PRINCIPAL =>
+                {
+                    let own = render(&Statement::CreateOwnRole { name: *name }, wording.dialect);
+                    let result = session.run(&own).await;
+                    sent.push(own.into_string());
+                    result
+                }
+                (result, _) => result,
+            }
         }
         Work::Secure(statements) => secure::perform(session, step, statements, &mut sent).await,
         Work::Key { schema, id } => secure::make_key(session, schema, &id, &mut sent).await,

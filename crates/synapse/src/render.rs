@@ -70,6 +70,7 @@ pub fn render(statement: &Statement, dialect: Dialect) -> Sql {
             format!("CREATE USER {} FROM EXTERNAL PROVIDER WITH OBJECT_ID = '{object}'", Bracketed(*name))
         }
         Statement::CreateRole { name } => format!("CREATE ROLE {} AUTHORIZATION [dbo]", Bracketed(*name)),
+        Statement::CreateOwnRole { name } => format!("CREATE ROLE {}", Bracketed(*name)),
         Statement::AddMember { role, member } => match dialect {
             // Procedures take names as string literals, not as identifiers.
             Dialect::Dedicated => {

@@ -157,6 +157,8 @@ pub enum Statement {
     CreateByObjectId { name: SqlName, object: ObjectId },
     /// `CREATE ROLE … AUTHORIZATION [dbo]`: an owner that no later DROP USER stumbles over (15421).
     CreateRole { name: SqlName },
+    /// `CREATE ROLE …`, whose owner is whoever makes it.
+    CreateOwnRole { name: SqlName },
     /// `sp_addrolemember`, or `ALTER ROLE … ADD MEMBER`
     AddMember { role: SqlName, member: SqlName },
     /// `sp_droprolemember`, or `ALTER ROLE … DROP MEMBER`

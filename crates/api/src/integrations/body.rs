@@ -79,7 +79,9 @@ fn parse(bytes: &Bytes, language: Language) -> Result<Value, Fault> {
         }),
         Language::Yaml => {
             let text = std::str::from_utf8(text).map_err(|_| Fault::bad("the body is not UTF-8"))?;
-            serde_saphyr::from_str::<Value>(text).map_err(|error| {
+            // `off` is a word and no truth value, as in JSON: `tls: off` and a password `no` are texts.
+            let options = serde_saphyr::options! { strict_booleans: true };
+            serde_saphyr::from_str_with_options::<Value>(text, options).map_err(|error| {
                 let at = error.location().map(|at| format!(" at line {}, column {}", at.line(), at.column()));
                 Fault::bad(format!(
                     "the body is not YAML in which each key stands once{}",
@@ -110,6 +112,13 @@ mod tests {
             json!({ "type": "x", "autoBootstrap": false, "config": { "port": 1433, "password": "abc1234" } });
         assert_eq!(read, wanted);
         assert_eq!(parse(&Bytes::from(wanted.to_string()), Language::Json).unwrap(), wanted);
+    }
+
+    #[test]
+    fn words_that_are_truth_values_elsewhere_are_texts() {
+        let yaml = Bytes::from_static(b"tls: off\npassword: no\nhost: on\nautoBootstrap: true\n");
+        let wanted = json!({ "tls": "off", "password": "no", "host": "on", "autoBootstrap": true });
+        assert_eq!(parse(&yaml, Language::Yaml).unwrap(), wanted);
     }
 
     #[test]

@@ -29,6 +29,8 @@ pub(super) struct Views {
     /// What was asked when the target was read.
     asked: Option<ViewsAsked>,
     compiled: Option<(Arc<RoleMap>, Arc<Compiled>)>,
+    /// Accounts as which Axon works there: its own, and the one that an integration made for it.
+    keepers: BTreeSet<SqlName>,
     /// Whether views were as they ought to be when they were compared last.
     settled: bool,
     profiles: Profiles,
@@ -155,9 +157,12 @@ fn of_profiles(step: &SecureStep) -> bool {
     )
 }
 
-/// Whether an integration that is not given up made a target ready.
-async fn of_integration(store: &dyn Store, spec: &TargetSpec) -> Result<bool, ControllerError> {
-    let Endpoint::Sql(server) = &spec.endpoint else { return Ok(false) };
+/// The integration that made a target ready, unless it was given up.
+async fn integration_of(
+    store: &dyn Store,
+    spec: &TargetSpec,
+) -> Result<Option<IntegrationBody>, ControllerError> {
+    let Endpoint::Sql(server) = &spec.endpoint else { return Ok(None) };
     let place = IntegrationBody {
         host: server.host.clone(),
         port: server.port,
@@ -166,7 +171,8 @@ async fn of_integration(store: &dyn Store, spec: &TargetSpec) -> Result<bool, Co
     }
     .place();
     let all = store.integrations().await.map_err(ControllerError::Store)?;
-    Ok(all.iter().any(|one| one.status != IntegrationStatus::Disabled && one.body.place() == place))
+    let in_use = all.into_iter().filter(|one| one.status != IntegrationStatus::Disabled);
+    Ok(in_use.map(|one| one.body).find(|body| body.place() == place))
 }
 
 impl Views {
@@ -223,9 +229,11 @@ impl Ticker {
             _ => {
                 self.views.settled = false;
                 let compiled = of_target(map, spec, there, &known.shape.schemas);
-                let integrated =
-                    !compiled.filters.is_empty() && of_integration(self.store.as_ref(), spec).await?;
-                Arc::new(if integrated { compiled.of_integration() } else { compiled })
+                let integration = integration_of(self.store.as_ref(), spec).await?;
+                let account = integration.as_ref().and_then(|body| body.config["account"].as_str());
+                self.views.keepers = account.and_then(|name| SqlName::parse(name).ok()).into_iter().collect();
+                self.views.keepers.insert(known.inspection.facts.own_principal);
+                Arc::new(if integration.is_some() { compiled.of_integration() } else { compiled })
             }
         };
         self.views.compiled = Some((map.clone(), compiled.clone()));
@@ -293,7 +301,7 @@ impl Ticker {
                     let mut filters = compiled.filters.iter();
                     let filter = filters.find(|filter| filter.table == body.from);
                     let filter = filter.filter(|filter| filtered.contains(&filter.table));
-                    past(graph, body, &spec.metadata, filter)
+                    past(graph, body, &spec.metadata, filter, &self.views.keepers)
                 },
                 refused: &refused,
                 filters: &compiled.filters,

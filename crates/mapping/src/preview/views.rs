@@ -154,7 +154,7 @@ fn planned(both: &Both, compared: Compared<'_>, tables: &Tables, actual: &Graph)
         digest: &|text| Some(digest(text, &spec.metadata)),
         past: &|body| {
             let filter = compiled.filters.iter().find(|filter| filter.table == body.from);
-            past(actual, body, &spec.metadata, filter)
+            past(actual, body, &spec.metadata, filter, &BTreeSet::new())
         },
         refused: &|_| None,
         filters: &compiled.filters,

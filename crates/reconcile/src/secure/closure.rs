@@ -16,12 +16,14 @@ use crate::view_body::ViewBody;
 const REACH: [&str; 3] = ["db_datareader", "db_ddladmin", "db_securityadmin"];
 
 /// Who reads the view and reaches past it, in words; none, if nobody does. `filter` is the one that its table has in force: columns
-/// that it opens to a role are no way past, and whom it lets see every row is.
+/// that it opens to a role are no way past, and whom it lets see every row is. `own` are accounts as which Axon works: they keep the
+/// views, and no view is kept from them.
 pub fn past(
     graph: &Graph,
     body: &ViewBody,
     metadata: &Metadata,
     filter: Option<&TableFilter>,
+    own: &BTreeSet<SqlName>,
 ) -> Option<String> {
     let mut reach = grantees(graph, |permission, on, grantee| {
         let open = filter.is_some_and(|filter| opens(filter, permission, on, grantee));
@@ -36,7 +38,7 @@ pub fn past(
     if readers.is_empty() {
         return None;
     }
-    let readers = people(graph, &readers);
+    let readers: BTreeSet<SqlName> = people(graph, &readers).difference(own).copied().collect();
     reach.into_iter().find_map(|by| {
         let both = people(graph, &BTreeSet::from([by]));
         let who = both.intersection(&readers).next()?;
@@ -179,7 +181,7 @@ mod tests {
             rows: Rows::All,
         };
         let metadata = Metadata::new(name("axon"), name("axon_owner"));
-        past(&graph, &body, &metadata, filter)
+        past(&graph, &body, &metadata, filter, &[name("keeper")].into())
     }
 
     /// Kim reads and is in another role, where Lee is, too.
@@ -188,7 +190,7 @@ mod tests {
         for role in ["reader", "other", "db_datareader"] {
             graph.roles.insert(name(role), Role::default());
         }
-        for person in ["kim", "lee"] {
+        for person in ["kim", "lee", "keeper"] {
             let connect = Connect::Granted;
             let principal = Principal { kind: PrincipalKind::External, sid: None, connect, created: None };
             graph.principals.insert(name(person), principal);
@@ -226,6 +228,18 @@ mod tests {
         ] {
             assert!(told(permission, on, "other").is_none(), "{permission} on {on}");
         }
+    }
+
+    #[test]
+    fn an_account_as_which_axon_works_keeps_the_views_and_is_no_reader() {
+        for schema in ["secure", "sales", "axon"] {
+            let on = Securable::Schema(name(schema));
+            assert_eq!(told(Permission::Control, on, "keeper"), None, "{schema}");
+        }
+        // Another one of the same permissions is one, and so is whoever is in a role that has them.
+        let on = || Securable::Schema(name("secure"));
+        assert!(told(Permission::Control, on(), "lee").is_some_and(|words| words.contains("lee")));
+        assert!(told(Permission::Control, on(), "other").is_some_and(|words| words.contains("kim")));
     }
 
     #[test]

@@ -162,6 +162,10 @@ pub fn delete(setup: &Setup) -> Vec<Part> {
         parts.push(Part::new(why, text::drop_schema(database, schema, owner)));
     }
     parts.push(Part::new(
+        "Roles that Axon made for its role map belong to the database's owner from now on. Nobody comes into them or goes by that.",
+        text::give_roles_back(database, account.name),
+    ));
+    parts.push(Part::new(
         "Axon's user, and with it every right that it had.",
         text::drop_user(database, account.name),
     ));

@@ -105,6 +105,11 @@ pub(crate) fn drop_views(database: SqlName, owner: SqlName) -> Sql {
         Literal(owner),
         Value(MARK)
     );
+    each(database, &next)
+}
+
+/// Runs what this gives, until it gives nothing any more.
+fn each(database: SqlName, next: &str) -> Sql {
     Sql(format!(
         "DECLARE @sql nvarchar(max);\nDECLARE @turn int;\nSET @turn = 0;\nSET @sql = {next};\n\
          WHILE DB_NAME() = {} AND @sql IS NOT NULL AND @turn < {MOST}\nBEGIN\n    EXEC (@sql);\n    \
@@ -156,6 +161,17 @@ pub(crate) fn drop_schema(database: SqlName, name: SqlName, owner: SqlName) -> S
         Literal(owner)
     );
     guarded(database, &condition, &format!("DROP SCHEMA {}", Bracketed(name)))
+}
+
+/// Roles that belong to a user, which could not be dropped else (15421). Who is in them and what they hold stays.
+pub(crate) fn give_roles_back(database: SqlName, user: SqlName) -> Sql {
+    let next = format!(
+        "(SELECT MIN(N'ALTER AUTHORIZATION ON ROLE::[' + REPLACE(r.name, N']', N']]') + N'] TO [dbo]') \
+         FROM sys.database_principals r JOIN sys.database_principals u ON u.principal_id = r.owning_principal_id \
+         WHERE r.type = 'R' AND u.name = {})",
+        Literal(user)
+    );
+    each(database, &next)
 }
 
 pub(crate) fn drop_user(database: SqlName, name: SqlName) -> Sql {

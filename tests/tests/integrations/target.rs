@@ -1,0 +1,119 @@
+//! An integration as a target of the role map: Axon keeps views and people as the account that the integration made, and when the
+//! integration is taken away nobody reads a table for that.
+
+use anyhow::{Context, ensure};
+use axon_tests::{ENTRA_ADMIN, SOON, entra_token, until, user};
+use serde_json::{Value, json};
+
+use crate::kit::{BETWEEN, PRINCIPALS, SCHEMAS, Stand, Steps, run_as};
+
+const TENANT: &str = "11111111-1111-1111-1111-111111111111";
+const CLIENT: &str = "22222222-2222-2222-2222-222222222222";
+const ANN: &str = "ann@acme.example";
+const SECRET: &str = "right-secret-of-setup";
+const VIEW: &str = "SELECT id, region FROM sample_schema.orders";
+
+const WITHOUT_TARGETS: &str = "axon: 1\nroles: { reader: {} }\n";
+const RULES: &str = "roles:
+  reader: {}
+mappings:
+  - { groups: { any: [Readers] }, source: entra, roles: [reader] }
+views:
+  sample_schema.orders:
+    targets: TARGET
+    from: base.orders
+    readers: [reader]
+    columns: { id: show, region: show }
+    rows: [{ where: region in user.title }]
+";
+
+/// Whoever administers lends an application's credentials; the account is a managed identity.
+async fn integration(stand: &Stand) -> anyhow::Result<Value> {
+    let person = |upn: &str, n: u32| json!({ "upn": upn, "objectId": format!("bbbbbbbb-0000-0000-0000-0000000000{n}") });
+    let operator = json!({ "displayName": "setup", "appId": "77777777-7777-7777-7777-777777777777",
+        "objectId": "88888888-8888-8888-8888-888888888888", "secrets": [{ "value": SECRET }] });
+    let own = json!({ "displayName": "axon-mi", "appId": CLIENT, "objectId": "33333333-3333-3333-3333-333333333333" });
+    let users = [person(ENTRA_ADMIN, 99), person(ANN, 98)];
+    let directory = json!({ "apps": [operator, own], "users": users });
+    stand.pool.ask("POST", "/directory", Some(directory)).await?;
+    stand.pool.ask("PATCH", "/cloud", Some(json!({ "managedIdentities": [CLIENT] }))).await?;
+    let made = "CREATE USER [setup] FROM EXTERNAL PROVIDER\nGO\nEXEC sp_addrolemember 'db_owner', 'setup'";
+    ensure!(run_as(Steps::Token(stand, &entra_token(ENTRA_ADMIN)), made).await?.is_empty());
+    let shown = json!({ "username": null, "password": null, "authenticationType": "clientSecret", "tenantId": TENANT,
+        "clientId": "77777777-7777-7777-7777-777777777777", "clientSecret": SECRET });
+    let mut config = shown.clone();
+    config["systemAccount"] =
+        json!({ "username": "axon-mi", "authenticationType": "managedIdentity", "clientId": CLIENT });
+    stand.post("", &stand.payload(true, config)?).await?.is(201)?;
+    stand.status("1", "enabled").await?;
+    Ok(shown)
+}
+
+#[tokio::test]
+async fn views_are_kept_as_the_account_of_the_integration_until_it_is_taken_away() -> anyhow::Result<()> {
+    let stand = Stand::in_azure("none").await?;
+    let credentials = integration(&stand).await?;
+    let mut admin = stand.pool.admin().await?;
+    for batch in [
+        "CREATE SCHEMA base AUTHORIZATION axon_owner",
+        "CREATE TABLE base.orders (id nvarchar(8), region nvarchar(40))",
+        "INSERT INTO base.orders SELECT N'1', N'north' UNION ALL SELECT N'2', N'south'",
+    ] {
+        admin.run(batch).await.with_context(|| batch.to_owned())?;
+    }
+    // The entry that the command prints, as it is.
+    let entry = stand.place.axon(&["integration", "target", "1"]).await?.exits(0)?.out;
+    let name = entry.lines().nth(1).context("a name")?.trim().trim_end_matches(':');
+    ensure!(entry.contains("managed-identity") && entry.contains("mode: authoritative"), "{entry}");
+    stand.place.write("role-map.yaml", &format!("axon: 1\n{entry}{}", RULES.replace("TARGET", name)))?;
+    let token = stand.place.token("entra").await?;
+    let scim = stand.serve.scim(&token);
+    let mut body = user(ANN);
+    body["title"] = json!("north");
+    let ann = scim.post("/Users", &body).await?.is(201)?.id()?;
+    scim.group("Readers", &[&ann]).await?;
+    let mut last = String::new();
+    let rows = until("ann reads the view", SOON, async || {
+        last = stand.place.axon(&["status"]).await?.out;
+        Ok(stand.pool.person(ANN).await?.rows(VIEW).await.ok().filter(|rows| !rows.is_empty()))
+    })
+    .await;
+    let rows = rows.with_context(|| last)?;
+    ensure!(rows == [[Some("1".to_owned()), Some("north".to_owned())]], "{rows:?}");
+    let table = async || {
+        let mut ann = match stand.pool.person(ANN).await {
+            Ok(ann) => ann,
+            Err(_) => return None,
+        };
+        ann.rows("SELECT id FROM base.orders").await.ok()
+    };
+    ensure!(table().await.is_none(), "ann reads the table");
+
+    // What is a target of the map is not taken away.
+    stand.delete("/1", Some(&credentials)).await?.refuses(409, "Conflict", "role map")?;
+    // Roles and people that are not taken out of the map before stay as they are; the table is closed before, meanwhile and after.
+    stand.place.write("role-map.yaml", WITHOUT_TARGETS)?;
+    until("it is no target any more", SOON, async || {
+        let answer = stand.delete("/1", Some(&credentials)).await?;
+        tokio::time::sleep(BETWEEN).await;
+        Ok((answer.status == 200).then_some(()))
+    })
+    .await?;
+    until("it is taken away", SOON, async || {
+        ensure!(table().await.is_none(), "ann reads the table");
+        tokio::time::sleep(BETWEEN).await;
+        let told = stand.get("/1/status").await?;
+        ensure!(told.body["status"] != "deleteError", "{}", told.text);
+        Ok((told.body["status"] == "deleted").then_some(()))
+    })
+    .await?;
+    ensure!(table().await.is_none(), "ann reads the table");
+    let left = stand.column(PRINCIPALS).await?;
+    ensure!(
+        !left.iter().any(|name| name == "axon-mi") && left.iter().any(|name| name == "axon_reader"),
+        "{left:?}"
+    );
+    ensure!(stand.column("SELECT v.name FROM sys.views v").await?.is_empty());
+    ensure!(stand.column(SCHEMAS).await? == ["base"], "whose tables are its own stays the owner");
+    Ok(())
+}
