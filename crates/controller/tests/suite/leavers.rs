@@ -192,7 +192,7 @@ async fn what_somebody_gives_while_a_session_cannot_be_ended_goes_once_it_is() {
     stage.clock.advance(time::Duration::minutes(2));
     let summary = stage.settle().await;
     assert_eq!(summary.state, State::Converged, "{summary:?}");
-    assert_eq!(stage.pool.did(KILL), 1);
+    assert!(stage.pool.did(KILL) > 0 && stage.pool.sessions.lock().unwrap().is_empty());
     assert!(holds_nothing(&stage, "kim"), "{:?}", stage.pool.applied.lock().unwrap());
     assert_eq!(stage.pool.looks.load(Ordering::SeqCst), looks, "the target was not read whole for it");
     stage.proved().await;
