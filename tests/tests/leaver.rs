@@ -1,7 +1,7 @@
 //! Leavers are out at once, also with an open session; movers keep what stays.
 
 use anyhow::ensure;
-use axon_tests::{SOON, Stage, Tds, number, until};
+use axon_tests::{CONFIG, MAP, Place, Pool, SOON, Serve, Stage, Tds, number, until};
 use serde_json::json;
 
 const KIM: &str = "kim@acme.example";
@@ -131,4 +131,52 @@ async fn who_is_refused_by_the_killing_of_sessions_is_still_shut_out() -> anyhow
     stage.scim.activate(&kim, "False").await?;
     stage.catalog_when("kim is shut out", |c| c.shut_out.contains(KIM) && c.roles_of(KIM).is_empty()).await?;
     cut(&mut session).await
+}
+
+#[tokio::test]
+async fn who_left_is_dropped_when_the_time_has_come_and_made_anew_when_back() -> anyhow::Result<()> {
+    let place = Place::new([KIM, ANA])?;
+    let pool = Pool::start(&place, 0).await?;
+    place.furnish(&format!("{MAP}guards: {{ tombstones: 1s }}\n"), pool.port()?)?;
+    place.write(
+        "axon.yaml",
+        &CONFIG.replace("retry_seconds: 1", "retry_seconds: 1, inspect_every_seconds: 1"),
+    )?;
+    let token = place.token("entra").await?;
+    let serve = Serve::start(&place).await?;
+    let scim = serve.scim(&token);
+    let stage = Stage { pool, serve, scim, token, place };
+    let (kim, ana) = (stage.scim.person(KIM).await?, stage.scim.person(ANA).await?);
+    stage.scim.group("Readers", &[&kim, &ana]).await?;
+    stage.catalog_when("both read", |c| !c.roles_of(KIM).is_empty() && !c.roles_of(ANA).is_empty()).await?;
+    let mut session = stage.pool.person(KIM).await?;
+
+    // Kim owns a schema, which no plan gives away.
+    let mut admin = stage.pool.admin().await?;
+    admin.run(&format!("CREATE SCHEMA lab AUTHORIZATION [{KIM}]")).await?;
+    stage.scim.activate(&kim, "False").await?;
+    cut(&mut session).await?;
+    let words = format!(
+        "{KIM} left and is not dropped: it owns schema lab (ALTER AUTHORIZATION ON SCHEMA::lab TO dbo)"
+    );
+    until("the schema is named", SOON, async || {
+        Ok(stage.place.axon(&["status"]).await?.out.contains(&words).then_some(()))
+    })
+    .await?;
+    let why = stage.place.axon(&["explain", KIM]).await?.exits(0)?.out;
+    ensure!(why.contains("in warehouse: shut out since"), "{why}");
+    let plan = stage.place.axon(&["plan"]).await?.out;
+    ensure!(plan.contains(&words), "{plan}");
+    admin.run("ALTER AUTHORIZATION ON SCHEMA::lab TO dbo").await?;
+    stage.catalog_when("kim is dropped", |c| !c.people.contains(KIM)).await?;
+    stage.state("converged").await?;
+    let sent: Vec<String> = stage.place.statements().await?.into_iter().filter(|s| s.contains(KIM)).collect();
+    let place_of = |words: &str| sent.iter().rposition(|statement| statement.contains(words));
+    ensure!(place_of("DENY CONNECT") < place_of("DROP USER"), "{sent:#?}");
+
+    stage.scim.activate(&kim, "True").await?;
+    stage.catalog_when("kim is back", |c| c.roles_of(KIM) == ["axon_reader"]).await?;
+    stage.pool.person(KIM).await?.run("SELECT order_id FROM sales.orders").await?;
+    stage.place.axon(&["audit", "verify"]).await?.exits(0)?;
+    Ok(())
 }
