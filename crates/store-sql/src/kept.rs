@@ -5,8 +5,9 @@
 //! where the stamp shows that only they were made; in all other cases the journal's head tells whether somebody else wrote to
 //! the directory, since each such write leaves a record.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use axon_model::RecordSeq;
@@ -112,17 +113,42 @@ impl Kept {
     }
 }
 
+/// For how long a look at the stamp holds for the reads behind it: shorter than the way of an answer of the other process to its
+/// client and of that client's next request to here. A look is a system call, and reads come by the hundred thousand.
+const HOLDS: Duration = Duration::from_micros(50);
+
 /// Looks for commits that the keeper was not told of.
 pub(crate) struct Watch<D> {
-    pub kept: Arc<Kept>,
-    pub database: Arc<D>,
+    kept: Arc<Kept>,
+    database: Arc<D>,
+    began: Instant,
+    /// Until when the last look holds, in nanoseconds since `began`.
+    until: AtomicU64,
+}
+
+impl<D: Database> Watch<D> {
+    pub fn new(kept: Arc<Kept>, database: Arc<D>) -> Self {
+        Self { kept, database, began: Instant::now(), until: AtomicU64::new(0) }
+    }
+
+    fn nanos(&self, ahead: Duration) -> u64 {
+        u64::try_from((self.began.elapsed() + ahead).as_nanos()).unwrap_or(u64::MAX)
+    }
 }
 
 #[async_trait]
 impl<D: Database> Fresh for Watch<D> {
     fn is_current(&self) -> bool {
+        // While our own writer is at it, a read from the store may show what is not told yet, and none behind it may show less.
+        let looked_just_now = self.nanos(Duration::ZERO) < self.until.load(Ordering::Acquire);
+        if looked_just_now && !self.kept.writing.load(Ordering::SeqCst) {
+            return true;
+        }
+        let until = self.nanos(HOLDS);
         let now = self.database.stamp();
-        now.is_some() && now == self.kept.told().seen
+        let is_current = now.is_some() && now == self.kept.told().seen;
+        self.until.store(if is_current { until } else { 0 }, Ordering::Release);
+        is_current
     }
 
     async fn look(&self) {

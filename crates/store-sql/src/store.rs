@@ -114,7 +114,7 @@ impl<D: Database> Store for SqlStore<D> {
 
     fn keep(&self, keeper: Arc<dyn axon_store::kept::Keeper>) -> Option<Arc<dyn axon_store::kept::Fresh>> {
         self.inner.database.stamp()?;
-        let watch = Watch { kept: self.inner.kept.clone(), database: self.inner.database.clone() };
+        let watch = Watch::new(self.inner.kept.clone(), self.inner.database.clone());
         self.inner.kept.set(keeper).then(|| Arc::new(watch) as Arc<dyn axon_store::kept::Fresh>)
     }
 

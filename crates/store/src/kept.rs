@@ -23,7 +23,8 @@ pub trait Keeper: Send + Sync {
 /// Tells whether what was kept may be shown.
 #[async_trait]
 pub trait Fresh: Send + Sync {
-    /// Whether no other process has committed anything that the keeper was not told of. Asked before each use.
+    /// Whether no other process has committed anything that the keeper was not told of, until a few microseconds ago. Asked before
+    /// each use.
     fn is_current(&self) -> bool;
 
     /// Finds out what was committed, after [`Fresh::is_current`] said no; the keeper is told to forget where it must.

@@ -16,8 +16,11 @@ const BEFORE_ID: &str = r#"{"value":""#;
 const BEFORE_BASE: &str = r#"","$ref":""#;
 const BEHIND_BASE: &str = "/Groups/";
 const BEFORE_NAME: &str = r#"","display":"#;
-const BEHIND_NAME: &str = r#","type":"direct"}"#;
-/// How much longer a group is shown than its element and the address of SCIM are.
+const BEHIND_NAME: &[u8; 18] = br#","type":"direct"},"#;
+/// Where an id is put in.
+const NO_ID: &str = "000000000000000000000000000000000000";
+const USERS: &str = "/Users/";
+/// How much longer a group is shown, with the comma behind it, than its element and the address of SCIM are.
 const MORE: usize =
     BEFORE_ID.len() + BEFORE_BASE.len() + BEHIND_BASE.len() + ID + BEFORE_NAME.len() + BEHIND_NAME.len();
 
@@ -70,7 +73,7 @@ impl KeptUser {
             r#"{name_key}{open}{comma}"id":"{id}","meta":{{"resourceType":"User","created":"{created}","lastModified":"{modified}","location":""#
         );
         let version = serde_json::Value::from(entity_tag(stored.version));
-        let text = format!(r#"{before}/Users/{id}","version":{version}}}"#);
+        let text = format!(r#"{before}{USERS}{id}","version":{version}}}"#);
         Some(Self {
             id,
             source: source.clone(),
@@ -108,9 +111,14 @@ impl KeptUser {
 
     /// How long [`KeptUser::write`] makes the text.
     pub fn length(&self, base: &str) -> usize {
-        let groups = self.groups.iter().map(|group| 1 + group.len() + base.len() + MORE).sum::<usize>();
+        let groups = self.groups.iter().map(|group| group.len() + base.len() + MORE).sum::<usize>();
         let brackets = if self.groups.is_empty() { 1 } else { r#","groups":[]}"#.len() - 1 };
         self.text.len() - self.json + base.len() + groups + brackets
+    }
+
+    /// Its path below the address of SCIM.
+    pub fn path(&self) -> &str {
+        &self.text[self.address..self.address + USERS.len() + ID]
     }
 
     /// Writes it as a client sees it that reaches SCIM under `base`, which must need no escape.
@@ -120,21 +128,26 @@ impl KeptUser {
         out.extend_from_slice(&self.text.as_bytes()[self.json..self.address]);
         out.extend_from_slice(base.as_bytes());
         out.extend_from_slice(&self.text.as_bytes()[self.address..]);
-        let mut between = r#","groups":["#;
-        let address = [BEFORE_BASE, base, BEHIND_BASE].concat();
-        for group in &self.groups {
-            let (id, name) = group.as_bytes().split_at(ID);
-            out.extend_from_slice(between.as_bytes());
-            out.extend_from_slice(BEFORE_ID.as_bytes());
-            out.extend_from_slice(id);
-            out.extend_from_slice(address.as_bytes());
-            out.extend_from_slice(id);
-            out.extend_from_slice(BEFORE_NAME.as_bytes());
-            out.extend_from_slice(name);
-            out.extend_from_slice(BEHIND_NAME.as_bytes());
-            between = ",";
+        if self.groups.is_empty() {
+            out.push(b'}');
+            return;
         }
-        out.extend_from_slice(if self.groups.is_empty() { b"}" } else { b"]}" });
+        out.extend_from_slice(br#","groups":["#);
+        // What is the same of every group goes in one piece, and both of its ids are put into that.
+        let frame = [BEFORE_ID, NO_ID, BEFORE_BASE, base, BEHIND_BASE, NO_ID, BEFORE_NAME].concat();
+        let (first, second) = (BEFORE_ID.len(), frame.len() - BEFORE_NAME.len() - ID);
+        for (id, name) in self.groups.iter().filter_map(|group| group.as_bytes().split_first_chunk::<ID>()) {
+            let start = out.len();
+            out.extend_from_slice(frame.as_bytes());
+            for at in [start + first, start + second] {
+                out[at..at + ID].copy_from_slice(id);
+            }
+            out.extend_from_slice(name);
+            out.extend_from_slice(BEHIND_NAME);
+        }
+        // In the place of the last comma.
+        out.pop();
+        out.extend_from_slice(b"]}");
     }
 }
 

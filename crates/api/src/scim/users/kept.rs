@@ -53,10 +53,8 @@ pub fn answer(base: &str, user: &KeptUser) -> Response {
 }
 
 fn headers(response: &mut Response, base: &str, user: &KeptUser) {
-    let mut id = [0; 36];
-    let id: &str = user.id.as_uuid().hyphenated().encode_lower(&mut id);
     response.headers_mut().insert(header::ETAG, entity_tag_value(user.version));
-    if let Ok(value) = HeaderValue::try_from([base, "/Users/", id].concat()) {
+    if let Ok(value) = HeaderValue::try_from([base, user.path()].concat()) {
         response.headers_mut().insert(header::LOCATION, value);
     }
 }
