@@ -289,10 +289,14 @@ impl Made {
         Atom::Member(membership).marks(rows).any(|mark| self.marks.contains(&mark))
     }
 
-    /// Whether a principal is there by Axon, or with its consent, and Axon shut it out.
+    /// Whether a principal is there by Axon, or with its consent.
+    pub fn has_principal(&self, name: SqlName) -> bool {
+        self.marks.contains(&Atom::Principal(name).mark())
+    }
+
+    /// The same, of one that Axon shut out.
     pub fn shut_out(&self, name: SqlName) -> bool {
-        let has = |atom: Atom| self.marks.contains(&atom.mark());
-        has(Atom::Principal(name)) && !has(Atom::Connect(name))
+        self.has_principal(name) && !self.marks.contains(&Atom::Connect(name).mark())
     }
 
     /// Memberships that are people's from now on, whoever gave them.

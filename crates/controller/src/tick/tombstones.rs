@@ -151,7 +151,10 @@ impl Ticker {
             let Some((desired, scope)) = world.desired(&self.name) else { return Ok(()) };
             for (name, there) in tombstones(desired, actual, scope) {
                 let owed = self.leaving.is_owed_a_kill(name);
-                if owed || !self.made.shut_out(name) || world.is_somebodys(&self.name, name) {
+                // Who ran which line of a script is not known: whoever runs the next one reviews it.
+                let scripted = self.target.script().is_some() && self.made.has_principal(name);
+                let ours = scripted || self.made.shut_out(name);
+                if owed || !ours || world.is_somebodys(&self.name, name) {
                     continue;
                 }
                 match self.tombs.kept.there.get(&name).filter(|kept| kept.sid == there.sid) {

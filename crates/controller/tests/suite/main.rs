@@ -27,6 +27,8 @@ mod near;
 #[cfg(test)]
 mod noisy;
 #[cfg(test)]
+mod scripted_tombstones;
+#[cfg(test)]
 mod spool;
 #[cfg(test)]
 mod stage;
