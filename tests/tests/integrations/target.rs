@@ -81,10 +81,7 @@ async fn views_are_kept_as_the_account_of_the_integration_until_it_is_taken_away
     let rows = rows.with_context(|| last)?;
     ensure!(rows == [[Some("1".to_owned()), Some("north".to_owned())]], "{rows:?}");
     let table = async || {
-        let mut ann = match stand.pool.person(ANN).await {
-            Ok(ann) => ann,
-            Err(_) => return None,
-        };
+        let Ok(mut ann) = stand.pool.person(ANN).await else { return None };
         ann.rows("SELECT id FROM base.orders").await.ok()
     };
     ensure!(table().await.is_none(), "ann reads the table");
