@@ -146,6 +146,7 @@ async fn each_broken_set_up_is_found_with_what_helps() -> anyhow::Result<()> {
     let said = place.axon(&["doctor", "--probe"]).await?.exits(3)?.out;
     ensure!(
         said.contains("FOUND target warehouse: it is a lake database")
+            && said.contains("the sessions of others are seen")
             && said.contains("access at the server"),
         "{said}"
     );

@@ -165,19 +165,26 @@ fn catalog(pool: &SynapseTarget, seen: &Inspection, took: Duration, area: &str, 
     }
 }
 
-/// Whether the sessions of others are seen where the catalog does not tell it. What a missing permission explains is told already.
+/// Whether the sessions of others are seen where the catalog does not tell it.
 async fn sight(pool: &SynapseTarget, spec: &TargetSpec, area: &str, report: &mut Report) {
     match pool.sight().await {
-        Ok(None | Some(Sight::Blind)) => {}
-        Ok(Some(Sight::Sees)) => report.well(area, "the sessions of others are seen"),
-        Ok(Some(Sight::Unproven)) => report.found(
+        Ok(sight) => tell_sight(sight, area, report),
+        Err(error) => report.found(area, error.to_string(), remedy::against(&error, spec)),
+    }
+}
+
+fn tell_sight(sight: Option<Sight>, area: &str, report: &mut Report) {
+    match sight {
+        // What a missing permission explains is told already.
+        None | Some(Sight::Blind) => {}
+        Some(Sight::Sees) => report.well(area, "the sessions of others are seen"),
+        Some(Sight::Unproven) => report.found(
             area,
             "whether the sessions of others are seen is not proven: only Axon's own are, and no page says whether VIEW DATABASE STATE \
              is enough in a serverless pool; sessions of a leaver that are not seen are not ended",
             "look again while somebody else is in; or let a Synapse SQL administrator run in master: GRANT VIEW SERVER STATE TO \
              [the login that Axon enters with]",
         ),
-        Err(error) => report.found(area, error.to_string(), remedy::against(&error, spec)),
     }
 }
 
@@ -294,5 +301,26 @@ async fn calibrate(pool: &SynapseTarget, place: &pace::Place<'_>, area: &str, re
             pace::proposals(&measured, place, area, report).await;
         }
         Err(error) => report.found(area, error.to_string(), remedy::against(&error, place.spec)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(sight: Option<Sight>) -> Report {
+        let mut report = Report::default();
+        tell_sight(sight, "target warehouse", &mut report);
+        report
+    }
+
+    #[test]
+    fn sessions_that_nobody_proved_to_be_seen_are_told_with_what_helps() {
+        assert!(told(None).is_sound() && told(Some(Sight::Blind)).is_sound());
+        let seen = told(Some(Sight::Sees));
+        assert!(seen.is_sound() && seen.to_string().contains("the sessions of others are seen"), "{seen}");
+        let unproven = told(Some(Sight::Unproven));
+        assert!(!unproven.is_sound());
+        assert!(unproven.to_string().contains("GRANT VIEW SERVER STATE TO"), "{unproven}");
     }
 }
