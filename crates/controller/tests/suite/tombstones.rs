@@ -182,6 +182,23 @@ async fn a_group_that_the_map_is_about_to_let_in_keeps_them_too() {
 }
 
 #[tokio::test]
+async fn replicas_drop_once_and_the_one_that_goes_on_alone_knows_since_when() {
+    let (mut stage, _) = kim_left(MAP).await;
+    let mut beside = Stage::ticker(&stage.store, &stage.clock, &stage.ids, &stage.pool, "beside");
+    let map = stage.map.clone();
+    while beside.tick(&map).await.again {}
+    stage.clock.advance(DAY * 30);
+    stage.heard().await;
+    for _ in 0..2 {
+        while beside.tick(&map).await.again {}
+    }
+    assert!(!stage.has_user("kim"), "the other one saw kim leave a month ago");
+    stage.later(LOOK).await;
+    assert_eq!(stage.pool.did(DROP), 1);
+    stage.proved().await;
+}
+
+#[tokio::test]
 async fn a_drop_costs_no_look_that_nobody_needs() {
     let (mut stage, _) = kim_left(MAP).await;
     stage.later(DAY * 31).await;

@@ -126,6 +126,9 @@ impl Ticker {
         }
         for other in others {
             let target = &other.name;
+            if other.principal != spec.principal {
+                return Ok(Some(format!("target {target} of the same server calls people by other names")));
+            }
             let Some((told, at)) = Tombstones::of(self.store.as_ref(), target.as_str()).await? else {
                 return Ok(Some(format!("target {target} of the same server was not looked at yet")));
             };
