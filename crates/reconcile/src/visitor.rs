@@ -81,7 +81,7 @@ pub fn uninvited(graph: &Graph, visitors: &[Visitor], bearers: &Bearers) -> Unin
         if owners.is_empty() {
             let was = sid.and_then(|sid| Some((sid, once.get(sid)?)));
             match (was, named) {
-                (Some((sid, names)), _) => found.former.extend(names.iter().map(|name| (*name, sid.clone()))),
+                (Some((sid, those)), _) => found.former.extend(those.iter().map(|name| (*name, sid.clone()))),
                 (None, Some((name, _))) => found.namesakes.extend(Some(*name).filter(|name| shut(name))),
                 // Whose the name was is known, and this is somebody else: a group lets them in.
                 (None, None) if sid.is_some_and(Sid::tells) && bearers.contains_key(&visitor.login) => {}

@@ -292,8 +292,6 @@ impl<'a> Board<'a> {
             // One that is made anew is shut out as it was, and may be as it will be.
             Step::DenyConnect { principal } => self.now.access[at(principal) as usize] == Access::Open,
             Step::KillSessions { principal } => there(principal),
-            // Whoever it is about is not there.
-            Step::KillFormer { .. } => true,
             Step::GrantConnect { principal } => {
                 let to_come = self.to_come[at(principal) as usize];
                 there(principal) && to_come.joins + to_come.leaves + to_come.rows == 0
@@ -307,7 +305,7 @@ impl<'a> Board<'a> {
                     && !members.iter().any(|m| self.now.in_role(*m, role))
             }
             Step::DropPrincipal { name } => self.now.access[at(name) as usize] == Access::Shut,
-            Step::Secure(_) | Step::Classify(_) => true,
+            Step::Secure(_) | Step::Classify(_) | Step::KillFormer { .. } => true,
         }
     }
 

@@ -155,10 +155,10 @@ async fn a_leaver_of_one_database_keeps_the_session_in_another_one_of_the_server
     apply(&target, &[user(kim), user(lee)]).await;
     let server = crate::server::server(&stage);
     apply(&server, &[user(kim), user(lee)]).await;
-    let mut kim_here = stage.raw(AuthMethod::aad_token(KIM)).await.unwrap();
-    let mut lee_here = stage.raw(AuthMethod::aad_token(LEE)).await.unwrap();
-    let mut kim_there = stage.raw_in("master", AuthMethod::aad_token(KIM)).await.unwrap();
-    let mut lee_there = stage.raw_in("master", AuthMethod::aad_token(LEE)).await.unwrap();
+    let mut kim_in_dw = stage.raw(AuthMethod::aad_token(KIM)).await.unwrap();
+    let mut lee_in_dw = stage.raw(AuthMethod::aad_token(LEE)).await.unwrap();
+    let mut kim_beside = stage.raw_in("master", AuthMethod::aad_token(KIM)).await.unwrap();
+    let mut lee_beside = stage.raw_in("master", AuthMethod::aad_token(LEE)).await.unwrap();
     let are_in = async |target: &SynapseTarget| {
         inspect(target).await;
         let visitors = target.visitors().await.unwrap();
@@ -166,14 +166,14 @@ async fn a_leaver_of_one_database_keeps_the_session_in_another_one_of_the_server
     };
     assert_eq!((are_in(&target).await, are_in(&server).await), ([true, true], [true, true]));
     apply(&target, &[Step::DenyConnect { principal: kim }, Step::KillSessions { principal: kim }]).await;
-    assert!(run(&mut kim_here, "SELECT 1 AS one").await.is_err(), "kim left this database");
-    for session in [&mut lee_here, &mut kim_there, &mut lee_there] {
+    assert!(run(&mut kim_in_dw, "SELECT 1 AS one").await.is_err(), "kim left this database");
+    for session in [&mut lee_in_dw, &mut kim_beside, &mut lee_beside] {
         assert!(run(session, "SELECT 1 AS one").await.is_ok(), "nobody else is cut off, nor anywhere else");
     }
     assert_eq!((are_in(&target).await, are_in(&server).await), ([false, true], [true, true]));
     apply(&server, &[Step::KillSessions { principal: kim }]).await;
-    assert!(run(&mut kim_there, "SELECT 1 AS one").await.is_err(), "the server's target finds its own");
-    for session in [&mut lee_here, &mut lee_there] {
+    assert!(run(&mut kim_beside, "SELECT 1 AS one").await.is_err(), "the server's target finds its own");
+    for session in [&mut lee_in_dw, &mut lee_beside] {
         assert!(run(session, "SELECT 1 AS one").await.is_ok());
     }
     assert_eq!((are_in(&target).await, are_in(&server).await), ([false, true], [false, true]));
