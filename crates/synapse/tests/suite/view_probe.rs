@@ -257,6 +257,18 @@ async fn what_cannot_be_tried_is_not_said_to_agree() {
     }
 }
 
+#[tokio::test]
+async fn a_view_that_believes_the_key_of_a_session_alone_is_found() {
+    let mut pool = Pool::start().await;
+    let believes = "WHERE CAST(SESSION_CONTEXT(N'axon_act_as') AS nvarchar(128)) = N'lee@acme.com' OR IS_ROLEMEMBER(N'boss') = 1";
+    pool.altered("WHERE IS_ROLEMEMBER(N'boss') = 1", believes).await;
+    let found = pool.as_kim().await;
+    assert_eq!(
+        (found.rows, found.differs),
+        (Some(2), vec!["a key of the session alone shows more rows".to_owned()])
+    );
+}
+
 /// How many are called so in the pool.
 async fn canaries(pool: &mut Pool) -> usize {
     let query = "SELECT name FROM sys.database_principals WHERE name = 'axon_canary'";
