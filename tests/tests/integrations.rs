@@ -20,3 +20,5 @@ mod refusals;
 mod seed;
 #[path = "integrations/target.rs"]
 mod target;
+#[path = "integrations/target_by_password.rs"]
+mod target_by_password;

@@ -1,6 +1,7 @@
 //! From the configuration to running parts.
 
 mod azure;
+mod password;
 
 pub use azure::{Told, Ways, ids_of};
 
@@ -333,7 +334,15 @@ fn connect(
     let (server, kind) = database(spec).context("it is no database that Axon may enter")?;
     let auth = match spec.auth.as_ref().context("it has no `auth`")? {
         MapAuth::Sql { user, password } => {
-            Auth::Sql { user: user.clone(), password: resolve(password, folder)? }
+            let now = resolve(password, folder)?;
+            match password {
+                // What a file holds may be another password by the next login.
+                SecretRef::File(file) => Auth::SqlFrom {
+                    user: user.clone(),
+                    password: Arc::new(password::PasswordFile(folder.join(file))),
+                },
+                SecretRef::Env(_) => Auth::Sql { user: user.clone(), password: now },
+            }
         }
         MapAuth::TokenFile(file) => Auth::Token(Arc::new(TokenFile::new(folder.join(file), clock.clone()))),
         MapAuth::TokenCommand(argv) => Auth::Token(Arc::new(
@@ -407,13 +416,7 @@ fn resolve(secret: &SecretRef, folder: &Path) -> anyhow::Result<SecretString> {
             })?;
             Ok(value.into())
         }
-        SecretRef::File(file) => {
-            let path = folder.join(file);
-            let text = std::fs::read_to_string(&path).with_context(|| {
-                format!("cannot read the secret file {}, which the role map refers to", path.display())
-            })?;
-            Ok(text.trim_end_matches(['\r', '\n']).to_owned().into())
-        }
+        SecretRef::File(file) => password::read(&folder.join(file)),
     }
 }
 

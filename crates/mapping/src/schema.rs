@@ -317,8 +317,9 @@ fn target_key(key: &str) -> Value {
                 ),
                 "schemas" => list(&text("A glob."), "Schemas whose objects are Axon's own."),
                 _ => word(
-                    &["mapped", "external"],
-                    "Whom it manages: people that the directory knows or knew, or every Entra user.",
+                    &["mapped", "external", "existing"],
+                    "Whom it manages: people that the directory knows or knew, every Entra user, or the first without making a user for \
+                     anybody (only in databases and their servers).",
                 ),
             }),
             &[],

@@ -69,6 +69,19 @@ pub struct Manage {
     pub schemas: Vec<Glob>,
     /// Whether every Entra user is managed, or those that the directory knows or knew.
     pub every_external: bool,
+    /// Whether people get in only where they are a principal already: none is made.
+    pub only_existing: bool,
+}
+
+impl Manage {
+    /// The word of the map for the principals that are managed.
+    pub(crate) fn principals(&self) -> &'static str {
+        match (self.every_external, self.only_existing) {
+            (true, _) => "external",
+            (false, true) => "existing",
+            (false, false) => "mapped",
+        }
+    }
 }
 
 /// A target of the map.

@@ -59,6 +59,7 @@ fn cases() -> Vec<(&'static str, String)> {
         ("a mistyped password key", auth("{ sql: { user: sa, pasword: hunter2 } }")),
         ("a mistyped auth key", target("    atuh: { sql: { user: sa, pass: hunter2 } }")),
         ("sql where entra is needed", target("    mode: additive\n    auth: { sql: { user: a, password: \"${env:P}\" } }")),
+        ("people of Azure who are there already", "axon: 1\ntargets:\n  w: { kind: azure-rbac, scope: /x, auth: managed-identity, manage: { principals: existing } }\n".into()),
         ("a secret outside auth", ok("    principal: \"${env:HOME}\"")),
         ("an unknown variable", ok("    principal: \"{userName}${sufix}\"")),
         ("tls off over a network", ok("    tls: off")),

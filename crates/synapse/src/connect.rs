@@ -47,6 +47,13 @@ pub enum Auth {
         /// Its password.
         password: SecretString,
     },
+    /// A SQL login whose password may change: it is fetched anew for each login.
+    SqlFrom {
+        /// The login's name.
+        user: String,
+        /// Where its password is from.
+        password: Arc<dyn TokenSource>,
+    },
     /// Whoever the token names. It is fetched anew for each login, since a token is checked at login only.
     Token(Arc<dyn TokenSource>),
 }
@@ -61,7 +68,7 @@ impl Auth {
 impl fmt::Debug for Auth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Sql { user, password: _ } => {
+            Self::Sql { user, password: _ } | Self::SqlFrom { user, password: _ } => {
                 f.debug_struct("Sql").field("user", user).finish_non_exhaustive()
             }
             Self::Token(_) => f.write_str("Token"),

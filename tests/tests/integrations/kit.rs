@@ -56,9 +56,19 @@ impl Stand {
 
     /// With these settings of integrations beside the usual.
     pub async fn start_with(more: &str) -> anyhow::Result<Self> {
+        Self::start_of(CONFIG, more).await
+    }
+
+    /// Whose targets are read whole every second.
+    pub async fn start_looking() -> anyhow::Result<Self> {
+        let looking = "reconcile: { retry_seconds: 1, inspect_every_seconds: 1 }";
+        Self::start_of(&CONFIG.replace("reconcile: { retry_seconds: 1 }", looking), secrets()).await
+    }
+
+    async fn start_of(config: &str, more: &str) -> anyhow::Result<Self> {
         let place = Place::new([""; 0])?;
         place.write("role-map.yaml", MAP)?;
-        place.write("axon.yaml", &format!("{CONFIG}{SECTION}{more} }}\n"))?;
+        place.write("axon.yaml", &format!("{config}{SECTION}{more} }}\n"))?;
         let pool = Pool::start_empty(&place, 0, &[]).await?;
         let serve = Serve::start(&place).await?;
         let key = operator(&place, "integrations.write").await?;

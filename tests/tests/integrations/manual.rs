@@ -115,7 +115,10 @@ async fn the_command_line_does_the_same() -> anyhow::Result<()> {
     // The entry of the role map leads into the pool as Axon's own account.
     let entry = stand.place.axon(&["integration", "target", "1"]).await?.exits(0)?.out;
     stand.place.write("with-target.yaml", &format!("axon: 1\n{entry}"))?;
-    stand.place.axon(&["map", "check", "with-target.yaml"]).await?.exits(0)?;
+    // How much may be taken at once is whoever writes the map to say.
+    let check = ["map", "check", "with-target.yaml"];
+    let said = stand.place.axon(&check).await?.exits(3)?;
+    ensure!(said.out.contains("can be used: 1 target") && said.out.contains("[unbounded-removals]"));
     ensure!(entry.contains("axon_system_dw") && entry.contains("1.secret"), "{entry}");
     axon(&["delete", "1"]).await?.exits(1)?.says(&["400"])?;
     axon(&["delete", "1", "--credentials", "credentials.yaml"]).await?.exits(0)?;

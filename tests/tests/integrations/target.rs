@@ -9,12 +9,19 @@ use crate::kit::{BETWEEN, PRINCIPALS, SCHEMAS, Stand, Steps, run_as};
 
 const TENANT: &str = "11111111-1111-1111-1111-111111111111";
 const CLIENT: &str = "22222222-2222-2222-2222-222222222222";
-const ANN: &str = "ann@acme.example";
+pub const ANN: &str = "ann@acme.example";
 const SECRET: &str = "right-secret-of-setup";
-const VIEW: &str = "SELECT id, region FROM sample_schema.orders";
+pub const VIEW: &str = "SELECT id, region FROM sample_schema.orders";
 
-const WITHOUT_TARGETS: &str = "axon: 1\nroles: { reader: {} }\n";
-const RULES: &str = "roles:
+/// What the database holds beside: a table of the views' owner.
+pub const BASE: [&str; 3] = [
+    "CREATE SCHEMA base AUTHORIZATION axon_owner",
+    "CREATE TABLE base.orders (id nvarchar(8), region nvarchar(40))",
+    "INSERT INTO base.orders SELECT N'1', N'north' UNION ALL SELECT N'2', N'south'",
+];
+
+pub const WITHOUT_TARGETS: &str = "axon: 1\nroles: { reader: {} }\n";
+pub const RULES: &str = "roles:
   reader: {}
 mappings:
   - { groups: { any: [Readers] }, source: entra, roles: [reader] }
@@ -54,11 +61,7 @@ async fn views_are_kept_as_the_account_of_the_integration_until_it_is_taken_away
     let stand = Stand::in_azure("none").await?;
     let credentials = integration(&stand).await?;
     let mut admin = stand.pool.admin().await?;
-    for batch in [
-        "CREATE SCHEMA base AUTHORIZATION axon_owner",
-        "CREATE TABLE base.orders (id nvarchar(8), region nvarchar(40))",
-        "INSERT INTO base.orders SELECT N'1', N'north' UNION ALL SELECT N'2', N'south'",
-    ] {
+    for batch in BASE {
         admin.run(batch).await.with_context(|| batch.to_owned())?;
     }
     // The entry that the command prints, as it is.

@@ -101,12 +101,12 @@ pub fn target_entry(
     if config.plain {
         entry.push_str("    tls: off\n");
     }
-    // Users of the directory need an identity of Entra (33159): with a SQL login the map takes a target that only looks.
-    let mode = if config.account_kind == AccountKind::Entra { "authoritative" } else { "observe" };
+    // Users of the directory need an identity of Entra (33159): with a SQL login whoever has none waits, and all else is kept.
+    let principals = if config.account_kind == AccountKind::Entra { "mapped" } else { "existing" };
     // Writing to a String cannot fail.
     let _ = write!(
         entry,
-        "    mode: {mode}\n    manage: {{ roles: [\"axon_*\"], schemas: [{}], principals: mapped }}\n",
+        "    mode: authoritative\n    manage: {{ roles: [\"axon_*\"], schemas: [{}], principals: {principals} }}\n",
         quoted(&config.schema)
     );
     let mut metadata = Vec::new();

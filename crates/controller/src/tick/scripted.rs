@@ -17,6 +17,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::counted::counted;
 use super::decide::{Decided, May};
+use super::lacking::unmade;
 use super::work::Ran;
 use super::{Tick, Ticker};
 use crate::cause::Causes;
@@ -124,7 +125,10 @@ impl Ticker {
         may: May,
         now: OffsetDateTime,
     ) -> Result<Decided, ControllerError> {
-        if let Some(decided) = self.decide_without(map, may, now, |step| script.unwritable(step)).await? {
+        let spec = map.targets.get(&self.name);
+        let fault =
+            |step: &Step| spec.and_then(|spec| unmade(spec, step)).or_else(|| script.unwritable(step));
+        if let Some(decided) = self.decide_without(map, may, now, fault).await? {
             return Ok(decided);
         }
         let reason = "too many steps cannot be written into a file".to_owned();

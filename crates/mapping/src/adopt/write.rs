@@ -83,7 +83,7 @@ fn head(text: &mut String, of: Adopting<'_>, spec: &TargetSpec, draft: &Draft) {
             put(text, 8, &format!("- {}", scalar(role)));
         }
     }
-    let principals = if spec.manage.every_external { "external" } else { "mapped" };
+    let principals = spec.manage.principals();
     put(text, 6, &format!("principals: {principals}"));
 }
 

@@ -60,7 +60,7 @@ pub(super) fn target_says(target: &TargetSpec) -> Vec<String> {
         format!("manages roles {}", globs(&manage.roles)),
         format!("manages schemas {}", globs(&manage.schemas)),
         metadata_says(metadata),
-        format!("manages {} principals", if manage.every_external { "external" } else { "mapped" }),
+        format!("manages {} principals", manage.principals()),
     ];
     if !manage.except.is_empty() {
         let names: Vec<String> = manage.except.iter().map(ToString::to_string).collect();

@@ -130,7 +130,10 @@ pub(crate) fn read(reader: &Reader<'_>, name: &Scalar, node: &Node) -> Option<Ta
             let message = format!("{what} is no database: a SQL login opens nothing there");
             let fault = crate::diagnostic::Diagnostic::new(reader.files, Fault::Invalid, node.span, message);
             reader.push(fault.unquoted().help("use `managed-identity`, or another identity of Entra"));
-        } else if kind != TargetKind::Script && matches!(mode, Some(Mode::Additive | Mode::Authoritative)) {
+        } else if kind != TargetKind::Script
+            && matches!(mode, Some(Mode::Additive | Mode::Authoritative))
+            && manage.as_ref().is_none_or(|manage| !manage.only_existing)
+        {
             needs_entra(reader, node.span, &what);
         }
     }
@@ -305,7 +308,10 @@ fn plain_host(reader: &Reader<'_>, host: &Scalar) {
 fn needs_entra(reader: &Reader<'_>, span: Span, what: &str) {
     let message = format!("{what} creates Entra users, which a SQL login cannot do (error 33159)");
     let fault = crate::diagnostic::Diagnostic::new(reader.files, Fault::Invalid, span, message).unquoted();
-    reader.push(fault.help("use an identity of Entra, or leave the target in `mode: observe`"));
+    reader.push(fault.help(
+        "use an identity of Entra, leave people without a user to wait (`manage: { principals: existing }`), or leave the target in \
+         `mode: observe`",
+    ));
 }
 
 pub(crate) fn read_via(reader: &Reader<'_>, node: &Node, what: &str) -> Option<Via> {
@@ -362,6 +368,14 @@ fn excepted(reader: &Reader<'_>, node: &Node, what: &str) -> Option<SqlName> {
     }
 }
 
+/// Which principals Axon has to do with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    Mapped,
+    External,
+    Existing,
+}
+
 fn manage(
     reader: &Reader<'_>,
     target: &Fields<'_>,
@@ -375,7 +389,13 @@ fn manage(
         Words::Sql => vec![Glob::new(&role_name?.fill(|_| Some("*".into())).ok()?)],
         Words::Roles => Vec::new(),
     };
-    let mut manage = Manage { roles, except: BTreeSet::new(), schemas: Vec::new(), every_external: false };
+    let mut manage = Manage {
+        roles,
+        except: BTreeSet::new(),
+        schemas: Vec::new(),
+        every_external: false,
+        only_existing: false,
+    };
     let Some(node) = target.get("manage") else { return Some(manage) };
     let known = if kind.words() == Words::Sql { MANAGE_KEYS } else { &["roles", "except", "principals"] };
     let fields = reader.fields(node, &format!("`manage` of {what}"), known, &[])?;
@@ -398,8 +418,12 @@ fn manage(
         manage.schemas = globs(reader, node, "`manage.schemas`");
     }
     if let Some(node) = fields.get("principals") {
-        manage.every_external =
-            reader.word(node, "`manage.principals`", &[("mapped", false), ("external", true)])?;
+        let words = [("mapped", Whose::Mapped), ("external", Whose::External), ("existing", Whose::Existing)];
+        // Nobody is made a principal of Azure by Axon: there is nothing to leave to others.
+        let words = if kind.words() == Words::Sql { &words[..] } else { &words[..2] };
+        let whose = reader.word(node, "`manage.principals`", words)?;
+        manage.every_external = whose == Whose::External;
+        manage.only_existing = whose == Whose::Existing;
     }
     Some(manage)
 }

@@ -312,8 +312,8 @@ fn identity(setup: &Setup) -> Check {
     }
     Check::warned(
         NAME,
-        "Axon enters with a SQL login, which makes no users of the directory (33159): the role map takes the target in mode observe \
-         alone; give Axon an identity of Entra for all else",
+        "Axon enters with a SQL login, which makes no users of the directory (33159): views and roles are kept, and whoever has no \
+         user waits until somebody of Entra makes it; give Axon an identity of Entra to have users made",
     )
 }
 

@@ -21,6 +21,10 @@ const MOST_REDIRECTIONS: usize = 3;
 pub(super) async fn open(to: &Connection) -> Result<Tds, CallError> {
     let auth = match &to.auth {
         Auth::Sql { user, password } => AuthMethod::sql_server(user, password.expose_secret()),
+        Auth::SqlFrom { user, password: source } => {
+            let password = source.token().await.map_err(|e| CallError::NoToken(e.to_string()))?;
+            AuthMethod::sql_server(user, password.expose_secret())
+        }
         Auth::Token(source) => {
             let token = source.token().await.map_err(|e| CallError::NoToken(e.to_string()))?;
             AuthMethod::aad_token(token.expose_secret())

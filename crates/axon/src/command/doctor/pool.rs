@@ -120,7 +120,9 @@ fn at_the_door(
     } else {
         report.well(area, "its clock and this machine's agree");
     }
-    if !pool.connection().auth.is_entra() {
+    if !pool.connection().auth.is_entra() && spec.manage.only_existing {
+        report.well(area, "the login is a SQL one, and the map leaves it to others to make users (33159)");
+    } else if !pool.connection().auth.is_entra() {
         report.found(
             area,
             "the login is a SQL one: it cannot create principals of the directory (33159)",
