@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axon_mapping::Beside;
-use axon_model::{AccessRequest, AccessRequestId, AccessState, RecordSeq};
+use axon_model::{AccessRequest, AccessRequestId, AccessState, Asked, Directory, RecordSeq, Whom};
 use axon_store::{AccessEnd, Act, Store, StoreError};
 use time::OffsetDateTime;
 
@@ -65,9 +65,9 @@ impl Requests {
         over.chain(self.over.values().filter(lately))
     }
 
-    /// Says in the journal that those are over whose time has come. What they gave is not given any more whether or not this
-    /// can be written.
-    pub async fn end(&self, store: &dyn Store, act: &Act) -> Result<(), StoreError> {
+    /// Says in the journal that those are over whose time has come, and that nobody reads as another any more where either of the
+    /// two left: who comes back has to ask again. What they gave is not given any more whether or not this can be written.
+    pub async fn end(&self, store: &dyn Store, directory: &Directory, act: &Act) -> Result<(), StoreError> {
         let over = |request: &&AccessRequest| {
             request.state == AccessState::InForce && request.until.is_some_and(|until| until <= act.now)
         };
@@ -77,6 +77,26 @@ impl Requests {
                 tracing::info!(request.id = %request.id, "the time of a request is over");
             }
         }
+        for (request, words) in self.left_by_somebody(directory) {
+            if store.end_access(request, AccessEnd::Lift, words, act.clone()).await?.is_some() {
+                tracing::info!(request.id = %request, "somebody left who reads as another, or is read as");
+            }
+        }
         Ok(())
+    }
+
+    /// The requests to read as another of whose two people one is not here any more, with who that is.
+    fn left_by_somebody(&self, directory: &Directory) -> impl Iterator<Item = (AccessRequestId, String)> {
+        self.standing.values().filter_map(|request| {
+            let Asked::Impersonate { person, .. } = &request.asked else { return None };
+            // What is newer than the directory may be about somebody whom it does not know yet.
+            let known = |who: &Whom| {
+                request.record <= directory.position()
+                    || who.records.iter().any(|record| directory.user(record.id).is_some())
+            };
+            let left = |who: &&Whom| known(who) && !self.beside.is_here(directory, who);
+            let gone = [&request.whom, person].into_iter().find(left)?;
+            Some((request.id, format!("{} left", axon_model::name::shown(&gone.user_name))))
+        })
     }
 }

@@ -198,7 +198,7 @@ impl World {
 
     /// Says in the journal that roles for a while are over whose time has come.
     pub(crate) async fn end_requests(&self, store: &dyn Store, act: &Act) -> Result<(), StoreError> {
-        self.requests.end(store, act).await
+        self.requests.end(store, &self.directory, act).await
     }
 
     /// Keeps what was found out about names: binds those that were seen for the first time, opens and closes holds.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use axon_model::{
     AccessRequest, AccessRequestId, AccessState, Asked, Directory, MeantRecord, SourceId, UserEntry, UserId,
+    Whom,
 };
 use axon_scim::compare::fold;
 use serde::Serialize;
@@ -89,6 +90,15 @@ impl Beside {
             .filter_map(|id| self.requests.get(id))
             .filter(|request| request.asked == Asked::Offboard)
             .find(|request| request.whom.source.as_ref().is_none_or(|source| *source == user.source))
+    }
+
+    /// Whether somebody who was meant is here: one of the records still is that person's, is active, and under no offboarding.
+    pub fn is_here(&self, directory: &Directory, whom: &Whom) -> bool {
+        let here = |record: &MeantRecord| {
+            let user = directory.user(record.id).filter(|user| user.active && is(record, user));
+            user.is_some_and(|user| self.offboarding(user).is_none())
+        };
+        whom.records.iter().any(here)
     }
 
     /// The roles that a person has for a while, oldest request first. Somebody else under the record does not come by them.

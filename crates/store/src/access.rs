@@ -27,7 +27,7 @@ pub struct NewAccessRequest {
 /// How an access request ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AccessEnd {
-    /// A person takes it back.
+    /// It is taken back: by a person, or by Axon where somebody left whom it is about.
     Lift,
     /// Its time is over.
     Elapse,

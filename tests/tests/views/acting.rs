@@ -143,3 +143,52 @@ async fn who_acts_as_another_reads_what_that_one_reads_until_it_ends() -> anyhow
     ensure!(seen_as(&stage.pool, DAN, ANN).await?.is_empty());
     Ok(())
 }
+
+/// What is said of one request in the list of all.
+async fn listed(stage: &Stage, id: &str) -> anyhow::Result<String> {
+    let all = stage.place.axon(&["impersonate", "list", "--all"]).await?.exits(0)?.out;
+    let of_it = all.split_inclusive('\n').skip_while(|line| !line.contains(id));
+    Ok(of_it.take(3).collect())
+}
+
+#[tokio::test]
+async fn it_ends_for_good_when_either_of_the_two_leaves() -> anyhow::Result<()> {
+    let stage = stage_of(&[ANN, BOB, CARA], &acting_map()).await?;
+    let (ann, _) = people(&stage.scim).await?;
+    let cara = stage.scim.person(CARA).await?;
+    stage.scim.group("Support", &[&cara]).await?;
+    until("cara may ask the view", SOON, async || {
+        Ok(read(&stage.pool, CARA, ASKED).await.ok().filter(Vec::is_empty))
+    })
+    .await?;
+    for (leaver, name, other) in [(&cara, CARA, ANN), (&ann, ANN, CARA)] {
+        let id = start(&stage, CARA, ANN, 0).await?;
+        sees_when(&stage.pool, CARA, ANN, 1).await?;
+        // A session that read as Ann before somebody left.
+        let mut open = act_as(&stage.pool, CARA, ANN).await?;
+        ensure!(open.rows(ASKED).await?.len() == 1);
+        stage.scim.activate(leaver, "False").await?;
+        until("the permission is gone", SOON, async || Ok(actors(&stage).await?.is_empty().then_some(())))
+            .await?;
+        let seen = open.rows(ASKED).await;
+        ensure!(seen.is_err() || seen.is_ok_and(|rows| rows.is_empty()), "the open session reads on");
+        let mut last = String::new();
+        let ended = until("the request has ended", SOON, async || {
+            last = listed(&stage, &id).await?;
+            Ok(last.contains(&format!("{name} left")).then_some(()))
+        })
+        .await;
+        ended.with_context(|| last)?;
+
+        // Who comes back within the time has to ask again.
+        stage.scim.activate(leaver, "True").await?;
+        super::read_when(&stage.pool, ANN, "ann reads as herself", ASKED, |rows| rows.len() == 1).await?;
+        super::read_when(&stage.pool, CARA, "cara may ask the view", ASKED, Vec::is_empty).await?;
+        ensure!(seen_as(&stage.pool, CARA, ANN).await?.is_empty(), "{name} is back, {other} never left");
+        ensure!(actors(&stage).await?.is_empty());
+    }
+    // Asked for anew it is given anew.
+    start(&stage, CARA, ANN, 0).await?;
+    sees_when(&stage.pool, CARA, ANN, 1).await?;
+    Ok(())
+}
