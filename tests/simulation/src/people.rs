@@ -74,6 +74,8 @@ pub struct Map {
     pub gives: [Roles; GROUPS],
     /// How many removals a window takes before they are held; none for no such guard.
     pub budget: Option<u8>,
+    /// After how many minutes the user of somebody who left is dropped; else after a month, which no story lasts.
+    pub tombstones: Option<u8>,
 }
 
 impl Map {
@@ -103,12 +105,18 @@ impl Map {
                 );
             }
         }
+        if self.budget.is_some() || self.tombstones.is_some() {
+            text.push_str("guards:\n");
+        }
         if let Some(floor) = self.budget {
             let _ = writeln!(
                 text,
-                "guards:\n  removals: {{ window: 24h, most: 1%, floor: {floor} }}\n  \
+                "  removals: {{ window: 24h, most: 1%, floor: {floor} }}\n  \
                  leavers: {{ window: 24h, most: 1%, floor: 3 }}"
             );
+        }
+        if let Some(minutes) = self.tombstones {
+            let _ = writeln!(text, "  tombstones: {minutes}m");
         }
         text
     }

@@ -26,6 +26,8 @@ pub struct Told {
     pub statements: u64,
     /// Statements that ran while the disk under the store was full.
     pub spooled: u64,
+    /// Users of people who left that were dropped.
+    pub buried: u64,
     /// The journal's last hash: two runs of a seed have the same.
     pub head: String,
 }
@@ -53,7 +55,10 @@ fn map(chance: &mut Chance) -> Map {
     let gives: [Roles; GROUPS] =
         std::array::from_fn(|_| Roles::try_from(draw(2, ROLES)).unwrap_or(World::every_role()));
     let budget = chance.percent(25).then_some(4);
-    Map { grants, gives, budget }
+    // Of what was drawn, so that a seed draws what it always drew.
+    let tombstones =
+        grants.iter().fold(0, |all, bits| all ^ bits).count_ones().is_multiple_of(2).then_some(10);
+    Map { grants, gives, budget, tombstones }
 }
 
 /// A story that is told.
@@ -65,6 +70,7 @@ pub struct Story {
     /// What happened.
     pub log: Vec<String>,
     ticks: u64,
+    buried: u64,
     /// How many statements the log tells of.
     told: usize,
     /// Some process may still owe records.
@@ -93,6 +99,7 @@ pub async fn tell(seed: u64, steps: usize, ground: Ground) -> Result<Told, Failu
                 ticks: story.ticks,
                 statements,
                 spooled: story.world.spooled(),
+                buried: story.buried,
                 head,
             })
         }
@@ -109,7 +116,7 @@ impl Story {
         let mut chance = Chance::of(seed);
         let first = map(&mut chance);
         let world = World::set(first, ground).await;
-        Self { world, chance, log: Vec::new(), ticks: 0, told: 0, owing: false }
+        Self { world, chance, log: Vec::new(), ticks: 0, buried: 0, told: 0, owing: false }
     }
 
     fn say(&mut self, line: String) {
@@ -120,6 +127,10 @@ impl Story {
     fn say_what_ran(&mut self) {
         let ledger = self.world.ledger.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let ran = ledger.iter().skip(self.told);
+        let world = &self.world;
+        let gone = |upn: &str| !world.people.iter().any(|human| human.is_active() && human.upn == upn);
+        let buried = ran.clone().filter(|ran| ran.step.strip_prefix("drop user ").is_some_and(gone)).count();
+        self.buried += buried as u64;
         self.log.extend(ran.map(|ran| {
             let word = if ran.changed { "ran" } else { "ran without effect" };
             format!("      {word}: {}", ran.step)
@@ -134,6 +145,7 @@ impl Story {
             self.say(format!("{number}: {what}"));
             self.world.note_wanted();
         }
+        self.world.heard().await;
         let wait = match self.chance.below(4) {
             0 => Duration::milliseconds(200),
             1 => Duration::seconds(2),

@@ -70,6 +70,7 @@ struct Sum {
     ticks: u64,
     statements: u64,
     spooled: u64,
+    buried: u64,
     failed: Vec<(u64, String)>,
 }
 
@@ -96,6 +97,7 @@ fn many(arguments: &Arguments) -> ExitCode {
                             sum.ticks += told.ticks;
                             sum.statements += told.statements;
                             sum.spooled += told.spooled;
+                            sum.buried += told.buried;
                             sum.struck.add(&told.struck);
                             if sum.stories.is_multiple_of(MILE) {
                                 eprintln!(
@@ -127,6 +129,7 @@ fn many(arguments: &Arguments) -> ExitCode {
         began.elapsed().as_secs_f64()
     );
     println!("{} statements ran while the disk under the store was full, each with its record", sum.spooled);
+    println!("{} users of people who left were dropped", sum.buried);
     let mut rare = false;
     for kind in Kind::ALL {
         let times = sum.struck.times(kind);

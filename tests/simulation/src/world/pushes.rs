@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use axon_emulator::directory::sid_of;
-use axon_model::{Actor, Clock, GroupId, UserId};
+use axon_model::{Actor, Clock, GroupId, SourceHealth, UserId};
 use axon_scim::{PatchRequest, Profile, ResourceKind, parse_new};
 use axon_store::{Act, Unless, WriteContext, WriteError};
 use serde_json::{Value, json};
@@ -40,6 +40,14 @@ impl World {
     async fn patch_group(&self, id: GroupId, operations: Value) -> Result<(), WriteError> {
         let patch = self.patch(ResourceKind::Group, &operations);
         self.store.patch_group(self.context(), id, patch).await.map(|_| ())
+    }
+
+    /// Writes down that the source was heard from, where the store takes it.
+    pub async fn heard(&self) {
+        let now = self.clock.now();
+        let health = SourceHealth { last_push: Some(now), ..SourceHealth::default() };
+        // With a full disk it is not known that it was.
+        let _ = self.store.add_health(vec![(self.source.clone(), health)], now).await;
     }
 
     /// Names that nobody who is pushed bears.
