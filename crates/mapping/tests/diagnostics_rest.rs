@@ -254,6 +254,14 @@ fn of_guards_views_and_tests() {
                 view("columns: { a: show }").replace("targets: dw", "targets: rg")
             ),
             ("a table with columns", view("columns: { a: show }").replace("from: x.y", "from: x.y (z)")),
+            ("a view of keys", view("columns: { a: show }").replace("from: x.y", "from: AXON.mask_keys")),
+            (
+                "views of each table of keys",
+                view("columns: { a: show }")
+                    .replace("secure.a", "\"secure.*\"")
+                    .replace("from: x.y", "from: \"axon.*\"")
+            ),
+            ("rows without a line", view("columns: { a: show }, rows: []")),
             ("rows of a group with a long name", row(&format!("group: {}", "g".repeat(1_100)))),
             ("a constant without quotes", mask("constant(x)")),
             ("a constant without end", mask(&format!("constant('{}')", "x".repeat(5_000)))),
@@ -287,6 +295,15 @@ roles:
   uses: { grants: { ws: [Synapse Credential User] } }
   views: { grants: { dw: [select on secure.orders] } }
   table: { grants: { dw: [select on base.orders] } }
+  loads:
+    grants:
+      dw:
+        - "per person: member of db_datawriter"
+        - insert on schema::axon
+        - insert on database
+        - update on axon.mask_keys
+        - select on axon.profile
+        - insert on schema::stage
 mappings:
   - { groups: { any: [a] }, source: entra, roles: [writes, views] }
   - { groups: { any: [b] }, source: entra, roles: [uses, table] }

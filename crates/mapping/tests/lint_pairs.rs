@@ -262,8 +262,7 @@ fn cases() -> Vec<Case> {
 }
 
 fn whole(text: &str) -> String {
-    let view =
-        "views:\n  secure.orders: { targets: dw, from: base.orders, columns: { id: show }, rows: [] }\n";
+    let view = "views:\n  secure.orders: { targets: dw, from: base.orders, columns: { id: show } }\n";
     let text = text.replace("ROLE_A", ROLE_A).replace("GIVES", GIVES_A).replace("VIEW", view);
     format!("{TARGETS}{text}")
 }

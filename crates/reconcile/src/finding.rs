@@ -80,6 +80,10 @@ pub enum Finding {
     ActsAsNobody { request: String, because: String },
     /// Somebody may put on another person by `EXECUTE AS`, whatever Axon allows.
     PutsOnAnother { who: SqlName, whom: SqlName },
+    /// Somebody may put on anybody, where people may read as others.
+    PutsOnAnybody { who: SqlName, by: String },
+    /// A group that is one principal reaches the table of a view: who of its people read the view, too, is not known.
+    GroupPastView { group: SqlName, view: ObjectName, table: ObjectName },
     /// Something about the target keeps its views from being safe: none is made, all are closed.
     ViewsUnsafe { because: String },
 }
@@ -157,6 +161,8 @@ impl Finding {
             | Self::ProfileRefused { .. }
             | Self::ActsAsNobody { .. }
             | Self::PutsOnAnother { .. }
+            | Self::PutsOnAnybody { .. }
+            | Self::GroupPastView { .. }
             | Self::ViewsUnsafe { .. } => return None,
         })
     }
@@ -308,6 +314,14 @@ impl fmt::Display for Finding {
                     "{who} may become {whom} by EXECUTE AS and reads views so: take that permission away"
                 )
             }
+            Self::PutsOnAnybody { who, by } => write!(
+                f,
+                "{who} may become anybody by EXECUTE AS and reads views so, by {by}: take that away, or know that views keep nothing from them"
+            ),
+            Self::GroupPastView { group, view, table } => write!(
+                f,
+                "group {group} reaches {table} past view {view}: its people are not known here, and whoever of them may read the view reads past it. Take that from the group, or see to it that none of its people may read the view"
+            ),
             Self::ViewsUnsafe { because } => write!(f, "no secure view is in force: {because}"),
         }
     }

@@ -16,7 +16,7 @@ mod step;
 mod when;
 
 pub use acting::{ActingRow, ActingSession, LiveSession, Window, Windows, acting_steps, windows};
-pub use closure::{past, puts_on, through};
+pub use closure::{Around, Ways, puts_on};
 pub use diff::{ViewsWanted, diff};
 pub use filter::{
     FilterShown, Filters, FoundFunction, FoundPredicate, TableFilter, call as comparable_call, opened,

@@ -11,10 +11,12 @@ use axon_mapping::views::{Compiled, asked, in_one_line, of_target};
 use axon_mapping::{Evaluator, RoleMap};
 use axon_model::{Directory, SqlName};
 use axon_reconcile::secure::{
-    Metadata, TableFilter, ViewsWanted, acting_steps, diff, opened, past, profile_steps, put_into, puts_on,
-    readers, through,
+    Around, Metadata, TableFilter, ViewsWanted, Ways, acting_steps, diff, opened, profile_steps, put_into,
+    puts_on, readers,
 };
-use axon_reconcile::{Finding, Graph, ObjectName, Plan, ProfileRow, SecureStep, Shape, Step, ViewsAsked};
+use axon_reconcile::{
+    Finding, Graph, ObjectName, Plan, ProfileRow, SecureStep, Shape, Step, ViewBody, ViewsAsked, ViewsThere,
+};
 use axon_store::Store;
 use axon_store::integrations::{IntegrationBody, IntegrationStatus};
 use time::OffsetDateTime;
@@ -175,6 +177,29 @@ async fn integration_of(
     Ok(in_use.map(|one| one.body).find(|body| body.place() == place))
 }
 
+/// Views that are Axon's own: those of the map, and those that left it and still are as Axon wrote them.
+fn ours(compiled: &Compiled, there: &ViewsThere) -> BTreeSet<ObjectName> {
+    let of_map = compiled.bodies.iter().map(|body| body.name).chain(compiled.closed.keys().copied());
+    let left = there.views.iter().filter(|(_, found)| found.made && found.intact);
+    of_map.chain(left.map(|(name, _)| *name)).collect()
+}
+
+/// Groups that reach tables of views: each with one view of each table.
+fn groups_past<'f>(
+    ways: &Ways<'_>,
+    compiled: &Compiled,
+    filter_of: impl Fn(&ViewBody) -> Option<&'f TableFilter>,
+) -> Vec<Finding> {
+    let mut found = BTreeMap::new();
+    for body in &compiled.bodies {
+        for group in ways.groups_past(body, filter_of(body)) {
+            found.entry((group, body.from)).or_insert(body.name);
+        }
+    }
+    let each = found.into_iter();
+    each.map(|((group, table), view)| Finding::GroupPastView { group, view, table }).collect()
+}
+
 impl Views {
     /// Somebody's rows, where the target holds what it ought to hold of them.
     pub(super) fn written_profile(&self, name: SqlName) -> Option<&BTreeSet<ProfileRow>> {
@@ -238,10 +263,22 @@ impl Ticker {
         };
         self.views.compiled = Some((map.clone(), compiled.clone()));
         // Columns stand on the rule of the map alone, and on nobody who reads them being let past it.
+        let ours = ours(&compiled, there);
+        let around = Around {
+            metadata: &spec.metadata,
+            schemas: &known.shape.schemas,
+            objects: &known.shape.objects,
+            ours: &ours,
+            own: &self.views.keepers,
+        };
+        let some = !compiled.filters.is_empty();
+        let ways = some.then(|| Ways::of(&known.inspection.graph, around));
+        let through =
+            |filter: &TableFilter| ways.as_ref().is_some_and(|ways| ways.through(filter, &compiled.bodies));
         let holds = |filter: &&TableFilter| {
             let shown = self.target.filter_shown(filter, &spec.metadata);
             let by = |shown| there.filtered(&spec.metadata, &known.shape.schemas, filter.table, &shown);
-            shown.is_some_and(by) && !through(&known.inspection.graph, filter)
+            shown.is_some_and(by) && !through(filter)
         };
         let filtered = compiled.filters.iter().filter(holds).map(|filter| filter.table).collect();
         self.take_in_filters(filtered);
@@ -290,6 +327,20 @@ impl Ticker {
             let taken = |name| graph.principals.contains_key(&name) || graph.roles.contains_key(&name);
             let mut filtered = there.filtered_somehow(&spec.metadata, &known.shape.schemas);
             filtered.extend(&known.shape.filtered);
+            let ours = ours(&compiled, there);
+            let around = Around {
+                metadata: &spec.metadata,
+                schemas: &known.shape.schemas,
+                objects: &known.shape.objects,
+                ours: &ours,
+                own: &self.views.keepers,
+            };
+            let ways = Ways::of(graph, around);
+            let filter_of = |body: &ViewBody| {
+                let mut filters = compiled.filters.iter();
+                let filter = filters.find(|filter| filter.table == body.from);
+                filter.filter(|filter| filtered.contains(&filter.table))
+            };
             let wanted = ViewsWanted {
                 metadata: spec.metadata,
                 bodies: &compiled.bodies,
@@ -297,12 +348,7 @@ impl Ticker {
                 schemas: &known.shape.schemas,
                 taken: &taken,
                 digest: &|text| target.view_digest(text, &spec.metadata),
-                past: &|body| {
-                    let mut filters = compiled.filters.iter();
-                    let filter = filters.find(|filter| filter.table == body.from);
-                    let filter = filter.filter(|filter| filtered.contains(&filter.table));
-                    past(graph, body, &spec.metadata, filter, &self.views.keepers)
-                },
+                past: &|body| ways.past(body, filter_of(body)),
                 refused: &refused,
                 filters: &compiled.filters,
                 kept: &compiled.kept,
@@ -310,6 +356,7 @@ impl Ticker {
                 opened: &|table| opened(graph, table),
             };
             (steps, findings) = diff(&wanted, there);
+            findings.extend(groups_past(&ways, &compiled, filter_of));
             self.views.settled = steps.is_empty() && findings.is_empty();
         }
         let unread = there.managed.is_empty() && compiled.bodies.is_empty();
@@ -347,7 +394,7 @@ impl Ticker {
                 .map(|(request, because)| Finding::ActsAsNobody { request: request.to_string(), because }),
         );
         if spec.metadata.impersonation.is_some() {
-            findings.extend(puts_on(&known.inspection.graph));
+            findings.extend(puts_on(&known.inspection.graph, &self.views.keepers));
         }
         let unwritable = self.views.profiles.unwritable.iter();
         findings.extend(unwritable.map(|(principal, because)| Finding::ProfileRefused {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use axon_model::SqlName;
 use axon_reconcile::{GrantState, ObjectName, Permission, Securable};
 use axon_scim::schema::ResourceKind;
 
@@ -25,9 +26,10 @@ pub(super) fn all(map: &RoleMap, together: &Together<'_>, findings: &mut Finding
             let holders = holders.entry(target).or_insert_with(|| Holder::all(map, target));
             past(view, holders, together, findings);
             loses_rows(map, target, view, holders, findings);
+            let believed = map.targets.get(target).map(|spec| spec.metadata.schema);
             for Holder { role, lines, .. } in &*holders {
                 for held in lines {
-                    let Some(how) = changes(&held.grant.line, view) else { continue };
+                    let Some(how) = changes(&held.grant.line, view, believed) else { continue };
                     let message =
                         format!("role `{}` could change the secure view {}: {how}", role.name, view.name);
                     findings.add(Lint::WritesView, &held.grant.place, message, None);
@@ -131,10 +133,14 @@ fn loses_rows(
 }
 
 /// How a line could be used to change a view, or to read through the owner of what it reads.
-fn changes(line: &GrantLine, view: &SecureView) -> Option<String> {
+/// `believed` is the schema of what views believe.
+fn changes(line: &GrantLine, view: &SecureView, believed: Option<SqlName>) -> Option<String> {
     if let Some(role) = is_member_of(line, &["db_owner", "db_ddladmin", "db_securityadmin", "db_accessadmin"])
     {
         return Some(format!("member of {role}"));
+    }
+    if let Some(role) = is_member_of(line, &["db_datawriter"]) {
+        return Some(format!("member of {role}, who writes profiles and keys"));
     }
     let GrantLine::Permissions { state: GrantState::Grant, .. } = line else { return None };
     for (permission, on) in line.atoms() {
@@ -154,6 +160,19 @@ fn changes(line: &GrantLine, view: &SecureView) -> Option<String> {
             || contains(&on, &Securable::Object(view.from));
         if touches && writes(permission) {
             return Some(format!("{permission} on {on}"));
+        }
+        // What views believe is written by Axon alone, and read by views alone.
+        let data = matches!(permission, Permission::Insert | Permission::Update | Permission::Delete);
+        let reads = permission == Permission::Select && on != Securable::Database;
+        let in_it = |object: ObjectName| believed == Some(object.schema);
+        let of_believed = match on {
+            Securable::Object(object) | Securable::Column(object, _) => in_it(object),
+            Securable::Schema(schema) => believed == Some(schema),
+            Securable::Database => true,
+            _ => false,
+        };
+        if of_believed && (data || reads || writes(permission)) {
+            return Some(format!("{permission} on {on} concerns profiles and keys, which views believe"));
         }
         // Code that the owner of the table owns reads it for whoever may run it.
         if permission == Permission::Execute && touches {

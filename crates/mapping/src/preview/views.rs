@@ -5,12 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axon_model::{Directory, SqlName};
 use axon_reconcile::secure::{
+    Around, BaseTable, ManagedTable, Profiles, ViewsWanted, Ways, diff, profile_steps, readers,
+};
+use axon_reconcile::secure::{
     FilterShown, Filters, FoundFunction, FoundPredicate, FoundView, SecureStep, TableFilter, comparable_call,
 };
-use axon_reconcile::secure::{ManagedTable, Profiles, ViewsWanted, diff, past, profile_steps, readers};
 use axon_reconcile::view_body::{Cell, TypedMask};
 use axon_reconcile::{
-    Finding, Graph, Metadata, ObjectName, Securable, ViewBody, ViewText, ViewsAsked, ViewsThere,
+    Finding, Graph, Metadata, ObjectFacts, ObjectKind, ObjectName, Securable, ViewBody, ViewText, ViewsAsked,
+    ViewsThere,
 };
 
 use sha2::{Digest as _, Sha256};
@@ -145,6 +148,18 @@ fn planned(both: &Both, compared: Compared<'_>, tables: &Tables, actual: &Graph)
     before.there.views.retain(|view, _| asked.schemas.iter().any(|glob| glob.matches(view.schema)));
     let compiled = of_target(compared.new, spec, &before.there, &before.schemas);
     let taken = |name| actual.principals.contains_key(&name) || actual.roles.contains_key(&name);
+    let of_map = compiled.bodies.iter().map(|body| body.name).chain(compiled.closed.keys().copied());
+    // What stood by the map in force is Axon's, too; what else is there of code was not looked for.
+    let ours = of_map.chain(before.there.views.keys().copied()).collect();
+    let objects = tables_of(&tables.there);
+    let around = Around {
+        metadata: &spec.metadata,
+        schemas: &before.schemas,
+        objects: &objects,
+        ours: &ours,
+        own: &BTreeSet::new(),
+    };
+    let ways = Ways::of(actual, around);
     let wanted = ViewsWanted {
         metadata: spec.metadata,
         bodies: &compiled.bodies,
@@ -154,7 +169,7 @@ fn planned(both: &Both, compared: Compared<'_>, tables: &Tables, actual: &Graph)
         digest: &|text| Some(digest(text, &spec.metadata)),
         past: &|body| {
             let filter = compiled.filters.iter().find(|filter| filter.table == body.from);
-            past(actual, body, &spec.metadata, filter, &BTreeSet::new())
+            ways.past(body, filter)
         },
         refused: &|_| None,
         filters: &compiled.filters,
@@ -169,6 +184,15 @@ fn planned(both: &Both, compared: Compared<'_>, tables: &Tables, actual: &Graph)
     let names: BTreeSet<SqlName> = whose.before.keys().chain(whose.after.keys()).copied().collect();
     steps.extend(profile_steps(schema, &names, &whose.before, &whose.after));
     Some(Between { steps, findings, untold: None })
+}
+
+/// The tables as objects.
+fn tables_of(there: &ViewsThere) -> BTreeMap<ObjectName, ObjectFacts> {
+    let facts = |table: &BaseTable| {
+        let columns = table.columns.iter().map(|(name, _)| *name).collect();
+        ObjectFacts { kind: ObjectKind::Table, owner: table.owner, columns }
+    };
+    there.tables.iter().map(|(name, table)| (*name, facts(table))).collect()
 }
 
 /// One text for each body in a place: what the target would show of it has no other purpose than to be compared.

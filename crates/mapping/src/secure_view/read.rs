@@ -43,7 +43,17 @@ pub(crate) fn read(
         .iter()
         .filter_map(|n| row(reader, n, roles))
         .collect();
+    if let Some(node) =
+        fields.get("rows").filter(|node| matches!(&node.value, Value::List(l) if l.is_empty()))
+    {
+        // An empty list reads like no row, and would mean every row.
+        let message = format!("`rows` of {what} names no line: leave the key out where every row is seen");
+        reader.fault(Fault::Invalid, node.span, message);
+    }
     let readers = role_list(reader, &fields, "readers", roles);
+    if let (Some(held_in), Some(((from, _), text))) = (&held_in, &from) {
+        of_managed(reader, *from, text, held_in, targets);
+    }
     if let (Some(view), Some(held_in)) = (view, &held_in) {
         for target in held_in {
             let Some(spec) = targets.get(target) else { continue };
@@ -90,6 +100,25 @@ pub(crate) fn read(
     };
     native::check(reader, &fields, &view, targets);
     Some(view)
+}
+
+/// Whether what a view shows is what views believe: profiles, keys, permissions to act. A pattern that fits more leaves these out.
+fn of_managed(
+    reader: &Reader<'_>,
+    from: axon_reconcile::ObjectName,
+    text: &Scalar,
+    held_in: &[TargetName],
+    targets: &BTreeMap<TargetName, TargetSpec>,
+) {
+    let specs = held_in.iter().filter_map(|target| targets.get(target));
+    if let Some(spec) = specs.into_iter().find(|spec| spec.metadata.schema == from.schema) {
+        let message = format!(
+            "`{}` is in the schema of profiles and keys of target `{}`, which no view shows",
+            shown(&text.text),
+            spec.name
+        );
+        reader.fault_help(Fault::Invalid, text.span, message, "show a table of another schema");
+    }
 }
 
 /// Why a target can hold no secure views, if its pool is of a kind that cannot.

@@ -1,5 +1,6 @@
 //! All views of a target: patterns put in, each compiled against what the target shows, and why those that are not cannot be.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
@@ -75,18 +76,26 @@ pub fn of_target(
     there: &ViewsThere,
     schemas: &BTreeMap<SqlName, Option<SqlName>>,
 ) -> Compiled {
-    let tags = crate::tags::columns(&map.tags, &there.tables);
+    // Profiles, keys and permissions to act are no tables for views, whatever pattern or tag they fit.
+    let managed = |table: &ObjectName| table.schema == target.metadata.schema;
+    let tables = if there.tables.keys().any(managed) {
+        let others = there.tables.iter().filter(|(table, _)| !managed(table));
+        Cow::Owned(others.map(|(table, facts)| (*table, facts.clone())).collect())
+    } else {
+        Cow::Borrowed(&there.tables)
+    };
+    let tables: &BTreeMap<ObjectName, BaseTable> = &tables;
+    let tags = crate::tags::columns(&map.tags, tables);
     let here = map.views.iter().filter(|view| view.targets.contains(&target.name));
     let mut faults = Vec::new();
-    let views: Vec<SecureView> =
-        here.flat_map(|view| one_by_one(view, &there.tables, &tags, &mut faults)).collect();
+    let views: Vec<SecureView> = here.flat_map(|view| one_by_one(view, tables, &tags, &mut faults)).collect();
     // Schemas that are not there yet will be the owner's.
     let mut owners = schemas.clone();
     for view in &views {
         owners.entry(view.name.schema).or_insert(Some(target.metadata.owner));
     }
     let roles = pool_roles(map, target, &views);
-    let within = Surroundings { tables: &there.tables, schemas: &owners, roles: &roles, tags: &tags };
+    let within = Surroundings { tables, schemas: &owners, roles: &roles, tags: &tags };
     let (mut bodies, more) = compile_all(&views, &within);
     faults.extend(more);
     // The chain is that of one owner without a login: another one's could be joined by whoever may write there.
@@ -113,7 +122,7 @@ pub fn of_target(
             })
             .collect();
     }
-    let native = native::filters(map, target, (&views, &there.tables), &mut bodies, &mut faults);
+    let native = native::filters(map, target, (&views, tables), &mut bodies, &mut faults);
     let mut closed: BTreeMap<ObjectName, String> = BTreeMap::new();
     for fault in &faults {
         let because = closed.entry(fault.view).or_default();
