@@ -298,18 +298,20 @@ async fn whatever_happens_to_a_view_or_its_table_it_never_shows_more() -> anyhow
     admin.run("ALTER VIEW secure.customers AS SELECT * FROM base.customers").await?;
     read_when(&stage.pool, ANN, "the text is put back", ASKED, one).await?;
 
-    // Somebody gives a reader the table itself: the view is closed until that is taken away.
+    // Somebody gives a reader the table itself, or what views believe: the view is closed until that is taken away.
     admin.run("CREATE ROLE passing").await?;
     admin.run(&format!("EXEC sp_addrolemember N'passing', N'{ANN}'")).await?;
-    admin.run("GRANT SELECT ON OBJECT::base.customers TO passing").await?;
-    until("the view is closed", SOON, async || {
-        let said = stage.place.axon(&["status"]).await?.out;
-        let closed = refused(&stage.pool, BOB, ASKED).await? == Some(207);
-        Ok((closed && said.contains("by role passing")).then_some(()))
-    })
-    .await?;
-    admin.run("REVOKE SELECT ON OBJECT::base.customers FROM passing").await?;
-    read_when(&stage.pool, ANN, "the view is open again", ASKED, one).await?;
+    for what in ["SELECT ON OBJECT::base.customers", "UPDATE ON SCHEMA::axon"] {
+        admin.run(&format!("GRANT {what} TO passing")).await?;
+        until("the view is closed", SOON, async || {
+            let said = stage.place.axon(&["status"]).await?.out;
+            let closed = refused(&stage.pool, BOB, ASKED).await? == Some(207);
+            Ok((closed && said.contains("by role passing")).then_some(()))
+        })
+        .await?;
+        admin.run(&format!("REVOKE {what} FROM passing")).await?;
+        read_when(&stage.pool, ANN, "the view is open again", ASKED, one).await?;
+    }
 
     // A new column that nobody named is hidden, one of a tagged pattern is masked.
     admin.run("ALTER TABLE base.orders ADD card varchar(20)").await?;
