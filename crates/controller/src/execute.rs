@@ -34,8 +34,8 @@ pub struct Waved {
     /// Under which step the connection broke and why, if it did, and whether the step had been sent: what came of it is not
     /// known.
     pub broken: Option<(Step, String, bool)>,
-    /// How many steps it had.
-    pub length: usize,
+    /// How many of its steps were tried: the rest stands behind a refusal.
+    pub tried: usize,
     /// How many steps were done.
     pub done: u64,
     /// Marks of what was made.
@@ -137,7 +137,8 @@ impl Executor<'_> {
             uncounted: self.notes.uncounted.len(),
         };
         let mut notes = Notes { target: lease.target().to_owned(), ..std::mem::take(self.notes) };
-        let mut waved = Waved { length: placed.len(), ..Waved::default() };
+        let tried = outcomes.iter().take(placed.len()).take_while(|o| **o != Outcome::NotTried).count();
+        let mut waved = Waved { tried, ..Waved::default() };
         for (n, p) in placed.iter().enumerate() {
             let outcome = outcomes.get(n).unwrap_or(&Outcome::NotTried);
             records.push(self.recorder.outcome(p, outcome, now)?);

@@ -322,6 +322,11 @@ impl Target for SynapseTarget {
 
     fn lacks(&self, step: &Step) -> Option<String> {
         let memory = self.memory();
+        if step.kind() == StepKind::KillSessions
+            && let Some(reason) = memory.known.as_ref().and_then(|known| known.blind_to_sessions.clone())
+        {
+            return Some(reason);
+        }
         let database = self.link.connection().database;
         let wording = Wording { dialect: self.dialect, database, roles: &memory.roles };
         let capabilities = self.capabilities.lock().unwrap_or_else(PoisonError::into_inner);

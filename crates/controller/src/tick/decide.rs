@@ -144,7 +144,8 @@ impl Ticker {
             renews: !stale.is_empty(),
             suspects,
         };
-        if let Some(at) = buries {
+        let buries_on = self.buries_on(&decided.admitted, now);
+        for at in [buries, buries_on].into_iter().flatten() {
             sooner(&mut decided.next_change, at);
         }
         if may == May::Look {

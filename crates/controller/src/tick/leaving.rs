@@ -87,7 +87,12 @@ impl Leaving {
         self.names.contains(&name)
     }
 
-    /// Puts a KILL in front of the plan for everybody who is shut out and has none in it. Who is gone from the target, or
+    /// Whether sessions of this principal are to be ended, for whatever reason.
+    pub(super) fn is_leaving(&self, name: SqlName) -> bool {
+        self.names().any(|leaving| leaving == name)
+    }
+
+    /// Puts a KILL near the front of the plan for everybody who is shut out and has none in it. Who is gone from the target, or
     /// was let in again, is leaving no more. `past` says whether an id is of somebody who had the name before whoever has it now.
     pub(super) fn put_into(&mut self, plan: &mut Plan, sides: &Sides, past: impl Fn(SqlName, &Sid) -> bool) {
         let Sides { desired, actual, scope } = sides;
@@ -126,7 +131,12 @@ impl Leaving {
         let kills = missing.chain(&*lingering).map(|name| Step::KillSessions { principal: *name });
         let gone = former.iter().map(|(name, sid)| Step::KillFormer { principal: *name, sid: sid.clone() });
         let kills: Vec<Planned> = kills.chain(gone).map(Planned::from).collect();
-        plan.steps.splice(0..0, kills);
+        // Behind whoever is being shut out: these are out already, and their KILLs may be refused one after another.
+        let shuts = |planned: &Planned| {
+            matches!(planned.step, Step::DenyConnect { .. }) && planned.interrupts.is_none()
+        };
+        let at = plan.steps.iter().rposition(shuts).map_or(0, |last| last + 1);
+        plan.steps.splice(at..at, kills);
     }
 
     /// Notes whose sessions these steps are to end.

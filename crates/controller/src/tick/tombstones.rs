@@ -18,6 +18,7 @@ use axon_audit::payload::Cause;
 use axon_mapping::target::{TargetSpec, Words};
 use axon_mapping::{RoleMap, TargetKind};
 use axon_model::SqlName;
+use axon_reconcile::admit::Admitted;
 use axon_reconcile::{Burial, Connect, Graph, Plan, PrincipalKind, Sid, Sides, Step, doors, tombstones};
 use axon_store::StoreError;
 use axon_store::stored::shown_instant;
@@ -56,6 +57,7 @@ fn open(desired: &Graph, actual: &Graph) -> impl Iterator<Item = SqlName> {
 impl Ticker {
     /// Puts the drop of whoever left long ago behind the plan. Gives when another look is due.
     pub(super) async fn bury(&mut self, about: Burying<'_>, plan: &mut Plan) -> Option<OffsetDateTime> {
+        (self.tombs.burying, self.tombs.more) = (BTreeSet::new(), false);
         if about.spec.kind.words() == Words::Roles {
             return None;
         }
@@ -87,7 +89,11 @@ impl Ticker {
         if looked {
             self.look_at_tombstones(spec, now).await?;
             let over: BTreeSet<SqlName> = self.tombs.over(now).map(|(name, _)| name).collect();
-            let stay = self.who_stays(map, spec, &over, now).await?;
+            let mut stay = self.who_stays(map, spec, &over, now).await?;
+            for name in over.iter().filter(|name| self.tombs.was_refused(**name, now)) {
+                let words = || "the target refused it lately; it is tried again within the hour".to_owned();
+                stay.entry(*name).or_insert_with(words);
+            }
             self.tombs.stay(&over, &stay);
             self.tombs.looked = Some(at);
         }
@@ -112,9 +118,23 @@ impl Ticker {
         let is_left = |name: &SqlName| {
             !sides.actual.principals.contains_key(name) && there.is_some_and(|there| there.contains_key(name))
         };
-        let left = due.iter().any(is_left);
-        let soon = (left || dropped.len() >= AT_ONCE).then_some(now + Duration::seconds(1));
-        Ok([soon, self.tombs.next(now)].into_iter().flatten().min())
+        self.tombs.more = due.iter().any(is_left) || dropped.len() >= AT_ONCE;
+        self.tombs.burying = dropped;
+        Ok([self.tombs.resumes(now), self.tombs.next(now)].into_iter().flatten().min())
+    }
+
+    /// Whom the plan would drop, and who is not dropped by what of it may be done.
+    pub(super) fn kept_back(&self, admitted: &Admitted) -> BTreeSet<SqlName> {
+        let withheld = admitted.withheld().iter().map(|withheld| &withheld.planned.step);
+        let drops = withheld.filter(|step| matches!(step, Step::DropPrincipal { .. })).map(Step::subject);
+        drops.filter(|name| self.tombs.buries(*name)).collect()
+    }
+
+    /// When the next of them are dropped, where this plan drops some.
+    pub(super) fn buries_on(&self, admitted: &Admitted, now: OffsetDateTime) -> Option<OffsetDateTime> {
+        let drops = |step: &Step| matches!(step, Step::DropPrincipal { name } if self.tombs.buries(*name));
+        let goes_on = self.tombs.more && admitted.steps().iter().any(|planned| drops(&planned.step));
+        goes_on.then_some(now + Duration::seconds(1))
     }
 
     /// By which record people leave is known as long as it has not had its effect.

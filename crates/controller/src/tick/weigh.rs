@@ -79,7 +79,7 @@ impl Ticker {
         }
         let expires = world.hold_for().map(|wait| now + wait);
         drop(world);
-        let against = |step: &Step| {
+        let against = |kept_back: &BTreeSet<SqlName>, step: &Step| {
             let principal = step.subject();
             let met = self.remembered.contains(&principal) || self.unkept.contains(&principal);
             let taken = step.takes()
@@ -111,14 +111,30 @@ impl Ticker {
                 self.blocked.holds(step, now).then_some(Reason::Refused),
                 (may == May::Take && step.gives()).then_some(Reason::Unrecorded),
                 self.probing.against(step, self.compiled_views().as_deref()),
+                self.kept_with(step, kept_back),
             ];
             let counts = |reason: &Reason| reason.class().is_none_or(|class| !lifted.lifts(step, class));
             reasons.into_iter().flatten().find(counts)
         };
         let released = |step: &Step, class: Class| lifted.lifts(step, class);
         let announced = lifted.released.announced;
-        let known = Known { against: &against, released: &released, announced, totals: Some(totals) };
-        let admitted = admit_with(plan.clone(), sides, guards, &self.history, now, &known);
+        let admit = |kept_back: &BTreeSet<SqlName>| {
+            let against = |step: &Step| against(kept_back, step);
+            let known = Known { against: &against, released: &released, announced, totals: Some(totals) };
+            admit_with(plan.clone(), sides, guards, &self.history, now, &known)
+        };
+        let mut admitted = admit(&BTreeSet::new());
+        let kept_back = self.kept_back(&admitted);
+        if !kept_back.is_empty() {
+            admitted = admit(&kept_back);
+        }
         Weighed { admitted, lifted, leavers, foreign, expires }
+    }
+
+    /// Whose sessions are looked for before a drop only, they wait with it: else each tick would look for them.
+    fn kept_with(&self, step: &Step, kept_back: &BTreeSet<SqlName>) -> Option<Reason> {
+        let Step::KillSessions { principal } = step else { return None };
+        let with = kept_back.contains(principal) && !self.leaving.is_leaving(*principal);
+        with.then(|| Reason::Needs { step: Step::DropPrincipal { name: *principal }.to_string() })
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axon_mapping::RoleMap;
 use axon_model::{Clock, PlanId, RunId};
-use axon_reconcile::{LeaseProof, RefusalKind, Retry, Step, StepKind, TargetError};
+use axon_reconcile::{LeaseProof, Planned, RefusalKind, Retry, Step, StepKind, TargetError};
 use axon_store::{Removal, Since, Store};
 use time::{Duration, OffsetDateTime};
 
@@ -60,7 +60,10 @@ impl Ticker {
         let (run, plan) = self.record_decision(&decided, map, may, now).await?;
         let steps = decided.admitted.steps();
         // A KILL that waits is noted as well: what shuts somebody out may go without it, and the next plan has nothing to tell it by.
-        self.leaving.note(decided.plan.steps.iter().map(|planned| &planned.step));
+        let kills = decided.plan.steps.iter().map(|planned| &planned.step);
+        // Not those before a drop of who left long ago: nobody waits for them.
+        let of_leavers = kills.filter(|step| !self.tombs.buries(step.subject()));
+        self.leaving.note(of_leavers);
         self.leaving.keep(self.store.as_ref(), self.name.as_str(), now).await;
         let mut ran = Ran::default();
         let mut causes = Causes::default();
@@ -91,8 +94,8 @@ impl Ticker {
             // What views stand on now, permissions can be given on.
             ran.again |= waved.in_force.iter().any(|step| matches!(step, Step::Secure(_)));
             ran.applied += waved.done;
-            ran.tried += waved.length;
-            self.heed(waved, &mut ran)?;
+            ran.tried += waved.tried;
+            self.heed(waved, &steps[ran.tried.min(steps.len())..], &mut ran)?;
         }
         let now = self.clock.now();
         self.leaving.keep(self.store.as_ref(), self.name.as_str(), now).await;
@@ -196,7 +199,7 @@ impl Ticker {
     }
 
     /// What a wave's outcomes mean for the steps behind it.
-    fn heed(&mut self, waved: Waved, ran: &mut Ran) -> Result<(), ControllerError> {
+    fn heed(&mut self, waved: Waved, rest: &[Planned], ran: &mut Ran) -> Result<(), ControllerError> {
         self.made.gone(waved.unmade.iter().copied());
         self.made.kept(waved.made.iter().copied());
         if waved.doubt {
@@ -230,9 +233,14 @@ impl Ticker {
                 let target = self.name.to_string();
                 return Err(TargetError::Refused { target, attempt: "a step", refusal, retry }.into());
             }
-            ran.stop = true;
             ran.again = true;
             self.blocked.add(&step, refusal, now);
+            self.tombs.refused(step.subject(), now);
+            // A session that cannot be ended is in nobody's way but of whoever comes or goes under the name.
+            let alone = |planned: &Planned| planned.step.subject() != step.subject();
+            if step.kind() != StepKind::KillSessions || !rest.iter().all(alone) {
+                ran.stop = true;
+            }
         }
         Ok(())
     }

@@ -5,12 +5,12 @@ use axon_audit::payload::StepIntent;
 use axon_controller::{State, Summary};
 use axon_mapping::TargetName;
 use axon_model::{Clock as _, SourceHealth, UserId};
-use axon_reconcile::{Connect, Principal, PrincipalKind, Role};
+use axon_reconcile::{Connect, Principal, PrincipalKind, Role, StepKind};
 use axon_store::{DirectoryStore as _, HealthStore as _, HoldEnd, HoldStore as _};
 use serde_json::json;
 use time::Duration;
 
-use crate::stage::{MAP, Stage, name};
+use crate::stage::{MAP, Mischief, Stage, name};
 
 const DROP: &str = "drop user kim";
 
@@ -349,13 +349,116 @@ async fn whose_sessions_cannot_be_ended_is_not_dropped() {
         number: 6102,
         message: "no".to_owned(),
     };
-    stage.pool.plot(crate::stage::Mischief::RefuseStep(axon_reconcile::StepKind::KillSessions, refusal));
+    stage.pool.plot(Mischief::RefuseStep(StepKind::KillSessions, refusal));
     stage.later(DAY * 31).await;
     assert!(stage.has_user("kim"), "{:?}", stage.pool.applied.lock().unwrap());
+    assert!(stays(&stage.later(LOOK).await, "the target refused it lately"));
     stage.pool.forgive();
-    stage.later(LOOK).await;
+    stage.later(Duration::hours(1)).await;
     stage.later(LOOK).await;
     assert!(!stage.has_user("kim"), "{:?}", stage.pool.applied.lock().unwrap());
+}
+
+async fn intents(stage: &Stage, of: &str) -> usize {
+    let journal = stage.journal().await;
+    let intents = journal.iter().filter(|entry| entry.record.kind == RecordKind::StepIntent);
+    let facts = intents.map(|entry| entry.record.facts_of::<StepIntent>().unwrap());
+    facts.filter(|intent| intent.step.action == of).count()
+}
+
+/// More than a minute's worth of refusals: who leaves meanwhile, and who comes, do not wait for any of them.
+#[tokio::test]
+async fn refused_drops_of_many_are_in_nobodys_way() {
+    const MANY: usize = 60;
+    let mut stage = Stage::set_with(MAP).await;
+    let mut people = Vec::new();
+    for n in 0..MANY {
+        people.push(stage.user(&format!("p{n}")).await);
+    }
+    let (ana, zoe) = (stage.user("ana").await, stage.user("zoe").await);
+    let group = stage.readers(&[&people[..], &[ana, zoe]].concat()).await;
+    assert_eq!(stage.settle().await.state, State::Converged);
+    for person in people {
+        stage.activate(person, false).await;
+    }
+    stage.settle().await;
+    stage.later(LOOK).await;
+    let refusal = |number| axon_reconcile::Refusal {
+        kind: axon_reconcile::RefusalKind::Forbidden,
+        number,
+        message: "no".to_owned(),
+    };
+    stage.pool.plot(Mischief::RefuseStep(StepKind::KillSessions, refusal(229)));
+    let kills = intents(&stage, "kill-sessions").await;
+    stage.later(DAY * 31).await;
+    // Among the very first ticks that know of it, by a tick of its own at most.
+    stage.activate(ana, false).await;
+    let bob = stage.user("bob").await;
+    let add = json!([{ "op": "add", "path": "members", "value": [{ "value": bob.to_string() }] }]);
+    stage.patch(group, "add-bob", add).await;
+    stage.ticker.tick(&stage.map).await;
+    stage.ticker.tick(&stage.map).await;
+    assert_eq!(stage.pool.connect("ana"), Connect::Denied);
+    assert!(stage.pool.in_role("axon_reader", "bob"));
+    stage.settle().await;
+    let tried = intents(&stage, "kill-sessions").await - kills;
+    // A wave of sixteen steps, of which the first one is refused; and ana's.
+    assert_eq!(tried, 9);
+    stage.pool.forgive();
+    let mut last = None;
+    for _ in 0..3 {
+        last = Some(stage.later(Duration::hours(1)).await);
+    }
+    let left: Vec<usize> = (0..MANY).filter(|n| stage.has_user(&format!("p{n}"))).collect();
+    assert!(left.is_empty(), "{left:?} {last:#?}");
+    assert!(stage.has_user("zoe") && stage.has_user("ana"));
+    stage.proved().await;
+}
+
+/// One KILL for each drop that is done, and none for one that waits: a tick with steps takes a lease, and leaves probes for later.
+#[tokio::test]
+async fn whose_drop_waits_has_no_session_looked_for_by_each_tick() {
+    let (mut stage, _) = kim_left(&format!("{MAP}guards: {{ steps: {{ hold: [drop user] }} }}\n")).await;
+    let kills = intents(&stage, "kill-sessions").await;
+    let due = stage.later(DAY * 31).await;
+    assert_eq!(due.state, State::Pending);
+    for _ in 0..3 {
+        let ana = stage.user_of("entra", &format!("new{}", stage.clock.now().unix_timestamp())).await;
+        stage.activate(ana, false).await;
+        stage.later(LOOK).await;
+    }
+    assert_eq!(intents(&stage, "kill-sessions").await, kills);
+    let holds = stage.store.holds(axon_model::RecordSeq(0)).await.unwrap();
+    assert_eq!(holds.len(), 1, "the drop's alone: {holds:#?}");
+    let act = stage.context("release").act;
+    stage.store.answer_hold(holds[0].id, HoldEnd::Release, "seen".to_owned(), act).await.unwrap();
+    stage.settle().await;
+    assert!(!stage.has_user("kim"));
+    assert_eq!(intents(&stage, "kill-sessions").await, kills + 1);
+}
+
+/// A server that refuses the drop is not asked again and again.
+#[tokio::test]
+async fn a_refused_drop_waits_for_an_hour_with_the_look_for_sessions_before_it() {
+    let (mut stage, _) = kim_left(MAP).await;
+    let refusal = axon_reconcile::Refusal {
+        kind: axon_reconcile::RefusalKind::Forbidden,
+        number: 15138,
+        message: "it owns something".to_owned(),
+    };
+    stage.pool.plot(Mischief::RefuseStep(StepKind::DropPrincipal, refusal));
+    stage.later(DAY * 31).await;
+    let (kills, drops) = (intents(&stage, "kill-sessions").await, intents(&stage, "drop-user").await);
+    assert_eq!(drops, 1);
+    for _ in 0..5 {
+        assert!(stays(&stage.later(LOOK).await, "the target refused it lately"));
+    }
+    assert_eq!(intents(&stage, "kill-sessions").await, kills);
+    assert_eq!(intents(&stage, "drop-user").await, drops);
+    stage.pool.forgive();
+    stage.later(Duration::hours(1)).await;
+    stage.later(LOOK).await;
+    assert!(!stage.has_user("kim"));
 }
 
 /// A serverless pool: its server, where people have logins, and a database.

@@ -7,6 +7,7 @@ use axon_mapping::identity::Holder;
 use axon_mapping::target::{Endpoint, TargetSpec};
 use axon_mapping::{RoleMap, TargetKind};
 use axon_model::{Directory, HealthState, SourceId, SqlName};
+use axon_reconcile::Step;
 use axon_store::StoreError;
 use time::{Duration, OffsetDateTime};
 
@@ -94,6 +95,11 @@ impl Ticker {
             return Ok(whole(format!(
                 "group {group} may let them in again, since who is in it is not known here"
             )));
+        }
+        let blind =
+            over.iter().next().and_then(|name| self.target.lacks(&Step::KillSessions { principal: *name }));
+        if let Some(reason) = blind {
+            return Ok(whole(reason));
         }
         let mut stay = Stay::new();
         if let Some(reason) = self.beside_stay(map, spec, over, &mut stay, now).await? {

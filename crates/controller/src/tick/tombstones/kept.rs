@@ -97,7 +97,20 @@ pub(in crate::tick) struct Keeping {
     pub(super) wait: Option<Duration>,
     /// By which records people left who are no tombstones yet.
     pub(super) left_by: BTreeMap<SqlName, RecordSeq>,
+    /// Whom the last decision would drop.
+    pub(super) burying: BTreeSet<SqlName>,
+    /// Whether there are more of them than one plan drops, or than a plan over a few names shows.
+    pub(super) more: bool,
+    /// Until when these are left alone, of whom the target refused something.
+    refused: BTreeMap<SqlName, OffsetDateTime>,
+    /// Until when nobody is dropped: what one was refused for may be so for all.
+    rests: Option<OffsetDateTime>,
 }
+
+/// So long nobody is dropped after a refusal.
+const REST: Duration = Duration::minutes(10);
+/// So long not who was refused.
+const REFUSED: Duration = Duration::hours(1);
 
 impl Keeping {
     /// Somebody else may have written since.
@@ -117,9 +130,37 @@ impl Keeping {
         Ok(())
     }
 
-    /// Whose time has come and who is not known to stay.
+    /// Whose time has come and who is not known to stay, unless the target refused something of it lately.
     pub(in crate::tick) fn due(&self, now: OffsetDateTime) -> impl Iterator<Item = SqlName> {
-        self.over(now).filter(|(_, there)| there.stays.is_none()).map(|(name, _)| name)
+        let rests = self.rests.is_some_and(|until| now < until);
+        let left_alone =
+            move |name: &SqlName| rests || self.refused.get(name).is_some_and(|until| now < *until);
+        let due = self.over(now).filter(|(_, there)| there.stays.is_none()).map(|(name, _)| name);
+        due.filter(move |name| !left_alone(name))
+    }
+
+    /// Whether the last decision would drop this one.
+    pub(in crate::tick) fn buries(&self, name: SqlName) -> bool {
+        self.burying.contains(&name)
+    }
+
+    /// The target refused the drop, or the end of the sessions before it.
+    pub(in crate::tick) fn refused(&mut self, name: SqlName, now: OffsetDateTime) {
+        if self.buries(name) {
+            self.refused.retain(|_, until| now < *until);
+            self.refused.insert(name, now + REFUSED);
+            self.rests = Some(now + REST);
+        }
+    }
+
+    /// Whether it was so lately.
+    pub(super) fn was_refused(&self, name: SqlName, now: OffsetDateTime) -> bool {
+        self.refused.get(&name).is_some_and(|until| now < *until)
+    }
+
+    /// When whoever was left alone is looked at again.
+    pub(super) fn resumes(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
+        self.rests.into_iter().chain(self.refused.values().copied()).filter(|until| *until > now).min()
     }
 
     /// Whose time has come.
