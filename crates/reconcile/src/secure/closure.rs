@@ -28,7 +28,7 @@ impl Ways<'_> {
         if readers.is_empty() {
             return None;
         }
-        let readers = self.but_own(people(self.graph, &readers));
+        let readers = self.but_own(&people(self.graph, &readers));
         self.reach(body, filter, &readers).into_iter().find_map(|by| {
             let both = people(self.graph, &BTreeSet::from([by]));
             let who = both.intersection(&readers).next()?;
@@ -54,14 +54,14 @@ impl Ways<'_> {
             return BTreeSet::new();
         }
         let reach = people(self.graph, &self.reach(body, filter, &readers));
-        let unknown = reach.difference(&readers).copied().collect();
-        self.but_own(unknown).into_iter().filter(group).collect()
+        let reach = self.but_own(&reach);
+        reach.into_iter().filter(|name| group(name) && !readers.contains(name)).collect()
     }
 
     /// Whether somebody who may read columns of the table sees every row of it, or reaches past its filter by anything else. Members
     /// of `db_owner` administer.
     pub fn through(&self, filter: &TableFilter, bodies: &[ViewBody]) -> bool {
-        let readers = self.but_own(people(self.graph, &filter.open.keys().copied().collect()));
+        let readers = self.but_own(&people(self.graph, &filter.open.keys().copied().collect()));
         let reach = unfiltered(filter);
         if !people(self.graph, &reach).is_disjoint(&readers) {
             return true;
@@ -72,7 +72,7 @@ impl Ways<'_> {
         })
     }
 
-    fn but_own(&self, people: BTreeSet<SqlName>) -> BTreeSet<SqlName> {
+    fn but_own(&self, people: &BTreeSet<SqlName>) -> BTreeSet<SqlName> {
         people.difference(self.around.own).copied().collect()
     }
 
