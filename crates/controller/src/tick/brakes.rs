@@ -1,7 +1,7 @@
 //! What looks like everybody leaving and may be a source's mistake: a source in which nobody is active any more, or nobody is in
 //! any group; an attribute that conditions use and that nobody has any more.
 //!
-//! Single leavers go on, and so does whoever was offboarded by a person.
+//! Single leavers go on, and so does whoever was offboarded by a person. Who is out already does not make two of one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -86,8 +86,11 @@ impl Brakes {
             }
         }
         let mut braked = Braked::default();
+        let out = out_already(plan);
+        let many =
+            |names: &BTreeSet<SqlName>| names.iter().filter(|name| !out.contains(*name)).nth(1).is_some();
         // Single ones always go.
-        for (source, names) in taken.into_iter().filter(|(_, names)| names.len() > 1) {
+        for (source, names) in taken.into_iter().filter(|(_, names)| many(names)) {
             let reason = if uses(map, &source) && is_empty(world.directory(), &source) {
                 Some(Reason::SourceEmpty { source: source.to_string() })
             } else {
@@ -95,9 +98,9 @@ impl Brakes {
             };
             let Some(reason) = reason else { continue };
             for name in names {
-                // Who was deactivated leaves for that reason, whatever else is missing.
-                let deactivated = world.says_inactive(target, name);
-                if matches!(reason, Reason::SourceEmpty { .. }) || !deactivated {
+                // Who was deactivated leaves for that reason, whatever else is missing, and who is out is so since before.
+                let left_before = out.contains(&name) || world.says_inactive(target, name);
+                if matches!(reason, Reason::SourceEmpty { .. }) || !left_before {
                     braked.against.insert(name, reason.clone());
                 }
             }
@@ -156,6 +159,21 @@ impl Brakes {
             ),
         }
     }
+}
+
+/// Who was shut out and stripped before: nothing but the end of sessions and of the user itself is planned for them.
+fn out_already(plan: &Plan) -> BTreeSet<SqlName> {
+    let ends = |step: &&Step| {
+        matches!(step, Step::KillSessions { .. } | Step::KillFormer { .. } | Step::DropPrincipal { .. })
+    };
+    let steps = || plan.steps.iter().map(|planned| &planned.step);
+    let mut out: BTreeSet<SqlName> = steps().filter(ends).map(Step::subject).collect();
+    if !out.is_empty() {
+        for step in steps().filter(|step| !ends(step)) {
+            out.remove(&step.subject());
+        }
+    }
+    out
 }
 
 fn source_of(who: &Who) -> Option<&SourceId> {

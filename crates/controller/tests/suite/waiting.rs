@@ -1,11 +1,11 @@
 //! What guards withhold waits for a person, stands in nobody's way, and goes on when it is released.
 
 use axon_controller::{State, announcement};
-use axon_model::{AccessState, Actor, Asked, Clock as _, MeantRecord, RecordSeq, UserId, Whom};
+use axon_model::{AccessState, Actor, Asked, Clock as _, MeantRecord, RecordSeq, SourceHealth, UserId, Whom};
 use axon_reconcile::{Connect, Membership};
 use axon_store::{
-    AccessStore as _, Act, Answered, Hold, HoldEnd, HoldKind, HoldState, HoldStore as _, HoldTerms,
-    NewAccessRequest, NewHold, RemovalStore as _,
+    AccessStore as _, Act, Answered, HealthStore as _, Hold, HoldEnd, HoldKind, HoldState, HoldStore as _,
+    HoldTerms, NewAccessRequest, NewHold, RemovalStore as _,
 };
 use serde_json::json;
 use time::Duration;
@@ -294,6 +294,36 @@ async fn an_attribute_that_vanishes_across_a_source_is_a_hold() {
     stage.say(&hold, HoldEnd::Release, "op").await;
     assert_eq!(stage.settle().await.state, State::Converged);
     assert!(!stage.is_reader("ana") && !stage.is_reader("bob"));
+}
+
+#[tokio::test]
+async fn a_single_one_goes_although_somebody_who_left_before_is_dropped_at_the_same_time() {
+    let by_department =
+        MAP.replace("roles: [reader] }\n", "when: department eq \"Data\", roles: [reader] }\n");
+    let mut stage = Stage::set_with(&format!("{by_department}guards: {{ tombstones: 2h }}\n")).await;
+    let path = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department";
+    let (kim, ana) = (stage.user("kim").await, stage.user("ana").await);
+    for person in [kim, ana] {
+        stage.say_of(person, set(path, "Data")).await;
+    }
+    stage.readers(&[kim, ana]).await;
+    assert_eq!(stage.settle().await.state, State::Converged);
+    stage.say_of(kim, set("active", false)).await;
+    stage.settle().await;
+    stage.clock.advance(Duration::minutes(6));
+    assert_eq!(stage.settle().await.state, State::Converged);
+    assert_eq!(stage.pool.connect("kim"), Connect::Denied);
+    // Kim's time has come when the last one loses what the condition asks for.
+    stage.clock.advance(Duration::hours(3));
+    let health = SourceHealth { last_push: Some(stage.clock.now()), ..SourceHealth::default() };
+    stage.store.add_health(vec![("entra".parse().unwrap(), health)], stage.clock.now()).await.unwrap();
+    stage.say_of(ana, json!([{ "op": "remove", "path": path }])).await;
+    let tick = stage.ticker.tick(&stage.map).await;
+    assert!(!stage.is_reader("ana"), "{tick:?}");
+    assert_eq!(stage.settle().await.state, State::Converged);
+    assert!(!stage.pool.graph.lock().unwrap().principals.contains_key(&name("kim")), "both in one plan");
+    assert!(stage.steps_held(HoldState::Open).await.is_empty());
+    stage.proved().await;
 }
 
 #[tokio::test]
