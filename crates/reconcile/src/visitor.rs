@@ -29,6 +29,9 @@ pub struct Uninvited {
     /// Logins that are no principal: they entered by a group, administer the server, or their user was dropped meanwhile. Nothing but
     /// the name tells of them.
     pub unknown: BTreeSet<SqlName>,
+    /// The same with the id that their session tells, which no principal is known to have had: somebody whom a group lets in, or who
+    /// had a user that nobody looked at.
+    pub strangers: BTreeSet<(SqlName, Sid)>,
     /// Those whose user is gone, whoever has the name now: the name that they had, and their id.
     pub former: BTreeSet<(SqlName, Sid)>,
     /// Principals that may not connect.
@@ -45,6 +48,12 @@ pub fn is_of(principal: Option<&Sid>, session: Option<&Sid>, named: bool) -> boo
         (Some(a), Some(b)) => named || a == b,
         _ => named,
     }
+}
+
+/// Whether nothing but the name tells whose a session is. Of a name that no principal has, these are ended by the name; whoever tells
+/// an id may be another person, and is ended by that id where it is theirs.
+pub fn is_by_name(session: Option<&Sid>, named: bool) -> bool {
+    named && !session.is_some_and(Sid::tells)
 }
 
 /// Who of these visitors ought not to be in.
@@ -83,9 +92,10 @@ pub fn uninvited(graph: &Graph, visitors: &[Visitor], bearers: &Bearers) -> Unin
             match (was, named) {
                 (Some((sid, those)), _) => found.former.extend(those.iter().map(|name| (*name, sid.clone()))),
                 (None, Some((name, _))) => found.namesakes.extend(Some(*name).filter(|name| shut(name))),
-                // Whose the name was is known, and this is somebody else: a group lets them in.
-                (None, None) if sid.is_some_and(Sid::tells) && bearers.contains_key(&visitor.login) => {}
-                (None, None) => drop(found.unknown.insert(visitor.login)),
+                (None, None) => match sid.filter(|sid| sid.tells()) {
+                    Some(sid) => drop(found.strangers.insert((visitor.login, sid.clone()))),
+                    None => drop(found.unknown.insert(visitor.login)),
+                },
             }
         }
         found.shut_out.extend(owners.into_iter().filter(shut));
@@ -160,7 +170,13 @@ mod tests {
                 &bearers,
             );
             assert_eq!(found.former, [leaver.clone(), (name("ana"), sid(2))].into(), "under a new name too");
-            assert_eq!(found.unknown, BTreeSet::new(), "a namesake whom a group lets in is nobody's matter");
+            assert_eq!(found.unknown, BTreeSet::new(), "a namesake whom a group lets in tells an id");
+            let strangers = if taken.is_empty() { vec![(name("kim"), sid(9))] } else { vec![] };
+            assert_eq!(
+                found.strangers,
+                strangers.into_iter().collect(),
+                "and whose it was, whoever calls knows"
+            );
         }
         // Who has the id under whatever name is no former one.
         let found = uninvited(
@@ -182,10 +198,13 @@ mod tests {
         );
         assert_eq!(names(&found.shut_out), ["kim", "lee"]);
         assert_eq!(names(&found.unknown), ["zoe"]);
+        assert_eq!(found.strangers, BTreeSet::new());
         // What is no id of the directory, as an administrator's `0x01`, proves nothing.
         let odd = Sid::from_bytes(&[1]);
         assert!(is_of(Some(&sid(3)), Some(&odd), true) && !is_of(Some(&sid(3)), Some(&odd), false));
         assert!(is_of(Some(&odd), Some(&odd), false));
+        assert!(is_by_name(None, true) && is_by_name(Some(&odd), true));
+        assert!(!is_by_name(Some(&sid(3)), true) && !is_by_name(None, false));
     }
 
     #[test]

@@ -1,14 +1,14 @@
 //! Ending somebody's sessions: look, kill each, look again, until none is left.
 //!
 //! Whose a session is, the security id tells, and the name where a view has no id; who entered counts, not whom somebody acts as. Of
-//! whom no principal is left there is the id alone.
+//! whom no principal is left there is the id alone; by a name that no principal has, only those are ended that tell no id.
 //! Sessions go shortly after KILL answers, and a client may come back while it still may connect; so the look is what
 //! counts, and the rounds are bounded. Nothing sleeps here: who calls decides when to try again.
 
 use std::collections::BTreeSet;
 
 use axon_model::SqlName;
-use axon_reconcile::visitor::is_of;
+use axon_reconcile::visitor::{is_by_name, is_of};
 use axon_reconcile::{Refusal, RefusalKind, Sid, Visitor};
 use tiberius::Row;
 
@@ -44,7 +44,7 @@ fn sid(row: &Row, at: usize) -> Result<Option<Sid>, String> {
 /// Whose sessions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Whose {
-    /// Those of the principal that has this name.
+    /// Those of the principal that has this name; where none has it, those of its logins that tell no id.
     Principal(SqlName),
     /// Those of the object with this id, which has no principal.
     Former(Sid),
@@ -67,15 +67,16 @@ pub(crate) async fn sessions_of(
 ) -> Result<Vec<SessionId>, CallError> {
     let mut entrant = Entrant::first(dialect);
     loop {
+        // Outside: whether there is anybody whose id it is.
         let (mut own, sessions) = match whose {
             Whose::Principal(_) => (None, 1),
-            Whose::Former(sid) => (Some(sid.clone()), 0),
+            Whose::Former(sid) => (Some(Some(sid.clone())), 0),
         };
         let mut found = Vec::new();
         let read = session
             .read(&whose.query(dialect, entrant), &mut |set, row| {
                 if set < sessions {
-                    own = sid(row, 0)?;
+                    own = Some(sid(row, 0)?);
                     return Ok(());
                 }
                 let id = match dialect {
@@ -83,7 +84,12 @@ pub(crate) async fn sessions_of(
                         .ok_or("a session id that is not SID and digits")?,
                     Dialect::Serverless | Dialect::Server => SessionId::Serverless(number(row, 0)?),
                 };
-                if is_of(own.as_ref(), sid(row, 1)?.as_ref(), number(row, 2)? == 1) {
+                let (told, named) = (sid(row, 1)?, number(row, 2)? == 1);
+                let theirs = match &own {
+                    Some(own) => is_of(own.as_ref(), told.as_ref(), named),
+                    None => is_by_name(told.as_ref(), named),
+                };
+                if theirs {
                     found.push(id);
                 }
                 Ok(())

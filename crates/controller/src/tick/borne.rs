@@ -78,6 +78,23 @@ impl Borne {
         self.past.contains(sid)
     }
 
+    /// Whether an id is known of whoever had this name last: else a user was made of the name at which nobody looked, or none at all.
+    pub(super) fn saw_last(&self, name: SqlName) -> bool {
+        self.ids.get(&name).is_some_and(|ids| ids.iter().any(|id| !self.past.contains(id)))
+    }
+
+    /// Whose sessions a plan ends by the id had the name, though no look ever saw it: a KILL that is refused is tried again, whoever
+    /// has the name by then.
+    pub(super) fn end(&mut self, plan: &Plan) {
+        for planned in &plan.steps {
+            if let Step::KillFormer { principal, sid } = &planned.step
+                && self.add(*principal, sid)
+            {
+                self.unkept.insert((*principal, sid.clone()));
+            }
+        }
+    }
+
     /// These names are somebody else's now.
     pub(super) fn pass_on(&mut self, names: BTreeSet<SqlName>) {
         for name in names {

@@ -50,6 +50,7 @@ impl Ticker {
         let Some(known) = &self.actual else { return };
         let (remembered, unkept) = (&self.remembered, &self.unkept);
         let met = |name| remembered.contains(&name) || unkept.contains(&name);
+        self.borne.end(plan);
         self.borne.pass_on(std::mem::take(self.made_for.passed_on()));
         self.borne.take_in(&known.inspection.graph, plan, met);
         self.borne.keep(self.store.as_ref(), self.name.as_str()).await;
@@ -76,10 +77,13 @@ impl Ticker {
         };
         let Some(known) = &self.actual else { return Ok(()) };
         let uninvited = uninvited(&known.inspection.graph, &visitors, self.borne.ids());
-        let Uninvited { unknown, former, shut_out, namesakes } = uninvited;
+        let Uninvited { unknown, strangers, former, shut_out, namesakes } = uninvited;
+        // Whose the name was last is known, and this is somebody else: a group lets them in. Where it is not known, this may be the one
+        // whose user was dropped before anybody looked at it.
+        let strangers = strangers.into_iter().filter(|(name, _)| !self.borne.saw_last(*name));
         let lingering: BTreeSet<SqlName> = unknown.into_iter().filter(|name| self.met(*name)).collect();
         let former: BTreeSet<(SqlName, Sid)> =
-            former.into_iter().filter(|(name, _)| self.met(*name)).collect();
+            former.into_iter().chain(strangers).filter(|(name, _)| self.met(*name)).collect();
         let namesakes: BTreeSet<SqlName> = namesakes.into_iter().filter(|name| self.met(*name)).collect();
         if !lingering.is_empty() || !former.is_empty() {
             tracing::warn!(

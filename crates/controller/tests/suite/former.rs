@@ -200,6 +200,89 @@ async fn somebody_else_who_is_in_under_the_name_of_whom_the_door_is_shut_to_is_n
     assert!(stage.settle().await.notes.is_empty());
 }
 
+/// Kim left and nothing of kim is there any more; another kim came, whose user somebody dropped before any look at all of it.
+async fn second_kim_was_dropped_unseen() -> (Stage, UserId, GroupId) {
+    let (mut stage, kim, readers) = kim_reads().await;
+    leaves(&mut stage, kim).await;
+    dropped_by_hand(&stage);
+    stage.clock.advance(time::Duration::minutes(6));
+    assert_eq!(stage.settle().await.state, State::Converged);
+    let second = comes_as_kim(&mut stage, readers, "second").await;
+    assert!(stage.pool.in_role("axon_reader", "kim"));
+    stage.pool.entered.lock().unwrap().insert((name("kim"), sid(2)));
+    dropped_by_hand(&stage);
+    (stage, second, readers)
+}
+
+/// Somebody of that name joins, and a person lets them have it.
+async fn comes_as_kim(stage: &mut Stage, readers: GroupId, request: &str) -> UserId {
+    let comes = stage.user("kim").await;
+    let join = json!([{ "op": "Add", "path": "members", "value": [{ "value": comes }] }]);
+    stage.patch(readers, request, join).await;
+    stage.settle().await;
+    for hold in stage.store.holds(axon_model::RecordSeq(0)).await.unwrap() {
+        let act = stage.context("release").act;
+        stage.store.answer_hold(hold.id, HoldEnd::Release, "seen".to_owned(), act).await.unwrap();
+    }
+    stage.settle().await;
+    comes
+}
+
+#[tokio::test]
+async fn who_leaves_before_a_look_saw_the_id_loses_the_session_though_the_name_had_another_before() {
+    let (mut stage, second, _) = second_kim_was_dropped_unseen().await;
+    leaves(&mut stage, second).await;
+    assert!(!is_in(&stage, 2), "{:?}", stage.pool.applied.lock().unwrap());
+    assert_eq!(stage.pool.did(&killed(2)), 1);
+    stage.proved().await;
+}
+
+#[tokio::test]
+async fn the_next_process_finds_that_session_too() {
+    let (mut stage, second, _) = second_kim_was_dropped_unseen().await;
+    stage.restart("two");
+    leaves(&mut stage, second).await;
+    assert!(!is_in(&stage, 2), "{:?}", stage.pool.applied.lock().unwrap());
+    stage.proved().await;
+}
+
+#[tokio::test]
+async fn the_session_of_the_second_is_ended_although_a_third_one_came_while_it_could_not_be() {
+    for at_once in [true, false] {
+        let (mut stage, second, readers) = second_kim_was_dropped_unseen().await;
+        let busy = Refusal { kind: RefusalKind::Other, number: 1222, message: "lock".to_owned() };
+        stage.pool.plot(Mischief::RefuseStep(StepKind::KillSessions, busy));
+        stage.store.delete_user(stage.context("delete-kim"), second).await.unwrap();
+        if !at_once {
+            stage.settle().await;
+        }
+        comes_as_kim(&mut stage, readers, "third").await;
+        assert!(is_in(&stage, 2) && stage.pool.in_role("axon_reader", "kim"), "{at_once}");
+        put_there(&mut stage.pool.graph.lock().unwrap(), 3);
+        stage.pool.entered.lock().unwrap().insert((name("kim"), sid(3)));
+        stage.restart("two");
+        stage.pool.forgive();
+        stage.clock.advance(time::Duration::minutes(6));
+        assert_eq!(stage.settle().await.state, State::Converged);
+        assert!(!is_in(&stage, 2), "{at_once}: {:?}", stage.pool.applied.lock().unwrap());
+        assert!(is_in(&stage, 3), "{at_once}: it is the third one's own");
+        stage.proved().await;
+    }
+}
+
+#[tokio::test]
+async fn a_namesake_known_to_be_another_is_not_cut_off_with_a_session_that_tells_no_id() {
+    let (mut stage, kim) = kim_is_in().await;
+    dropped_by_hand(&stage);
+    stage.pool.entered.lock().unwrap().insert((name("kim"), sid(3)));
+    stage.pool.sessions.lock().unwrap().insert(name("kim"));
+    leaves(&mut stage, kim).await;
+    assert!(!is_in(&stage, 1) && stage.pool.sessions.lock().unwrap().is_empty(), "both are kim's");
+    assert_eq!(stage.pool.did("kill the sessions of kim"), 1);
+    assert!(is_in(&stage, 3), "{:?}", stage.pool.applied.lock().unwrap());
+    stage.proved().await;
+}
+
 #[tokio::test]
 async fn ids_are_kept_once_and_for_whom_axon_gives_something() {
     let (mut stage, _) = kim_is_in().await;

@@ -141,8 +141,11 @@ impl FakePool {
     fn ends(step: &Step, graph: &Graph, login: SqlName, id: Option<&Sid>) -> bool {
         match step {
             Step::KillSessions { principal } => {
-                let own = graph.principals.get(principal).and_then(|there| there.sid.as_ref());
-                visitor::is_of(own, id, login == *principal)
+                let named = login == *principal;
+                match graph.principals.get(principal) {
+                    Some(there) => visitor::is_of(there.sid.as_ref(), id, named),
+                    None => visitor::is_by_name(id, named),
+                }
             }
             Step::KillFormer { sid, .. } => visitor::is_of(Some(sid), id, false),
             _ => false,

@@ -200,6 +200,15 @@ pub fn sessions(ids: &[&str]) -> Vec<Answer> {
     answers
 }
 
+/// The same of a name that no principal has: sessions, and the ids that they tell.
+pub fn sessions_of_nobody(sessions: &[(i64, Option<[u8; 16]>)]) -> Vec<Answer> {
+    let told = |sid: Option<[u8; 16]>| sid.map_or(Value::Null, |sid| Value::Bytes(sid.to_vec()));
+    let rows = sessions.iter().map(|(id, sid)| vec![Value::Int(*id), told(*sid), Value::Int(1)]);
+    let mut answers = set(&[SqlType::VarBinary(85)], vec![]);
+    answers.extend(set(&[SqlType::Int, SqlType::VarBinary(85), SqlType::Int], rows.collect()));
+    answers
+}
+
 /// One row of numbers.
 pub fn numbers(row: &[Option<i64>]) -> Vec<Answer> {
     let cells = row.iter().map(|number| number.map_or(Value::Null, Value::Int)).collect();

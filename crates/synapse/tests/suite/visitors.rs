@@ -7,7 +7,7 @@ use axon_reconcile::{PrincipalKind, Seen, Step, Target as _, Wave};
 use axon_synapse::{Dialect, SynapseTarget};
 use tiberius::AuthMethod;
 
-use crate::scripted::{Scripted, catalog_of, done, error, sessions};
+use crate::scripted::{Scripted, catalog_of, done, error, sessions, sessions_of_nobody};
 use crate::stage::{ADMIN, KIM, LEE, Stage, apply, inspect, kim_sid, name, run};
 
 /// `kim.renamed@acme.com`
@@ -143,6 +143,30 @@ async fn a_view_that_does_not_tell_who_entered_is_asked_for_whom_the_session_is(
     let target = SynapseTarget::new("warehouse", Dialect::Serverless, pool.connection()).unwrap();
     apply(&target, &[Step::KillSessions { principal: name("kim") }]).await;
     assert_eq!(pool.seen.statements(), ["KILL 51"]);
+}
+
+#[tokio::test]
+async fn by_a_name_that_nobody_has_only_sessions_are_ended_that_tell_no_id() {
+    let killed = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let pool = Scripted::open(move |sql, _| {
+        let ended = killed.load(std::sync::atomic::Ordering::SeqCst);
+        killed.fetch_or(sql.starts_with("KILL"), std::sync::atomic::Ordering::SeqCst);
+        match sql {
+            sql if sql.contains("dm_exec_sessions") => {
+                let named = (51, Some([7; 16]));
+                if ended { sessions_of_nobody(&[named]) } else { sessions_of_nobody(&[named, (52, None)]) }
+            }
+            sql if sql.contains("credentials") => error(208, "Invalid object name."),
+            sql if sql.starts_with("SELECT") => catalog_of(11, &[]),
+            _ => done(),
+        }
+    })
+    .await;
+    let target = SynapseTarget::new("warehouse", Dialect::Serverless, pool.connection()).unwrap();
+    let kill = [Step::KillSessions { principal: name("kim") }];
+    apply(&target, &kill).await;
+    assert_eq!(pool.seen.statements(), ["KILL 52"], "who tells an id may be another person");
+    assert_eq!(target.read_back(&Wave::for_test(kill.to_vec())).await.unwrap(), [Seen::InForce]);
 }
 
 #[tokio::test]
