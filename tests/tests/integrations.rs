@@ -12,6 +12,8 @@ mod manual;
 mod migrating;
 #[path = "integrations/native.rs"]
 mod native;
+#[path = "integrations/others.rs"]
+mod others;
 #[path = "integrations/page.rs"]
 mod page;
 #[path = "integrations/refusals.rs"]

@@ -17,6 +17,16 @@ pub const MOST_INTEGRATIONS: usize = 1_000;
 /// How many of those that ended are remembered.
 pub const ENDED_INTEGRATIONS: usize = 200;
 
+/// What an integration made of its account. Another login or user of the same name is somebody else's.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MadeAccount {
+    /// The login.
+    pub login: bool,
+    /// The user.
+    pub user: bool,
+}
+
 /// What an integration is. Nothing of it is a credential.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -41,9 +51,18 @@ pub struct IntegrationBody {
     pub layout: u32,
     /// Why the last piece of work failed.
     pub trouble: Option<String>,
+    /// What it made of its account, which goes with it; rows of older versions do not say.
+    #[serde(default)]
+    pub made: Option<MadeAccount>,
 }
 
 impl IntegrationBody {
+    /// What it made of its account. An automatic one of an older version that came into use made all of it.
+    pub fn made_account(&self) -> MadeAccount {
+        let all = self.automatic && self.login.is_some();
+        self.made.unwrap_or(MadeAccount { login: all, user: all })
+    }
+
     /// Where it is, in the form in which two places are one.
     pub fn place(&self) -> String {
         format!("{}:{}/{}", self.host.to_lowercase(), self.port, self.database.to_lowercase())

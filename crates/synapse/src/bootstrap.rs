@@ -10,6 +10,9 @@
 //! The same batches stand in the scripts and are sent by Axon, so that what a person reads is what happens. None holds a password.
 //! What is taken away goes in an order in which nobody reads more than before: views first, the owner of the tables last, and only
 //! if nothing belongs to it.
+//!
+//! Nothing goes that somebody else made under the same name. The role belongs to Axon's owner, which marks it; a login and a user can
+//! bear no mark, so Axon keeps whether it made them ([`MadeAccount`]), and scripts leave their two lines to whoever runs them.
 
 mod look;
 mod parts;
@@ -18,7 +21,7 @@ mod setup;
 mod written;
 
 pub use look::{Check, CheckStatus, Moment, look};
-pub use parts::{Part, Where, create, delete, edit};
+pub use parts::{OfAccount, Part, Where, create, delete, edit};
 pub use run::{BootstrapError, bring_up, random_password, renew_password, take_down};
-pub use setup::{Account, Setup};
+pub use setup::{Account, MadeAccount, Setup};
 pub use written::written;

@@ -256,6 +256,11 @@ pub async fn run_as(who: Steps<'_>, script: &str) -> anyhow::Result<Vec<u32>> {
     Ok(refused)
 }
 
+/// A script with the lines that are left to whoever runs it: here the account is Axon's alone.
+pub fn by_hand(script: &str) -> String {
+    script.replace("\n--| ", "\n")
+}
+
 /// A test of what a look told.
 pub fn test<'v>(told: &'v Value, name: &str) -> anyhow::Result<&'v Value> {
     let tests = told["validationResults"]["validationTests"].as_array().context("tests")?;

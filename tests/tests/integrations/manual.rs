@@ -5,7 +5,7 @@ use axon_tests::{ADMIN, PASSWORD};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::kit::{OWN_PASSWORD, PRINCIPALS, SCHEMAS, Stand, Steps, run_as, test};
+use crate::kit::{OWN_PASSWORD, PRINCIPALS, SCHEMAS, Stand, Steps, by_hand, run_as, test};
 
 const OWN: &str = "taylor@synapse.com";
 
@@ -75,6 +75,7 @@ async fn a_manual_integration_by_scripts_that_can_be_run_again() -> anyhow::Resu
     let last = script(&stand, "/scripts/post-cleanup", &payload).await?;
     let cleanup = script(&stand, "/scripts/cleanup", &payload).await?;
     ensure!(delete.contains("DROP USER [taylor@synapse.com]") && last.contains("DROP LOGIN"));
+    let (cleanup, last) = (by_hand(&cleanup), by_hand(&last));
     ensure!(run(&stand, "dw", &cleanup).await?.is_empty() && run(&stand, "dw", &cleanup).await?.is_empty());
     ensure!(run(&stand, "master", &last).await?.is_empty() && run(&stand, "master", &last).await? == [15151]);
     ensure!(stand.column(PRINCIPALS).await?.is_empty() && stand.column(SCHEMAS).await?.is_empty());

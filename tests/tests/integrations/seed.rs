@@ -6,7 +6,7 @@ use axon_tests::{ADMIN, PASSWORD};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::kit::{Stand, Steps, run_as};
+use crate::kit::{Stand, Steps, by_hand, run_as};
 
 /// The payload of the page: `automatic`, with which of `impersonation` (left out, false, true) and with delimiters or without.
 fn payload(automatic: bool, impersonation: Option<bool>, delimiters: bool) -> Value {
@@ -193,9 +193,9 @@ async fn every_manual_request_of_the_page_is_answered_as_on_the_page() -> anyhow
         )?;
         stand.status(&id.to_string(), "enabled").await?;
 
-        let delete = stand.script("/scripts/cleanup", &update).await?;
+        let delete = by_hand(&stand.script("/scripts/cleanup", &update).await?);
         ensure!(run_as(Steps::Password(&stand, "dw"), &delete).await?.is_empty());
-        let last = stand.script("/scripts/post-cleanup", &update).await?;
+        let last = by_hand(&stand.script("/scripts/post-cleanup", &update).await?);
         ensure!(run_as(Steps::Password(&stand, "master"), &last).await?.is_empty());
         // Without a payload.
         let begun = stand.delete(&format!("/{id}"), None).await?.is(200)?.body;

@@ -1,6 +1,6 @@
 //! `POST /integrations`
 
-use axon_store::integrations::{AddedIntegration, IntegrationBody, IntegrationStatus};
+use axon_store::integrations::{AddedIntegration, IntegrationBody, IntegrationStatus, MadeAccount};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -10,7 +10,7 @@ use super::caller::Caller;
 use super::fault::Fault;
 use super::life::{self, Ended};
 use super::payload::{self, Payload};
-use super::work::{Entry, Moment, Validation, Verdict};
+use super::work::{Entry, Moment, Old, Validation, Verdict};
 use super::{Integrations, LAYOUT, Login, TYPE, body, shown};
 use crate::operators::json;
 use crate::state::Api;
@@ -28,12 +28,29 @@ pub(super) async fn handle(
     let taken = |id: u64| {
         Fault::conflict(format!("{TYPE} integration already exists on host {} (id = {id})", config.host))
     };
+    let mut given_up = None;
     for other in api.store.integrations().await? {
-        if !other.status.is_over() && life::config(&other.body)?.same_place(&config) {
+        let old = life::config(&other.body)?;
+        if !old.same_place(&config) {
+            continue;
+        }
+        if !other.status.is_over() {
             return Err(taken(other.id));
         }
+        let account = (&old.account, old.account_kind) == (&config.account, config.account_kind);
+        if automatic
+            && account
+            && other.body.automatic
+            && other.body.made.is_some_and(|made| made.login || made.user)
+        {
+            given_up = Some((other, old));
+        }
     }
-    let moment = if automatic { Moment::BeforeCreate } else { Moment::Standing };
+    let moment = match (automatic, &given_up) {
+        (false, _) => Moment::Standing,
+        (true, None) => Moment::BeforeCreate,
+        (true, Some(_)) => Moment::BeforeAgain,
+    };
     let validation = settings.bench.validate(&config, Entry::Shown(&login), moment).await;
     let kept = if automatic { account.as_ref() } else { Some(&login) };
     let validation = validation.and(keeping(settings, kept));
@@ -49,6 +66,16 @@ pub(super) async fn handle(
         ..IntegrationBody::default()
     };
     let act = caller.0.act(&api);
+    let mut made = MadeAccount::default();
+    if let Some((other, _)) = &given_up {
+        // From here on it is this integration's, so that it goes with this one, and once.
+        made = other.body.made_account();
+        let (id, was) = (other.id, other.status);
+        let body = IntegrationBody { made: Some(MadeAccount::default()), ..other.body.clone() };
+        let ours = api.store.change_integration(id, other.version, was, body, act.clone()).await?;
+        ours.ok_or_else(|| Fault::conflict("somebody else takes over what was given up here"))?;
+    }
+    let row = IntegrationBody { made: Some(made), ..row };
     let begun = match api.store.add_integration(row, act.clone()).await? {
         AddedIntegration::New(begun) => begun,
         AddedIntegration::Taken(id) => return Err(taken(id)),
@@ -60,15 +87,19 @@ pub(super) async fn handle(
     let (task, api_of_task) = (begun.clone(), api.clone());
     life::go_on(&api, begun, act, async move {
         let settings = life::settings(&api_of_task).map_err(|_| "no integrations API".to_owned())?;
-        let kept = if automatic {
-            settings.bench.bring_up(task.id, &config, None, &login, account.as_ref()).await?
-        } else {
-            Some(settings.bench.keep(task.id, &login).await?)
+        let work = async {
+            let kept = if automatic {
+                let old = given_up.as_ref().map(|(_, old)| Old::GivenUp(old));
+                settings.bench.bring_up(task.id, &config, old, &login, account.as_ref(), &mut made).await?
+            } else {
+                Some(settings.bench.keep(task.id, &login).await?)
+            };
+            let kept = kept.ok_or("how Axon enters was not kept")?;
+            let seen = settings.bench.validate(&config, Entry::Kept(&kept), Moment::Standing).await;
+            ended(&seen, life::in_use(&task, Some(kept), seen.value()))
         };
-        drop((login, account));
-        let kept = kept.ok_or("how Axon enters was not kept")?;
-        let seen = settings.bench.validate(&config, Entry::Kept(&kept), Moment::Standing).await;
-        ended(&seen, life::in_use(&task, Some(kept), seen.value()))
+        let done = work.await;
+        life::with_made(&task, done, made)
     });
     Ok(answer)
 }

@@ -80,11 +80,12 @@ pub(super) async fn handle(
     life::go_on(&api, begun, act, async move {
         let settings = life::settings(&api_of_task).map_err(|_| "no integrations API".to_owned())?;
         if let Some(login) = login {
-            settings.bench.take_down(&config, &login).await?;
+            settings.bench.take_down(&config, &login, task.body.made_account()).await?;
         }
         settings.bench.forget(task.id).await;
         let mut row = task.body.clone();
         row.login = None;
+        row.made = None;
         Ok((IntegrationStatus::Deleted, row))
     });
     Ok(answer)
@@ -93,6 +94,8 @@ pub(super) async fn handle(
 /// Gives it up: the row stays and says so, its database may get another integration.
 async fn disable(api: &Api, caller: &Caller, found: &Integration) -> Result<Response, Fault> {
     let mut row = found.body.clone();
+    // A create in the same place takes this over.
+    row.made = Some(row.made_account());
     row.login = None;
     row.trouble = None;
     let act = caller.0.act(api);

@@ -1,7 +1,7 @@
 //! From one status to the next: work on an integration is a task of its own, and its row says how far it is.
 
 use axon_store::Act;
-use axon_store::integrations::{Integration, IntegrationBody, IntegrationStatus};
+use axon_store::integrations::{Integration, IntegrationBody, IntegrationStatus, MadeAccount};
 use serde_json::Value;
 
 use super::fault::Fault;
@@ -112,6 +112,16 @@ where
             ),
         }
     });
+}
+
+/// Where work ends that made something, or failed at that: what was made is kept in any case.
+pub(super) fn with_made(begun: &Integration, ended: Ended, made: MadeAccount) -> Ended {
+    let (status, mut body) = ended.unwrap_or_else(|trouble| {
+        tracing::warn!(integration.id = begun.id, trouble, "the work on an integration failed");
+        failed(begun, trouble)
+    });
+    body.made = Some(made);
+    Ok((status, body))
 }
 
 /// Where work ends that failed.

@@ -140,7 +140,7 @@ pub(super) fn read(body: &Value, settings: &Integrations) -> Result<Payload, Fau
         entered: login.kind(),
         database,
     };
-    for name in [&config.schema, &config.account] {
+    for name in [&config.schema, &config.account].into_iter().chain(&config.impersonation) {
         if Integrations::reserved(name) {
             return Err(Fault::unprocessable(format!(
                 "{name:?} is a name of the engine or of Axon's own schema: choose another one"

@@ -9,7 +9,7 @@ use super::caller::Caller;
 use super::create::{ended, keeping, refuse_failed};
 use super::fault::Fault;
 use super::payload::{self, Payload};
-use super::work::{Entry, Moment};
+use super::work::{Entry, Moment, Old};
 use super::{Config, LAYOUT, body, life, shown};
 use crate::operators::json;
 use crate::state::Api;
@@ -88,16 +88,20 @@ pub(super) async fn handle(
     let (task, api_of_task) = (begun.clone(), api.clone());
     life::go_on(&api, begun, act, async move {
         let settings = life::settings(&api_of_task).map_err(|_| "no integrations API".to_owned())?;
-        let kept = if automatic {
-            settings.bench.bring_up(task.id, &config, Some(&old), &login, account.as_ref()).await?
-        } else {
-            Some(settings.bench.keep(task.id, &login).await?)
+        let mut made = task.body.made_account();
+        let work = async {
+            let kept = if automatic {
+                let old = Some(Old::InUse(&old));
+                settings.bench.bring_up(task.id, &config, old, &login, account.as_ref(), &mut made).await?
+            } else {
+                Some(settings.bench.keep(task.id, &login).await?)
+            };
+            let entry = kept.as_ref().or(task.body.login.as_ref()).ok_or("how Axon enters was not kept")?;
+            let seen = settings.bench.validate(&config, Entry::Kept(entry), Moment::Standing).await;
+            ended(&seen, life::in_use(&task, Some(entry.clone()), seen.value()))
         };
-        drop((login, account));
-        let entry = kept.as_ref().or(task.body.login.as_ref()).ok_or("how Axon enters was not kept")?;
-        let seen = settings.bench.validate(&config, Entry::Kept(entry), Moment::Standing).await;
-        let entry = entry.clone();
-        ended(&seen, life::in_use(&task, Some(entry), seen.value()))
+        let done = work.await;
+        life::with_made(&task, done, made)
     });
     Ok(answer)
 }

@@ -1,6 +1,7 @@
 //! The port to pools: what is looked at, made and taken away there.
 
 use async_trait::async_trait;
+use axon_store::integrations::MadeAccount;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -11,6 +12,8 @@ use super::{Config, Login};
 pub enum Moment {
     /// Before everything is made: as whoever asks.
     BeforeCreate,
+    /// The same where an integration was given up whose account is there: as whoever asks.
+    BeforeAgain,
     /// Before something is changed: as whoever asks.
     BeforeChange,
     /// Before all is taken away: as whoever asks.
@@ -26,6 +29,15 @@ pub enum Entry<'a> {
     Shown(&'a Login),
     /// As Axon, with what is kept.
     Kept(&'a Value),
+}
+
+/// What was there before.
+#[derive(Debug, Clone, Copy)]
+pub enum Old<'a> {
+    /// What is in use.
+    InUse(&'a Config),
+    /// What was given up: how Axon entered is forgotten.
+    GivenUp(&'a Config),
 }
 
 /// Which script.
@@ -111,20 +123,22 @@ pub trait Workbench: Send + Sync {
 
     /// Makes everything, or changes what was made from `old` to `config`, as whoever asks; and keeps how Axon enters from then on, where that
     /// is new. `account`: Axon's identity, where it is one of Entra.
+    /// `made` says what of the account is Axon's, after a failure, too.
     async fn bring_up(
         &self,
         id: u64,
         config: &Config,
-        old: Option<&Config>,
+        old: Option<Old<'_>>,
         by: &Login,
         account: Option<&Login>,
+        made: &mut MadeAccount,
     ) -> Result<Option<Value>, String>;
 
     /// Keeps how Axon enters, and says where; never the secret itself.
     async fn keep(&self, id: u64, login: &Login) -> Result<Value, String>;
 
-    /// Takes everything away, as whoever asks.
-    async fn take_down(&self, config: &Config, by: &Login) -> Result<(), String>;
+    /// Takes everything away, as whoever asks; of the account what was made.
+    async fn take_down(&self, config: &Config, by: &Login, made: MadeAccount) -> Result<(), String>;
 
     /// Gives Axon's login another password, as whoever asks, and keeps it.
     async fn renew(&self, id: u64, config: &Config, by: &Login) -> Result<Value, String>;

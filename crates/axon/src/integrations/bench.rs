@@ -7,10 +7,11 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use async_trait::async_trait;
 use axon_api::integrations::{
-    AccountKind, Config, Entry, Login, Moment as ApiMoment, Script, Validation, Workbench,
+    AccountKind, Config, Entry, Login, Moment as ApiMoment, Old, Script, Validation, Workbench,
 };
 use axon_azure::{Certificate, Identity};
 use axon_mapping::RoleMap;
+use axon_store::integrations::MadeAccount;
 use axon_synapse::bootstrap::{self, Moment, Where, written};
 use axon_synapse::{Auth, Connection, Tls};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -122,25 +123,31 @@ impl Bench {
         &self,
         id: u64,
         config: &Config,
-        old: Option<&Config>,
+        old: Option<Old<'_>>,
         by: &Login,
         account: Option<&Login>,
+        made: &mut bootstrap::MadeAccount,
     ) -> anyhow::Result<Option<Value>> {
         let (setup, connection) = (setup(config)?, Self::connection(config, self.shown(by)?)?);
-        let old = old.map(super::setup::setup).transpose()?;
-        if old.is_some() {
-            bootstrap::bring_up(&connection, old.as_ref(), &setup, None).await?;
+        let (old, is_in_use) = match old {
+            None => (None, false),
+            Some(Old::InUse(old)) => (Some(super::setup::setup(old)?), true),
+            Some(Old::GivenUp(old)) => (Some(super::setup::setup(old)?), false),
+        };
+        let old = old.as_ref();
+        if is_in_use {
+            bootstrap::bring_up(&connection, old, &setup, None, made).await?;
             return account.map(|account| self.put(id, account)).transpose();
         }
         if config.account_kind == AccountKind::Entra {
             let account = account.context("how Axon's identity enters is not said")?;
-            bootstrap::bring_up(&connection, None, &setup, None).await?;
+            bootstrap::bring_up(&connection, old, &setup, None, made).await?;
             return self.put(id, account).map(Some);
         }
         let password = bootstrap::random_password()?;
         // First where it can be found again, then where it counts.
         self.secrets.prepare(id, &password)?;
-        if let Err(error) = bootstrap::bring_up(&connection, None, &setup, Some(&password)).await {
+        if let Err(error) = bootstrap::bring_up(&connection, old, &setup, Some(&password), made).await {
             self.secrets.drop_prepared(id);
             return Err(error.into());
         }
@@ -236,6 +243,7 @@ impl Workbench for Bench {
         };
         let at = match moment {
             ApiMoment::BeforeCreate => Moment::BeforeAutomatic,
+            ApiMoment::BeforeAgain => Moment::BeforeAgain,
             ApiMoment::BeforeChange => Moment::BeforeChange,
             ApiMoment::BeforeRemoval => Moment::BeforeRemoval,
             ApiMoment::Standing => Moment::Standing,
@@ -263,21 +271,26 @@ impl Workbench for Bench {
         &self,
         id: u64,
         config: &Config,
-        old: Option<&Config>,
+        old: Option<Old<'_>>,
         by: &Login,
         account: Option<&Login>,
+        made: &mut MadeAccount,
     ) -> Result<Option<Value>, String> {
-        self.make(id, config, old, by, account).await.map_err(|error| sentence(&error))
+        let mut of_pool = bootstrap::MadeAccount { login: made.login, user: made.user };
+        let done = self.make(id, config, old, by, account, &mut of_pool).await;
+        *made = MadeAccount { login: of_pool.login, user: of_pool.user };
+        done.map_err(|error| sentence(&error))
     }
 
     async fn keep(&self, id: u64, login: &Login) -> Result<Value, String> {
         self.put(id, login).map_err(|error| sentence(&error))
     }
 
-    async fn take_down(&self, config: &Config, by: &Login) -> Result<(), String> {
+    async fn take_down(&self, config: &Config, by: &Login, made: MadeAccount) -> Result<(), String> {
+        let made = bootstrap::MadeAccount { login: made.login, user: made.user };
         let work = async {
             let connection = Self::connection(config, self.shown(by)?)?;
-            Ok(bootstrap::take_down(&connection, &setup(config)?).await?)
+            Ok(bootstrap::take_down(&connection, &setup(config)?, made).await?)
         };
         work.await.map_err(|error: anyhow::Error| sentence(&error))
     }

@@ -50,6 +50,7 @@ pub fn target_of(map: &RoleMap, config: &Config) -> Option<(String, Option<Strin
     };
     let (name, spec) = map.targets.iter().find(|(_, spec)| is_here(&spec.endpoint))?;
     let made = setup(config).ok()?.metadata;
+    let views = SqlName::parse(&config.schema).ok()?;
     let differs = if spec.metadata.schema != made.schema || spec.metadata.owner != made.owner {
         Some(format!(
             "its `metadata` names {} and {}, not {} and {}",
@@ -57,6 +58,12 @@ pub fn target_of(map: &RoleMap, config: &Config) -> Option<(String, Option<Strin
         ))
     } else if spec.metadata.delimiters != made.delimiters {
         Some("the delimiters of its `metadata` are not the integration's".to_owned())
+    } else if let Some(role) = spec.metadata.impersonation.filter(|role| made.impersonation != Some(*role)) {
+        // None is said where no role of the map lets anybody act as another.
+        let made = made.impersonation.map_or_else(|| "none".to_owned(), |role| role.to_string());
+        Some(format!("its `metadata.impersonation` is {role}, and the integration's role is {made}"))
+    } else if !spec.manage.schemas.iter().any(|glob| glob.matches(views)) {
+        Some(format!("its `manage.schemas` do not name {views}, the integration's schema of views"))
     } else {
         None
     };

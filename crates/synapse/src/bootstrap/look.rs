@@ -76,6 +76,8 @@ impl Check {
 pub enum Moment {
     /// Before Axon makes everything: as somebody who may.
     BeforeAutomatic,
+    /// The same where an integration was given up that left Axon's account: as somebody who may.
+    BeforeAgain,
     /// Before Axon changes what it made: as somebody who may.
     BeforeChange,
     /// Before Axon takes away what it made: as somebody who may.
@@ -88,6 +90,12 @@ const CONNECT: &str = "Initial Validation: Connect";
 const RUNNING: &str = "Initial Validation: Dedicated SQL Pool Is Running";
 const MANAGE: &str = "Validate Axon system user can manage database";
 
+/// A user or a role.
+struct Principal {
+    kind: String,
+    owner: String,
+}
+
 /// What was seen.
 #[derive(Default)]
 struct Seen {
@@ -97,7 +105,7 @@ struct Seen {
     edition: u32,
     collation: String,
     rights: BTreeSet<(String, Option<String>)>,
-    principals: BTreeMap<String, String>,
+    principals: BTreeMap<String, Principal>,
     schemas: BTreeMap<String, String>,
 }
 
@@ -121,6 +129,12 @@ pub async fn look(connection: &Connection, setup: &Setup, moment: Moment) -> Vec
     checks
 }
 
+/// Whether the database has the user of the account.
+pub(super) async fn has_user(connection: &Connection, setup: &Setup) -> Result<bool, TargetError> {
+    let seen = read(connection, setup.views).await?;
+    Ok(seen.principals.contains_key(&setup.account.name.as_str().to_lowercase()))
+}
+
 async fn read(connection: &Connection, views: SqlName) -> Result<Seen, TargetError> {
     let link = Link::new(connection.clone());
     let mut seen = Seen::default();
@@ -139,7 +153,11 @@ async fn read(connection: &Connection, views: SqlName) -> Result<Seen, TargetErr
                 seen.collation = optional(3).unwrap_or_default();
             }
             2 => drop(seen.rights.insert((text(row, 0)?.to_owned(), optional(1)))),
-            3 => drop(seen.principals.insert(text(row, 0)?.to_lowercase(), text(row, 1)?.trim().to_owned())),
+            3 => {
+                let kind = text(row, 1)?.trim().to_owned();
+                let seen_one = Principal { kind, owner: optional(2).unwrap_or_default() };
+                drop(seen.principals.insert(text(row, 0)?.to_lowercase(), seen_one));
+            }
             _ => drop(seen.schemas.insert(text(row, 0)?.to_lowercase(), optional(1).unwrap_or_default())),
         }
         Ok(())
@@ -273,11 +291,23 @@ fn role(seen: &Seen, setup: &Setup, moment: Moment) -> Check {
     let Some(role) = setup.impersonation.filter(|_| moment != Moment::BeforeRemoval) else {
         return Check::skipped(name);
     };
-    match (moment, seen.principals.get(&role.as_str().to_lowercase()).map(String::as_str)) {
+    let owner = setup.metadata.owner;
+    let is_own =
+        |name: &str| [owner, setup.account.name].iter().any(|own| name.eq_ignore_ascii_case(own.as_str()));
+    match (moment, seen.principals.get(&role.as_str().to_lowercase())) {
         (Moment::BeforeAutomatic, Some(_)) => {
             Check::failed(name, format!("{role} is there already: choose another name for the role"))
         }
-        (_, Some(kind)) if kind != "R" => Check::failed(name, format!("{role} is no role")),
+        (_, Some(found)) if found.kind != "R" => Check::failed(name, format!("{role} is no role")),
+        // A role that a set-up made belongs to the owner, and one that the role map's reconciler made to Axon's account. Another one
+        // would lose its members when this one goes.
+        (_, Some(found)) if !is_own(&found.owner) => Check::failed(
+            name,
+            format!(
+                "{role} is there already, and belongs to {}, not to {owner}: choose another name for the role",
+                found.owner
+            ),
+        ),
         (Moment::Standing, None) => {
             Check::failed(name, format!("the role {role} is not there: run the create script"))
         }
@@ -290,10 +320,12 @@ fn account(seen: &Seen, setup: &Setup, connection: &Connection, moment: Moment) 
     let account = setup.account;
     let is_there = seen.principals.contains_key(&account.name.as_str().to_lowercase());
     match moment {
-        Moment::BeforeAutomatic if account.is_entra && !connection.auth.is_entra() => Check::failed(
-            NAME,
-            "a SQL login cannot create a user of the directory (33159): enter with an identity of Entra",
-        ),
+        Moment::BeforeAutomatic | Moment::BeforeAgain if account.is_entra && !connection.auth.is_entra() => {
+            Check::failed(
+                NAME,
+                "a SQL login cannot create a user of the directory (33159): enter with an identity of Entra",
+            )
+        }
         Moment::BeforeAutomatic if is_there => {
             let message = format!("{} is there already: choose another name for the account", account.name);
             Check::failed(NAME, message)

@@ -1,5 +1,6 @@
 //! The batches, each with what it is for.
 
+use axon_model::SqlName;
 use axon_reconcile::secure::ManagedTable;
 
 use super::setup::Setup;
@@ -15,6 +16,15 @@ pub enum Where {
     Database,
 }
 
+/// What of an account a batch makes or takes away: another one of the same name can belong to somebody else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OfAccount {
+    /// Its login.
+    Login,
+    /// Its user, or what this needs.
+    User,
+}
+
 /// A batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
@@ -26,11 +36,15 @@ pub struct Part {
     pub(crate) sql: Sql,
     /// The server's answer that says that there was nothing to do.
     pub done: Option<i64>,
+    /// What of the account it makes.
+    pub makes: Option<OfAccount>,
+    /// What of the account it takes away.
+    pub takes: Option<OfAccount>,
 }
 
 impl Part {
     fn new(why: impl Into<String>, sql: Sql) -> Self {
-        Self { why: why.into(), at: Where::Database, sql, done: None }
+        Self { why: why.into(), at: Where::Database, sql, done: None, makes: None, takes: None }
     }
 
     /// The batch, with a variable where a password stands.
@@ -64,6 +78,8 @@ pub fn create(setup: &Setup) -> Vec<Part> {
             at: Where::Master,
             sql: text::login(account.name, None),
             done: Some(15025),
+            makes: Some(OfAccount::Login),
+            takes: None,
         });
     }
     parts.push(Part::new(
@@ -72,10 +88,11 @@ pub fn create(setup: &Setup) -> Vec<Part> {
         text::owner(database, owner),
     ));
     if account.is_entra {
-        parts.push(Part::new(
+        let identity = Part::new(
             "The identity as which Axon enters. Only a session of an Entra identity may run this (33159).",
             text::external_user(database, account.name),
-        ));
+        );
+        parts.push(Part { makes: Some(OfAccount::User), ..identity });
     } else {
         parts.push(Part {
             why: "The user of Axon's login. It must stand alone in its batch, so it cannot look first: on a second run it answers 15023, \
@@ -84,6 +101,8 @@ pub fn create(setup: &Setup) -> Vec<Part> {
             at: Where::Database,
             sql: text::user_of_login(account.name),
             done: Some(15023),
+            makes: Some(OfAccount::User),
+            takes: None,
         });
     }
     parts.push(Part::new("The schema of the secure views.", text::schema(database, *views, owner)));
@@ -97,8 +116,9 @@ pub fn create(setup: &Setup) -> Vec<Part> {
     }
     if let Some(role) = impersonation {
         parts.push(Part::new(
-            "The role of those who may read as somebody else, through secure views alone. It holds nothing itself.",
-            text::role(database, *role),
+            "The role of those who may read as somebody else, through secure views alone. It holds nothing itself. It belongs to the \
+             owner, which marks it: a role of this name that somebody else made is not taken over.",
+            text::role(database, *role, owner),
         ));
     }
     for (right, why) in RIGHTS {
@@ -120,7 +140,7 @@ pub fn edit(old: &Setup, new: &Setup) -> Vec<Part> {
     }
     let database = new.database;
     if let Some(role) = old.impersonation.filter(|role| new.impersonation != Some(*role)) {
-        parts.extend(without_role(database, role));
+        parts.extend(without_role(database, role, old.metadata.owner));
     }
     for gone in [old.views, old.metadata.schema] {
         if gone != new.views && gone != new.metadata.schema {
@@ -133,10 +153,13 @@ pub fn edit(old: &Setup, new: &Setup) -> Vec<Part> {
     parts
 }
 
-fn without_role(database: axon_model::SqlName, role: axon_model::SqlName) -> Vec<Part> {
+fn without_role(database: SqlName, role: SqlName, owner: SqlName) -> Vec<Part> {
     vec![
-        Part::new("Nobody may act as somebody else any more.", text::empty_role(database, role)),
-        Part::new("The role itself.", text::drop_role(database, role)),
+        Part::new(
+            "Nobody may act as somebody else any more. A role that does not belong to the owner is another one: it is left as it is.",
+            text::empty_role(database, role, owner),
+        ),
+        Part::new("The role itself.", text::drop_role(database, role, owner)),
     ]
 }
 
@@ -146,7 +169,7 @@ pub fn delete(setup: &Setup) -> Vec<Part> {
     let (database, owner) = (*database, metadata.owner);
     let mut parts = Vec::new();
     if let Some(role) = impersonation {
-        parts.extend(without_role(database, *role));
+        parts.extend(without_role(database, *role, owner));
     }
     parts.push(Part::new(
         "The views that Axon wrote, first of all: with them goes every way of their readers to the tables. Views that somebody else wrote \
@@ -161,11 +184,12 @@ pub fn delete(setup: &Setup) -> Vec<Part> {
         let why = format!("The schema {schema}, if nothing is left in it.");
         parts.push(Part::new(why, text::drop_schema(database, schema, owner)));
     }
-    parts.push(Part::new(
+    let user = |why: &str, sql| Part { takes: Some(OfAccount::User), ..Part::new(why, sql) };
+    parts.push(user(
         "Roles that Axon made for its role map belong to the database's owner from now on. Nobody comes into them or goes by that.",
         text::give_roles_back(database, account.name),
     ));
-    parts.push(Part::new(
+    parts.push(user(
         "Axon's user, and with it every right that it had.",
         text::drop_user(database, account.name),
     ));
@@ -180,6 +204,8 @@ pub fn delete(setup: &Setup) -> Vec<Part> {
             at: Where::Master,
             sql: text::drop_login(account.name),
             done: Some(15151),
+            makes: None,
+            takes: Some(OfAccount::Login),
         });
     }
     parts

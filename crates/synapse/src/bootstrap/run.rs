@@ -7,12 +7,15 @@ use axon_model::SqlName;
 use axon_reconcile::TargetError;
 use secrecy::SecretString;
 
-use super::parts::{Part, Where, create, delete, edit};
-use super::setup::Setup;
+use super::look;
+use super::parts::{OfAccount, Part, Where, create, delete, edit};
+use super::setup::{MadeAccount, Setup};
 use crate::connect::{Connection, Link};
 use crate::error::CallError;
-use crate::render::bootstrap as text;
+use crate::render::{Sql, bootstrap as text};
 
+/// The server's answer where there is no such login, or none that the caller may change.
+const NO_LOGIN: i64 = 15151;
 /// Random bytes of a password.
 const BYTES: usize = 24;
 
@@ -30,7 +33,7 @@ pub enum BootstrapError {
     },
     /// Something is there that Axon must not take over.
     #[error(
-        "the {what} {name} is there already: choose another name, or take it away if it is left from an earlier set-up"
+        "the {what} {name} is there already: choose another name for the account. Axon did not make it, and takes nothing of it away"
     )]
     There {
         /// What.
@@ -81,6 +84,35 @@ impl Ends {
             Ok(()) => Ok(()),
         }
     }
+
+    /// Sends what makes a part of the account; one that is there already is somebody else's.
+    async fn make(
+        &self,
+        part: &Part,
+        sql: &Sql,
+        what: &'static str,
+        setup: &Setup,
+    ) -> Result<(), BootstrapError> {
+        let sent = async { self.at(part.at).session().await?.run(sql).await };
+        match sent.await {
+            Err(CallError::Refused { refusal, .. }) if part.done == Some(refusal.number) => {
+                Err(BootstrapError::There { what, name: setup.account.name })
+            }
+            Err(error) => Err(told(&part.why, error)),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Gives the login that was made before another password. False where it is gone.
+    async fn takes_password(&self, setup: &Setup, password: &SecretString) -> Result<bool, BootstrapError> {
+        let sql = text::new_password(setup.account.name, password);
+        let sent = async { self.master.session().await?.run(&sql).await };
+        match sent.await {
+            Err(CallError::Refused { refusal, .. }) if refusal.number == NO_LOGIN => Ok(false),
+            Err(error) => Err(told("Axon's login gets another password.", error)),
+            Ok(()) => Ok(true),
+        }
+    }
 }
 
 fn master() -> SqlName {
@@ -91,40 +123,63 @@ fn told(what: &str, error: CallError) -> BootstrapError {
     BootstrapError::Batch { what: what.to_owned(), source: error.at("the pool", "a batch of the set-up") }
 }
 
-/// Makes everything, as somebody who may. A SQL login gets this password; one that is there already is not taken over, except
-/// where only what was made is changed (`old`).
+/// Makes everything, as somebody who may. A SQL login gets this password. What is there already is not taken over, except what was
+/// made before: of a set-up that is changed, or that was given up (`old`). `made` tells at every moment, thus also after a failure,
+/// what of the account is Axon's.
 pub async fn bring_up(
     connection: &Connection,
     old: Option<&Setup>,
     setup: &Setup,
     password: Option<&SecretString>,
+    made: &mut MadeAccount,
 ) -> Result<(), BootstrapError> {
     let ends = Ends::new(connection);
-    let parts = old.map_or_else(|| create(setup), |old| edit(old, setup));
+    let mut parts = old.map_or_else(|| create(setup), |old| edit(old, setup));
+    if old.is_some() && password.is_some() {
+        parts.splice(0..0, create(setup).into_iter().filter(|part| part.at == Where::Master));
+        // Whoever took the user away took the login with it: one of this name may be somebody else's since.
+        let source =
+            |source| BootstrapError::Batch { what: "The account that was made before.".into(), source };
+        if !look::has_user(connection, setup).await.map_err(source)? {
+            *made = MadeAccount::default();
+        }
+    }
     for part in &parts {
-        if part.at == Where::Master {
-            let Some(password) = password else { continue };
-            let login = text::login(setup.account.name, Some(password));
-            let made = async { ends.master.session().await?.run(&login).await };
-            match made.await {
-                Err(CallError::Refused { refusal, .. }) if part.done == Some(refusal.number) => {
-                    return Err(BootstrapError::There { what: "login", name: setup.account.name });
+        match part.makes {
+            None => ends.send(part).await?,
+            Some(OfAccount::Login) => {
+                let Some(password) = password else { continue };
+                if !(made.login && ends.takes_password(setup, password).await?) {
+                    made.login = false;
+                    let login = text::login(setup.account.name, Some(password));
+                    ends.make(part, &login, "login", setup).await?;
                 }
-                Err(error) => return Err(told(&part.why, error)),
-                Ok(()) => {}
+                made.login = true;
             }
-        } else {
-            ends.send(part).await?;
+            Some(OfAccount::User) if made.user => ends.send(part).await?,
+            Some(OfAccount::User) => {
+                ends.make(part, &part.sql, "user", setup).await?;
+                made.user = true;
+            }
         }
     }
     Ok(())
 }
 
-/// Takes everything away, as somebody who may.
-pub async fn take_down(connection: &Connection, setup: &Setup) -> Result<(), BootstrapError> {
+/// Takes everything away, as somebody who may; of the account only what was made.
+pub async fn take_down(
+    connection: &Connection,
+    setup: &Setup,
+    made: MadeAccount,
+) -> Result<(), BootstrapError> {
     let ends = Ends::new(connection);
-    for part in delete(setup) {
-        ends.send(&part).await?;
+    let is_own = |part: &Part| match part.takes {
+        None => true,
+        Some(OfAccount::Login) => made.login,
+        Some(OfAccount::User) => made.user,
+    };
+    for part in delete(setup).iter().filter(|part| is_own(part)) {
+        ends.send(part).await?;
     }
     Ok(())
 }

@@ -26,3 +26,13 @@ pub struct Setup {
     /// As whom Axon enters.
     pub account: Account,
 }
+
+/// What a set-up made of the account itself. An account of the same name can belong to somebody else: only what was made is taken
+/// away.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MadeAccount {
+    /// The login.
+    pub login: bool,
+    /// The user.
+    pub user: bool,
+}

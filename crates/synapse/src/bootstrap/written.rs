@@ -8,6 +8,11 @@ use super::setup::Setup;
 /// The widest line of a comment.
 const WIDE: usize = 110;
 
+/// What is said of a batch that takes an account away.
+const BY_HAND: &str = "A script cannot see who made the account, and others may use it. Run the next lines by hand, without the marks \
+    in front of them, only if Axon's scripts made it: their first run did not answer 15025 (login) or 15023 (user). Else take from the \
+    user what the create script granted.";
+
 /// The batches of one database as a script, parted by GO.
 pub fn written(title: &str, setup: &Setup, parts: &[Part], at: Where) -> String {
     let database = match at {
@@ -24,8 +29,13 @@ pub fn written(title: &str, setup: &Setup, parts: &[Part], at: Where) -> String 
     for part in parts.iter().filter(|part| part.at == at) {
         text.push('\n');
         comment(&mut text, &part.why);
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "{};\nGO", part.text().trim_end_matches(';'));
+        let batch = format!("{};\nGO", part.text().trim_end_matches(';'));
+        if part.takes.is_some() {
+            by_hand(&mut text, &batch);
+        } else {
+            text.push_str(&batch);
+            text.push('\n');
+        }
         any = true;
     }
     if !any {
@@ -36,6 +46,16 @@ pub fn written(title: &str, setup: &Setup, parts: &[Part], at: Where) -> String 
         );
     }
     text
+}
+
+/// A batch that a script cannot judge: whoever runs it takes the marks of the comment off, or lets it be.
+fn by_hand(text: &mut String, batch: &str) {
+    comment(text, BY_HAND);
+    for line in batch.lines() {
+        text.push_str("--| ");
+        text.push_str(line);
+        text.push('\n');
+    }
 }
 
 fn comment(text: &mut String, words: &str) {

@@ -52,8 +52,8 @@ pub(crate) fn table(database: SqlName, schema: SqlName, table: ManagedTable) -> 
     guarded(database, &format!("NOT {there}"), create_table(schema, table).as_str())
 }
 
-pub(crate) fn role(database: SqlName, name: SqlName) -> Sql {
-    let statement = format!("CREATE ROLE {} AUTHORIZATION [dbo]", Bracketed(name));
+pub(crate) fn role(database: SqlName, name: SqlName, owner: SqlName) -> Sql {
+    let statement = format!("CREATE ROLE {} AUTHORIZATION {}", Bracketed(name), Bracketed(owner));
     guarded(database, &format!("NOT {}", principal(name)), &statement)
 }
 
@@ -126,13 +126,23 @@ pub(crate) fn drop_table(database: SqlName, schema: SqlName, table: ManagedTable
     guarded(database, &table_there(schema, table), &statement)
 }
 
+/// What is true of a role that a set-up made: it belongs to Axon's owner, whom nobody else gives roles to.
+fn own_role(name: SqlName, owner: SqlName) -> String {
+    format!(
+        "r.type = 'R' AND r.is_fixed_role = 0 AND r.name = {} AND o.name = {}",
+        Literal(name),
+        Literal(owner)
+    )
+}
+
 /// Members go before their role can.
-pub(crate) fn empty_role(database: SqlName, name: SqlName) -> Sql {
+pub(crate) fn empty_role(database: SqlName, name: SqlName, owner: SqlName) -> Sql {
     let next = format!(
         "(SELECT MIN(u.name) FROM sys.database_role_members m \
          JOIN sys.database_principals r ON r.principal_id = m.role_principal_id \
-         JOIN sys.database_principals u ON u.principal_id = m.member_principal_id WHERE r.name = {})",
-        Literal(name)
+         JOIN sys.database_principals o ON o.principal_id = r.owning_principal_id \
+         JOIN sys.database_principals u ON u.principal_id = m.member_principal_id WHERE {})",
+        own_role(name, owner)
     );
     Sql(format!(
         "DECLARE @member nvarchar(128);\nDECLARE @turn int;\nSET @turn = 0;\nSET @member = {next};\n\
@@ -143,10 +153,11 @@ pub(crate) fn empty_role(database: SqlName, name: SqlName) -> Sql {
     ))
 }
 
-pub(crate) fn drop_role(database: SqlName, name: SqlName) -> Sql {
+pub(crate) fn drop_role(database: SqlName, name: SqlName, owner: SqlName) -> Sql {
     let there = format!(
-        "EXISTS (SELECT 1 FROM sys.database_principals u WHERE u.type = 'R' AND u.is_fixed_role = 0 AND u.name = {})",
-        Literal(name)
+        "EXISTS (SELECT 1 FROM sys.database_principals r \
+         JOIN sys.database_principals o ON o.principal_id = r.owning_principal_id WHERE {})",
+        own_role(name, owner)
     );
     guarded(database, &there, &format!("DROP ROLE {}", Bracketed(name)))
 }
@@ -188,7 +199,8 @@ pub(crate) fn drop_owner(database: SqlName, name: SqlName) -> Sql {
         "EXISTS (SELECT 1 FROM sys.database_principals u WHERE u.type = 'S' AND u.authentication_type = 0 AND u.name = {0}) \
          AND NOT EXISTS (SELECT 1 FROM sys.schemas s JOIN sys.database_principals p ON p.principal_id = s.principal_id \
          WHERE p.name = {0}) AND NOT EXISTS (SELECT 1 FROM sys.objects o JOIN sys.database_principals p \
-         ON p.principal_id = o.principal_id WHERE p.name = {0})",
+         ON p.principal_id = o.principal_id WHERE p.name = {0}) AND NOT EXISTS (SELECT 1 FROM sys.database_principals r \
+         JOIN sys.database_principals p ON p.principal_id = r.owning_principal_id WHERE r.type = 'R' AND p.name = {0})",
         Literal(name)
     );
     guarded(database, &condition, &format!("DROP USER {}", Bracketed(name)))

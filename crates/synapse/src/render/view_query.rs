@@ -231,7 +231,9 @@ pub(crate) fn standing(views: SqlName) -> Query {
              LEFT JOIN sys.schemas s ON p.class = 3 AND s.schema_id = p.major_id \
              WHERE u.name = USER_NAME() AND p.class IN (0, 3) AND p.state IN ('G', 'W')"
                 .into(),
-            "SELECT u.name, u.type FROM sys.database_principals u".into(),
+            "SELECT u.name, u.type, o.name FROM sys.database_principals u \
+             LEFT JOIN sys.database_principals o ON o.principal_id = u.owning_principal_id"
+                .into(),
             "SELECT s.name, p.name FROM sys.schemas s \
              LEFT JOIN sys.database_principals p ON p.principal_id = s.principal_id"
                 .into(),
