@@ -62,10 +62,13 @@ pub fn impersonation(
         }
         Ok(by)
     });
-    if judged.as_ref().is_ok_and(|by| by.reason_required) && wish.reason.is_none() {
-        let why = "is missing: the map wants one for acting as another";
-        return Err(NotAsked::Malformed { what: "the reason", why });
-    }
+    // Whoever wished to act is on record whatever the refusal is for, so that also a missing reason is one.
+    let judged = judged.map_err(|no| no.to_string()).and_then(|by| {
+        if by.reason_required && wish.reason.is_none() {
+            return Err("the reason is missing: the map wants one for acting as another".to_owned());
+        }
+        Ok(by)
+    });
     Ok(NewAccessRequest {
         asked: Asked::Impersonate {
             person: whom(person, Some(theirs.source.clone()), &[theirs]),
@@ -77,7 +80,7 @@ pub fn impersonation(
         reason: wish.reason.unwrap_or_else(|| NO_REASON.to_owned()),
         second_person: judged.as_ref().is_ok_and(|by| by.second_person),
         waits_until: Some(now + WAITS),
-        refused: judged.err().map(|no| no.to_string()),
+        refused: judged.err(),
     })
 }
 
