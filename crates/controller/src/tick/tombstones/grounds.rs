@@ -96,8 +96,9 @@ impl Ticker {
                 "group {group} may let them in again, since who is in it is not known here"
             )));
         }
-        let blind =
-            over.iter().next().and_then(|name| self.target.lacks(&Step::KillSessions { principal: *name }));
+        // Whoever runs a script looks by themselves.
+        let one = over.iter().next().filter(|_| self.target.script().is_none());
+        let blind = one.and_then(|name| self.target.lacks(&Step::KillSessions { principal: *name }));
         if let Some(reason) = blind {
             return Ok(whole(reason));
         }
