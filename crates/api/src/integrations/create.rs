@@ -99,7 +99,7 @@ pub(super) async fn handle(
             ended(&seen, life::in_use(&task, Some(kept), seen.value()))
         };
         let done = work.await;
-        life::with_made(&task, done, made)
+        Ok(life::with_made(&task, done, made))
     });
     Ok(answer)
 }

@@ -115,13 +115,17 @@ where
 }
 
 /// Where work ends that made something, or failed at that: what was made is kept in any case.
-pub(super) fn with_made(begun: &Integration, ended: Ended, made: MadeAccount) -> Ended {
+pub(super) fn with_made(
+    begun: &Integration,
+    ended: Ended,
+    made: MadeAccount,
+) -> (IntegrationStatus, IntegrationBody) {
     let (status, mut body) = ended.unwrap_or_else(|trouble| {
         tracing::warn!(integration.id = begun.id, trouble, "the work on an integration failed");
         failed(begun, trouble)
     });
     body.made = Some(made);
-    Ok((status, body))
+    (status, body)
 }
 
 /// Where work ends that failed.

@@ -101,7 +101,7 @@ pub(super) async fn handle(
             ended(&seen, life::in_use(&task, Some(entry.clone()), seen.value()))
         };
         let done = work.await;
-        life::with_made(&task, done, made)
+        Ok(life::with_made(&task, done, made))
     });
     Ok(answer)
 }
