@@ -112,7 +112,8 @@ async fn who_acts_as_another_reads_what_that_one_reads_until_it_ends() -> anyhow
     stage.place.axon(&bare).await?.exits(1)?.says(&["on record", "the reason is missing"])?;
     let all = stage.place.axon(&["impersonate", "list", "--all"]).await?.exits(0)?;
     ensure!(all.out.matches("  rejected: ").count() == 5, "{}", all.out);
-    let both = |line: &str| line.contains(CARA) && line.contains(ANN) && line.contains("the reason is missing");
+    let both =
+        |line: &str| line.contains(CARA) && line.contains(ANN) && line.contains("the reason is missing");
     ensure!(all.out.lines().any(both), "{}", all.out);
     ensure!(actors(&stage).await? == [CARA], "nothing came of it");
 
