@@ -127,8 +127,8 @@ impl Story {
     fn say_what_ran(&mut self) {
         let ledger = self.world.ledger.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let ran = ledger.iter().skip(self.told);
-        let world = &self.world;
-        let gone = |upn: &str| !world.people.iter().any(|human| human.is_active() && human.upn == upn);
+        let people = &self.world.people;
+        let gone = |upn: &str| !people.iter().any(|human| human.is_active() && human.upn == upn);
         let buried = ran.clone().filter(|ran| ran.step.strip_prefix("drop user ").is_some_and(gone)).count();
         self.buried += buried as u64;
         self.log.extend(ran.map(|ran| {
