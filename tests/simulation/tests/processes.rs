@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use axon_model::{Clock as _, RecordSeq, SystemClock};
+use axon_simulation::people::Map;
 use axon_simulation::place::token_of;
 use axon_simulation::story::Story;
 use axon_simulation::world::Ground;
@@ -30,6 +31,8 @@ struct Told {
     place: Place,
     serve: Option<Serve>,
     kills: usize,
+    /// Maps of before: until a process has read the file anew, what is pushed counts by one of these.
+    earlier: Vec<Map>,
 }
 
 impl Told {
@@ -46,7 +49,7 @@ impl Told {
             bail!("the administrator has a token")
         };
         place.write("t", &jwt)?;
-        let mut told = Self { story, place, serve: None, kills: 0 };
+        let mut told = Self { story, place, serve: None, kills: 0, earlier: Vec::new() };
         told.write_map()?;
         Ok(told)
     }
@@ -65,8 +68,16 @@ impl Told {
         let map = self.story.world.map.0;
         let what = self.story.act().await;
         self.story.log.push(what);
-        self.story.world.note_wanted();
-        if self.story.world.map.0 != map {
+        let world = &mut self.story.world;
+        let now = world.map.0;
+        if now != map {
+            self.earlier.push(map);
+        }
+        for earlier in self.earlier.iter().chain([&now]) {
+            world.map.0 = *earlier;
+            world.note_wanted();
+        }
+        if now != map {
             self.write_map()?;
         }
         Ok(())
@@ -132,6 +143,7 @@ impl Told {
         }
         if !self.story.world.books.by_hand() {
             self.story.world.settle_books();
+            self.earlier.clear();
         }
         Ok(())
     }
