@@ -32,7 +32,7 @@ use std::sync::Arc;
 
 use axon_audit::NewRecord;
 use axon_mapping::{Claimant, RoleMap, TargetName};
-use axon_model::{Clock, IdSource, PlanId, SqlName};
+use axon_model::{Clock, IdSource, PlanId, RecordSeq, SqlName};
 use axon_reconcile::admit::{Admitted, History};
 use axon_reconcile::{LeaseProof, Plan, Target};
 use axon_store::{Notes, Store};
@@ -135,6 +135,8 @@ pub struct Ticker {
     /// The last decision that was recorded, and the plan's id in its record.
     last_decision: Option<(u64, Option<PlanId>)>,
     last_trouble: Option<State>,
+    /// Up to here in the journal nobody left, where that was asked between two ticks.
+    nobody_left_upto: RecordSeq,
     owed: Vec<NewRecord>,
     /// What is to be noted with them.
     owed_notes: Notes,
@@ -211,6 +213,7 @@ impl Ticker {
             outsiders: BTreeSet::new(),
             last_decision: None,
             last_trouble: None,
+            nobody_left_upto: RecordSeq(0),
             owed: Vec::new(),
             owed_notes: Notes::default(),
             spool,

@@ -191,6 +191,11 @@ impl World {
         Ok(self.names.moved(store).await? || self.requests.moved(store).await?)
     }
 
+    /// Whether the store knows of requests that are not known here.
+    pub(crate) async fn requests_moved(&self, store: &dyn Store) -> Result<bool, StoreError> {
+        self.requests.moved(store).await
+    }
+
     /// What stands beside the map.
     pub fn beside(&self) -> &Arc<Beside> {
         self.requests.beside()

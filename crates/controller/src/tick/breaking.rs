@@ -20,7 +20,7 @@ impl Ticker {
 
     /// Whether somebody left since the last tick that left nothing to do at once: made inactive, deleted, or shut out by a person. What
     /// cannot be told is no.
-    pub(crate) async fn somebody_left(&self) -> bool {
+    pub(crate) async fn somebody_left(&mut self) -> bool {
         if self.summary.settled == RecordSeq(0) {
             return false;
         }
@@ -29,12 +29,15 @@ impl Ticker {
             Delta::UserPut { user } => !user.active,
             _ => false,
         };
-        match self.store.deltas_since(self.summary.settled, 2_000).await {
-            Ok(Since::Deltas { deltas, .. }) => {
-                deltas.iter().any(|(_, delta)| leaves(delta)) || self.names_moved().await
+        self.nobody_left_upto = self.nobody_left_upto.max(self.summary.settled);
+        loop {
+            match self.store.deltas_since(self.nobody_left_upto, 2_000).await {
+                Ok(Since::Deltas { deltas, .. }) if deltas.iter().any(|(_, delta)| leaves(delta)) => return true,
+                Ok(Since::Deltas { upto, .. }) if upto > self.nobody_left_upto => self.nobody_left_upto = upto,
+                Ok(Since::Deltas { .. }) => return self.names_moved().await,
+                Ok(Since::Reload) => return true,
+                Err(_) => return false,
             }
-            Ok(Since::Reload) => true,
-            Err(_) => false,
         }
     }
 

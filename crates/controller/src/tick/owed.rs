@@ -1,16 +1,20 @@
 //! Records of what was taken away while the journal could not take them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axon_model::{RecordId, RecordSeq};
 use axon_store::Notes;
+use time::{Duration, OffsetDateTime};
 
 use super::Ticker;
 use crate::error::ControllerError;
 use crate::spool::Frame;
 
-/// How far back it is looked whether the journal has a record already: the process before died between the journal and the spool.
-const BACK: u32 = 5_000;
+/// Records looked at in one go, to see whether the journal has a record already: the process before died between the journal and
+/// the spool, and others wrote since.
+const SOME: u32 = 5_000;
+/// So much older than the oldest record that is looked for is what ends the look: the clocks of those who write one journal differ.
+const APART: Duration = Duration::hours(1);
 
 impl Ticker {
     /// Records that an earlier tick, or an earlier process, could not write. While the journal does not take them, what takes away
@@ -72,18 +76,23 @@ impl Ticker {
 
     /// Owes what the journal does not have.
     async fn unwritten(&mut self, frames: Vec<Frame>) -> Result<(), ControllerError> {
-        let wanted: BTreeSet<RecordId> =
-            frames.iter().flat_map(|frame| &frame.records).map(|r| r.id).collect();
-        let head = self.store.head().await?.seq.0;
-        let from = RecordSeq(head.saturating_sub(u64::from(BACK)));
-        let there: BTreeSet<RecordId> = self
-            .store
-            .records(from, BACK)
-            .await?
-            .into_iter()
-            .map(|entry| entry.record.id)
-            .filter(|id| wanted.contains(id))
-            .collect();
+        let wanted: BTreeMap<RecordId, OffsetDateTime> =
+            frames.iter().flat_map(|frame| &frame.records).map(|record| (record.id, record.at)).collect();
+        let mut there = BTreeSet::new();
+        let mut upto = self.store.head().await?.seq.0;
+        if let Some(oldest) = wanted.values().min() {
+            while upto > 0 && there.len() < wanted.len() {
+                let from = upto.saturating_sub(u64::from(SOME)) + 1;
+                let page = self.store.records(RecordSeq(from), SOME).await?;
+                let page: Vec<_> =
+                    page.iter().map(|entry| &entry.record).filter(|record| record.seq.0 <= upto).collect();
+                there.extend(page.iter().map(|record| record.id).filter(|id| wanted.contains_key(id)));
+                if page.iter().all(|record| record.at < *oldest - APART) {
+                    break;
+                }
+                upto = from - 1;
+            }
+        }
         for frame in frames {
             self.owed.extend(frame.records.into_iter().filter(|record| !there.contains(&record.id)));
             self.owed_notes.counted.extend(frame.notes.counted);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axon_mapping::RoleMap;
-use axon_model::{Clock, PlanId, RunId};
+use axon_model::{Clock, PlanId, RecordSeq, RunId};
 use axon_reconcile::{LeaseProof, Planned, RefusalKind, Retry, Step, StepKind, TargetError};
 use axon_store::{Removal, Since, Store};
 use time::{Duration, OffsetDateTime};
@@ -21,6 +21,9 @@ use crate::record::{Placed, Recorder};
 pub(super) const LEASE: Duration = Duration::seconds(10);
 /// How often it is renewed while a wave runs.
 const RENEW: std::time::Duration = std::time::Duration::from_secs(3);
+
+/// Records looked at in one go between two waves.
+const SOME: u32 = 1_000;
 
 /// How far a tick got.
 #[derive(Default)]
@@ -67,10 +70,11 @@ impl Ticker {
         self.leaving.keep(self.store.as_ref(), self.name.as_str(), now).await;
         let mut ran = Ran::default();
         let mut causes = Causes::default();
+        let mut looked = decided.position;
         while ran.tried < steps.len() && !ran.stop {
             if ran.tried > 0 {
                 let gives = steps[ran.tried].step.gives();
-                match self.between_waves(&decided, &lease, gives).await? {
+                match self.between_waves(&mut looked, &lease, gives).await? {
                     Between::GoOn(renewed) => lease = renewed,
                     Between::Moved => {
                         ran.again = true;
@@ -109,7 +113,7 @@ impl Ticker {
     /// long as the lease holds.
     async fn between_waves(
         &self,
-        decided: &Decided,
+        looked: &mut RecordSeq,
         lease: &LeaseProof,
         gives: bool,
     ) -> Result<Between, ControllerError> {
@@ -117,7 +121,7 @@ impl Ticker {
         if self.newer.as_ref().is_some_and(|newer| newer.has_changed().unwrap_or(false)) {
             return Ok(Between::Moved);
         }
-        let moved = self.directory_moved(decided).await;
+        let moved = self.moved_since(looked).await;
         let renewed = match moved {
             Ok(true) => return Ok(Between::Moved),
             Ok(false) => self.store.renew_lease(lease, LEASE, now).await.map_err(ControllerError::from),
@@ -141,14 +145,21 @@ impl Ticker {
         }
     }
 
-    async fn directory_moved(&self, decided: &Decided) -> Result<bool, ControllerError> {
-        if self.store.head().await?.seq <= decided.position {
+    /// Whether the directory says something new, or somebody was shut out or given a role by a request. Most of what is new in
+    /// the journal are the run's own records, and a long run writes any number of them: each look goes on where the last one
+    /// ended, up to the journal's end.
+    async fn moved_since(&self, looked: &mut RecordSeq) -> Result<bool, ControllerError> {
+        let head = self.store.head().await?.seq;
+        if head <= *looked {
             return Ok(false);
         }
-        Ok(match self.store.deltas_since(decided.position, 1_000).await? {
-            Since::Reload => true,
-            Since::Deltas { deltas, .. } => !deltas.is_empty(),
-        })
+        while *looked < head {
+            match self.store.deltas_since(*looked, SOME).await? {
+                Since::Deltas { deltas, upto } if deltas.is_empty() && upto > *looked => *looked = upto,
+                Since::Deltas { .. } | Since::Reload => return Ok(true),
+            }
+        }
+        Ok(self.world.lock().await.requests_moved(self.store.as_ref()).await?)
     }
 
     async fn wave(

@@ -178,7 +178,7 @@ async fn a_disk_that_fills_up_under_a_run_stops_none_of_its_waves_that_take() {
     let mut story = Story::told().await;
     let filled = Disk::under(&story.stage);
     story.kim_leaves().await;
-    *story.stage.pool.meanwhile.lock().unwrap() = Some(Box::pin(async move { filled.fill() }));
+    story.stage.pool.meanwhile(0, async move { filled.fill() });
     let summary = story.stage.ticker.tick(&story.stage.map.clone()).await.summary;
     assert!(story.kim_is_out() && story.movers_are_out(), "{summary:?}");
     assert!(story.lee_waits());

@@ -1,7 +1,5 @@
 //! A store that stops answering while the controller follows it: what was half taken in is not half forgotten.
 
-use axon_audit::NewRecord;
-use axon_audit::payload::{ActClear, OperatorAct};
 use axon_controller::State;
 use axon_store::{DirectoryStore as _, HoldStore as _, JournalStore as _};
 use serde_json::json;
@@ -23,12 +21,7 @@ async fn a_recycled_name_is_held_also_when_the_journal_cannot_be_read_behind_it(
         .patch(readers, "join", json!([{ "op": "add", "path": "members", "value": [{ "value": second }] }]))
         .await;
     // More than is read in one go; then one that cannot be read for a moment.
-    let filler = |_| {
-        let payload = OperatorAct { act: "test".into(), clear: ActClear { words: String::new() } };
-        let act = stage.context("filler").act;
-        NewRecord::of(&act.ids, act.now, act.actor, payload).unwrap()
-    };
-    stage.store.append((0..2_100).map(filler).collect(), None).await.unwrap();
+    stage.fill_journal(2_100).await;
     stage.user("lee").await;
     let last = stage.store.head().await.unwrap().seq.0.cast_signed();
     let breaker = rusqlite::Connection::open(&stage.file).unwrap();

@@ -48,12 +48,12 @@ async fn what_somebody_gave_a_leaver_by_hand_since_the_last_look_goes_at_once() 
     stage.store.delete_user(stage.context("delete-kim"), people[0]).await.unwrap();
     // While the session is ended, as late as that.
     let pool = stage.pool.clone();
-    *stage.pool.meanwhile.lock().unwrap() = Some(Box::pin(async move {
+    stage.pool.meanwhile(0, async move {
         let mut graph = pool.graph.lock().unwrap();
         let on = Securable::Database;
         let key = GrantKey { grantee: name("kim"), securable: on, permission: Permission::ViewDatabaseState };
         graph.grants.insert(key, Grant::wanted(GrantState::Grant));
-    }));
+    });
     let summary = stage.settle().await;
     assert_eq!(stage.pool.connect("kim"), Connect::Denied);
     assert!(holds_nothing(&stage, "kim"), "{:?}", stage.pool.applied.lock().unwrap());
@@ -85,7 +85,7 @@ async fn a_role_that_nobody_knew_of_and_a_read_that_fails_end_in_a_look_at_all_o
     assert!(holds_nothing(&stage, "kim"), "{:?}", stage.pool.applied.lock().unwrap());
     // The line is cut between the end of ana's sessions and the look at what is left.
     let pool = stage.pool.clone();
-    *stage.pool.meanwhile.lock().unwrap() = Some(Box::pin(async move { pool.plot(Mischief::Down) }));
+    stage.pool.meanwhile(0, async move { pool.plot(Mischief::Down) });
     given_by_hand(&stage, "ana");
     stage.store.delete_user(stage.context("delete-ana"), people[1]).await.unwrap();
     stage.settle().await;

@@ -196,12 +196,12 @@ async fn who_lost_the_lease_does_not_write_over_whom_the_next_holder_shuts_out()
     stage.store.delete_user(stage.context("delete-kim"), kim).await.unwrap();
     // While the first wave runs, its lease runs out, and another process begins to shut ana out.
     let (store, clock) = (stage.store.clone(), stage.clock.clone());
-    *stage.pool.meanwhile.lock().unwrap() = Some(Box::pin(async move {
+    stage.pool.meanwhile(0, async move {
         clock.advance(time::Duration::seconds(11));
         let (now, ten) = (clock.now(), time::Duration::seconds(10));
         store.try_lease("warehouse", "another", ten, now).await.unwrap().unwrap();
         store.save_summary("warehouse#leaving", json!(["ana"]), now).await.unwrap();
-    }));
+    });
     stage.ticker.tick(&stage.map).await;
     assert!(stage.pool.did(KILL) == 1 && !stage.pool.in_role("axon_reader", "bob"), "one wave ran");
     let (kept, _) = stage.store.summary("warehouse#leaving").await.unwrap().unwrap();

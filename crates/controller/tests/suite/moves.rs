@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use axon_controller::{Controller, Settings, State};
 use axon_mapping::RoleMap;
-use axon_model::Clock;
+use axon_model::{Clock, UserId};
 use axon_reconcile::{Membership, Refusal, RefusalKind};
-use axon_store::{DirectoryStore as _, Store};
+use axon_store::{AccessStore as _, DirectoryStore as _, Store};
 use tokio::sync::watch;
 
 use crate::stage::{MAP, Mischief, Stage, beside_maps, name, until};
@@ -43,31 +43,70 @@ async fn a_clock_that_jumps_ahead_ends_no_access_and_takes_no_budget_away() {
     assert_eq!(stage.pool.applied.lock().unwrap().len(), before, "nothing had an end");
 }
 
-#[tokio::test]
-async fn who_leaves_while_a_run_goes_on_overtakes_what_is_queued() {
+/// Kim is in already, and so many people more are to come in.
+async fn with_so_many_coming(count: usize) -> (Stage, UserId) {
     let mut stage = Stage::set().await;
     let kim = stage.user("kim").await;
     let mut people = vec![kim];
     let readers = stage.readers(&people).await;
     stage.settle().await;
-    for n in 0..40 {
+    for n in 0..count {
         people.push(stage.user(&format!("p{n}")).await);
     }
     stage.patch(readers, "all-join", crate::dangers::join(&people)).await;
-    let (store, context) = (stage.store.clone(), stage.context("delete-kim"));
-    *stage.pool.meanwhile.lock().unwrap() = Some(Box::pin(async move {
-        store.delete_user(context, kim).await.unwrap();
-    }));
-    stage.settle().await;
-    let applied = stage.pool.applied.lock().unwrap().clone();
+    stage.pool.applied.lock().unwrap().clear();
+    (stage, kim)
+}
+
+/// What is done before somebody is shut out, and in all.
+fn made_before_the_deny(stage: &Stage) -> (usize, usize) {
+    let applied = stage.pool.applied.lock().unwrap();
     let made =
         |until: usize| applied[..until].iter().filter(|step| step.starts_with("create external")).count();
     let shut = applied
         .iter()
         .position(|step| step == "deny connect to kim")
         .unwrap_or_else(|| panic!("{applied:?}"));
-    assert!(made(shut) <= 17, "kim's own, and one wave: {applied:?}");
-    assert_eq!(made(applied.len()), 41, "and then the others");
+    (made(shut), made(applied.len()))
+}
+
+#[tokio::test]
+async fn who_leaves_while_a_run_goes_on_overtakes_what_is_queued() {
+    let (mut stage, kim) = with_so_many_coming(40).await;
+    let (store, context) = (stage.store.clone(), stage.context("delete-kim"));
+    stage.pool.meanwhile(0, async move {
+        store.delete_user(context, kim).await.unwrap();
+    });
+    stage.settle().await;
+    assert_eq!(made_before_the_deny(&stage), (16, 40), "one wave, the DENY, and then the others");
+}
+
+/// The run's own records lie between what it was decided by and the push.
+#[tokio::test]
+async fn who_leaves_late_in_a_long_run_overtakes_what_is_queued() {
+    const PEOPLE: usize = 1_200;
+    const EARLIER: usize = 1_000;
+    let (mut stage, kim) = with_so_many_coming(PEOPLE).await;
+    let (store, context) = (stage.store.clone(), stage.context("delete-kim"));
+    stage.pool.meanwhile(EARLIER, async move {
+        store.delete_user(context, kim).await.unwrap();
+    });
+    stage.settle().await;
+    let (before, all) = made_before_the_deny(&stage);
+    assert!((EARLIER..EARLIER + 2 * 16).contains(&before), "{before}");
+    assert_eq!(all, PEOPLE, "and then the others");
+}
+
+#[tokio::test]
+async fn who_is_offboarded_while_a_run_goes_on_overtakes_what_is_queued() {
+    let (mut stage, kim) = with_so_many_coming(40).await;
+    let (store, act) = (stage.store.clone(), stage.by("op"));
+    let offboard = crate::waiting::offboard(kim, "kim");
+    stage.pool.meanwhile(0, async move {
+        store.ask_access(offboard, act).await.unwrap();
+    });
+    stage.settle().await;
+    assert_eq!(made_before_the_deny(&stage), (16, 40), "one wave, the DENY, and then the others");
 }
 
 #[tokio::test]
@@ -83,7 +122,7 @@ async fn a_map_that_changes_while_a_run_goes_on_ends_it_after_the_wave() {
     let (send, map) = watch::channel(stage.map.clone());
     let send = Arc::new(send);
     let sender = send.clone();
-    *stage.pool.meanwhile.lock().unwrap() = Some(Box::pin(async move { drop(sender.send(nobody)) }));
+    stage.pool.meanwhile(0, async move { drop(sender.send(nobody)) });
     let settings = Settings {
         inspect_every: time::Duration::minutes(5),
         retry: Duration::from_millis(5),

@@ -73,7 +73,8 @@ async fn a_record_that_reached_the_journal_before_the_process_died_is_not_writte
     stage.settle().await;
     let told = taken(&stage).await;
     assert!(told.contains(&"deny-connect".to_owned()));
-    // As if it had died between the journal and the spool.
+    // As if it had died between the journal and the spool, and others had written many records since.
+    stage.fill_journal(6_000).await;
     stage.restart_with(folder.path(), "two");
     std::fs::write(&file, spooled).unwrap();
     stage.settle().await;

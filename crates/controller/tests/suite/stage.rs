@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use axon_audit::{Chain, Verifier};
+use axon_audit::payload::{ActClear, OperatorAct};
+use axon_audit::{Chain, NewRecord, Verifier};
 use axon_controller::{Controller, Settings, Ticker};
 use axon_mapping::identity::SourceClaims;
 use axon_mapping::{RoleMap, TargetName};
@@ -92,11 +93,16 @@ pub struct FakePool {
     pub unsure: Mutex<BTreeSet<SqlName>>,
     /// Roles that it was told of.
     pub told: Mutex<BTreeSet<SqlName>>,
-    /// What happens while the next wave runs.
-    pub meanwhile: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
+    /// What happens while a wave runs, after so many statements.
+    happens: Mutex<Option<(usize, Pin<Box<dyn Future<Output = ()> + Send>>)>>,
 }
 
 impl FakePool {
+    /// What happens while the first wave runs that begins after so many statements.
+    pub fn meanwhile(&self, after: usize, happens: impl Future<Output = ()> + Send + 'static) {
+        *self.happens.lock().unwrap() = Some((after, Box::pin(happens)));
+    }
+
     pub fn plot(&self, mischief: Mischief) {
         self.mischief.lock().unwrap().push(mischief);
     }
@@ -246,8 +252,9 @@ impl Target for FakePool {
     }
 
     async fn apply(&self, wave: &Wave) -> Vec<Outcome> {
-        let happens = self.meanwhile.lock().unwrap().take();
-        if let Some(happens) = happens {
+        let done = self.applied.lock().unwrap().len();
+        let happens = self.happens.lock().unwrap().take_if(|(after, _)| *after <= done);
+        if let Some((_, happens)) = happens {
             happens.await;
         }
         let mut outcomes = Vec::new();
@@ -445,6 +452,16 @@ impl Stage {
         );
         let context = self.context_of(source, &format!("create-{user_name}"));
         self.store.create_user(context, parsed.unwrap().resource).await.unwrap().stored.id
+    }
+
+    /// Writes so many records that are about nothing.
+    pub async fn fill_journal(&self, count: usize) {
+        let filler = |_| {
+            let payload = OperatorAct { act: "test".into(), clear: ActClear { words: String::new() } };
+            let act = self.context("filler").act;
+            NewRecord::of(&act.ids, act.now, act.actor, payload).unwrap()
+        };
+        self.store.append((0..count).map(filler).collect(), None).await.unwrap();
     }
 
     pub async fn readers(&self, members: &[UserId]) -> GroupId {

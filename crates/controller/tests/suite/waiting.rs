@@ -26,7 +26,7 @@ fn set(path: &str, value: impl Into<serde_json::Value>) -> serde_json::Value {
 }
 
 impl Stage {
-    fn by(&self, who: &str) -> Act {
+    pub fn by(&self, who: &str) -> Act {
         let actor = Actor::Operator { name: who.to_owned() };
         Act { actor, request: None, now: self.clock.now(), ids: self.ids.clone() }
     }
@@ -326,22 +326,26 @@ async fn a_single_one_goes_although_somebody_who_left_before_is_dropped_at_the_s
     stage.proved().await;
 }
 
+/// That this user is shut out.
+pub fn offboard(user: UserId, who: &str) -> NewAccessRequest {
+    let record = MeantRecord { source: "entra".parse().unwrap(), id: user, external_id: None };
+    NewAccessRequest {
+        asked: Asked::Offboard,
+        whom: Whom { user_name: who.into(), source: None, records: vec![record] },
+        reason: "stolen".into(),
+        second_person: false,
+        waits_until: None,
+        refused: None,
+    }
+}
+
 #[tokio::test]
 async fn who_is_offboarded_waits_for_no_budget_and_no_hold() {
     let guards = "{ leavers: { window: 24h, most: 0%, floor: 0 }, removals: { window: 24h, most: 0%, floor: 0 }, steps: { hold: [deny connect, drop member] } }";
     let mut stage = Stage::set_with(&guarded(guards)).await;
     let (_, people) = stage.people(&["kim", "ana", "bob"]).await;
     for (user, who) in [(people[0], "kim"), (people[1], "ana")] {
-        let record = MeantRecord { source: "entra".parse().unwrap(), id: user, external_id: None };
-        let new = NewAccessRequest {
-            asked: Asked::Offboard,
-            whom: Whom { user_name: who.into(), source: None, records: vec![record] },
-            reason: "stolen".into(),
-            second_person: false,
-            waits_until: None,
-            refused: None,
-        };
-        let asked = stage.store.ask_access(new, stage.by("op")).await.unwrap();
+        let asked = stage.store.ask_access(offboard(user, who), stage.by("op")).await.unwrap();
         assert_eq!(asked.state, AccessState::InForce);
     }
     assert_eq!(stage.settle().await.state, State::Pending, "that they are offboarded is told");
