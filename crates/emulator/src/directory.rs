@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use crate::catalog::name::same;
+use crate::catalog::name::{fold, same};
 
 /// A person.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
@@ -171,33 +171,37 @@ pub enum LookupError {
     Ambiguous,
 }
 
+/// What look-ups find, by folded name.
+pub(crate) type Names = std::collections::HashMap<String, Result<Found, LookupError>>;
+
 impl Directory {
     /// Reads the JSON of `--directory`.
     pub fn parse(json: &str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(json)
     }
 
+    /// Where each name stands: a look-up that reads the whole tenant takes a minute for ten thousand people.
+    pub(crate) fn names(&self) -> Names {
+        let mut names = Names::new();
+        let users = self.users.iter().map(|user| (&user.upn, &user.object_id, false));
+        let groups = self.groups.iter().map(|group| (&group.display_name, &group.object_id, true));
+        let apps = self.apps.iter().map(|app| (&app.display_name, &app.app_id, false));
+        for (name, id, group) in users.chain(groups).chain(apps) {
+            let found = match names.get(&fold(name)) {
+                Some(_) => Err(LookupError::Ambiguous),
+                None => sid_of(id).map(|sid| Found { sid, group }).ok_or(LookupError::Missing),
+            };
+            names.insert(fold(name), found);
+        }
+        names
+    }
+
     /// Looks a name up: UPN of a person, display name of a group or application.
-    pub fn find(&self, name: &str, now: OffsetDateTime) -> Result<Found, LookupError> {
+    pub(crate) fn find(&self, names: &Names, name: &str, now: OffsetDateTime) -> Result<Found, LookupError> {
         if self.hidden_until.iter().any(|(hidden, until)| same(hidden, name) && now < *until) {
             return Err(LookupError::Missing);
         }
-        let users =
-            self.users.iter().filter(|user| same(&user.upn, name)).map(|user| (&user.object_id, false));
-        let groups = self
-            .groups
-            .iter()
-            .filter(|group| same(&group.display_name, name))
-            .map(|group| (&group.object_id, true));
-        let apps =
-            self.apps.iter().filter(|app| same(&app.display_name, name)).map(|app| (&app.app_id, false));
-        let mut found = users.chain(groups).chain(apps);
-        let (id, group) = found.next().ok_or(LookupError::Missing)?;
-        if found.next().is_some() {
-            return Err(LookupError::Ambiguous);
-        }
-        let sid = sid_of(id).ok_or(LookupError::Missing)?;
-        Ok(Found { sid, group })
+        names.get(&fold(name)).cloned().unwrap_or(Err(LookupError::Missing))
     }
 
     /// The person of this UPN.
@@ -270,9 +274,10 @@ mod tests {
         );
         let directory = Directory::parse(&json).unwrap();
         let now = OffsetDateTime::UNIX_EPOCH;
-        assert_eq!(directory.find("TWIN", now), Err(LookupError::Ambiguous));
-        assert_eq!(directory.find("nobody", now), Err(LookupError::Missing));
-        assert!(directory.find("g", now).unwrap().group);
+        let find = |name| directory.find(&directory.names(), name, now);
+        assert_eq!(find("TWIN"), Err(LookupError::Ambiguous));
+        assert_eq!(find("nobody"), Err(LookupError::Missing));
+        assert!(find("g").unwrap().group);
         let groups: Vec<_> =
             directory.groups_of(&["a@x"]).iter().map(|group| group.display_name.as_str()).collect();
         assert_eq!(groups, ["G", "H"]);

@@ -14,11 +14,12 @@ use time::OffsetDateTime;
 
 use crate::answer::ServerError;
 use crate::catalog::Catalog;
+use crate::catalog::name::same;
 use crate::catalog::principal::{Login, PrincipalKind};
 use crate::catalog::saved::Unfit;
-use crate::directory::Directory;
+use crate::directory::{Directory, Found, LookupError, Names};
 use crate::faults::{Armed, Fault, Faults};
-use crate::query::{ResultCache, database_id};
+use crate::query::ResultCache;
 use crate::saved::SavedPool;
 use crate::session::Session;
 use crate::session_port::{Engine, LoginRequest, SessionPort};
@@ -40,11 +41,13 @@ pub enum Power {
     Scaling,
 }
 
-/// Which of the two databases a session is in.
+/// Which of the databases a session is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Database {
     /// The pool's own.
     Pool,
+    /// One beside it on the endpoint of a serverless pool, by its place among them.
+    Beside(usize),
     /// `master`, which has logins and nothing else of use.
     Master,
 }
@@ -52,8 +55,11 @@ pub(crate) enum Database {
 /// Everything that changes.
 pub(crate) struct State {
     own: Arc<Catalog>,
+    beside: Vec<Arc<Catalog>>,
     master: Arc<Catalog>,
     pub(crate) directory: Directory,
+    /// Where names stand in the directory; found out by the first look-up after a change.
+    names: Option<Names>,
     pub(crate) sessions: Sessions,
     pub(crate) faults: Faults,
     pub(crate) power: Power,
@@ -66,6 +72,7 @@ impl State {
     pub(crate) fn catalog(&self, database: Database) -> &Arc<Catalog> {
         match database {
             Database::Pool => &self.own,
+            Database::Beside(at) => &self.beside[at],
             Database::Master => &self.master,
         }
     }
@@ -74,14 +81,51 @@ impl State {
     pub(crate) fn catalog_mut(&mut self, database: Database) -> &mut Catalog {
         match database {
             Database::Pool => Arc::make_mut(&mut self.own),
+            Database::Beside(at) => Arc::make_mut(&mut self.beside[at]),
             Database::Master => Arc::make_mut(&mut self.master),
         }
     }
 
-    /// Changes the logins of the server, which both catalogs show.
+    /// Changes the logins of the server, which all catalogs show.
     pub(crate) fn change_logins(&mut self, change: impl Fn(&mut Catalog)) {
-        change(Arc::make_mut(&mut self.own));
-        change(Arc::make_mut(&mut self.master));
+        for catalog in [&mut self.own, &mut self.master].into_iter().chain(&mut self.beside) {
+            change(Arc::make_mut(catalog));
+        }
+    }
+
+    /// The database of this name. `own` is what the pool's own is called.
+    pub(crate) fn database_named(&self, name: &str, own: &str) -> Option<Database> {
+        if same(name, own) {
+            return Some(Database::Pool);
+        }
+        if same(name, "master") {
+            return Some(Database::Master);
+        }
+        let at = self.beside.iter().position(|catalog| same(name, catalog.database()));
+        at.map(Database::Beside)
+    }
+
+    /// `database_id` of a database: `master` is the first, those that people make are the fifth and on.
+    pub(crate) fn database_id(database: Database) -> i64 {
+        match database {
+            Database::Master => 1,
+            Database::Pool => 5,
+            Database::Beside(at) => i64::try_from(at).map_or(i64::MAX, |at| 6 + at),
+        }
+    }
+
+    /// All databases of the server, by id.
+    pub(crate) fn databases(&self) -> Vec<(i64, String)> {
+        let beside = (0..self.beside.len()).map(Database::Beside);
+        let all = [Database::Master, Database::Pool].into_iter().chain(beside);
+        all.map(|one| (Self::database_id(one), self.catalog(one).database().to_owned())).collect()
+    }
+
+    /// Looks a name up in the directory.
+    pub(crate) fn look_up(&mut self, name: &str, now: OffsetDateTime) -> Result<Found, LookupError> {
+        let directory = &self.directory;
+        let names = self.names.get_or_insert_with(|| directory.names());
+        directory.find(names, name, now)
     }
 }
 
@@ -98,8 +142,10 @@ impl Pool {
         let now = config.clock.stamp();
         let mut state = State {
             own: Arc::new(Catalog::new(&config.database, now)),
+            beside: config.beside.iter().map(|name| Arc::new(Catalog::new(name, now))).collect(),
             master: Arc::new(Catalog::new("master", now)),
             directory: config.directory.clone(),
+            names: None,
             sessions: Sessions::default(),
             faults: Faults::default(),
             power: Power::Online,
@@ -129,7 +175,7 @@ impl Pool {
     pub fn login(self: &Arc<Self>, request: LoginRequest) -> Result<Session, ServerError> {
         let mut state = self.lock();
         let (database, caller) = login::admit(&mut state, &self.config, &request)?;
-        let database_id = database_id(state.catalog(database).database());
+        let database_id = State::database_id(database);
         let (number, killed) = state.sessions.open(Arrival {
             sid: caller.sid.clone(),
             login_name: caller.login_name.clone(),
@@ -197,12 +243,21 @@ impl Pool {
 
     /// Changes the tenant, or looks at it.
     pub fn change_directory<T>(&self, change: impl FnOnce(&mut Directory) -> T) -> T {
-        change(&mut self.lock().directory)
+        let mut state = self.lock();
+        state.names = None;
+        change(&mut state.directory)
     }
 
     /// The pool's catalog as it is now; it does not change any more.
     pub fn snapshot(&self) -> Arc<Catalog> {
         Arc::clone(self.lock().catalog(Database::Pool))
+    }
+
+    /// The catalog of any database of the server, by its name.
+    pub fn snapshot_of(&self, database: &str) -> Option<Arc<Catalog>> {
+        let state = self.lock();
+        let database = state.database_named(database, &self.config.database)?;
+        Some(Arc::clone(state.catalog(database)))
     }
 
     /// Puts a snapshot back, as restoring a pool does. Every session is cut.
@@ -219,6 +274,7 @@ impl Pool {
         SavedPool {
             power: state.power,
             own: state.own.save(),
+            beside: state.beside.iter().map(|catalog| catalog.save()).collect(),
             master: state.master.save(),
             directory: state.directory.clone(),
             hidden_until: state
@@ -233,13 +289,18 @@ impl Pool {
     /// Puts what a state file kept in place. Every session is cut. Nothing changes if it does not fit together.
     pub fn load(&self, saved: SavedPool) -> Result<(), Unfit> {
         let (own, master) = (Catalog::load(saved.own)?, Catalog::load(saved.master)?);
+        let beside: Result<Vec<Arc<Catalog>>, Unfit> =
+            saved.beside.into_iter().map(|one| Catalog::load(one).map(Arc::new)).collect();
+        let beside = beside?;
         let mut state = self.lock();
         state.sessions.kill_all();
         state.locks.clear();
         state.power = saved.power;
         state.own = Arc::new(own);
+        state.beside = beside;
         state.master = Arc::new(master);
         state.directory = saved.directory;
+        state.names = None;
         let instant = |at| OffsetDateTime::from_unix_timestamp(at).unwrap_or(OffsetDateTime::UNIX_EPOCH);
         state.directory.hidden_until =
             saved.hidden_until.into_iter().map(|(name, at)| (name, instant(at))).collect();

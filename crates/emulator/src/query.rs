@@ -40,7 +40,6 @@ pub use change::change;
 pub use context::{QueryContext, Rights, SessionFacts, SessionRow};
 pub use convert::convert;
 pub use function::{Described, function_columns, predicate_columns};
-pub(crate) use functions::database_id;
 pub use parse::{parse_change, parse_condition, parse_expression, parse_function, parse_select};
 pub use run::{evaluate, run, run_cached, test};
 pub use view::view_columns;

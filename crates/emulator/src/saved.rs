@@ -23,6 +23,9 @@ pub struct SavedPool {
     pub power: Power,
     /// Its database.
     pub own: SavedCatalog,
+    /// Databases beside it on a serverless endpoint.
+    #[serde(default)]
+    pub beside: Vec<SavedCatalog>,
     /// `master`
     pub master: SavedCatalog,
     /// The tenant.

@@ -8,6 +8,9 @@ pub fn fold(name: &str) -> String {
 
 /// Whether two names are the same name.
 pub fn same(left: &str, right: &str) -> bool {
+    if left.is_ascii() && right.is_ascii() {
+        return left.trim_end_matches(' ').eq_ignore_ascii_case(right.trim_end_matches(' '));
+    }
     fold(left) == fold(right)
 }
 

@@ -4,7 +4,7 @@ use super::{Outcome, Run};
 use crate::answer::{Answer, ServerError, SqlType, Value};
 use crate::catalog::name::same;
 use crate::errors;
-use crate::pool::Database;
+use crate::pool::State;
 use crate::pool::config::PoolKind;
 use crate::query::Expression;
 
@@ -56,24 +56,20 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Dedicated pools stay where they are; serverless ones move between the pool's database and master.
+    /// Dedicated pools stay where they are; serverless ones move between the databases of the server.
     pub(super) fn use_database(&mut self, name: &str) -> Result<(), ServerError> {
         let from = self.session.database_name();
         if same(name, &from) {
             return Ok(());
         }
         let config = self.session.pool.config();
-        let to = if same(name, "master") {
-            Database::Master
-        } else if same(name, &config.database) {
-            Database::Pool
-        } else {
-            return Err(errors::no_such_database(name));
-        };
+        let to = self.session.pool.lock().database_named(name, &config.database);
+        let to = to.ok_or_else(|| errors::no_such_database(name))?;
         if config.kind == PoolKind::Dedicated || !self.session.original.administrator {
             return Err(errors::use_refused());
         }
         self.session.database = to;
+        self.session.pool.lock().sessions.moves_to(self.session.number, State::database_id(to));
         let to = self.session.database_name();
         self.answers.push(Answer::DatabaseChanged { from, to });
         Ok(())

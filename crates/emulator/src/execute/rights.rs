@@ -14,6 +14,7 @@ use crate::catalog::server::{SERVER_ROLES, SYSADMIN, ServerAction};
 use crate::catalog::{Catalog, Permission};
 use crate::identity::Caller;
 use crate::permissions::Access;
+use crate::pool::State;
 use crate::pool::config::PoolKind;
 use crate::pool::sessions::spid;
 use crate::query::{QueryContext, Rights, SessionFacts};
@@ -23,12 +24,14 @@ struct CallerRights {
     catalog: Arc<Catalog>,
     caller: Caller,
     grantees: Arc<BTreeSet<i32>>,
+    /// Whether a right in the database shows the sessions of others.
+    sessions_by_database: bool,
 }
 
 impl CallerRights {
-    fn new(catalog: Arc<Catalog>, caller: Caller) -> Self {
+    fn new(catalog: Arc<Catalog>, caller: Caller, sessions_by_database: bool) -> Self {
         let grantees = Access::new(&catalog, &caller).into_grantees();
-        Self { catalog, caller, grantees }
+        Self { catalog, caller, grantees, sessions_by_database }
     }
 
     fn access(&self) -> Access<'_> {
@@ -66,7 +69,8 @@ impl Rights for CallerRights {
     }
 
     fn sees_sessions(&self) -> bool {
-        self.access().allows_database(Action::ViewDatabaseState)
+        self.caller.administrator
+            || (self.sessions_by_database && self.access().allows_database(Action::ViewDatabaseState))
             || self.catalog.server().allows(&self.caller.logins, ServerAction::ViewServerState)
     }
 
@@ -114,10 +118,11 @@ impl Run<'_> {
     pub(super) fn context(&self) -> QueryContext {
         let session = &*self.session;
         let config = session.pool.config();
-        let (catalog, sessions, session_id) = {
+        let (catalog, sessions, session_id, databases) = {
             let state = session.pool.lock();
             let id = state.sessions.session_id(session.number);
-            (Arc::clone(state.catalog(session.database)), state.sessions.rows(), id)
+            let catalog = Arc::clone(state.catalog(session.database));
+            (catalog, state.sessions.rows(), id, state.databases())
         };
         let caller = session.caller();
         let facts = SessionFacts {
@@ -131,6 +136,8 @@ impl Run<'_> {
             spid: spid(session.number),
             session_id,
             database: catalog.database().to_owned(),
+            database_id: State::database_id(session.database),
+            databases,
             server_name: config.server_name.clone(),
             dedicated: config.kind == PoolKind::Dedicated,
             transactions: i32::from(session.transaction.is_some()),
@@ -148,7 +155,11 @@ impl Run<'_> {
                 .map(|(key, entry)| (key.clone(), (entry.ty, entry.value.clone())))
                 .collect(),
         };
-        let rights = Arc::new(CallerRights::new(Arc::clone(&catalog), caller.clone()));
+        let rights = Arc::new(CallerRights::new(
+            Arc::clone(&catalog),
+            caller.clone(),
+            config.kind == PoolKind::Dedicated || !config.sessions_at_server,
+        ));
         QueryContext {
             catalog,
             rights,

@@ -401,3 +401,122 @@ proptest! {
         }
     }
 }
+
+/// A serverless endpoint with a database beside the pool's own.
+fn endpoint(sessions_at_server: bool) -> std::sync::Arc<crate::pool::Pool> {
+    let mut config = crate::testing::pool_of(crate::pool::config::PoolKind::Serverless).config().clone();
+    config.beside = vec!["hr".to_owned()];
+    config.sessions_at_server = sessions_at_server;
+    crate::pool::Pool::new(config)
+}
+
+fn enter_in(pool: &std::sync::Arc<crate::pool::Pool>, database: &str, upn: &str) -> crate::session::Session {
+    use crate::testing::{person, request};
+    pool.login(request(person(upn), Some(database))).unwrap()
+}
+
+/// The texts of one column.
+fn column(session: &mut crate::session::Session, query: &str) -> Vec<String> {
+    let answers = session.batch(query);
+    assert_eq!(error_of(&answers), None, "{query}");
+    let text = |answer| match answer {
+        Answer::Row(row) => Some(row.into_iter().map(|v| format!("{v:?}")).collect::<String>()),
+        _ => None,
+    };
+    answers.into_iter().filter_map(text).collect()
+}
+
+#[test]
+fn databases_of_one_endpoint_share_logins_and_nothing_else() {
+    let pool = endpoint(false);
+    let (mut own, mut hr) = (enter_in(&pool, "dw", "admin@x.org"), enter_in(&pool, "HR", "admin@x.org"));
+    ok(&mut own, &["CREATE USER [ann@x.org] FROM EXTERNAL PROVIDER", "CREATE ROLE r", "CREATE SCHEMA s"]);
+    ok(&mut hr, &["CREATE USER [bob@x.org] FROM EXTERNAL PROVIDER"]);
+    ok(&mut hr, &["CREATE VIEW dbo.v AS SELECT 1 AS a", "SELECT a FROM hr.dbo.v"]);
+    assert_eq!(number(&mut own, "SELECT a FROM dbo.v"), 208);
+    assert_eq!(number(&mut own, "SELECT a FROM hr.dbo.v"), 208, "not over the border");
+    let beside = pool.snapshot_of("hr").unwrap();
+    assert!(beside.principal_named("r").is_none() && beside.schema_named("s").is_none());
+    assert!(pool.snapshot().principal_named("bob@x.org").is_none() && pool.snapshot_of("other").is_none());
+    assert!(pool.login(crate::testing::request(crate::testing::person("ann@x.org"), Some("hr"))).is_err());
+    drop(enter_in(&pool, "hr", "bob@x.org"));
+
+    let mut master = enter_in(&pool, "master", "admin@x.org");
+    ok(&mut master, &["CREATE LOGIN [cy@x.org] FROM EXTERNAL PROVIDER"]);
+    ok(&mut master, &["GRANT CONNECT ANY DATABASE TO [cy@x.org]"]);
+    for database in ["dw", "hr"] {
+        assert_eq!(enter_in(&pool, database, "cy@x.org").database_name(), database);
+    }
+    ok(&mut master, &["DENY CONNECT SQL TO [cy@x.org]"]);
+    for database in ["dw", "hr"] {
+        let request = crate::testing::request(crate::testing::person("cy@x.org"), Some(database));
+        assert!(pool.login(request).is_err(), "{database}");
+    }
+
+    // Who is where, by the ids that names have everywhere.
+    let ids = "SELECT CAST(database_id AS int) FROM sys.databases ORDER BY database_id";
+    for session in [&mut own, &mut hr, &mut master] {
+        assert_eq!(column(session, ids), ["Int(1)", "Int(5)", "Int(6)"]);
+        assert_eq!(column(session, "SELECT DB_NAME(6) AS a"), ["Text(\"hr\")"]);
+        assert_eq!(column(session, "SELECT CAST(DB_ID('dw') AS int) AS a"), ["Int(5)"]);
+    }
+    let here = "SELECT CAST(database_id AS int) FROM sys.dm_exec_sessions WHERE session_id = @@SPID";
+    assert_eq!(column(&mut hr, here), ["Int(6)"]);
+    ok(&mut hr, &["USE dw"]);
+    assert_eq!((hr.database_name().as_str(), column(&mut hr, here)), ("dw", vec!["Int(5)".to_owned()]));
+
+    let saved = pool.save();
+    let other = endpoint(false);
+    other.load(saved).unwrap();
+    assert!(other.snapshot_of("hr").unwrap().principal_named("bob@x.org").is_some());
+}
+
+#[test]
+fn where_it_is_said_view_server_state_alone_shows_the_sessions_of_others() {
+    for at_server in [false, true] {
+        let pool = endpoint(at_server);
+        let mut admin = enter(&pool, "admin@x.org");
+        ok(&mut admin, &["CREATE USER [ann@x.org] FROM EXTERNAL PROVIDER"]);
+        ok(&mut admin, &["ALTER ROLE db_owner ADD MEMBER [ann@x.org]"]);
+        let mut ann = enter(&pool, "ann@x.org");
+        let seen = |session: &mut crate::session::Session| {
+            column(session, "SELECT login_name FROM sys.dm_exec_sessions WHERE is_user_process = 1").len()
+        };
+        assert_eq!(seen(&mut ann), if at_server { 1 } else { 2 });
+        assert_eq!(seen(&mut admin), 2, "an administrator of the server");
+        let held = "SELECT HAS_PERMS_BY_NAME(DB_NAME(), 'DATABASE', 'VIEW DATABASE STATE') AS a";
+        assert_eq!(column(&mut ann, held), ["Int(1)"], "which tells nothing");
+        ok(&mut admin, &["CREATE LOGIN [ann@x.org] FROM EXTERNAL PROVIDER"]);
+        ok(&mut admin, &["USE master", "GRANT VIEW SERVER STATE TO [ann@x.org]"]);
+        let mut ann = enter(&pool, "ann@x.org");
+        assert_eq!(seen(&mut ann), 3);
+    }
+}
+
+/// What a statement costs must not hang on how many people there are.
+#[test]
+fn thousands_of_people_are_set_up_in_seconds() {
+    const MANY: usize = 10_000;
+    let mut config = pool().config().clone();
+    let person = |n: usize| crate::directory::DirectoryUser {
+        upn: format!("person{n}@x.org"),
+        object_id: format!("dddddddd-0000-0000-0000-{n:012x}"),
+        display_name: None,
+        account_enabled: true,
+        user_type: None,
+        mail: None,
+        on_premises_immutable_id: None,
+    };
+    config.directory.users.extend((0..MANY).map(person));
+    let pool = crate::pool::Pool::new(config);
+    let mut admin = enter(&pool, "admin@x.org");
+    ok(&mut admin, &["CREATE ROLE r"]);
+    let began = std::time::Instant::now();
+    for n in 0..MANY {
+        ok(&mut admin, &[&format!("CREATE USER [person{n}@x.org] FROM EXTERNAL PROVIDER")]);
+        ok(&mut admin, &[&format!("EXEC sp_addrolemember 'r', 'person{n}@x.org'")]);
+    }
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(60), "{took:?}");
+    println!("{MANY} people and their memberships: {took:?}");
+}

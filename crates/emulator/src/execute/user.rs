@@ -92,7 +92,7 @@ impl Work<'_> {
             return Err(errors::directory_unavailable(name));
         }
         let found =
-            self.state.directory.find(name, self.config.clock.now()).map_err(|error| match error {
+            self.state.look_up(name, self.config.clock.now()).map_err(|error| match error {
                 LookupError::Missing => errors::not_in_directory(name),
                 LookupError::Ambiguous => errors::not_unique(name),
             })?;

@@ -21,6 +21,8 @@ pub struct PoolConfig {
     pub kind: PoolKind,
     /// Name of the database.
     pub database: String,
+    /// Names of further databases on the same endpoint (serverless).
+    pub beside: Vec<String>,
     /// `@@SERVERNAME`
     pub server_name: String,
     /// Name of the SQL administrator.
@@ -33,6 +35,8 @@ pub struct PoolConfig {
     pub directory: Directory,
     /// Whether the database is a lake database, replicated from Spark: it takes no definitions (serverless).
     pub lake: bool,
+    /// Whether VIEW SERVER STATE alone shows the sessions of others (serverless): no page says whether VIEW DATABASE STATE does too.
+    pub sessions_at_server: bool,
     /// Time.
     pub clock: Arc<dyn Clock>,
 }
@@ -43,12 +47,14 @@ impl PoolConfig {
         Self {
             kind: PoolKind::Dedicated,
             database: "dw".to_owned(),
+            beside: Vec::new(),
             server_name: "axon-emulator".to_owned(),
             admin: admin.into(),
             admin_password: admin_password.into(),
             entra_admin: None,
             directory: Directory::default(),
             lake: false,
+            sessions_at_server: false,
             clock: Arc::new(SystemClock),
         }
     }

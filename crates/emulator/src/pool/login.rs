@@ -30,11 +30,11 @@ pub(super) fn admit(
     }
     let database = match request.database.as_deref().filter(|name| !name.is_empty()) {
         None => Database::Pool,
-        Some(name) if same(name, &config.database) => Database::Pool,
-        Some(name) if same(name, "master") => Database::Master,
-        Some(name) => return Err(errors::no_such_database(name)),
+        Some(name) => state
+            .database_named(name, &config.database)
+            .ok_or_else(|| errors::no_such_database(name))?,
     };
-    if database == Database::Pool {
+    if database != Database::Master {
         match state.power {
             Power::Online => {}
             Power::Paused => return Err(errors::paused()),

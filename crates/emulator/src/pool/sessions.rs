@@ -111,6 +111,13 @@ impl Sessions {
         }
     }
 
+    /// It is in another database now (USE).
+    pub(crate) fn moves_to(&mut self, number: u32, database_id: i64) {
+        if let Some(entry) = self.entries.get_mut(&number) {
+            entry.row.database_id = database_id;
+        }
+    }
+
     /// The client is gone.
     pub(crate) fn close(&mut self, number: u32) {
         if let Some(entry) = self.entries.get_mut(&number)

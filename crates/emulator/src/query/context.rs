@@ -83,6 +83,10 @@ pub struct SessionFacts {
     pub session_id: String,
     /// `DB_NAME()`
     pub database: String,
+    /// `DB_ID()`
+    pub database_id: i64,
+    /// All databases of the server, by id.
+    pub databases: Vec<(i64, String)>,
     /// `@@SERVERNAME`
     pub server_name: String,
     /// Dedicated pool; else serverless.

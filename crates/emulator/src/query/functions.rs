@@ -21,7 +21,6 @@ use crate::query::bind::{Binder, Typed};
 use crate::query::error;
 
 pub(crate) use globals::global;
-pub(crate) use names::{DATABASE_ID, database_id};
 pub(crate) use property::COLLATION;
 
 type Answered = Option<Result<Typed, ServerError>>;

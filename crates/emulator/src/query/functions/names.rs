@@ -38,14 +38,6 @@ pub(super) fn bind(binder: &mut Binder<'_>, name: &str, call: &Call) -> Answered
     })
 }
 
-/// The only user database has this id; `master` has 1.
-pub(crate) const DATABASE_ID: i64 = 5;
-
-/// The id of the database that a session is in.
-pub(crate) fn database_id(name: &str) -> i64 {
-    if same(name, "master") { 1 } else { DATABASE_ID }
-}
-
 fn nullable(typed: Typed) -> Typed {
     Typed { nullable: true, ..typed }
 }
@@ -57,32 +49,26 @@ fn db_name(binder: &mut Binder<'_>, call: &Call) -> Bound {
         return Ok(Typed::new(literal(&Cell::Text(name)), SYSNAME, false));
     };
     let id = binder.coerce(id, SqlType::BigInt)?;
+    let databases = binder.ctx.session.databases.clone();
     Ok(nullable(binder.strict("db_name", &[&id], SYSNAME, move |cells| {
-        Ok(match int(&cells[0])? {
-            1 => Cell::Text("master".to_owned()),
-            DATABASE_ID => Cell::Text(name.clone()),
-            _ => Cell::Null,
-        })
+        let asked = int(&cells[0])?;
+        let found = databases.iter().find(|(id, _)| *id == asked);
+        Ok(found.map_or(Cell::Null, |(_, name)| Cell::Text(name.clone())))
     })))
 }
 
 fn db_id(binder: &mut Binder<'_>, call: &Call) -> Bound {
     let args = binder.arguments(call, 0, 1)?;
     let Some(name) = args.first() else {
-        let own = database_id(&binder.ctx.session.database);
+        let own = binder.ctx.session.database_id;
         return Ok(Typed::new(own.to_string(), SqlType::SmallInt, false));
     };
     let name = binder.textual(name)?;
-    let own = binder.ctx.session.database.clone();
+    let databases = binder.ctx.session.databases.clone();
     Ok(nullable(binder.strict("db_id", &[&name], SqlType::SmallInt, move |cells| {
-        let name = text(&cells[0])?;
-        Ok(if same(name, &own) {
-            Cell::Integer(DATABASE_ID)
-        } else if same(name, "master") {
-            Cell::Integer(1)
-        } else {
-            Cell::Null
-        })
+        let asked = text(&cells[0])?;
+        let found = databases.iter().find(|(_, name)| same(asked, name));
+        Ok(found.map_or(Cell::Null, |(id, _)| Cell::Integer(*id)))
     })))
 }
 
@@ -160,7 +146,7 @@ fn of_object(
     let schema_wanted = key == "OBJECT_SCHEMA_NAME";
     let all: Vec<&Typed> = parts.iter().collect();
     Ok(nullable(binder.strict(key, &all, SYSNAME, move |cells| {
-        if cells.len() > 1 && int(&cells[1])? != DATABASE_ID {
+        if cells.len() > 1 && int(&cells[1])? != session.database_id {
             return Ok(Cell::Null);
         }
         let Ok(id) = i32::try_from(int(&cells[0])?) else { return Ok(Cell::Null) };

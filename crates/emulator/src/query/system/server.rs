@@ -7,7 +7,7 @@ use crate::answer::{ServerError, SqlType};
 use crate::catalog::permission::{Action, Securable};
 use crate::catalog::server::{FIRST_LOGIN, SERVER_ROLES, SYSADMIN};
 use crate::query::context::QueryContext;
-use crate::query::functions::{COLLATION, DATABASE_ID};
+use crate::query::functions::COLLATION;
 
 pub(super) const VIEWS: &[Definition] = &[
     Definition { schema: "sys", name: "databases", only: Only::Both, columns: DATABASES, fill: databases },
@@ -142,10 +142,10 @@ fn nothing(_: &QueryContext, _: Emit<'_>) -> Result<(), ServerError> {
 
 fn databases(ctx: &QueryContext, emit: Emit<'_>) -> Result<(), ServerError> {
     let birth = ctx.catalog.principals().next().map_or(Field::Null, |first| Field::at(first.created));
-    for (id, name) in [(1, "master"), (DATABASE_ID, ctx.catalog.database())] {
+    for (id, name) in &ctx.session.databases {
         emit(&[
             Field::Text(name),
-            Field::Int(id),
+            Field::Int(*id),
             Field::Null,
             Field::Bytes(&[1]),
             birth.clone(),
@@ -163,7 +163,7 @@ fn databases(ctx: &QueryContext, emit: Emit<'_>) -> Result<(), ServerError> {
             Field::Text("FULL"),
             Field::Int(0),
             Field::Int(0),
-            Field::bit(id == DATABASE_ID && ctx.catalog.result_set_caching()),
+            Field::bit(*id == ctx.session.database_id && ctx.catalog.result_set_caching()),
         ])?;
     }
     Ok(())
