@@ -1,6 +1,8 @@
 //! Whether we see the sessions of others in a serverless database. No page says which permission shows them there, and whoever may
-//! not see them gets their own session and no error: so the server is asked, and what it shows counts.
+//! not see them gets their own session and no error: so the server is asked, and what it shows counts. As long as nothing proves it,
+//! who is in is unknown: no leaver counts as out, and nobody is dropped.
 
+use axon_model::SqlName;
 use axon_reconcile::TargetError;
 
 use crate::connect::{Link, Session};
@@ -20,16 +22,54 @@ pub enum Sight {
     Unproven,
 }
 
-impl Sight {
-    fn of(at_server: Option<bool>, in_database: Option<bool>, logins: Option<i32>) -> Self {
-        if at_server == Some(true) || logins.is_some_and(|logins| logins > 1) {
-            Self::Sees
-        } else if in_database == Some(false) {
-            Self::Blind
+/// What the server answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Asked {
+    at_server: Option<bool>,
+    in_database: Option<bool>,
+    logins: Option<i32>,
+}
+
+impl Asked {
+    fn sight(self) -> Sight {
+        if self.at_server == Some(true) || self.others() {
+            Sight::Sees
+        } else if self.in_database == Some(false) {
+            Sight::Blind
         } else {
-            Self::Unproven
+            Sight::Unproven
         }
     }
+
+    fn others(self) -> bool {
+        self.logins.is_some_and(|logins| logins > 1)
+    }
+
+    /// Why the sessions of others are not seen, if so. `catalog` is what its rows tell of our permissions. `shown` is whether somebody
+    /// else was seen before by VIEW DATABASE STATE: as long as that is held, nobody needs to be in for it to be proved.
+    pub(crate) fn blind(self, shown: &mut bool, own: SqlName, catalog: Option<String>) -> Option<String> {
+        let held = self.in_database == Some(true);
+        *shown = held && (*shown || self.others());
+        if *shown || self.sight() == Sight::Sees {
+            return None;
+        }
+        Some(catalog.unwrap_or_else(|| {
+            format!(
+                "whether {own} sees the sessions of others is not proven: nobody else's is shown in this serverless pool; let a Synapse \
+                 SQL administrator run in master: GRANT VIEW SERVER STATE TO [the login that Axon enters with]"
+            )
+        }))
+    }
+}
+
+/// Asks it over a session that is there.
+pub(crate) async fn ask(session: &mut Session<'_>) -> Result<Asked, CallError> {
+    let held = numbers(session, &render::own_sight()).await?;
+    let held = |at: usize| held.get(at).copied().flatten().map(|held| held == 1);
+    // What is held at the server shows all of them: nothing is to be counted.
+    let counts = held(0) != Some(true);
+    let logins = if counts { numbers(session, &render::logins_seen()).await? } else { Vec::new() };
+    Ok(Asked { at_server: held(0), in_database: held(1), logins: logins.first().copied().flatten() })
 }
 
 impl SynapseTarget {
@@ -41,10 +81,7 @@ impl SynapseTarget {
         let link = Link::new(self.connection().clone());
         let asked = async {
             let mut session = link.session().await?;
-            let held = numbers(&mut session, &render::own_sight()).await?;
-            let logins = numbers(&mut session, &render::logins_seen()).await?;
-            let held = |at: usize| held.get(at).copied().flatten().map(|held| held == 1);
-            Ok(Sight::of(held(0), held(1), logins.first().copied().flatten()))
+            Ok(ask(&mut session).await?.sight())
         };
         asked
             .await
@@ -87,11 +124,39 @@ mod tests {
             (no, yes, Some(1), Sight::Unproven),
             (None, None, None, Sight::Unproven),
         ] {
-            assert_eq!(
-                Sight::of(at_server, in_database, logins),
-                sight,
-                "{at_server:?} {in_database:?} {logins:?}"
-            );
+            let asked = Asked { at_server, in_database, logins };
+            assert_eq!(asked.sight(), sight, "{asked:?}");
         }
+    }
+
+    #[test]
+    fn what_was_shown_once_stays_proved_as_long_as_the_permission_is_held() {
+        let own = SqlName::parse("axon").unwrap();
+        let mut shown = false;
+        let mut blind = |in_database, logins| {
+            let asked = Asked { at_server: Some(false), in_database, logins: Some(logins) };
+            asked.blind(&mut shown, own, None)
+        };
+        let alone = blind(Some(true), 1).unwrap();
+        assert!(alone.contains("GRANT VIEW SERVER STATE TO"), "{alone}");
+        assert_eq!(blind(Some(true), 2), None);
+        assert_eq!(blind(Some(true), 1), None, "nobody is in any more");
+        assert!(blind(Some(false), 1).is_some(), "it was taken away");
+        assert!(blind(Some(true), 1).is_some(), "and is there again, which proves nothing");
+        assert_eq!(blind(None, 2), None, "what is shown counts");
+        assert!(blind(None, 1).is_some(), "and is not remembered where it is not known what is held");
+    }
+
+    #[test]
+    fn what_the_catalog_says_is_lacking_is_said_first() {
+        let asked = Asked { at_server: Some(false), in_database: Some(false), logins: Some(1) };
+        let says = asked.blind(&mut false, SqlName::parse("axon").unwrap(), Some("grant it that".into()));
+        assert_eq!(says.as_deref(), Some("grant it that"));
+        // VIEW SERVER STATE shows them whatever the database's own catalog tells.
+        let asked = Asked { at_server: Some(true), ..asked };
+        assert_eq!(
+            asked.blind(&mut false, SqlName::parse("axon").unwrap(), Some("grant it that".into())),
+            None
+        );
     }
 }

@@ -17,7 +17,7 @@ use tracing::Instrument as _;
 use crate::apply;
 use crate::capabilities::{BULK_LOAD, BY_OBJECT_ID, Capabilities, SESSION_CONTEXT};
 use crate::catalog::{self, Known, Picture, Untold};
-use crate::connect::{Connection, Link};
+use crate::connect::{Connection, Link, Session};
 use crate::error::{CallError, ConfigError};
 use crate::kill;
 use crate::lacks::lacks;
@@ -27,6 +27,7 @@ use crate::read_back;
 use crate::render::{MOST_NAMES, NamedMembers};
 use crate::secure;
 use crate::server_error;
+use crate::sight;
 use crate::statement::{Dialect, Wording};
 
 /// One pool. Keeps one connection; calls that come at the same time wait for one another, as DDL in a pool is serial anyway.
@@ -45,6 +46,12 @@ struct Memory {
     known: Option<Known>,
     /// Names that are roles.
     roles: BTreeSet<SqlName>,
+    /// Whether a serverless database showed us the session of somebody else, by a permission that we still have.
+    shown: bool,
+    /// What the catalog alone tells of seeing sessions, and who we are: a serverless database is asked besides.
+    sight: Option<(SqlName, Option<String>)>,
+    /// Whether something waits for seeing sessions.
+    wanted: bool,
 }
 
 impl SynapseTarget {
@@ -126,12 +133,34 @@ impl SynapseTarget {
         })
     }
 
-    async fn everything(&self) -> Result<Picture, CallError> {
-        let raw = {
-            let mut session = self.link.session().await?;
-            catalog::read_everything(&mut session, self.dialect).await?
+    /// Reads everything, and whether the sessions of others are seen.
+    async fn read_all(&self, session: &mut Session<'_>) -> Result<Picture, CallError> {
+        let raw = catalog::read_everything(session, self.dialect).await?;
+        let asked = if self.dialect == Dialect::Serverless { Some(sight::ask(session).await?) } else { None };
+        let mut picture = self.picture(raw, None)?;
+        if let Some(asked) = asked {
+            let own = picture.facts.own_principal;
+            let catalog = picture.known.blind_to_sessions.take();
+            let mut memory = self.memory();
+            picture.known.blind_to_sessions = asked.blind(&mut memory.shown, own, catalog.clone());
+            memory.sight = Some((own, catalog));
+        }
+        Ok(picture)
+    }
+
+    /// Asks once more whether the sessions of others are seen: somebody else may be in by now.
+    async fn look_for_sight(&self) -> Result<(), CallError> {
+        let asked = sight::ask(&mut self.link.session().await?).await?;
+        let mut memory = self.memory();
+        let Memory { known: Some(known), sight: Some((own, catalog)), shown, .. } = &mut *memory else {
+            return Ok(());
         };
-        let picture = self.picture(raw, None)?;
+        known.blind_to_sessions = asked.blind(shown, *own, catalog.clone());
+        Ok(())
+    }
+
+    async fn everything(&self) -> Result<Picture, CallError> {
+        let picture = self.read_all(&mut self.link.session().await?).await?;
         let mut memory = self.memory();
         memory.known = Some(picture.known.clone());
         memory.roles = picture.graph.roles.keys().copied().collect();
@@ -189,8 +218,7 @@ impl SynapseTarget {
         let known = if let Some(known) = known {
             known
         } else {
-            let raw = catalog::read_everything(&mut session, self.dialect).await?;
-            let known = self.picture(raw, None)?.known;
+            let known = self.read_all(&mut session).await?.known;
             self.memory().known = Some(known.clone());
             known
         };
@@ -321,16 +349,31 @@ impl Target for SynapseTarget {
     }
 
     fn lacks(&self, step: &Step) -> Option<String> {
-        let memory = self.memory();
+        let mut memory = self.memory();
         if step.kind() == StepKind::KillSessions
             && let Some(reason) = memory.known.as_ref().and_then(|known| known.blind_to_sessions.clone())
         {
+            memory.wanted = true;
             return Some(reason);
         }
         let database = self.link.connection().database;
         let wording = Wording { dialect: self.dialect, database, roles: &memory.roles };
         let capabilities = self.capabilities.lock().unwrap_or_else(PoisonError::into_inner);
         lacks(&wording, &capabilities, step)
+    }
+
+    /// Where a serverless database showed nobody else's session and something waits for it, it is asked again: whoever leaves is not
+    /// left to the next full look. What cannot be asked stays unknown.
+    async fn settle(&self) {
+        let due = {
+            let mut memory = self.memory();
+            let blind = memory.known.as_ref().is_some_and(|known| known.blind_to_sessions.is_some());
+            std::mem::take(&mut memory.wanted) && blind && self.dialect == Dialect::Serverless
+        };
+        if due && let Err(error) = self.look_for_sight().await {
+            let error = error.at(&self.name, "the question whose sessions are seen");
+            tracing::warn!(error = &error as &dyn std::error::Error, "it stays unknown who is in");
+        }
     }
 
     async fn visitors(&self) -> Result<Vec<Visitor>, TargetError> {

@@ -1,10 +1,14 @@
 //! Whose sessions we see in a serverless database: what the server shows counts, since no page says which permission is enough.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use axon_reconcile::{Outcome, Seen, Step, Target as _, Wave};
 use axon_synapse::{Dialect, Sight, SynapseTarget};
 use tiberius::AuthMethod;
 
-use crate::scripted::{Scripted, error, numbers};
-use crate::stage::{ADMIN, KIM, Stage, run, token};
+use crate::scripted::{Scripted, catalog_of, done, error, numbers};
+use crate::stage::{ADMIN, KIM, LEE, Stage, apply, inspect, name, outcomes, run, token};
 
 #[tokio::test]
 async fn whoever_holds_it_at_the_server_or_sees_somebody_else_sees() {
@@ -47,6 +51,81 @@ async fn a_permission_that_shows_nobody_else_proves_nothing() {
         let target = SynapseTarget::new("warehouse", Dialect::Serverless, pool.connection()).unwrap();
         assert_eq!(target.sight().await.unwrap(), Some(sight), "{told}");
     }
+}
+
+/// A run takes nobody for out whose session it may not see: what is not seen is unknown.
+#[tokio::test]
+async fn where_nothing_proves_that_sessions_are_seen_none_counts_as_ended_until_it_is_proved() {
+    let stage = Stage::serverless_whose_sessions_are_the_servers().await;
+    let mut admin = stage.raw(AuthMethod::aad_token(ADMIN)).await.unwrap();
+    for batch in [
+        "CREATE USER [kim@acme.com] FROM EXTERNAL PROVIDER",
+        "ALTER ROLE db_owner ADD MEMBER [kim@acme.com]",
+        "CREATE USER [lee@acme.com] FROM EXTERNAL PROVIDER",
+    ] {
+        run(&mut admin, batch).await.unwrap();
+    }
+    let mut lee = stage.raw(AuthMethod::aad_token(LEE)).await.unwrap();
+    let kim = stage.target_as(token(KIM));
+    assert_eq!(kim.sight().await.unwrap(), Some(Sight::Unproven), "db_owner, and alone in the view");
+    let kill = Step::KillSessions { principal: name("lee@acme.com") };
+    inspect(&kim).await;
+    let lacks = kim.lacks(&kill).unwrap();
+    assert!(lacks.contains("is not proven") && lacks.contains("GRANT VIEW SERVER STATE TO"), "{lacks}");
+    let refused = outcomes(&kim, std::slice::from_ref(&kill)).await;
+    assert!(
+        matches!(&refused[0], Outcome::Refused { refusal, .. } if refusal.message == lacks),
+        "{refused:?}"
+    );
+    let wave = || Wave::for_test(vec![kill.clone()]);
+    assert_eq!(kim.read_back(&wave()).await.unwrap(), [Seen::NotInForce], "though none is seen");
+    assert_eq!(kim.visitors().await.unwrap(), []);
+    run(&mut lee, "SELECT 1 AS one").await.unwrap();
+
+    // Somebody grants it; a login is read when one enters.
+    run(&mut admin, "USE master").await.unwrap();
+    run(&mut admin, "CREATE LOGIN [kim@acme.com] FROM EXTERNAL PROVIDER").await.unwrap();
+    run(&mut admin, "GRANT VIEW SERVER STATE TO [kim@acme.com]").await.unwrap();
+    let kim = stage.target_as(token(KIM));
+    inspect(&kim).await;
+    assert_eq!(kim.lacks(&kill), None);
+    apply(&kim, &[kill]).await;
+    assert!(run(&mut lee, "SELECT 1 AS one").await.is_err());
+}
+
+/// Who waits for it does not wait for the next full look.
+#[tokio::test]
+async fn what_waits_for_sessions_is_asked_for_again_and_nothing_else_is() {
+    let others = Arc::new(AtomicI64::new(1));
+    let seen = others.clone();
+    let pool = Scripted::open(move |sql, _| match sql {
+        sql if sql.contains("HAS_PERMS_BY_NAME") => numbers(&[Some(0), Some(1)]),
+        sql if sql.contains("COUNT(DISTINCT") => numbers(&[Some(seen.load(Ordering::SeqCst))]),
+        sql if sql.contains("credentials") => error(208, "Invalid object name."),
+        sql if sql.starts_with("SELECT") => catalog_of(11, &[]),
+        _ => done(),
+    })
+    .await;
+    let target = SynapseTarget::new("warehouse", Dialect::Serverless, pool.connection()).unwrap();
+    let kill = Step::KillSessions { principal: name("kim") };
+    let asked = || {
+        let batches = pool.seen.batches.lock().unwrap();
+        batches.iter().filter(|sql| sql.contains("COUNT(DISTINCT")).count()
+    };
+    inspect(&target).await;
+    target.settle().await;
+    assert_eq!(asked(), 1, "nobody waits for it");
+    assert!(target.lacks(&kill).is_some());
+    target.settle().await;
+    assert_eq!(asked(), 2);
+    assert!(target.lacks(&kill).is_some());
+    others.store(2, Ordering::SeqCst);
+    target.settle().await;
+    assert_eq!((target.lacks(&kill), asked()), (None, 3));
+    // They leave again: what was shown stays proved.
+    others.store(1, Ordering::SeqCst);
+    inspect(&target).await;
+    assert_eq!(target.lacks(&kill), None);
 }
 
 #[tokio::test]

@@ -121,8 +121,18 @@ impl Stage {
         if self.dialect == Dialect::Dedicated { PoolKind::Dedicated } else { PoolKind::Serverless }
     }
 
-    async fn with(kind: PoolKind, lake: bool) -> Self {
+    /// A serverless pool in which VIEW SERVER STATE alone shows the sessions of others.
+    pub async fn serverless_whose_sessions_are_the_servers() -> Self {
         let mut config = EmulatorConfig::new("sa", PASSWORD);
+        config.pool.sessions_at_server = true;
+        Self::from(config, PoolKind::Serverless, false).await
+    }
+
+    async fn with(kind: PoolKind, lake: bool) -> Self {
+        Self::from(EmulatorConfig::new("sa", PASSWORD), kind, lake).await
+    }
+
+    async fn from(mut config: EmulatorConfig, kind: PoolKind, lake: bool) -> Self {
         config.pool.kind = kind;
         config.pool.lake = lake;
         config.pool.entra_admin = Some("admin@acme.com".into());
