@@ -9,6 +9,7 @@ pub(crate) mod powers;
 mod reach;
 mod rewrites;
 mod views;
+mod ways;
 
 use std::fmt;
 

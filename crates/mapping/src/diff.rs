@@ -11,7 +11,7 @@ use crate::map::RoleMap;
 use crate::names::RoleName;
 use crate::place::Place;
 
-pub(crate) use says::{atom_says, mapping_says, view_says};
+pub(crate) use says::{ACCEPTS, atom_says, mapping_says, view_says};
 use says::{guards_say, of_token, role_says, target_says, test_says};
 
 /// Which map says it.

@@ -7,6 +7,7 @@ mod moved;
 mod profile;
 mod settle;
 mod touched;
+mod who;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -103,7 +103,13 @@ pub(crate) fn read(
                 let Some(fields) = reader.fields(node, "`guards.steps`", STEPS_KEYS, &[]) else { continue };
                 let words: Vec<(&str, StepKind)> = StepKind::ALL.iter().map(|k| (k.name(), *k)).collect();
                 for item in fields.get("hold").map_or(&[][..], |n| reader.list(n, "`guards.steps.hold`")) {
-                    guards.hold.extend(reader.word(item, "a kind of step", &words));
+                    let kind = reader.word(item, "a kind of step", &words);
+                    if kind == Some(StepKind::CloseView) {
+                        // Until somebody answered it would show what it must not.
+                        let message = "`close view` is held by nothing: a view that must show nothing would show it until somebody answers";
+                        reader.fault(Fault::Invalid, item.span, message);
+                    }
+                    guards.hold.extend(kind.filter(|kind| *kind != StepKind::CloseView));
                 }
                 if let Some(node) = fields.get("second_person") {
                     let words = [("true", true), ("false", false)];

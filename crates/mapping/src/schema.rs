@@ -297,6 +297,10 @@ fn target_key(key: &str) -> Value {
                 "owner" => {
                     text("A user without a login that owns views and their tables; axon_owner, if left out.")
                 }
+                "accept_groups" => list(
+                    &text("A group of the pool."),
+                    "Groups that may reach tables past their views: it is seen to elsewhere that none of their people reads a view.",
+                ),
                 "impersonation" => text(
                     "The role of the pool whose members may read as others; AXON_IMPERSONATION, if left out.",
                 ),
@@ -419,7 +423,10 @@ fn view_key(key: &str) -> Value {
         _ => list(
             &json!({ "oneOf": [
                 object(&[("role", text("People with this role see every row."))], &["role"]),
-                object(&[("group", text("People in this group see every row."))], &["group"]),
+                object(&[
+                    ("group", text("People in this group see every row.")),
+                    ("source", text("Whose it is; may be left out where mappings speak of one source.")),
+                ], &["group"]),
                 object(&[
                     ("where", text("A condition over columns and user.PATH; `column last 90 days`.")),
                     ("for", list(&text("A role."), "Only people with one of these roles see rows by this line.")),

@@ -113,6 +113,8 @@ pub struct TargetSpec {
     pub manage: Manage,
     /// Where views find what they must know of their readers.
     pub metadata: axon_reconcile::Metadata,
+    /// Groups of the target that may reach tables past their views: it is seen to elsewhere that none of their people reads a view.
+    pub accept_groups: BTreeSet<SqlName>,
 }
 
 impl TargetSpec {

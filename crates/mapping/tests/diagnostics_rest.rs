@@ -254,6 +254,10 @@ fn of_guards_views_and_tests() {
                 view("columns: { a: show }").replace("targets: dw", "targets: rg")
             ),
             ("a table with columns", view("columns: { a: show }").replace("from: x.y", "from: x.y (z)")),
+            (
+                "a view that is closed when somebody answers",
+                format!("{}guards: {{ steps: {{ hold: [close view] }} }}\n", map(ROLE, RULE))
+            ),
             ("a view of keys", view("columns: { a: show }").replace("from: x.y", "from: AXON.mask_keys")),
             (
                 "views of each table of keys",
@@ -293,7 +297,8 @@ targets:
 roles:
   writes: { grants: { ws: [Synapse Artifact Publisher] } }
   uses: { grants: { ws: [Synapse Credential User] } }
-  views: { grants: { dw: [select on secure.orders] } }
+  views: { grants: { dw: [select on secure.orders, execute on base.load] } }
+  runs: { grants: { dw: [execute on base.load] } }
   table: { grants: { dw: [select on base.orders] } }
   loads:
     grants:
@@ -306,7 +311,7 @@ roles:
         - insert on schema::stage
 mappings:
   - { groups: { any: [a] }, source: entra, roles: [writes, views] }
-  - { groups: { any: [b] }, source: entra, roles: [uses, table] }
+  - { groups: { any: [b] }, source: entra, roles: [uses, table, runs] }
 guards:
   protect: [{ principal: dba@acme.com, owner: security@acme.com, until: 2026-01-01T00:00:00Z }]
 views:

@@ -157,6 +157,17 @@ fn the_first_map_gives_everything_and_tells_what_a_new_reader_sees() {
 }
 
 #[test]
+fn users_that_others_make_are_no_steps_of_a_preview() {
+    let existing = "manage: { schemas: [secure], principals: existing }";
+    let new = with(&[("manage: { schemas: [secure] }", existing)]);
+    let told = whole(None, &new, &people());
+    let of_them = told.lines().filter(|line| line.contains("principals: existing") || line.contains(" steps"));
+    insta::assert_snapshot!("principals_of_others", of_them.collect::<Vec<_>>().join("\n"));
+    assert!(whole(None, &with(&[]), &people()).contains("create external user"), "else they are");
+    assert!(!told.contains("create external user"), "{told}");
+}
+
+#[test]
 fn what_goes_is_told_with_the_guards_that_would_hold_it() {
     let new = with(&[
         ("  - { groups: { any: [Support] }, source: entra, roles: [support] }\n", ""),
@@ -193,6 +204,10 @@ fn acting_as_others_whole_groups_and_a_target_that_goes_are_told() {
     let new = with(&[
         ("  support: {", "  support: { impersonate: { dw: { roles: [reader], for: 1h } },"),
         ("any: [Finance] }, source: entra", "any: [Finance] }, via: group, source: entra"),
+        (
+            "manage: { schemas: [secure] } }",
+            "manage: { schemas: [secure] }, metadata: { accept_groups: [SG-Engineers] } }",
+        ),
         ("  finance: {}", "  finance: { grants: { dw: [select on sales.costs] } }"),
         (
             "  ws: { kind: synapse-workspace, endpoint: \"https://acme.dev.azuresynapse.net\", auth: managed-identity, via: group }\n",

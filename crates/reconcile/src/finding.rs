@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::graph::{GrantState, Membership, PrincipalKind};
 use crate::permission::Permission;
+use crate::secure::KeyFault;
 use crate::shape::{ObjectName, Securable};
 
 /// A difference between desired and actual that no step can or may remove.
@@ -64,6 +65,8 @@ pub enum Finding {
     ClassifierUnread { name: SqlName },
     /// A view cannot be what the map says: it shows nothing, or is not made.
     ViewShowsNothing { view: ObjectName, because: String },
+    /// A view ought to show nothing, and shows something until it is closed.
+    ViewStillOpen { view: ObjectName, because: String },
     /// Somebody altered a view of Axon's own by hand.
     ViewAltered { view: ObjectName },
     /// A view that the map does not name, in a schema of Axon's own, that Axon did not make.
@@ -82,8 +85,8 @@ pub enum Finding {
     PutsOnAnother { who: SqlName, whom: SqlName },
     /// Somebody may put on anybody, where people may read as others.
     PutsOnAnybody { who: SqlName, by: String },
-    /// A group that is one principal reaches the table of a view: who of its people read the view, too, is not known.
-    GroupPastView { group: SqlName, view: ObjectName, table: ObjectName },
+    /// A key of hashes is not as it was when Axon made it.
+    MaskKey { schema: SqlName, id: String, fault: KeyFault },
     /// Something about the target keeps its views from being safe: none is made, all are closed.
     ViewsUnsafe { because: String },
 }
@@ -153,6 +156,7 @@ impl Finding {
             | Self::Circle { membership: Membership { role, member } } => vec![*role, *member],
             Self::NoSafeOrder { .. }
             | Self::ViewShowsNothing { .. }
+            | Self::ViewStillOpen { .. }
             | Self::ViewAltered { .. }
             | Self::ViewNotMade { .. }
             | Self::ReadPastView { .. }
@@ -162,7 +166,7 @@ impl Finding {
             | Self::ActsAsNobody { .. }
             | Self::PutsOnAnother { .. }
             | Self::PutsOnAnybody { .. }
-            | Self::GroupPastView { .. }
+            | Self::MaskKey { .. }
             | Self::ViewsUnsafe { .. } => return None,
         })
     }
@@ -280,6 +284,9 @@ impl fmt::Display for Finding {
                 write!(f, "{member} cannot join role {role}: that would make the role a member of itself")
             }
             Self::ViewShowsNothing { view, because } => write!(f, "view {view} shows nothing: {because}"),
+            Self::ViewStillOpen { view, because } => {
+                write!(f, "view {view} is to show nothing, and is open until it is closed: {because}")
+            }
             Self::ViewAltered { view } => {
                 write!(f, "somebody altered view {view} by hand: its text is put back")
             }
@@ -318,10 +325,22 @@ impl fmt::Display for Finding {
                 f,
                 "{who} may become anybody by EXECUTE AS and reads views so, by {by}: take that away, or know that views keep nothing from them"
             ),
-            Self::GroupPastView { group, view, table } => write!(
-                f,
-                "group {group} reaches {table} past view {view}: its people are not known here, and whoever of them may read the view reads past it. Take that from the group, or see to it that none of its people may read the view"
-            ),
+            Self::MaskKey { schema, id, fault } => {
+                let id = axon_model::name::shown(id);
+                write!(f, "the key of hashes of {id} in {schema}.mask_keys {fault}: ")?;
+                f.write_str(match fault {
+                    KeyFault::Changed => {
+                        "views of it show nothing, since whoever wrote it can tell what a hash stands for. Put the earlier row back, or take this one"
+                    }
+                    KeyFault::Foreign => {
+                        "views of it show nothing, since whoever wrote it can tell what a hash stands for. Delete that row, or take it"
+                    }
+                    KeyFault::Gone => {
+                        "its hashes are NULL, and none is made in its place, since no hash would compare with an earlier one. Put the earlier row back, or have a new one made"
+                    }
+                })?;
+                write!(f, " (axon view key {id})")
+            }
             Self::ViewsUnsafe { because } => write!(f, "no secure view is in force: {because}"),
         }
     }

@@ -8,6 +8,7 @@ mod closure;
 mod diff;
 mod filter;
 mod filtering;
+mod keys;
 mod metadata;
 mod probe;
 mod profiles;
@@ -16,17 +17,18 @@ mod step;
 mod when;
 
 pub use acting::{ActingRow, ActingSession, LiveSession, Window, Windows, acting_steps, windows};
-pub use closure::{Around, Ways, puts_on};
+pub use closure::{Around, REACH, Watched, Ways, Who, puts_on};
 pub use diff::{ViewsWanted, diff};
 pub use filter::{
     FilterShown, Filters, FoundFunction, FoundPredicate, TableFilter, call as comparable_call, opened,
 };
+pub use keys::{KeyFault, KeyMarks, KnownKeys};
 pub use metadata::{Delimiters, ManagedTable, Metadata, ProfileRow};
 pub use probe::{
     Footing, KnownReader, Memberships, NativeCase, ProbeAnswer, ProbeCase, ProbeReader, ReaderClass, Sees,
     Standing, classes,
 };
-pub use profiles::{Profiles, profile_steps, readers, reading_groups};
+pub use profiles::{LINE, Profiles, lets_read, profile_steps, readers, reading_groups, reading_roles};
 pub use seen::{BaseTable, FoundView, ViewText, ViewsAsked, ViewsThere};
 pub use step::{PolicyWork, SecureStep};
 pub use when::put_into;

@@ -1,5 +1,7 @@
 //! Secure views of a target: what the map says they are, what people's profiles must hold, and the steps to both.
 
+mod keys;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,13 +11,14 @@ use axon_mapping::evaluator::ProfileNeeds;
 use axon_mapping::target::{Endpoint, TargetSpec};
 use axon_mapping::views::{Compiled, asked, in_one_line, of_target};
 use axon_mapping::{Evaluator, RoleMap};
-use axon_model::{Directory, SqlName};
+use axon_model::{Directory, RecordSeq, SqlName, UserId};
 use axon_reconcile::secure::{
-    Around, Metadata, TableFilter, ViewsWanted, Ways, acting_steps, diff, opened, profile_steps, put_into,
-    puts_on, readers,
+    Around, Metadata, TableFilter, ViewsWanted, Ways, acting_steps, diff, lets_read, opened, profile_steps,
+    put_into, puts_on, readers, reading_roles,
 };
 use axon_reconcile::{
-    Finding, Graph, ObjectName, Plan, ProfileRow, SecureStep, Shape, Step, ViewBody, ViewsAsked, ViewsThere,
+    Connect, Finding, Grant, GrantKey, Graph, Membership, ObjectName, Plan, ProfileRow, SecureStep, Shape, Step, ViewBody, ViewsAsked, ViewsThere,
+    simulate,
 };
 use axon_store::Store;
 use axon_store::integrations::{IntegrationBody, IntegrationStatus};
@@ -24,6 +27,8 @@ use time::OffsetDateTime;
 use super::Ticker;
 use crate::error::ControllerError;
 use crate::stirred::{Looked, Stirred};
+use keys::Keys;
+pub use keys::{accept_key, known_keys};
 
 /// What a ticker keeps of views and profiles.
 #[derive(Default)]
@@ -33,8 +38,16 @@ pub(super) struct Views {
     compiled: Option<(Arc<RoleMap>, Arc<Compiled>)>,
     /// Accounts as which Axon works there: its own, and the one that an integration made for it.
     keepers: BTreeSet<SqlName>,
+    /// What of those that stand is Axon's own by the map.
+    ours: BTreeSet<ObjectName>,
+    /// Keys of hashes.
+    keys: Keys,
+    /// Up to where the directory was asked who is in groups that reach tables of views, where there are such groups.
+    groups: Option<RecordSeq>,
     /// Whether views were as they ought to be when they were compared last.
     settled: bool,
+    /// Whether nothing was to be done about them then, whatever else was found.
+    done: bool,
     profiles: Profiles,
 }
 
@@ -49,12 +62,15 @@ struct Profiles {
     open: BTreeSet<SqlName>,
     /// Whose profile cannot be written, and why.
     unwritable: BTreeMap<SqlName, String>,
+    /// Readers whose name several active people claim.
+    contested: BTreeSet<SqlName>,
 }
 
 /// What is to be known of people now.
 #[derive(Clone, Copy)]
 struct Look<'a> {
     graph: &'a Graph,
+    actual: &'a Graph,
     evaluator: &'a Evaluator,
     directory: &'a Directory,
     stirred: &'a Stirred,
@@ -73,15 +89,15 @@ impl Profiles {
 
     /// Brings what is wanted up to date: of those whom something changed of, and of those who came or went.
     fn follow(&mut self, compiled: &Compiled, metadata: &Metadata, look: Look<'_>) {
-        let Look { graph, evaluator, directory, stirred } = look;
+        let Look { graph, evaluator, directory, stirred, .. } = look;
         let views = compiled.bodies.iter().map(|body| body.name).collect();
         let readers = readers(graph, &views);
         let stir = stirred.since(self.looked.as_ref());
-        let needs = match &self.needs {
-            Some(needs) if stir == Some(&[]) => needs.clone(),
-            _ => evaluator.profile_needs(&compiled.needs, directory),
-        };
-        let gone: Vec<SqlName> = self.wanted.keys().filter(|name| !readers.contains(name)).copied().collect();
+        // A release binds a name to another group, and stirs nobody.
+        let needs = evaluator.profile_needs(&compiled.needs);
+        let contested = contested(look, &views);
+        let reads = |name: &SqlName| readers.contains(name) || contested.contains(name);
+        let gone: Vec<SqlName> = self.wanted.keys().filter(|name| !reads(name)).copied().collect();
         for name in gone {
             self.wanted.remove(&name);
             self.unwritable.remove(&name);
@@ -94,27 +110,40 @@ impl Profiles {
             }
             _ => None,
         };
+        let there = |name: &SqlName| self.there.get(name).cloned().unwrap_or_default();
+        let kept: Vec<_> = contested
+            .iter()
+            .map(|name| {
+                let asked = (&needs, metadata.delimiters);
+                (*name, evaluator.kept_profile(directory, *name, asked, &there(name)))
+            })
+            .collect();
+        let mut found = Vec::new();
         for name in readers {
             let same = stirred_names.as_ref().is_some_and(|names| !names.contains(&name));
-            if same && self.wanted.contains_key(&name) {
+            // Whose name is not contested any more is looked at anew, whoever let go of it.
+            if same && self.wanted.contains_key(&name) && !self.contested.contains(&name) {
                 continue;
             }
-            let mut rows = evaluator.profile(directory, name, &needs);
+            let rows = evaluator.profile(directory, name, &needs);
+            let rows = match metadata.delimiters {
+                Some(by) => in_one_line(&rows, by).map(|line| line.into_iter().collect()),
+                None => Ok(rows),
+            };
+            found.push((name, rows));
+        }
+        for (name, rows) in found.into_iter().chain(kept) {
             self.unwritable.remove(&name);
-            if let Some(by) = metadata.delimiters {
-                rows = match in_one_line(&rows, by) {
-                    Ok(line) => line.into_iter().collect(),
-                    Err(refused) => {
-                        self.unwritable.insert(name, refused.to_string());
-                        BTreeSet::new()
-                    }
-                };
-            }
+            let rows = rows.unwrap_or_else(|refused| {
+                self.unwritable.insert(name, refused.to_string());
+                BTreeSet::new()
+            });
             if self.wanted.get(&name) != Some(&rows) {
                 self.wanted.insert(name, rows);
                 self.open.insert(name);
             }
         }
+        self.contested = contested;
         self.needs = Some(needs);
         self.looked = Some(stirred.look());
     }
@@ -151,6 +180,32 @@ impl Profiles {
     }
 }
 
+/// Readers whose name several active people claim: of what they have there they keep what one of the claimants would get, and so
+/// with the rows of their profiles.
+fn contested(look: Look<'_>, views: &BTreeSet<ObjectName>) -> BTreeSet<SqlName> {
+    let Look { graph, actual, evaluator, .. } = look;
+    // Inactive in one source is inactive: nothing is kept for such.
+    let mut names = evaluator.shared_names().filter(|name| !evaluator.says_inactive(*name)).peekable();
+    if names.peek().is_none() {
+        return BTreeSet::new();
+    }
+    let reading = reading_roles(graph, views);
+    let reads = |name: &SqlName| {
+        let member = *name;
+        let there = actual.principals.get(name).is_some_and(|there| there.connect == Connect::Granted);
+        let keeps =
+            |role: SqlName| reading.contains(&role) && actual.members.contains(&Membership { role, member });
+        let stands = |(key, grant): (&GrantKey, &Grant)| {
+            actual.grants.get(key).is_some_and(|there| there.state == grant.state)
+                && lets_read(views, key, grant)
+        };
+        there
+            && (evaluator.would_give(member).into_iter().any(keeps)
+                || evaluator.would_stand(member).iter().any(stands))
+    };
+    names.filter(reads).collect()
+}
+
 /// Whether a step changes profiles only: then what the target shows of views stays what it was.
 fn of_profiles(step: &SecureStep) -> bool {
     matches!(
@@ -184,23 +239,34 @@ fn ours(compiled: &Compiled, there: &ViewsThere) -> BTreeSet<ObjectName> {
     of_map.chain(left.map(|(name, _)| *name)).collect()
 }
 
-/// Groups that reach tables of views: each with one view of each table.
-fn groups_past<'f>(
-    ways: &Ways<'_>,
-    compiled: &Compiled,
-    filter_of: impl Fn(&ViewBody) -> Option<&'f TableFilter>,
-) -> Vec<Finding> {
-    let mut found = BTreeMap::new();
-    for body in &compiled.bodies {
-        for group in ways.groups_past(body, filter_of(body)) {
-            found.entry((group, body.from)).or_insert(body.name);
-        }
+/// The filter of a view's table.
+fn filter_of<'c>(compiled: &'c Compiled, body: &ViewBody) -> Option<&'c TableFilter> {
+    compiled.filters.iter().find(|filter| filter.table == body.from)
+}
+
+/// Who stands behind a principal that is there, as far as the directory tells.
+fn who<'w>(
+    graph: &'w Graph,
+    people: Option<(&'w Evaluator, &'w Directory)>,
+) -> impl Fn(SqlName) -> Option<BTreeSet<UserId>> + 'w {
+    move |name| {
+        let (evaluator, directory) = people?;
+        evaluator.who(directory, name, graph.principals.get(&name)?)
     }
-    let each = found.into_iter();
-    each.map(|((group, table), view)| Finding::GroupPastView { group, view, table }).collect()
 }
 
 impl Views {
+    /// What stands around the views of the target.
+    fn around<'a>(&'a self, spec: &'a TargetSpec, shape: &'a Shape) -> Around<'a> {
+        Around {
+            metadata: &spec.metadata,
+            schemas: &shape.schemas,
+            objects: &shape.objects,
+            ours: &self.ours,
+            own: &self.keepers,
+        }
+    }
+
     /// Somebody's rows, where the target holds what it ought to hold of them.
     pub(super) fn written_profile(&self, name: SqlName) -> Option<&BTreeSet<ProfileRow>> {
         static NOTHING: BTreeSet<ProfileRow> = BTreeSet::new();
@@ -216,9 +282,28 @@ impl Views {
 }
 
 impl Ticker {
-    /// Whether views were as they ought to be when they were compared last.
-    pub(super) fn views_settled(&self) -> bool {
-        self.views.settled
+    /// Whether nothing was to be done about views when they were compared last.
+    pub(super) fn views_done(&self) -> bool {
+        self.views.done
+    }
+
+    /// Groups of the target that reach the tables of these views and that the map accepts, each with the number of the view.
+    pub(super) fn accepted_past(
+        &self,
+        spec: &TargetSpec,
+        compiled: &Compiled,
+        bodies: &[ViewBody],
+    ) -> Vec<(usize, SqlName)> {
+        let Some(known) = self.actual.as_ref().filter(|_| !spec.accept_groups.is_empty()) else {
+            return Vec::new();
+        };
+        let ways = Ways::of(&known.inspection.graph, self.views.around(spec, &known.shape));
+        let filtered = |filter: &&TableFilter| known.shape.filtered.contains(&filter.table);
+        let past = |body: &ViewBody| ways.groups_past(body, filter_of(compiled, body).filter(filtered));
+        let accepted = |(number, body)| {
+            past(body).into_iter().filter(|group| spec.accept_groups.contains(group)).map(move |g| (number, g))
+        };
+        bodies.iter().enumerate().flat_map(accepted).collect()
     }
 
     /// What the views of the target are to be, once they were compiled.
@@ -242,9 +327,12 @@ impl Ticker {
         let Some(known) = &mut self.actual else { return Ok(None) };
         if known.views.is_none() || self.views.asked.as_ref() != Some(&asked) {
             let Some(mut there) = self.target.inspect_views(&asked).await? else { return Ok(None) };
+            let now = self.clock.now();
+            self.views.keys.look(self.store.as_ref(), self.name.as_str(), &there, now).await?;
             self.views.profiles.read(std::mem::take(&mut there.profile));
             self.views.compiled = None;
             self.views.settled = false;
+            self.views.done = false;
             self.views.asked = Some(asked);
             known.views = Some(there);
         }
@@ -255,34 +343,45 @@ impl Ticker {
                 self.views.settled = false;
                 let compiled = of_target(map, spec, there, &known.shape.schemas);
                 let integration = integration_of(self.store.as_ref(), spec).await?;
-                let account = integration.as_ref().and_then(|body| body.config["account"].as_str());
+                // A name that somebody wrote into an integration is nobody's proof: only as whom Axon was seen to enter.
+                let account = integration.as_ref().and_then(|body| body.entered_as.as_deref());
                 self.views.keepers = account.and_then(|name| SqlName::parse(name).ok()).into_iter().collect();
                 self.views.keepers.insert(known.inspection.facts.own_principal);
                 Arc::new(if integration.is_some() { compiled.of_integration() } else { compiled })
             }
         };
         self.views.compiled = Some((map.clone(), compiled.clone()));
-        // Columns stand on the rule of the map alone, and on nobody who reads them being let past it.
-        let ours = ours(&compiled, there);
-        let around = Around {
-            metadata: &spec.metadata,
-            schemas: &known.shape.schemas,
-            objects: &known.shape.objects,
-            ours: &ours,
-            own: &self.views.keepers,
+        self.views.ours = ours(&compiled, there);
+        let filtered = self.filtered(spec, &compiled).await;
+        self.take_in_filters(filtered);
+        Ok(Some(compiled))
+    }
+
+    /// Tables on whose columns may be given: the filter is the map's, and nobody who reads them is let past it.
+    async fn filtered(&self, spec: &TargetSpec, compiled: &Compiled) -> BTreeSet<ObjectName> {
+        let Some((known, there)) =
+            self.actual.as_ref().and_then(|known| Some((known, known.views.as_ref()?)))
+        else {
+            return BTreeSet::new();
         };
-        let some = !compiled.filters.is_empty();
-        let ways = some.then(|| Ways::of(&known.inspection.graph, around));
-        let through =
-            |filter: &TableFilter| ways.as_ref().is_some_and(|ways| ways.through(filter, &compiled.bodies));
+        if compiled.filters.is_empty() {
+            return BTreeSet::new();
+        }
+        let graph = &known.inspection.graph;
+        let ways = Ways::of(graph, self.views.around(spec, &known.shape));
+        let world = self.world.lock().await;
+        let people = world.people(&self.name).map(|(evaluator, directory, _)| (evaluator, directory));
+        // Before anybody was looked at nothing is given anew, and what stands is not taken away for want of a look.
+        let doubt = |filter: &TableFilter| {
+            people.is_some()
+                && ways.through_by_group(filter, &compiled.bodies, &spec.accept_groups, &who(graph, people))
+        };
         let holds = |filter: &&TableFilter| {
             let shown = self.target.filter_shown(filter, &spec.metadata);
             let by = |shown| there.filtered(&spec.metadata, &known.shape.schemas, filter.table, &shown);
-            shown.is_some_and(by) && !through(filter)
+            shown.is_some_and(by) && !ways.through(filter, &compiled.bodies) && !doubt(filter)
         };
-        let filtered = compiled.filters.iter().filter(holds).map(|filter| filter.table).collect();
-        self.take_in_filters(filtered);
-        Ok(Some(compiled))
+        compiled.filters.iter().filter(holds).map(|filter| filter.table).collect()
     }
 
     fn take_in_filters(&mut self, filtered: BTreeSet<ObjectName>) {
@@ -320,6 +419,13 @@ impl Ticker {
         let Some(there) = &known.views else { return Ok(()) };
         let mut findings: Vec<Finding> = Vec::new();
         let mut steps = Vec::new();
+        let world = self.world.lock().await;
+        let people = world.people(&self.name).map(|(evaluator, directory, _)| (evaluator, directory));
+        let position = people.map(|(_, directory)| directory.position());
+        // Somebody may have joined or left a group that reaches a table, and whom the plan lets in is looked at before it does.
+        if self.views.groups.is_some() && self.views.groups != position || !plan.steps.is_empty() {
+            self.views.settled = false;
+        }
         if !self.views.settled {
             let (target, blocked) = (&self.target, &self.blocked);
             let refused = |step: &SecureStep| blocked.words(&Step::Secure(step.clone()), now);
@@ -327,19 +433,18 @@ impl Ticker {
             let taken = |name| graph.principals.contains_key(&name) || graph.roles.contains_key(&name);
             let mut filtered = there.filtered_somehow(&spec.metadata, &known.shape.schemas);
             filtered.extend(&known.shape.filtered);
-            let ours = ours(&compiled, there);
-            let around = Around {
-                metadata: &spec.metadata,
-                schemas: &known.shape.schemas,
-                objects: &known.shape.objects,
-                ours: &ours,
-                own: &self.views.keepers,
-            };
-            let ways = Ways::of(graph, around);
+            let ways = Ways::of(graph, self.views.around(spec, &known.shape));
             let filter_of = |body: &ViewBody| {
-                let mut filters = compiled.filters.iter();
-                let filter = filters.find(|filter| filter.table == body.from);
-                filter.filter(|filter| filtered.contains(&filter.table))
+                filter_of(&compiled, body).filter(|filter| filtered.contains(&filter.table))
+            };
+            // Whoever would read a view and reach past it counts as one who does.
+            let planned = (!plan.steps.is_empty()).then(|| simulate(graph, plan).ok()).flatten();
+            let then = planned.as_ref().map(|graph| (graph, Ways::of(graph, self.views.around(spec, &known.shape))));
+            let past_in = |graph: &Graph, ways: &Ways<'_>, body: &ViewBody| {
+                let by_group = || {
+                    ways.past_by_group(body, filter_of(body), &spec.accept_groups, &who(graph, people))
+                };
+                ways.past(body, filter_of(body)).or_else(by_group)
             };
             let wanted = ViewsWanted {
                 metadata: spec.metadata,
@@ -348,17 +453,25 @@ impl Ticker {
                 schemas: &known.shape.schemas,
                 taken: &taken,
                 digest: &|text| target.view_digest(text, &spec.metadata),
-                past: &|body| ways.past(body, filter_of(body)),
+                past: &|body| {
+                    let would = || then.as_ref().and_then(|(graph, ways)| past_in(graph, ways, body));
+                    past_in(graph, &ways, body).or_else(would)
+                },
                 refused: &refused,
+                keys: &self.views.keys.faults,
                 filters: &compiled.filters,
                 kept: &compiled.kept,
                 shown: &|filter| target.filter_shown(filter, &spec.metadata),
                 opened: &|table| opened(graph, table),
             };
             (steps, findings) = diff(&wanted, there);
-            findings.extend(groups_past(&ways, &compiled, filter_of));
+            let reached =
+                compiled.bodies.iter().any(|body| !ways.groups_past(body, filter_of(body)).is_empty());
+            self.views.groups = position.filter(|_| reached);
+            self.views.done = steps.is_empty();
             self.views.settled = steps.is_empty() && findings.is_empty();
         }
+        drop(world);
         let unread = there.managed.is_empty() && compiled.bodies.is_empty();
         let live = if spec.metadata.by_session {
             let named = named_sessions(self.world.lock().await.beside().requests(), spec.name.as_str(), now);
@@ -368,7 +481,8 @@ impl Ticker {
         };
         let world = self.world.lock().await;
         if let Some((evaluator, directory, stirred)) = world.people(&self.name).filter(|_| !unread) {
-            let look = Look { graph: evaluator.graph(), evaluator, directory, stirred };
+            let actual = &known.inspection.graph;
+            let look = Look { graph: evaluator.graph(), actual, evaluator, directory, stirred };
             self.views.profiles.follow(&compiled, &spec.metadata, look);
             steps.extend(self.views.profiles.steps(spec.metadata.schema));
         }
@@ -405,11 +519,25 @@ impl Ticker {
         Ok(())
     }
 
+    /// Keeps which keys were made, before anybody looks at them.
+    pub(super) async fn keep_keys(&mut self) {
+        let now = self.clock.now();
+        if let Err(error) = self.views.keys.keep_made(self.store.as_ref(), self.name.as_str(), now).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "that keys were made could not be kept: they are told as somebody else's until a person takes them"
+            );
+        }
+    }
+
     /// Moves what is known by a step about views that the target shows.
     pub(super) fn take_in_secure(&mut self, step: &SecureStep) {
         if of_profiles(step) {
             self.views.profiles.take_in(step);
         } else {
+            if let SecureStep::CreateKey { id, .. } = step {
+                self.views.keys.made(id);
+            }
             // Permissions may be given on it now: the target is read anew.
             self.actual = None;
         }

@@ -94,6 +94,8 @@ impl Ticker {
                 }
             };
             self.take_in(&waved.in_force, &decided);
+            self.keep_keys().await;
+            self.note_leavers(&waved.in_force, self.clock.now()).await;
             self.note_stripped(&waved.in_force, &decided);
             // What views stand on now, permissions can be given on.
             ran.again |= waved.in_force.iter().any(|step| matches!(step, Step::Secure(_)));

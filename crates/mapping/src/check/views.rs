@@ -1,48 +1,55 @@
 //! The closure around secure views (decision 19): nobody who may read one may read its table, and nobody may change one.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use axon_model::SqlName;
 use axon_reconcile::{GrantState, ObjectName, Permission, Securable};
 use axon_scim::schema::ResourceKind;
 
 use super::powers::{is_member_of, writes};
+use super::ways::Supposed;
 use super::{Findings, Lint};
 use crate::condition::near_attribute;
 use crate::effect::{Extent, Holding, contains};
 use crate::grant::GrantLine;
 use crate::map::RoleMap;
 use crate::names::TargetName;
+use crate::place::Place;
 use crate::role::{HeldGrant, RoleSpec};
 use crate::secure_view::{Operand, RowLine, SecureView};
+use crate::target::TargetSpec;
 use crate::together::Together;
 
 /// All that concerns the views of a map.
 pub(super) fn all(map: &RoleMap, together: &Together<'_>, findings: &mut Findings) {
-    let mut holders: BTreeMap<&TargetName, Vec<Holder<'_>>> = BTreeMap::new();
+    let targets: BTreeSet<&TargetName> = map.views.iter().flat_map(|view| &view.targets).collect();
     for view in &map.views {
         attributes(map, view, findings);
-        for target in &view.targets {
-            let holders = holders.entry(target).or_insert_with(|| Holder::all(map, target));
-            past(view, holders, together, findings);
-            loses_rows(map, target, view, holders, findings);
-            let believed = map.targets.get(target).map(|spec| spec.metadata.schema);
-            for Holder { role, lines, .. } in &*holders {
+    }
+    for spec in targets.into_iter().filter_map(|target| map.targets.get(target)) {
+        let holders = Holder::all(map, &spec.name);
+        let supposed = Supposed::of(map, spec, &holders);
+        for view in map.views.iter().filter(|view| view.targets.contains(&spec.name)) {
+            let mut told = past(view, &holders, together, findings);
+            loses_rows(spec, view, &holders, findings);
+            for Holder { role, lines, .. } in &holders {
                 for held in lines {
-                    let Some(how) = changes(&held.grant.line, view, believed) else { continue };
+                    let Some(how) = changes(&held.grant.line, view, spec.metadata.schema) else { continue };
                     let message =
                         format!("role `{}` could change the secure view {}: {how}", role.name, view.name);
                     findings.add(Lint::WritesView, &held.grant.place, message, None);
+                    told.insert(&held.grant.place);
                 }
             }
+            supposed.tell(view, &told, together, findings);
         }
     }
 }
 
 /// A role in a target, with what its lines amount to.
-struct Holder<'m> {
-    role: &'m RoleSpec,
-    lines: Vec<&'m HeldGrant>,
+pub(super) struct Holder<'m> {
+    pub(super) role: &'m RoleSpec,
+    pub(super) lines: Vec<&'m HeldGrant>,
     holding: Holding,
 }
 
@@ -72,8 +79,14 @@ impl<'m> Holder<'m> {
 }
 
 /// Lines by which whoever may read a view reads its table past it: by the same role, or by another one that the same person can
-/// hold.
-fn past(view: &SecureView, holders: &[Holder<'_>], together: &Together<'_>, findings: &mut Findings) {
+/// hold. Gives the places that were told.
+fn past<'m>(
+    view: &SecureView,
+    holders: &[Holder<'m>],
+    together: &Together<'_>,
+    findings: &mut Findings,
+) -> BTreeSet<&'m Place> {
+    let mut told = BTreeSet::new();
     let readers: Vec<&Holder<'_>> = holders.iter().filter(|holder| holder.reads(None, view.name)).collect();
     for holder in holders.iter().filter(|holder| holder.reads(None, view.from)) {
         let by_itself = holder.reads(None, view.name);
@@ -99,20 +112,16 @@ fn past(view: &SecureView, holders: &[Holder<'_>], together: &Together<'_>, find
         for held in &holder.lines {
             if Holding::of([&held.grant.line]).extent(&table) != Extent::None {
                 findings.add(Lint::PastView, &held.grant.place, message.clone(), None);
+                told.insert(&held.grant.place);
             }
         }
     }
+    told
 }
 
 /// Who reads a table that a view filters and sees fewer rows of it by that.
-fn loses_rows(
-    map: &RoleMap,
-    target: &TargetName,
-    view: &SecureView,
-    holders: &[Holder<'_>],
-    findings: &mut Findings,
-) {
-    let (Some(native), Some(spec)) = (&view.native, map.targets.get(target)) else { return };
+fn loses_rows(spec: &TargetSpec, view: &SecureView, holders: &[Holder<'_>], findings: &mut Findings) {
+    let Some(native) = &view.native else { return };
     if native.unfiltered.is_empty() {
         let message = format!(
             "nobody sees every row of {} any more, its owner and db_owner neither: what loads, updates or deletes there finds no other rows",
@@ -134,8 +143,9 @@ fn loses_rows(
 
 /// How a line could be used to change a view, or to read through the owner of what it reads.
 /// `believed` is the schema of what views believe.
-fn changes(line: &GrantLine, view: &SecureView, believed: Option<SqlName>) -> Option<String> {
-    if let Some(role) = is_member_of(line, &["db_owner", "db_ddladmin", "db_securityadmin", "db_accessadmin"])
+fn changes(line: &GrantLine, view: &SecureView, believed: SqlName) -> Option<String> {
+    if let Some(role) =
+        is_member_of(line, &["db_owner", "db_ddladmin", "db_securityadmin", "db_accessadmin", "db_exporter"])
     {
         return Some(format!("member of {role}"));
     }
@@ -164,10 +174,10 @@ fn changes(line: &GrantLine, view: &SecureView, believed: Option<SqlName>) -> Op
         // What views believe is written by Axon alone, and read by views alone.
         let data = matches!(permission, Permission::Insert | Permission::Update | Permission::Delete);
         let reads = permission == Permission::Select && on != Securable::Database;
-        let in_it = |object: ObjectName| believed == Some(object.schema);
+        let in_it = |object: ObjectName| believed == object.schema;
         let of_believed = match on {
             Securable::Object(object) | Securable::Column(object, _) => in_it(object),
-            Securable::Schema(schema) => believed == Some(schema),
+            Securable::Schema(schema) => believed == schema,
             Securable::Database => true,
             _ => false,
         };

@@ -24,6 +24,9 @@ fn via(via: Via) -> &'static str {
     }
 }
 
+/// How the sentence about a group begins.
+pub(crate) const ACCEPTS: &str = "accepts group ";
+
 /// What a target says. Of secrets not even their references.
 pub(super) fn target_says(target: &TargetSpec) -> Vec<String> {
     let TargetSpec {
@@ -40,6 +43,7 @@ pub(super) fn target_says(target: &TargetSpec) -> Vec<String> {
         role_name,
         manage,
         metadata,
+        accept_groups,
     } = target;
     let globs = |globs: &[Glob]| match globs {
         [] => "nothing".to_owned(),
@@ -66,6 +70,7 @@ pub(super) fn target_says(target: &TargetSpec) -> Vec<String> {
         let names: Vec<String> = manage.except.iter().map(ToString::to_string).collect();
         said.push(format!("manages all but {}", names.join(", ")));
     }
+    said.extend(accept_groups.iter().map(|group| format!("{ACCEPTS}{group} to reach tables past their views")));
     said.extend(workspace.as_ref().map(|name| format!("workspace {name}")));
     said.extend(auth.as_ref().map(|auth| format!("auth {}", auth.name())));
     said.extend(object_id.as_ref().map(|template| format!("object_id {template}")));
@@ -271,7 +276,9 @@ pub(crate) fn view_says(view: &SecureView) -> Vec<String> {
     for row in &view.rows {
         said.push(match row {
             RowLine::Role(role) => format!("every row for {role}"),
-            RowLine::Group(name) => format!("every row for group {}", crate::yaml::shown(name)),
+            RowLine::Group(group) => {
+                format!("every row for group {} of {}", crate::yaml::shown(&group.name), group.source)
+            }
             RowLine::Where { text, to, .. } => format!("rows where {text}{}", named(" for ", to)),
         });
     }

@@ -69,6 +69,20 @@ pub fn steps(
     sides.iter().filter_map(of).collect()
 }
 
+/// Takes principals that the map would make for there, where it leaves that to others; says how many.
+fn left_to_others(sides: &mut Sides) -> Option<String> {
+    let made = |name: &SqlName| !sides.actual.principals.contains_key(name);
+    let new: Vec<_> =
+        sides.desired.principals.iter().filter(|(name, _)| made(name)).map(|(n, p)| (*n, p.clone())).collect();
+    let count = new.len();
+    sides.actual.principals.extend(new);
+    (count > 0).then(|| {
+        format!(
+            "{count} new principals are taken for there, since the map makes none (`principals: existing`): who has none waits until somebody makes it"
+        )
+    })
+}
+
 fn in_target(
     target: &TargetName,
     both: &Both,
@@ -82,7 +96,8 @@ fn in_target(
     if let ManagedPrincipals::Mapped(names) = &mut scope.principals {
         names.extend(both.old.graph().principals.keys());
     }
-    let sides = between(both, scope, words);
+    let mut sides = between(both, scope, words);
+    let others = spec.manage.only_existing.then(|| left_to_others(&mut sides)).flatten();
     let own_principal = SqlName::parse("dbo").ok()?;
     let facts = TargetFacts {
         version: String::new(),
@@ -96,7 +111,8 @@ fn in_target(
         views::between(target, both, compared, tables, &sides.actual);
     put_into(&mut plan, steps, findings);
     classify(&mut plan, spec, both, compared, &sides.scope);
-    let findings: Vec<String> = plan.findings.iter().map(ToString::to_string).chain(untold).collect();
+    let findings: Vec<String> =
+        plan.findings.iter().map(ToString::to_string).chain(untold).chain(others).collect();
     // A role that the old map only put people into, and never made.
     let foreign = |step: &Step| {
         matches!(step, Step::DropRole { name } if words == Words::Sql && !both.old.graph().roles.contains_key(name))

@@ -160,6 +160,10 @@ fn planned(both: &Both, compared: Compared<'_>, tables: &Tables, actual: &Graph)
         own: &BTreeSet::new(),
     };
     let ways = Ways::of(actual, around);
+    let who = |name: SqlName| {
+        let evaluator = both.old.evaluator().or_else(|| both.new.evaluator())?;
+        evaluator.who(compared.directory, name, actual.principals.get(&name)?)
+    };
     let wanted = ViewsWanted {
         metadata: spec.metadata,
         bodies: &compiled.bodies,
@@ -169,9 +173,11 @@ fn planned(both: &Both, compared: Compared<'_>, tables: &Tables, actual: &Graph)
         digest: &|text| Some(digest(text, &spec.metadata)),
         past: &|body| {
             let filter = compiled.filters.iter().find(|filter| filter.table == body.from);
-            ways.past(body, filter)
+            let by_group = || ways.past_by_group(body, filter, &spec.accept_groups, &who);
+            ways.past(body, filter).or_else(by_group)
         },
         refused: &|_| None,
+        keys: &BTreeMap::new(),
         filters: &compiled.filters,
         kept: &compiled.kept,
         shown: &|filter| shown(filter, &spec.metadata),
@@ -328,7 +334,7 @@ fn profiles(
     findings: &mut Vec<Finding>,
 ) -> Profiles {
     let (Some(evaluator), Some(spec)) = (side.evaluator(), side.spec()) else { return Profiles::new() };
-    let needs = evaluator.profile_needs(&compiled.needs, directory);
+    let needs = evaluator.profile_needs(&compiled.needs);
     let mut out = Profiles::new();
     for principal in readers {
         let mut rows = evaluator.profile(directory, principal, &needs);

@@ -1,5 +1,7 @@
 //! `metadata` of a target: where views find what they must know of their readers.
 
+use std::collections::BTreeSet;
+
 use axon_model::SqlName;
 use axon_reconcile::secure::{Delimiters, Metadata};
 
@@ -7,10 +9,10 @@ use crate::diagnostic::Fault;
 use crate::guards::sql_name;
 use crate::read::{Fields, Reader};
 use crate::reserved::is_reserved;
-use crate::yaml::Node;
+use crate::yaml::{Node, Value};
 
 /// Its keys.
-pub(crate) const METADATA_KEYS: &[&str] = &["schema", "owner", "delimiters", "impersonation"];
+pub(crate) const METADATA_KEYS: &[&str] = &["schema", "owner", "delimiters", "impersonation", "accept_groups"];
 /// Keys of `delimiters`.
 pub(crate) const DELIMITER_KEYS: &[&str] = &["hash", "hash_key", "array"];
 
@@ -60,6 +62,19 @@ pub(super) fn read(reader: &Reader<'_>, node: Option<&Node>, what: &str) -> Opti
         metadata.delimiters = delimiters(reader, node, &fields);
     }
     Some(metadata)
+}
+
+/// Groups of the target that may reach tables past their views. What else `metadata` says wrong is told elsewhere.
+pub(super) fn accept_groups(reader: &Reader<'_>, node: Option<&Node>) -> BTreeSet<SqlName> {
+    let entries = match node.map(|node| &node.value) {
+        Some(Value::Map(entries)) => entries.as_slice(),
+        _ => &[],
+    };
+    let Some((_, node)) = entries.iter().find(|(key, _)| key.text == "accept_groups") else {
+        return BTreeSet::new();
+    };
+    let what = "`accept_groups`";
+    reader.list(node, what).iter().filter_map(|node| sql_name(reader, node, what)).collect()
 }
 
 fn delimiters(reader: &Reader<'_>, node: &Node, fields: &Fields<'_>) -> Option<Delimiters> {

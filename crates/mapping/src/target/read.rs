@@ -125,6 +125,7 @@ pub(crate) fn read(reader: &Reader<'_>, name: &Scalar, node: &Node) -> Option<Ta
     }
     let manage = manage(reader, &fields, &what, kind, role_name.as_ref());
     let metadata = super::metadata::read(reader, fields.get("metadata"), &what);
+    let accept_groups = super::metadata::accept_groups(reader, fields.get("metadata"));
     if let (Some(Auth::Sql { .. }), Some(node)) = (&auth, auth_node) {
         if kind.words() == Words::Roles {
             let message = format!("{what} is no database: a SQL login opens nothing there");
@@ -160,6 +161,7 @@ pub(crate) fn read(reader: &Reader<'_>, name: &Scalar, node: &Node) -> Option<Ta
         role_name: role_name?,
         manage: manage?,
         metadata: metadata?,
+        accept_groups,
     })
 }
 

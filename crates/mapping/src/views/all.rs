@@ -98,6 +98,16 @@ pub fn of_target(
     let within = Surroundings { tables, schemas: &owners, roles: &roles, tags: &tags };
     let (mut bodies, more) = compile_all(&views, &within);
     faults.extend(more);
+    bodies.retain(|body| {
+        let Some(view) = views.iter().find(|view| view.name == body.name) else { return false };
+        if !there.external.contains(&body.from) {
+            return true;
+        }
+        let message = format!("{} is an external table: who reads its files reads it past any view", body.from);
+        let help = "load it into a table of the pool, and take the rights on its files from readers";
+        faults.push(ViewFault::new(view, &view.place, message, help));
+        false
+    });
     // The chain is that of one owner without a login: another one's could be joined by whoever may write there.
     bodies.retain(|body| {
         let owner = owners.get(&body.name.schema).copied().flatten();

@@ -4,21 +4,32 @@
 mod becomes;
 mod ways;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axon_model::SqlName;
 
 pub use becomes::puts_on;
-use ways::asked;
-pub use ways::{Around, Ways};
+pub use ways::{Around, Watched, Ways};
 
 use super::TableFilter;
 use crate::graph::{Graph, PrincipalKind};
+use crate::shape::ObjectName;
 use crate::view_body::ViewBody;
 
 /// Fixed roles that read every table, write what views believe, write code anywhere, or make anybody a member of anything.
-const REACH: [&str; 5] =
-    ["db_accessadmin", "db_datareader", "db_datawriter", "db_ddladmin", "db_securityadmin"];
+pub const REACH: [&str; 6] =
+    ["db_accessadmin", "db_datareader", "db_datawriter", "db_ddladmin", "db_exporter", "db_securityadmin"];
+
+/// Who is who of the principals of a target, as far as somebody's directory tells: whoever stands behind a name, or is in the group
+/// of that name; none where it is not known.
+pub type Who<'w, I> = &'w dyn Fn(SqlName) -> Option<BTreeSet<I>>;
+
+/// Roles and principals that reach past a view: those by a key to another one with what that is.
+#[derive(Debug, Default)]
+struct Reach {
+    names: BTreeSet<SqlName>,
+    keys: BTreeMap<SqlName, String>,
+}
 
 impl Ways<'_> {
     /// Who reads the view and reaches past it, in words; none, if nobody does. `filter` is the one that its table has in force:
@@ -29,10 +40,14 @@ impl Ways<'_> {
             return None;
         }
         let readers = self.but_own(&people(self.graph, &readers));
-        self.reach(body, filter, &readers).into_iter().find_map(|by| {
-            let both = people(self.graph, &BTreeSet::from([by]));
+        let reach = self.reach(&body.into(), filter, &readers);
+        reach.names.iter().find_map(|by| {
+            let both = people(self.graph, &BTreeSet::from([*by]));
             let who = both.intersection(&readers).next()?;
-            let how = if *who == by { String::new() } else { format!(" by role {by}") };
+            let mut how = if who == by { String::new() } else { format!(" by role {by}") };
+            if let Some(key) = reach.keys.get(by) {
+                how = format!("{how}, by {key}");
+            }
             Some(format!(
                 "{who}, who reads it, reaches {} past it{how}: take that away, or let them not read the view",
                 body.from
@@ -43,19 +58,55 @@ impl Ways<'_> {
     /// Groups that are one principal and reach past the view without reading it: who is in them is not known in the target, and may
     /// read the view by something else.
     pub fn groups_past(&self, body: &ViewBody, filter: Option<&TableFilter>) -> BTreeSet<SqlName> {
-        let group = |name: &SqlName| {
-            self.graph.principals.get(name).is_some_and(|there| there.kind == PrincipalKind::ExternalGroup)
-        };
-        if !self.graph.principals.keys().any(group) {
+        if self.groups.is_empty() {
             return BTreeSet::new();
         }
         let readers = people(self.graph, &self.readers(body.name));
         if readers.is_empty() {
             return BTreeSet::new();
         }
-        let reach = people(self.graph, &self.reach(body, filter, &readers));
+        let reach = people(self.graph, &self.reach(&body.into(), filter, &readers).names);
         let reach = self.but_own(&reach);
-        reach.into_iter().filter(|name| group(name) && !readers.contains(name)).collect()
+        reach.into_iter().filter(|name| self.groups.contains(name) && !readers.contains(name)).collect()
+    }
+
+    /// Who may read the view and be in a group that reaches past it, in words; none, if it is known that nobody is. `accepted` are
+    /// groups for which somebody else sees to that.
+    pub fn past_by_group<I: Ord>(
+        &self,
+        body: &ViewBody,
+        filter: Option<&TableFilter>,
+        accepted: &BTreeSet<SqlName>,
+        who: Who<'_, I>,
+    ) -> Option<String> {
+        let groups = self.groups_past(body, filter);
+        if groups.is_subset(accepted) {
+            return None;
+        }
+        let readers = self.but_own(&people(self.graph, &self.readers(body.name)));
+        groups.difference(accepted).find_map(|group| {
+            let (doubt, table) = (self.doubt(*group, &readers, who)?, body.from);
+            Some(format!(
+                "group {group} reaches {table} past it, and {doubt}: take that from the group, or name it under `metadata.accept_groups`"
+            ))
+        })
+    }
+
+    /// What lets one of these be in the group, in words; none, where nobody is.
+    fn doubt<I: Ord>(&self, group: SqlName, readers: &BTreeSet<SqlName>, who: Who<'_, I>) -> Option<String> {
+        let external = |name: &&SqlName| {
+            let there = self.graph.principals.get(name);
+            there.is_some_and(|there| there.kind != PrincipalKind::Sql)
+        };
+        let Some(inside) = who(group) else { return Some("who is in it is not known here".into()) };
+        readers.iter().filter(external).find_map(|reader| match who(*reader) {
+            None => Some(format!("whether {reader}, who reads the view, is in it is not known here")),
+            Some(behind) if behind.is_disjoint(&inside) => None,
+            Some(_) if self.groups.contains(reader) => {
+                Some(format!("some of its people are in {reader}, which reads the view"))
+            }
+            Some(_) => Some(format!("{reader}, who reads the view, is in it")),
+        })
     }
 
     /// Whether somebody who may read columns of the table sees every row of it, or reaches past its filter by anything else. Members
@@ -67,9 +118,44 @@ impl Ways<'_> {
             return true;
         }
         bodies.iter().filter(|body| body.from == filter.table).any(|body| {
-            let reach = self.reach(body, Some(filter), &readers);
-            !people(self.graph, &reach).is_disjoint(&readers)
+            let reach = self.reach(&body.into(), Some(filter), &readers);
+            !people(self.graph, &reach.names).is_disjoint(&readers)
         })
+    }
+
+    /// Whether somebody who may read columns of the table may be in a group that reaches past its filter.
+    pub fn through_by_group<I: Ord>(
+        &self,
+        filter: &TableFilter,
+        bodies: &[ViewBody],
+        accepted: &BTreeSet<SqlName>,
+        who: Who<'_, I>,
+    ) -> bool {
+        if self.groups.is_empty() {
+            return false;
+        }
+        let readers = self.but_own(&people(self.graph, &filter.open.keys().copied().collect()));
+        bodies.iter().filter(|body| body.from == filter.table).any(|body| {
+            let reach = people(self.graph, &self.reach(&body.into(), Some(filter), &readers).names);
+            let groups = self.groups.intersection(&reach);
+            let mut groups = groups.filter(|group| !accepted.contains(group) && !readers.contains(group));
+            groups.any(|group| self.doubt(*group, &readers, who).is_some())
+        })
+    }
+
+    /// Who may read a view.
+    pub fn who_reads(&self, view: ObjectName) -> BTreeSet<SqlName> {
+        self.but_own(&people(self.graph, &self.readers(view)))
+    }
+
+    /// Who reaches past a view that these read.
+    pub fn who_reaches(
+        &self,
+        view: &Watched,
+        filter: Option<&TableFilter>,
+        readers: &BTreeSet<SqlName>,
+    ) -> BTreeSet<SqlName> {
+        people(self.graph, &self.reach(view, filter, readers).names)
     }
 
     fn but_own(&self, people: &BTreeSet<SqlName>) -> BTreeSet<SqlName> {
@@ -79,43 +165,43 @@ impl Ways<'_> {
     /// Roles and principals that reach past a view, by whatever permission.
     fn reach(
         &self,
-        body: &ViewBody,
+        view: &Watched,
         filter: Option<&TableFilter>,
         readers: &BTreeSet<SqlName>,
-    ) -> BTreeSet<SqlName> {
-        let mut reach = self.to(body, filter);
-        reach.extend(&self.all);
+    ) -> Reach {
+        let mut names = self.to(view, filter);
+        names.extend(&self.all);
         if let Some(filter) = filter {
-            reach.extend(&self.policies);
-            reach.extend(unfiltered(filter));
+            names.extend(&self.policies);
+            names.extend(unfiltered(filter));
         }
-        reach.extend(REACH.iter().filter_map(|role| SqlName::parse(role).ok()));
-        self.by_keys(body, readers, &mut reach);
-        reach.remove(&self.around.metadata.owner);
+        names.extend(REACH.iter().filter_map(|role| SqlName::parse(role).ok()));
+        let mut reach = Reach { names, keys: BTreeMap::new() };
+        self.by_keys(view, readers, &mut reach);
+        reach.names.remove(&self.around.metadata.owner);
         reach
     }
 
     /// Adds whoever may become one of these, one to whom the view shows more, or an administrator, and whoever may put members into
     /// such a role.
-    fn by_keys(&self, body: &ViewBody, readers: &BTreeSet<SqlName>, reach: &mut BTreeSet<SqlName>) {
+    fn by_keys(&self, view: &Watched, readers: &BTreeSet<SqlName>, reach: &mut Reach) {
         if self.keys.is_empty() {
             return;
         }
-        let (roles, profile) = asked(body);
-        let mut strong = roles;
+        let mut strong = view.roles.clone();
         strong.extend(["db_owner", "dbo"].iter().filter_map(|name| SqlName::parse(name).ok()));
-        if profile {
+        if view.profile {
             strong.extend(readers);
         }
         let mut keys = self.keys.clone();
         loop {
-            strong.extend(reach.iter());
+            strong.extend(&reach.names);
             let within = within(self.graph, &strong);
             let before = keys.len();
-            keys.retain(|(key, to)| {
-                let opens = within.contains(to) && key.grantee != *to;
-                if opens {
-                    reach.insert(key.grantee);
+            keys.retain(|key| {
+                let opens = within.contains(&key.to) && key.holder != key.to;
+                if opens && reach.names.insert(key.holder) {
+                    reach.keys.insert(key.holder, key.to_string());
                 }
                 !opens
             });

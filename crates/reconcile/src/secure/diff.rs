@@ -6,7 +6,7 @@ use axon_model::SqlName;
 
 use super::filter::{FilterShown, TableFilter};
 use super::filtering;
-use super::{ManagedTable, Metadata, SecureStep, ViewText, ViewsThere};
+use super::{KeyFault, ManagedTable, Metadata, SecureStep, ViewText, ViewsThere};
 use crate::finding::Finding;
 use crate::shape::ObjectName;
 use crate::view_body::{Cell, TypedMask, ViewBody};
@@ -30,6 +30,8 @@ pub struct ViewsWanted<'a> {
     pub past: &'a dyn Fn(&ViewBody) -> Option<String>,
     /// Why the target refused a view's text lately, if it did: then it shows nothing until it is taken.
     pub refused: &'a dyn Fn(&SecureStep) -> Option<String>,
+    /// Keys that are not as they were when Axon made them.
+    pub keys: &'a BTreeMap<String, KeyFault>,
     /// Filters of tables.
     pub filters: &'a [TableFilter],
     /// Tables whose filter cannot be told now: the one that is there stays.
@@ -64,7 +66,24 @@ pub fn diff(wanted: &ViewsWanted<'_>, there: &ViewsThere) -> (Vec<SecureStep>, V
         }
     }
     found.others(wanted, there);
-    (found.steps, found.findings)
+    let told = found.findings.into_iter().map(|finding| as_it_stands(finding, wanted, there));
+    (found.steps, told.collect())
+}
+
+/// That a view shows nothing is said of one that does: until its step was done it shows what it showed.
+fn as_it_stands(finding: Finding, wanted: &ViewsWanted<'_>, there: &ViewsThere) -> Finding {
+    let open = |view: &ObjectName| {
+        let found = there.views.get(view);
+        found.is_some_and(|found| found.digest != (wanted.digest)(ViewText::Closed(*view)))
+    };
+    match finding {
+        Finding::ViewShowsNothing { view, because } | Finding::ReadPastView { view, because }
+            if open(&view) =>
+        {
+            Finding::ViewStillOpen { view, because }
+        }
+        other => other,
+    }
 }
 
 /// What keeps every view of the target from being safe.
@@ -99,6 +118,14 @@ fn unsafe_because(wanted: &ViewsWanted<'_>, there: &ViewsThere) -> Option<String
     None
 }
 
+/// The keys that a view asks for.
+fn keys_of(body: &ViewBody) -> impl Iterator<Item = &String> {
+    body.columns.iter().filter_map(|column| match &column.cell {
+        Cell::Masked { mask: TypedMask::Hash { key, .. }, .. } => Some(key),
+        Cell::Masked { .. } | Cell::Clear => None,
+    })
+}
+
 #[derive(Default)]
 struct Found {
     steps: Vec<SecureStep>,
@@ -121,13 +148,14 @@ impl Found {
         for table in needed.filter(|table| !there.managed.contains(table)) {
             self.steps.push(SecureStep::CreateTable { schema, table });
         }
-        let masks =
-            wanted.bodies.iter().flat_map(|body| &body.columns).filter_map(|column| match &column.cell {
-                Cell::Masked { mask: TypedMask::Hash { key, .. }, .. } => Some(key),
-                Cell::Masked { .. } | Cell::Clear => None,
-            });
-        let keys: BTreeSet<&String> = masks.collect();
-        for id in keys.into_iter().filter(|id| !there.keys.contains(*id)) {
+        let keys: BTreeSet<&String> = wanted.bodies.iter().flat_map(keys_of).collect();
+        for (id, fault) in wanted.keys {
+            // What no view asks for may go.
+            if *fault != KeyFault::Gone || keys.contains(id) {
+                self.findings.push(Finding::MaskKey { schema, id: id.clone(), fault: *fault });
+            }
+        }
+        for id in keys.into_iter().filter(|id| !there.keys.contains(*id) && !wanted.keys.contains_key(*id)) {
             self.steps.push(SecureStep::CreateKey { schema, id: id.clone() });
         }
     }
@@ -142,6 +170,15 @@ impl Found {
         let metadata = wanted.metadata;
         if let Some(because) = unfiltered {
             let because = because.clone();
+            self.close(wanted, there, body.name, &because);
+            self.findings.push(Finding::ViewShowsNothing { view: body.name, because });
+            return;
+        }
+        let strange = |id: &&String| wanted.keys.get(*id).is_some_and(|fault| *fault != KeyFault::Gone);
+        if let Some((id, fault)) =
+            keys_of(body).find(strange).and_then(|id| Some((id, wanted.keys.get(id)?)))
+        {
+            let because = format!("the key of {} {fault}", axon_model::name::shown(id));
             self.close(wanted, there, body.name, &because);
             self.findings.push(Finding::ViewShowsNothing { view: body.name, because });
             return;
@@ -281,6 +318,7 @@ mod tests {
             past: &|_| None,
             digest: &digest,
             refused: &|_| refused.map(str::to_owned),
+            keys: &BTreeMap::new(),
             filters: &[],
             kept: &BTreeSet::new(),
             shown: &|_| None,
@@ -333,8 +371,10 @@ mod tests {
         let there = |there: &mut ViewsThere, _: &mut BTreeMap<_, _>| {
             there.views.insert(object("v"), view("older", true));
         };
-        let closed =
-            ["close view secure.v: its table is gone", "! view secure.v shows nothing: its table is gone"];
+        let closed = [
+            "close view secure.v: its table is gone",
+            "! view secure.v is to show nothing, and is open until it is closed: its table is gone",
+        ];
         assert_eq!(told(&[], &[("v", "its table is gone")], None, there), closed);
         let refused = told(&[body("v")], &[], Some("error 207"), there);
         assert_eq!(refused[0], "close view secure.v: the target refused its text: error 207");
@@ -346,6 +386,55 @@ mod tests {
             told(&[], &[("never", "gone")], None, |_, _| {}),
             ["! view secure.never shows nothing: gone"]
         );
+    }
+
+    #[test]
+    fn a_key_of_somebody_elses_closes_the_views_of_its_column_and_one_that_is_gone_is_not_made_anew() {
+        let mut hashed = body("v");
+        let key = "sales.v.mail".to_owned();
+        let mask = TypedMask::Hash { key: key.clone(), digits: 64 };
+        hashed.columns[0].cell = Cell::Masked { mask, unless: BTreeSet::new(), to: BTreeSet::new() };
+        let right = hashed.to_string();
+        let told = |fault: Option<KeyFault>, rows: bool| {
+            let (owner, none) = (Some(name("axon_owner")), BTreeMap::new());
+            let there = ViewsThere {
+                owner: Some(true),
+                managed: ManagedTable::ALL.into(),
+                views: BTreeMap::from([(object("v"), view(&right, true))]),
+                keys: rows.then(|| key.clone()).into_iter().collect(),
+                ..ViewsThere::default()
+            };
+            let keys = fault.map(|fault| (key.clone(), fault)).into_iter().collect();
+            let bodies = [hashed.clone()];
+            let wanted = ViewsWanted {
+                metadata: metadata(),
+                bodies: &bodies,
+                closed: &none,
+                schemas: &BTreeMap::from([(name("axon"), owner), (name("secure"), owner)]),
+                taken: &|_| false,
+                past: &|_| None,
+                digest: &digest,
+                refused: &|_| None,
+                keys: &keys,
+                filters: &[],
+                kept: &BTreeSet::new(),
+                shown: &|_| None,
+                opened: &|_| false,
+            };
+            let (steps, findings) = diff(&wanted, &there);
+            let steps = steps.iter().map(ToString::to_string);
+            steps.chain(findings.iter().map(ToString::to_string)).collect::<Vec<_>>().join("\n")
+        };
+        assert_eq!(told(None, true), "");
+        assert_eq!(told(None, false), "create a key in schema axon for sales.v.mail");
+        let gone = told(Some(KeyFault::Gone), false);
+        assert!(gone.starts_with("the key of hashes of sales.v.mail in axon.mask_keys is gone: "), "{gone}");
+        assert!(!gone.contains("create a key") && !gone.contains("close view"), "{gone}");
+        for fault in [KeyFault::Changed, KeyFault::Foreign] {
+            let told = told(Some(fault), true);
+            assert!(told.starts_with("close view secure.v: the key of sales.v.mail "), "{told}");
+            assert!(told.contains("(axon view key sales.v.mail)"), "{told}");
+        }
     }
 
     #[test]
@@ -370,6 +459,7 @@ mod tests {
                 past: &|_| past.map(str::to_owned),
                 digest: &digest,
                 refused: &|_| None,
+                keys: &BTreeMap::new(),
                 filters: &[],
                 kept: &BTreeSet::new(),
                 shown: &|_| None,

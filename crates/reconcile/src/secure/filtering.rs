@@ -222,6 +222,7 @@ mod tests {
                 super::super::ViewText::Closed(_) => Some("closed".to_owned()),
             },
             refused,
+            keys: &BTreeMap::new(),
             filters,
             kept: &kept,
             shown: &|filter| {

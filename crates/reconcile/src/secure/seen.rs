@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axon_model::SqlName;
 
-use super::{Filters, ManagedTable, Metadata, ProfileRow, Windows};
+use super::{Filters, KeyMarks, ManagedTable, Metadata, ProfileRow, Windows};
 use crate::column_type::ColumnType;
 use crate::scope::Glob;
 use crate::shape::ObjectName;
@@ -48,6 +48,8 @@ pub struct FoundView {
 pub struct ViewsThere {
     /// Tables that views may show.
     pub tables: BTreeMap<ObjectName, BaseTable>,
+    /// Those of them that are files elsewhere: who reads the files reads them past any view.
+    pub external: BTreeSet<ObjectName>,
     /// Views in the schemas of views.
     pub views: BTreeMap<ObjectName, FoundView>,
     /// What there is under the owner's name, if anything: whether nobody can enter as it.
@@ -56,6 +58,8 @@ pub struct ViewsThere {
     pub managed: BTreeSet<ManagedTable>,
     /// Ids of the keys that are there. The keys themselves are never read.
     pub keys: BTreeSet<String>,
+    /// Digests of the keys, made in the target.
+    pub key_marks: KeyMarks,
     /// All profiles.
     pub profile: BTreeSet<ProfileRow>,
     /// Who may read as whom.

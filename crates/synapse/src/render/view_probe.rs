@@ -156,24 +156,21 @@ pub(crate) fn bait<'b>(body: &'b ViewBody, standing: &Standing) -> Option<&'b Sh
     some_are_hidden.then(|| clear.find(|column| fits(column.ty))).flatten()
 }
 
-/// A value of that column in a row that the policy hides from somebody.
+/// The digest of a value of that column in a row that the policy hides from somebody. The value itself would stand in what is asked
+/// next, and a pool shows what was asked to whoever may see its requests.
 pub(crate) fn of_a_hidden_row(body: &ViewBody, column: &ShownColumn, standing: &Standing) -> Query {
     one(format!(
         "SELECT MIN({}) FROM {} AS t WHERE CASE WHEN {} THEN 1 ELSE 0 END = 0",
-        as_text(column),
+        value_digest(column),
         at(body.from),
         lets(body, standing)
     ))
 }
 
-/// What a hostile reader asks who looks for a row with this value: whether there is one, and the same by an error of a division and of
+/// What a hostile reader asks who looks for a row with a value of this digest: whether there is one, and the same by an error of a division and of
 /// a conversion, which a server may come to before it has left out the rows that the view hides.
 pub(crate) fn guesses(body: &ViewBody, column: &ShownColumn, value: &str) -> [Query; 3] {
-    let same = format!(
-        "{} = {}",
-        compared(&in_row(column.name), column.ty),
-        typed(&Plain::Text(value.to_owned()), column.ty)
-    );
+    let same = format!("{} = {}", value_digest(column), Value(value));
     let count =
         |condition: String| one(format!("SELECT COUNT_BIG(*) FROM {} AS t WHERE {condition}", at(body.name)));
     [
@@ -253,6 +250,11 @@ fn nobody() -> Managed {
         impersonation: None,
         by_session: false,
     }
+}
+
+/// A digest of the row's value, as text.
+fn value_digest(column: &ShownColumn) -> String {
+    format!("CONVERT(nvarchar(64), HASHBYTES('SHA2_256', {}), 2)", as_text(column))
 }
 
 fn as_text(column: &ShownColumn) -> String {

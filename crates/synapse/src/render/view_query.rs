@@ -28,10 +28,11 @@ fn among(schemas: Option<&[SqlName]>, binds: &mut Vec<SqlName>) -> String {
 }
 
 /// Columns of tables with their types, and their owners.
-const TABLE_COLUMNS: &str = "SELECT s.name, o.name, p.name, c.name, y.name, c.max_length, c.precision, c.scale \
+const TABLE_COLUMNS: &str = "SELECT s.name, o.name, p.name, c.name, y.name, c.max_length, c.precision, c.scale, e.object_id \
     FROM sys.objects o JOIN sys.schemas s ON s.schema_id = o.schema_id JOIN sys.columns c ON c.object_id = o.object_id \
     JOIN sys.types y ON y.user_type_id = c.user_type_id \
-    LEFT JOIN sys.database_principals p ON p.principal_id = COALESCE(o.principal_id, s.principal_id)";
+    LEFT JOIN sys.database_principals p ON p.principal_id = COALESCE(o.principal_id, s.principal_id) \
+    LEFT JOIN sys.external_tables e ON e.object_id = o.object_id";
 
 /// Tables, views, the owner, and the tables of the managed schema.
 pub(crate) fn views(
@@ -78,11 +79,13 @@ pub(crate) fn beside_views(schema: SqlName) -> Query {
     batch(&all.map(str::to_owned).collect::<Vec<_>>(), vec![schema])
 }
 
-/// Ids of keys, all profiles, and who reads as whom, if there is a table of that: whether that is the one with sessions.
+/// Ids of keys with a digest of each, by which a change is seen and no key; all profiles, and who reads as whom, if there is a table of that: whether that is the one with sessions.
 pub(crate) fn metadata(schema: SqlName, acting: Option<bool>) -> Query {
     let name = Bracketed(schema);
     let mut all = vec![
-        format!("SELECT k.[id] FROM {name}.[mask_keys] AS k"),
+        format!(
+            "SELECT k.[id], LEFT(CONVERT(nvarchar(64), HASHBYTES('SHA2_256', N'axon.mask-key' + k.[id] + k.[mask_key]), 2), 32) FROM {name}.[mask_keys] AS k"
+        ),
         format!("SELECT p.[principal], p.[attribute], p.[value] FROM {name}.[profile] AS p"),
     ];
     all.extend(acting.map(|in_session| acting_rows(schema, in_session)));
@@ -213,31 +216,4 @@ pub(crate) fn profiles_between(schema: SqlName, people: &[SqlName]) -> Query {
 /// A batch that gives no rows.
 pub(crate) fn drop_view(name: ObjectName) -> Sql {
     Sql(format!("DROP VIEW {}.{}", Bracketed(name.schema), Bracketed(name.name)))
-}
-
-/// The schema as the standard's view shows it, who we are and may, what kind of database it is.
-pub(crate) fn standing(views: SqlName) -> Query {
-    batch(
-        &[
-            "SELECT SCHEMA_NAME, CATALOG_NAME, SCHEMA_OWNER, DEFAULT_CHARACTER_SET_NAME \
-             FROM INFORMATION_SCHEMA.SCHEMATA WHERE SCHEMA_NAME = @P1"
-                .into(),
-            "SELECT USER_NAME() AS name, IS_MEMBER(N'db_owner') AS owns, \
-             CAST(SERVERPROPERTY('EngineEdition') AS int) AS edition, \
-             CAST(DATABASEPROPERTYEX(DB_NAME(), 'Collation') AS nvarchar(128)) AS collation"
-                .into(),
-            "SELECT p.permission_name, s.name FROM sys.database_permissions p \
-             JOIN sys.database_principals u ON u.principal_id = p.grantee_principal_id \
-             LEFT JOIN sys.schemas s ON p.class = 3 AND s.schema_id = p.major_id \
-             WHERE u.name = USER_NAME() AND p.class IN (0, 3) AND p.state IN ('G', 'W')"
-                .into(),
-            "SELECT u.name, u.type, o.name FROM sys.database_principals u \
-             LEFT JOIN sys.database_principals o ON o.principal_id = u.owning_principal_id"
-                .into(),
-            "SELECT s.name, p.name FROM sys.schemas s \
-             LEFT JOIN sys.database_principals p ON p.principal_id = s.principal_id"
-                .into(),
-        ],
-        vec![views],
-    )
 }

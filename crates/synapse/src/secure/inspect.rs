@@ -7,7 +7,7 @@ use axon_reconcile::secure::{
     ActingRow, ActingSession, BaseTable, Filters, FoundPredicate, FoundView, LiveSession, ManagedTable,
     ProfileRow, comparable_call, windows,
 };
-use axon_reconcile::{ColumnType, Glob, ObjectName, RefusalKind, Sid, ViewsAsked, ViewsThere};
+use axon_reconcile::{ColumnType, Glob, ObjectName, RefusalKind, Retry, Sid, ViewsAsked, ViewsThere};
 use tiberius::Row;
 use time::PrimitiveDateTime;
 
@@ -44,7 +44,11 @@ pub(crate) async fn inspect(session: &mut Session<'_>, asked: &ViewsAsked) -> Re
         let mut acting = Vec::new();
         let mut take = |set: usize, row: &Row| {
             match set {
-                0 => drop(there.keys.insert(text(row, 0)?.to_owned())),
+                0 => {
+                    let id = text(row, 0)?;
+                    there.keys.insert(id.to_owned());
+                    there.key_marks.entry(id.to_owned()).or_default().push(text(row, 1)?.to_owned());
+                }
                 1 => drop(there.profile.insert(profile_row(row)?)),
                 _ => acting.push(acting_row(row, metadata.by_session)?),
             }
@@ -142,11 +146,11 @@ async fn beside(
     Ok((caching.flatten(), told(filters(session, schema).await)?))
 }
 
-/// A pool that does not know the word has nothing of the kind.
+/// A pool that does not know the word has nothing of the kind. One that is busy has told nothing.
 fn told<T>(answer: Result<T, CallError>) -> Result<Option<T>, CallError> {
     match answer {
         Ok(told) => Ok(Some(told)),
-        Err(CallError::Refused { .. }) => Ok(None),
+        Err(CallError::Refused { retry: Retry::Never, .. }) => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -215,6 +219,10 @@ fn take_column(there: &mut ViewsThere, asked: &ViewsAsked, row: &Row) {
         return;
     }
     let owner = text(row, 2).ok().and_then(|text| SqlName::parse(text).ok());
+    // An answer that cannot be read is no plain table either.
+    if !matches!(row.try_get::<i32, _>(8), Ok(None)) {
+        there.external.insert(table);
+    }
     let found = there.tables.entry(table).or_insert(BaseTable { owner, columns: Vec::new() });
     // A column that no map can name is shown to nobody.
     if let Ok(column) = column(row) {

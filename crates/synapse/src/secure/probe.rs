@@ -302,7 +302,7 @@ impl Turn<'_, '_> {
         Ok(())
     }
 
-    /// A text that never leaves this function but in a question to the pool.
+    /// A digest that never leaves this function but in a question to the pool.
     async fn hidden_value(&self, query: &Query) -> Result<Option<String>, CallError> {
         let mut found = None;
         let mut take = |_: usize, row: &Row| {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use axon_emulator::faults::{Armed, Fault, transient};
 use axon_reconcile::secure::{ManagedTable, Metadata, PolicyWork, TableFilter};
 use axon_reconcile::view_body::{RowRule, Rows, Test};
 use axon_reconcile::{
@@ -81,4 +82,20 @@ async fn a_filter_is_found_as_it_was_set_whatever_its_table_is_called() {
         let called = there.filters.unwrap().predicates.iter().any(|found| found.call == shown.call);
         assert!(called, "{odd}: {}", shown.call);
     }
+}
+
+#[tokio::test]
+async fn a_pool_that_is_busy_has_told_nothing_of_what_it_keeps() {
+    let stage = Stage::dedicated().await;
+    let target = stage.target();
+    target.inspect(InspectScope::Full).await.unwrap();
+    let asked = ViewsAsked { metadata: metadata(), schemas: Vec::new(), bases: Vec::new() };
+    assert!(target.inspect_views(&asked).await.unwrap().unwrap().result_set_caching.is_some());
+    // Of both questions, the joint one and the one alone: that nothing is kept is not said by either.
+    let error = transient(49918).unwrap();
+    let fault = Fault::Statement { error, applied: false };
+    let matching = Some("is_result_set_caching_on".to_owned());
+    stage.emulator.pool().arm_for(Armed { fault, times: 2, matching });
+    assert!(target.inspect_views(&asked).await.is_err());
+    assert!(target.inspect_views(&asked).await.unwrap().unwrap().filters.is_some(), "and it tells it later");
 }

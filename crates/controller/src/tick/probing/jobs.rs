@@ -41,6 +41,8 @@ pub(in crate::tick) enum By {
     Reading(ProbeReader),
     /// Not at all: a person has to know.
     Not(&'static str),
+    /// Not at all: the map says that it is seen to elsewhere.
+    Beside(&'static str),
     /// Not before the target holds what the map gives.
     Later,
 }
@@ -48,6 +50,8 @@ pub(in crate::tick) enum By {
 const BY_GROUPS: &str = "readers of this class enter by groups alone: nobody can be put on by a group's name, and no canary stands in \
                          (reconcile.probe_canaries, and a mode that gives)";
 const BY_OWN_GRANT: &str = "readers of this class enter by groups alone, which read it by a permission of their own: a canary has roles only";
+const BESIDE: &str = "the group reaches the table past the view and the map accepts that (metadata.accept_groups): nobody can be put on \
+                      by a group's name, so that of its people none is tried who reads the view, too";
 const ADMINISTER: &str =
     "only members of db_owner are of this class: they read the table itself, and no view is kept from them";
 
@@ -169,6 +173,13 @@ impl Ticker {
             let by = By::Reading(by);
             Some(Job { view: body.name, digest: digest.clone(), reader, by, readers: 0, case })
         }));
+        jobs.extend(self.accepted_past(spec, compiled, &bodies).into_iter().filter_map(|(number, group)| {
+            let (body, digest) = (bodies.get(number)?, digests.get(number)?);
+            let standing = Some(Standing::default());
+            let case = ProbeCase { body: body.clone(), standing, hidden: None, other: None, native: None };
+            let by = By::Beside(BESIDE);
+            Some(Job { view: body.name, digest: digest.clone(), reader: group, by, readers: 1, case })
+        }));
         jobs.sort_by_key(|job| (job.reader, job.view));
         (jobs, waits)
     }
@@ -219,7 +230,7 @@ impl Ticker {
         let asked = |roles: &BTreeSet<SqlName>| -> BTreeSet<SqlName> {
             roles.intersection(&compiled.needs.roles).copied().collect()
         };
-        let needs = spec.metadata.delimiters.map(|_| evaluator.profile_needs(&compiled.needs, directory));
+        let needs = spec.metadata.delimiters.map(|_| evaluator.profile_needs(&compiled.needs));
         let all: BTreeSet<SqlName> = people.readers.values().flatten().copied().collect();
         for name in all {
             let roles = in_fact.roles_of(name);

@@ -78,8 +78,8 @@ impl Kept {
             self.untried.remove(&view);
             self.told.remove(&view);
         }
-        let later = job.by == By::Later;
-        let untried = if later { &mut self.told } else { &mut self.untried };
+        let known = matches!(job.by, By::Later | By::Beside(_));
+        let untried = if known { &mut self.told } else { &mut self.untried };
         add(untried, &view, &answer.untried);
         add(&mut self.differs, &view, &answer.differs);
         add(&mut self.told, &view, &answer.leaks);
@@ -141,6 +141,8 @@ mod tests {
         let untried = ProbeAnswer { untried: vec!["why".into()], ..ProbeAnswer::default() };
         kept.note(&Job { by: By::Later, ..job() }, &untried);
         assert!(kept.untried.is_empty() && kept.told["s.v"] == ["why"]);
+        kept.note(&Job { by: By::Beside("the map accepts them"), ..job() }, &untried);
+        assert!(kept.untried.is_empty(), "a person said that it is seen to");
         kept.note(&job(), &untried);
         assert_eq!(kept.untried["s.v"], ["why"]);
         kept.begin("s.v");

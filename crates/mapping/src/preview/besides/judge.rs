@@ -7,7 +7,7 @@ use axon_reconcile::GrantState;
 
 use super::super::{Both, Item, TargetPreview};
 use super::{Reach, allows, mapping, view};
-use crate::diff::{atom_says, mapping_says};
+use crate::diff::{ACCEPTS, atom_says, mapping_says};
 use crate::effect::{Extent, Holding, Power, contains, covers};
 use crate::grant::GrantLine;
 use crate::guards::{BreakGlass, GuardRules};
@@ -133,6 +133,8 @@ impl<'a> Judge<'a> {
             "guards" if what.starts_with("break_glass") => self.break_glass(),
             "view" => self.view(name, |_, new| view::removed(new, what)),
             "service" | "target" if self.only_one_has(of) => Reach::Narrowed,
+            // Its views are closed where the group is not known.
+            "target" if what.starts_with(ACCEPTS) => Reach::Narrowed,
             "test" => Reach::Same,
             _ => Reach::Widened,
         }

@@ -229,7 +229,7 @@ fn columns_are_kept_from_whoever_gets_past_the_filter_by_anything() {
 
 #[test]
 fn fixed_roles_that_write_or_give_are_ways_past() {
-    for role in ["db_accessadmin", "db_datareader", "db_datawriter", "db_ddladmin", "db_securityadmin"] {
+    for role in super::REACH {
         let mut graph = people_and_roles();
         give(&mut graph, "reader", Permission::Select, Securable::Object(object("secure")));
         put(&mut graph, role, "other");
@@ -283,17 +283,106 @@ fn a_key_to_somebody_who_sees_more_is_a_way_past() {
 }
 
 #[test]
-fn a_group_whose_people_nobody_knows_is_named() {
+fn whoever_owns_a_role_that_a_view_asks_for_puts_into_it_whom_they_like() {
+    let to_boss = || Rows::Any(vec![RowRule::To(Who::Role(name("boss")))]);
+    let owned_by = |owner: &str, rows: Rows| {
+        let mut graph = people_and_roles();
+        graph.roles.insert(name("boss"), Role { fixed: false, owner: Some(name(owner)) });
+        give(&mut graph, "reader", Permission::Select, Securable::Object(object("secure")));
+        asking(&graph, |ways| ways.past(&body(rows), None))
+    };
+    let words = owned_by("kim", to_boss()).unwrap();
+    assert!(words.starts_with("kim, who reads it,") && words.contains("by ownership of role boss"), "{words}");
+    let words = owned_by("other", to_boss()).unwrap();
+    assert!(words.contains("kim") && words.contains("by role other, by ownership of role boss"), "{words}");
+    assert_eq!(owned_by("kim", Rows::All), None, "a role that no view asks for");
+    for owner in ["lee", "dbo", "keeper", "axon_owner", "boss"] {
+        assert_eq!(owned_by(owner, to_boss()), None, "{owner}");
+    }
+    // A role by which somebody reaches the table is one, too.
+    let mut graph = people_and_roles();
+    graph.roles.insert(name("loads"), Role { fixed: false, owner: Some(name("kim")) });
+    give(&mut graph, "reader", Permission::Select, Securable::Object(object("secure")));
+    give(&mut graph, "loads", Permission::Select, Securable::Object(object("sales")));
+    assert!(asking(&graph, |ways| ways.past(&body(Rows::All), None)).is_some());
+}
+
+/// Kim reads the view; the group of engineers reads its table.
+fn beside_engineers() -> Graph {
     let mut graph = people_and_roles();
     let group = Principal { kind: PrincipalKind::ExternalGroup, ..graph.principals[&name("lee")].clone() };
-    graph.principals.insert(name("engineers"), group);
+    graph.principals.insert(name("engineers"), group.clone());
+    graph.principals.insert(name("analysts"), group);
     give(&mut graph, "engineers", Permission::Select, Securable::Schema(name("sales")));
-    let groups = |graph: &Graph| asking(graph, |ways| ways.groups_past(&body(Rows::All), None));
-    assert_eq!(groups(&graph), BTreeSet::new(), "nobody reads the view");
     give(&mut graph, "reader", Permission::Select, Securable::Object(object("secure")));
-    assert_eq!(groups(&graph), BTreeSet::from([name("engineers")]));
-    // One that reads the view is told as every reader is, and closes it.
-    put(&mut graph, "reader", "engineers");
-    assert_eq!(groups(&graph), BTreeSet::new());
-    assert!(asking(&graph, |ways| ways.past(&body(Rows::All), None)).unwrap().contains("engineers"));
+    graph
+}
+
+#[test]
+fn a_group_that_reaches_the_table_closes_the_view_unless_it_is_known_or_said_that_no_reader_is_in_it() {
+    let told = |graph: &Graph, accepted: &[&str], known: &[(&str, &[u8])]| {
+        let accepted = accepted.iter().map(|group| name(group)).collect();
+        let known: BTreeMap<SqlName, &[u8]> = known.iter().map(|(who, are)| (name(who), *are)).collect();
+        let who = |name: SqlName| known.get(&name).map(|are| are.iter().copied().collect::<BTreeSet<u8>>());
+        asking(graph, |ways| {
+            let filter = |open: &str| TableFilter {
+                table: object("sales"),
+                columns: vec![(name("id"), ColumnType::Int)],
+                rows: Rows::Nothing,
+                unfiltered: [name("db_owner")].into(),
+                open: [(name(open), [name("id")].into())].into(),
+            };
+            let past = ways.past_by_group(&body(Rows::All), None, &accepted, &who);
+            let through =
+                ways.through_by_group(&filter("reader"), &[body(Rows::All)], &accepted, &who);
+            assert_eq!(past.is_some(), through, "{past:?}");
+            past.unwrap_or_default()
+        })
+    };
+    let graph = beside_engineers();
+    let doubt = |what: &str| {
+        format!(
+            "group engineers reaches sales.orders past it, and {what}: take that from the group, or name it under `metadata.accept_groups`"
+        )
+    };
+    assert_eq!(told(&graph, &[], &[]), doubt("who is in it is not known here"));
+    assert_eq!(told(&graph, &["engineers"], &[]), "", "somebody sees to it");
+    assert_eq!(
+        told(&graph, &["analysts"], &[("engineers", &[1])]),
+        doubt("whether kim, who reads the view, is in it is not known here")
+    );
+    assert_eq!(told(&graph, &[], &[("engineers", &[1, 2]), ("kim", &[3])]), "");
+    assert_eq!(
+        told(&graph, &[], &[("engineers", &[1, 3]), ("kim", &[3])]),
+        doubt("kim, who reads the view, is in it")
+    );
+    // Readers who enter by a group.
+    let mut by_group = graph.clone();
+    put(&mut by_group, "reader", "analysts");
+    let both: &[(&str, &[u8])] = &[("engineers", &[1]), ("kim", &[3]), ("analysts", &[1, 4])];
+    assert_eq!(
+        told(&by_group, &[], both),
+        doubt("some of its people are in analysts, which reads the view")
+    );
+    assert_eq!(
+        told(&by_group, &[], &both[..2]),
+        doubt("whether analysts, who reads the view, is in it is not known here")
+    );
+    assert_eq!(told(&by_group, &[], &[both[0], both[1], ("analysts", &[4])]), "");
+    // A user of SQL is in no group of the directory.
+    let mut of_sql = graph.clone();
+    if let Some(kim) = of_sql.principals.get_mut(&name("kim")) {
+        kim.kind = PrincipalKind::Sql;
+    }
+    assert_eq!(told(&of_sql, &[], &[("engineers", &[1])]), "");
+    // A group that reads the view is a reader like others.
+    let mut reads = graph.clone();
+    put(&mut reads, "reader", "engineers");
+    assert!(asking(&reads, |ways| ways.past(&body(Rows::All), None)).unwrap().contains("engineers"));
+    // And where nobody reads the view nobody passes it.
+    let mut unread = people_and_roles();
+    unread.principals = graph.principals.clone();
+    give(&mut unread, "engineers", Permission::Select, Securable::Schema(name("sales")));
+    let past = asking(&unread, |ways| ways.past_by_group::<u8>(&body(Rows::All), None, &BTreeSet::new(), &|_| None));
+    assert_eq!(past, None);
 }

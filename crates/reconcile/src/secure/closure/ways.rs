@@ -1,11 +1,12 @@
 //! What a single permission opens: the table of a view, what views read, code of their owner, or a key to somebody who has that.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use axon_model::SqlName;
 
 use super::super::{Metadata, TableFilter};
-use crate::graph::{GrantKey, GrantState, Graph};
+use crate::graph::{GrantKey, GrantState, Graph, PrincipalKind};
 use crate::permission::Permission;
 use crate::shape::{ObjectFacts, ObjectKind, ObjectName, Securable};
 use crate::view_body::{Cell, RowRule, Rows, Test, ViewBody, Who};
@@ -88,6 +89,24 @@ impl Around<'_> {
     }
 }
 
+/// What makes its holder another principal, or a member of it.
+#[derive(Debug, Clone)]
+pub(super) struct Key {
+    pub(super) holder: SqlName,
+    pub(super) to: SqlName,
+    /// By which permission; none of whoever owns the role.
+    pub(super) by: Option<Permission>,
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.by {
+            Some(permission) => write!(f, "{permission} on {}", self.to),
+            None => write!(f, "ownership of role {}", self.to),
+        }
+    }
+}
+
 /// The permissions of a target, by what of a view they concern: a thousand views are looked at without reading all of them a thousand
 /// times.
 pub struct Ways<'a> {
@@ -97,8 +116,10 @@ pub struct Ways<'a> {
     pub(super) all: BTreeSet<SqlName>,
     /// Whoever may turn off any security policy.
     pub(super) policies: BTreeSet<SqlName>,
-    /// Permissions on principals that make their holder that one, or a member of it.
-    pub(super) keys: Vec<(&'a GrantKey, SqlName)>,
+    /// What makes somebody a principal, or a member of it.
+    pub(super) keys: Vec<Key>,
+    /// Groups that are one principal.
+    pub(super) groups: BTreeSet<SqlName>,
     by_object: BTreeMap<ObjectName, Vec<&'a GrantKey>>,
     by_schema: BTreeMap<SqlName, Vec<&'a GrantKey>>,
     on_database: Vec<&'a GrantKey>,
@@ -107,12 +128,14 @@ pub struct Ways<'a> {
 impl<'a> Ways<'a> {
     /// All of a target.
     pub fn of(graph: &'a Graph, around: Around<'a>) -> Self {
+        let external = graph.principals.iter().filter(|(_, p)| p.kind == PrincipalKind::ExternalGroup);
         let mut ways = Self {
             graph,
             around,
             all: BTreeSet::new(),
             policies: BTreeSet::new(),
             keys: Vec::new(),
+            groups: external.map(|(name, _)| *name).collect(),
             by_object: BTreeMap::new(),
             by_schema: BTreeMap::new(),
             on_database: Vec::new(),
@@ -130,13 +153,22 @@ impl<'a> Ways<'a> {
                 }
                 Securable::Schema(schema) => ways.by_schema.entry(schema).or_default().push(key),
                 Securable::Database => ways.on_database.push(key),
-                Securable::Principal(to) if is_key(key.permission, to, graph) => ways.keys.push((key, to)),
+                Securable::Principal(to) if is_key(key.permission, to, graph) => {
+                    ways.keys.push(Key { holder: key.grantee, to, by: Some(key.permission) });
+                }
                 Securable::Principal(_)
                 | Securable::Server
                 | Securable::Credential(_)
                 | Securable::Other(_) => {}
             }
         }
+        // Whoever owns a role puts into it whom they like. `dbo` administers.
+        let owned = graph.roles.iter().filter_map(|(role, facts)| Some((*role, facts.owner?)));
+        let owned = owned.filter(|(role, owner)| {
+            let ours = *owner == around.metadata.owner || around.own.contains(owner);
+            role != owner && !ours && owner.as_str() != "dbo"
+        });
+        ways.keys.extend(owned.map(|(to, holder)| Key { holder, to, by: None }));
         ways
     }
 
@@ -153,14 +185,34 @@ impl<'a> Ways<'a> {
     }
 
     /// Who holds what reaches the table of one view, or the view itself.
-    pub(super) fn to(&self, body: &ViewBody, filter: Option<&TableFilter>) -> BTreeSet<SqlName> {
+    pub(super) fn to(&self, view: &Watched, filter: Option<&TableFilter>) -> BTreeSet<SqlName> {
         let open = |key: &&GrantKey| filter.is_some_and(|filter| opens(filter, key));
         let takes = |key: &&GrantKey| {
             matches!(key.permission, Permission::Control | Permission::Alter | Permission::TakeOwnership)
         };
         let reads = |key: &&GrantKey| matches!(key.permission, Permission::Select | Permission::Execute);
-        let table = self.on(body.from).filter(|key| reads(key) && !open(key) || takes(key));
-        table.chain(self.on(body.name).filter(takes)).map(|key| key.grantee).collect()
+        let table = self.on(view.table).filter(|key| reads(key) && !open(key) || takes(key));
+        table.chain(self.on(view.name).filter(takes)).map(|key| key.grantee).collect()
+    }
+}
+
+/// What of a view says which ways lead past it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watched {
+    /// The view.
+    pub name: ObjectName,
+    /// What it shows.
+    pub table: ObjectName,
+    /// The roles by which it tells people apart.
+    pub roles: BTreeSet<SqlName>,
+    /// Whether it asks what else they are: then another reader's rows are another's.
+    pub profile: bool,
+}
+
+impl From<&ViewBody> for Watched {
+    fn from(body: &ViewBody) -> Self {
+        let (roles, profile) = asked(body);
+        Self { name: body.name, table: body.from, roles, profile }
     }
 }
 

@@ -1,0 +1,107 @@
+//! The keys of hashes in a target, as every process that works on it knows them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axon_reconcile::ViewsThere;
+use axon_reconcile::secure::{KeyFault, KnownKeys};
+use axon_store::Store;
+use time::OffsetDateTime;
+
+use crate::error::ControllerError;
+
+/// Under which name the store keeps it: no target can be called so.
+fn summary_key(target: &str) -> String {
+    format!("mask-keys:{target}")
+}
+
+async fn load(store: &dyn Store, target: &str) -> Result<Option<KnownKeys>, ControllerError> {
+    let kept = store.summary(&summary_key(target)).await?;
+    Ok(kept.and_then(|(value, _)| match serde_json::from_value(value) {
+        Ok(known) => Some(known),
+        Err(error) => {
+            tracing::warn!(%error, target.id = target, "what is kept of keys cannot be read: those that stand count");
+            None
+        }
+    }))
+}
+
+async fn save(
+    store: &dyn Store,
+    target: &str,
+    known: &KnownKeys,
+    now: OffsetDateTime,
+) -> Result<(), ControllerError> {
+    let Ok(value) = serde_json::to_value(known) else { return Ok(()) };
+    Ok(store.save_summary(&summary_key(target), value, now).await?)
+}
+
+/// What a ticker knows of keys.
+#[derive(Default)]
+pub(super) struct Keys {
+    /// Those that are not as they were.
+    pub faults: BTreeMap<String, KeyFault>,
+    made: BTreeSet<String>,
+}
+
+impl Keys {
+    /// Compares what was read with what is known. A first look believes what it finds.
+    pub async fn look(
+        &mut self,
+        store: &dyn Store,
+        target: &str,
+        there: &ViewsThere,
+        now: OffsetDateTime,
+    ) -> Result<(), ControllerError> {
+        self.keep_made(store, target, now).await?;
+        let before = load(store, target).await?;
+        let mut known = before.clone().unwrap_or_else(|| KnownKeys::first(&there.key_marks));
+        self.faults = known.look(&there.key_marks);
+        if before.as_ref() != Some(&known)
+            && let Err(error) = save(store, target, &known, now).await
+        {
+            // What gives waits for the store in any case.
+            tracing::warn!(error = &error as &dyn std::error::Error, "what is known of keys could not be kept");
+        }
+        Ok(())
+    }
+
+    /// Axon made one.
+    pub fn made(&mut self, id: &str) {
+        self.made.insert(id.to_owned());
+    }
+
+    /// Keeps which ones Axon made, so that no process takes them for somebody else's.
+    pub async fn keep_made(
+        &mut self,
+        store: &dyn Store,
+        target: &str,
+        now: OffsetDateTime,
+    ) -> Result<(), ControllerError> {
+        if self.made.is_empty() {
+            return Ok(());
+        }
+        let mut known = load(store, target).await?.unwrap_or_default();
+        self.made.iter().for_each(|id| known.expect(id));
+        save(store, target, &known, now).await?;
+        self.made.clear();
+        Ok(())
+    }
+}
+
+/// The ids of the keys that are known of a target.
+pub async fn known_keys(store: &dyn Store, target: &str) -> Result<BTreeSet<String>, ControllerError> {
+    let known = load(store, target).await?.unwrap_or_default();
+    Ok(known.ids().into_iter().map(str::to_owned).collect())
+}
+
+/// A person says that the key that stands in the target counts from now on, and that a new one is made where none does.
+pub async fn accept_key(
+    store: &dyn Store,
+    target: &str,
+    id: &str,
+    now: OffsetDateTime,
+) -> Result<(), ControllerError> {
+    let mut known = load(store, target).await?.unwrap_or_default();
+    known.expect(id);
+    save(store, target, &known, now).await
+}

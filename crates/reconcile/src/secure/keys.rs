@@ -1,0 +1,130 @@
+//! The keys of hashes as they were when Axon made them. A key is never read: what is compared is a digest of it, made in the target.
+//!
+//! A new key in the place of one that is gone or was changed would be quiet, and no hash would compare with an earlier one: a person
+//! says that it may be.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The digests of the keys that a target holds, by id: one for each row.
+pub type KeyMarks = BTreeMap<String, Vec<String>>;
+
+/// What is wrong with a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyFault {
+    /// It is another one, or there are several.
+    Changed,
+    /// Axon did not make it.
+    Foreign,
+    /// It is not there any more.
+    Gone,
+}
+
+impl fmt::Display for KeyFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Changed => "is not the one that Axon made",
+            Self::Foreign => "was made by somebody else",
+            Self::Gone => "is gone",
+        })
+    }
+}
+
+/// The keys that Axon made or found when it looked first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownKeys {
+    /// The digest of each.
+    known: BTreeMap<String, String>,
+    /// Those of which the next look tells the digest.
+    #[serde(default)]
+    made: BTreeSet<String>,
+}
+
+impl KnownKeys {
+    /// What stands there when nobody looked before.
+    pub fn first(there: &KeyMarks) -> Self {
+        let single = there.iter().filter_map(|(id, marks)| match marks.as_slice() {
+            [one] => Some((id.clone(), one.clone())),
+            _ => None,
+        });
+        Self { known: single.collect(), made: BTreeSet::new() }
+    }
+
+    /// Axon made this one, or a person said that whatever stands there counts, or a new one where none does.
+    pub fn expect(&mut self, id: &str) {
+        self.known.remove(id);
+        self.made.insert(id.to_owned());
+    }
+
+    /// All ids.
+    pub fn ids(&self) -> BTreeSet<&str> {
+        self.known.keys().chain(&self.made).map(String::as_str).collect()
+    }
+
+    /// Takes in what stands there, and tells which keys are not as they were.
+    pub fn look(&mut self, there: &KeyMarks) -> BTreeMap<String, KeyFault> {
+        let mut faults = BTreeMap::new();
+        for (id, marks) in there {
+            let fault = match (self.known.get(id), marks.as_slice()) {
+                (Some(known), [one]) if known == one => continue,
+                (Some(_), _) => KeyFault::Changed,
+                (None, [one]) if self.made.remove(id) => {
+                    self.known.insert(id.clone(), one.clone());
+                    continue;
+                }
+                (None, _) => KeyFault::Foreign,
+            };
+            faults.insert(id.clone(), fault);
+        }
+        let gone = self.known.keys().filter(|id| !there.contains_key(*id));
+        faults.extend(gone.map(|id| (id.clone(), KeyFault::Gone)));
+        faults
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn marks(rows: &[(&str, &str)]) -> KeyMarks {
+        let mut marks = KeyMarks::new();
+        for (id, mark) in rows {
+            marks.entry((*id).to_owned()).or_default().push((*mark).to_owned());
+        }
+        marks
+    }
+
+    #[test]
+    fn a_key_is_known_from_when_axon_made_it_and_any_other_is_told() {
+        let mut keys = KnownKeys::first(&marks(&[]));
+        let told = |keys: &mut KnownKeys, rows: &[(&str, &str)]| keys.look(&marks(rows));
+        let fault = |id: &str, fault| BTreeMap::from([(id.to_owned(), fault)]);
+        assert_eq!(told(&mut keys, &[("a", "1")]), fault("a", KeyFault::Foreign), "nobody made it");
+        keys.expect("a");
+        assert_eq!(told(&mut keys, &[("a", "1")]), BTreeMap::new());
+        assert_eq!(told(&mut keys, &[("a", "2")]), fault("a", KeyFault::Changed));
+        assert_eq!(told(&mut keys, &[("a", "1"), ("a", "1")]), fault("a", KeyFault::Changed), "two rows");
+        assert_eq!(told(&mut keys, &[]), fault("a", KeyFault::Gone));
+        assert_eq!(told(&mut keys, &[("a", "1")]), BTreeMap::new(), "it was put back");
+        assert_eq!(told(&mut keys, &[("a", "1"), ("b", "3")]), fault("b", KeyFault::Foreign));
+        // A person says that the one that stands there counts.
+        keys.expect("a");
+        assert_eq!(told(&mut keys, &[("a", "2")]), BTreeMap::new());
+        assert_eq!(told(&mut keys, &[("a", "1")]), fault("a", KeyFault::Changed));
+        // And where none stands there, the one that is made next.
+        keys.expect("a");
+        assert_eq!(told(&mut keys, &[]), BTreeMap::new());
+        assert_eq!(told(&mut keys, &[("a", "4")]), BTreeMap::new());
+    }
+
+    #[test]
+    fn what_stands_at_the_first_look_counts_but_for_two_rows_of_one_id() {
+        let mut keys = KnownKeys::first(&marks(&[("a", "1"), ("b", "1"), ("b", "2")]));
+        assert_eq!(keys.ids(), ["a"].into());
+        let faults = keys.look(&marks(&[("a", "1"), ("b", "1"), ("b", "2")]));
+        assert_eq!(faults, BTreeMap::from([("b".to_owned(), KeyFault::Foreign)]));
+    }
+}
