@@ -105,9 +105,9 @@ pub enum Pending {
         /// Who.
         who: Vec<Claimant>,
     },
-    /// Several groups hold a name that a mapping uses: it stands for none of them.
+    /// Several groups hold a name that a mapping or a view uses: it stands for none of them.
     GroupAmbiguous {
-        /// The mapping.
+        /// The mapping, or the line of a view.
         mapping: Place,
         /// The name.
         name: String,
@@ -127,7 +127,7 @@ pub enum Pending {
     },
     /// A group under a mapped name gives nothing until a person releases it.
     GroupHeld {
-        /// The mapping.
+        /// The mapping, or the line of a view.
         mapping: Place,
         /// Whose.
         source: SourceId,

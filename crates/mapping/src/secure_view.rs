@@ -7,9 +7,10 @@ mod read;
 mod rows;
 mod source;
 
-use axon_model::SqlName;
+use axon_model::{SourceId, SqlName};
 use axon_reconcile::ObjectName;
 
+use crate::identity::NameKey;
 use crate::names::{RoleName, TargetName};
 use crate::place::Place;
 
@@ -78,8 +79,8 @@ pub enum Shown {
 pub enum RowLine {
     /// People with this role see every row.
     Role(RoleName),
-    /// People in the group of this display name see every row.
-    Group(String),
+    /// People in this group see every row.
+    Group(RowGroup),
     /// A row is seen if all of these hold.
     Where {
         /// As it was written.
@@ -93,7 +94,38 @@ pub enum RowLine {
     },
 }
 
+/// A group that a line of `rows` names: that of one source, as a mapping names it. Another source's group of the name is another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowGroup {
+    /// Its `displayName`.
+    pub name: String,
+    /// Whose.
+    pub source: SourceId,
+    /// Where it stands.
+    pub place: Place,
+}
+
+impl RowGroup {
+    /// By what the name is bound to a group.
+    pub(crate) fn key(&self) -> NameKey {
+        NameKey::of(&self.source, &self.name)
+    }
+
+    /// What stands in a profile for being in it. No source's name has a blank, so no two groups have one text.
+    pub fn value(&self) -> String {
+        format!("{} {}", self.source, self.name)
+    }
+}
+
 impl SecureView {
+    /// The groups that its lines name.
+    pub fn groups(&self) -> impl Iterator<Item = &RowGroup> {
+        self.rows.iter().filter_map(|line| match line {
+            RowLine::Group(group) => Some(group),
+            RowLine::Role(_) | RowLine::Where { .. } => None,
+        })
+    }
+
     /// The roles that it tells people apart by.
     pub fn roles(&self) -> impl Iterator<Item = &RoleName> {
         let rows = self.rows.iter().flat_map(|line| match line {

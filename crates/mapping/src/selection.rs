@@ -12,7 +12,9 @@ use crate::given::Person;
 use crate::identity::{HeldGroup, Holder, Identity, NameKey, Seen, Sights, Through};
 use crate::map::RoleMap;
 use crate::names::RoleName;
+use crate::place::Place;
 use crate::rule::{Gives, GroupName, Groups, Mapping, Who};
+use crate::secure_view::SecureView;
 
 /// A name of a mapping that several groups hold: it stands for none of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +37,22 @@ pub(crate) struct Found {
     pub none: Vec<Option<GroupId>>,
 }
 
+/// A group that a line of `rows` of a view names, as it was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RowFound {
+    /// What stands for it in profiles.
+    pub value: String,
+    pub source: SourceId,
+    pub name: GroupName,
+    pub place: Place,
+    /// The one group that the name stands for.
+    pub group: Option<GroupId>,
+    /// Several that have the name, where it stands for none of them.
+    pub several: Vec<GroupId>,
+    /// Those that wait for a person.
+    pub held: BTreeSet<HeldGroup>,
+}
+
 /// All mappings with their groups found in one directory.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Selection {
@@ -42,6 +60,8 @@ pub(crate) struct Selection {
     pub ambiguous: Vec<Ambiguous>,
     /// Groups that wait for a person, with the mapping that asked for their name.
     pub held: Vec<(usize, HeldGroup)>,
+    /// The groups that views name.
+    pub rows: Vec<RowFound>,
     /// What was found out about names.
     pub sights: Sights,
     /// For a group, the mappings that being in it may satisfy, in order.
@@ -195,6 +215,29 @@ impl Selection {
                 selection.by_group.entry(group).or_default().push(number);
             }
             selection.found.push(found);
+        }
+        for group in map.views.iter().flat_map(SecureView::groups) {
+            let mut finder = Finder {
+                names: &names,
+                directory,
+                identity,
+                source: &group.source,
+                number: 0,
+                ambiguous: Vec::new(),
+                sights: Sights::default(),
+            };
+            let name = GroupName::Display(group.name.clone());
+            let found = finder.one(&name, Through::Name);
+            selection.rows.push(RowFound {
+                value: group.value(),
+                source: group.source.clone(),
+                name,
+                place: group.place.clone(),
+                group: found,
+                several: finder.ambiguous.into_iter().flat_map(|problem| problem.groups).collect(),
+                held: finder.sights.held.clone(),
+            });
+            selection.sights.merge(finder.sights);
         }
         selection
     }

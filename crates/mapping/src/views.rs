@@ -33,14 +33,15 @@ pub use axon_reconcile::secure::{BaseTable, Delimiters, ProfileRow};
 pub use fault::ViewFault;
 pub(crate) use name::of_table;
 pub use name::{NamesCollide, of_tables};
-pub use profile::{Needs, Person, ProfileDelta, Unwritable, delta, in_one_line, rows_of};
+pub(crate) use profile::as_in_line;
+pub use profile::{Needs, Person, ProfileDelta, Unwritable, delta, in_one_line, out_of_line, rows_of};
 
 /// The attribute under which a profile holds roles of the map. No SCIM attribute begins so.
 pub const ROLES: &str = "@role";
 /// The attribute under which a profile holds the names of groups.
 pub const GROUPS: &str = "@group";
 /// The attribute under which the whole profile stands, where it is one string.
-pub const LINE: &str = "@line";
+pub use axon_reconcile::secure::LINE;
 
 /// What views are compiled against.
 #[derive(Debug, Clone, Copy)]

@@ -77,6 +77,24 @@ fn cases() -> Vec<Case> {
             "[Others]",
         ),
         (
+            "unknown-group",
+            "ROLE_AGIVESviews:\n  secure.o: { targets: dw, from: x.y, readers: [a], columns: { id: show }, rows: [{ group: Engineer }] }\n",
+            "group: Engineer",
+            "group: Others",
+        ),
+        (
+            "ambiguous-group",
+            "ROLE_AGIVESviews:\n  secure.o: { targets: dw, from: x.y, readers: [a], columns: { id: show }, rows: [{ group: Twins }] }\n",
+            "Twins",
+            "Others",
+        ),
+        (
+            "no-groups-yet",
+            "ROLE_AGIVESviews:\n  secure.o: { targets: dw, from: x.y, readers: [a], columns: { id: show }, rows: [{ group: Others, source: okta }] }\n",
+            "okta",
+            "entra",
+        ),
+        (
             "ambiguous-group",
             "ROLE_Amappings:\n  - { groups: { any: [Twins] }, source: entra, roles: [a] }\n",
             "[Twins]",

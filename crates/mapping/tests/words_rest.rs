@@ -337,7 +337,7 @@ services:
   ci: { principal: x, client_id: 00000000-0000-4000-8000-000000000001, token: { issuer: \"https://i\", audience: a, subject: s } }
 guards: { break_glass: { longest: 2h, second_person: true, also: [r] }, steps: { hold: [drop role], second_person: true } }
 views:
-  secure.a: { targets: dw, from: x.y, columns: { a: show, b: { mask: redact, for: [d], unless: [e] } }, rows: [{ group: Boston }] }
+  secure.a: { targets: dw, from: x.y, columns: { a: show, b: { mask: redact, for: [d], unless: [e] } }, rows: [{ group: Boston, source: entra }] }
 ";
     let old = map(text).unwrap();
     let new = match map(more) {

@@ -11,8 +11,9 @@ use crate::map::RoleMap;
 use crate::map_test::Subject;
 use crate::nearest::nearest;
 use crate::pending::Pending;
+use crate::place::Place;
 use crate::rule::{Gives, GroupName, Mapping, Who};
-use crate::selection::Selection;
+use crate::selection::{RowFound, Selection};
 
 /// Names that no two schemes of naming share: a pattern that fits all of them fits anything.
 const PROBES: [&str; 5] = ["a", "Z9 all staff", "syn-sales-reader", "_0", "Ünïcode, Ltd."];
@@ -89,10 +90,54 @@ pub(super) fn all(map: &RoleMap, selection: &Selection, directory: &Directory, f
     for problem in &selection.ambiguous {
         ambiguous.entry(problem.mapping).or_default().push(&problem.name);
     }
+    for row in &selection.rows {
+        of_rows(row, &sources, findings);
+    }
     for (number, mapping) in map.mappings.iter().enumerate() {
         let several = ambiguous.get(&number).map_or(&[][..], Vec::as_slice);
         of_mapping(mapping, number, selection, directory, &sources, several, findings);
     }
+}
+
+/// A group that a view names: unknown, it lets nobody see more, and whoever makes it later does.
+fn of_rows(row: &RowFound, sources: &BTreeMap<&SourceId, Known<'_>>, findings: &mut Findings) {
+    let (source, name) = (&row.source, &row.name);
+    let Some(known) = sources.get(source) else {
+        no_groups_yet(source, &row.place, sources, findings);
+        return;
+    };
+    if !row.several.is_empty() {
+        let message = format!("several groups of {source} are named {name}: none of them counts");
+        findings.add(Lint::AmbiguousGroup, &row.place, message, None);
+    } else if !known.folded.contains(&name.key()) {
+        unknown_group(source, name, known, &row.place, findings);
+    }
+}
+
+fn no_groups_yet(
+    source: &SourceId,
+    place: &Place,
+    sources: &BTreeMap<&SourceId, Known<'_>>,
+    findings: &mut Findings,
+) {
+    let near = nearest(source.as_str(), sources.keys().map(|s| s.as_str()));
+    let help = near.map(|near| format!("did you mean {near}?"));
+    findings.add(Lint::NoGroupsYet, place, format!("source {source} has pushed no group yet"), help);
+}
+
+fn unknown_group(
+    source: &SourceId,
+    name: &GroupName,
+    known: &Known<'_>,
+    place: &Place,
+    findings: &mut Findings,
+) {
+    let near = match name {
+        GroupName::Display(text) => nearest(text, known.names.iter().copied()),
+        GroupName::External(_) => None,
+    };
+    let help = near.map(|near| format!("did you mean {}?", axon_model::name::shown(near)));
+    findings.add(Lint::UnknownGroup, place, format!("source {source} knows no group {name}"), help);
 }
 
 fn of_mapping(
@@ -106,14 +151,7 @@ fn of_mapping(
 ) {
     let Who::Groups { groups, source } = &mapping.who else { return };
     let Some(known) = sources.get(source) else {
-        let near = nearest(source.as_str(), sources.keys().map(|s| s.as_str()));
-        let help = near.map(|near| format!("did you mean {near}?"));
-        findings.add(
-            Lint::NoGroupsYet,
-            &mapping.place,
-            format!("source {source} has pushed no group yet"),
-            help,
-        );
+        no_groups_yet(source, &mapping.place, sources, findings);
         return;
     };
     let found = &selection.found[number];
@@ -126,13 +164,7 @@ fn of_mapping(
             let message = format!("several groups of {source} are named {name}: none of them counts");
             findings.add(Lint::AmbiguousGroup, &mapping.place, message, None);
         } else if !is_known {
-            let near = match name {
-                GroupName::Display(text) => nearest(text, known.names.iter().copied()),
-                GroupName::External(_) => None,
-            };
-            let help = near.map(|near| format!("did you mean {}?", axon_model::name::shown(near)));
-            let message = format!("source {source} knows no group {name}");
-            findings.add(Lint::UnknownGroup, &mapping.place, message, help);
+            unknown_group(source, name, known, &mapping.place, findings);
         }
     }
     let Some(pattern) = &groups.matching else { return };
@@ -155,7 +187,7 @@ fn of_mapping(
     }
 }
 
-/// What keeps mappings from knowing their groups.
+/// What keeps mappings, and lines of views, from knowing their groups.
 pub(crate) fn group_problems(map: &RoleMap, selection: &Selection) -> Vec<Pending> {
     let mut pending = Vec::new();
     for problem in &selection.ambiguous {
@@ -174,6 +206,24 @@ pub(crate) fn group_problems(map: &RoleMap, selection: &Selection) -> Vec<Pendin
             group: held.group,
             doubt: held.doubt,
         });
+    }
+    for row in &selection.rows {
+        if !row.several.is_empty() {
+            pending.push(Pending::GroupAmbiguous {
+                mapping: row.place.clone(),
+                name: row.name.to_string(),
+                groups: row.several.clone(),
+            });
+        }
+        for held in row.held.iter().filter(|held| held.doubt != GroupDoubt::Several) {
+            pending.push(Pending::GroupHeld {
+                mapping: row.place.clone(),
+                source: held.name.source.clone(),
+                name: held.name.name.clone(),
+                group: held.group,
+                doubt: held.doubt,
+            });
+        }
     }
     for (mapping, found) in map.mappings.iter().zip(&selection.found) {
         let Who::Groups { groups, .. } = &mapping.who else { continue };

@@ -3,59 +3,40 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axon_model::{Directory, GroupId, MemberKind, SqlName};
-use axon_reconcile::secure::ProfileRow;
+use axon_reconcile::secure::{Delimiters, ProfileRow};
 use axon_scim::schema::{AttrPath, ResourceKind};
 use serde_json::Value;
 
 use super::Evaluator;
 use crate::pending::Claimant;
 use crate::selection::closure;
-use crate::views::{GROUPS, Needs, Person, rows_of};
+use crate::views::{GROUPS, Needs, Person, Unwritable, as_in_line, in_one_line, out_of_line, rows_of};
 
 /// What views ask for, looked up once for many people.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProfileNeeds {
     needs: Needs,
     paths: Vec<(String, AttrPath)>,
-    /// Groups that are asked for, each with its name. A name that two groups have is nobody's.
-    groups: BTreeMap<GroupId, String>,
-}
-
-impl ProfileNeeds {
-    /// The groups that the names stand for in that directory.
-    pub fn groups(&self) -> &BTreeMap<GroupId, String> {
-        &self.groups
-    }
+    /// Groups that are asked for, each with what stands for it. They are found as those of mappings are: in one source, by what the
+    /// name is bound to; who waits for a release is not among them.
+    groups: BTreeMap<GroupId, BTreeSet<String>>,
 }
 
 impl Evaluator {
-    /// What these needs come to in this directory.
-    pub fn profile_needs(&self, needs: &Needs, directory: &Directory) -> ProfileNeeds {
+    /// What these needs come to by the last evaluation.
+    pub fn profile_needs(&self, needs: &Needs) -> ProfileNeeds {
         let registry = &self.map.registry;
         let path = |text: &String| {
             let path = registry.attr_path(ResourceKind::User, text).ok()?;
             Some((text.clone(), path))
         };
-        let names: BTreeSet<&str> = needs
-            .values
-            .iter()
-            .filter(|(attribute, _)| attribute == GROUPS)
-            .map(|(_, name)| name.as_str())
-            .collect();
-        let mut found: BTreeMap<&str, Vec<GroupId>> = BTreeMap::new();
-        if !names.is_empty() {
-            for group in directory.groups() {
-                if let Some(name) = names.get(&*group.display_name) {
-                    found.entry(name).or_default().push(group.id);
-                }
+        let mut groups: BTreeMap<GroupId, BTreeSet<String>> = BTreeMap::new();
+        for row in &self.selection.rows {
+            let asked = needs.values.contains(&(GROUPS.to_owned(), row.value.clone()));
+            if let Some(group) = row.group.filter(|_| asked) {
+                groups.entry(group).or_default().insert(row.value.clone());
             }
         }
-        // Another source could make a group of the same name.
-        let groups = found.into_iter().filter_map(|(name, ids)| match ids.as_slice() {
-            [one] => Some((*one, name.to_owned())),
-            _ => None,
-        });
-        let groups = groups.collect();
         ProfileNeeds {
             needs: needs.clone(),
             paths: needs.attributes.iter().filter_map(path).collect(),
@@ -71,18 +52,52 @@ impl Evaluator {
         name: SqlName,
         needs: &ProfileNeeds,
     ) -> BTreeSet<ProfileRow> {
+        self.rows_by(directory, name, self.holders(name), &self.roles_of(name), needs)
+    }
+
+    /// What is kept of the rows that stand of somebody whose name several active people claim: those that one of the claimants would
+    /// have. A second source that says the name can neither add a row nor take one out by it.
+    pub fn kept_profile(
+        &self,
+        directory: &Directory,
+        name: SqlName,
+        (needs, by): (&ProfileNeeds, Option<Delimiters>),
+        there: &BTreeSet<ProfileRow>,
+    ) -> Result<BTreeSet<ProfileRow>, Unwritable> {
+        let known = self.claims.of(name).filter(|(_, standing)| !standing.stranger);
+        let would_have: BTreeSet<ProfileRow> = known
+            .flat_map(|(who, standing)| {
+                let roles = standing.roles.iter().copied().collect();
+                self.rows_by(directory, name, std::iter::once(who), &roles, needs)
+            })
+            .collect();
+        let Some(by) = by else { return Ok(there.intersection(&would_have).cloned().collect()) };
+        let would_have: BTreeSet<ProfileRow> = would_have.into_iter().map(as_in_line).collect();
+        let there: BTreeSet<ProfileRow> = there.iter().flat_map(|line| out_of_line(line, by)).collect();
+        let kept = there.intersection(&would_have).cloned().collect();
+        Ok(in_one_line(&kept, by)?.into_iter().collect())
+    }
+
+    fn rows_by<'c>(
+        &self,
+        directory: &Directory,
+        name: SqlName,
+        holders: impl Iterator<Item = &'c Claimant>,
+        roles: &BTreeSet<usize>,
+        needs: &ProfileNeeds,
+    ) -> BTreeSet<ProfileRow> {
         let mut person = Person {
             principal: name,
             attributes: BTreeMap::new(),
             groups: BTreeSet::new(),
             roles: BTreeSet::new(),
         };
-        for number in self.roles_of(name) {
-            let role = self.view.roles.get(number).and_then(|role| self.map.roles.get(&role.role));
+        for number in roles {
+            let role = self.view.roles.get(*number).and_then(|role| self.map.roles.get(&role.role));
             person.roles.extend(role.into_iter().flat_map(|role| &role.whole).map(ToString::to_string));
         }
         let mut said: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-        for claimant in self.holders(name) {
+        for claimant in holders {
             let Claimant::User { id, .. } = claimant else { continue };
             let Some(user) = directory.user(*id).filter(|user| user.active) else { continue };
             let document: Option<Value> = serde_json::from_str(&user.document).ok();
@@ -102,7 +117,7 @@ impl Evaluator {
             }
             if !needs.groups.is_empty() {
                 let within = closure(directory, MemberKind::User(*id));
-                person.groups.extend(within.iter().filter_map(|group| needs.groups.get(group)).cloned());
+                person.groups.extend(within.iter().filter_map(|group| needs.groups.get(group)).flatten().cloned());
             }
         }
         person.attributes =

@@ -8,6 +8,7 @@ use axon_scim::compare::fold;
 
 use crate::map::RoleMap;
 use crate::rule::{GroupName, Who};
+use crate::secure_view::SecureView;
 use crate::selection::users_under;
 
 /// Users and groups whose standing may have changed.
@@ -54,6 +55,10 @@ impl NamesUsed {
             if groups.matching.is_some() {
                 used.patterns.insert(source.clone());
             }
+        }
+        for group in map.views.iter().flat_map(SecureView::groups) {
+            let key = group.key();
+            used.display.insert((key.source, key.name));
         }
         used
     }

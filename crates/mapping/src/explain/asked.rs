@@ -63,6 +63,10 @@ impl<'a> Asked<'a> {
     /// Whether a held group would give something in this target.
     fn concerns(&self, held: &Pending) -> bool {
         let Pending::GroupHeld { mapping: place, .. } = held else { return true };
+        let mut views = self.target.map.views.iter();
+        if let Some(view) = views.find(|view| view.groups().any(|group| group.place == *place)) {
+            return view.targets.contains(&self.target.spec.name);
+        }
         let mapping = self.target.map.mappings.iter().find(|mapping| mapping.place == *place);
         mapping.is_none_or(|mapping| mapping.possible().any(|role| self.target.exists(role)))
     }

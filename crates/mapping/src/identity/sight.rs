@@ -32,7 +32,7 @@ impl fmt::Display for GroupDoubt {
             Self::Second => "another group has this name already",
             Self::Successor => "the group that had this name is gone or was renamed",
             Self::OtherId => "it now says another externalId than the group that had this name",
-            Self::Renamed => "it was renamed to a name that a mapping uses",
+            Self::Renamed => "it was renamed to a name that the role map uses",
             Self::NewMatch => {
                 "a pattern finds it for the first time, and its mapping does not say `trust: true`"
             }

@@ -108,16 +108,18 @@ pub(super) fn read(
     let guards = guards::read(reader, &keyed(reader, roots, "guards", guards::KEYS), &role_names);
 
     reader.turn_to(Chapter::Views);
+    let sources: BTreeSet<SourceId> = mappings.iter().filter_map(|m| source_of(&m.spec.who)).collect();
     let views: Vec<secure_view::SecureView> = section(reader, roots, "views")
         .iter()
-        .filter_map(|(name, node)| secure_view::read(reader, name, node, &names, &targets, &role_names))
+        .filter_map(|(name, node)| {
+            secure_view::read(reader, name, node, &names, &targets, (&role_names, &sources))
+        })
         .collect();
     two_of_one_view(reader, roots);
     let tags = crate::tags::read(reader, &section(reader, roots, "tags"));
     secure_view::into_roles(&mut roles, &views);
 
     reader.turn_to(Chapter::Tests);
-    let sources: BTreeSet<SourceId> = mappings.iter().filter_map(|m| source_of(&m.spec.who)).collect();
     let (names, roles_known) = (&names, &role_names);
     let known = map_test::Known {
         names,

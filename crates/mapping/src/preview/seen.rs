@@ -59,8 +59,9 @@ fn sight(view: &SecureView, roles: &[&RoleName], map: &RoleMap) -> Sight {
         match row {
             RowLine::Role(role) if holds(role) => return Sight { columns, rows: None },
             RowLine::Role(_) => {}
-            RowLine::Group(name) => {
-                lines.insert(format!("the reader is in group {}", crate::yaml::shown(name)));
+            RowLine::Group(group) => {
+                let name = crate::yaml::shown(&group.name);
+                lines.insert(format!("the reader is in group {name} of {}", group.source));
             }
             RowLine::Where { to, .. } if !to.is_empty() && !to.iter().any(holds) => {}
             RowLine::Where { text, .. } => {

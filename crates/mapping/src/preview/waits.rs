@@ -71,12 +71,14 @@ fn people(pending: &Pending, compared: Compared<'_>) -> usize {
     }
 }
 
-/// The mappings that may give a role which exists in the target.
+/// The mappings that may give a role which exists in the target, and the lines by which its views name groups.
 fn mappings_of<'m>(map: &'m RoleMap, target: &TargetName) -> BTreeSet<&'m Place> {
     let exists = |role: &crate::names::RoleName| {
         map.roles.get(role).is_some_and(|spec| spec.held.contains_key(target))
     };
-    map.mappings.iter().filter(|m| m.possible().any(exists)).map(|m| &m.place).collect()
+    let mappings = map.mappings.iter().filter(|m| m.possible().any(exists)).map(|m| &m.place);
+    let views = map.views.iter().filter(|view| view.targets.contains(target));
+    mappings.chain(views.flat_map(|view| view.groups().map(|group| &group.place))).collect()
 }
 
 fn place_of_mapping(pending: &Pending) -> Option<&Place> {

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use axon_model::SqlName;
+use axon_model::{SourceId, SqlName};
 
-use super::{Mask, RowLine, SecureView, Shown, ViewColumn, mask, native, rows};
+use super::{Mask, RowGroup, RowLine, SecureView, Shown, ViewColumn, mask, native, rows};
 use crate::diagnostic::Fault;
 use crate::names::{RoleName, TargetName};
 use crate::read::{Fields, Reader};
@@ -17,7 +17,7 @@ pub(crate) const KEYS: &[&str] = &["targets", "from", "columns", "rows", "reader
 /// Keys of a column that is not plain.
 pub(crate) const COLUMN_KEYS: &[&str] = &["mask", "unless", "for"];
 /// Keys of a line of `rows`.
-pub(crate) const ROW_KEYS: &[&str] = &["role", "group", "where", "for"];
+pub(crate) const ROW_KEYS: &[&str] = &["role", "group", "source", "where", "for"];
 
 /// Reads one view.
 pub(crate) fn read(
@@ -26,7 +26,7 @@ pub(crate) fn read(
     node: &Node,
     names: &TargetNames<'_>,
     targets: &BTreeMap<TargetName, TargetSpec>,
-    roles: &BTreeSet<RoleName>,
+    (roles, sources): (&BTreeSet<RoleName>, &BTreeSet<SourceId>),
 ) -> Option<SecureView> {
     let what = format!("view `{}`", shown(&name.text));
     let view = view_name(reader, name);
@@ -41,7 +41,7 @@ pub(crate) fn read(
         .get("rows")
         .map_or(&[][..], |n| reader.list(n, &format!("`rows` of {what}")))
         .iter()
-        .filter_map(|n| row(reader, n, roles))
+        .filter_map(|n| row(reader, n, roles, sources))
         .collect();
     if let Some(node) =
         fields.get("rows").filter(|node| matches!(&node.value, Value::List(l) if l.is_empty()))
@@ -272,11 +272,54 @@ fn role(reader: &Reader<'_>, node: &Node, roles: &BTreeSet<RoleName>) -> Option<
     found
 }
 
-fn row(reader: &Reader<'_>, node: &Node, roles: &BTreeSet<RoleName>) -> Option<RowLine> {
+/// Whose the group of a line is. A display name means nothing without it: any other source could make a group of the name.
+fn source_of_group(
+    reader: &Reader<'_>,
+    fields: &Fields<'_>,
+    group: &Scalar,
+    sources: &BTreeSet<SourceId>,
+) -> Option<SourceId> {
+    if let Some(node) = fields.get("source") {
+        let text = reader.text(node, "`source`")?;
+        return text.text.parse().map_or_else(
+            |_| {
+                let message = format!("`{}` is no source's name", shown(&text.text));
+                reader.fault(Fault::Invalid, text.span, message);
+                None
+            },
+            Some,
+        );
+    }
+    let mut known = sources.iter();
+    match (known.next(), known.next()) {
+        (Some(only), None) => Some(only.clone()),
+        _ => {
+            let message = "`group` of a line of `rows` needs `source`: the mappings do not speak of exactly one";
+            let names: Vec<&str> = sources.iter().map(SourceId::as_str).collect();
+            let help = if names.is_empty() {
+                "write it beside the group: { group: NAME, source: SOURCE }".to_owned()
+            } else {
+                format!("sources of mappings: {}", names.join(", "))
+            };
+            reader.fault_help(Fault::Missing, group.span, message, help);
+            None
+        }
+    }
+}
+
+fn row(
+    reader: &Reader<'_>,
+    node: &Node,
+    roles: &BTreeSet<RoleName>,
+    sources: &BTreeSet<SourceId>,
+) -> Option<RowLine> {
     let fields = reader.fields(node, "a line of `rows`", ROW_KEYS, &[])?;
     let to = role_list(reader, &fields, "for", roles);
     if let (false, None, Some(node)) = (to.is_empty(), fields.get("where"), fields.get("for")) {
         reader.fault(Fault::Invalid, node.span, "`for` stands beside `where`");
+    }
+    if let (None, Some(key)) = (fields.get("group"), fields.key("source")) {
+        reader.fault(Fault::Invalid, key.span, "`source` stands beside `group`");
     }
     match (fields.get("role"), fields.get("group"), fields.get("where")) {
         (Some(node), None, None) => Some(RowLine::Role(role(reader, node, roles)?)),
@@ -286,7 +329,8 @@ fn row(reader: &Reader<'_>, node: &Node, roles: &BTreeSet<RoleName>) -> Option<R
                 reader.fault(Fault::Invalid, text.span, "a group's name has 1 to 1,024 characters");
                 return None;
             }
-            Some(RowLine::Group(text.text.clone()))
+            let source = source_of_group(reader, &fields, &text, sources)?;
+            Some(RowLine::Group(RowGroup { name: text.text.clone(), source, place: reader.place(text.span) }))
         }
         (None, None, Some(node)) => {
             let text = reader.text(node, "`where`")?;

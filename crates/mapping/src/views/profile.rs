@@ -70,7 +70,7 @@ pub struct Person {
     pub principal: SqlName,
     /// Values of attributes by SCIM path, in the pool's spelling: numbers without leading zeros.
     pub attributes: BTreeMap<String, Vec<String>>,
-    /// Display names of the groups that the person is in, nested ones too.
+    /// What stands for the groups that the person is in, nested ones too: [`RowGroup::value`](crate::secure_view::RowGroup::value).
     pub groups: BTreeSet<String>,
     /// Roles of the map.
     pub roles: BTreeSet<String>,
@@ -100,7 +100,8 @@ pub fn rows_of(person: &Person, needs: &Needs) -> BTreeSet<ProfileRow> {
             GROUPS => person.groups.contains(value),
             _ => false,
         };
-        if held && fits(value) {
+        // What a line of the map names is never too long.
+        if held {
             rows.insert(row(attribute, value));
         }
     }
@@ -157,8 +158,7 @@ pub fn in_one_line(rows: &BTreeSet<ProfileRow>, by: Delimiters) -> Result<Option
         if by.part(&row.attribute) || by.part(&row.value) {
             return Err(Unwritable::HoldsDelimiter { principal, attribute: row.attribute.clone() });
         }
-        // As everywhere in T-SQL, blanks at the end of a value say nothing. A role or group is named to the letter.
-        let value = if row.attribute.starts_with('@') { &row.value } else { row.value.trim_end_matches(' ') };
+        let value = in_line(row);
         if !value.is_empty() {
             by_attribute.entry(&row.attribute).or_default().insert(value);
         }
@@ -181,6 +181,32 @@ pub fn in_one_line(rows: &BTreeSet<ProfileRow>, by: Delimiters) -> Result<Option
         return Err(Unwritable::TooLong { principal });
     }
     Ok((!value.is_empty()).then(|| ProfileRow { principal, attribute: LINE.to_owned(), value }))
+}
+
+/// As everywhere in T-SQL, blanks at the end of a value say nothing. A role or group is named to the letter.
+fn in_line(row: &ProfileRow) -> &str {
+    if row.attribute.starts_with('@') { &row.value } else { row.value.trim_end_matches(' ') }
+}
+
+/// A row as it is read out of a string.
+pub(crate) fn as_in_line(row: ProfileRow) -> ProfileRow {
+    ProfileRow { value: in_line(&row).to_owned(), ..row }
+}
+
+/// The rows that were made one string. What no such string says is left out.
+pub fn out_of_line(line: &ProfileRow, by: Delimiters) -> BTreeSet<ProfileRow> {
+    if line.attribute != LINE {
+        return BTreeSet::new();
+    }
+    let parts = line.value.split(by.hash).filter_map(|part| part.split_once(by.hash_key));
+    let rows = parts.flat_map(|(attribute, values)| {
+        values.split(by.array).map(move |value| ProfileRow {
+            principal: line.principal,
+            attribute: attribute.to_owned(),
+            value: value.to_owned(),
+        })
+    });
+    rows.collect()
 }
 
 #[cfg(test)]

@@ -24,8 +24,8 @@ pub(super) fn of(
     for line in &view.rows {
         match line {
             RowLine::Role(role) => rules.extend(within.who(role).into_iter().map(RowRule::To)),
-            RowLine::Group(name) => {
-                rules.push(RowRule::To(Who::Has { attribute: GROUPS.to_owned(), value: name.clone() }));
+            RowLine::Group(group) => {
+                rules.push(RowRule::To(Who::Has { attribute: GROUPS.to_owned(), value: group.value() }));
             }
             RowLine::Where { all, to, place, .. } => {
                 let mut tests = Vec::new();

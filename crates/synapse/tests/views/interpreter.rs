@@ -24,7 +24,7 @@ pub fn seen(view: &SecureView, rows: &[Row], reader: &Reader) -> Vec<Vec<Option<
 fn lets(line: &RowLine, row: &Row, reader: &Reader) -> bool {
     match line {
         RowLine::Role(role) => reader.roles.contains(role.as_str()),
-        RowLine::Group(group) => reader.person.groups.contains(group),
+        RowLine::Group(group) => reader.person.groups.contains(&group.value()),
         RowLine::Where { all, to, .. } => {
             (to.is_empty() || has_one(to, reader)) && all.iter().all(|one| holds(one, row, reader))
         }

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axon_mapping::RoleName;
 use axon_mapping::place::Place;
-use axon_mapping::secure_view::{Comparison, Mask, Operand, RowLine, RowOp, SecureView, Shown, ViewColumn};
+use axon_mapping::secure_view::{
+    Comparison, Mask, Operand, RowGroup, RowLine, RowOp, SecureView, Shown, ViewColumn,
+};
 use axon_mapping::views::{Delimiters, Person};
 use axon_model::SqlName;
 use axon_reconcile::{ColumnType, ObjectName};
@@ -18,7 +20,8 @@ pub const OWNER: &str = "axon_owner";
 /// Whoever is in it may read as another person.
 pub const ACTING: &str = "AXON_IMPERSONATION";
 pub const ROLES: [&str; 3] = ["finance", "global", "audit"];
-const GROUPS: [&str; 3] = ["Sales", "Sales ", "O'Neill"];
+/// Each is another one: another source's of one name, too.
+const GROUPS: [(&str, &str); 4] = [("entra", "Sales"), ("entra", "Sales "), ("okta", "Sales"), ("entra", "O'Neill")];
 const TEXTS: [&str; 17] = [
     "EU,US",
     "a|b",
@@ -151,6 +154,10 @@ fn mask(column: usize) -> BoxedStrategy<Mask> {
     select(any.into_iter().chain(own).collect::<Vec<_>>()).boxed()
 }
 
+fn group((source, name): (&str, &str)) -> RowGroup {
+    RowGroup { name: name.to_owned(), source: source.parse().unwrap(), place: place() }
+}
+
 fn place() -> Place {
     Place { file: "map.yaml".into(), line: 1, column: 1 }
 }
@@ -194,7 +201,7 @@ fn comparison() -> impl Strategy<Value = Comparison> {
 fn line() -> impl Strategy<Value = RowLine> {
     prop_oneof![
         2 => select(&ROLES[..]).prop_map(|r| RowLine::Role(role(r))),
-        1 => select(&GROUPS[..]).prop_map(|g| RowLine::Group(g.to_owned())),
+        1 => select(&GROUPS[..]).prop_map(|g| RowLine::Group(group(g))),
         5 => (vec(comparison(), 1..3), some_roles())
             .prop_map(|(all, to)| RowLine::Where { text: String::new(), all, to, place: place() }),
     ]
@@ -208,7 +215,7 @@ fn person(number: usize) -> impl Strategy<Value = Reader> {
             person: Person {
                 principal: name(&format!("reader{number}")),
                 attributes: BTreeMap::from([("region".into(), regions), ("level".into(), levels)]),
-                groups: groups.into_iter().map(str::to_owned).collect(),
+                groups: groups.into_iter().map(|g| group(g).value()).collect(),
                 roles: roles.iter().map(|&r| r.to_owned()).collect(),
             },
             roles,
