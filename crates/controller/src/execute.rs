@@ -297,8 +297,13 @@ mod tests {
         let row = ProfileRow { principal: name("kim"), attribute: "region".into(), value: "north".into() };
         let (schema, people) = (name("axon"), 60);
         let fill = Step::Secure(SecureStep::FillProfiles { schema, people, rows: vec![row.clone()] });
-        let write =
-            SecureStep::WriteProfile { schema, principal: name("kim"), remove: vec![row], add: vec![] };
+        let write = SecureStep::WriteProfile {
+            schema,
+            principal: name("kim"),
+            remove: vec![row],
+            add: vec![],
+            loses: false,
+        };
         let plain = Step::AddMember { role: name("reader"), member: name("kim") };
         let doubt = |step: &Step, sent: usize| {
             let refusal = Refusal { kind: RefusalKind::Other, number: 50_000, message: "no".into() };

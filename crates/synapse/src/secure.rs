@@ -39,13 +39,13 @@ pub(crate) fn work(step: &SecureStep) -> Work {
         SecureStep::CreateSchema { name, owner } => plain(render::create_schema(*name, *owner)),
         SecureStep::CreateTable { schema, table } => plain(render::create_table(*schema, *table)),
         SecureStep::CreateKey { schema, id } => return Work::Key { schema: *schema, id: id.clone() },
-        SecureStep::WriteProfile { schema, principal, remove, add } => {
+        SecureStep::WriteProfile { schema, principal, remove, add, loses: _ } => {
             let mut all = render::delete_rows(*schema, *principal, remove);
             all.extend(render::insert_rows(*schema, add));
             all
         }
         SecureStep::FillProfiles { schema, people: _, rows } => render::insert_rows(*schema, rows),
-        SecureStep::DropProfiles { schema, people } => vec![render::delete_people(*schema, people)],
+        SecureStep::DropProfiles { schema, people, loses: _ } => vec![render::delete_people(*schema, people)],
         SecureStep::LetAct { schema, window } => render::let_act(*schema, window),
         SecureStep::StopActing { schema, actor, person, in_session } => {
             vec![render::stop_acting(*schema, *actor, *person, *in_session)]

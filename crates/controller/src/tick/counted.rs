@@ -55,6 +55,7 @@ pub(super) fn counted(step: &Step, leavers: &BTreeSet<SqlName>, lifted: &Lifted)
         Step::Revoke { columns, .. } | Step::Deny { columns, .. } if !shut_out => {
             (false, columns.len().max(1) as u64)
         }
+        Step::Secure(step) if step.losers() > 0 && !shut_out => (false, step.losers()),
         _ => return None,
     };
     let class = if leaver { Class::Leavers } else { Class::Removals };

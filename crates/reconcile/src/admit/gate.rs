@@ -1,16 +1,17 @@
 //! The reasons against one step after another: first those of modes and guards, then those of steps that need a
 //! withheld one, found by trying what is left on the state that it would meet.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axon_model::SqlName;
 use time::OffsetDateTime;
 
 use super::{Class, Guards, History, Known, Mode, Reason, Tally};
-use crate::graph::GrantState;
+use crate::graph::{GrantState, Graph};
 use crate::order::Board;
 use crate::plan::{Plan, Planned};
 use crate::scope::Sides;
+use crate::secure::SecureStep;
 use crate::shape::Securable;
 use crate::step::{Step, StepKind};
 
@@ -57,6 +58,7 @@ fn follow(plan: &Plan, sides: &Sides, reasons: &mut [Vec<Reason>]) -> Option<usi
     let mut board = Board::new(sides, &plan.steps);
     let mut withheld: Vec<usize> = Vec::new();
     let mut unlifted = None;
+    let above = Above::of(plan, sides);
     for (at, Planned { step, interrupts }) in plan.steps.iter().enumerate() {
         let spares = matches!(step, Step::Deny { .. })
             && reasons[at] == [Reason::Additive]
@@ -68,9 +70,12 @@ fn follow(plan: &Plan, sides: &Sides, reasons: &mut [Vec<Reason>]) -> Option<usi
         }
         if reasons[at].is_empty() {
             let earlier = || withheld.iter().map(|other| &plan.steps[*other].step);
-            if let Some(other) = earlier().find(|other| stands_on(step, other, sides)) {
+            if let Some(other) = earlier().find(|other| stands_on(step, other, &above)) {
                 reasons[at].push(Reason::Needs { step: other.to_string() });
                 withheld.push(at);
+                if unlifted.is_none() && fence_of(plan, at).is_some_and(|fence| reasons[fence].is_empty()) {
+                    unlifted = Some(at);
+                }
                 continue;
             }
             let fits = board.ready(step) && board.attempt(step, interrupts.is_some(), false).is_ok();
@@ -88,6 +93,19 @@ fn follow(plan: &Plan, sides: &Sides, reasons: &mut [Vec<Reason>]) -> Option<usi
     unlifted
 }
 
+/// Whether a step makes a view of Axon's own show no more than it ought to: that takes nothing from what somebody else gave.
+fn keeps_a_view(step: &Step) -> bool {
+    matches!(
+        step,
+        Step::Secure(
+            SecureStep::CloseView { .. }
+                | SecureStep::WriteProfile { .. }
+                | SecureStep::DropProfiles { .. }
+                | SecureStep::StopActing { .. }
+        )
+    )
+}
+
 /// Whether a step ends sessions that outlived their user: it goes whatever else waits, since no step could make it ready.
 fn outlived(step: &Step, sides: &Sides) -> bool {
     match step {
@@ -99,8 +117,8 @@ fn outlived(step: &Step, sides: &Sides) -> bool {
 
 /// Whether a step about views, or one that lets somebody read a view, must not be done without the other, which is about views. Nor is
 /// anybody dropped whose sessions are not ended first: nobody would find them any more.
-fn stands_on(step: &Step, other: &Step, sides: &Sides) -> bool {
-    if let (Step::DropPrincipal { name }, Step::KillSessions { principal }) = (step, other) {
+fn stands_on(step: &Step, other: &Step, above: &Above<'_>) -> bool {
+    if let (Step::DropPrincipal { name, .. }, Step::KillSessions { principal }) = (step, other) {
         return name == principal;
     }
     let Step::Secure(other) = other else { return false };
@@ -116,9 +134,84 @@ fn stands_on(step: &Step, other: &Step, sides: &Sides) -> bool {
         Securable::Principal(_) | Securable::Server | Securable::Credential(_) | Securable::Other(_) => false,
     };
     match step {
-        Step::Grant { on, .. } => about(on),
-        Step::AddMember { role, .. } => sides.actual.grants_of(*role).any(|(key, _)| about(&key.securable)),
+        Step::Grant { on, .. } | Step::Revoke { was: GrantState::Deny, on, .. } => about(on),
+        Step::AddMember { role, .. } => above.reads(*role, &about),
+        Step::GrantConnect { principal } => above.reads(*principal, &about),
+        // It comes with what everybody has, and nothing else.
+        Step::CreatePrincipal { .. } => {
+            above.everybody.is_some_and(|everybody| above.reads(everybody, &about))
+        }
+        Step::DropMember { role, member } => {
+            above.denies(*role, &about) && !above.leaves.contains(member) && above.reads(*member, &about)
+        }
         _ => false,
+    }
+}
+
+/// Roles whose members read everything, by what the server says of them.
+const READ_ALL: [&str; 2] = ["db_owner", "db_datareader"];
+
+/// By which roles somebody reads something now: asked only where a step about a view is withheld.
+struct Above<'a> {
+    actual: &'a Graph,
+    everybody: Option<SqlName>,
+    /// The roles that roles are in, and those that this plan lets in or takes out of a role.
+    roles: BTreeMap<SqlName, Vec<SqlName>>,
+    /// Who is shut out for good.
+    leaves: BTreeSet<SqlName>,
+}
+
+impl<'a> Above<'a> {
+    fn of(plan: &Plan, sides: &'a Sides) -> Self {
+        let actual = &sides.actual;
+        let mut above = Self {
+            actual,
+            everybody: SqlName::parse("public").ok(),
+            roles: BTreeMap::new(),
+            leaves: BTreeSet::new(),
+        };
+        let steps = || plan.steps.iter().map(|planned| &planned.step);
+        if !steps().any(|step| matches!(step, Step::Secure(step) if step.view().is_some())) {
+            return above;
+        }
+        let asked = |step: &Step| match step {
+            Step::GrantConnect { principal } => Some(*principal),
+            Step::DropMember { member, .. } => Some(*member),
+            _ => None,
+        };
+        let asked: BTreeSet<SqlName> = steps().filter_map(asked).collect();
+        let matter = |name: &SqlName| actual.roles.contains_key(name) || asked.contains(name);
+        for membership in actual.members.iter().filter(|membership| matter(&membership.member)) {
+            above.roles.entry(membership.member).or_default().push(membership.role);
+        }
+        let left = steps().filter(|step| matches!(step, Step::KillSessions { .. }));
+        above.leaves.extend(left.map(Step::subject));
+        above
+    }
+
+    /// Whether whoever is this, or is in this role, may read it but for what is denied: by whatever role in a role, or as everybody.
+    fn reads(&self, name: SqlName, about: impl Fn(&Securable) -> bool) -> bool {
+        let mut seen = BTreeSet::new();
+        let mut open: Vec<SqlName> = self.everybody.into_iter().chain([name]).collect();
+        while let Some(name) = open.pop() {
+            if !seen.insert(name) {
+                continue;
+            }
+            let gives = |state: GrantState| state != GrantState::Deny;
+            let mut grants = self.actual.grants_of(name);
+            if READ_ALL.contains(&name.folded())
+                || grants.any(|(key, grant)| gives(grant.state) && about(&key.securable))
+            {
+                return true;
+            }
+            open.extend(self.roles.get(&name).into_iter().flatten().copied());
+        }
+        false
+    }
+
+    fn denies(&self, role: SqlName, about: impl Fn(&Securable) -> bool) -> bool {
+        let mut grants = self.actual.grants_of(role);
+        grants.any(|(key, grant)| grant.state == GrantState::Deny && about(&key.securable))
     }
 }
 
@@ -236,8 +329,9 @@ impl<'a> Gate<'a> {
             | Step::Classify(_)
             | Step::KillSessions { .. }
             | Step::KillFormer { .. } => 0,
-            // A view that goes takes the permissions on it along; a profile goes with its owner.
-            Step::Secure(step) => u64::from(step.kind() == StepKind::DropView),
+            // A view that goes takes the permissions on it along; a profile goes with its owner, and what is taken out of that of
+            // somebody who reads on counts.
+            Step::Secure(step) => u64::from(step.kind() == StepKind::DropView) + step.losers(),
             Step::Deny { columns, .. } | Step::Revoke { columns, .. } => columns.len().max(1) as u64,
             Step::DenyConnect { .. } => u64::from(interrupts.is_none()),
         }
@@ -250,7 +344,7 @@ impl<'a> Gate<'a> {
         let mut reasons = Vec::new();
         match self.guards.mode {
             Mode::Observe => reasons.push(Reason::Observe),
-            Mode::Additive if step.takes() => reasons.push(Reason::Additive),
+            Mode::Additive if step.takes() && !keeps_a_view(step) => reasons.push(Reason::Additive),
             Mode::Additive | Mode::Authoritative => {}
         }
         if names(step).any(|name| name == self.guards.own) {

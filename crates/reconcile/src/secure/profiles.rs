@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use axon_model::SqlName;
 
 use super::{ProfileRow, SecureStep};
-use crate::graph::{GrantState, Graph, PrincipalKind};
+use crate::graph::{Grant, GrantKey, GrantState, Graph, PrincipalKind};
 use crate::permission::Permission;
 use crate::shape::{ObjectName, Securable};
 
+/// Under which attribute a whole profile stands that is one string.
+pub const LINE: &str = "@line";
 /// From so many people on, rows are written for many at once.
 const MANY: usize = 50;
 /// Rows of one step for many people, which is sent and read back before anything that overtakes it goes on.
@@ -26,23 +28,39 @@ pub fn readers(graph: &Graph, views: &BTreeSet<ObjectName>) -> BTreeSet<SqlName>
     reading(graph, views, PrincipalKind::External)
 }
 
+/// Roles whose members may read one of these views, by whatever role in a role.
+pub fn reading_roles(graph: &Graph, views: &BTreeSet<ObjectName>) -> BTreeSet<SqlName> {
+    reached(graph, views, PrincipalKind::External).0
+}
+
 /// Groups that are principals and may read one of these views. Their people have no profile.
 pub fn reading_groups(graph: &Graph, views: &BTreeSet<ObjectName>) -> BTreeSet<SqlName> {
     reading(graph, views, PrincipalKind::ExternalGroup)
 }
 
 fn reading(graph: &Graph, views: &BTreeSet<ObjectName>, kind: PrincipalKind) -> BTreeSet<SqlName> {
-    let schemas: BTreeSet<SqlName> = views.iter().map(|view| view.schema).collect();
-    let about = |on: &Securable| match on {
+    reached(graph, views, kind).1
+}
+
+/// Whether a permission lets its grantee read one of these views.
+pub fn lets_read(views: &BTreeSet<ObjectName>, key: &GrantKey, grant: &Grant) -> bool {
+    let about = match &key.securable {
         Securable::Object(object) | Securable::Column(object, _) => views.contains(object),
-        Securable::Schema(schema) => schemas.contains(schema),
+        Securable::Schema(schema) => views.iter().any(|view| view.schema == *schema),
         Securable::Database => !views.is_empty(),
         Securable::Principal(_) | Securable::Server | Securable::Credential(_) | Securable::Other(_) => false,
     };
-    let reads = |permission| matches!(permission, Permission::Select | Permission::Control);
-    let grants = graph.grants.iter().filter(|(key, grant)| {
-        grant.state != GrantState::Deny && reads(key.permission) && about(&key.securable)
-    });
+    let reads = matches!(key.permission, Permission::Select | Permission::Control);
+    about && reads && grant.state != GrantState::Deny
+}
+
+/// The roles by which these views may be read, and who reads them.
+fn reached(
+    graph: &Graph,
+    views: &BTreeSet<ObjectName>,
+    kind: PrincipalKind,
+) -> (BTreeSet<SqlName>, BTreeSet<SqlName>) {
+    let grants = graph.grants.iter().filter(|(key, grant)| lets_read(views, key, grant));
     let mut open: Vec<SqlName> = grants.map(|(key, _)| key.grantee).collect();
     open.dedup();
     let mut seen = BTreeSet::new();
@@ -56,11 +74,27 @@ fn reading(graph: &Graph, views: &BTreeSet<ObjectName>, kind: PrincipalKind) -> 
             found.insert(name);
         }
     }
-    found
+    (seen, found)
 }
 
 fn text_bytes(row: &ProfileRow) -> usize {
     row.principal.as_str().len() + row.attribute.len() + row.value.len()
+}
+
+/// Whether somebody sees less by the second rows. Of a profile that is one string that is so unless the second holds the first, with
+/// more between: a gain only adds.
+fn loses(there: &BTreeSet<ProfileRow>, wanted: &BTreeSet<ProfileRow>) -> bool {
+    let holds = |row: &ProfileRow| {
+        let line = row.attribute == LINE
+            && wanted.iter().any(|other| other.attribute == row.attribute && within(&row.value, &other.value));
+        wanted.contains(row) || line
+    };
+    !there.iter().all(holds)
+}
+
+fn within(inner: &str, outer: &str) -> bool {
+    let mut outer = outer.chars();
+    inner.chars().all(|c| outer.any(|other| other == c))
 }
 
 /// The steps from one side to the other for these people.
@@ -71,32 +105,37 @@ pub fn profile_steps(
     wanted: &Profiles,
 ) -> Vec<SecureStep> {
     let side = |side: &Profiles, name| side.get(name).filter(|rows| !rows.is_empty()).cloned();
-    let (mut new, mut gone, mut steps) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut new, mut gone, mut blind, mut steps) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for name in whose {
         match (side(there, name), side(wanted, name)) {
             (None, Some(rows)) => new.push((*name, rows)),
+            // Who reads on and has nothing any more is another matter than who goes: a budget counts it.
+            (Some(rows), None) if wanted.contains_key(name) => blind.push((*name, rows)),
             (Some(rows), None) => gone.push((*name, rows)),
             (Some(there), Some(wanted)) if there != wanted => steps.push(SecureStep::WriteProfile {
                 schema,
                 principal: *name,
                 remove: there.difference(&wanted).cloned().collect(),
                 add: wanted.difference(&there).cloned().collect(),
+                loses: loses(&there, &wanted),
             }),
             (Some(_), Some(_)) | (None, None) => {}
         }
     }
-    if gone.len() > MANY {
-        let people: Vec<SqlName> = gone.into_iter().map(|(name, _)| name).collect();
-        steps.extend(
-            people.chunks(PEOPLE).map(|people| SecureStep::DropProfiles { schema, people: people.to_vec() }),
-        );
-    } else {
-        steps.extend(gone.into_iter().map(|(principal, rows)| SecureStep::WriteProfile {
-            schema,
-            principal,
-            remove: rows.into_iter().collect(),
-            add: Vec::new(),
-        }));
+    for (gone, loses) in [(gone, false), (blind, true)] {
+        if gone.len() > MANY {
+            let people: Vec<SqlName> = gone.into_iter().map(|(name, _)| name).collect();
+            let drop = |people: &[SqlName]| SecureStep::DropProfiles { schema, people: people.to_vec(), loses };
+            steps.extend(people.chunks(PEOPLE).map(drop));
+        } else {
+            steps.extend(gone.into_iter().map(|(principal, rows)| SecureStep::WriteProfile {
+                schema,
+                principal,
+                remove: rows.into_iter().collect(),
+                add: Vec::new(),
+                loses,
+            }));
+        }
     }
     if new.len() > MANY {
         let (mut people, mut rows, mut bytes) = (0, Vec::new(), 0);
@@ -118,6 +157,7 @@ pub fn profile_steps(
             principal,
             remove: Vec::new(),
             add: rows.into_iter().collect(),
+            loses: false,
         }));
     }
     steps

@@ -32,6 +32,9 @@ pub enum SecureStep {
         remove: Vec<ProfileRow>,
         #[serde(skip)]
         add: Vec<ProfileRow>,
+        /// Whether whoever goes on reading views sees less by it.
+        #[serde(default)]
+        loses: bool,
     },
     /// Rows of many people who have none.
     FillProfiles {
@@ -40,8 +43,13 @@ pub enum SecureStep {
         #[serde(skip)]
         rows: Vec<ProfileRow>,
     },
-    /// All rows of people who go.
-    DropProfiles { schema: SqlName, people: Vec<SqlName> },
+    /// All rows of people who go, or of people who go on reading views and see less by it.
+    DropProfiles {
+        schema: SqlName,
+        people: Vec<SqlName>,
+        #[serde(default)]
+        loses: bool,
+    },
     /// The rows by which one person reads views as another, in the place of those that stood.
     LetAct { schema: SqlName, window: Box<Window> },
     /// Takes them out.
@@ -149,6 +157,15 @@ impl SecureStep {
         }
     }
 
+    /// How many people go on reading views and see less after it.
+    pub fn losers(&self) -> u64 {
+        match self {
+            Self::WriteProfile { loses, .. } => u64::from(*loses),
+            Self::DropProfiles { people, loses: true, .. } => people.len() as u64,
+            _ => 0,
+        }
+    }
+
     /// The view that it is about, or the table of a filter that comes or changes.
     pub fn view(&self) -> Option<ObjectName> {
         match self {
@@ -240,7 +257,7 @@ impl fmt::Display for SecureStep {
             Self::CreateKey { schema, id } => {
                 write!(f, "create a key in schema {schema} for {}", axon_model::name::shown(id))
             }
-            Self::WriteProfile { schema, principal, remove, add } => {
+            Self::WriteProfile { schema, principal, remove, add, loses: _ } => {
                 write!(f, "write the profile of {principal} in schema {schema}")?;
                 if !remove.is_empty() {
                     write!(f, ", without {}", Attributes(remove))?;
@@ -250,7 +267,7 @@ impl fmt::Display for SecureStep {
             Self::FillProfiles { schema, people, rows } => {
                 write!(f, "write the profiles of {people} people in schema {schema}, {} rows", rows.len())
             }
-            Self::DropProfiles { schema, people } => {
+            Self::DropProfiles { schema, people, loses: _ } => {
                 write!(f, "take the profiles of {} people out of schema {schema}", people.len())
             }
             Self::LetAct { schema: _, window } => {
@@ -310,6 +327,7 @@ mod tests {
             principal: name("kim"),
             remove: vec![row("region", "secret-1")],
             add: vec![row("region", "secret-2"), row("@group", "secret-3")],
+            loses: true,
         };
         assert_eq!(
             step.to_string(),

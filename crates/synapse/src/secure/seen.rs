@@ -46,7 +46,7 @@ pub(crate) async fn in_force(session: &mut Session<'_>, step: &SecureStep) -> Re
             }
         }
         SecureStep::CreateKey { schema, id } => first(session, &ask::key(*schema, id)).await?.is_some(),
-        SecureStep::WriteProfile { schema, principal, remove, add } => {
+        SecureStep::WriteProfile { schema, principal, remove, add, loses: _ } => {
             let there = rows(session, &ask::profiles(*schema, &[*principal])).await?;
             add.iter().all(|row| there.contains(row)) && !remove.iter().any(|row| there.contains(row))
         }
@@ -56,7 +56,7 @@ pub(crate) async fn in_force(session: &mut Session<'_>, step: &SecureStep) -> Re
             let there = rows(session, &ask::profiles_between(*schema, &people)).await?;
             wanted.iter().all(|row| there.contains(row))
         }
-        SecureStep::DropProfiles { schema, people } => {
+        SecureStep::DropProfiles { schema, people, loses: _ } => {
             rows(session, &ask::profiles(*schema, people)).await?.is_empty()
         }
         SecureStep::LetAct { schema, window } => {
