@@ -1,14 +1,16 @@
 //! The chain: each record's hash covers the hash before it.
 
+use std::collections::VecDeque;
 use std::fmt;
 
 use axon_model::RecordSeq;
 
 use crate::canonical::CanonicalError;
+use crate::checkpoint::{Checkpoint, PublicKey};
 use crate::clear::ClearPart;
 use crate::digest::Digest;
 use crate::draft::Draft;
-use crate::record::{NewRecord, Record};
+use crate::record::{NewRecord, Record, RecordKind};
 
 /// A position in the chain: the last record's seq and hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +74,8 @@ pub enum What {
     },
     /// The last record is another than the known head.
     OtherHead,
+    /// It says of a record what the key did not sign, or what the record is not.
+    Unsigned,
 }
 
 impl fmt::Display for What {
@@ -84,6 +88,7 @@ impl fmt::Display for What {
             Self::ClearUnasked => f.write_str("has a clear part that it was not sealed with"),
             Self::Unreadable(why) => write!(f, "cannot be read: {why}"),
             Self::Truncated { head } => write!(f, "is missing: the journal goes on to record {head}"),
+            Self::Unsigned => f.write_str("is a checkpoint that the key did not sign, or not of this chain"),
             Self::OtherHead => f.write_str("is not the record that the head names"),
         }
     }
@@ -108,7 +113,21 @@ pub struct Verified {
     pub erased: u64,
     /// Where the chain stands.
     pub head: Chain,
+    /// What a key signed of it, where one was asked for.
+    pub signed: Option<Signed>,
 }
+
+/// What a key signed of a chain.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Signed {
+    /// By how many checkpoints.
+    pub checkpoints: u64,
+    /// The last record that is.
+    pub upto: RecordSeq,
+}
+
+/// How far before it a checkpoint's record may stand.
+const NEAR: usize = 10_000;
 
 /// Looks at records one by one; for journals that are read in pieces.
 #[derive(Debug)]
@@ -116,12 +135,43 @@ pub struct Verifier {
     last: Chain,
     records: u64,
     erased: u64,
+    key: Option<PublicKey>,
+    signed: Signed,
+    /// The last records.
+    near: VecDeque<Chain>,
 }
 
 impl Verifier {
     /// Begins behind `last`, which is trusted: [`Chain::EMPTY`] for a whole journal.
     pub const fn after(last: Chain) -> Self {
-        Self { last, records: 0, erased: 0 }
+        let signed = Signed { checkpoints: 0, upto: RecordSeq(0) };
+        Self { last, records: 0, erased: 0, key: None, signed, near: VecDeque::new() }
+    }
+
+    /// Also verifies checkpoints of this key. Those of other keys are records like others.
+    #[must_use]
+    pub fn by(self, key: Option<PublicKey>) -> Self {
+        Self { key, ..self }
+    }
+
+    fn checkpoint(&mut self, record: &Record) -> Result<(), What> {
+        let Some(key) = self.key else { return Ok(()) };
+        let found = (record.kind == RecordKind::Checkpoint)
+            .then(|| serde_json::from_value::<Checkpoint>(record.facts.clone()).ok())
+            .flatten();
+        if let Some(found) = found.filter(|found| found.key == key.to_string()) {
+            let at = Chain { seq: found.upto, hash: found.head };
+            if !key.signed(&found) || !self.near.contains(&at) {
+                return Err(What::Unsigned);
+            }
+            self.signed.checkpoints += 1;
+            self.signed.upto = self.signed.upto.max(at.seq);
+        }
+        if self.near.len() == NEAR {
+            self.near.pop_front();
+        }
+        self.near.push_back(Chain::after(record));
+        Ok(())
     }
 
     /// Takes in the next record.
@@ -146,6 +196,7 @@ impl Verifier {
             (Some(_), None) => self.erased += 1,
             (None, None) => {}
         }
+        self.checkpoint(record).map_err(broken)?;
         self.last = Chain::after(record);
         self.records += 1;
         Ok(())
@@ -160,7 +211,12 @@ impl Verifier {
             Some(head) if head != self.last && head.seq == self.last.seq => {
                 Err(Broken { seq: head.seq, what: What::OtherHead })
             }
-            _ => Ok(Verified { records: self.records, erased: self.erased, head: self.last }),
+            _ => Ok(Verified {
+                records: self.records,
+                erased: self.erased,
+                head: self.last,
+                signed: self.key.map(|_| self.signed),
+            }),
         }
     }
 }
@@ -185,6 +241,7 @@ pub(crate) mod tests {
     use time::macros::datetime;
 
     use super::*;
+    use crate::checkpoint::SigningKey;
     use crate::clear::Salt;
     use crate::record::RecordKind;
 
@@ -289,6 +346,49 @@ pub(crate) mod tests {
         let twice = all[1].clone();
         all.insert(2, twice);
         assert_eq!(broken_at(check(&all, None)), (2, What::Position { expected: RecordSeq(3) }));
+    }
+
+    #[test]
+    fn a_chain_that_was_written_anew_is_not_what_a_key_signed() {
+        let (ids, now) = (IdSource::counting(), datetime!(2026-11-22 03:00 UTC));
+        let key = SigningKey::from_pkcs8(&SigningKey::draw().unwrap()).unwrap();
+        let placed = |mut all: Vec<(Record, Option<ClearPart>)>, signed: Chain, by: &SigningKey| {
+            let last = Chain::after(&all[all.len() - 1].0);
+            let new = NewRecord::of(&ids, now, Actor::Axon, by.sign(signed)).unwrap();
+            all.push((seal(last, new).unwrap().record, None));
+            all
+        };
+        let check = |all: &[(Record, Option<ClearPart>)]| {
+            let mut verifier = Verifier::after(Chain::EMPTY).by(Some(key.public()));
+            for (record, clear) in all {
+                verifier.take(record, clear.as_ref())?;
+            }
+            verifier.finish(None)
+        };
+        let at = |all: &[(Record, Option<ClearPart>)], n: usize| Chain::after(&all[n].0);
+        let all = journal(5);
+        // The signed record may be some before the last one.
+        let whole = placed(all.clone(), at(&all, 3), &key);
+        let signed = check(&whole).unwrap().signed;
+        assert_eq!(signed, Some(Signed { checkpoints: 1, upto: RecordSeq(4) }));
+        // Another chain, whoever hashed it whole.
+        let other = journal(6);
+        let mut anew = other[..5].to_vec();
+        anew[4].0.facts = json!({"n": 99});
+        anew[4].0.hash = anew[4].0.digest().unwrap();
+        let anew = placed(anew, at(&all, 4), &key);
+        assert_eq!(broken_at(check(&anew)), (6, What::Unsigned));
+        // By another key it is one record more, and nothing is signed.
+        let stranger = SigningKey::from_pkcs8(&SigningKey::draw().unwrap()).unwrap();
+        let foreign = placed(all.clone(), at(&all, 4), &stranger);
+        assert_eq!(check(&foreign).unwrap().signed, Some(Signed { checkpoints: 0, upto: RecordSeq(0) }));
+        // One that names the key, and that it did not sign.
+        let mut forged = stranger.sign(at(&all, 4));
+        forged.key = key.public().to_string();
+        let new = NewRecord::of(&ids, now, Actor::Axon, forged).unwrap();
+        let mut forged = all.clone();
+        forged.push((seal(at(&all, 4), new).unwrap().record, None));
+        assert_eq!(broken_at(check(&forged)), (6, What::Unsigned));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::canonical::{CanonicalError, canonical};
 use crate::chain::{Broken, Chain, Verified, Verifier, What};
+use crate::checkpoint::PublicKey;
 use crate::clear::ClearPart;
 use crate::digest::Digest;
 use crate::record::Record;
@@ -86,7 +87,16 @@ pub enum ExportError {
 
 /// Proves an export line by line, without holding it in memory, or names the first record that does not hold. A line that
 /// is not the canonical text of its record counts as altered, so that readers of the text see what was proved.
-pub fn verify_export(mut lines: impl BufRead, head: Option<Chain>) -> Result<Verified, ExportError> {
+pub fn verify_export(lines: impl BufRead, head: Option<Chain>) -> Result<Verified, ExportError> {
+    verify_export_by(lines, head, None)
+}
+
+/// The same, with the checkpoints of a key.
+pub fn verify_export_by(
+    mut lines: impl BufRead,
+    head: Option<Chain>,
+    key: Option<PublicKey>,
+) -> Result<Verified, ExportError> {
     let mut buffer = Vec::new();
     next_line(&mut lines, &mut buffer)?;
     let header: ExportHeader = canonical_line(&buffer).map_err(|_| ExportError::Header)?;
@@ -94,7 +104,7 @@ pub fn verify_export(mut lines: impl BufRead, head: Option<Chain>) -> Result<Ver
         return Err(ExportError::Header);
     }
     let mut last = header.after;
-    let mut verifier = Verifier::after(Chain { seq: header.after, hash: header.prev });
+    let mut verifier = Verifier::after(Chain { seq: header.after, hash: header.prev }).by(key);
     while next_line(&mut lines, &mut buffer)? {
         let exported: Exported = canonical_line(&buffer)
             .map_err(|why| Broken { seq: last.next(), what: What::Unreadable(why) })?;

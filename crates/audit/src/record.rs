@@ -51,15 +51,19 @@ pub enum RecordKind {
     DriftSeen,
     /// A secure view was read as one of its readers, and compared with the policy.
     ViewProbe,
+    /// Somebody who left is out of a target, or came back before.
+    LeaverClock,
     /// An operator did something.
     OperatorAct,
+    /// The chain was signed up to a record.
+    Checkpoint,
     /// A clear part was erased.
     Erasure,
 }
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::DirectoryChange,
         Self::TokenChange,
         Self::MapVersion,
@@ -77,7 +81,9 @@ impl RecordKind {
         Self::TargetTrouble,
         Self::DriftSeen,
         Self::ViewProbe,
+        Self::LeaverClock,
         Self::OperatorAct,
+        Self::Checkpoint,
         Self::Erasure,
     ];
 
@@ -101,7 +107,9 @@ impl RecordKind {
             Self::TargetTrouble => "target-trouble",
             Self::DriftSeen => "drift-seen",
             Self::ViewProbe => "view-probe",
+            Self::LeaverClock => "leaver-clock",
             Self::OperatorAct => "operator-act",
+            Self::Checkpoint => "checkpoint",
             Self::Erasure => "erasure",
         }
     }
@@ -240,6 +248,27 @@ pub mod instant {
     pub fn deserialize<'de, D: serde::Deserializer<'de>>(d: D) -> Result<OffsetDateTime, D::Error> {
         let written = String::deserialize(d)?;
         parse(&written).ok_or_else(|| serde::de::Error::custom("not an instant of the journal"))
+    }
+
+    /// The same where there may be none.
+    pub mod option {
+        use serde::{Deserialize as _, Serialize as _};
+        use time::OffsetDateTime;
+
+        /// Writes an instant or null.
+        #[expect(clippy::ref_option, reason = "the shape that serde calls")]
+        pub fn serialize<S: serde::Serializer>(at: &Option<OffsetDateTime>, s: S) -> Result<S::Ok, S::Error> {
+            at.map(super::text).serialize(s)
+        }
+
+        /// Reads an instant or null.
+        pub fn deserialize<'de, D: serde::Deserializer<'de>>(
+            d: D,
+        ) -> Result<Option<OffsetDateTime>, D::Error> {
+            let written = Option::<String>::deserialize(d)?;
+            let bad = || serde::de::Error::custom("not an instant of the journal");
+            written.map(|written| super::parse(&written).ok_or_else(bad)).transpose()
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use crate::person::Proof;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use access::{GrantAnswer, GrantArgs, GrantCommand, ImpersonateCommand, OffboardArgs};
+pub use access::{GrantAnswer, GrantArgs, GrantCommand, ImpersonateCommand, OffboardArgs, time};
 pub use adopt::AdoptArgs;
 pub use doctor::DoctorArgs;
 pub use drift::{AdoptDrift, DriftAnswer, DriftCommand};
@@ -237,6 +237,12 @@ pub struct EmulatorArgs {
     /// The database is one that Spark owns, which takes no definitions: serverless
     #[arg(long)]
     pub lake: bool,
+    /// One more database on the endpoint, beside `dw`; may be given several times: serverless
+    #[arg(long, value_name = "NAME")]
+    pub beside: Vec<String>,
+    /// VIEW SERVER STATE alone shows the sessions of others, VIEW DATABASE STATE does not: serverless
+    #[arg(long)]
+    pub sessions_at_server: bool,
     /// A JSON file of the users, groups and apps that FROM EXTERNAL PROVIDER knows
     #[arg(long)]
     pub directory: Option<PathBuf>,
@@ -467,10 +473,15 @@ pub enum AuditCommand {
         /// An export to verify instead of the store
         #[arg(long)]
         export: Option<PathBuf>,
+        /// Also verify what this key signed, as `axon audit key` prints it; exit with 3 where it signed nothing
+        #[arg(long)]
+        key: Option<axon_audit::PublicKey>,
         /// As JSON
         #[arg(long)]
         json: bool,
     },
+    /// Print the public key of the one that signs the journal after probes
+    Key,
     /// Write the journal as JSON lines
     Export {
         /// Where to; standard output, if left out

@@ -1,6 +1,7 @@
 //! From the configuration to running parts.
 
 mod azure;
+mod journal_key;
 mod password;
 
 pub use azure::{Told, Ways, ids_of};
@@ -11,8 +12,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use axon_audit::SigningKey;
 use axon_azure::Resource;
-use axon_controller::{Controller, Settings};
+use axon_controller::{Controller, LeaverSettings, Settings};
 use axon_mapping::target::{Endpoint, ScriptPlace, ScriptSeen, SqlServer, TargetKind, Tls as MapTls, Words};
 use axon_mapping::{Auth as MapAuth, RoleMap, SecretRef, TargetName, TargetSpec, map_test};
 use axon_model::{Actor, Clock, IdSource, SystemClock};
@@ -97,6 +99,16 @@ impl Parts {
         Controller::new(self.store.clone(), self.clock.clone(), self.ids.clone(), settings)
             .in_waves_of(self.config.reconcile.wave.into())
             .probing(self.config.reconcile.probing())
+            .signing(self.signing_key())
+            .timing(self.leavers())
+    }
+
+    /// How people who left are timed. What cannot be read was refused when the configuration was.
+    pub fn leavers(&self) -> LeaverSettings {
+        self.config.leavers().unwrap_or_else(|(key, why)| {
+            tracing::error!(key, why, "people who leave are timed by the defaults");
+            LeaverSettings::default()
+        })
     }
 
     /// One database of a map, whatever else the map asks for.
@@ -127,6 +139,18 @@ impl Parts {
     pub fn secrets(&self) -> Secrets {
         let configured = self.config.integrations.secrets.clone();
         Secrets(configured.or_else(|| StorePlace::secrets_beside(&self.config.store)))
+    }
+
+    /// What signs the journal, where there is a folder for secrets. One that is not there is made.
+    pub fn signing_key(&self) -> Option<Arc<SigningKey>> {
+        match journal_key::in_folder(self.secrets().0.as_deref()?) {
+            Ok(key) => Some(Arc::new(key)),
+            Err(error) => {
+                let error = AsRef::<dyn std::error::Error>::as_ref(&error);
+                tracing::warn!(error, "the journal is not signed after probes");
+                None
+            }
+        }
     }
 
     /// What sends the journal away, where the configuration says so. Its paths are taken from the configuration's folder.

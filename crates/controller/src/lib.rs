@@ -36,8 +36,8 @@ pub use execute::WAVE;
 pub use run::{Controller, Settings};
 pub use summary::{State, Summary, Waiting};
 pub use tick::{
-    Drift, DriftKind, EXCEPTED, PastDrift, Preview, ProbeReport, ProbeSettings, Probed, Tick, Ticker,
-    Tombstone, Tombstones, announcement, capabilities_key, probe_key, script_notes, script_record,
-    tombstones_key,
+    Drift, DriftKind, EXCEPTED, EventAttribute, LeaverSettings, PastDrift, Preview, ProbeReport,
+    ProbeSettings, Probed, Tick, Ticker, Tombstone, Tombstones, accept_key, announcement, capabilities_key,
+    known_keys, probe_key, script_notes, script_record, tombstones_key,
 };
 pub use world::World;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use axon_audit::SigningKey;
 use axon_mapping::identity::SourceClaims;
 use axon_mapping::{RoleMap, TargetName};
 use axon_model::{Clock, IdSource, RecordSeq, SourceId};
@@ -16,7 +17,7 @@ use tokio::task::JoinSet;
 use crate::breaker::{Breaker, Standing, pause};
 use crate::execute::WAVE;
 use crate::summary::{State, Summary};
-use crate::tick::{ProbeSettings, Tick, Ticker, TickerParts};
+use crate::tick::{LeaverSettings, ProbeSettings, Tick, Ticker, TickerParts};
 use crate::world::World;
 
 /// How the controller behaves.
@@ -57,20 +58,35 @@ pub struct Controller {
     states: States,
     wave: usize,
     probe: ProbeSettings,
+    signing: Option<Arc<SigningKey>>,
+    leavers: LeaverSettings,
 }
 
 impl Controller {
     /// A controller that runs nothing yet.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, ids: Arc<IdSource>, settings: Settings) -> Self {
         let world = Arc::new(Mutex::new(settings.world()));
-        let (wave, probe) = (WAVE, ProbeSettings::default());
-        Self { store, clock, ids, settings, world, states: States::default(), wave, probe }
+        let (wave, probe, leavers) = (WAVE, ProbeSettings::default(), LeaverSettings::default());
+        let states = States::default();
+        Self { store, clock, ids, settings, world, states, wave, probe, signing: None, leavers }
     }
 
     /// The same, which probes secure views.
     #[must_use]
     pub fn probing(self, probe: ProbeSettings) -> Self {
         Self { probe, ..self }
+    }
+
+    /// The same, which signs the journal after what was found of a view.
+    #[must_use]
+    pub fn signing(self, signing: Option<Arc<SigningKey>>) -> Self {
+        Self { signing, ..self }
+    }
+
+    /// The same, which times people who leave.
+    #[must_use]
+    pub fn timing(self, leavers: LeaverSettings) -> Self {
+        Self { leavers, ..self }
     }
 
     /// The same, whose waves have at most so many steps.
@@ -94,6 +110,8 @@ impl Controller {
             probe: self.probe,
         })
         .in_waves_of(self.wave)
+        .timing(self.leavers.clone())
+        .signing(self.signing.clone())
     }
 
     /// Where each target stands.
@@ -216,7 +234,16 @@ struct StorePause {
 }
 
 impl Loop {
-    async fn run(mut self) {
+    /// Until it is stopped. The clocks of people who left go on beside a tick that waits.
+    async fn run(self) {
+        let beat = self.ticker.beat();
+        tokio::select! {
+            () = self.turns() => {}
+            () = beat.run() => {}
+        }
+    }
+
+    async fn turns(mut self) {
         loop {
             if *self.stop.borrow() {
                 return;

@@ -5,6 +5,7 @@ mod borne;
 mod brakes;
 mod breaking;
 mod classified;
+mod clock;
 mod conclude;
 mod counted;
 mod decide;
@@ -32,10 +33,10 @@ use std::sync::Arc;
 
 use axon_audit::NewRecord;
 use axon_mapping::{Claimant, RoleMap, TargetName};
-use axon_model::{Clock, IdSource, PlanId, RecordSeq, SqlName};
+use axon_model::{Actor, Clock, IdSource, PlanId, RecordSeq, SqlName};
 use axon_reconcile::admit::{Admitted, History};
 use axon_reconcile::{LeaseProof, Plan, Target};
-use axon_store::{Notes, Store};
+use axon_store::{Act, Notes, Store};
 use time::{Duration, OffsetDateTime};
 use tokio::sync::{Mutex, watch};
 
@@ -49,6 +50,8 @@ use crate::world::World;
 pub use acquaintance::capabilities_key;
 use borne::Borne;
 use brakes::Brakes;
+use clock::Clocks;
+pub use clock::{EventAttribute, LeaverSettings};
 use decide::May;
 pub use drift::{Drift, DriftKind};
 use holding::Holding;
@@ -58,6 +61,7 @@ use leaving::Leaving;
 use noticed::Noticed;
 pub use noticed::Past as PastDrift;
 pub use probing::{ProbeReport, ProbeSettings, Probed, probe_key};
+pub use secure::{accept_key, known_keys};
 use renew::MadeFor;
 pub use scripted::{script_notes, script_record};
 pub use tombstones::{Tombstone, Tombstones, tombstones_key};
@@ -123,6 +127,9 @@ pub struct Ticker {
     tombs: tombstones::Keeping,
     /// Whom this run shut out and whose rows were not read since.
     stripped: BTreeSet<SqlName>,
+    clocks: Arc<Mutex<Clocks>>,
+    /// Whether somebody else may have changed the clocks.
+    clocks_moved: bool,
     /// Which version the target was when it was asked what it can do, and at which look.
     acquainted: Option<((String, i64), OffsetDateTime)>,
     noticed: Noticed,
@@ -179,6 +186,7 @@ impl Ticker {
     /// A ticker that knows nothing yet.
     pub fn new(parts: TickerParts) -> Self {
         let spool = Spool::of(parts.spool.as_deref(), parts.name.as_str());
+        let clocks = Clocks::of(parts.name.as_str(), LeaverSettings::default());
         Self {
             name: parts.name,
             target: parts.target,
@@ -204,6 +212,8 @@ impl Ticker {
             borne: Borne::default(),
             tombs: tombstones::Keeping::default(),
             stripped: BTreeSet::new(),
+            clocks: Arc::new(Mutex::new(clocks)),
+            clocks_moved: false,
             acquainted: None,
             noticed: Noticed::default(),
             views: secure::Views::default(),
@@ -228,6 +238,13 @@ impl Ticker {
     #[must_use]
     pub fn in_waves_of(self, most: usize) -> Self {
         Self { wave: most.max(1), ..self }
+    }
+
+    /// Times people who left.
+    #[must_use]
+    pub fn timing(self, leavers: LeaverSettings) -> Self {
+        let clocks = Clocks::of(self.name.as_str(), leavers);
+        Self { clocks: Arc::new(Mutex::new(clocks)), ..self }
     }
 
     /// Ends runs between two waves as soon as another map shows here.
@@ -268,6 +285,7 @@ impl Ticker {
         match outcome {
             Ok(tick) => {
                 if tick.summary.state != State::Elsewhere {
+                    self.settle_leavers(now).await;
                     if self.last_trouble.take().is_some() {
                         tracing::info!(state = tick.summary.state.as_str(), "the target is reached again");
                     }
@@ -295,6 +313,8 @@ impl Ticker {
         let now = self.clock.now();
         self.leaving.begin();
         self.heed_others(now).await?;
+        self.follow_leavers(map, now).await;
+        self.end_requests(now).await;
         self.holding.follow(self.store.as_ref(), self.name.as_str()).await?;
         if self.actual.as_ref().is_some_and(|known| self.holding.seen_elsewhere_since(known.at)) {
             self.actual = None;
@@ -327,6 +347,21 @@ impl Ticker {
         let ticked = Box::pin(self.under_lease(map, may, lease.clone(), decided, now)).await;
         self.give_back(&lease).await;
         ticked
+    }
+
+    /// Who left ends what was asked for, whether or not the target can be reached. A store that does not answer is asked again when
+    /// the target is decided on.
+    async fn end_requests(&self, now: OffsetDateTime) {
+        let act = Act { actor: Actor::Axon, request: None, now, ids: self.ids.clone() };
+        let mut world = self.world.lock().await;
+        let ended = match world.follow(self.store.as_ref(), now).await {
+            Ok(()) => world.end_requests(self.store.as_ref(), &act).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = ended {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "the end of a request has no record yet");
+        }
     }
 
     /// What is said while somebody else holds the lease. They change the target: what is known here is out of date.

@@ -25,4 +25,15 @@ pub enum ViewCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Take the key of a column's hashes that stands in a target, or have a new one made where none does; on record
+    Key {
+        /// Which, as schema.table.column
+        id: String,
+        /// The target, where the map has several
+        #[arg(long)]
+        target: Option<String>,
+        /// Why
+        #[arg(long)]
+        reason: String,
+    },
 }

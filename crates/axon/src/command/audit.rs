@@ -5,7 +5,10 @@ use std::io::{BufReader, BufWriter, Write};
 use std::path::Path;
 
 use anyhow::Context;
-use axon_audit::{Broken, Chain, ExportError, Verified, Verifier, export_header, export_line, verify_export};
+use axon_audit::{
+    Broken, Chain, ExportError, PublicKey, Signed, Verified, Verifier, export_header, export_line,
+    verify_export_by,
+};
 use axon_model::RecordSeq;
 use axon_store::Store;
 
@@ -19,19 +22,29 @@ const SOME: u32 = 1_000;
 /// Proves or exports the journal. An export is proved without a store or a configuration.
 pub async fn run(config: &Path, command: AuditCommand) -> anyhow::Result<Status> {
     match command {
-        AuditCommand::Verify { export: Some(file), json } => {
+        AuditCommand::Verify { export: Some(file), key, json } => {
             let lines = File::open(&file).with_context(|| format!("cannot read {}", file.display()))?;
-            match verify_export(BufReader::new(lines), None) {
+            match verify_export_by(BufReader::new(lines), None, key) {
                 Ok(verified) => tell(&Ok(verified), json),
                 Err(ExportError::Broken(broken)) => tell(&Err(broken), json),
                 Err(error) => Err(error).with_context(|| file.display().to_string()),
             }
         }
-        AuditCommand::Verify { export: None, json } => {
+        AuditCommand::Verify { export: None, key, json } => {
             let parts = Parts::open_existing(load_config(config)?).await?;
-            let proved = prove(parts.store.as_ref()).await;
+            let proved = prove(parts.store.as_ref(), key).await;
             parts.store.close().await;
             tell(&proved?, json)
+        }
+        AuditCommand::Key => {
+            let parts = Parts::open_existing(load_config(config)?).await?;
+            let key = parts.signing_key();
+            parts.store.close().await;
+            let key = key.context(
+                "the journal is not signed here: name a folder as integrations.secrets in the configuration, which this process can write",
+            )?;
+            println!("{}", key.public());
+            Ok(Status::Done)
         }
         AuditCommand::Export { out, without_names } => {
             let parts = Parts::open_existing(load_config(config)?).await?;
@@ -53,10 +66,10 @@ pub async fn run(config: &Path, command: AuditCommand) -> anyhow::Result<Status>
     }
 }
 
-/// Proves the store's chain up to where it stands now.
-pub async fn prove(store: &dyn Store) -> anyhow::Result<Result<Verified, Broken>> {
+/// Proves the store's chain up to where it stands now, and what the key signed of it.
+async fn prove(store: &dyn Store, key: Option<PublicKey>) -> anyhow::Result<Result<Verified, Broken>> {
     let head = store.head().await?;
-    let mut verifier = Verifier::after(Chain::EMPTY);
+    let mut verifier = Verifier::after(Chain::EMPTY).by(key);
     let mut next = RecordSeq(1);
     while next <= head.seq {
         let some = store.records(next, SOME).await?;
@@ -96,13 +109,18 @@ async fn export(store: &dyn Store, out: &mut impl Write, without_names: bool) ->
 
 fn tell(proved: &Result<Verified, Broken>, json: bool) -> anyhow::Result<Status> {
     let (status, value) = match proved {
-        Ok(verified) => (
-            Status::Done,
-            serde_json::json!({
+        Ok(verified) => {
+            let mut value = serde_json::json!({
                 "ok": true, "records": verified.records, "erased": verified.erased,
                 "head": verified.head.hash.to_string(), "position": verified.head.seq,
-            }),
-        ),
+            });
+            if let Some(Signed { checkpoints, upto }) = verified.signed {
+                value["signed"] = serde_json::json!({ "checkpoints": checkpoints, "position": upto });
+            }
+            // A chain that somebody wrote anew holds: what the key signed is missing then.
+            let signed = verified.signed.is_none_or(|signed| signed.checkpoints > 0);
+            (if signed { Status::Done } else { Status::Found }, value)
+        }
         Err(broken) => (
             Status::Found,
             serde_json::json!({ "ok": false, "record": broken.seq, "what": broken.what.to_string() }),
@@ -113,10 +131,19 @@ fn tell(proved: &Result<Verified, Broken>, json: bool) -> anyhow::Result<Status>
         return Ok(status);
     }
     match proved {
-        Ok(verified) => println!(
-            "the chain holds: {} records ({} with erased names), head {}",
-            verified.records, verified.erased, verified.head.hash
-        ),
+        Ok(verified) => {
+            println!(
+                "the chain holds: {} records ({} with erased names), head {}",
+                verified.records, verified.erased, verified.head.hash
+            );
+            match verified.signed {
+                None => {}
+                Some(Signed { checkpoints: 0, .. }) => println!("the key signed nothing of it"),
+                Some(Signed { checkpoints, upto }) => {
+                    println!("signed up to record {upto}, by {checkpoints} checkpoints");
+                }
+            }
+        }
         Err(broken) => println!("the chain is broken at record {}: {}", broken.seq, broken.what),
     }
     Ok(status)

@@ -1,5 +1,6 @@
 //! `axon view`
 
+mod key;
 mod probe;
 
 use anyhow::{Context, bail};
@@ -19,6 +20,7 @@ pub async fn run(parts: Parts, command: ViewCommand) -> anyhow::Result<Status> {
         ViewCommand::Probe { view, target, json } => {
             probe::run(&parts, view.as_deref(), target.as_deref(), json).await
         }
+        ViewCommand::Key { id, target, reason } => key::run(&parts, &id, target.as_deref(), &reason).await,
     };
     parts.store.close().await;
     status

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
-use axon_audit::NewRecord;
 use axon_audit::payload::{ProbeClear, ViewProbed};
+use axon_audit::{Chain, NewRecord, SigningKey};
 use axon_mapping::RoleMap;
 use axon_mapping::target::TargetSpec;
 use axon_mapping::views::Compiled;
@@ -87,6 +87,8 @@ pub(super) struct Probing {
     looked: Option<Arc<Compiled>>,
     /// Not before.
     wait: Option<OffsetDateTime>,
+    /// What signs the journal after each record of a probe.
+    signing: Option<Arc<SigningKey>>,
     /// Which look at the target showed a canary that was seen to.
     cleared: Option<OffsetDateTime>,
 }
@@ -156,7 +158,10 @@ impl Ticker {
             self.probing.looked = None;
             self.probing.wait = Some(now + LATER);
         }
+        // What waits for steps is asked when they are done: asking earlier would be asked again at once, for ever.
+        let can_ask = self.views_done() && self.compiled_views().is_some();
         let due = match self.probing.kept.whole {
+            _ if !can_ask => self.probing.wait,
             _ if !self.probing.queue.is_empty() => Some(now),
             Some(whole) if self.probing.looked.is_some() => Some(whole + every),
             _ => self.probing.wait,
@@ -170,7 +175,7 @@ impl Ticker {
         every: Duration,
         now: OffsetDateTime,
     ) -> Result<(), ControllerError> {
-        if !self.views_settled() {
+        if !self.views_done() {
             return Ok(());
         }
         let (Some(compiled), Some(spec)) = (self.compiled_views(), map.targets.get(&self.name)) else {
@@ -235,7 +240,7 @@ impl Ticker {
         };
         let answers = match &first.by {
             By::Reading(reader) => self.target.probe_views(&spec.metadata, reader, &cases).await?,
-            By::Not(why) => untried(why),
+            By::Not(why) | By::Beside(why) => untried(why),
             By::Later => untried("nobody of this class has yet in the target what the map gives them"),
         };
         let mut found = Vec::with_capacity(batch.len());
@@ -248,8 +253,19 @@ impl Ticker {
             let canary = matches!(job.by, By::Reading(ProbeReader::Canary(_)));
             found.push(Probed { view: job.view, reader: job.reader, canary, readers, answer });
         }
-        self.store.append(records, None).await.map_err(ControllerError::Unrecorded)?;
+        let placed = self.store.append(records, None).await.map_err(ControllerError::Unrecorded)?;
+        if let (Some(key), Some(last)) = (&self.probing.signing, placed.last()) {
+            let signed = NewRecord::of(&self.ids, now, Actor::Axon, key.sign(Chain::after(last)))?;
+            self.store.append(vec![signed], None).await.map_err(ControllerError::Unrecorded)?;
+        }
         Ok(found)
+    }
+
+    /// The same, which signs the journal after what was found of a view.
+    #[must_use]
+    pub fn signing(mut self, key: Option<Arc<SigningKey>>) -> Self {
+        self.probing.signing = key;
+        self
     }
 
     fn probe_record(

@@ -163,12 +163,7 @@ impl Ways<'_> {
     }
 
     /// Roles and principals that reach past a view, by whatever permission.
-    fn reach(
-        &self,
-        view: &Watched,
-        filter: Option<&TableFilter>,
-        readers: &BTreeSet<SqlName>,
-    ) -> Reach {
+    fn reach(&self, view: &Watched, filter: Option<&TableFilter>, readers: &BTreeSet<SqlName>) -> Reach {
         let mut names = self.to(view, filter);
         names.extend(&self.all);
         if let Some(filter) = filter {

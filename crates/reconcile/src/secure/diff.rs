@@ -175,8 +175,7 @@ impl Found {
             return;
         }
         let strange = |id: &&String| wanted.keys.get(*id).is_some_and(|fault| *fault != KeyFault::Gone);
-        if let Some((id, fault)) =
-            keys_of(body).find(strange).and_then(|id| Some((id, wanted.keys.get(id)?)))
+        if let Some((id, fault)) = keys_of(body).find(strange).and_then(|id| Some((id, wanted.keys.get(id)?)))
         {
             let because = format!("the key of {} {fault}", axon_model::name::shown(id));
             self.close(wanted, there, body.name, &because);

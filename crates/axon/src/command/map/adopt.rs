@@ -42,8 +42,12 @@ pub async fn run(config: &Path, args: &AdoptArgs) -> anyhow::Result<Status> {
         people > 0,
         "the directory holds nobody: adopt after the first push, else everybody in the pool is a stranger"
     );
-    let told =
-        format!("the directory holds {people} people and {} groups", world.directory().groups().count());
+    let counted = |n: usize, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
+    let told = format!(
+        "the directory holds {} and {}",
+        counted(people, "person", "people"),
+        counted(world.directory().groups().count(), "group", "groups")
+    );
     eprintln!("{told}; reading {target}");
     let Read { inspection, classifiers, untold } = read(&pool, &target).await?;
     let Inspection { graph, shape, facts, unseen } = inspection;
@@ -54,11 +58,11 @@ pub async fn run(config: &Path, args: &AdoptArgs) -> anyhow::Result<Status> {
         );
     }
     eprintln!(
-        "{target} holds {} principals, {} roles, {} memberships and {} permissions; looking for the map",
-        graph.principals.len(),
-        graph.roles.len(),
-        graph.members.len(),
-        graph.grants.len()
+        "{target} holds {}, {}, {} and {}; looking for the map",
+        counted(graph.principals.len(), "principal", "principals"),
+        counted(graph.roles.len(), "role", "roles"),
+        counted(graph.members.len(), "membership", "memberships"),
+        counted(graph.grants.len(), "permission", "permissions"),
     );
     let known: BTreeSet<SqlName> = remembered.into_iter().collect();
     let owner = args.owner.clone().unwrap_or_else(login);

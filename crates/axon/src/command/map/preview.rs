@@ -130,7 +130,9 @@ fn looked_at(directory: &Directory, written: Option<OffsetDateTime>) -> String {
         || "the directory".to_owned(),
         |at| format!("a snapshot of {}", axon_store::stored::shown_instant(at)),
     );
-    format!("looked at {people} people and {groups} groups of {of}, at record {}", directory.position())
+    let people = if people == 1 { "1 person".to_owned() } else { format!("{people} people") };
+    let groups = if groups == 1 { "1 group".to_owned() } else { format!("{groups} groups") };
+    format!("looked at {people} and {groups} of {of}, at record {}", directory.position())
 }
 
 /// Prints what was asked for, and writes the comment where one was.

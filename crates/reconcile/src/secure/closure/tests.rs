@@ -292,7 +292,10 @@ fn whoever_owns_a_role_that_a_view_asks_for_puts_into_it_whom_they_like() {
         asking(&graph, |ways| ways.past(&body(rows), None))
     };
     let words = owned_by("kim", to_boss()).unwrap();
-    assert!(words.starts_with("kim, who reads it,") && words.contains("by ownership of role boss"), "{words}");
+    assert!(
+        words.starts_with("kim, who reads it,") && words.contains("by ownership of role boss"),
+        "{words}"
+    );
     let words = owned_by("other", to_boss()).unwrap();
     assert!(words.contains("kim") && words.contains("by role other, by ownership of role boss"), "{words}");
     assert_eq!(owned_by("kim", Rows::All), None, "a role that no view asks for");
@@ -333,8 +336,7 @@ fn a_group_that_reaches_the_table_closes_the_view_unless_it_is_known_or_said_tha
                 open: [(name(open), [name("id")].into())].into(),
             };
             let past = ways.past_by_group(&body(Rows::All), None, &accepted, &who);
-            let through =
-                ways.through_by_group(&filter("reader"), &[body(Rows::All)], &accepted, &who);
+            let through = ways.through_by_group(&filter("reader"), &[body(Rows::All)], &accepted, &who);
             assert_eq!(past.is_some(), through, "{past:?}");
             past.unwrap_or_default()
         })
@@ -360,10 +362,7 @@ fn a_group_that_reaches_the_table_closes_the_view_unless_it_is_known_or_said_tha
     let mut by_group = graph.clone();
     put(&mut by_group, "reader", "analysts");
     let both: &[(&str, &[u8])] = &[("engineers", &[1]), ("kim", &[3]), ("analysts", &[1, 4])];
-    assert_eq!(
-        told(&by_group, &[], both),
-        doubt("some of its people are in analysts, which reads the view")
-    );
+    assert_eq!(told(&by_group, &[], both), doubt("some of its people are in analysts, which reads the view"));
     assert_eq!(
         told(&by_group, &[], &both[..2]),
         doubt("whether analysts, who reads the view, is in it is not known here")
@@ -383,6 +382,7 @@ fn a_group_that_reaches_the_table_closes_the_view_unless_it_is_known_or_said_tha
     let mut unread = people_and_roles();
     unread.principals = graph.principals.clone();
     give(&mut unread, "engineers", Permission::Select, Securable::Schema(name("sales")));
-    let past = asking(&unread, |ways| ways.past_by_group::<u8>(&body(Rows::All), None, &BTreeSet::new(), &|_| None));
+    let past =
+        asking(&unread, |ways| ways.past_by_group::<u8>(&body(Rows::All), None, &BTreeSet::new(), &|_| None));
     assert_eq!(past, None);
 }
