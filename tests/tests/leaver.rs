@@ -6,6 +6,7 @@ use serde_json::json;
 
 const KIM: &str = "kim@acme.example";
 const ANA: &str = "ana@acme.example";
+const BOB: &str = "bob@acme.example";
 
 /// Waits until the pool has ended this session.
 async fn cut(session: &mut Tds) -> anyhow::Result<()> {
@@ -157,7 +158,7 @@ async fn who_left_is_dropped_when_the_time_has_come_and_made_anew_when_back() ->
     stage.scim.activate(&kim, "False").await?;
     cut(&mut session).await?;
     let words = format!(
-        "{KIM} left and is not dropped: it owns schema lab (ALTER AUTHORIZATION ON SCHEMA::lab TO dbo)"
+        "{KIM}, who left, is shut out and not dropped: it owns schema lab (ALTER AUTHORIZATION ON SCHEMA::lab TO dbo)"
     );
     until("the schema is named", SOON, async || {
         Ok(stage.place.axon(&["status"]).await?.out.contains(&words).then_some(()))
@@ -167,6 +168,10 @@ async fn who_left_is_dropped_when_the_time_has_come_and_made_anew_when_back() ->
     ensure!(why.contains("in warehouse: shut out since"), "{why}");
     let plan = stage.place.axon(&["plan"]).await?.out;
     ensure!(plan.contains(&words), "{plan}");
+    // Nobody can do more than was asked for: the target is behind in nothing, and the metric of its own tells.
+    stage.state("converged").await?;
+    ensure!(stage.serve.metric("axon_target_converged_bool").await? > 0.5);
+    ensure!(stage.serve.metric("axon_tombstones_stuck_users").await? > 0.5);
     admin.run("ALTER AUTHORIZATION ON SCHEMA::lab TO dbo").await?;
     stage.catalog_when("kim is dropped", |c| !c.people.contains(KIM)).await?;
     stage.state("converged").await?;
@@ -179,4 +184,142 @@ async fn who_left_is_dropped_when_the_time_has_come_and_made_anew_when_back() ->
     stage.pool.person(KIM).await?.run("SELECT order_id FROM sales.orders").await?;
     stage.place.axon(&["audit", "verify"]).await?.exits(0)?;
     Ok(())
+}
+
+const LEAVING: &str = "urn:example:leaving:2.0:User";
+
+/// A source that says when people really left, and ten seconds to be out.
+async fn timed(objective: &str) -> anyhow::Result<Stage> {
+    let place = Place::new([KIM, ANA, BOB])?;
+    let pool = Pool::start(&place, 0).await?;
+    place.furnish(MAP, pool.port()?)?;
+    let schema = json!({ "id": LEAVING, "attributes": [{ "name": "leaveDateTime", "type": "dateTime" }] });
+    place.write("leaving.json", &schema.to_string())?;
+    let config = CONFIG
+        .replace("retry_seconds: 1", &format!("retry_seconds: 1, leaver_objective: {objective}"))
+        .replace("entra: { kind: entra }", "entra: { kind: entra, leaver_event: leaveDateTime }");
+    place.write("axon.yaml", &format!("{config}extensions: [leaving.json]\n"))?;
+    let token = place.token("entra").await?;
+    let serve = Serve::start(&place).await?;
+    let scim = serve.scim(&token);
+    Ok(Stage { pool, serve, scim, token, place })
+}
+
+async fn leaving(stage: &Stage, who: &str, at: &str) -> anyhow::Result<String> {
+    let mut body = axon_tests::user(who);
+    body["schemas"] = json!(["urn:ietf:params:scim:schemas:core:2.0:User", LEAVING]);
+    body[LEAVING] = json!({ "leaveDateTime": at });
+    stage.scim.post("/Users", &body).await?.is(201)?.id()
+}
+
+/// The one target of the report.
+async fn report(stage: &Stage, status: i32) -> anyhow::Result<serde_json::Value> {
+    let told = stage.place.axon(&["report", "leavers", "--json"]).await?.exits(status)?.out;
+    let told: serde_json::Value = serde_json::from_str(&told)?;
+    ensure!(told["percentiles"] == "nearest-rank", "{told}");
+    Ok(told["targets"][0].clone())
+}
+
+#[tokio::test]
+async fn a_leaver_is_timed_from_the_push_and_from_the_providers_own_event_and_both_are_evidence()
+-> anyhow::Result<()> {
+    let stage = timed("1m").await?;
+    let (kim, ana) = (
+        leaving(&stage, KIM, "2026-01-01T00:00:00Z").await?,
+        leaving(&stage, ANA, "9999-12-31T00:00:00Z").await?,
+    );
+    let bob = leaving(&stage, BOB, "2026-02-01T00:00:00Z").await?;
+    stage.scim.group("Readers", &[&kim, &ana, &bob]).await?;
+    stage.catalog_when("all read", |c| [KIM, ANA, BOB].iter().all(|who| !c.roles_of(who).is_empty())).await?;
+    let mut session = stage.pool.person(KIM).await?;
+    stage.scim.activate(&kim, "False").await?;
+    stage.scim.activate(&ana, "False").await?;
+    stage.scim.delete(&format!("/Users/{bob}")).await?.is(204)?;
+    cut(&mut session).await?;
+    let told = until("all three are timed", SOON, async || {
+        let told = report(&stage, 0).await?;
+        Ok((told["out"] == 3).then_some(told))
+    })
+    .await?;
+    ensure!(told["within_objective"] == 3 && told["open"] == json!([]) && told["returned"] == 0, "{told:#}");
+    ensure!(told["from_push"]["count"] == 3 && told["from_event"]["count"] == 2, "{told:#}");
+    let of =
+        |who: &str| told["leavers"].as_array().unwrap().iter().find(|one| one["principal"] == who).unwrap();
+    let month = 86_400_000_u64 * 28;
+    for (who, way, event) in
+        [(KIM, "deactivated", "known"), (ANA, "deactivated", "ahead"), (BOB, "deleted", "known")]
+    {
+        let one = of(who);
+        ensure!(
+            (&one["way"], &one["event"], &one["within"]) == (&json!(way), &json!(event), &json!(true)),
+            "{one:#}"
+        );
+        ensure!(one["millis"].as_u64().is_some_and(|millis| millis < 60_000), "{one:#}");
+        ensure!(one["shut_out_at"].is_string(), "{one:#}");
+        let long = one["event_millis"].as_u64().is_some_and(|millis| millis > month);
+        ensure!(long == (event == "known"), "{one:#}");
+    }
+    let people = stage.place.axon(&["report", "leavers", "--since", "2026-01-01"]).await?.exits(0)?.out;
+    ensure!(people.contains("3 left and are out, 3 of them in time") && people.contains(KIM), "{people}");
+    let none = stage.place.axon(&["report", "leavers", "--until", "2026-01-01"]).await?.exits(0)?.out;
+    ensure!(none.contains("0 left and are out") && !none.contains(KIM), "{none}");
+    let proved = stage.place.axon(&["audit", "verify"]).await?.exits(0)?.out;
+    ensure!(proved.contains("the chain holds"), "{proved}");
+    let (_, metrics) = stage.serve.page("/metrics").await?;
+    ensure!(metrics.contains("axon_leaver_seconds_count{target=\"warehouse\"} 3"), "{metrics}");
+    ensure!(metrics.contains("axon_leaver_event_seconds_count{target=\"warehouse\"} 2"), "{metrics}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_leaves_while_the_pool_is_paused_is_late_by_name_also_over_a_kill_of_the_server()
+-> anyhow::Result<()> {
+    let mut stage = timed("1s").await?;
+    let kim = stage.scim.person(KIM).await?;
+    stage.scim.group("Readers", &[&kim]).await?;
+    stage.catalog_when("kim reads", |c| c.roles_of(KIM) == ["axon_reader"]).await?;
+    stage.pool.lever("power paused").await?;
+    stage.scim.activate(&kim, "False").await?;
+    for again in [true, false] {
+        until("kim is late", SOON, async || {
+            let late = stage.serve.metric("axon_leaver_overdue_bool").await? > 0.0;
+            let runs = stage.serve.metric("axon_leaver_oldest_open_seconds").await? > 1.0;
+            Ok((late && runs).then_some(()))
+        })
+        .await?;
+        let status = until("it is told why", SOON, async || {
+            let status = stage.place.axon(&["status"]).await?.out;
+            Ok(status.contains("which is too long: the target is paused").then_some(status))
+        })
+        .await?;
+        ensure!(status.contains(&format!("note: {KIM} left at")), "{status}");
+        let told = report(&stage, 3).await?;
+        ensure!(told["out"] == 0 && told["open"][0]["principal"] == KIM, "{told:#}");
+        ensure!(told["open"][0]["late"] == true, "{told:#}");
+        if again {
+            let Stage { pool, serve, scim: _, token, place } = stage;
+            serve.kill().await?;
+            let serve = Serve::start(&place).await?;
+            let scim = serve.scim(&token);
+            stage = Stage { pool, serve, scim, token, place };
+        }
+    }
+    stage.pool.lever("power online").await?;
+    let told = until("kim is out", SOON * 4, async || {
+        let told = report_any(&stage).await?;
+        Ok((told["out"] == 1).then_some(told))
+    })
+    .await?;
+    ensure!(told["within_objective"] == 0 && told["open"] == json!([]), "{told:#}");
+    let one = &told["leavers"][0];
+    ensure!(one["event"] == "absent" && one["within"] == false, "{one:#}");
+    ensure!(stage.serve.metric("axon_leaver_overdue_bool").await? == 0.0);
+    stage.place.axon(&["audit", "verify"]).await?.exits(0)?;
+    Ok(())
+}
+
+/// The same, whether somebody is late or not.
+async fn report_any(stage: &Stage) -> anyhow::Result<serde_json::Value> {
+    let told = stage.place.axon(&["report", "leavers", "--json"]).await?.out;
+    Ok(serde_json::from_str::<serde_json::Value>(&told)?["targets"][0].clone())
 }

@@ -4,6 +4,7 @@ mod access;
 mod directory;
 mod drift;
 mod hold;
+mod leaver;
 mod map;
 mod operation;
 mod operator;
@@ -21,6 +22,7 @@ pub use self::access::{AccessChange, AccessClear};
 pub use self::directory::{DirectoryChange, DirectoryClear, DirectoryFacts, Erased, SplitDelta, WriteVerb};
 pub use self::drift::{DriftClear, DriftSeen};
 pub use self::hold::{BoundClear, BoundGroup, HoldChange, HoldClear, HoldVerb, NamesBound};
+pub use self::leaver::{LeaverClear, LeaverEnd, LeaverEvent, LeaverTime, LeftBy};
 pub use self::map::{
     JobRun, MapAuthor, MapClear, MapProposalChange, MapVersionAdopted, MapWay, ProposalVerb,
 };

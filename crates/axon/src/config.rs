@@ -17,6 +17,7 @@ mod error;
 mod extensions;
 mod integrations;
 mod operators;
+mod leavers;
 mod parity;
 mod record;
 mod ship;
@@ -30,6 +31,7 @@ pub use extensions::Extension;
 pub use integrations::Integrations;
 pub use operators::Operators;
 pub use parity::{Parity, ParitySource};
+use leavers::Length;
 pub use record::Record;
 pub use ship::{Audit, Ship};
 pub use tls::Tls;
@@ -122,6 +124,9 @@ pub struct Source {
 impl Source {
     /// How it speaks SCIM.
     pub fn profile(&self) -> Profile {
+    /// The attribute that holds when the identity provider itself saw the person leave, where its administrator maps one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaver_event: Option<String>,
         Profile::new(self.kind.into()).with(&self.switches)
     }
 }
@@ -236,6 +241,8 @@ pub struct Reconcile {
     pub holds_expire_days: Option<u16>,
     /// A folder for records of what is taken away while the store takes none; beside a store that is a file, if left out.
     #[serde(skip_serializing_if = "Option::is_none")]
+    /// Within which time whoever left ought to have no session left; over it somebody is to look.
+    pub leaver_objective: Length,
     pub spool: Option<PathBuf>,
 }
 
@@ -253,6 +260,7 @@ impl Default for Reconcile {
         }
     }
 }
+            leaver_objective: Length::minutes(5),
 
 impl Reconcile {
     /// When secure views are probed.
@@ -311,6 +319,11 @@ impl Config {
 
     fn parse(path: &Path, text: &str, environment: &[(String, String)]) -> Result<Self, ConfigError> {
         let plain = || serde_saphyr::from_str::<Self>(text).map_err(|e| error::from_yaml(path, text, &e));
+        config.leavers().map_err(|(key, reason)| ConfigError::Setting {
+            path: path.to_owned(),
+            key,
+            reason,
+        })?;
         let overrides = environment::overrides(environment);
         if overrides.is_empty() {
             return plain();

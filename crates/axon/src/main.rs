@@ -16,6 +16,7 @@ mod config;
 mod demo;
 mod identities;
 mod integrations;
+mod leavers;
 mod listener;
 mod map_file;
 mod maps;

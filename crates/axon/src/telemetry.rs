@@ -39,6 +39,15 @@ pub fn start_metrics() -> anyhow::Result<Arc<dyn Fn() -> String + Send + Sync>> 
             &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0],
         )
         .context("metric buckets")?
+        // People are out within a second, or within the time that was promised, or much later.
+        .set_buckets_for_metric(
+            Matcher::Prefix("axon_leaver_".into()),
+            &[
+                0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0,
+                14_400.0, 86_400.0,
+            ],
+        )
+        .context("metric buckets")?
         .install_recorder()
         .context("metrics do not start")?;
     let kept = handle.clone();

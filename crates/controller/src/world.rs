@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use axon_audit::payload::Cause;
+use axon_audit::payload::{Cause, LeftBy};
 use axon_mapping::identity::{Sights, SourceClaims};
 use axon_mapping::{
     Beside, Claimant, Evaluator, Identity, Moved, Pending, RoleMap, Surroundings, TargetName, Touched,
@@ -450,6 +450,29 @@ impl World {
 
     /// Whether whoever has this name in the target is shut out by a request.
     pub fn is_offboarded(&self, target: &TargetName, name: SqlName) -> bool {
+    /// Whether the directory has this person as somebody who may be in.
+    pub(crate) fn is_in(&self, user: UserId) -> bool {
+        let beside = self.beside();
+        self.directory.user(user).is_some_and(|user| user.active && beside.offboarding(user).is_none())
+    }
+
+    /// By which record whoever has or had this name in the target left, and how. Of several the oldest counts.
+    pub(crate) fn left_by(&self, target: &TargetName, name: SqlName) -> Option<(RecordSeq, LeftBy)> {
+        let watched = self.targets.get(target)?;
+        let left = watched.evaluator.claimants(name).filter_map(|claimant| {
+            let Claimant::User { id, .. } = claimant else { return None };
+            let user = self.directory.user(*id)?;
+            let offboarded =
+                self.beside().offboarding(user).map(|request| (request.record, LeftBy::Offboarded));
+            let changed = self.directory.user_changed(*id).filter(|_| !user.active);
+            offboarded.into_iter().chain(changed.map(|record| (record, LeftBy::Deactivated))).min()
+        });
+        left.min().or_else(|| {
+            let record = self.traced(target, name).filter(|_| !self.is_somebodys(target, name))?;
+            Some((record, LeftBy::Deleted))
+        })
+    }
+
         let Some(watched) = self.targets.get(target) else { return false };
         watched.evaluator.is_offboarded(name)
     }

@@ -31,6 +31,7 @@ mod holds;
 mod integrations;
 mod journal;
 mod kept;
+mod leavers;
 mod leases;
 mod list;
 mod load;

@@ -88,6 +88,12 @@ pub const STEPS: &[Step] = &[
         sqlite: include_str!("../migrations/0016_file_map.sqlite.sql"),
         postgres: None,
     },
+    Step {
+        version: 17,
+        name: "leavers",
+        sqlite: include_str!("../migrations/0017_leavers.sqlite.sql"),
+        postgres: None,
+    },
 ];
 
 /// The highest version that this build knows.

@@ -5,6 +5,7 @@ mod directory;
 mod health;
 mod holds;
 mod integrations;
+mod leavers;
 mod maps;
 mod removals;
 mod rest;

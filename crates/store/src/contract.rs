@@ -15,6 +15,7 @@ pub mod holds;
 pub mod integrations;
 pub mod journal;
 pub mod kit;
+pub mod leavers;
 pub mod lists;
 pub mod maps;
 pub mod members;
@@ -45,7 +46,7 @@ macro_rules! contract_tests {
             lists: pages_are_stable_while_others_write, keys_answer_filters, a_name_that_is_an_address_is_found_as_one, the_rest_is_evaluated,
                 members_answer_filters, a_count_of_zero_asks_for_the_total;
             journal: records_are_chained_and_read_back, a_refused_write_leaves_no_record,
-                an_erased_clear_part_leaves_the_chain_whole, deltas_lead_from_one_directory_to_the_next,
+                an_erased_clear_part_leaves_the_chain_whole, records_of_one_kind_are_read_alone, deltas_lead_from_one_directory_to_the_next,
                 a_subscriber_sees_the_position_move, a_lost_lease_appends_nothing;
             tokens: tokens_are_found_by_their_hash, a_revoked_token_says_so, kinds_and_scopes_come_back,
                 a_revoked_secret_ends_what_was_given_for_it,
@@ -64,6 +65,7 @@ macro_rules! contract_tests {
                 a_grant_that_is_refused_or_taken_back_gives_nothing;
             removals: removals_are_counted_and_forgotten, marks_of_what_was_made_come_back,
                 a_lost_lease_notes_nothing;
+            leavers: clocks_of_leavers_come_back, of_two_who_end_a_clock_one_does;
             shipping: a_sink_s_cursor_goes_forward_only, a_lost_lease_ships_nothing;
             integrations: a_place_has_one_integration, a_stale_change_of_an_integration_is_none;
             retry: a_post_that_is_sent_again_makes_nothing;

@@ -1,7 +1,7 @@
 //! The one append-only log.
 
 use async_trait::async_trait;
-use axon_audit::{Chain, ClearPart, NewRecord, Record};
+use axon_audit::{Chain, ClearPart, NewRecord, Record, RecordKind};
 use axon_model::RecordSeq;
 use axon_reconcile::LeaseProof;
 
@@ -31,6 +31,14 @@ pub trait JournalStore: Send + Sync {
 
     /// Records from `from` on, at most `limit`, in order.
     async fn records(&self, from: RecordSeq, limit: u32) -> Result<Vec<JournalEntry>, StoreError>;
+
+    /// The same of one kind.
+    async fn records_of(
+        &self,
+        kind: RecordKind,
+        from: RecordSeq,
+        limit: u32,
+    ) -> Result<Vec<JournalEntry>, StoreError>;
 
     /// Where the chain stands, also by other processes.
     async fn head(&self) -> Result<Chain, StoreError>;

@@ -26,6 +26,7 @@ pub mod holds;
 pub mod integrations;
 pub mod journal;
 pub mod kept;
+pub mod leavers;
 pub mod maps;
 pub mod members;
 pub mod operators;
@@ -49,6 +50,7 @@ pub use holds::{
 };
 pub use integrations::{Integration, IntegrationStore};
 pub use journal::{JournalEntry, JournalStore};
+pub use leavers::{Leaver, LeaverChanges, LeaverStore, Leavers};
 pub use maps::{MapStore, StoredMap};
 pub use members::MemberReader;
 pub use operators::OperatorStore;
@@ -101,6 +103,7 @@ pub trait Store:
     + HoldStore
     + AccessStore
     + RemovalStore
+    + LeaverStore
     + ShippingStore
     + MapStore
     + OperatorStore

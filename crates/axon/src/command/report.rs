@@ -1,4 +1,6 @@
-//! `axon report ways`
+//! `axon report ways | leavers`
+
+mod leavers;
 
 use anyhow::Context;
 use axon_mapping::target::{Endpoint, TargetKind};
@@ -14,7 +16,14 @@ use crate::wiring::Parts;
 
 /// Makes a report. Targets are read and nothing is changed.
 pub async fn run(parts: Parts, command: ReportCommand) -> anyhow::Result<Status> {
-    let ReportCommand::Ways { target, json } = command;
+    let (target, json) = match command {
+        ReportCommand::Ways { target, json } => (target, json),
+        ReportCommand::Leavers { target, since, until, json } => {
+            let status = leavers::run(&parts, target.as_deref(), since..until, json).await;
+            parts.store.close().await;
+            return status;
+        }
+    };
     let map = maps::in_force(&parts).await?;
     let report = look(&parts, &map, target.as_deref()).await;
     parts.store.close().await;

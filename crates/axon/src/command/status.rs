@@ -2,16 +2,23 @@
 
 mod health;
 
+use std::collections::BTreeMap;
+
 use axon_api::operators::shown;
 use axon_controller::{Breaking, Standing};
 use axon_model::RecordSeq;
+use axon_store::Leaver;
 use axon_store::stored::shown_instant;
 
 use super::{Status, print_json};
 use crate::identities;
+use crate::leavers;
 use crate::maps;
 use crate::ship;
 use crate::wiring::Parts;
+
+/// So many people of one target are named who are late.
+const LATE: usize = 20;
 
 /// Where each target stands, as the last tick of any process left it.
 pub async fn run(parts: Parts, json: bool) -> anyhow::Result<Status> {
@@ -36,6 +43,13 @@ pub async fn run(parts: Parts, json: bool) -> anyhow::Result<Status> {
     let compared = crate::parity::all_kept(&parts).await?;
     let shipped = shipped(&parts).await?;
     let who = identities::all(parts.store.as_ref(), &map).await?;
+    let objective = parts.leavers().objective;
+    let mut leaving = BTreeMap::new();
+    for name in map.targets.keys() {
+        let mut open: Vec<Leaver> = parts.store.leavers(name.as_str()).await?.open.into_values().collect();
+        open.sort_by_key(|leaver| (leaver.arrived, leaver.cause));
+        leaving.insert(name.to_string(), open);
+    }
     parts.store.close().await;
     if json {
         let sources: Vec<serde_json::Value> = counts
@@ -54,6 +68,10 @@ pub async fn run(parts: Parts, json: bool) -> anyhow::Result<Status> {
             "parity": compared.iter().map(|(source, kept)| (source.to_string(), kept.shown())).collect::<serde_json::Map<_, _>>(),
             "targets": all,
             "identities": who.iter().map(|(target, all)| (target.clone(), all.shown(now))).collect::<serde_json::Map<_, _>>(),
+            "leavers": leaving.iter().map(|(target, open)| {
+                let open = open.iter().map(|leaver| leavers::open_json(leaver, objective, now));
+                (target.clone(), open.collect::<Vec<_>>().into())
+            }).collect::<serde_json::Map<_, _>>(),
             "ship": shipped.as_ref().map(|standing| standing.as_json(now)),
             "requests": asked.iter().map(axon_api::operators::shown_request).collect::<Vec<_>>(),
             "holds": waits.iter().map(super::holds::shown_hold).collect::<Vec<_>>(),
@@ -88,6 +106,14 @@ pub async fn run(parts: Parts, json: bool) -> anyhow::Result<Status> {
     }
     for (name, value) in &all {
         target(name, &value["summary"]);
+        let late = |leaver: &&Leaver| leavers::is_late(leaver, objective, now);
+        let late: Vec<&Leaver> = leaving.get(name).into_iter().flatten().filter(late).collect();
+        for leaver in late.iter().take(LATE) {
+            println!("    note: {}", leavers::open_line(leaver, objective, now));
+        }
+        if late.len() > LATE {
+            println!("    note: {} more are not out in time: axon report leavers", late.len() - LATE);
+        }
         if let Some(who) = who.get(name) {
             println!("    who is who: {}", who.line(now));
         }

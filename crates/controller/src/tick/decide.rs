@@ -108,6 +108,7 @@ impl Ticker {
             self.wanted(&mut world, map, &around, may, now).await?
         };
         let suspects = may != May::Look && self.heed_gone(&wanted.gone);
+        let settled: Vec<SqlName> = wanted.behind.keys().copied().collect();
         let near = if assigned { None } else { self.draft_near(&mut world, &mut wanted, now) };
         let drafted = if let Some(near) = near {
             drop(world);
@@ -153,6 +154,7 @@ impl Ticker {
         }
         let people = if map.guards.two_release_steps { 2 } else { 1 };
         self.keep_holds(&mut decided, people, expires, now).await;
+        self.time_leavers(&settled, &decided, now).await;
         self.made.keep(self.store.as_ref(), self.name.as_str()).await;
         self.tell_outsiders(&wanted.pending);
         self.keep_managed().await;

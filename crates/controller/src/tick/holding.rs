@@ -94,6 +94,11 @@ impl Holding {
         holds.min_by_key(|hold| (!hold.held.key.starts_with(EXCEPTED), hold.id))
     }
 
+    /// What waits, or is answered, about somebody who is shut out by a wave.
+    pub fn of_leaver(&self, name: SqlName) -> Option<&Hold> {
+        self.about(&format!("{LEAVER}{}", name.as_str()))
+    }
+
     /// What persons released.
     pub fn released(&self, now: OffsetDateTime) -> Released {
         let mut released = Released::default();

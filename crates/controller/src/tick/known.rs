@@ -66,6 +66,7 @@ impl Ticker {
         self.brakes.forget();
         self.made_for.forget();
         self.tombs.forget();
+        self.clocks_moved = true;
     }
 
     pub(super) async fn refresh(&mut self, now: OffsetDateTime) -> Result<(), ControllerError> {

@@ -44,6 +44,11 @@ impl MadeFor {
         Ok(())
     }
 
+    /// For whom principals were made, by folded name.
+    pub(super) fn kept(&self) -> &BTreeMap<String, String> {
+        &self.kept
+    }
+
     /// Names that came to be somebody else's since they were taken out.
     pub(super) fn passed_on(&mut self) -> &mut BTreeSet<SqlName> {
         &mut self.passed_on

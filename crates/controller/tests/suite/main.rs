@@ -5,6 +5,8 @@ mod breaker;
 #[cfg(test)]
 mod dangers;
 #[cfg(test)]
+mod clocks;
+#[cfg(test)]
 mod drift;
 #[cfg(test)]
 mod former;

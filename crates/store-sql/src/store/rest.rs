@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
-use axon_audit::{Chain, NewRecord, Record};
+use axon_audit::{Chain, NewRecord, Record, RecordKind};
 use axon_model::{RecordSeq, SqlName};
 use axon_reconcile::LeaseProof;
 use axon_store::{
@@ -31,6 +31,16 @@ impl<D: Database> JournalStore for SqlStore<D> {
     async fn records(&self, from: RecordSeq, limit: u32) -> Result<Vec<JournalEntry>, StoreError> {
         let end = RecordSeq(u64::MAX);
         journal::entries_of(&mut *self.reader().await?, None, from, end, limit).await
+    }
+
+    async fn records_of(
+        &self,
+        kind: RecordKind,
+        from: RecordSeq,
+        limit: u32,
+    ) -> Result<Vec<JournalEntry>, StoreError> {
+        let end = RecordSeq(u64::MAX);
+        journal::entries_of(&mut *self.reader().await?, Some(kind), from, end, limit).await
     }
 
     async fn head(&self) -> Result<Chain, StoreError> {

@@ -1,7 +1,7 @@
 //! The journal, and the directory that follows it.
 
-use axon_audit::NewRecord;
 use axon_audit::payload::{ActClear, Erasure, OperatorAct};
+use axon_audit::{NewRecord, RecordKind};
 use axon_model::{Directory, RecordSeq};
 use serde_json::json;
 use time::Duration;
@@ -13,6 +13,19 @@ fn act_record(words: &str) -> NewRecord {
     let payload = OperatorAct { act: "test".into(), clear: ActClear { words: words.into() } };
     let act = act(1);
     NewRecord::of(&act.ids, act.now, act.actor, payload).expect("a record")
+}
+
+/// What is looked for among much else is found without reading all of it.
+pub async fn records_of_one_kind_are_read_alone(store: &dyn Store) {
+    user(store, "kim").await;
+    store.append((0..5).map(|n| act_record(&n.to_string())).collect(), None).await.expect("appended");
+    user(store, "ana").await;
+    let of = |kind, from, limit| store.records_of(kind, RecordSeq(from), limit);
+    let acts = of(RecordKind::OperatorAct, 3, 3).await.expect("read");
+    assert_eq!(acts.iter().map(|e| e.record.seq.0).collect::<Vec<_>>(), [3, 4, 5]);
+    assert!(acts.iter().all(|e| e.clear.is_some()));
+    let writes = of(RecordKind::DirectoryChange, 1, 10).await.expect("read");
+    assert_eq!(writes.iter().map(|e| e.record.seq.0).collect::<Vec<_>>(), [1, 7]);
 }
 
 /// One transaction, consecutive positions, clear parts beside.

@@ -1,0 +1,60 @@
+//! `axon report leavers`: from the store alone; no target is asked.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use anyhow::bail;
+use serde_json::json;
+use time::OffsetDateTime;
+
+use super::{Status, print_json};
+use crate::leavers::{Past, Told, is_late, past};
+use crate::maps;
+use crate::wiring::Parts;
+
+/// Tells how long people who left could still be in.
+pub async fn run(
+    parts: &Parts,
+    only: Option<&str>,
+    left: Range<Option<OffsetDateTime>>,
+    json: bool,
+) -> anyhow::Result<Status> {
+    let (settings, now) = (parts.leavers(), parts.clock.now());
+    let within = |at: OffsetDateTime| {
+        left.start.is_none_or(|since| at >= since) && left.end.is_none_or(|until| at < until)
+    };
+    let past: Vec<Past> = past(parts.store.as_ref()).await?;
+    // Also of targets that the map does not name any more: what was measured stays measured.
+    let map = maps::in_force(parts).await?;
+    let mut names: BTreeSet<String> = map.targets.keys().map(ToString::to_string).collect();
+    names.extend(past.iter().map(|past| past.time.target.clone()));
+    if let Some(only) = only {
+        if !names.contains(only) {
+            bail!("neither the role map nor the journal knows a target {only}");
+        }
+        names.retain(|name| name == only);
+    }
+    let mut all = Vec::new();
+    let mut late = false;
+    for target in &names {
+        let kept = parts.store.leavers(target).await?;
+        let mut open: Vec<_> = kept.open.into_values().filter(|leaver| within(leaver.arrived)).collect();
+        open.sort_by_key(|leaver| (leaver.arrived, leaver.cause));
+        late |= open.iter().any(|leaver| is_late(leaver, settings.objective, now));
+        let of_target =
+            past.iter().filter(|past| past.time.target == *target && within(past.time.arrived_at));
+        all.push(Told { target, past: of_target.collect(), open });
+    }
+    if json {
+        print_json(&json!({
+            "objective_millis": u64::try_from(settings.objective.whole_milliseconds()).unwrap_or(u64::MAX),
+            "percentiles": "nearest-rank",
+            "targets": all.iter().map(|told| told.as_json(settings.objective, now)).collect::<Vec<_>>(),
+        }))?;
+    } else {
+        for line in all.iter().flat_map(|told| told.lines(settings.objective, now)) {
+            println!("{line}");
+        }
+    }
+    Ok(if late { Status::Found } else { Status::Done })
+}

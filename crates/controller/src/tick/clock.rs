@@ -1,0 +1,408 @@
+//! The clocks of people who left: from the arrival of what said so to the last session gone (ADR 43).
+//!
+//! ```text
+//!  journal ─> who left (kept up to a position) ─> whose principal ─> open ─┬─ shut out, no session left ─> record: out
+//!                                                                          └─ let in again before ───────> record: returned
+//! ```
+//!
+//! What began and what ended is in the store, changed by versions: a process that dies, a target that is away and a second replica
+//! neither lose a clock nor end one twice.
+
+mod beat;
+mod event;
+mod journal;
+mod settle;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use axon_audit::payload::{LeaverEnd, LeftBy};
+use axon_model::{IdSource, RecordSeq, SourceId, SqlName, UserId};
+use axon_store::{Leaver, LeaverChanges, Leavers, Store, StoreError};
+use time::{Duration, OffsetDateTime};
+
+use crate::behind::Behind;
+pub use event::EventAttribute;
+
+/// After so many records that told of nobody the position is kept all the same.
+const KEEP_AFTER: u64 = 500;
+
+/// Within which time leavers ought to be out, and where sources say when their people really left.
+#[derive(Debug, Clone)]
+pub struct LeaverSettings {
+    /// From the push's arrival to the last session gone.
+    pub objective: Duration,
+    /// By source, the attribute that holds the identity provider's own event.
+    pub events: BTreeMap<SourceId, EventAttribute>,
+}
+
+impl Default for LeaverSettings {
+    fn default() -> Self {
+        Self { objective: Duration::minutes(5), events: BTreeMap::new() }
+    }
+}
+
+/// Somebody left, by one record: whose principal that is comes to light later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Departure {
+    cause: RecordSeq,
+    arrived: OffsetDateTime,
+    way: LeftBy,
+    user: UserId,
+}
+
+/// A clock that ended and has no record yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Ended {
+    leaver: Leaver,
+    result: LeaverEnd,
+    at: OffsetDateTime,
+}
+
+/// The clocks of one target.
+#[derive(Debug)]
+pub(crate) struct Clocks {
+    target: String,
+    settings: LeaverSettings,
+    /// As the store has it.
+    kept: Leavers,
+    loaded: bool,
+    /// Nothing was kept before, and people who were out as of this record are out.
+    first: Option<RecordSeq>,
+    /// Up to here the journal was looked through.
+    upto: RecordSeq,
+    /// Who left and whose principal was not looked for yet.
+    departed: Vec<Departure>,
+    open: BTreeMap<SqlName, Leaver>,
+    out: BTreeSet<SqlName>,
+    ended: BTreeMap<SqlName, Ended>,
+    /// When somebody's last session ended, or the user went, as this process saw it.
+    gone: BTreeMap<SqlName, OffsetDateTime>,
+    /// Who was seen in the target.
+    seen: BTreeSet<SqlName>,
+    /// Whether whoever leaves is shut out here: not where the target is only watched.
+    enforced: bool,
+    /// When the journal was looked at last.
+    followed: Option<OffsetDateTime>,
+    /// Whether it was told in the log that somebody is late.
+    told_late: bool,
+    /// Whether the store took the last change.
+    troubled: bool,
+}
+
+impl Clocks {
+    /// Of one target, of which nothing is known yet.
+    pub fn of(target: &str, settings: LeaverSettings) -> Self {
+        Self {
+            target: target.to_owned(),
+            settings,
+            kept: Leavers::default(),
+            loaded: false,
+            first: None,
+            upto: RecordSeq(0),
+            departed: Vec::new(),
+            open: BTreeMap::new(),
+            out: BTreeSet::new(),
+            ended: BTreeMap::new(),
+            gone: BTreeMap::new(),
+            seen: BTreeSet::new(),
+            enforced: true,
+            followed: None,
+            told_late: false,
+            troubled: false,
+        }
+    }
+
+    /// Whether whoever leaves is shut out here.
+    pub fn enforce(&mut self, enforced: bool) {
+        self.enforced = enforced;
+    }
+
+    /// Somebody else may have written since.
+    pub fn forget(&mut self) {
+        self.loaded = false;
+    }
+
+    /// Whether this name's clock runs, or needs none.
+    fn knows(&self, name: SqlName) -> bool {
+        self.open.contains_key(&name) || self.out.contains(&name) || self.ended.contains_key(&name)
+    }
+
+    /// Whose clock runs.
+    pub fn open(&self) -> impl Iterator<Item = SqlName> {
+        self.open.keys().copied()
+    }
+
+    /// Whether principals are to be looked for.
+    pub fn is_to_resolve(&self) -> bool {
+        self.first.is_some() || !self.departed.is_empty()
+    }
+
+    /// Begins the clock of somebody whose principal is known.
+    fn begin(&mut self, name: SqlName, (cause, way): (RecordSeq, LeftBy), arrived: OffsetDateTime) {
+        if !self.knows(name) && self.enforced {
+            self.gone.remove(&name);
+            self.open.insert(name, Leaver { name, cause, way, arrived, shut: None, why: None });
+        }
+    }
+
+    /// Finds the principals of those who left. `holders` are those for whom principals were made, by folded name; `is_in` says who
+    /// may be in as far as the directory tells.
+    pub fn resolve(&mut self, holders: &BTreeMap<String, String>, is_in: impl Fn(UserId) -> bool) {
+        let departed = std::mem::take(&mut self.departed);
+        let names = names_of(&departed, holders);
+        for Departure { cause, arrived, way, user } in departed {
+            for name in names.get(&user).into_iter().flatten() {
+                self.begin(*name, (cause, way), arrived);
+            }
+        }
+        if self.first.take().is_some() {
+            // Who left before clocks were kept is out, or will be shut out by a decision that begins the clock.
+            for (folded, behind) in holders {
+                let Some(people) = Behind::people(behind) else { continue };
+                let mut ids = people.iter().filter_map(|(_, holder)| holder.id.parse().ok());
+                let Ok(name) = SqlName::parse(folded) else { continue };
+                if !ids.any(&is_in) && !self.knows(name) {
+                    self.out.insert(name);
+                }
+            }
+        }
+    }
+
+    /// Who is wanted again may leave again.
+    pub fn let_in(&mut self, looked_at: &[SqlName], wanted: impl Fn(SqlName) -> bool) {
+        for name in looked_at {
+            if self.out.contains(name) && wanted(*name) {
+                self.out.remove(name);
+            }
+        }
+    }
+
+    /// Who is in the target.
+    pub fn see(&mut self, there: impl Fn(SqlName) -> bool) {
+        let names: Vec<SqlName> = self.open.keys().copied().filter(|name| there(*name)).collect();
+        self.seen.extend(names);
+    }
+
+    /// The door is shut.
+    pub fn shut(&mut self, name: SqlName, now: OffsetDateTime) {
+        if let Some(leaver) = self.open.get_mut(&name) {
+            leaver.shut.get_or_insert(now);
+        }
+    }
+
+    /// No session is left, or the user is dropped.
+    pub fn gone(&mut self, name: SqlName, now: OffsetDateTime) {
+        if self.open.contains_key(&name) {
+            self.gone.insert(name, now);
+        }
+    }
+
+    /// What they wait for whose clock runs.
+    pub fn wait_for(&mut self, why: impl Fn(SqlName) -> Option<String>) {
+        for (name, leaver) in &mut self.open {
+            leaver.why = why(*name);
+        }
+    }
+
+    /// For how long the oldest clock runs.
+    fn oldest(&self, now: OffsetDateTime) -> Duration {
+        let oldest = self.open.values().map(|leaver| now - leaver.arrived).max();
+        oldest.filter(|_| self.enforced).unwrap_or_default().max(Duration::ZERO)
+    }
+
+    /// Shows how long the oldest clock runs.
+    pub fn show(&mut self, now: OffsetDateTime) {
+        let oldest = self.oldest(now);
+        let late = oldest > self.settings.objective;
+        metrics::gauge!("axon_leaver_oldest_open_seconds", "target" => self.target.clone())
+            .set(oldest.as_seconds_f64());
+        metrics::gauge!("axon_leaver_overdue_bool", "target" => self.target.clone()).set(if late {
+            1.0
+        } else {
+            0.0
+        });
+        if late && !self.told_late {
+            let people =
+                self.open.values().filter(|leaver| now - leaver.arrived > self.settings.objective).count();
+            tracing::warn!(target.name = %self.target, people, "people who left are not out in time");
+        }
+        self.told_late = late;
+    }
+
+    /// Keeps what changed, with the records of clocks that ended. What the store does not take is offered again.
+    pub async fn keep(&mut self, store: &dyn Store, ids: &Arc<IdSource>, now: OffsetDateTime) {
+        if let Err(error) = self.try_keep(store, ids, now).await {
+            if !std::mem::replace(&mut self.troubled, true) {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the clocks of people who left could not be kept: it is tried again"
+                );
+            }
+        } else {
+            self.troubled = false;
+        }
+    }
+
+    async fn try_keep(
+        &mut self,
+        store: &dyn Store,
+        ids: &Arc<IdSource>,
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError> {
+        if !self.loaded || self.is_to_resolve() {
+            return Ok(());
+        }
+        let Some(changes) = self.changes() else { return Ok(()) };
+        let mut records = Vec::with_capacity(self.ended.len());
+        let mut times = Vec::with_capacity(self.ended.len());
+        for ended in self.ended.values() {
+            let time = self.time_of(store, ended).await?;
+            match axon_audit::NewRecord::of(ids, now, axon_model::Actor::Axon, time.clone()) {
+                Ok(record) => records.push(record),
+                Err(error) => {
+                    tracing::error!(error = &error as &dyn std::error::Error, "a clock has no record");
+                }
+            }
+            times.push(time);
+        }
+        let upto = changes.upto;
+        let Some(version) = store.change_leavers(&self.target, changes, records).await? else {
+            // Another replica was first: what it kept counts, and what it did not end is ended by the next try.
+            self.forget();
+            return Ok(());
+        };
+        times.iter().for_each(settle::count);
+        self.ended.clear();
+        self.kept = Leavers { version, upto, open: self.open.clone(), out: self.out.clone() };
+        Ok(())
+    }
+
+    /// What the store does not have; none where it has all.
+    fn changes(&self) -> Option<LeaverChanges> {
+        let open: Vec<Leaver> = self
+            .open
+            .iter()
+            .filter(|(name, leaver)| self.kept.open.get(name) != Some(leaver))
+            .map(|(_, l)| l.clone())
+            .collect();
+        let out: Vec<SqlName> = self.out.difference(&self.kept.out).copied().collect();
+        let kept = self.kept.open.keys().chain(&self.kept.out);
+        let forget: Vec<SqlName> =
+            kept.filter(|name| !self.open.contains_key(name) && !self.out.contains(name)).copied().collect();
+        let same = open.is_empty() && out.is_empty() && forget.is_empty() && self.ended.is_empty();
+        let far = self.upto.0 >= self.kept.upto.0.saturating_add(KEEP_AFTER) || self.kept.version == 0;
+        (!same || far).then(|| LeaverChanges {
+            version: self.kept.version,
+            upto: self.upto,
+            open,
+            out,
+            forget,
+        })
+    }
+}
+
+/// The principals that were made for these users, by folded names.
+fn names_of(departed: &[Departure], holders: &BTreeMap<String, String>) -> BTreeMap<UserId, Vec<SqlName>> {
+    /// Beyond so many all that is kept is read once, before that it is searched for each.
+    const FEW: usize = 8;
+    let users: BTreeSet<UserId> = departed.iter().map(|departure| departure.user).collect();
+    let texts: Vec<String> = users.iter().map(ToString::to_string).collect();
+    let mut names: BTreeMap<UserId, Vec<SqlName>> = BTreeMap::new();
+    if users.is_empty() {
+        return names;
+    }
+    for (folded, behind) in holders {
+        if texts.len() <= FEW && !texts.iter().any(|text| behind.contains(text.as_str())) {
+            continue;
+        }
+        let Some(people) = Behind::people(behind) else { continue };
+        let ids = people.iter().filter_map(|(_, holder)| holder.id.parse::<UserId>().ok());
+        for user in ids.filter(|id| users.contains(id)) {
+            names.entry(user).or_default().extend(SqlName::parse(folded));
+        }
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    const NOW: OffsetDateTime = datetime!(2026-11-23 08:00 UTC);
+
+    fn name(text: &str) -> SqlName {
+        SqlName::parse(text).unwrap()
+    }
+
+    fn user(n: u64) -> UserId {
+        format!("018f3a00-0000-7000-8000-{n:012}").parse().unwrap()
+    }
+
+    fn clocks() -> Clocks {
+        Clocks { loaded: true, ..Clocks::of("warehouse", LeaverSettings::default()) }
+    }
+
+    fn holders(all: &[(&str, u64)]) -> BTreeMap<String, String> {
+        let behind = |id: u64| Behind::person("entra", None, &user(id).to_string()).text();
+        all.iter().map(|(name, id)| ((*name).to_owned(), behind(*id))).collect()
+    }
+
+    fn departed(n: u64, cause: u64) -> Departure {
+        let (cause, arrived) = (RecordSeq(cause), NOW + Duration::seconds(i64::try_from(cause).unwrap()));
+        Departure { cause, arrived, way: LeftBy::Deactivated, user: user(n) }
+    }
+
+    #[test]
+    fn of_several_records_the_older_one_counts_and_who_is_out_leaves_no_second_time() {
+        let mut clocks = clocks();
+        clocks.out.insert(name("ana"));
+        clocks.departed = vec![departed(1, 5), departed(1, 7), departed(2, 6), departed(3, 8)];
+        clocks.resolve(&holders(&[("kim", 1), ("ana", 2)]), |_| true);
+        let open: Vec<(SqlName, RecordSeq)> = clocks.open.values().map(|l| (l.name, l.cause)).collect();
+        assert_eq!(open, [(name("kim"), RecordSeq(5))], "whoever has no principal here has no clock");
+        clocks.let_in(&[name("ana")], |_| true);
+        clocks.departed = vec![departed(2, 9)];
+        clocks.resolve(&holders(&[("kim", 1), ("ana", 2)]), |_| true);
+        assert_eq!(clocks.open.len(), 2, "ana came back and left again");
+    }
+
+    #[test]
+    fn many_are_found_like_few() {
+        let all: Vec<(String, u64)> = (0..50).map(|n| (format!("p{n}"), n)).collect();
+        let kept: Vec<(&str, u64)> = all.iter().map(|(name, n)| (name.as_str(), *n)).collect();
+        for count in [1, 8, 9, 50] {
+            let mut clocks = clocks();
+            clocks.departed = (0..count).map(|n| departed(n, 1)).collect();
+            clocks.resolve(&holders(&kept), |_| true);
+            assert_eq!(clocks.open.len() as u64, count);
+        }
+    }
+
+    #[test]
+    fn the_oldest_clock_says_who_is_late_but_not_where_a_target_is_only_watched() {
+        let mut clocks = clocks();
+        assert_eq!(clocks.oldest(NOW), Duration::ZERO);
+        clocks.begin(name("kim"), (RecordSeq(1), LeftBy::Deleted), NOW);
+        clocks.begin(name("ana"), (RecordSeq(2), LeftBy::Deleted), NOW + Duration::minutes(1));
+        assert_eq!(clocks.oldest(NOW + Duration::minutes(7)), Duration::minutes(7));
+        assert_eq!(clocks.oldest(NOW - Duration::minutes(7)), Duration::ZERO, "a clock that was set back");
+        clocks.enforce(false);
+        assert_eq!(clocks.oldest(NOW + Duration::minutes(7)), Duration::ZERO);
+        clocks.begin(name("bob"), (RecordSeq(3), LeftBy::Deleted), NOW);
+        assert_eq!(clocks.open.len(), 2, "nothing is promised there");
+    }
+
+    #[test]
+    fn what_was_never_timed_is_out_and_begins_no_clock() {
+        let mut clocks = clocks();
+        clocks.first = Some(RecordSeq(4));
+        clocks.departed = vec![departed(1, 5)];
+        clocks.resolve(&holders(&[("kim", 1), ("ana", 2), ("bob", 3)]), |id| id == user(3));
+        assert_eq!(clocks.open().collect::<Vec<_>>(), [name("kim")]);
+        assert_eq!(clocks.out, [name("ana")].into(), "ana left before, bob is here");
+        assert!(!clocks.is_to_resolve());
+    }
+}

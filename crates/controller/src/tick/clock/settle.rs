@@ -1,0 +1,299 @@
+//! What a tick means for the clocks of people who left: who is out, who came back, and what the others wait for.
+
+use std::fmt::Write as _;
+
+use axon_audit::payload::{LeaverClear, LeaverEnd, LeaverTime, LeftBy};
+use axon_mapping::{RoleMap, TargetSpec, Words};
+use axon_model::{RecordSeq, SqlName};
+use axon_reconcile::admit::Mode;
+use axon_reconcile::{Connect, Graph, Step};
+use axon_store::{Store, StoreError};
+use time::{Duration, OffsetDateTime};
+
+use super::super::Ticker;
+use super::super::decide::Decided;
+use super::event::left_by;
+use super::{Clocks, Ended};
+use crate::error::ControllerError;
+use crate::summary::State;
+
+/// Where somebody stands whose clock runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stands {
+    /// Shut out, and no session is left; or gone, and none is.
+    Out,
+    /// Never was in.
+    Never,
+    /// Let in again.
+    Returned,
+    /// The door is shut, and a session may be left.
+    Shut,
+    /// Still in, as far as is known.
+    In,
+}
+
+fn millis(from: OffsetDateTime, to: OffsetDateTime) -> u64 {
+    // A clock that was set back makes no time negative.
+    u64::try_from((to - from).max(Duration::ZERO).whole_milliseconds()).unwrap_or(u64::MAX)
+}
+
+impl Ended {
+    /// Whether the person is out.
+    pub(super) fn is_out(&self) -> bool {
+        self.result == LeaverEnd::Out
+    }
+}
+
+/// Counts a time in metrics, once its record is in the journal.
+pub(super) fn count(time: &LeaverTime) {
+    if time.result != LeaverEnd::Out {
+        return;
+    }
+    let seconds = |millis: u64| std::time::Duration::from_millis(millis).as_secs_f64();
+    metrics::histogram!("axon_leaver_seconds", "target" => time.target.clone()).record(seconds(time.millis));
+    if let Some(millis) = time.event_millis {
+        metrics::histogram!("axon_leaver_event_seconds", "target" => time.target.clone())
+            .record(seconds(millis));
+    }
+}
+
+impl Clocks {
+    /// What the record of a clock says.
+    pub(super) async fn time_of(&self, store: &dyn Store, ended: &Ended) -> Result<LeaverTime, StoreError> {
+        let Ended { leaver, result, at } = ended;
+        let (event, event_at) = self.settings.event(store, leaver).await?;
+        let objective = self.settings.objective;
+        let took = millis(leaver.arrived, *at);
+        let objective_millis = u64::try_from(objective.whole_milliseconds()).unwrap_or(u64::MAX);
+        Ok(LeaverTime {
+            target: self.target.clone(),
+            cause: leaver.cause,
+            way: leaver.way,
+            result: *result,
+            arrived_at: leaver.arrived,
+            event,
+            event_at,
+            shut_out_at: leaver.shut,
+            ended_at: *at,
+            millis: took,
+            event_millis: event_at.map(|event| millis(event, *at)),
+            objective_millis,
+            within: took <= objective_millis,
+            clear: LeaverClear { principal: leaver.name.to_string() },
+        })
+    }
+
+    /// Ends the clocks of who is out or came back, of those who left by a record up to `position`.
+    fn settle(&mut self, position: RecordSeq, stands: impl Fn(SqlName) -> Stands, now: OffsetDateTime) {
+        let names: Vec<SqlName> =
+            self.open.values().filter(|leaver| leaver.cause <= position).map(|leaver| leaver.name).collect();
+        for name in names {
+            let stands = stands(name);
+            if matches!(stands, Stands::Shut | Stands::In) {
+                if stands == Stands::Shut {
+                    self.shut(name, now);
+                }
+                continue;
+            }
+            let Some(mut leaver) = self.open.remove(&name) else { continue };
+            let (gone, seen) = (self.gone.remove(&name), self.seen.remove(&name));
+            leaver.why = None;
+            let result = match stands {
+                Stands::Never if leaver.shut.is_none() && gone.is_none() && !seen => continue,
+                Stands::Returned => LeaverEnd::Returned,
+                _ => LeaverEnd::Out,
+            };
+            let mut at = now;
+            if result == LeaverEnd::Out {
+                self.out.insert(name);
+                // What this process saw itself is the time; what it did not see is as late as now.
+                at = gone.map_or(now, |gone| leaver.shut.map_or(gone, |shut| gone.max(shut)));
+            }
+            self.ended.insert(name, Ended { leaver, result, at });
+        }
+    }
+}
+
+impl Ticker {
+    /// Reads who left, before the target is asked for anything: that also goes on while it does not answer.
+    pub(in super::super) async fn follow_leavers(&mut self, map: &RoleMap, now: OffsetDateTime) {
+        // Assigned roles are no way in that could be shut, and have no sessions.
+        let times = |spec: &TargetSpec| spec.mode == Mode::Authoritative && spec.kind.words() == Words::Sql;
+        let enforced = map.targets.get(&self.name).is_some_and(times);
+        let shared = self.clocks.clone();
+        let mut clocks = shared.lock().await;
+        clocks.enforce(enforced);
+        self.look_at_clocks(&mut clocks, now).await;
+    }
+
+    async fn look_at_clocks(&mut self, clocks: &mut Clocks, now: OffsetDateTime) {
+        if std::mem::take(&mut self.clocks_moved) {
+            clocks.forget();
+        }
+        if let Err(error) = clocks.follow(self.store.as_ref(), now).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "who left could not be read");
+        }
+    }
+
+    /// Whether this store ever gave something to the bearer of this name.
+    fn has_met(&self, name: SqlName) -> bool {
+        self.remembered.contains(&name) || self.unkept.contains(&name)
+    }
+
+    /// Whether this name is wanted in the target, and its principal is not somebody else's.
+    fn is_wanted(&self, desired: Option<&Graph>, name: SqlName) -> bool {
+        let there = desired.and_then(|desired| desired.principals.get(&name));
+        there.is_some_and(|there| there.connect == Connect::Granted)
+            && !self.made_for.unchecked().any(|stale| stale == name)
+    }
+
+    /// Begins the clocks of those whom a decision shuts out, and forgets that people are out who are wanted again. `settled` are the
+    /// names that were looked at anew.
+    pub(in super::super) async fn time_leavers(
+        &mut self,
+        settled: &[SqlName],
+        decided: &Decided,
+        now: OffsetDateTime,
+    ) {
+        let shared = self.clocks.clone();
+        let mut clocks = shared.lock().await;
+        if self.clocks_moved {
+            self.look_at_clocks(&mut clocks, now).await;
+        }
+        let mut begin = Vec::new();
+        {
+            let world = self.world.lock().await;
+            if clocks.is_to_resolve() {
+                clocks.resolve(self.made_for.kept(), |id| world.is_in(id));
+            }
+            let desired = world.desired(&self.name).map(|(desired, _)| desired);
+            clocks.let_in(settled, |name| self.is_wanted(desired, name));
+            let shuts = decided.plan.steps.iter().map(|planned| &planned.step);
+            let shuts =
+                shuts.filter(|step| matches!(step, Step::DenyConnect { .. } | Step::KillSessions { .. }));
+            for step in shuts {
+                let name = step.subject();
+                if clocks.knows(name) || self.tombs.buries(name) {
+                    continue;
+                }
+                begin.extend(world.left_by(&self.name, name).map(|(record, way)| (name, record, way)));
+            }
+        }
+        for (name, record, way) in begin {
+            // A record that cannot be read now is looked for by the next decision.
+            let Ok(found) = self.store.records(record, 1).await else { continue };
+            let Some(entry) = found.first().filter(|entry| entry.record.seq == record) else { continue };
+            if way == LeftBy::Offboarded || left_by(entry, way).is_some() {
+                clocks.begin(name, (record, way), entry.record.at);
+            }
+        }
+        if let Some(known) = &self.actual {
+            clocks.see(|name| known.inspection.graph.principals.contains_key(&name));
+        }
+        self.why_leavers_wait(&mut clocks, decided, now);
+        clocks.keep(self.store.as_ref(), &self.ids, now).await;
+    }
+
+    /// What a step that is in force means.
+    pub(in super::super) async fn note_leavers(&self, in_force: &[Step], now: OffsetDateTime) {
+        let mut clocks = self.clocks.lock().await;
+        for step in in_force {
+            match step {
+                Step::DenyConnect { principal } => clocks.shut(*principal, now),
+                Step::KillSessions { principal } | Step::KillFormer { principal, .. } => {
+                    clocks.gone(*principal, now);
+                }
+                Step::DropPrincipal { name, .. } => clocks.gone(*name, now),
+                _ => {}
+            }
+        }
+    }
+
+    /// What those wait for who are not out, as a decision shows it.
+    fn why_leavers_wait(&self, clocks: &mut Clocks, decided: &Decided, now: OffsetDateTime) {
+        if clocks.open().next().is_none() {
+            return;
+        }
+        let ends = |step: &Step| matches!(step, Step::DenyConnect { .. } | Step::KillSessions { .. });
+        clocks.wait_for(|name| {
+            let about = |step: &Step| ends(step) && step.subject() == name;
+            if let Some(blocked) = self.blocked.waiting(now).find(|blocked| about(&blocked.step)) {
+                return Some(format!("{}: {}", blocked.step, blocked.refusal));
+            }
+            let mut withheld = decided.admitted.withheld().iter();
+            let withheld = withheld.find(|withheld| about(&withheld.planned.step))?;
+            let reasons: Vec<String> = withheld.reasons.iter().map(ToString::to_string).collect();
+            let mut why = format!("{} is withheld: {}", withheld.planned.step, reasons.join("; "));
+            let hold = self
+                .holding
+                .of_leaver(name)
+                .or_else(|| self.holding.about(&withheld.planned.step.to_string()));
+            if let Some(hold) = hold {
+                let _ = write!(why, " (hold {})", hold.id);
+            }
+            Some(why)
+        });
+    }
+
+    /// Ends the clocks of those who are out as of this tick.
+    pub(in super::super) async fn settle_leavers(&mut self, now: OffsetDateTime) {
+        let shared = self.clocks.clone();
+        let mut clocks = shared.lock().await;
+        if self.clocks_moved {
+            self.look_at_clocks(&mut clocks, now).await;
+        }
+        if let Some(known) = &self.actual {
+            let world = self.world.lock().await;
+            let desired = world.desired(&self.name).map(|(desired, _)| desired);
+            let actual = &known.inspection.graph;
+            let stands = |name: SqlName| {
+                let session = self.leaving.is_leaving(name);
+                match actual.principals.get(&name) {
+                    // A look that is still due may show a session that outlived its user.
+                    None if session || self.leaving.suspects() => Stands::In,
+                    None if self.has_met(name) => Stands::Out,
+                    None => Stands::Never,
+                    Some(there) if there.connect == Connect::Denied && !session => Stands::Out,
+                    Some(_) if self.is_wanted(desired, name) => Stands::Returned,
+                    Some(there) if there.connect == Connect::Denied => Stands::Shut,
+                    Some(_) => Stands::In,
+                }
+            };
+            clocks.settle(self.summary.position, stands, now);
+        }
+        clocks.keep(self.store.as_ref(), &self.ids, now).await;
+        clocks.show(now);
+    }
+
+    /// Says what those wait for who are not out while the target is not reached.
+    pub(in super::super) async fn leavers_wait(
+        &mut self,
+        error: &ControllerError,
+        state: State,
+        now: OffsetDateTime,
+    ) {
+        let why = match state {
+            State::Paused => "the target is paused".to_owned(),
+            State::Busy => "the target is busy".to_owned(),
+            State::LoginRefused => "the target does not let Axon in".to_owned(),
+            State::Unreachable => "the target is not reached".to_owned(),
+            State::StoreFailed => "the store fails".to_owned(),
+            _ => error.to_string(),
+        };
+        let shared = self.clocks.clone();
+        let mut clocks = shared.lock().await;
+        if self.clocks_moved {
+            self.look_at_clocks(&mut clocks, now).await;
+        }
+        let resolved = clocks.resolve_by(self.name.as_str(), self.store.as_ref(), &self.world, now).await;
+        if let Err(error) = resolved {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "whose principals they are who left could not be read"
+            );
+        }
+        clocks.wait_for(|_| Some(why.clone()));
+        clocks.keep(self.store.as_ref(), &self.ids, now).await;
+        clocks.show(now);
+    }
+}

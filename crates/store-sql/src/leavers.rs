@@ -1,0 +1,87 @@
+//! The rows of the clocks of people who left.
+
+use axon_audit::NewRecord;
+use axon_audit::payload::LeftBy;
+use axon_model::{RecordSeq, SqlName};
+use axon_store::{Leaver, LeaverChanges, Leavers, StoreError};
+
+use crate::args;
+use crate::codec::{Place, micros, signed};
+use crate::journal;
+use crate::session::Session;
+use crate::writer::Txn;
+
+/// A row: name, cause, way, arrived, shut, why.
+type Row = (String, Option<i64>, Option<String>, Option<i64>, Option<i64>, Option<String>);
+
+async fn version(session: &mut dyn Session, target: &str) -> Result<(u64, RecordSeq), StoreError> {
+    let sql = "SELECT version, upto FROM leaver_clocks WHERE target = $1";
+    let row: Option<(i64, i64)> = session.first("read the clocks of leavers", sql, args![target]).await?;
+    let Some((version, upto)) = row else { return Ok((0, RecordSeq(0))) };
+    let place = Place { table: "leaver_clocks", row: &target };
+    Ok((place.count("version", version)?, RecordSeq(place.count("upto", upto)?)))
+}
+
+/// All of one target.
+pub(crate) async fn of(session: &mut dyn Session, target: &str) -> Result<Leavers, StoreError> {
+    let (version, upto) = version(session, target).await?;
+    let mut leavers = Leavers { version, upto, ..Leavers::default() };
+    let sql = "SELECT name, cause, way, arrived, shut, why FROM leavers WHERE target = $1";
+    let rows: Vec<Row> = session.all("read who left", sql, args![target]).await?;
+    for (name, cause, way, arrived, shut, why) in rows {
+        let place = Place { table: "leavers", row: &target };
+        let name: SqlName = place.parsed("name", &name)?;
+        let (Some(cause), Some(way), Some(arrived)) = (cause, way, arrived) else {
+            leavers.out.insert(name);
+            continue;
+        };
+        let leaver = Leaver {
+            name,
+            cause: RecordSeq(place.count("cause", cause)?),
+            way: LeftBy::parse(&way).ok_or_else(|| place.bad("way", "an unknown word"))?,
+            arrived: place.instant("arrived", arrived)?,
+            shut: shut.map(|shut| place.instant("shut", shut)).transpose()?,
+            why,
+        };
+        leavers.open.insert(name, leaver);
+    }
+    Ok(leavers)
+}
+
+/// Changes clocks and appends the records of those that ended, unless somebody else changed them meanwhile.
+pub(crate) async fn change(
+    txn: &mut Txn,
+    target: &str,
+    changes: LeaverChanges,
+    records: Vec<NewRecord>,
+) -> Result<Option<u64>, StoreError> {
+    let LeaverChanges { version: rests_on, upto, open, out, forget } = changes;
+    if version(txn.session()?, target).await?.0 != rests_on {
+        return Ok(None);
+    }
+    let version = rests_on.saturating_add(1);
+    let sql = "INSERT INTO leaver_clocks (target, version, upto) VALUES ($1, $2, $3) \
+               ON CONFLICT (target) DO UPDATE SET version = excluded.version, upto = excluded.upto";
+    let args = args![target, signed(version), signed(upto.0)];
+    txn.session()?.run("keep the clocks of leavers", sql, args).await?;
+    let sql = "INSERT INTO leavers (target, name_key, name, cause, way, arrived, shut, why) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (target, name_key) DO UPDATE SET name = excluded.name, \
+               cause = excluded.cause, way = excluded.way, arrived = excluded.arrived, shut = excluded.shut, why = excluded.why";
+    for Leaver { name, cause, way, arrived, shut, why } in open {
+        let (cause, arrived, shut) = (signed(cause.0), micros(arrived), shut.map(micros));
+        let args = args![target, name.folded(), name.as_str(), cause, way.as_str(), arrived, shut, why];
+        txn.session()?.run("keep who left", sql, args).await?;
+    }
+    let sql = "INSERT INTO leavers (target, name_key, name) VALUES ($1, $2, $3) ON CONFLICT (target, name_key) \
+               DO UPDATE SET cause = NULL, way = NULL, arrived = NULL, shut = NULL, why = NULL";
+    for name in out {
+        let args = args![target, name.folded(), name.as_str()];
+        txn.session()?.run("keep who is out", sql, args).await?;
+    }
+    for name in forget {
+        let sql = "DELETE FROM leavers WHERE target = $1 AND name_key = $2";
+        txn.session()?.run("forget who left", sql, args![target, name.folded()]).await?;
+    }
+    journal::append(txn, records, None).await?;
+    Ok(Some(version))
+}
