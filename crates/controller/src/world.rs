@@ -167,7 +167,7 @@ impl World {
     async fn follow_names(&mut self, store: &dyn Store, now: OffsetDateTime) -> Result<(), StoreError> {
         let moved = self.names.follow(store, &self.directory, &self.unlooked).await?;
         self.unlooked.clear();
-        if self.requests.follow(store).await? {
+        if self.requests.follow(store, &self.directory).await? {
             for watched in self.targets.values_mut() {
                 let touched = watched.evaluator.set_beside(self.requests.beside(), &self.directory);
                 if !touched.is_empty() {
@@ -277,6 +277,7 @@ impl World {
     async fn reload(&mut self, store: &dyn Store, now: OffsetDateTime) -> Result<(), StoreError> {
         self.directory = store.load_directory().await?;
         self.loaded = true;
+        self.requests.reloaded();
         for watched in self.targets.values_mut() {
             // Who was there before and is not any more has left, though no record that is left says so.
             let gone = watched.evaluator.reload(&self.directory, now);
@@ -292,6 +293,7 @@ impl World {
         let mut touched = Touched::default();
         for (seq, delta) in deltas {
             touched.note(&self.directory, delta);
+            self.requests.take_in(&self.directory, delta, *seq);
             let users = concerned(&self.directory, delta);
             for watched in self.targets.values_mut() {
                 watched.stirred.note(users.iter().copied());
@@ -448,8 +450,6 @@ impl World {
         self.buried.get(target)?.get(&name).cloned()
     }
 
-    /// Whether whoever has this name in the target is shut out by a request.
-    pub fn is_offboarded(&self, target: &TargetName, name: SqlName) -> bool {
     /// Whether the directory has this person as somebody who may be in.
     pub(crate) fn is_in(&self, user: UserId) -> bool {
         let beside = self.beside();
@@ -473,6 +473,8 @@ impl World {
         })
     }
 
+    /// Whether whoever has this name in the target is shut out by a request.
+    pub fn is_offboarded(&self, target: &TargetName, name: SqlName) -> bool {
         let Some(watched) = self.targets.get(target) else { return false };
         watched.evaluator.is_offboarded(name)
     }
