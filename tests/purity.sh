@@ -36,6 +36,7 @@ allowed() {
     axon-synapse | axon-azure) echo axon-model axon-reconcile ;;
     axon-controller) echo axon-scim axon-model axon-mapping axon-reconcile axon-store axon-audit ;;
     axon-api) echo axon-scim axon-model axon-mapping axon-reconcile axon-audit axon-store axon-controller axon-identity-token ;;
+    axon-console) echo axon-scim axon-model axon-mapping axon-reconcile axon-audit axon-store axon-controller axon-api ;;
     *) return 1 ;;
   esac
 }

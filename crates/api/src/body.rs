@@ -1,5 +1,6 @@
 //! JSON bodies: the media type in any spelling that means JSON, within the limit, each key once.
 
+pub mod form;
 mod gzip;
 pub mod outline;
 pub(crate) mod strict;

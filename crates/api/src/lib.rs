@@ -12,6 +12,7 @@
 
 pub mod auth;
 mod body;
+mod browser;
 mod call;
 pub mod care;
 mod health;
@@ -25,13 +26,22 @@ mod routes;
 pub mod scim;
 mod state;
 
+use axum::Router;
+
 pub use auth::Peer;
+pub use body::form::Form;
+pub use browser::{Browser, Unpacked};
 pub use layers::{Gate, InRequest, Limits, in_request};
 pub use state::{Api, ApiParts, MapStanding, Readiness};
 
 /// All routes with what every request goes through.
 pub fn router(api: Api, limits: Limits) -> Gate {
-    Gate::new(table().router(), api, limits)
+    router_beside(Router::new(), api, limits)
+}
+
+/// The same with pages for people beside them. The document does not tell of pages.
+pub fn router_beside(pages: Router<Api>, api: Api, limits: Limits) -> Gate {
+    Gate::new(table().router().merge(pages), api, limits)
 }
 
 /// Beside the table of `routes`: what is asked seldom, each route with what the document tells of it.

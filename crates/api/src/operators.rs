@@ -21,6 +21,7 @@ mod problem;
 mod rates;
 mod run;
 mod settings;
+mod standing;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -28,13 +29,15 @@ use serde::Serialize;
 
 use crate::openapi::{Table, asking, map as told, oauth};
 
-pub use access::shown as shown_request;
+pub use access::{end as end_request, requests, shown as shown_request};
+pub use acting::{ACTING, Acting, start as start_acting, targets as acting_targets};
 pub use auth::Operator;
-pub use holds::shown as shown_hold;
+pub use holds::{Taken, answer as answer_hold, find as find_hold, open as open_holds, shown as shown_hold};
 pub use map::shown;
 pub use problem::Problem;
 pub(crate) use rates::Rates;
 pub use settings::{JobRule, MapInForce, OperatorSettings, Operators};
+pub use standing::{Standing, standing};
 
 /// The routes.
 pub(crate) fn routes() -> Table {
@@ -59,7 +62,7 @@ pub(crate) fn routes() -> Table {
         .post("/api/v1/grants", asking::grant(), access::ask)
         .post("/api/v1/grants/{id}/revoke", asking::revoke(), access::revoke)
         .get("/api/v1/impersonations", asking::impersonations(), acting::list)
-        .post("/api/v1/impersonations", asking::impersonate(), acting::start)
+        .post("/api/v1/impersonations", asking::impersonate(), acting::ask)
         .post("/api/v1/impersonations/{id}/stop", asking::stop(), acting::stop)
         .post("/api/v1/token", oauth::exchange(), exchange::handle)
         .get("/api/v1/entitlements", oauth::held(), exchange::entitlements)

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 mod auth;
 mod azure;
 mod claims;
+mod console;
 mod environment;
 mod error;
 mod extensions;
@@ -26,6 +27,7 @@ mod tls;
 use crate::store::StorePlace;
 pub use auth::{ForwardedHeader, OAuth, SourceAuth};
 pub use azure::Azure;
+pub use console::Console;
 pub use error::ConfigError;
 pub use extensions::Extension;
 pub use integrations::Integrations;
@@ -75,6 +77,9 @@ pub struct Config {
     /// The operators' API.
     #[serde(default)]
     pub operators: Operators,
+    /// Pages for operators.
+    #[serde(default)]
+    pub console: Console,
     /// Limits on what comes in.
     #[serde(default)]
     pub limits: Limits,
@@ -384,6 +389,9 @@ impl Config {
             return bad(key, reason);
         }
         if let Err((key, reason)) = self.operator_rules() {
+            return bad(key, reason);
+        }
+        if let Err((key, reason)) = self.check_console() {
             return bad(key, reason);
         }
         if let Err((key, reason)) = self.azure.cloud() {

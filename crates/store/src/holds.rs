@@ -120,6 +120,19 @@ impl HoldKind {
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == word)
     }
+
+    /// What comes of a release, as people read it.
+    pub const fn release_means(self) -> &'static str {
+        match self {
+            Self::NewPerson => "this is the person from now on; the principal is dropped and made anew",
+            Self::GroupName => "the name is this group's from now on; whoever has it by another one waits",
+            Self::GroupMatch => "the group gives what the mapping says",
+            Self::Separation => "the person has these roles together, until one of them is lost",
+            Self::Step => "the steps are done once",
+            Self::Grant => "what was asked for counts, from then on for the time that was asked for",
+            Self::Parity => "the directory is changed as the lost request would have changed it",
+        }
+    }
 }
 
 /// Where a hold stands.

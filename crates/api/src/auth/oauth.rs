@@ -17,8 +17,8 @@ use serde::Serialize;
 
 use self::client::Client;
 use self::error::OAuthError;
-use self::form::Form;
 use super::authenticate::{count, is_answered_after_a_while};
+use crate::body::form::Form;
 use crate::layers::Admitted;
 use crate::openapi::{Table, oauth as told};
 use crate::state::Api;
@@ -102,7 +102,8 @@ async fn read(headers: &axum::http::HeaderMap, body: Body) -> Result<Form, OAuth
     }
     let bytes =
         to_bytes(body, MAX_BODY).await.map_err(|_| OAuthError::InvalidRequest("the body is too large"))?;
-    Form::parse(&bytes)
+    // Each parameter at most once (RFC 6749 section 3.2).
+    Form::parse(&bytes).map_err(OAuthError::InvalidRequest)
 }
 
 async fn issue(

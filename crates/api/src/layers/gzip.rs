@@ -9,6 +9,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use futures_util::{StreamExt as _, stream};
 
+use crate::browser::Unpacked;
+
 /// Below so many bytes an answer fits into one packet anyway.
 const WORTHWHILE: u64 = 1024;
 /// How much is gathered before a piece is sent.
@@ -30,7 +32,8 @@ pub fn accepts(headers: &HeaderMap) -> bool {
 /// The answer compressed, where it has a body that is worth it.
 pub fn pack(mut response: Response) -> Response {
     let is_small = response.body().size_hint().upper().is_some_and(|most| most < WORTHWHILE);
-    let is_packed = response.headers().contains_key(header::CONTENT_ENCODING);
+    let is_packed = response.headers().contains_key(header::CONTENT_ENCODING)
+        || response.extensions().get::<Unpacked>().is_some();
     if is_small || is_packed || response.status() == StatusCode::NO_CONTENT {
         return response;
     }

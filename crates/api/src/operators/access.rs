@@ -89,24 +89,30 @@ pub(super) async fn world(api: &Api) -> Result<World, Problem> {
     Ok(world)
 }
 
-pub(super) async fn list(api: &Api, kind: &str) -> Result<Response, Problem> {
+/// All that was asked for of a kind: what waits or counts, what has ended, and what was refused; oldest first.
+pub async fn requests(api: &Api, operator: &Operator, kind: &str) -> Result<Vec<AccessRequest>, Problem> {
+    operator.needs(Permission::HoldsRead)?;
     let mut all = api.store.access_requests(RecordSeq(0)).await?;
-    all.retain(|request| request.state.stands() && request.asked.as_str() == kind);
+    all.retain(|request| request.asked.as_str() == kind);
     all.sort_by_key(|request| request.id);
-    let all: Vec<Value> = all.iter().map(shown).collect();
+    Ok(all)
+}
+
+/// What of it waits or counts, for programs.
+pub(super) async fn list(api: &Api, operator: &Operator, kind: &str) -> Result<Response, Problem> {
+    let all = requests(api, operator, kind).await?;
+    let all: Vec<Value> = all.iter().filter(|request| request.state.stands()).map(shown).collect();
     Ok(json(StatusCode::OK, &value!({ "requests": all })))
 }
 
 /// Who is offboarded.
 pub(super) async fn offboardings(State(api): State<Api>, operator: Operator) -> Result<Response, Problem> {
-    operator.needs(Permission::HoldsRead)?;
-    list(&api, "offboard").await
+    list(&api, &operator, "offboard").await
 }
 
 /// Roles for a while that wait or count.
 pub(super) async fn grants(State(api): State<Api>, operator: Operator) -> Result<Response, Problem> {
-    operator.needs(Permission::HoldsRead)?;
-    list(&api, "grant").await
+    list(&api, &operator, "grant").await
 }
 
 /// Shuts somebody out.
@@ -170,8 +176,7 @@ pub(super) async fn lift(
     Path(id): Path<String>,
     request: Request,
 ) -> Result<Response, Problem> {
-    operator.needs(Permission::Offboard)?;
-    end(&api, &operator, &id, "offboard", request).await
+    ended(&api, &operator, &id, "offboard", request).await
 }
 
 /// Ends a role for a while before its time.
@@ -181,25 +186,43 @@ pub(super) async fn revoke(
     Path(id): Path<String>,
     request: Request,
 ) -> Result<Response, Problem> {
-    operator.needs(Permission::Grant)?;
-    end(&api, &operator, &id, "grant", request).await
+    ended(&api, &operator, &id, "grant", request).await
 }
 
-pub(super) async fn end(
+/// What ends a request of a kind.
+fn to_end(kind: &str) -> Permission {
+    if kind == "offboard" { Permission::Offboard } else { Permission::Grant }
+}
+
+pub(super) async fn ended(
     api: &Api,
     operator: &Operator,
     id: &str,
     kind: &str,
     request: Request,
 ) -> Result<Response, Problem> {
+    // Nothing is read of whoever may not.
+    operator.needs(to_end(kind))?;
+    let body = body(api, request, &["reason"]).await?;
+    let ended = end(api, operator, id, kind, &needed(&body, "reason")?).await?;
+    Ok(json(StatusCode::OK, &shown(&ended)))
+}
+
+/// Ends a request that waits or counts.
+pub async fn end(
+    api: &Api,
+    operator: &Operator,
+    id: &str,
+    kind: &str,
+    reason: &str,
+) -> Result<AccessRequest, Problem> {
+    operator.needs(to_end(kind))?;
     let gone = || Problem::not_found("there is no such request that waits or counts");
     let id: AccessRequestId = id.parse().map_err(|_| gone())?;
-    let body = body(api, request, &["reason"]).await?;
-    let reason = asking::reason(&needed(&body, "reason")?)?;
+    let reason = asking::reason(reason)?;
     let all = api.store.access_requests(RecordSeq(0)).await?;
     // A permission for one kind ends nothing of the other.
     let of_kind = |one: &&AccessRequest| one.id == id && one.asked.as_str() == kind;
     all.iter().find(of_kind).ok_or_else(gone)?;
-    let ended = api.store.end_access(id, AccessEnd::Lift, reason, operator.act(api)).await?;
-    Ok(json(StatusCode::OK, &shown(&ended.ok_or_else(gone)?)))
+    api.store.end_access(id, AccessEnd::Lift, reason, operator.act(api)).await?.ok_or_else(gone)
 }

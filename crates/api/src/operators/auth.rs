@@ -35,6 +35,9 @@ pub struct Operator {
     admitted: Admitted,
 }
 
+/// Who it is, what they may do, and whether what they push needs a second person.
+type Known = (MapAuthor, Permissions, bool);
+
 /// Why nobody is known; each word is one of the metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Why {
@@ -74,13 +77,44 @@ impl FromRequestParts<Api> for Operator {
 impl Operator {
     /// Whoever the request is of, held to these rates.
     pub(crate) async fn of(parts: &Parts, api: &Api, rates: &Rates) -> Result<Self, Problem> {
-        let admitted = parts.extensions.get::<Admitted>().ok_or_else(Problem::internal)?.clone();
         let operators = operators(api)?;
         let known = async {
             let text = bearer(&parts.headers)?;
             identify(text, api, operators).await
         };
-        let (identity, may, second_person) = match known.await {
+        Self::admit(known.await, parts, api, rates).await
+    }
+
+    /// Whoever signs in with this token. It must be an operator's own: a job is nobody who looks at pages.
+    pub async fn signs_in(parts: &Parts, api: &Api, token: &str) -> Result<Self, Problem> {
+        let operators = operators(api)?;
+        let known = async {
+            if token.is_empty() {
+                return Err(Why::Refused("no-token"));
+            }
+            if token.len() > MAX || looks_signed(token) {
+                return Err(Why::Refused("not-an-operator-s-own"));
+            }
+            opaque(&TokenHash::of(token), api).await
+        };
+        Self::admit(known.await, parts, api, &operators.rates).await
+    }
+
+    /// Whoever signed in with the token of this hash, by what the store says of the token now.
+    pub async fn signed_in(parts: &Parts, api: &Api, token: &TokenHash) -> Result<Self, Problem> {
+        let operators = operators(api)?;
+        Self::admit(opaque(token, api).await, parts, api, &operators.rates).await
+    }
+
+    /// Lets somebody in who is known and asks no more than their rate.
+    async fn admit(
+        known: Result<Known, Why>,
+        parts: &Parts,
+        api: &Api,
+        rates: &Rates,
+    ) -> Result<Self, Problem> {
+        let admitted = parts.extensions.get::<Admitted>().ok_or_else(Problem::internal)?.clone();
+        let (identity, may, second_person) = match known {
             Ok(known) => known,
             Err(why) => return Err(refused(why, &admitted, api).await),
         };
@@ -153,11 +187,7 @@ pub(super) fn bearer(headers: &HeaderMap) -> Result<&str, Why> {
     Ok(token)
 }
 
-async fn identify(
-    text: &str,
-    api: &Api,
-    operators: &Operators,
-) -> Result<(MapAuthor, Permissions, bool), Why> {
+async fn identify(text: &str, api: &Api, operators: &Operators) -> Result<Known, Why> {
     if looks_signed(text) {
         let verified = operators.jobs.verify(text).await?;
         let rule = verified.gives[0];
@@ -173,7 +203,12 @@ async fn identify(
         let identity = MapAuthor { way: MapWay::Job, name: rule.name.clone(), job };
         return Ok((identity, rule.may.clone(), rule.second_person));
     }
-    let found = api.store.find_operator_token(&TokenHash::of(text)).await?;
+    opaque(&TokenHash::of(text), api).await
+}
+
+/// Whose token has this hash.
+async fn opaque(hash: &TokenHash, api: &Api) -> Result<Known, Why> {
+    let found = api.store.find_operator_token(hash).await?;
     let token = found.ok_or(Why::Refused("unknown"))?;
     let now = api.clock.now();
     if !token.accepted_at(now) {

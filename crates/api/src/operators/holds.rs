@@ -37,68 +37,47 @@ pub fn shown(hold: &Hold) -> Value {
 }
 
 /// What waits, oldest first.
-pub(super) async fn list(State(api): State<Api>, operator: Operator) -> Result<Response, Problem> {
+pub async fn open(api: &Api, operator: &Operator) -> Result<Vec<Hold>, Problem> {
     operator.needs(Permission::HoldsRead)?;
     let mut open = api.store.holds(RecordSeq(0)).await?;
     open.retain(|hold| hold.state == HoldState::Open);
     open.sort_by_key(|hold| (hold.opened, hold.id));
-    let open: Vec<Value> = open.iter().map(shown).collect();
-    Ok(json(StatusCode::OK, &value!({ "holds": open })))
-}
-
-fn unknown() -> Problem {
-    Problem::not_found("there is no such hold")
+    Ok(open)
 }
 
 /// One hold, with all that it is about.
-pub(super) async fn one(
-    State(api): State<Api>,
-    operator: Operator,
-    Path(id): Path<String>,
-) -> Result<Response, Problem> {
+pub async fn find(api: &Api, operator: &Operator, id: &str) -> Result<(Hold, Vec<String>), Problem> {
     operator.needs(Permission::HoldsRead)?;
     let id: HoldId = id.parse().map_err(|_| unknown())?;
     let all = api.store.holds(RecordSeq(0)).await?;
-    let mut hold = shown(all.iter().find(|hold| hold.id == id).ok_or_else(unknown)?);
-    hold["parts"] = api.store.hold_parts(id).await?.into();
-    Ok(json(StatusCode::OK, &hold))
+    let hold = all.into_iter().find(|hold| hold.id == id).ok_or_else(unknown)?;
+    let parts = api.store.hold_parts(id).await?;
+    Ok((hold, parts))
 }
 
-/// Lets something go on.
-pub(super) async fn release(
-    State(api): State<Api>,
-    operator: Operator,
-    Path(id): Path<String>,
-    request: Request,
-) -> Result<Response, Problem> {
-    answer(&api, &operator, &id, HoldEnd::Release, request).await
+/// What came of an answer that was taken.
+#[derive(Debug)]
+pub enum Taken {
+    /// It ended.
+    Ended(Hold),
+    /// The release was noted; another person has to say so too.
+    Seconded(Hold),
 }
 
-/// Says no.
-pub(super) async fn reject(
-    State(api): State<Api>,
-    operator: Operator,
-    Path(id): Path<String>,
-    request: Request,
-) -> Result<Response, Problem> {
-    answer(&api, &operator, &id, HoldEnd::Reject, request).await
-}
-
-async fn answer(
+/// Lets something go on, or says no. Whether this operator may be the one who does is the store's to say.
+pub async fn answer(
     api: &Api,
     operator: &Operator,
     id: &str,
     end: HoldEnd,
-    request: Request,
-) -> Result<Response, Problem> {
+    reason: &str,
+) -> Result<Taken, Problem> {
     operator.needs(Permission::HoldsRelease)?;
     let id: HoldId = id.parse().map_err(|_| unknown())?;
-    let JsonBody(body) = JsonBody::from_request(request, api).await.map_err(|refused| refused.0)?;
-    only(&body, &["reason"])?;
-    let reason = asking::reason(&text(&body, "reason")?.unwrap_or_default())?;
+    let reason = asking::reason(reason)?;
     match api.store.answer_hold(id, end, reason, operator.act(api)).await? {
-        Answered::Ended(hold) => Ok(json(StatusCode::OK, &shown(&hold))),
-        Answered::Seconded(hold) => Ok(json(StatusCode::ACCEPTED, &shown(&hold))),
+        Answered::Ended(hold) => Ok(Taken::Ended(hold)),
+        Answered::Seconded(hold) => Ok(Taken::Seconded(hold)),
         Answered::SamePerson(hold) => {
             let detail = "it takes somebody else than whoever asked for it or released it first";
             Err(Problem::new(StatusCode::FORBIDDEN, "same-person", detail).with("hold", shown(&hold)))
@@ -109,4 +88,64 @@ async fn answer(
         }
         Answered::Unknown => Err(unknown()),
     }
+}
+
+/// What waits, for programs.
+pub(super) async fn list(State(api): State<Api>, operator: Operator) -> Result<Response, Problem> {
+    let open: Vec<Value> = open(&api, &operator).await?.iter().map(shown).collect();
+    Ok(json(StatusCode::OK, &value!({ "holds": open })))
+}
+
+fn unknown() -> Problem {
+    Problem::not_found("there is no such hold")
+}
+
+/// One hold, for programs.
+pub(super) async fn one(
+    State(api): State<Api>,
+    operator: Operator,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let (hold, parts) = find(&api, &operator, &id).await?;
+    let mut hold = shown(&hold);
+    hold["parts"] = parts.into();
+    Ok(json(StatusCode::OK, &hold))
+}
+
+/// Lets something go on.
+pub(super) async fn release(
+    State(api): State<Api>,
+    operator: Operator,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    answered(&api, &operator, &id, HoldEnd::Release, request).await
+}
+
+/// Says no.
+pub(super) async fn reject(
+    State(api): State<Api>,
+    operator: Operator,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    answered(&api, &operator, &id, HoldEnd::Reject, request).await
+}
+
+async fn answered(
+    api: &Api,
+    operator: &Operator,
+    id: &str,
+    end: HoldEnd,
+    request: Request,
+) -> Result<Response, Problem> {
+    // Nothing is read of whoever may not.
+    operator.needs(Permission::HoldsRelease)?;
+    let JsonBody(body) = JsonBody::from_request(request, api).await.map_err(|refused| refused.0)?;
+    only(&body, &["reason"])?;
+    let reason = text(&body, "reason")?.unwrap_or_default();
+    Ok(match answer(api, operator, id, end, &reason).await? {
+        Taken::Ended(hold) => json(StatusCode::OK, &shown(&hold)),
+        Taken::Seconded(hold) => json(StatusCode::ACCEPTED, &shown(&hold)),
+    })
 }

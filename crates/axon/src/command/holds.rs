@@ -58,7 +58,7 @@ async fn list(parts: &Parts, all: bool, check: bool, as_json: bool) -> anyhow::R
             println!("{}", text(hold));
             println!("    since {}", axon_store::stored::shown_instant(hold.opened));
             if hold.state == HoldState::Open {
-                println!("    a release means: {}", meaning(hold.held.kind));
+                println!("    a release means: {}", hold.held.kind.release_means());
             }
             if hold.held.terms.asked_by.is_some() {
                 println!("    somebody else than whoever asked has to release it");
@@ -82,18 +82,6 @@ async fn list(parts: &Parts, all: bool, check: bool, as_json: bool) -> anyhow::R
         }
     }
     Ok(if check && waits { Status::Found } else { Status::Done })
-}
-
-fn meaning(kind: HoldKind) -> &'static str {
-    match kind {
-        HoldKind::NewPerson => "this is the person from now on; the principal is dropped and made anew",
-        HoldKind::GroupName => "the name is this group's from now on; whoever has it by another one waits",
-        HoldKind::GroupMatch => "the group gives what the mapping says",
-        HoldKind::Separation => "the person has these roles together, until one of them is lost",
-        HoldKind::Step => "the steps are done once",
-        HoldKind::Grant => "the person has the role, from then on for the time that was asked for",
-        HoldKind::Parity => "the directory is changed as the lost request would have changed it",
-    }
 }
 
 async fn end(parts: &Parts, answer: HoldAnswer, end: HoldEnd) -> anyhow::Result<Status> {

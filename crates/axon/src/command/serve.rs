@@ -15,6 +15,7 @@ use axon_api::{Api, ApiParts, Limits, MapStanding, Readiness};
 use axon_azure::Presented;
 use axon_controller::Controller;
 use axon_mapping::{RoleMap, ServiceName};
+use axum::Router;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -99,7 +100,7 @@ pub async fn run(config: Config) -> anyhow::Result<Status> {
         request_time: Duration::from_secs(parts.config.limits.request_seconds),
         concurrent_requests: parts.config.limits.concurrent_requests,
     };
-    let routes = axon_api::router(api.clone(), limits);
+    let routes = axon_api::router_beside(pages(&parts.config), api.clone(), limits);
     tokio::spawn(api.clone().keep_ledgers(stopped.clone()));
     tokio::spawn(api.clone().forget_changed_tokens(stopped.clone()));
     let remembering = tokio::spawn(api.clone().keep_last_uses(stopped.clone()));
@@ -191,6 +192,20 @@ fn operators(
         requests_per_second: parts.config.operators.requests_per_second,
     };
     Ok(Operators::new(settings, parts.clock.clone())?)
+}
+
+/// The console, where there is one.
+fn pages(config: &Config) -> Router<Api> {
+    if !config.console.enabled {
+        return Router::new();
+    }
+    let key = axon_synapse::render::ACT_AS;
+    let how_to_act = format!(
+        "When it is written, in the session: EXEC sys.sp_set_session_context @key = N'{key}', @value = N'…', with the other person's \
+         user name for the dots. Started for one session, that session reads as the other person by itself."
+    );
+    tracing::info!("pages for operators under /console");
+    axon_console::routes(axon_console::Console::new(config.console.lives(), how_to_act))
 }
 
 fn connection_limits(config: &Config) -> ConnectionLimits {

@@ -8,8 +8,9 @@ use axum::http::{HeaderMap, header};
 use time::OffsetDateTime;
 
 use super::error::OAuthError;
-use super::form::{Form, decoded};
+use super::form::decoded;
 use crate::auth::shown::basic;
+use crate::body::form::Form;
 use crate::state::Api;
 
 /// The only assertion that there is (RFC 7523 section 2.2).
