@@ -47,6 +47,15 @@ impl BlockedSteps {
         self.waiting(now).find(|blocked| blocked.step == *step).map(|blocked| blocked.refusal.to_string())
     }
 
+    /// The target's last words about the drop of somebody, or about the end of their sessions before it.
+    pub fn last_words(&self, name: SqlName) -> Option<String> {
+        let about = |step: &Step| match step {
+            Step::DropPrincipal { name: of, .. } | Step::KillSessions { principal: of } => *of == name,
+            _ => false,
+        };
+        self.0.iter().rev().find(|blocked| about(&blocked.step)).map(|blocked| blocked.refusal.to_string())
+    }
+
     /// The step took effect: a later refusal of it begins anew.
     pub fn done(&mut self, step: &Step) {
         self.0.retain(|b| b.step != *step);
@@ -114,7 +123,7 @@ impl BlockedSteps {
     /// principal.
     pub fn holds(&self, step: &Step, now: OffsetDateTime) -> bool {
         self.waiting(now).any(|b| match (&b.step, step) {
-            (Step::KillSessions { principal }, Step::DropPrincipal { name }) => principal == name,
+            (Step::KillSessions { principal }, Step::DropPrincipal { name, .. }) => principal == name,
             (refused, step) => refused == step,
         })
     }

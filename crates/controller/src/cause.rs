@@ -26,7 +26,7 @@ impl Causes {
         now: OffsetDateTime,
     ) -> (Vec<Cause>, Option<RecordSeq>) {
         let mut because = world.because(target, step, now);
-        if let Step::DropPrincipal { name } = step {
+        if let Step::DropPrincipal { name, .. } = step {
             because.extend(world.buried(target, *name));
         }
         let set_off = world

@@ -238,6 +238,17 @@ fn not_shown() -> Refusal {
     }
 }
 
+/// A drop goes by the id: who came under the name since the last look keeps the user.
+fn another() -> Refusal {
+    Refusal {
+        kind: RefusalKind::Other,
+        number: 0,
+        message: "somebody has a user of this name all the same: another object came to have it, or the catalog does not show the drop; \
+                  it is looked at anew"
+            .to_owned(),
+    }
+}
+
 /// The connection broke under the step more than once.
 pub fn not_answered() -> Refusal {
     Refusal {
@@ -277,7 +288,9 @@ impl Waved {
                 let already = matches!(outcome, Outcome::Refused { refusal, .. } if refusal.kind == RefusalKind::AlreadyThere);
                 if already || matches!(outcome, Outcome::Done { .. }) {
                     self.doubt = true;
-                    self.refused.push((step.clone(), not_shown()));
+                    let meant = matches!(step, Step::DropPrincipal { sid: Some(_), .. });
+                    let refusal = if meant { another() } else { not_shown() };
+                    self.refused.push((step.clone(), refusal));
                 }
             }
             None => self.doubt = true,

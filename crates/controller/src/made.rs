@@ -168,7 +168,7 @@ pub(crate) fn unmakes(step: &Step, before: &Graph, rows: &Rows<'_>) -> Vec<i64> 
         gone.extend(grants.map(|(key, grant)| Atom::Grant(*key, grant.state == GrantState::Deny)));
     };
     match step {
-        Step::DropPrincipal { name } => {
+        Step::DropPrincipal { name, .. } => {
             with(*name);
             gone.extend([Atom::Principal(*name), Atom::Connect(*name)]);
         }
@@ -427,7 +427,7 @@ mod tests {
         made.gone(unmakes(&Step::DropRole { name: name("axon_reader") }, &graph(&["kim"]), &none));
         assert!(!made.was_there(&add, &without));
         made.kept(marks(&add, &none));
-        made.gone(unmakes(&Step::DropPrincipal { name: name("kim") }, &graph(&["kim"]), &none));
+        made.gone(unmakes(&Step::DropPrincipal { name: name("kim"), sid: None }, &graph(&["kim"]), &none));
         assert!(!made.was_there(&add, &without));
     }
 

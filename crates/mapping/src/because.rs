@@ -120,7 +120,7 @@ impl Evaluator {
             Step::DenyConnect { principal: name }
             | Step::KillSessions { principal: name }
             | Step::KillFormer { principal: name, .. }
-            | Step::DropPrincipal { name } => self.taken(directory, *name, None, now),
+            | Step::DropPrincipal { name, .. } => self.taken(directory, *name, None, now),
             Step::Grant { grantee, permission, on, columns }
             | Step::Deny { grantee, permission, on, columns } => {
                 let mut causes = self.lines(*grantee, *permission, *on, columns);

@@ -142,7 +142,7 @@ fn apply(graph: &mut Graph, ties: Option<&Ties>, step: &Step) -> Result<(), Obst
             drop_rows(graph, *name)?;
             graph.roles.remove(name);
         }
-        Step::DropPrincipal { name } => {
+        Step::DropPrincipal { name, .. } => {
             graph.principals.get(name).ok_or(Obstruction::Missing(*name))?;
             drop_rows(graph, *name)?;
             graph.principals.remove(name);
@@ -441,7 +441,7 @@ mod tests {
         let permission = Permission::Impersonate;
         let step = Step::Grant { grantee: name("r"), permission, on, columns: Vec::new() };
         apply_step(&mut graph, &step).unwrap();
-        apply_step(&mut graph, &Step::DropPrincipal { name: name("kim") }).unwrap();
+        apply_step(&mut graph, &Step::DropPrincipal { name: name("kim"), sid: None }).unwrap();
         assert!(graph.grants.is_empty());
         assert_eq!(graph.members.len(), 1);
     }

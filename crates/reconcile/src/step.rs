@@ -7,7 +7,7 @@ use axon_model::SqlName;
 use serde::{Deserialize, Serialize};
 
 use crate::classifier::ClassifierStep;
-use crate::graph::{GrantState, PrincipalKind};
+use crate::graph::{GrantState, Graph, PrincipalKind};
 use crate::permission::Permission;
 use crate::secure::SecureStep;
 use crate::shape::Securable;
@@ -42,8 +42,12 @@ pub enum Step {
     KillFormer { principal: SqlName, sid: Sid },
     /// `DROP ROLE`
     DropRole { name: SqlName },
-    /// `DROP USER`
-    DropPrincipal { name: SqlName },
+    /// `DROP USER`; `sid` is whom it is about, where that is known: another object that has the name by then is not dropped.
+    DropPrincipal {
+        name: SqlName,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sid: Option<Sid>,
+    },
     /// A step about secure views: none of them changes a permission.
     Secure(SecureStep),
     /// A step about a workload classifier.
@@ -82,6 +86,14 @@ pub enum StepKind {
     DropFilter,
     CreateClassifier,
     DropClassifier,
+}
+
+impl Step {
+    /// The drop of whoever has this name in the graph, and of nobody who comes under it later.
+    pub fn drop_of(name: SqlName, graph: &Graph) -> Self {
+        let sid = graph.principals.get(&name).and_then(|there| there.sid.clone()).filter(Sid::tells);
+        Self::DropPrincipal { name, sid }
+    }
 }
 
 impl StepKind {
@@ -201,7 +213,7 @@ impl Step {
             Self::CreatePrincipal { name, .. }
             | Self::CreateRole { name }
             | Self::DropRole { name }
-            | Self::DropPrincipal { name } => *name,
+            | Self::DropPrincipal { name, .. } => *name,
             Self::AddMember { member, .. } | Self::DropMember { member, .. } => *member,
             Self::Grant { grantee, .. } | Self::Deny { grantee, .. } | Self::Revoke { grantee, .. } => {
                 *grantee
@@ -288,7 +300,7 @@ impl fmt::Display for Step {
                 write!(f, "kill the sessions of who was {principal} with sid {sid}")
             }
             Self::DropRole { name } => write!(f, "drop role {name}"),
-            Self::DropPrincipal { name } => write!(f, "drop user {name}"),
+            Self::DropPrincipal { name, .. } => write!(f, "drop user {name}"),
             Self::Secure(step) => step.fmt(f),
             Self::Classify(step) => step.fmt(f),
         }

@@ -117,7 +117,7 @@ impl Ties {
     pub fn changed_by(&self, graph: &Graph, step: &Step) -> Vec<SqlName> {
         let mut names = vec![step.subject()];
         match step {
-            Step::DropRole { name } | Step::DropPrincipal { name } => {
+            Step::DropRole { name } | Step::DropPrincipal { name, .. } => {
                 names.extend(graph.members_of(*name));
                 names.extend(self.rows_about(*name).map(|key| key.grantee));
             }

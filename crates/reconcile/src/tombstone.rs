@@ -49,7 +49,9 @@ pub struct Burial<'a> {
     pub shape: &'a Shape,
     /// Classifiers, as far as they were read.
     pub classifiers: &'a [Classifier],
-    /// How many at most in one plan.
+    /// Whose drop a guard withheld lately: they take nobody else's place in the plan.
+    pub held: &'a BTreeSet<SqlName>,
+    /// How many others at most in one plan.
     pub most: usize,
 }
 
@@ -75,19 +77,23 @@ impl Burial<'_> {
         let names = Names::new(sides);
         let obstacles = Obstacles::new(sides, &names);
         let owned = self.owned(&there);
+        let mut others = 0;
         for name in there.into_iter().filter(|name| !busy.contains(name)) {
             if let Some(because) = owned.get(&name).cloned().or_else(|| obstacles.of(name)) {
                 behind.findings.push(Finding::TombstoneStays { principal: name, because });
                 continue;
             }
-            if dropped.len() >= self.most {
-                break;
+            if !self.held.contains(&name) {
+                if others >= self.most {
+                    continue;
+                }
+                others += 1;
             }
             // Sessions are found by the user, so they are looked for once more before it goes.
             if !killed.contains(&name) {
                 behind.steps.push(Planned::from(Step::KillSessions { principal: name }));
             }
-            behind.steps.push(Planned::from(Step::DropPrincipal { name }));
+            behind.steps.push(Planned::from(Step::drop_of(name, actual)));
             dropped.insert(name);
         }
         (behind, dropped)
@@ -155,7 +161,7 @@ mod tests {
     fn buried(sides: &Sides, shape: &Shape, classifiers: &[Classifier]) -> Vec<String> {
         let due = [name("kim"), name("zoe"), name("ana")].into();
         let reopens = doors(&sides.actual).next().is_some();
-        let burial = Burial { due: &due, reopens, shape, classifiers, most: 10 };
+        let burial = Burial { due: &due, reopens, shape, classifiers, held: &BTreeSet::new(), most: 10 };
         let (plan, _) = burial.behind(&Plan::default(), sides);
         let steps = plan.steps.iter().map(ToString::to_string);
         steps.chain(plan.findings.iter().map(ToString::to_string)).collect()
@@ -184,8 +190,9 @@ mod tests {
         }
         let due = BTreeSet::from([name("SG-All")]);
         sides.scope.principals = ManagedPrincipals::External;
+        let (shape, held) = (Shape::default(), BTreeSet::new());
         let burial =
-            Burial { due: &due, reopens: false, shape: &Shape::default(), classifiers: &[], most: 10 };
+            Burial { due: &due, reopens: false, shape: &shape, classifiers: &[], held: &held, most: 10 };
         assert!(burial.behind(&Plan::default(), &sides).1.is_empty());
     }
 
@@ -233,7 +240,9 @@ mod tests {
     fn whoever_the_plan_still_strips_is_dropped_by_a_later_one_and_a_plan_drops_so_many_at_most() {
         let mut sides = sides();
         let (shape, due) = (Shape::default(), BTreeSet::from([name("kim"), name("ana")]));
-        let burial = Burial { due: &due, reopens: false, shape: &shape, classifiers: &[], most: 1 };
+        let held = BTreeSet::new();
+        let burial =
+            Burial { due: &due, reopens: false, shape: &shape, classifiers: &[], held: &held, most: 1 };
         let strip = Step::DropMember { role: name("r"), member: name("kim") };
         let plan = Plan { steps: vec![Planned::from(strip)], findings: vec![] };
         assert_eq!(burial.behind(&plan, &sides), (Plan::default(), BTreeSet::new()));
@@ -241,5 +250,9 @@ mod tests {
         sides.actual.principals.insert(name("ana"), person(Connect::Denied));
         let (plan, dropped) = burial.behind(&Plan::default(), &sides);
         assert_eq!((plan.steps.len(), dropped), (2, BTreeSet::from([name("ana")])));
+        // Whose drop waits for a person takes nobody's place.
+        let held = BTreeSet::from([name("ana")]);
+        let (_, dropped) = Burial { held: &held, ..burial }.behind(&Plan::default(), &sides);
+        assert_eq!(dropped, due);
     }
 }

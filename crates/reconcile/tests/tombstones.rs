@@ -30,7 +30,8 @@ fn bury(sides: &Sides, reopens: bool) -> (Plan, BTreeSet<SqlName>) {
     let due: BTreeSet<SqlName> = worlds::people(sides);
     let shape = Shape::default();
     let mut buried = plan(sides);
-    let burial = Burial { due: &due, reopens, shape: &shape, classifiers: &[], most: 100 };
+    let held = BTreeSet::new();
+    let burial = Burial { due: &due, reopens, shape: &shape, classifiers: &[], held: &held, most: 100 };
     let (behind, dropped) = burial.behind(&buried, sides);
     buried.steps.extend(behind.steps);
     buried.findings.extend(behind.findings);
@@ -83,7 +84,7 @@ proptest! {
             prop_assert!(!sides.scope.untouchable.contains(who));
             let at = |step: &Step| steps.iter().position(|planned| *planned == step);
             let kill = at(&Step::KillSessions { principal: *who });
-            prop_assert!(kill.is_some() && kill < at(&Step::DropPrincipal { name: *who }), "{}", buried);
+            prop_assert!(kill.is_some() && kill < at(&Step::DropPrincipal { name: *who, sid: None }), "{}", buried);
         }
         let named = buried.findings.iter().filter(|f| matches!(f, Finding::TombstoneStays { .. })).count();
         let all = tombstones(&sides.desired, &sides.actual, &sides.scope).count();
@@ -117,7 +118,7 @@ proptest! {
         let admitted = admit(buried, &sides, &guards, &History::default(), OffsetDateTime::UNIX_EPOCH);
         let steps: Vec<&Step> = admitted.steps().iter().map(|planned| &planned.step).collect();
         for step in &steps {
-            if let Step::DropPrincipal { name } = step {
+            if let Step::DropPrincipal { name, .. } = step {
                 let kill = Step::KillSessions { principal: *name };
                 prop_assert!(steps.contains(&&kill));
             }
@@ -137,7 +138,9 @@ proptest! {
             &due,
         );
         let shape = Shape::default();
-        let burial = Burial { due: &due, reopens: false, shape: &shape, classifiers: &[], most: 100 };
+        let held = BTreeSet::new();
+        let burial =
+            Burial { due: &due, reopens: false, shape: &shape, classifiers: &[], held: &held, most: 100 };
         let (whole, near) = (burial.behind(&Plan::default(), &sides), burial.behind(&Plan::default(), &part));
         prop_assert_eq!(whole.0.to_string(), near.0.to_string());
     }

@@ -2,13 +2,15 @@
 
 use std::time::Instant;
 
-use axon_reconcile::{Outcome, Refusal, RefusalKind, Retry, SecureStep, Seen, Step};
+use axon_model::SqlName;
+use axon_reconcile::{Outcome, Refusal, RefusalKind, Retry, SecureStep, Seen, Sid, Step};
 
+use crate::catalog::number;
 use crate::connect::{Link, Session};
 use crate::error::CallError;
 use crate::kill::{self, Whose};
 use crate::read_back;
-use crate::render::render;
+use crate::render::{self, render};
 use crate::secure;
 use crate::statement::{Dialect, ObjectId, Statement, Wording, Work};
 
@@ -79,6 +81,9 @@ async fn perform(
     let started = Instant::now();
     let mut sent = Vec::new();
     let result = match work {
+        Work::One(Statement::DropUser { name, sid: Some(sid) }) if wording.dialect == Dialect::Server => {
+            drop_login(session, name, &sid, &mut sent).await
+        }
         Work::One(statement) => {
             let sql = render(&by_object_id(statement, place, step), wording.dialect);
             let result = session.run(&sql).await;
@@ -111,6 +116,32 @@ async fn perform(
         }
         Err(error) => failed(error, sent),
     }
+}
+
+/// Drops a login, if it has this id: the two cannot be said in one batch, so the look stands right before the drop. Somebody else's stays,
+/// which the read-back shows.
+async fn drop_login(
+    session: &mut Session<'_>,
+    name: SqlName,
+    sid: &Sid,
+    sent: &mut Vec<String>,
+) -> Result<(), CallError> {
+    let look = render::login_with_id(name, sid);
+    sent.push(look.text().as_str().to_owned());
+    let mut found = 0;
+    session
+        .read(&look, &mut |_, row| {
+            found = number(row, 0)?;
+            Ok(())
+        })
+        .await?;
+    if found == 0 {
+        return Ok(());
+    }
+    let sql = render(&Statement::DropUser { name, sid: None }, Dialect::Server);
+    let result = session.run(&sql).await;
+    sent.push(sql.into_string());
+    result
 }
 
 /// Ends the sessions of somebody, where the sessions of others are seen.

@@ -141,7 +141,7 @@ pub fn holds(graph: &Graph, step: &Step) -> bool {
             graph.principals.get(principal).is_some_and(|p| p.connect == Connect::Granted)
         }
         Step::DropRole { name } => !graph.roles.contains_key(name),
-        Step::DropPrincipal { name } => !graph.principals.contains_key(name),
+        Step::DropPrincipal { name, .. } => !graph.principals.contains_key(name),
         // Asked of the sessions, and of their own tables, not of the graph.
         Step::KillSessions { .. } | Step::KillFormer { .. } | Step::Secure(_) | Step::Classify(_) => false,
     }
@@ -150,13 +150,13 @@ pub fn holds(graph: &Graph, step: &Step) -> bool {
 /// Whether `later` does again or undoes what `earlier` did, so that `earlier`'s effect is no longer to be expected.
 pub fn supersedes(later: &Step, earlier: &Step) -> bool {
     match (earlier, later) {
-        (Step::DropPrincipal { name }, Step::CreatePrincipal { name: again, .. })
+        (Step::DropPrincipal { name, .. }, Step::CreatePrincipal { name: again, .. })
         | (Step::DropRole { name }, Step::CreateRole { name: again })
-        | (Step::CreatePrincipal { name, .. }, Step::DropPrincipal { name: again })
+        | (Step::CreatePrincipal { name, .. }, Step::DropPrincipal { name: again, .. })
         | (Step::CreateRole { name }, Step::DropRole { name: again })
         | (
             Step::DenyConnect { principal: name },
-            Step::GrantConnect { principal: again } | Step::DropPrincipal { name: again },
+            Step::GrantConnect { principal: again } | Step::DropPrincipal { name: again, .. },
         )
         | (Step::GrantConnect { principal: name }, Step::DenyConnect { principal: again }) => name == again,
         (Step::AddMember { role, member }, Step::DropMember { role: other_role, member: other_member })
@@ -242,8 +242,8 @@ mod tests {
             (Step::DenyConnect { principal: name("kim") }, true),
             (Step::GrantConnect { principal: name("kim") }, false),
             (Step::DropRole { name: name("r") }, false),
-            (Step::DropPrincipal { name: name("r") }, true),
-            (Step::DropPrincipal { name: name("kim") }, false),
+            (Step::DropPrincipal { name: name("r"), sid: None }, true),
+            (Step::DropPrincipal { name: name("kim"), sid: None }, false),
         ] {
             assert_eq!(holds(&graph, &step), in_force, "{step}");
         }
@@ -253,8 +253,8 @@ mod tests {
     fn a_step_that_a_later_one_undoes_is_superseded() {
         let kim = name("kim");
         let create = Step::CreatePrincipal { name: kim, kind: PrincipalKind::External, sid: None };
-        assert!(supersedes(&create, &Step::DropPrincipal { name: kim }));
-        assert!(!supersedes(&create, &Step::DropPrincipal { name: name("lee") }));
+        assert!(supersedes(&create, &Step::DropPrincipal { name: kim, sid: None }));
+        assert!(!supersedes(&create, &Step::DropPrincipal { name: name("lee"), sid: None }));
         assert!(supersedes(&Step::GrantConnect { principal: kim }, &Step::DenyConnect { principal: kim }));
         assert!(supersedes(&deny(Permission::Select), &grant(Permission::Select, &[])));
         // An object-level statement clears the column rows of its permission.

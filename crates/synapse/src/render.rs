@@ -22,8 +22,8 @@ use quote::{Bracketed, Literal};
 
 pub(crate) use probe::{ProbeText, probes};
 pub(crate) use query::{
-    Entrant, MOST_NAMES, NamedMembers, Query, classifiers, credentials, everything, greeting, logins_seen,
-    named, own_sight, ping, sessions, sessions_of_id, untold, visitors,
+    Entrant, MOST_NAMES, NamedMembers, Query, classifiers, credentials, everything, greeting, login_with_id,
+    logins_seen, named, own_sight, ping, sessions, sessions_of_id, untold, visitors,
 };
 pub(crate) use script::{Remade, batch as script_batch, can_be_written};
 
@@ -104,10 +104,17 @@ pub fn render(statement: &Statement, dialect: Dialect) -> Sql {
             text
         }
         Statement::DropRole { name } => format!("DROP ROLE {}", Bracketed(*name)),
-        Statement::DropUser { name } if dialect == Dialect::Server => {
+        // DROP LOGIN stands alone in its batch (40530): whoever sends it looks at the id before.
+        Statement::DropUser { name, sid: _ } if dialect == Dialect::Server => {
             format!("DROP LOGIN {}", Bracketed(*name))
         }
-        Statement::DropUser { name } => format!("DROP USER {}", Bracketed(*name)),
+        Statement::DropUser { name, sid: None } => format!("DROP USER {}", Bracketed(*name)),
+        // A DROP knows names alone: the id is looked at in the same batch. What is made for a login may have a suffix.
+        Statement::DropUser { name, sid: Some(sid) } => format!(
+            "IF EXISTS (SELECT 1 FROM sys.database_principals u WHERE u.name = {} AND SUBSTRING(u.sid, 1, 16) = {sid}) DROP USER {}",
+            Literal(*name),
+            Bracketed(*name)
+        ),
         Statement::CreateClassifier { name, member, does } => classifier(*name, *member, does),
         Statement::DropClassifier { name } => format!("DROP WORKLOAD CLASSIFIER {}", Bracketed(*name)),
         Statement::Kill { session: SessionId::Dedicated(number) } => format!("KILL 'SID{number}'"),
@@ -251,7 +258,7 @@ mod tests {
             Step::DenyConnect { principal: name("kim@acme.com") },
             Step::GrantConnect { principal: name("kim@acme.com") },
             Step::DropRole { name: name("r") },
-            Step::DropPrincipal { name: name(HOSTILE) },
+            Step::DropPrincipal { name: name(HOSTILE), sid: None },
         ]
     }
 
@@ -303,7 +310,7 @@ mod tests {
             Step::DropMember { role: name("sysadmin"), member: name(HOSTILE) },
             Step::DenyConnect { principal: name("kim") },
             Step::GrantConnect { principal: name("kim") },
-            Step::DropPrincipal { name: name(HOSTILE) },
+            Step::DropPrincipal { name: name(HOSTILE), sid: None },
         ];
         let lines: Vec<String> = steps.iter().flat_map(|step| wording.told(step)).collect();
         insta::assert_snapshot!(lines.join("\n"));

@@ -12,7 +12,7 @@ mod fold;
 mod folder;
 mod text;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
@@ -20,7 +20,7 @@ use async_trait::async_trait;
 use axon_model::SqlName;
 use axon_reconcile::{
     Graph, InspectScope, Inspection, LeaseProof, Outcome, Refusal, RefusalKind, Script, ScriptEnd,
-    ScriptFile, ScriptRun, Seen, Shape, Step, StepKind, Target, TargetError, TargetFacts, Wave,
+    ScriptFile, ScriptRun, Seen, Shape, Sid, Step, StepKind, Target, TargetError, TargetFacts, Wave,
 };
 use time::OffsetDateTime;
 
@@ -49,8 +49,17 @@ pub struct ScriptTarget {
     database: SqlName,
     folder: Folder,
     source: ScriptSource,
-    /// Names that are roles, of the last look.
-    roles: Mutex<BTreeSet<SqlName>>,
+    /// Of the last look.
+    looked: Mutex<Looked>,
+}
+
+/// What files are written by, beside the steps.
+#[derive(Debug, Clone, Default)]
+struct Looked {
+    /// Names that are roles.
+    roles: BTreeSet<SqlName>,
+    /// Whose names they were.
+    ids: BTreeMap<SqlName, Sid>,
 }
 
 impl ScriptTarget {
@@ -63,7 +72,7 @@ impl ScriptTarget {
         source: ScriptSource,
     ) -> Self {
         let folder = Folder::new(name, folder);
-        Self { name: name.to_owned(), dialect, database, folder, source, roles: Mutex::default() }
+        Self { name: name.to_owned(), dialect, database, folder, source, looked: Mutex::default() }
     }
 
     /// Its files.
@@ -121,8 +130,10 @@ impl ScriptTarget {
             ScriptSource::Catalog(file) => self.exported(file)?,
             ScriptSource::Pool(pool) => pool.inspect(InspectScope::Full).await?,
         };
-        let roles = inspection.graph.roles.keys().copied().collect();
-        *self.roles.lock().unwrap_or_else(PoisonError::into_inner) = roles;
+        let graph = &inspection.graph;
+        let roles = graph.roles.keys().copied().collect();
+        let ids = graph.principals.iter().filter_map(|(name, there)| Some((*name, there.sid.clone()?)));
+        *self.looked.lock().unwrap_or_else(PoisonError::into_inner) = Looked { roles, ids: ids.collect() };
         Ok(inspection)
     }
 }
@@ -199,18 +210,18 @@ impl Script for ScriptTarget {
             ));
         }
         let roles = BTreeSet::new();
-        script_batch(step, &text::wording(self.dialect, self.database, &roles), None).err()
+        script_batch(step, &text::wording(self.dialect, self.database, &roles), None, None).err()
     }
 
     fn draft(&self, run: &ScriptRun<'_>) -> (ScriptFile, String) {
-        let mut roles = self.roles.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Looked { mut roles, ids } = self.looked.lock().unwrap_or_else(PoisonError::into_inner).clone();
         roles.extend(run.steps.iter().filter_map(|s| match &s.planned.step {
             Step::CreateRole { name } => Some(*name),
             _ => None,
         }));
         let wording = text::wording(self.dialect, self.database, &roles);
         let name = Folder::file_name(run.run, run.at);
-        let text = text::write(&self.name, &name, run, &wording);
+        let text = text::write(&self.name, &name, run, &wording, &ids);
         let file = ScriptFile {
             run: run.run,
             plan: run.plan,

@@ -171,8 +171,8 @@ pub enum Statement {
     Revoke { clause: Clause, cascade: bool },
     /// `DROP ROLE`
     DropRole { name: SqlName },
-    /// `DROP USER`
-    DropUser { name: SqlName },
+    /// `DROP USER`, if whoever has the name has this id.
+    DropUser { name: SqlName, sid: Option<Sid> },
     /// `CREATE WORKLOAD CLASSIFIER`
     CreateClassifier { name: SqlName, member: SqlName, does: Classified },
     /// `DROP WORKLOAD CLASSIFIER`
@@ -287,7 +287,7 @@ impl Wording<'_> {
             Step::KillSessions { principal } => return Ok(Work::KillSessions { principal: *principal }),
             Step::KillFormer { principal: _, sid } => return Ok(Work::KillFormer { sid: sid.clone() }),
             Step::DropRole { name } => Statement::DropRole { name: *name },
-            Step::DropPrincipal { name } => Statement::DropUser { name: *name },
+            Step::DropPrincipal { name, sid } => Statement::DropUser { name: *name, sid: sid.clone() },
             Step::Classify(_) if self.dialect != Dialect::Dedicated => {
                 return Err(NotExpressible::ClassifiersOfServerless);
             }

@@ -20,6 +20,8 @@ impl Ticker {
         let withheld = decided.admitted.withheld();
         let waiting = self.waiting(decided, now);
         let total = waiting.len() as u64;
+        // Whoever left is out, and has what was asked for: nothing.
+        let behind = waiting.len().saturating_sub(self.drops_waiting(&decided.admitted, now));
         let only_watched = |w: &Withheld| w.reasons.contains(&Reason::Observe);
         let observed = !withheld.is_empty() && withheld.iter().all(only_watched);
         // Who was dropped as another one's is made anew by the next tick.
@@ -27,10 +29,11 @@ impl Ticker {
         let again = ran.again || renews || decided.suspects || ran.tried < decided.admitted.steps().len();
         let settled = if again { self.summary.settled } else { decided.position };
         self.summary = Summary {
-            state: match (total, observed) {
-                (0, _) => State::Converged,
-                (_, true) => State::Observed,
-                (_, false) => State::Pending,
+            state: match (total, behind, observed) {
+                (0, _, _) => State::Converged,
+                (_, _, true) => State::Observed,
+                (_, 0, false) => State::Converged,
+                (_, _, false) => State::Pending,
             },
             position: decided.position,
             settled,

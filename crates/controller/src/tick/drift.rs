@@ -154,7 +154,7 @@ fn found<'d>(decided: &'d Decided, actual: &Graph, made: &Made) -> Vec<(DriftKin
     let steps = || decided.plan.steps.iter().map(|planned| &planned.step);
     let dropped: BTreeSet<SqlName> = steps()
         .filter_map(|step| match step {
-            Step::DropPrincipal { name } => Some(*name),
+            Step::DropPrincipal { name, .. } => Some(*name),
             _ => None,
         })
         .collect();

@@ -121,7 +121,7 @@ impl MadeFor {
         for name in stale.iter().filter(|name| actual.principals.contains_key(*name)) {
             let planned = |step: &Step| plan.steps.iter().any(|p| p.step == *step);
             let kill = Step::KillSessions { principal: *name };
-            let drop = Step::DropPrincipal { name: *name };
+            let drop = Step::drop_of(*name, actual);
             let missing: Vec<Step> = [kill, drop].into_iter().filter(|step| !planned(step)).collect();
             plan.steps.extend(missing.into_iter().map(Planned::from));
         }

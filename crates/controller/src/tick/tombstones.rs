@@ -18,8 +18,10 @@ use axon_audit::payload::Cause;
 use axon_mapping::target::{TargetSpec, Words};
 use axon_mapping::{RoleMap, TargetKind};
 use axon_model::SqlName;
-use axon_reconcile::admit::Admitted;
-use axon_reconcile::{Burial, Connect, Graph, Plan, PrincipalKind, Sid, Sides, Step, doors, tombstones};
+use axon_reconcile::admit::{Admitted, Reason};
+use axon_reconcile::{
+    Burial, Connect, Finding, Graph, Plan, PrincipalKind, Sid, Sides, Step, doors, tombstones,
+};
 use axon_store::StoreError;
 use axon_store::stored::shown_instant;
 use time::{Duration, OffsetDateTime};
@@ -32,7 +34,7 @@ pub use kept::{Tombstone, Tombstones, tombstones_key};
 
 /// So many are kept of one target, and so many who may enter a server's databases. Beyond that people stay shut out.
 const MOST: usize = 50_000;
-/// So many are dropped by one plan.
+/// So many are dropped by one plan, beside those whom a person just released.
 const AT_ONCE: usize = 500;
 
 /// What a decision knows already.
@@ -91,7 +93,10 @@ impl Ticker {
             let over: BTreeSet<SqlName> = self.tombs.over(now).map(|(name, _)| name).collect();
             let mut stay = self.who_stays(map, spec, &over, now).await?;
             for name in over.iter().filter(|name| self.tombs.was_refused(**name, now)) {
-                let words = || "the target refused it lately; it is tried again within the hour".to_owned();
+                let said =
+                    self.blocked.last_words(*name).map(|words| format!(" ({words})")).unwrap_or_default();
+                let words =
+                    || format!("the target refused it lately{said}; it is tried again within the hour");
                 stay.entry(*name).or_insert_with(words);
             }
             self.tombs.stay(&over, &stay);
@@ -99,6 +104,15 @@ impl Ticker {
         }
         let due: BTreeSet<SqlName> = self.tombs.due(now).collect();
         let (mut steps, mut dropped) = self.drop_due(&due, sides, plan);
+        // What stands in the way is a reason to stay like any other. Nobody has more by it than was asked for: nothing is behind.
+        let obstacles: BTreeMap<SqlName, String> = std::mem::take(&mut steps.findings)
+            .into_iter()
+            .filter_map(|finding| match finding {
+                Finding::TombstoneStays { principal, because } => Some((principal, because.to_string())),
+                _ => None,
+            })
+            .collect();
+        self.tombs.stay(&obstacles.keys().copied().collect(), &obstacles);
         if !looked && !dropped.is_empty() {
             // What came up since the full look.
             let stay = self.who_stays(map, spec, &dropped, now).await?;
@@ -107,18 +121,19 @@ impl Ticker {
             steps.steps.retain(|planned| dropped.contains(&planned.step.subject()));
         }
         plan.steps.append(&mut steps.steps);
-        plan.findings.append(&mut steps.findings);
         self.tell_causes(&dropped).await;
         if may != May::Look {
             let shared = spec.kind == TargetKind::SynapseServerless;
             self.tombs.keep(store.as_ref(), name.as_str(), shared, now).await;
+            self.tombs.measure(name.as_str());
         }
         // What a plan over a few names left out is in the next one.
         let there = self.actual.as_ref().map(|known| &known.inspection.graph.principals);
         let is_left = |name: &SqlName| {
             !sides.actual.principals.contains_key(name) && there.is_some_and(|there| there.contains_key(name))
         };
-        self.tombs.more = due.iter().any(is_left) || dropped.len() >= AT_ONCE;
+        let others = dropped.difference(&self.tombs.held).count();
+        self.tombs.more = due.iter().any(is_left) || others >= AT_ONCE;
         self.tombs.burying = dropped;
         Ok([self.tombs.resumes(now), self.tombs.next(now)].into_iter().flatten().min())
     }
@@ -130,11 +145,30 @@ impl Ticker {
         drops.filter(|name| self.tombs.buries(*name)).collect()
     }
 
-    /// When the next of them are dropped, where this plan drops some.
-    pub(super) fn buries_on(&self, admitted: &Admitted, now: OffsetDateTime) -> Option<OffsetDateTime> {
-        let drops = |step: &Step| matches!(step, Step::DropPrincipal { name } if self.tombs.buries(*name));
-        let goes_on = self.tombs.more && admitted.steps().iter().any(|planned| drops(&planned.step));
-        goes_on.then_some(now + Duration::seconds(1))
+    /// When the next of them are dropped, where this plan drops some, or found out of some that they wait: those give their places to
+    /// others.
+    pub(super) fn buries_on(&mut self, admitted: &Admitted, now: OffsetDateTime) -> Option<OffsetDateTime> {
+        let kept_back = self.kept_back(admitted);
+        let found_out = !kept_back.is_subset(&self.tombs.held);
+        self.tombs.held = kept_back;
+        let drops =
+            |step: &Step| matches!(step, Step::DropPrincipal { name, .. } if self.tombs.buries(*name));
+        let drops = admitted.steps().iter().any(|planned| drops(&planned.step));
+        (self.tombs.more && (drops || found_out)).then_some(now + Duration::seconds(1))
+    }
+
+    /// How much of what waits is about dropping people who left long ago, who are out whatever becomes of it.
+    pub(super) fn drops_waiting(&self, admitted: &Admitted, now: OffsetDateTime) -> usize {
+        let about = |step: &Step| match step {
+            Step::DropPrincipal { name, .. } | Step::KillSessions { principal: name } => {
+                (self.tombs.buries(*name) || self.tombs.was_refused(*name, now))
+                    && !self.leaving.is_leaving(*name)
+            }
+            _ => false,
+        };
+        let withheld = admitted.withheld().iter().filter(|withheld| withheld.reasons != [Reason::Refused]);
+        let withheld = withheld.filter(|withheld| about(&withheld.planned.step)).count();
+        withheld + self.blocked.waiting(now).filter(|blocked| about(&blocked.step)).count()
     }
 
     /// By which record people leave is known as long as it has not had its effect.
@@ -216,6 +250,7 @@ impl Ticker {
             reopens: doors(&known.inspection.graph).chain(doors(&sides.desired)).next().is_some(),
             shape: &known.shape,
             classifiers: self.classified.there(),
+            held: &self.tombs.held,
             most: AT_ONCE,
         };
         burial.behind(plan, sides)

@@ -135,6 +135,6 @@ impl Ticker {
     fn kept_with(&self, step: &Step, kept_back: &BTreeSet<SqlName>) -> Option<Reason> {
         let Step::KillSessions { principal } = step else { return None };
         let with = kept_back.contains(principal) && !self.leaving.is_leaving(*principal);
-        with.then(|| Reason::Needs { step: Step::DropPrincipal { name: *principal }.to_string() })
+        with.then(|| Reason::Needs { step: Step::DropPrincipal { name: *principal, sid: None }.to_string() })
     }
 }

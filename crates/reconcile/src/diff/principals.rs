@@ -156,5 +156,5 @@ fn drop_principal(sides: &Sides, known: &mut Known, name: SqlName) {
     }
     // Sessions are found by the principal, so they go before it does.
     known.need(Step::KillSessions { principal: name });
-    known.need(Step::DropPrincipal { name });
+    known.need(Step::drop_of(name, &sides.actual));
 }

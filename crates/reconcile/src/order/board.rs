@@ -204,7 +204,7 @@ impl<'a> Board<'a> {
         let dropped: NameSet = steps
             .iter()
             .filter_map(|planned| match &planned.step {
-                Step::DropPrincipal { name } => Some(*name),
+                Step::DropPrincipal { name, .. } => Some(*name),
                 _ => None,
             })
             .collect();
@@ -304,7 +304,7 @@ impl<'a> Board<'a> {
                     && to_come.rows + to_come.leaves == 0
                     && !members.iter().any(|m| self.now.in_role(*m, role))
             }
-            Step::DropPrincipal { name } => self.now.access[at(name) as usize] == Access::Shut,
+            Step::DropPrincipal { name, .. } => self.now.access[at(name) as usize] == Access::Shut,
             Step::Secure(_) | Step::Classify(_) | Step::KillFormer { .. } => true,
         }
     }

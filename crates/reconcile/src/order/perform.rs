@@ -46,7 +46,7 @@ impl World {
             Step::Revoke { grantee, permission, on, columns, .. } => {
                 self.rows(base, base.number(*grantee), *permission, *on, columns, revoke)
             }
-            Step::DropRole { name } | Step::DropPrincipal { name } => {
+            Step::DropRole { name } | Step::DropPrincipal { name, .. } => {
                 let node = base.number(*name);
                 self.access[node as usize] = Access::Absent;
                 for role in std::mem::take(&mut self.up[node as usize]) {

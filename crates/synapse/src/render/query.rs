@@ -277,6 +277,14 @@ pub(crate) fn sessions(principal: SqlName, dialect: Dialect, entrant: Entrant) -
     batch(&[sids, sessions], vec![principal])
 }
 
+/// Whether the login of this name has this id.
+pub(crate) fn login_with_id(name: SqlName, sid: &Sid) -> Query {
+    let found = format!(
+        "SELECT COUNT(*) AS found FROM sys.server_principals u WHERE u.name = @P1 AND SUBSTRING(u.sid, 1, 16) = {sid}"
+    );
+    batch(&[found], vec![name])
+}
+
 /// The living sessions of whoever has this id: the first 16 bytes count, since what is made for a login may have a suffix. In the columns
 /// that [`sessions`] has; no name is asked for.
 pub(crate) fn sessions_of_id(sid: &Sid, dialect: Dialect, entrant: Entrant) -> Query {

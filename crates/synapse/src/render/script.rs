@@ -10,7 +10,7 @@ use axon_model::SqlName;
 use axon_reconcile::{Securable, Sid, Step};
 
 use super::{Sql, render};
-use crate::statement::{Dialect, Wording, Work};
+use crate::statement::{Dialect, Statement, Wording, Work};
 
 /// The most sessions that one run of a batch ends.
 const MOST_SESSIONS: u32 = 1_000;
@@ -78,12 +78,19 @@ fn role_there(name: SqlName) -> String {
     )
 }
 
-fn user_there(name: SqlName, remade: Option<&Remade>) -> String {
-    let other = match remade {
-        None => String::new(),
-        Some(Remade::With(sid)) => format!(" AND u.sid <> {sid}"),
+fn user_there(name: SqlName) -> String {
+    this_user_there(name, None, None)
+}
+
+/// The same of the one with this id, and not of who is made anew.
+fn this_user_there(name: SqlName, sid: Option<&Sid>, remade: Option<&Remade>) -> String {
+    let mut other = sid.map(|sid| format!(" AND SUBSTRING(u.sid, 1, 16) = {sid}")).unwrap_or_default();
+    // Writing to a String cannot fail.
+    let _ = match remade {
+        None => Ok(()),
+        Some(Remade::With(sid)) => write!(other, " AND u.sid <> {sid}"),
         Some(Remade::After(instant)) => {
-            format!(" AND u.create_date < CONVERT(datetime, '{instant}', 126)")
+            write!(other, " AND u.create_date < CONVERT(datetime, '{instant}', 126)")
         }
     };
     format!(
@@ -128,7 +135,7 @@ fn securable_there(on: Securable) -> Option<String> {
 /// not there is sent, so that its error is seen.
 fn conditions(step: &Step, remade: Option<&Remade>) -> Vec<String> {
     match step {
-        Step::CreatePrincipal { name, .. } => vec![format!("NOT {}", user_there(*name, None))],
+        Step::CreatePrincipal { name, .. } => vec![format!("NOT {}", user_there(*name))],
         Step::CreateRole { name } => vec![format!("NOT {}", role_there(*name))],
         Step::AddMember { role, member } => vec![format!("NOT {}", member_there(*role, *member))],
         Step::DropMember { role, member } => vec![member_there(*role, *member)],
@@ -136,20 +143,29 @@ fn conditions(step: &Step, remade: Option<&Remade>) -> Vec<String> {
         Step::Revoke { grantee, on, .. } => {
             std::iter::once(principal_there(*grantee)).chain(securable_there(*on)).collect()
         }
-        Step::DenyConnect { principal } => vec![user_there(*principal, None)],
+        Step::DenyConnect { principal } => vec![user_there(*principal)],
         Step::DropRole { name } => vec![role_there(*name)],
-        Step::DropPrincipal { name } => vec![user_there(*name, remade)],
+        Step::DropPrincipal { name, sid } => vec![this_user_there(*name, sid.as_ref(), remade)],
         _ => Vec::new(),
     }
 }
 
-/// The batch of one step, or why no file can hold it.
-pub(crate) fn batch(step: &Step, wording: &Wording<'_>, remade: Option<&Remade>) -> Result<Sql, String> {
+/// The batch of one step, or why no file can hold it. `id` is whose the name was when it was looked at.
+pub(crate) fn batch(
+    step: &Step,
+    wording: &Wording<'_>,
+    remade: Option<&Remade>,
+    id: Option<&Sid>,
+) -> Result<Sql, String> {
     let database = expression(wording.database.as_str());
     let statement = match wording.work(step).map_err(|refused| refused.to_string())? {
+        // The look at the id stands among the conditions of the batch.
+        Work::One(Statement::DropUser { name, sid: _ }) => {
+            render(&Statement::DropUser { name, sid: None }, wording.dialect).into_string()
+        }
         Work::One(statement) => render(&statement, wording.dialect).into_string(),
         Work::KillSessions { principal } => {
-            return Ok(Sql(ending_sessions(principal, &database, wording.dialect)));
+            return Ok(Sql(ending_sessions(principal, id, &database, wording.dialect)));
         }
         // Who has sessions is seen in a pool alone, and no look at one is behind a file.
         Work::KillFormer { .. } => return Err("sessions without a user are not ended by files".to_owned()),
@@ -175,20 +191,28 @@ pub(crate) fn batch(step: &Step, wording: &Wording<'_>, remade: Option<&Remade>)
     Ok(Sql(text))
 }
 
-/// Ends the sessions one after another, and looks again each time.
-fn ending_sessions(principal: SqlName, database: &str, dialect: Dialect) -> String {
+/// Ends the sessions one after another, and looks again each time: those of the object with this id, whoever has the name when the file is
+/// run, and those of the name that tell no id; where the id is not known, those of whoever has the name then.
+fn ending_sessions(principal: SqlName, id: Option<&Sid>, database: &str, dialect: Dialect) -> String {
     // What `axon_reconcile::visitor::is_of` says, in one condition: another id of 16 bytes is another person, whatever the name.
     let (login, sid) = match dialect {
         Dialect::Dedicated => ("s.login_name", "s.security_id"),
         Dialect::Serverless | Dialect::Server => ("s.original_login_name", "s.original_security_id"),
     };
     let own = format!("FROM sys.database_principals u WHERE u.name = {}", named(principal));
-    let whose = format!(
-        "(SUBSTRING({sid}, 1, 16) IN (SELECT SUBSTRING(u.sid, 1, 16) {own}) \
-         OR ({login} = {} AND (DATALENGTH({sid}) IS NULL OR DATALENGTH({sid}) < 16 \
-         OR {login} NOT IN (SELECT u.name {own} AND DATALENGTH(u.sid) >= 16))))",
-        named(principal)
-    );
+    let whose = match id.filter(|id| id.tells()) {
+        Some(id) => format!(
+            "(SUBSTRING({sid}, 1, 16) = {id} \
+             OR ({login} = {} AND (DATALENGTH({sid}) IS NULL OR DATALENGTH({sid}) < 16)))",
+            named(principal)
+        ),
+        None => format!(
+            "(SUBSTRING({sid}, 1, 16) IN (SELECT SUBSTRING(u.sid, 1, 16) {own}) \
+             OR ({login} = {} AND (DATALENGTH({sid}) IS NULL OR DATALENGTH({sid}) < 16 \
+             OR {login} NOT IN (SELECT u.name {own} AND DATALENGTH(u.sid) >= 16))))",
+            named(principal)
+        ),
+    };
     let (kind, next, kill) = match dialect {
         Dialect::Dedicated => (
             "nvarchar(32)",
@@ -229,7 +253,7 @@ mod tests {
 
     fn text(step: &Step, dialect: Dialect) -> String {
         let wording = Wording { dialect, database: name("d'w"), roles: &BTreeSet::new() };
-        batch(step, &wording, None).unwrap().into_string()
+        batch(step, &wording, None, None).unwrap().into_string()
     }
 
     #[test]
@@ -263,7 +287,7 @@ mod tests {
             Step::KillSessions { principal: kim },
             Step::DropMember { role: grantee, member: name("zoë@acme.com") },
             Step::DropRole { name: grantee },
-            Step::DropPrincipal { name: kim },
+            Step::DropPrincipal { name: kim, sid: None },
         ];
         let all = |dialect| steps.iter().map(|s| text(s, dialect)).collect::<Vec<_>>().join("\nGO\n\n");
         insta::assert_snapshot!("script_dedicated", all(Dialect::Dedicated));
@@ -271,15 +295,36 @@ mod tests {
     }
 
     #[test]
+    fn whose_id_is_known_is_meant_by_the_id_and_not_whoever_has_the_name_when_the_file_is_run() {
+        let (kim, roles) = (name("kim"), BTreeSet::new());
+        let sid = Sid::from_object_id("01234567-89ab-cdef-0123-456789abcdef").unwrap();
+        let id = "= 0x67452301AB89EFCD0123456789ABCDEF";
+        for dialect in [Dialect::Dedicated, Dialect::Serverless] {
+            let wording = Wording { dialect, database: name("dw"), roles: &roles };
+            let written = |step: &Step, remade: Option<&Remade>| {
+                batch(step, &wording, remade, Some(&sid)).unwrap().into_string()
+            };
+            let kill = written(&Step::KillSessions { principal: kim }, None);
+            assert!(kill.contains(id) && !kill.contains("sys.database_principals"), "{kill}");
+            let drop = Step::DropPrincipal { name: kim, sid: Some(sid.clone()) };
+            let text = written(&drop, None);
+            assert!(text.contains(&format!("SUBSTRING(u.sid, 1, 16) {id}")), "{text}");
+            assert!(text.ends_with("\n    DROP USER [kim];"), "{text}");
+            let again = written(&drop, Some(&Remade::After("2026-11-22T13:00:00".into())));
+            assert!(again.contains(id) && again.contains("u.create_date <"), "{again}");
+        }
+    }
+
+    #[test]
     fn who_was_made_anew_is_not_dropped_again() {
-        let step = Step::DropPrincipal { name: name("kim") };
+        let step = Step::DropPrincipal { name: name("kim"), sid: None };
         let roles = BTreeSet::new();
         let wording = Wording { dialect: Dialect::Dedicated, database: name("dw"), roles: &roles };
         let sid = Sid::from_object_id("01234567-89ab-cdef-0123-456789abcdef").unwrap();
-        let by_sid = batch(&step, &wording, Some(&Remade::With(sid))).unwrap().into_string();
+        let by_sid = batch(&step, &wording, Some(&Remade::With(sid)), None).unwrap().into_string();
         assert!(by_sid.contains("u.sid <> 0x67452301AB89EFCD0123456789ABCDEF"), "{by_sid}");
         let by_time = Remade::After("2026-11-22T13:00:00".into());
-        let by_time = batch(&step, &wording, Some(&by_time)).unwrap().into_string();
+        let by_time = batch(&step, &wording, Some(&by_time), None).unwrap().into_string();
         assert!(
             by_time.contains("u.create_date < CONVERT(datetime, '2026-11-22T13:00:00', 126)"),
             "{by_time}"

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axon_model::SqlName;
-use axon_reconcile::{ScriptRun, Step};
+use axon_reconcile::{ScriptRun, Sid, Step};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -60,7 +60,13 @@ fn remade(run: &ScriptRun<'_>) -> BTreeMap<SqlName, Remade> {
 }
 
 /// The whole file.
-pub(super) fn write(target: &str, file: &str, run: &ScriptRun<'_>, wording: &Wording<'_>) -> String {
+pub(super) fn write(
+    target: &str,
+    file: &str,
+    run: &ScriptRun<'_>,
+    wording: &Wording<'_>,
+    ids: &BTreeMap<SqlName, Sid>,
+) -> String {
     let mut text = String::new();
     heading(&mut text, target, file, run, wording);
     let remade = remade(run);
@@ -73,7 +79,8 @@ pub(super) fn write(target: &str, file: &str, run: &ScriptRun<'_>, wording: &Wor
         for because in &step.because {
             comment(&mut text, &format!("   because: {because}"));
         }
-        match script_batch(&step.planned.step, wording, remade.get(&step.planned.step.subject())) {
+        let (about, subject) = (&step.planned.step, step.planned.step.subject());
+        match script_batch(about, wording, remade.get(&subject), ids.get(&subject)) {
             Ok(sql) => text.push_str(sql.as_str()),
             Err(refused) => comment(&mut text, &format!("   not written: {refused}")),
         }

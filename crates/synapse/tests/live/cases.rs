@@ -335,7 +335,7 @@ async fn a_person_of_the_directory_comes_and_leaves(server: &Server) -> Result<(
         .apply(&[
             Step::DenyConnect { principal: person },
             Step::DropMember { role, member: person },
-            Step::DropPrincipal { name: person },
+            Step::DropPrincipal { name: person, sid: None },
             Step::DropRole { name: role },
         ])
         .await

@@ -135,7 +135,7 @@ fn steps([a, b, c, d]: [SqlName; 4]) -> Vec<(Step, Vec<SqlName>)> {
         ),
         (Step::DenyConnect { principal: a }, vec![dw, a]),
         (Step::DropRole { name: a }, vec![a]),
-        (Step::DropPrincipal { name: a }, vec![a]),
+        (Step::DropPrincipal { name: a, sid: None }, vec![a]),
     ]
 }
 

@@ -191,7 +191,7 @@ async fn who_is_dropped_and_made_anew_in_one_file_is_made_anew_once() {
     let kim = name("kim@acme.com");
     apply(&stage.target(), &joiner()).await;
     let remade = [
-        Step::DropPrincipal { name: kim },
+        Step::DropPrincipal { name: kim, sid: None },
         Step::CreatePrincipal { name: kim, kind: PrincipalKind::External, sid: kim_sid() },
         Step::AddMember { role: name("axon_reader"), member: kim },
     ];
@@ -325,7 +325,7 @@ fn a_file_as_people_read_it() {
     steps.push(Step::CreateRole { name: name("zo\u{eb} GO $(x)") });
     let version = map();
     let withheld = [axon_reconcile::Withheld {
-        planned: Step::DropPrincipal { name: name("lee@acme.com") }.into(),
+        planned: Step::DropPrincipal { name: name("lee@acme.com"), sid: None }.into(),
         reasons: vec![axon_reconcile::Reason::NeverMade],
     }];
     let run = ScriptRun { withheld: &withheld, ..a_run(&steps, &version, 1, AT) };

@@ -82,7 +82,7 @@ async fn a_login_comes_reads_every_database_and_leaves() {
         },
     ];
     apply(&target, &leaves).await;
-    let drop_login = [Step::DropPrincipal { name: name("kim@acme.com") }];
+    let drop_login = [Step::DropPrincipal { name: name("kim@acme.com"), sid: None }];
     let refused = outcomes(&target, &drop_login).await;
     assert!(
         matches!(&refused[0], Outcome::Refused { refusal, .. } if refusal.kind == RefusalKind::Blocked),
@@ -242,6 +242,6 @@ async fn a_user_that_was_made_from_a_login_is_the_person_s() {
     apply(&target, &steps).await;
     assert!(inspect(&target).await.graph.members.contains(&in_role));
     let shut = Step::DenyConnect { principal: name("kim@acme.com") };
-    apply(&target, &[shut, Step::DropPrincipal { name: name("kim@acme.com") }]).await;
+    apply(&target, &[shut, Step::DropPrincipal { name: name("kim@acme.com"), sid: None }]).await;
     assert!(!inspect(&target).await.graph.principals.contains_key(&name("kim@acme.com")));
 }

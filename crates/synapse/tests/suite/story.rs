@@ -94,7 +94,7 @@ async fn a_person_comes_works_and_leaves() {
         &[
             select(GrantState::Grant),
             Step::DropRole { name: name("axon_reader") },
-            Step::DropPrincipal { name: name("kim@acme.com") },
+            Step::DropPrincipal { name: name("kim@acme.com"), sid: None },
         ],
     )
     .await;
@@ -117,7 +117,7 @@ async fn doing_it_again_converges() {
     }
     let drops = [
         Step::DropMember { role: name("axon_reader"), member: name("nobody@acme.com") },
-        Step::DropPrincipal { name: name("nobody@acme.com") },
+        Step::DropPrincipal { name: name("nobody@acme.com"), sid: None },
         Step::DropRole { name: name("axon_none") },
     ];
     for (step, outcome) in drops.iter().zip(outcomes(&target, &drops).await) {
@@ -190,7 +190,7 @@ async fn names_that_want_to_be_code_are_names() {
         let scoped = target.inspect(InspectScope::Principals(vec![person])).await.unwrap().graph;
         assert_eq!(scoped.principals.len(), 1);
         assert_eq!(scoped.principals[&person].connect, Connect::Granted);
-        apply(&target, &[Step::DropPrincipal { name: person }]).await;
+        apply(&target, &[Step::DropPrincipal { name: person, sid: None }]).await;
     }
     assert_eq!(stage.catalog("SELECT name FROM sys.database_principals").await, before);
 }
@@ -252,7 +252,7 @@ async fn the_same_story_on_a_serverless_pool() {
             Step::DenyConnect { principal: name("kim@acme.com") },
             Step::DropMember { role: name(HOSTILE), member: name("kim@acme.com") },
             Step::KillSessions { principal: name("kim@acme.com") },
-            Step::DropPrincipal { name: name("kim@acme.com") },
+            Step::DropPrincipal { name: name("kim@acme.com"), sid: None },
             Step::DropRole { name: name(HOSTILE) },
         ],
     )

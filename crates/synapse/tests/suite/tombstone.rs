@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use axon_emulator::PoolKind;
 use axon_reconcile::{
     Burial, Finding, Graph, Inspection, ManagedPrincipals, Outcome, Plan, PrincipalKind, RefusalKind, Scope,
-    Sides, Step, doors,
+    Seen, Sid, Sides, Step, Target as _, Wave, doors,
 };
 use axon_synapse::SynapseTarget;
 use tiberius::AuthMethod;
@@ -46,7 +46,8 @@ fn buried(seen: &Inspection) -> Plan {
     };
     let due = BTreeSet::from([name(KIMS)]);
     let reopens = doors(&seen.graph).next().is_some();
-    let burial = Burial { due: &due, reopens, shape: &seen.shape, classifiers: &[], most: 10 };
+    let held = BTreeSet::new();
+    let burial = Burial { due: &due, reopens, shape: &seen.shape, classifiers: &[], held: &held, most: 10 };
     burial.behind(&Plan::default(), &sides).0
 }
 
@@ -96,7 +97,7 @@ async fn what_the_server_refuses_a_drop_for_is_named_before() {
             };
             assert_eq!(finding.to_string(), format!("{KIMS} left and is not dropped: {told}"));
             assert!(plan.is_empty(), "{plan}");
-            let refused = outcomes(&target, &[Step::DropPrincipal { name: name(KIMS) }]).await;
+            let refused = outcomes(&target, &[Step::DropPrincipal { name: name(KIMS), sid: None }]).await;
             assert!(
                 matches!(&refused[0], Outcome::Refused { refusal, .. } if refusal.kind == RefusalKind::Blocked),
                 "{kind:?} {refused:?}"
@@ -118,7 +119,50 @@ async fn where_a_group_lets_people_in_the_shut_out_user_is_what_keeps_them_out()
         let plan = buried(&inspect(&target).await);
         assert!(plan.is_empty() && plan.findings.is_empty(), "{kind:?}: {plan}");
         // What would have been.
-        apply(&target, &[Step::DropPrincipal { name: name(KIMS) }]).await;
+        apply(&target, &[Step::DropPrincipal { name: name(KIMS), sid: None }]).await;
         stage.raw(AuthMethod::aad_token(KIM)).await.unwrap();
     }
+}
+
+/// In the minutes since the last look somebody may have made a user of that name for somebody else.
+#[tokio::test]
+async fn a_drop_is_of_the_one_who_was_seen_and_of_nobody_who_came_under_the_name_since() {
+    for kind in [PoolKind::Dedicated, PoolKind::Serverless] {
+        let stage = of(kind).await;
+        let target = kim_left(&stage).await;
+        let plan = steps(&buried(&inspect(&target).await));
+        let drop = [plan[1].clone()];
+        assert!(matches!(&drop[0], Step::DropPrincipal { sid: Some(_), .. }), "{drop:?}");
+        let mut admin = stage.raw(AuthMethod::aad_token(ADMIN)).await.unwrap();
+        run(&mut admin, &format!("DROP USER [{KIMS}]")).await.unwrap();
+        // Gone is what was asked for.
+        apply(&target, &drop).await;
+        stage.emulator.pool().change_directory(|tenant| {
+            let kim = tenant.users.iter_mut().find(|user| user.upn == KIMS).unwrap();
+            kim.object_id = "00000000-0000-0000-0000-0000000000bb".to_owned();
+        });
+        run(&mut admin, &format!("CREATE USER [{KIMS}] FROM EXTERNAL PROVIDER")).await.unwrap();
+        let done = outcomes(&target, &drop).await;
+        assert!(matches!(done[0], Outcome::Done { .. }), "{kind:?} {done:?}");
+        let seen = target.read_back(&Wave::for_test(drop.to_vec())).await.unwrap();
+        assert_eq!(seen, [Seen::NotInForce], "{kind:?}: it is looked at anew");
+        let there = inspect(&target).await.graph.principals;
+        assert!(there.contains_key(&name(KIMS)), "{kind:?}: another's user stays");
+        stage.raw(AuthMethod::aad_token(KIM)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_login_is_dropped_by_its_id_too() {
+    let stage = Stage::of(PoolKind::Serverless).await;
+    let server = crate::server::server(&stage);
+    let create = Step::CreatePrincipal { name: name(KIMS), kind: PrincipalKind::External, sid: kim_sid() };
+    apply(&server, &[create, Step::DenyConnect { principal: name(KIMS) }]).await;
+    let other = Sid::from_object_id("00000000-0000-0000-0000-0000000000bb");
+    let of_another = Step::DropPrincipal { name: name(KIMS), sid: other };
+    outcomes(&server, &[of_another]).await;
+    assert!(inspect(&server).await.graph.principals.contains_key(&name(KIMS)));
+    let drop = Step::drop_of(name(KIMS), &inspect(&server).await.graph);
+    assert_eq!(drop, Step::DropPrincipal { name: name(KIMS), sid: kim_sid() });
+    apply(&server, &[drop]).await;
 }

@@ -418,7 +418,7 @@ async fn what_is_on_a_certificate_or_a_type_is_read_and_named() {
     assert_eq!(told.len(), 3, "{told:?}");
     assert!(told[1].starts_with("GRANT CONTROL on certificate with id 257 to kim@acme.com"), "{told:?}");
     assert!(told[2].starts_with("kim@acme.com is shut out and still in mediumrc"), "{told:?}");
-    apply(&target, &[Step::DropPrincipal { name: name("kim@acme.com") }]).await;
+    apply(&target, &[Step::DropPrincipal { name: name("kim@acme.com"), sid: None }]).await;
     assert_eq!(
         stage.catalog("SELECT permission_name FROM sys.database_permissions WHERE class > 4").await,
         [""; 0]

@@ -99,6 +99,8 @@ pub(in crate::tick) struct Keeping {
     pub(super) left_by: BTreeMap<SqlName, RecordSeq>,
     /// Whom the last decision would drop.
     pub(super) burying: BTreeSet<SqlName>,
+    /// Whose drop the last decision withheld.
+    pub(super) held: BTreeSet<SqlName>,
     /// Whether there are more of them than one plan drops, or than a plan over a few names shows.
     pub(super) more: bool,
     /// Until when these are left alone, of whom the target refused something.
@@ -156,6 +158,16 @@ impl Keeping {
     /// Whether it was so lately.
     pub(super) fn was_refused(&self, name: SqlName, now: OffsetDateTime) -> bool {
         self.refused.get(&name).is_some_and(|until| now < *until)
+    }
+
+    /// Tells how many there are, and how many of them something keeps although their time has come.
+    pub(super) fn measure(&self, target: &str) {
+        let count = |n: usize| f64::from(u32::try_from(n).unwrap_or(u32::MAX));
+        let stuck = self.kept.there.values().filter(|there| there.stays.is_some()).count();
+        let target = target.to_owned();
+        metrics::gauge!("axon_tombstones_kept_users", "target" => target.clone())
+            .set(count(self.kept.there.len()));
+        metrics::gauge!("axon_tombstones_stuck_users", "target" => target).set(count(stuck));
     }
 
     /// When whoever was left alone is looked at again.
