@@ -120,6 +120,11 @@ impl Pool {
         Tds::with_token(&self.address, &entra_token(upn)).await
     }
 
+    /// The same in another database of a serverless endpoint.
+    pub async fn person_in(&self, database: &str, upn: &str) -> Result<Tds, tiberius::error::Error> {
+        Tds::with_token_in(&self.address, database, &entra_token(upn)).await
+    }
+
     /// Ends it.
     pub async fn stop(self) -> anyhow::Result<()> {
         self.child.stop().await.map(drop)

@@ -33,6 +33,11 @@ impl Tds {
         Self::enter(address, database, AuthMethod::sql_server(user, password)).await
     }
 
+    /// Enters another database with an access token.
+    pub async fn with_token_in(address: &str, database: &str, token: &str) -> Result<Self, Error> {
+        Self::enter(address, database, AuthMethod::aad_token(token)).await
+    }
+
     /// Enters with an access token.
     pub async fn with_token(address: &str, token: &str) -> Result<Self, Error> {
         Self::enter(address, "dw", AuthMethod::aad_token(token)).await

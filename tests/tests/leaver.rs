@@ -7,6 +7,7 @@ use serde_json::json;
 const KIM: &str = "kim@acme.example";
 const ANA: &str = "ana@acme.example";
 const BOB: &str = "bob@acme.example";
+const LEE: &str = "lee@acme.example";
 
 /// Waits until the pool has ended this session.
 async fn cut(session: &mut Tds) -> anyhow::Result<()> {
@@ -190,7 +191,7 @@ const LEAVING: &str = "urn:example:leaving:2.0:User";
 
 /// A source that says when people really left, and ten seconds to be out.
 async fn timed(objective: &str) -> anyhow::Result<Stage> {
-    let place = Place::new([KIM, ANA, BOB])?;
+    let place = Place::new([KIM, ANA, BOB, LEE])?;
     let pool = Pool::start(&place, 0).await?;
     place.furnish(MAP, pool.port()?)?;
     let schema = json!({ "id": LEAVING, "attributes": [{ "name": "leaveDateTime", "type": "dateTime" }] });
@@ -229,7 +230,9 @@ async fn a_leaver_is_timed_from_the_push_and_from_the_providers_own_event_and_bo
         leaving(&stage, ANA, "9999-12-31T00:00:00Z").await?,
     );
     let bob = leaving(&stage, BOB, "2026-02-01T00:00:00Z").await?;
-    stage.scim.group("Readers", &[&kim, &ana, &bob]).await?;
+    // Somebody stays: a source in which nobody is active any more is no mass removal.
+    let lee = stage.scim.person(LEE).await?;
+    stage.scim.group("Readers", &[&kim, &ana, &bob, &lee]).await?;
     stage.catalog_when("all read", |c| [KIM, ANA, BOB].iter().all(|who| !c.roles_of(who).is_empty())).await?;
     let mut session = stage.pool.person(KIM).await?;
     stage.scim.activate(&kim, "False").await?;

@@ -39,6 +39,15 @@ pub async fn run(args: EmulatorArgs) -> anyhow::Result<Status> {
         bail!("--lake goes with --kind serverless: dedicated pools have no lake databases");
     }
     pool.lake = args.lake;
+    if pool.kind != PoolKind::Serverless && (!args.beside.is_empty() || args.sessions_at_server) {
+        bail!("--beside and --sessions-at-server go with --kind serverless: a dedicated pool is one database");
+    }
+    let taken = |name: &&String| [pool.database.as_str(), "master"].iter().any(|own| own.eq_ignore_ascii_case(name));
+    if let Some(name) = args.beside.iter().find(taken) {
+        bail!("--beside {name}: the endpoint has a database of that name");
+    }
+    pool.beside.clone_from(&args.beside);
+    pool.sessions_at_server = args.sessions_at_server;
     pool.entra_admin = args.entra_admin.clone();
     let clock = Arc::new(MovableClock::default());
     pool.clock = clock.clone();

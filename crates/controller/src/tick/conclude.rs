@@ -111,10 +111,10 @@ impl Ticker {
         self.actual = None;
         self.summary.state = state;
         self.summary.trouble = Some(told(error));
+        self.leavers_wait(error, state, now).await;
         self.save(now).await;
         Tick { summary: self.summary.clone(), next: throttled(error).map(|wait| now + wait), again: false }
     }
-        self.leavers_wait(error, state, now).await;
 
     pub(super) async fn save(&self, now: OffsetDateTime) {
         let value = match serde_json::to_value(&self.summary) {
