@@ -16,7 +16,7 @@ deps: ## Installs what the tests need beside Rust and a C compiler
 	@./tests/install.sh
 
 # The end-to-end suites that run again with PostgreSQL as the store; the others look at SQLite's files.
-ON_POSTGRES = acceptance adopt attack authentication bad_input drift extensions extraordinary identity integrations isolation leaver maps replay \
+ON_POSTGRES = acceptance adopt attack authentication bad_input console drift extensions extraordinary identity integrations isolation leaver maps replay \
 	restart story target_trouble views wrong_requests
 
 test: deps ## All tests, the end-to-end suites against the real binary among them, on both stores

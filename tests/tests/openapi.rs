@@ -1,4 +1,4 @@
-//! The API's document: what is printed, served and kept is one, every route of the server is in it, and a client that is made of it finds
+//! The API's document: what is printed, served and kept is one, every route of the API is in it (pages for people are none of it), and a client that is made of it finds
 //! nothing that the server does otherwise.
 
 use std::collections::BTreeSet;

@@ -61,17 +61,17 @@ async fn detail(api: &Api, visitor: &Visitor, id: &str) -> Result<Response, Prob
 }
 
 fn rows(hold: &Hold) -> Vec<El> {
-    let held = &hold.held;
-    let mut rows: Vec<El> = line("Why", &held.why).into();
-    rows.extend(held.target.iter().flat_map(|target| line("Target", target)));
-    rows.extend(held.source.iter().flat_map(|source| line("Source", source.as_str())));
+    let about = &hold.held;
+    let mut rows: Vec<El> = line("Why", &about.why).into();
+    rows.extend(about.target.iter().flat_map(|target| line("Target", target)));
+    rows.extend(about.source.iter().flat_map(|source| line("Source", source.as_str())));
     rows.extend(row("Since", instant(hold.opened)));
-    rows.extend(held.expires.iter().flat_map(|at| row("A no after", instant(*at))));
-    rows.extend(line("A release means", held.kind.release_means()));
-    if let Some(asked_by) = &held.terms.asked_by {
+    rows.extend(about.expires.iter().flat_map(|at| row("A no after", instant(*at))));
+    rows.extend(line("A release means", about.kind.release_means()));
+    if let Some(asked_by) = &about.terms.asked_by {
         rows.extend(line("Released by", &format!("somebody else than {asked_by}")));
     }
-    if held.terms.people > 1 {
+    if about.terms.people > 1 {
         rows.extend(line("Released by", "two persons"));
     }
     rows

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use anyhow::{Context, ensure};
-use axon_tests::{CONFIG, MAP, Place, Pool, Serve, Stage};
+use axon_tests::{CONFIG, MAP, Place, Pool, Record, Serve, Stage};
 use reqwest::header::HeaderMap;
 use reqwest::{Client, redirect};
 
@@ -46,6 +46,13 @@ pub async fn peopled() -> anyhow::Result<Stage> {
 pub async fn operator(stage: &Stage, name: &str, may: &str) -> anyhow::Result<String> {
     let made = stage.place.axon(&["token", "create", "--operator", name, "--may", may]).await?.exits(0)?;
     Ok(made.out.trim().to_owned())
+}
+
+/// The records of what people asked for and answered: all that the pages can write.
+pub async fn written(stage: &Stage) -> anyhow::Result<Vec<Record>> {
+    let journal = stage.place.journal().await?;
+    let by_people = |record: &Record| record.kind.starts_with("access") || record.kind.starts_with("hold");
+    Ok(journal.into_iter().filter(by_people).collect())
 }
 
 /// A browser with its cookie.

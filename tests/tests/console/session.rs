@@ -3,7 +3,7 @@
 use anyhow::{Context, ensure};
 use axon_tests::{CONFIG, SOON, Serve, Stage, until};
 
-use crate::kit::{Browser, operator, stage};
+use crate::kit::{Browser, operator, stage, written};
 
 #[tokio::test]
 async fn an_operator_s_token_opens_a_session_and_nothing_else_does() -> anyhow::Result<()> {
@@ -83,11 +83,11 @@ async fn a_revoked_token_ends_the_session_at_its_next_request() -> anyhow::Resul
     stage.place.axon(&["token", "revoke", &id]).await?.exits(0)?;
     one.get("/console").await?.goes("/console/sign-in?token")?;
     one.get("/console").await?.goes("/console/sign-in?over")?;
-    let head = stage.place.head().await?;
+    let head = written(&stage).await?.len();
     let fields = [("key", key.as_str()), ("user", "a"), ("as", "b"), ("minutes", "5"), ("reason", "x")];
     let answer = other.send("/console/acting", &fields, &[("origin", other.base())]).await?;
     answer.is(401)?.says(&["Nothing was done"])?;
-    ensure!(stage.place.head().await? == head);
+    ensure!(written(&stage).await?.len() == head);
     Ok(())
 }
 
@@ -122,6 +122,35 @@ async fn a_session_is_over_after_its_time_and_a_restart_ends_all() -> anyhow::Re
     for path in ["/console", "/console/sign-in", "/console/style.css"] {
         browser.get(path).await?.is(404)?;
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn behind_a_proxy_that_speaks_tls_the_cookie_is_secure() -> anyhow::Result<()> {
+    let mut stage = stage("").await?;
+    let token = operator(&stage, "ana", "holds.read").await?;
+    let config = format!("{CONFIG}console: {{ enabled: true }}\ntrusted_proxies: [127.0.0.1]\n");
+    stage.place.write("axon.yaml", &config)?;
+    restart(&mut stage).await?;
+    let browser = Browser::of(&stage)?;
+    let from = |origin| {
+        [
+            ("x-forwarded-for", "192.0.2.7"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "axon.acme.example"),
+            ("origin", origin),
+        ]
+    };
+    let fields = [("token", token.as_str())];
+    for foreign in ["http://axon.acme.example", browser.base()] {
+        browser.send("/console/sign-in", &fields, &from(foreign)).await?.is(403)?;
+    }
+    let page = browser.send("/console/sign-in", &fields, &from("https://axon.acme.example")).await?;
+    let page = page.goes("/console")?;
+    let set = page.header("set-cookie");
+    ensure!(set.starts_with("__Secure-axon=") && set.ends_with("; SameSite=Strict; Secure"), "{set}");
+    // Shown in clear it is none.
+    browser.get("/console").await?.goes("/console/sign-in?new")?;
     Ok(())
 }
 

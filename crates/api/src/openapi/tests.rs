@@ -19,6 +19,7 @@ fn each_operation(document: &Value) -> Vec<(String, String, Value)> {
     all
 }
 
+/// Of the API: pages for people come in beside the table and are none of it (ADR 44).
 #[test]
 fn each_route_is_in_the_document_once() {
     let document = value();
