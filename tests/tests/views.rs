@@ -2,12 +2,18 @@
 
 #[path = "views/acting.rs"]
 mod acting;
+#[path = "views/beside.rs"]
+mod beside;
 #[path = "views/by_group.rs"]
 mod by_group;
 #[path = "views/caching.rs"]
 mod caching;
+#[path = "views/closure.rs"]
+mod closure;
 #[path = "views/filling.rs"]
 mod filling;
+#[path = "views/keys.rs"]
+mod keys;
 #[path = "views/native.rs"]
 mod native;
 #[path = "views/native_pair.rs"]
@@ -20,6 +26,8 @@ mod native_unrecorded;
 mod page;
 #[path = "views/probe.rs"]
 mod probe;
+#[path = "views/row_groups.rs"]
+mod row_groups;
 #[path = "views/session.rs"]
 mod session;
 

@@ -33,6 +33,26 @@ async fn views_are_probed_by_each_class_and_a_difference_is_told_and_stops_what_
     ensure!(found.iter().all(|facts| facts["differs"] == 0 && facts["untried"] == 0), "{found:?}");
     ensure!(found.iter().all(|facts| facts["text"].as_str().is_some_and(|text| text.len() == 64)));
 
+    // The journal is signed behind them: an auditor proves that offline, with the public key and an export.
+    let public = stage.place.axon(&["audit", "key"]).await?.exits(0)?.out;
+    let export = stage.place.file("journal.jsonl").display().to_string();
+    until("the last probe is signed", SOON, async || {
+        stage.place.axon(&["audit", "export", "--out", &export]).await?.exits(0)?;
+        let said = stage
+            .place
+            .axon(&["audit", "verify", "--export", &export, "--key", public.trim(), "--json"])
+            .await?;
+        let proved: Value = serde_json::from_str(&said.exits(0)?.out)?;
+        let records = stage.place.journal().await?;
+        let last = records.iter().rfind(|record| record.kind == "view-probe").map(|record| record.seq);
+        Ok((proved["signed"]["position"].as_u64() >= last).then_some(()))
+    })
+    .await?;
+    let stranger = "0".repeat(64);
+    let said =
+        stage.place.axon(&["audit", "verify", "--export", &export, "--key", &stranger]).await?.exits(3)?;
+    ensure!(said.out.contains("the key signed nothing of it"), "{}", said.out);
+
     // By hand, as people read it. What no view keeps is said as well.
     let probed = stage.place.axon(&["view", "probe", VIEW]).await?.exits(0)?;
     for words in ["2 probed, 0 otherwise", &format!("as {ANN}: as the map says, 1 rows"), "leak  a division"]
