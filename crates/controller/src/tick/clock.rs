@@ -133,6 +133,11 @@ impl Clocks {
         self.open.keys().copied()
     }
 
+    /// Whether somebody left who is to be shut out and may still be in.
+    pub fn is_anybody_leaving(&self) -> bool {
+        self.enforced && !(self.open.is_empty() && self.departed.is_empty())
+    }
+
     /// Whether principals are to be looked for.
     pub fn is_to_resolve(&self) -> bool {
         self.first.is_some() || !self.departed.is_empty()
@@ -199,7 +204,7 @@ impl Clocks {
     }
 
     /// What they wait for whose clock runs.
-    pub fn wait_for(&mut self, why: impl Fn(SqlName) -> Option<String>) {
+    pub fn wait_for(&mut self, mut why: impl FnMut(SqlName) -> Option<String>) {
         for (name, leaver) in &mut self.open {
             leaver.why = why(*name);
         }
@@ -230,9 +235,27 @@ impl Clocks {
         self.told_late = late;
     }
 
+    /// Whether a clock ended and has no record yet.
+    pub fn owes(&self) -> bool {
+        !self.ended.is_empty()
+    }
+
+    /// Whether another process may know better which clocks run, and nothing is known here that the store does not have.
+    pub fn may_be_old(&self) -> bool {
+        !self.open.is_empty() && !self.owes() && self.open == self.kept.open
+    }
+
     /// Keeps what changed, with the records of clocks that ended. What the store does not take is offered again.
     pub async fn keep(&mut self, store: &dyn Store, ids: &Arc<IdSource>, now: OffsetDateTime) {
-        if let Err(error) = self.try_keep(store, ids, now).await {
+        let mut kept = self.try_keep(store, ids, now).await;
+        if matches!(kept, Ok(false)) {
+            // Another replica was first: what it kept counts, and what it did not end is ended now.
+            kept = match self.follow(store, now).await {
+                Ok(()) => self.try_keep(store, ids, now).await,
+                Err(error) => Err(error),
+            };
+        }
+        if let Err(error) = kept {
             if !std::mem::replace(&mut self.troubled, true) {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
@@ -244,16 +267,17 @@ impl Clocks {
         }
     }
 
+    /// False: somebody else changed them, and nothing is kept.
     async fn try_keep(
         &mut self,
         store: &dyn Store,
         ids: &Arc<IdSource>,
         now: OffsetDateTime,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         if !self.loaded || self.is_to_resolve() {
-            return Ok(());
+            return Ok(true);
         }
-        let Some(changes) = self.changes() else { return Ok(()) };
+        let Some(changes) = self.changes() else { return Ok(true) };
         let mut records = Vec::with_capacity(self.ended.len());
         let mut times = Vec::with_capacity(self.ended.len());
         for ended in self.ended.values() {
@@ -268,14 +292,13 @@ impl Clocks {
         }
         let upto = changes.upto;
         let Some(version) = store.change_leavers(&self.target, changes, records).await? else {
-            // Another replica was first: what it kept counts, and what it did not end is ended by the next try.
             self.forget();
-            return Ok(());
+            return Ok(false);
         };
         times.iter().for_each(settle::count);
         self.ended.clear();
         self.kept = Leavers { version, upto, open: self.open.clone(), out: self.out.clone() };
-        Ok(())
+        Ok(true)
     }
 
     /// What the store does not have; none where it has all.

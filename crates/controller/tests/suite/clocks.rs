@@ -17,7 +17,7 @@ use serde_json::json;
 use time::Duration;
 
 use crate::full_disk::Disk;
-use crate::stage::{FakePool, MAP, Mischief, Stage, name};
+use crate::stage::{beside_a_lake, FakePool, MAP, Mischief, Stage, name};
 
 const OBJECTIVE: Duration = Duration::minutes(5);
 
@@ -273,12 +273,7 @@ async fn who_comes_back_before_is_no_leaver_and_may_leave_again() {
 
 #[tokio::test]
 async fn each_target_has_its_own_clock() {
-    let (before, rest) = MAP.split_once("  warehouse:").unwrap();
-    let (spec, roles) = rest.split_once("roles:\n").unwrap();
-    let roles =
-        roles.replace("grants: { warehouse:", "grants: { lake: [\"select on sales.orders\"], warehouse:");
-    let map = format!("{before}  lake:{spec}  warehouse:{spec}roles:\n{roles}");
-    let (mut stage, people) = joined(&["kim"], &map).await;
+    let (mut stage, people) = joined(&["kim"], &beside_a_lake()).await;
     let lake = Arc::new(FakePool::default());
     let controller = Stage::controller(&stage.store, &stage.clock, &stage.ids, "lake", BTreeMap::new());
     let mut other = controller.ticker("lake".parse::<TargetName>().unwrap(), lake.clone() as Arc<dyn Target>);
@@ -382,4 +377,34 @@ async fn where_nothing_is_taken_away_nobody_is_late() {
         (1_800_000, false),
         "who had access all the while is no quick leaver"
     );
+}
+
+#[tokio::test]
+async fn who_leaves_while_a_statement_hangs_is_timed_all_the_same() {
+    let (stage, people) = joined(&["kim", "ana", "lee"], MAP).await;
+    let (goes_on, hangs) = tokio::sync::oneshot::channel::<()>();
+    stage.pool.meanwhile(0, async move { drop(hangs.await) });
+    leave(&stage, people[0], LeftBy::Deactivated).await;
+    let controller = Stage::controller(&stage.store, &stage.clock, &stage.ids, "loop", BTreeMap::new());
+    let story = async {
+        // What was decided is about kim alone, and its first wave hangs: ana's leaving is read beside it.
+        until_so(&stage, async || open(&stage).await.iter().any(|(who, _)| who == "kim")).await;
+        leave(&stage, people[1], LeftBy::Deleted).await;
+        until_so(&stage, async || open(&stage).await.iter().any(|(who, _)| who == "ana")).await;
+        assert!(times(&stage).await.is_empty(), "nothing has ended");
+        goes_on.send(()).unwrap();
+        until_so(&stage, async || times(&stage).await.len() == 2).await;
+    };
+    crate::stage::beside(&stage, &controller, story).await;
+    let all = times(&stage).await;
+    assert!(all.iter().all(|(_, time)| time.result == LeaverEnd::Out && time.millis > 0), "{all:#?}");
+    stage.proved().await;
+}
+
+/// Looks again and again, while time goes on; whoever asks sets the deadline.
+async fn until_so(stage: &Stage, is: impl AsyncFn() -> bool) {
+    while !is().await {
+        stage.clock.advance(Duration::milliseconds(50));
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
 }

@@ -91,6 +91,9 @@ impl Beat {
         let news = moved.has_changed().unwrap_or(false) && clocks.is_stale(now, NEWS);
         let looked = if news || clocks.is_stale(now, LOOK) {
             moved.borrow_and_update();
+            if clocks.may_be_old() {
+                clocks.forget();
+            }
             clocks.follow(self.store.as_ref(), now).await
         } else {
             Ok(())
@@ -98,6 +101,8 @@ impl Beat {
         *waited = if clocks.is_to_resolve() { *waited + 1 } else { 0 };
         if looked.is_ok() && *waited > PATIENCE {
             clocks.resolve_by(&self.target, self.store.as_ref(), &self.world, now).await?;
+        }
+        if looked.is_ok() && (*waited > PATIENCE || clocks.owes()) {
             clocks.keep(self.store.as_ref(), &self.ids, now).await;
         }
         clocks.show(now);

@@ -1,6 +1,6 @@
 //! What a tick means for the clocks of people who left: who is out, who came back, and what the others wait for.
 
-use std::fmt::Write as _;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axon_audit::payload::{LeaverClear, LeaverEnd, LeaverTime, LeftBy};
 use axon_mapping::{RoleMap, TargetSpec, Words};
@@ -215,24 +215,21 @@ impl Ticker {
             return;
         }
         let ends = |step: &Step| matches!(step, Step::DenyConnect { .. } | Step::KillSessions { .. });
-        clocks.wait_for(|name| {
-            let about = |step: &Step| ends(step) && step.subject() == name;
-            if let Some(blocked) = self.blocked.waiting(now).find(|blocked| about(&blocked.step)) {
-                return Some(format!("{}: {}", blocked.step, blocked.refusal));
-            }
-            let mut withheld = decided.admitted.withheld().iter();
-            let withheld = withheld.find(|withheld| about(&withheld.planned.step))?;
-            let reasons: Vec<String> = withheld.reasons.iter().map(ToString::to_string).collect();
-            let mut why = format!("{} is withheld: {}", withheld.planned.step, reasons.join("; "));
-            let hold = self
-                .holding
-                .of_leaver(name)
-                .or_else(|| self.holding.about(&withheld.planned.step.to_string()));
-            if let Some(hold) = hold {
-                let _ = write!(why, " (hold {})", hold.id);
-            }
-            Some(why)
-        });
+        let mut why: BTreeMap<SqlName, String> = BTreeMap::new();
+        for blocked in self.blocked.waiting(now).filter(|blocked| ends(&blocked.step)) {
+            let words = || format!("{}: {}", blocked.step, blocked.refusal);
+            why.entry(blocked.step.subject()).or_insert_with(words);
+        }
+        for withheld in decided.admitted.withheld().iter().filter(|withheld| ends(&withheld.planned.step)) {
+            let (step, name) = (&withheld.planned.step, withheld.planned.step.subject());
+            why.entry(name).or_insert_with(|| {
+                let reasons: Vec<String> = withheld.reasons.iter().map(ToString::to_string).collect();
+                let hold = self.holding.of_leaver(name).or_else(|| self.holding.about(&step.to_string()));
+                let hold = hold.map(|hold| format!(" (hold {})", hold.id)).unwrap_or_default();
+                format!("{step} is withheld: {}{hold}", reasons.join("; "))
+            });
+        }
+        clocks.wait_for(|name| why.remove(&name));
     }
 
     /// Ends the clocks of those who are out as of this tick.
@@ -246,8 +243,9 @@ impl Ticker {
             let world = self.world.lock().await;
             let desired = world.desired(&self.name).map(|(desired, _)| desired);
             let actual = &known.inspection.graph;
+            let leaving: BTreeSet<SqlName> = self.leaving.names().collect();
             let stands = |name: SqlName| {
-                let session = self.leaving.is_leaving(name);
+                let session = leaving.contains(&name);
                 match actual.principals.get(&name) {
                     // A look that is still due may show a session that outlived its user.
                     None if session || self.leaving.suspects() => Stands::In,
