@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axon_mapping::Beside;
-use axon_model::{AccessRequest, AccessRequestId, AccessState, Asked, Delta, Directory, RecordSeq, UserId, Whom};
+use axon_model::{
+    AccessRequest, AccessRequestId, AccessState, Asked, Delta, Directory, RecordSeq, UserId, Whom,
+};
 use axon_scim::compare::fold;
 use axon_store::{AccessEnd, Act, Since, Store, StoreError};
 use time::OffsetDateTime;
@@ -36,6 +38,11 @@ impl Requests {
     /// What evaluations need.
     pub fn beside(&self) -> &Arc<Beside> {
         &self.beside
+    }
+
+    /// Up to which record requests were taken in.
+    pub fn upto(&self) -> RecordSeq {
+        self.read
     }
 
     /// Whether the store has something that is not known here.
@@ -123,7 +130,9 @@ impl Requests {
         while at < upto {
             match store.deltas_since(at, SOME).await? {
                 Since::Deltas { deltas, upto: read } => {
-                    for (record, leaver) in deltas.iter().filter_map(|(seq, delta)| Some((*seq, leaver(delta)?))) {
+                    for (record, leaver) in
+                        deltas.iter().filter_map(|(seq, delta)| Some((*seq, leaver(delta)?)))
+                    {
                         self.note(record, |whom| has(whom, leaver));
                     }
                     if read <= at {

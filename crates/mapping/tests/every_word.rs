@@ -21,7 +21,6 @@ const NOT_TOLD: &[(&str, &str)] = &[
     ("CONTROL covers every permission", "CONTROL is told as what covers a line"),
     ("strings parted by {} {} {}", "of secure views"),
     ("views of {owner} read schema {schema}, in {layout}", "of secure views"),
-    ("the reader is in group {}", "of secure views"),
     ("{actor} is not there yet, or its security id is not seen", "a finding of a target, not of a map"),
     ("{} has nothing in the target now", "a finding of a target, not of a map"),
     ("it would give {more}, which is not there", "of a proof that fails: never expected"),

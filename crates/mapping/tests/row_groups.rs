@@ -2,13 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use axon_mapping::explain::{Explainer, Known};
 use axon_mapping::identity::{GroupPin, Holder, NameKey};
-use axon_mapping::views::{GROUPS, Needs};
+use axon_mapping::views::{Delimiters, GROUPS, Needs, in_one_line, out_of_line};
 use axon_mapping::{Evaluator, Identity, Pending, RoleMap, Surroundings, Touched};
 use axon_model::{Delta, Directory, GroupEntry, GroupId, MemberKind, RecordSeq, SqlName, UserEntry, UserId};
+use axon_reconcile::ProfileRow;
 use proptest::prelude::*;
 use time::OffsetDateTime;
 use time::macros::datetime;
@@ -122,9 +124,8 @@ fn seen_by(evaluator: &Evaluator, directory: &Directory) -> Vec<usize> {
 }
 
 fn told(evaluator: &Evaluator) -> Vec<String> {
-    let about = |pending: &Pending| {
-        matches!(pending, Pending::GroupHeld { .. } | Pending::GroupAmbiguous { .. })
-    };
+    let about =
+        |pending: &Pending| matches!(pending, Pending::GroupHeld { .. } | Pending::GroupAmbiguous { .. });
     evaluator.pending().into_iter().filter(about).map(|pending| pending.to_string()).collect()
 }
 
@@ -217,7 +218,8 @@ fn the_source_is_asked_for_where_mappings_speak_of_several_or_of_none() {
         "views:",
         "  - { groups: { any: [Guests] }, source: contractors, roles: [analyst] }\nviews:",
     );
-    let none = bare.replace("  - { groups: { any: [Analysts] }, source: entra, roles: [analyst] }\n", "  []\n");
+    let none =
+        bare.replace("  - { groups: { any: [Analysts] }, source: entra, roles: [analyst] }\n", "  []\n");
     let odd = MAP.replace("source: entra }\n      - where", "source: \"a b\" }\n      - where");
     let alone = MAP.replace("where: region in user.addresses.region", "{ role: analyst, source: entra }");
     let said = [two, none, odd, alone].map(|text| match RoleMap::parse(&[("map.yaml", &text)]) {
@@ -227,7 +229,86 @@ fn the_source_is_asked_for_where_mappings_speak_of_several_or_of_none() {
     insta::assert_snapshot!("the_source_is_asked_for", said.join("\n"));
 }
 
+#[test]
+fn what_a_reader_sees_by_a_group_is_said_with_its_source() {
+    let mut town = Town::default();
+    town.group(1, "entra", "Analysts");
+    let (identity, around, beside) = (Arc::default(), BTreeMap::new(), Arc::default());
+    let map = map(MAP);
+    let known = Known { target: None, identity: &identity, around: &around, beside: &beside };
+    let said = Explainer::new(&map, &town.directory, known, NOW).person("u1").to_string();
+    insta::assert_snapshot!("what_a_reader_sees", said);
+}
+
+/// The rows that are kept of `u0`, whose name two sources say.
+fn kept(town: &Town, by: Option<Delimiters>, there: &[(&str, &str)]) -> Vec<String> {
+    let evaluator = town.evaluator();
+    let values = BTreeSet::from([(GROUPS.to_owned(), "entra SG-Sales".to_owned())]);
+    let attributes = BTreeSet::from(["addresses.region".to_owned()]);
+    let needs = evaluator.profile_needs(&Needs { values, attributes, ..Needs::default() });
+    let principal = SqlName::parse("u0").unwrap();
+    let row = |(attribute, value): &(&str, &str)| ProfileRow {
+        principal,
+        attribute: (*attribute).to_owned(),
+        value: (*value).to_owned(),
+    };
+    let there = there.iter().map(row).collect();
+    let rows = evaluator.kept_profile(&town.directory, principal, (&needs, by), &there).unwrap();
+    rows.into_iter().map(|row| format!("{}={}", row.attribute, row.value)).collect()
+}
+
+#[test]
+fn who_says_another_s_name_takes_no_row_from_them_and_comes_by_none() {
+    let mut town = Town::default();
+    let sales = town.group(0, "entra", "SG-Sales");
+    town.pin(Some(sales));
+    let user = |n: usize, source: &str, region: &str| UserEntry {
+        id: user_id(n),
+        source: source.parse().unwrap(),
+        user_name: "u0".into(),
+        external_id: None,
+        active: true,
+        document: serde_json::json!({ "addresses": [{ "region": region }] }).to_string().into(),
+    };
+    town.put(8, "entra", "Analysts", "e8");
+    town.apply(&Delta::UserPut { user: user(0, "entra", "north") });
+    town.apply(&Delta::UserPut { user: user(5, "contractors", "south") });
+    let member = MemberKind::User(user_id(0));
+    town.apply(&Delta::MemberAdded { group: group_id(8), member });
+    assert!(town.evaluator().shared_names().any(|name| name.as_str() == "u0"), "contested");
+
+    let north = ("addresses.region", "north");
+    let sales = (GROUPS, "entra SG-Sales");
+    assert_eq!(kept(&town, None, &[north, sales]), ["@group=entra SG-Sales", "addresses.region=north"]);
+    assert_eq!(kept(&town, None, &[north]), ["addresses.region=north"], "nothing comes");
+    assert_eq!(
+        kept(&town, None, &[("addresses.region", "east")]),
+        [""; 0],
+        "what none of them would have goes"
+    );
+    let by = Delimiters::new('|', ':', ',');
+    let line = |text: &str| kept(&town, by, &[("@line", text)]);
+    let whole = "@group:entra SG-Sales|addresses.region:north";
+    assert_eq!(line(whole), [format!("@line={whole}")]);
+    assert_eq!(line("addresses.region:east,north"), ["@line=addresses.region:north"]);
+    assert_eq!(line("addresses.region:east"), [""; 0]);
+}
+
 proptest! {
+    /// A string says what it was made of.
+    #[test]
+    fn a_profile_is_read_out_of_its_string(
+        rows in prop::collection::btree_set(("(region|title)", "[a-z ]{1,4}[a-z]"), 0..5),
+    ) {
+        let principal = SqlName::parse("u0").unwrap();
+        let rows: BTreeSet<ProfileRow> =
+            rows.into_iter().map(|(attribute, value)| ProfileRow { principal, attribute, value }).collect();
+        let by = Delimiters::new('|', ':', ',').unwrap();
+        let line = in_one_line(&rows, by).unwrap();
+        let read: BTreeSet<ProfileRow> = line.iter().flat_map(|line| out_of_line(line, by)).collect();
+        prop_assert_eq!(read, rows);
+    }
+
     /// Whatever groups come, are renamed or made anew in whatever source: every row is seen by people of the bound group alone, and by
     /// all of them.
     #[test]

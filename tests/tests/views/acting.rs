@@ -115,6 +115,14 @@ async fn who_acts_as_another_reads_what_that_one_reads_until_it_ends() -> anyhow
     let both =
         |line: &str| line.contains(CARA) && line.contains(ANN) && line.contains("the reason is missing");
     ensure!(all.out.lines().any(both), "{}", all.out);
+    // One that means nobody can be no request, and is on record all the same: who asked, and what was typed.
+    let nobody = "nobody@acme.example";
+    let bare =
+        ["impersonate", "start", "--user", CARA, "--as", nobody, "--for", "30m", "--reason", "ticket 8"];
+    stage.place.axon(&bare).await?.exits(1)?.says(&["no source knows"])?;
+    let words = format!("{CARA} wished to read as {nobody}: no source knows {nobody}");
+    let told = |record: &axon_tests::Record| record.clear.to_string().contains(&words);
+    ensure!(stage.place.journal().await?.iter().any(told), "{words}");
     ensure!(actors(&stage).await? == [CARA], "nothing came of it");
 
     // It ends by `stop`.
@@ -198,5 +206,39 @@ async fn it_ends_for_good_when_either_of_the_two_leaves() -> anyhow::Result<()> 
     // Asked for anew it is given anew.
     start(&stage, CARA, ANN, 0).await?;
     sees_when(&stage.pool, CARA, ANN, 1).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_is_off_and_on_while_the_pool_is_paused_has_left() -> anyhow::Result<()> {
+    let stage = stage_of(&[ANN, BOB, CARA], &acting_map()).await?;
+    let (ann, _) = people(&stage.scim).await?;
+    let cara = stage.scim.person(CARA).await?;
+    stage.scim.group("Support", &[&cara]).await?;
+    until("cara may ask the view", SOON, async || {
+        Ok(read(&stage.pool, CARA, ASKED).await.ok().filter(Vec::is_empty))
+    })
+    .await?;
+    let id = start(&stage, CARA, ANN, 0).await?;
+    sees_when(&stage.pool, CARA, ANN, 1).await?;
+    stage.settled().await?;
+    stage.pool.lever("power paused").await?;
+    stage.scim.activate(&ann, "False").await?;
+    stage.scim.activate(&ann, "True").await?;
+    let mut last = String::new();
+    let ended = until("the request has ended", SOON, async || {
+        last = listed(&stage, &id).await?;
+        Ok(last.contains(&format!("{ANN} left")).then_some(()))
+    })
+    .await;
+    ended.with_context(|| last)?;
+    stage.pool.lever("power online").await?;
+    until("the permission is gone", SOON, async || {
+        Ok(actors(&stage).await.ok().filter(Vec::is_empty).map(drop))
+    })
+    .await?;
+    stage.settled().await?;
+    super::read_when(&stage.pool, ANN, "ann reads as herself", ASKED, |rows| rows.len() == 1).await?;
+    ensure!(seen_as(&stage.pool, CARA, ANN).await?.is_empty(), "she is back, and was away");
     Ok(())
 }

@@ -1,11 +1,13 @@
 //! The controller from outside: ticks on a real store and on a target that can misbehave.
 
 #[cfg(test)]
+mod acting;
+#[cfg(test)]
 mod breaker;
 #[cfg(test)]
-mod dangers;
-#[cfg(test)]
 mod clocks;
+#[cfg(test)]
+mod dangers;
 #[cfg(test)]
 mod drift;
 #[cfg(test)]

@@ -117,7 +117,9 @@ impl Evaluator {
             }
             if !needs.groups.is_empty() {
                 let within = closure(directory, MemberKind::User(*id));
-                person.groups.extend(within.iter().filter_map(|group| needs.groups.get(group)).flatten().cloned());
+                person
+                    .groups
+                    .extend(within.iter().filter_map(|group| needs.groups.get(group)).flatten().cloned());
             }
         }
         person.attributes =

@@ -294,7 +294,8 @@ fn source_of_group(
     match (known.next(), known.next()) {
         (Some(only), None) => Some(only.clone()),
         _ => {
-            let message = "`group` of a line of `rows` needs `source`: the mappings do not speak of exactly one";
+            let message =
+                "`group` of a line of `rows` needs `source`: the mappings do not speak of exactly one";
             let names: Vec<&str> = sources.iter().map(SourceId::as_str).collect();
             let help = if names.is_empty() {
                 "write it beside the group: { group: NAME, source: SOURCE }".to_owned()

@@ -86,7 +86,9 @@ fn text_bytes(row: &ProfileRow) -> usize {
 fn loses(there: &BTreeSet<ProfileRow>, wanted: &BTreeSet<ProfileRow>) -> bool {
     let holds = |row: &ProfileRow| {
         let line = row.attribute == LINE
-            && wanted.iter().any(|other| other.attribute == row.attribute && within(&row.value, &other.value));
+            && wanted
+                .iter()
+                .any(|other| other.attribute == row.attribute && within(&row.value, &other.value));
         wanted.contains(row) || line
     };
     !there.iter().all(holds)
@@ -125,7 +127,8 @@ pub fn profile_steps(
     for (gone, loses) in [(gone, false), (blind, true)] {
         if gone.len() > MANY {
             let people: Vec<SqlName> = gone.into_iter().map(|(name, _)| name).collect();
-            let drop = |people: &[SqlName]| SecureStep::DropProfiles { schema, people: people.to_vec(), loses };
+            let drop =
+                |people: &[SqlName]| SecureStep::DropProfiles { schema, people: people.to_vec(), loses };
             steps.extend(people.chunks(PEOPLE).map(drop));
         } else {
             steps.extend(gone.into_iter().map(|(principal, rows)| SecureStep::WriteProfile {

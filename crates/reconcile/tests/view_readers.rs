@@ -1,0 +1,220 @@
+//! What guards say of those who read views: whoever would newly read one waits for its text, and rows that are taken out of the
+//! profiles of people who read on are removals.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axon_model::SqlName;
+use axon_reconcile::secure::{LINE, profile_steps};
+use axon_reconcile::{
+    Admitted, Connect, Glob, Grant, GrantKey, GrantState, Graph, Guards, History, ManagedPrincipals,
+    Membership, Mode, ObjectName, Permission, Plan, Planned, Principal, PrincipalKind, ProfileRow,
+    RemovalBudget, Role, Scope, Securable, SecureStep, Sides, Step, StepKind, admit, plan,
+};
+use time::macros::datetime;
+
+fn name(text: &str) -> SqlName {
+    SqlName::parse(text).expect("a plain name")
+}
+
+fn view() -> ObjectName {
+    ObjectName { schema: name("secure"), name: name("orders") }
+}
+
+/// Everybody is there; roles with their members.
+fn graph(people: &[&str], roles: &[(&str, &[&str])]) -> Graph {
+    let mut graph = Graph::default();
+    for who in people {
+        let kind = PrincipalKind::External;
+        let there = Principal { kind, sid: None, connect: Connect::Granted, created: None };
+        graph.principals.insert(name(who), there);
+    }
+    for (role, members) in roles {
+        graph.roles.insert(name(role), Role::default());
+        graph.members.extend(members.iter().map(|who| Membership { role: name(role), member: name(who) }));
+    }
+    graph
+}
+
+fn give(graph: &mut Graph, grantee: &str, on: Securable, state: GrantState) {
+    let key = GrantKey { grantee: name(grantee), securable: on, permission: Permission::Select };
+    graph.grants.insert(key, Grant::wanted(state));
+}
+
+fn sides(actual: &Graph, desired: &Graph) -> Sides {
+    let scope = Scope {
+        roles: vec![Glob::new("axon_*")],
+        named_roles: [name("bi_users")].into(),
+        given: BTreeSet::new(),
+        schemas: vec![Glob::new("*")],
+        principals: ManagedPrincipals::External,
+        untouchable: BTreeSet::new(),
+    };
+    Sides { desired: desired.clone(), actual: actual.clone(), scope }
+}
+
+fn guards() -> Guards {
+    Guards {
+        mode: Mode::Authoritative,
+        removals: None,
+        leavers: None,
+        protect: BTreeSet::new(),
+        hold_steps: Vec::new(),
+        administrators: BTreeSet::new(),
+        own: name("axon-ci"),
+    }
+}
+
+/// The plan from one to the other while the view is to be closed and that is held.
+fn while_closing_is_held(actual: &Graph, desired: &Graph) -> Admitted {
+    let sides = sides(actual, desired);
+    let mut plan = plan(&sides);
+    let close = SecureStep::CloseView { view: view(), because: "its column is gone".into() };
+    plan.steps.insert(0, Planned::from(Step::Secure(close)));
+    let guards = Guards { hold_steps: vec![StepKind::CloseView], ..guards() };
+    admit(plan, &sides, &guards, &History::default(), datetime!(2026-11-23 00:00 UTC))
+}
+
+fn done(admitted: &Admitted) -> Vec<String> {
+    admitted.steps().iter().map(|planned| planned.step.to_string()).collect()
+}
+
+fn waits(admitted: &Admitted, step: &str) -> bool {
+    admitted.withheld().iter().any(|held| {
+        held.planned.step.to_string() == step
+            && held.reasons.iter().any(|reason| reason.to_string().contains("close view secure.orders"))
+    })
+}
+
+/// A view that a role reads, which another role is in, and a role that reads something else.
+fn reading(people: &[&str], nested: &[&str], other: &[&str]) -> Graph {
+    let roles: [(&str, &[&str]); 3] =
+        [("axon_analyst", &["bi_users"]), ("bi_users", nested), ("axon_other", other)];
+    let mut graph = graph(people, &roles);
+    give(&mut graph, "axon_analyst", Securable::Object(view()), GrantState::Grant);
+    graph
+}
+
+#[test]
+fn who_would_read_it_by_a_role_in_a_role_waits_and_others_do_not() {
+    let before = reading(&["kim", "lee"], &[], &[]);
+    let after = reading(&["kim", "lee"], &["kim"], &["lee"]);
+    let admitted = while_closing_is_held(&before, &after);
+    assert!(waits(&admitted, "add kim to role bi_users"), "{admitted:#?}");
+    assert_eq!(done(&admitted), ["add lee to role axon_other"]);
+}
+
+#[test]
+fn who_is_let_in_again_waits_and_who_reads_nothing_of_it_does_not() {
+    let mut before = reading(&["kim", "lee"], &["kim"], &["lee"]);
+    let after = before.clone();
+    for who in ["kim", "lee"] {
+        before.principals.entry(name(who)).and_modify(|there| there.connect = Connect::Denied);
+    }
+    let admitted = while_closing_is_held(&before, &after);
+    assert_eq!(admitted.withheld().len(), 2, "{admitted:#?}");
+    let connects = |who: &str| done(&admitted).iter().any(|step| step.contains(who));
+    assert!(connects("lee") && !connects("kim"), "{admitted:#?}");
+}
+
+#[test]
+fn where_everybody_reads_it_nobody_new_comes() {
+    let mut before = reading(&["lee"], &[], &["lee"]);
+    give(&mut before, "public", Securable::Schema(name("secure")), GrantState::Grant);
+    let mut after = before.clone();
+    after.principals.insert(
+        name("kim"),
+        Principal { kind: PrincipalKind::External, sid: None, connect: Connect::Granted, created: None },
+    );
+    assert!(done(&while_closing_is_held(&before, &after)).is_empty());
+    before.grants.clear();
+    after.grants.clear();
+    assert_eq!(done(&while_closing_is_held(&before, &after)).len(), 1);
+}
+
+#[test]
+fn a_deny_on_it_stays_and_one_elsewhere_goes() {
+    let mut before = reading(&["kim"], &["kim"], &[]);
+    let elsewhere = Securable::Object(ObjectName { schema: name("sales"), name: name("refunds") });
+    for on in [Securable::Object(view()), elsewhere] {
+        give(&mut before, "axon_other", on, GrantState::Deny);
+    }
+    let mut after = before.clone();
+    after.grants.retain(|_, grant| grant.state != GrantState::Deny);
+    let admitted = while_closing_is_held(&before, &after);
+    assert!(admitted.steps().iter().all(|planned| !planned.step.to_string().contains("secure.orders")));
+    assert_eq!(admitted.steps().len(), 1, "{admitted:#?}");
+
+    let before = {
+        let mut graph = reading(&["kim"], &["kim"], &["kim"]);
+        give(&mut graph, "axon_other", Securable::Object(view()), GrantState::Deny);
+        graph
+    };
+    let mut after = before.clone();
+    after.members.remove(&Membership { role: name("axon_other"), member: name("kim") });
+    assert!(waits(&while_closing_is_held(&before, &after), "remove kim from role axon_other"));
+    after.principals.clear();
+    after.members.retain(|one| one.member != name("kim"));
+    let admitted = while_closing_is_held(&before, &after);
+    assert_eq!(admitted.withheld().len(), 1, "who leaves waits for nothing: {admitted:#?}");
+}
+
+type Rows = BTreeMap<SqlName, BTreeSet<ProfileRow>>;
+
+fn profiles(people: usize, rows: &[(&str, &str)]) -> Rows {
+    let of = |n: usize| {
+        let principal = name(&format!("u{n}"));
+        let row = |(attribute, value): &(&str, &str)| ProfileRow {
+            principal,
+            attribute: (*attribute).to_owned(),
+            value: (*value).to_owned(),
+        };
+        (principal, rows.iter().map(row).collect())
+    };
+    (0..people).map(of).collect()
+}
+
+fn steps(there: &Rows, wanted: &Rows) -> Vec<SecureStep> {
+    let all = there.keys().chain(wanted.keys()).copied().collect();
+    profile_steps(name("axon"), &all, there, wanted)
+}
+
+fn losers(there: &Rows, wanted: &Rows) -> u64 {
+    steps(there, wanted).iter().map(SecureStep::losers).sum()
+}
+
+#[test]
+fn who_reads_on_and_sees_less_is_counted_and_who_goes_is_not() {
+    for people in [3, 70] {
+        let there = profiles(people, &[("region", "north")]);
+        let count = people as u64;
+        assert_eq!(losers(&there, &profiles(people, &[])), count, "nothing is left of the attribute");
+        assert_eq!(losers(&there, &profiles(people, &[("region", "south")])), count, "moved");
+        assert_eq!(losers(&there, &profiles(people, &[("region", "north"), ("region", "south")])), 0);
+        assert_eq!(losers(&there, &Rows::new()), 0, "they read no view any more");
+        assert_eq!(losers(&Rows::new(), &there), 0);
+    }
+    let line = |text: &str| profiles(1, &[(LINE, text)]);
+    assert_eq!(losers(&line("region:north|title:boss"), &line("region:north,south|title:boss")), 0);
+    assert_eq!(losers(&line("region:north|title:boss"), &line("title:boss")), 1);
+    assert_eq!(losers(&line("region:north"), &line("region:south")), 1);
+}
+
+#[test]
+fn a_wave_that_blinds_people_waits_and_what_else_is_written_does_not() {
+    let actual = graph(&[], &[]);
+    let budget = RemovalBudget { window: time::Duration::hours(24), most_percent: 0, floor: 5 };
+    let guards = Guards { removals: Some(budget), ..guards() };
+    for (people, passes) in [(5, true), (6, false), (200, false)] {
+        let there = profiles(people, &[("region", "north")]);
+        let mut wanted = profiles(people, &[]);
+        // One comes besides.
+        wanted.extend(profiles(people + 1, &[("region", "east")]).remove_entry(&name(&format!("u{people}"))));
+        let steps = steps(&there, &wanted).into_iter().map(|step| Planned::from(Step::Secure(step)));
+        let plan = Plan { steps: steps.collect(), findings: Vec::new() };
+        let sides = sides(&actual, &actual);
+        let admitted = admit(plan, &sides, &guards, &History::default(), datetime!(2026-11-23 00:00 UTC));
+        assert_eq!(admitted.withheld().is_empty(), passes, "{people}");
+        let told = done(&admitted);
+        assert!(told.iter().any(|step| step.contains("with 1 of region")), "{told:?}");
+    }
+}
