@@ -33,6 +33,11 @@ impl Names {
         &self.identity
     }
 
+    /// Up to which record names and holds were taken in.
+    pub fn upto(&self) -> RecordSeq {
+        self.holds_read.max(self.pins_read)
+    }
+
     /// Whether the store has something that is not known here.
     pub async fn moved(&self, store: &dyn Store) -> Result<bool, StoreError> {
         Ok(!store.holds(self.holds_read).await?.is_empty() || !store.pins(self.pins_read).await?.is_empty())

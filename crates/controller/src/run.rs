@@ -9,7 +9,7 @@ use axon_mapping::identity::SourceClaims;
 use axon_mapping::{RoleMap, TargetName};
 use axon_model::{Clock, IdSource, RecordSeq, SourceId};
 use axon_reconcile::{Retry, Target};
-use axon_store::Store;
+use axon_store::{Since, Store};
 use time::OffsetDateTime;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
@@ -322,22 +322,23 @@ impl Loop {
             if next.is_some_and(|at| self.clock.now() >= at) {
                 return true;
             }
-            match self.store.deltas_since(looked, 2_000).await {
-                Ok(axon_store::Since::Deltas { deltas, upto }) => {
-                    if !deltas.is_empty() {
-                        return true;
+            // A long run wrote any number of records itself: all of them are looked through before it is waited again.
+            let before = looked;
+            loop {
+                match self.store.deltas_since(looked, 2_000).await {
+                    Ok(Since::Deltas { deltas, upto }) if deltas.is_empty() => {
+                        if upto <= looked {
+                            break;
+                        }
+                        looked = upto;
                     }
-                    if upto > looked && self.ticker.names_moved().await {
-                        return true;
-                    }
-                    looked = looked.max(upto);
+                    Ok(Since::Deltas { .. } | Since::Reload) => return true,
+                    Err(error) if error.retry() == Retry::Never => return true,
+                    Err(_) => break,
                 }
-                Ok(axon_store::Since::Reload) => return true,
-                Err(error) => {
-                    if error.retry() == Retry::Never {
-                        return true;
-                    }
-                }
+            }
+            if looked > before && self.ticker.names_moved().await {
+                return true;
             }
         }
     }

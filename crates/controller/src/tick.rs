@@ -142,6 +142,8 @@ pub struct Ticker {
     /// The last decision that was recorded, and the plan's id in its record.
     last_decision: Option<(u64, Option<PlanId>)>,
     last_trouble: Option<State>,
+    /// Up to which record the last decision knew of names, holds and requests: what all targets share may know more by now.
+    names_seen: RecordSeq,
     /// Up to here in the journal nobody left, where that was asked between two ticks.
     nobody_left_upto: RecordSeq,
     owed: Vec<NewRecord>,
@@ -223,6 +225,7 @@ impl Ticker {
             outsiders: BTreeSet::new(),
             last_decision: None,
             last_trouble: None,
+            names_seen: RecordSeq(0),
             nobody_left_upto: RecordSeq(0),
             owed: Vec::new(),
             owed_notes: Notes::default(),
@@ -430,7 +433,7 @@ impl Ticker {
     /// Whether somebody released or rejected something, or names were bound, since the last look. A store that does not answer
     /// is asked again by the next tick.
     pub(crate) async fn names_moved(&self) -> bool {
-        self.world.lock().await.names_moved(self.store.as_ref()).await.unwrap_or(true)
+        self.world.lock().await.names_moved(self.names_seen, self.store.as_ref()).await.unwrap_or(true)
     }
 
     /// The causes up to the last tick that left nothing to do have had their effect.

@@ -186,14 +186,19 @@ impl World {
         Ok(())
     }
 
-    /// Whether the store knows something of names that is not known here.
-    pub async fn names_moved(&self, store: &dyn Store) -> Result<bool, StoreError> {
-        Ok(self.names.moved(store).await? || self.requests.moved(store).await?)
+    /// Whether something was said of names, holds or requests after this record, known here or not.
+    pub(crate) async fn names_moved(&self, seen: RecordSeq, store: &dyn Store) -> Result<bool, StoreError> {
+        Ok(self.names_upto() > seen || self.names.moved(store).await? || self.requests.moved(store).await?)
     }
 
-    /// Whether the store knows of requests that are not known here.
-    pub(crate) async fn requests_moved(&self, store: &dyn Store) -> Result<bool, StoreError> {
-        self.requests.moved(store).await
+    /// Whether there are requests after this record, known here or not: all targets share what is known here, and each has to look.
+    pub(crate) async fn requests_moved(&self, seen: RecordSeq, store: &dyn Store) -> Result<bool, StoreError> {
+        Ok(self.requests.upto() > seen || self.requests.moved(store).await?)
+    }
+
+    /// Up to which record names, holds and requests were taken in.
+    pub(crate) fn names_upto(&self) -> RecordSeq {
+        self.names.upto().max(self.requests.upto())
     }
 
     /// What stands beside the map.

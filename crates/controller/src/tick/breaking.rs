@@ -18,9 +18,12 @@ impl Ticker {
         self.summary.clone()
     }
 
-    /// Whether somebody left since the last tick that left nothing to do at once: made inactive, deleted, or shut out by a person. What
-    /// cannot be told is no.
+    /// Whether somebody left who may still be in: made inactive, deleted, or shut out by a person. What cannot be told is no.
     pub(crate) async fn somebody_left(&mut self) -> bool {
+        // Clocks tell it over restarts, and of whom a try did not shut out; what was said a moment ago they do not know yet.
+        if self.clocks.lock().await.is_anybody_leaving() {
+            return true;
+        }
         if self.summary.settled == RecordSeq(0) {
             return false;
         }

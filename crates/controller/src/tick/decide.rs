@@ -107,6 +107,7 @@ impl Ticker {
             let around = Around { shape: &shape, untouchable: &untouchable, known: &known };
             self.wanted(&mut world, map, &around, may, now).await?
         };
+        let names_upto = world.names_upto();
         let suspects = may != May::Look && self.heed_gone(&wanted.gone);
         let settled: Vec<SqlName> = wanted.behind.keys().copied().collect();
         let near = if assigned { None } else { self.draft_near(&mut world, &mut wanted, now) };
@@ -162,6 +163,7 @@ impl Ticker {
             self.keep_borne(&decided.plan).await;
         }
         self.made_for.keep(self.store.as_ref(), self.name.as_str()).await;
+        self.names_seen = names_upto;
         Ok(decided)
     }
 

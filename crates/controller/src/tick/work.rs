@@ -161,7 +161,7 @@ impl Ticker {
                 Since::Deltas { .. } | Since::Reload => return Ok(true),
             }
         }
-        Ok(self.world.lock().await.requests_moved(self.store.as_ref()).await?)
+        Ok(self.world.lock().await.requests_moved(self.names_seen, self.store.as_ref()).await?)
     }
 
     async fn wave(

@@ -7,11 +7,11 @@ use std::time::Duration;
 use axon_controller::{Controller, Settings, State};
 use axon_mapping::RoleMap;
 use axon_model::{Clock, UserId};
-use axon_reconcile::{Membership, Refusal, RefusalKind};
+use axon_reconcile::{Connect, Membership, Refusal, RefusalKind, Target};
 use axon_store::{AccessStore as _, DirectoryStore as _, Store};
 use tokio::sync::watch;
 
-use crate::stage::{MAP, Mischief, Stage, beside_maps, name, until};
+use crate::stage::{FakePool, MAP, Mischief, Stage, beside_a_lake, beside_maps, name, until};
 
 #[tokio::test]
 async fn a_clock_that_is_set_back_hides_no_drift_and_keeps_nobody_waiting() {
@@ -107,6 +107,81 @@ async fn who_is_offboarded_while_a_run_goes_on_overtakes_what_is_queued() {
     });
     stage.settle().await;
     assert_eq!(made_before_the_deny(&stage), (16, 40), "one wave, the DENY, and then the others");
+}
+
+/// What is known of requests is shared by the targets of a process: whoever hears of one first does not hear it for the others.
+#[tokio::test]
+async fn who_is_offboarded_is_out_of_every_target_whichever_hears_of_it_first() {
+    let mut stage = Stage::set_with(&beside_a_lake()).await;
+    let kim = stage.user("kim").await;
+    let mut people = vec![kim];
+    let readers = stage.readers(&people).await;
+    let controller = Stage::controller(&stage.store, &stage.clock, &stage.ids, "two", BTreeMap::new());
+    let lake = Arc::new(FakePool::default());
+    let mut warehouse = controller.ticker("warehouse".parse().unwrap(), stage.pool.clone());
+    let mut slow = controller.ticker("lake".parse().unwrap(), lake.clone());
+    while warehouse.tick(&stage.map).await.again {}
+    while slow.tick(&stage.map).await.again {}
+    for n in 0..40 {
+        people.push(stage.user(&format!("p{n}")).await);
+    }
+    stage.patch(readers, "all-join", crate::dangers::join(&people)).await;
+    lake.applied.lock().unwrap().clear();
+    let (store, act, map, pool) =
+        (stage.store.clone(), stage.by("op"), stage.map.clone(), stage.pool.clone());
+    lake.meanwhile(0, async move {
+        store.ask_access(crate::waiting::offboard(kim, "kim"), act).await.unwrap();
+        while warehouse.tick(&map).await.again {}
+        assert_eq!(pool.connect("kim"), Connect::Denied);
+    });
+    while slow.tick(&stage.map).await.again {}
+    stage.pool = lake;
+    assert_eq!(made_before_the_deny(&stage), (16, 40), "one wave, the DENY, and then the others");
+}
+
+/// The same between two runs: each target's loop is woken.
+#[tokio::test]
+async fn who_is_offboarded_wakes_every_target() {
+    let stage = Stage::set_with(&beside_a_lake()).await;
+    let kim = stage.user("kim").await;
+    stage.readers(&[kim]).await;
+    let pools: BTreeMap<&str, Arc<FakePool>> =
+        ["lake", "warehouse"].map(|target| (target, Arc::new(FakePool::default()))).into();
+    let targets = pools.iter().map(|(target, pool)| (target.parse().unwrap(), pool.clone() as Arc<dyn Target>));
+    let controller = Stage::controller(&stage.store, &stage.clock, &stage.ids, "two", BTreeMap::new());
+    let (_send, map) = watch::channel(stage.map.clone());
+    let (stop, stopped) = watch::channel(false);
+    let story = async {
+        let rest = |state: State| controller.states().values().filter(|s| **s == state).count() == 2;
+        until(|| rest(State::Converged)).await;
+        stage.store.ask_access(crate::waiting::offboard(kim, "kim"), stage.by("op")).await.unwrap();
+        until(|| pools.values().all(|pool| pool.connect("kim") == Connect::Denied)).await;
+        stop.send(true).unwrap();
+    };
+    let both = async { tokio::join!(controller.run(targets.collect(), map, stopped), story) };
+    tokio::time::timeout(Duration::from_secs(20), both).await.expect("one of the two never looked");
+}
+
+/// The run's own records lie between what it was decided by and what the loop looks for next.
+#[tokio::test]
+async fn who_leaves_at_the_end_of_a_long_run_is_seen_at_the_first_look() {
+    let stage = Stage::set().await;
+    let kim = stage.user("kim").await;
+    stage.readers(&[kim]).await;
+    let controller = Stage::controller(&stage.store, &stage.clock, &stage.ids, "two", BTreeMap::new());
+    let (_send, map) = watch::channel(stage.map.clone());
+    let converged = || controller.states().get("warehouse") == Some(&State::Converged);
+    let story = async {
+        until(converged).await;
+        stage.fill_journal(50_000).await;
+        let began = std::time::Instant::now();
+        stage.store.delete_user(stage.context("delete-kim"), kim).await.unwrap();
+        until(|| stage.pool.connect("kim") == Connect::Denied).await;
+        began.elapsed()
+    };
+    let took = beside_maps(&stage, &controller, map, story).await;
+    // Page by page with a second between them it were twenty-five.
+    assert!(took < Duration::from_secs(15), "{took:?}");
 }
 
 #[tokio::test]

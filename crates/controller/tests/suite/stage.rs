@@ -70,6 +70,15 @@ pub enum Mischief {
     Panic,
 }
 
+/// The map with a second target, in which readers are as well.
+pub fn beside_a_lake() -> String {
+    let (before, rest) = MAP.split_once("  warehouse:").unwrap();
+    let (spec, roles) = rest.split_once("roles:\n").unwrap();
+    let roles =
+        roles.replace("grants: { warehouse:", "grants: { lake: [\"select on sales.orders\"], warehouse:");
+    format!("{before}  lake:{spec}  warehouse:{spec}roles:\n{roles}")
+}
+
 #[derive(Default)]
 pub struct FakePool {
     pub graph: Mutex<Graph>,
