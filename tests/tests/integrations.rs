@@ -20,6 +20,8 @@ mod page;
 mod refusals;
 #[path = "integrations/seed.rs"]
 mod seed;
+#[path = "integrations/stopped.rs"]
+mod stopped;
 #[path = "integrations/target.rs"]
 mod target;
 #[path = "integrations/target_by_password.rs"]

@@ -20,7 +20,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::world::World;
 
-pub use acting::{ActWish, impersonation};
+pub use acting::{ActWish, impersonation, unread};
 
 /// How long a role for a while waits for a second person at most.
 const WAITS: Duration = Duration::days(1);

@@ -2,6 +2,8 @@
 
 mod status;
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -17,14 +19,25 @@ pub const MOST_INTEGRATIONS: usize = 1_000;
 /// How many of those that ended are remembered.
 pub const ENDED_INTEGRATIONS: usize = 200;
 
-/// What an integration made of its account. Another login or user of the same name is somebody else's.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What an integration made itself, which goes with it. What of the same name was there before, or came since, is somebody else's.
+///
+/// Each is written down before it is made, and only if it was not there just before: a server that is stopped half-way has kept it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct MadeAccount {
-    /// The login.
+pub struct Made {
+    /// The account's login.
     pub login: bool,
-    /// The user.
+    /// The account's user.
     pub user: bool,
+    /// By what that user is told from another one of its name that came later.
+    #[serde(default)]
+    pub user_mark: Option<String>,
+    /// The owner of views and profiles. Rows of older versions do not say, and keep it.
+    #[serde(default)]
+    pub owner: bool,
+    /// Schemas, in lower case. Rows of older versions do not say, and keep them.
+    #[serde(default)]
+    pub schemas: BTreeSet<String>,
 }
 
 /// What an integration is. Nothing of it is a credential.
@@ -51,16 +64,19 @@ pub struct IntegrationBody {
     pub layout: u32,
     /// Why the last piece of work failed.
     pub trouble: Option<String>,
-    /// What it made of its account, which goes with it; rows of older versions do not say.
+    /// What it made, which goes with it; rows of older versions do not say.
     #[serde(default)]
-    pub made: Option<MadeAccount>,
+    pub made: Option<Made>,
+    /// As whom Axon was seen to enter, by a look that its account passed. None where that is not so, or not so any more.
+    #[serde(default)]
+    pub entered_as: Option<String>,
 }
 
 impl IntegrationBody {
-    /// What it made of its account. An automatic one of an older version that came into use made all of it.
-    pub fn made_account(&self) -> MadeAccount {
+    /// What it made. An automatic one of an older version that came into use made its account.
+    pub fn what_it_made(&self) -> Made {
         let all = self.automatic && self.login.is_some();
-        self.made.unwrap_or(MadeAccount { login: all, user: all })
+        self.made.clone().unwrap_or(Made { login: all, user: all, ..Made::default() })
     }
 
     /// Where it is, in the form in which two places are one.

@@ -11,8 +11,9 @@
 //! What is taken away goes in an order in which nobody reads more than before: views first, the owner of the tables last, and only
 //! if nothing belongs to it.
 //!
-//! Nothing goes that somebody else made under the same name. The role belongs to Axon's owner, which marks it; a login and a user can
-//! bear no mark, so Axon keeps whether it made them ([`MadeAccount`]), and scripts leave their two lines to whoever runs them.
+//! Nothing goes that somebody else made under the same name. The role belongs to Axon's owner, which marks it; a login, a user, the owner
+//! and a schema can bear no mark, so Axon keeps which of them it made ([`Made`]), before it makes them, and scripts leave these lines to
+//! whoever runs them.
 
 mod look;
 mod parts;
@@ -21,7 +22,7 @@ mod setup;
 mod written;
 
 pub use look::{Check, CheckStatus, Moment, look};
-pub use parts::{OfAccount, Part, Where, create, delete, edit};
-pub use run::{BootstrapError, bring_up, random_password, renew_password, take_down};
-pub use setup::{Account, MadeAccount, Setup};
+pub use parts::{Part, Thing, Where, create, delete, edit};
+pub use run::{BootstrapError, Kept, bring_up, random_password, renew_password, take_down};
+pub use setup::{Account, Before, Made, Setup};
 pub use written::written;

@@ -1,10 +1,10 @@
 //! Automatic set-up, as the seed tells it: create, get, list, update, delete.
 
 use anyhow::{Context, ensure};
-use axon_tests::{ADMIN, PASSWORD};
+use axon_tests::{ADMIN, PASSWORD, SOON, until};
 use serde_json::json;
 
-use crate::kit::{PRINCIPALS, SCHEMAS, Stand, test};
+use crate::kit::{BETWEEN, PRINCIPALS, SCHEMAS, Stand, Steps, run_as, test};
 
 #[tokio::test]
 #[expect(clippy::too_many_lines, reason = "one story, told as the API's own page tells it")]
@@ -118,8 +118,7 @@ async fn an_automatic_integration_from_its_create_to_its_end() -> anyhow::Result
 
     stand.holds_nowhere(PASSWORD)?;
     stand.holds_nowhere("not-it")?;
-    let secrets: Vec<_> =
-        std::fs::read_dir(stand.place.file("axon.db-secrets")).map(Iterator::collect).unwrap_or_default();
+    let secrets = stand.secrets()?;
     ensure!(secrets.is_empty(), "{secrets:?}");
     stand.post("", &payload).await?.is(201)?;
     stand.status("2", "enabled").await?;
@@ -202,11 +201,119 @@ async fn tables_that_were_given_to_the_owner_stay_its_own_when_the_views_go() ->
         admin.run(batch).await.with_context(|| batch.to_owned())?;
     }
     let credentials = json!({ "username": ADMIN, "password": PASSWORD });
+    // A view that nobody would look after any more is named, and nothing is begun.
+    let words = "somebody else wrote or altered sample_schema.ours";
+    let refused =
+        stand.delete("/1", Some(&credentials)).await?.refuses(422, "Unprocessable Entity", words)?.body;
+    ensure!(test(&refused, "Validate Views Of Others")?["status"] == "failed", "{refused}");
+    stand.post("/1/regenerate", &credentials).await?.is(200)?;
+    stand.status("1", "enabled").await?;
+    admin.run("DROP VIEW sample_schema.ours").await?;
+    stand.delete("/1", Some(&credentials)).await?.is(200)?;
+    let told = stand.status("1", "deleted").await?;
+    // What somebody else made stays, and so does who owns it; nobody reads more than before, and it is told.
+    ensure!(stand.column("SELECT v.name FROM sys.views v ORDER BY v.name").await?.is_empty());
+    ensure!(stand.column(SCHEMAS).await? == ["base"]);
+    ensure!(stand.column(PRINCIPALS).await? == ["axon_owner"]);
+    let stays = test(&told, "What Stays")?;
+    ensure!(stays["status"] == "warning", "{told}");
+    let named = json!([{ "name": "schema base of axon_owner" }, { "name": "user axon_owner" }]);
+    ensure!(stays["result"] == named, "{stays}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_view_that_somebody_altered_is_left_open_by_no_delete() -> anyhow::Result<()> {
+    let stand = Stand::start().await?;
+    stand.post("", &stand.payload(true, json!({}))?).await?.is(201)?;
+    stand.status("1", "enabled").await?;
+    let mut admin = stand.pool.admin().await?;
+    for batch in [
+        "CREATE SCHEMA base AUTHORIZATION axon_owner",
+        "CREATE TABLE base.orders (id int)",
+        "CREATE VIEW sample_schema.orders AS /* secure view of Axon, do not edit: x */ SELECT id FROM base.orders",
+        "CREATE ROLE analysts",
+        "GRANT SELECT ON sample_schema.orders TO analysts",
+        // As somebody does who may, while nobody looks.
+        "ALTER VIEW sample_schema.orders AS SELECT * FROM base.orders",
+    ] {
+        admin.run(batch).await.with_context(|| batch.to_owned())?;
+    }
+    let credentials = json!({ "username": ADMIN, "password": PASSWORD });
+    let words = "sample_schema.orders";
+    stand.delete("/1", Some(&credentials)).await?.refuses(422, "Unprocessable Entity", words)?;
+    // The script for people names it as well.
+    let script = stand.script("/1/scripts/delete", &json!({})).await?;
+    let asks = script.split("\nGO").find(|batch| batch.contains("AS view_name")).context("the question")?;
+    ensure!(stand.column(asks).await? == ["sample_schema"]);
+    admin.run("DROP VIEW sample_schema.orders").await?;
     stand.delete("/1", Some(&credentials)).await?.is(200)?;
     stand.status("1", "deleted").await?;
-    // What somebody else made stays, and so does who owns it; nobody reads more than before.
-    ensure!(stand.column("SELECT v.name FROM sys.views v ORDER BY v.name").await? == ["ours"]);
-    ensure!(stand.column(SCHEMAS).await? == ["base", "sample_schema"]);
-    ensure!(stand.column(PRINCIPALS).await? == ["axon_owner"]);
     Ok(())
+}
+
+#[tokio::test]
+async fn what_was_there_before_a_create_is_there_after_the_delete() -> anyhow::Result<()> {
+    let stand = Stand::start().await?;
+    let mut admin = stand.pool.admin().await?;
+    for batch in
+        ["CREATE USER axon_owner WITHOUT LOGIN", "CREATE SCHEMA sample_schema AUTHORIZATION axon_owner"]
+    {
+        admin.run(batch).await.with_context(|| batch.to_owned())?;
+    }
+    let credentials = json!({ "username": ADMIN, "password": PASSWORD });
+    let payload = stand.payload(true, json!({}))?;
+    stand.post("", &payload).await?.is(201)?;
+    stand.status("1", "enabled").await?;
+    // Also not by a change that means another schema.
+    let mut other = payload.clone();
+    other["config"]["schema"] = json!("elsewhere");
+    stand.put("/1", &other).await?.is(200)?;
+    stand.status("1", "enabled").await?;
+    ensure!(stand.column(SCHEMAS).await? == ["axon", "elsewhere", "sample_schema"]);
+    stand.put("/1", &payload).await?.is(200)?;
+    stand.status("1", "enabled").await?;
+    // What the change made went with it.
+    ensure!(stand.column(SCHEMAS).await? == ["axon", "sample_schema"]);
+    stand.delete("/1", Some(&credentials)).await?.is(200)?;
+    let told = stand.status("1", "deleted").await?;
+    ensure!(stand.column(SCHEMAS).await? == ["sample_schema"]);
+    ensure!(stand.column(PRINCIPALS).await? == ["axon_owner"]);
+    let stays = &test(&told, "What Stays")?["message"];
+    ensure!(stays.as_str().is_some_and(|m| m.contains("schema sample_schema of axon_owner")), "{told}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_owner_that_can_be_entered_as_owns_nothing_of_axon_s() -> anyhow::Result<()> {
+    let stand = Stand::start().await?;
+    let made = format!("CREATE LOGIN axon_owner WITH PASSWORD = '{PASSWORD}'");
+    ensure!(run_as(Steps::Password(&stand, "master"), &made).await?.is_empty());
+    let mut admin = stand.pool.admin().await?;
+    admin.run("CREATE USER axon_owner FOR LOGIN axon_owner").await?;
+    let payload = stand.payload(true, json!({}))?;
+    let words = "no user without a login";
+    let refused = stand.post("", &payload).await?.refuses(422, "Unprocessable Entity", words)?.body;
+    ensure!(test(&refused, "Validate Owner Of Views And Tables")?["status"] == "failed", "{refused}");
+    for batch in ["DROP USER axon_owner", "CREATE ROLE axon_owner"] {
+        admin.run(batch).await?;
+    }
+    stand.post("", &payload).await?.refuses(422, "Unprocessable Entity", words)?;
+    admin.run("DROP ROLE axon_owner").await?;
+    stand.post("", &payload).await?.is(201)?;
+    let told = stand.status("1", "enabled").await?;
+    // What its account may not is told with what helps.
+    let shut = test(&told, "Validate Leavers Can Be Shut Out")?;
+    ensure!(shut["status"] == "warning", "{shut}");
+    let message = shut["message"].as_str().unwrap_or_default();
+    for words in ["4613", "DENY CONNECT", "GRANT CONTROL ON DATABASE::[dw] TO [axon_system_dw]"] {
+        ensure!(message.contains(words), "{message}");
+    }
+    admin.run("GRANT CONTROL ON DATABASE::dw TO axon_system_dw").await?;
+    until("who leaves can be shut out", SOON, async || {
+        tokio::time::sleep(BETWEEN).await;
+        let told = stand.get("/1/status").await?.is(200)?.body;
+        Ok((test(&told, "Validate Leavers Can Be Shut Out")?["status"] == "passed").then_some(()))
+    })
+    .await
 }

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256, RsaKeySize};
 use serde_json::{Value, json};
 
-use crate::kit::{BETWEEN, PRINCIPALS, SCHEMAS, Stand, Steps, run_as};
+use crate::kit::{BETWEEN, PRINCIPALS, SCHEMAS, Stand, Steps, run_as, test};
 
 const TENANT: &str = "11111111-1111-1111-1111-111111111111";
 const CLIENT: &str = "22222222-2222-2222-2222-222222222222";
@@ -106,6 +106,23 @@ async fn each_identity_of_entra_enters_with_a_token_of_its_own() -> anyhow::Resu
     for secret in [SECRET, line.as_str()] {
         stand.holds_nowhere_but(secret, &["cluster.jwt"])?;
     }
+
+    // A name is no proof: whoever is named must be whom Axon enters as, or nobody is let past a view by it.
+    let mut admin = stand.pool.admin().await?;
+    admin.run("CREATE USER [kim@acme.example] WITHOUT LOGIN").await?;
+    for way in ["managedIdentity", "clientSecret"] {
+        let mut named = if way == "managedIdentity" {
+            with(way, json!({ "clientId": CLIENT }))
+        } else {
+            of_application(way, "clientSecret", SECRET)
+        };
+        named["username"] = json!("kim@acme.example");
+        let named = stand.payload(false, named)?;
+        let words = "Axon enters as axon-mi, not as kim@acme.example";
+        let refused = stand.post("", &named).await?.refuses(422, "Unprocessable Entity", words)?.body;
+        ensure!(test(&refused, "Validate Axon System Account")?["status"] == "failed", "{refused}");
+    }
+    ensure!(stand.get("").await?.is(200)?.body == json!([]), "no row names anybody");
 
     // A secret that is not the application's.
     let wrong = stand.payload(false, of_application("clientSecret", "clientSecret", "not-the-secret"))?;

@@ -203,6 +203,19 @@ impl Stand {
         self.pool.admin().await?.column(query).await
     }
 
+    /// The files of secrets of integrations, which have their numbers.
+    pub fn secrets(&self) -> anyhow::Result<Vec<String>> {
+        let folder = self.place.file("axon.db-secrets");
+        let mut found = Vec::new();
+        if folder.exists() {
+            for entry in std::fs::read_dir(folder)? {
+                found.push(entry?.file_name().to_string_lossy().into_owned());
+            }
+        }
+        found.retain(|name| name.starts_with(|first: char| first.is_ascii_digit()));
+        Ok(found)
+    }
+
     /// No file of the server holds this text: not its store, nor its log.
     pub fn holds_nowhere(&self, secret: &str) -> anyhow::Result<()> {
         self.holds_nowhere_but(secret, &[])

@@ -70,5 +70,8 @@ async fn a_filter_of_a_table_is_refused_where_an_integration_is() -> anyhow::Res
         Ok((stand.column(policies).await?.len() == 1).then_some(()))
     })
     .await?;
+    // No integration is made where that would close these views.
+    let again = stand.payload(true, json!({}))?;
+    stand.post("", &again).await?.refuses(409, "Conflict", "`enforce: native`")?;
     Ok(())
 }

@@ -47,7 +47,7 @@ async fn theirs_stand(stand: &Stand) -> anyhow::Result<()> {
 }
 
 /// Whether the server has this login: a second one of the name is refused, and one that was made for that goes again.
-async fn has_login(stand: &Stand, login: &str) -> anyhow::Result<bool> {
+pub async fn has_login(stand: &Stand, login: &str) -> anyhow::Result<bool> {
     let create = format!("CREATE LOGIN [{login}] WITH PASSWORD = '{OWN_PASSWORD}'");
     let refused = run_as(Steps::Password(stand, "master"), &create).await?;
     if refused.is_empty() {
@@ -137,14 +137,16 @@ async fn scripts_take_no_role_and_no_account_of_somebody_else() -> anyhow::Resul
     ensure!(run("master", "/scripts/post-cleanup", &taking).await?.is_empty());
     theirs_stand(&stand).await?;
     ensure!(has_login(&stand, "reports").await?, "the login of another program is gone");
-    ensure!(stand.column(PRINCIPALS).await? == ["bob", "empty_one", "reports", "sales_admins"]);
-    ensure!(stand.column(SCHEMAS).await?.is_empty());
+    ensure!(stand.column(PRINCIPALS).await? == ["axon_owner", "bob", "empty_one", "reports", "sales_admins"]);
+    ensure!(stand.column(SCHEMAS).await? == ["axon", "sample_schema"]);
     // Whoever knows that the scripts made them runs these lines.
     let last = by_hand(&stand.script("/scripts/post-cleanup", &taking).await?);
     let all = by_hand(&stand.script("/scripts/cleanup", &taking).await?);
     ensure!(run_as(Steps::Password(&stand, "dw"), &all).await?.is_empty());
     ensure!(run_as(Steps::Password(&stand, "master"), &last).await?.is_empty());
     ensure!(!has_login(&stand, "reports").await?);
+    ensure!(stand.column(PRINCIPALS).await? == ["bob", "empty_one", "sales_admins"]);
+    ensure!(stand.column(SCHEMAS).await?.is_empty());
     theirs_stand(&stand).await
 }
 

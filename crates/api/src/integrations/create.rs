@@ -1,6 +1,6 @@
 //! `POST /integrations`
 
-use axon_store::integrations::{AddedIntegration, IntegrationBody, IntegrationStatus, MadeAccount};
+use axon_store::integrations::{AddedIntegration, IntegrationBody, IntegrationStatus, Made};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -41,10 +41,16 @@ pub(super) async fn handle(
         if automatic
             && account
             && other.body.automatic
-            && other.body.made.is_some_and(|made| made.login || made.user)
+            && other.body.made.as_ref().is_some_and(|made| *made != Made::default())
         {
             given_up = Some((other, old));
         }
+    }
+    if settings.bench.filters_tables(&config) {
+        return Err(Fault::conflict(
+            "the role map in force filters tables of this database (`enforce: native`), which the account of an integration may not: \
+             these views would show nothing. Take `enforce: native` out of the map first",
+        ));
     }
     let moment = match (automatic, &given_up) {
         (false, _) => Moment::Standing,
@@ -66,16 +72,16 @@ pub(super) async fn handle(
         ..IntegrationBody::default()
     };
     let act = caller.0.act(&api);
-    let mut made = MadeAccount::default();
+    let mut made = Made::default();
     if let Some((other, _)) = &given_up {
         // From here on it is this integration's, so that it goes with this one, and once.
-        made = other.body.made_account();
+        made = other.body.what_it_made();
         let (id, was) = (other.id, other.status);
-        let body = IntegrationBody { made: Some(MadeAccount::default()), ..other.body.clone() };
+        let body = IntegrationBody { made: Some(Made::default()), ..other.body.clone() };
         let ours = api.store.change_integration(id, other.version, was, body, act.clone()).await?;
         ours.ok_or_else(|| Fault::conflict("somebody else takes over what was given up here"))?;
     }
-    let row = IntegrationBody { made: Some(made), ..row };
+    let row = IntegrationBody { made: Some(made.clone()), ..row };
     let begun = match api.store.add_integration(row, act.clone()).await? {
         AddedIntegration::New(begun) => begun,
         AddedIntegration::Taken(id) => return Err(taken(id)),
@@ -85,12 +91,14 @@ pub(super) async fn handle(
     };
     let answer = json(StatusCode::CREATED, &shown::begun(&begun));
     let (task, api_of_task) = (begun.clone(), api.clone());
-    life::go_on(&api, begun, act, async move {
+    life::go_on(&api, begun, act, move |row: life::Row| async move {
         let settings = life::settings(&api_of_task).map_err(|_| "no integrations API".to_owned())?;
         let work = async {
             let kept = if automatic {
                 let old = given_up.as_ref().map(|(_, old)| Old::GivenUp(old));
-                settings.bench.bring_up(task.id, &config, old, &login, account.as_ref(), &mut made).await?
+                let (bench, account) = (&settings.bench, account.as_ref());
+                let keep = row.keep();
+                bench.bring_up(task.id, &config, old, &login, account, &mut made, &keep).await?
             } else {
                 Some(settings.bench.keep(task.id, &login).await?)
             };

@@ -5,7 +5,7 @@ use axum::extract::{Path, Query, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
-use serde_json::json as value;
+use serde_json::{Value, json as value};
 
 use super::caller::Caller;
 use super::create::refuse_failed;
@@ -77,25 +77,39 @@ pub(super) async fn handle(
     let begun = life::begin(&api, &found, IntegrationStatus::Deleting, row, act.clone(), "delete").await?;
     let answer = json(StatusCode::OK, &shown::begun(&begun));
     let (task, api_of_task) = (begun.clone(), api.clone());
-    life::go_on(&api, begun, act, async move {
+    life::go_on(&api, begun, act, move |_| async move {
         let settings = life::settings(&api_of_task).map_err(|_| "no integrations API".to_owned())?;
+        let mut row = task.body.clone();
         if let Some(login) = login {
-            settings.bench.take_down(&config, &login, task.body.made_account()).await?;
+            let stays = settings.bench.take_down(&config, &login, &task.body.what_it_made()).await?;
+            row.validation = validation.and(what_stays(&stays)).value();
         }
         settings.bench.forget(task.id).await;
-        let mut row = task.body.clone();
         row.login = None;
         row.made = None;
+        row.entered_as = None;
         Ok((IntegrationStatus::Deleted, row))
     });
     Ok(answer)
+}
+
+/// What is still there under the names of what was made, as a test.
+fn what_stays(stays: &[String]) -> Value {
+    let mut test = value!({ "name": "What Stays", "status": "passed" });
+    if !stays.is_empty() {
+        test["status"] = value!("warning");
+        test["message"] = value!(format!("Axon did not make, or may not take: {}", stays.join(", ")));
+        test["result"] = stays.iter().map(|one| value!({ "name": one })).collect();
+    }
+    test
 }
 
 /// Gives it up: the row stays and says so, its database may get another integration.
 async fn disable(api: &Api, caller: &Caller, found: &Integration) -> Result<Response, Fault> {
     let mut row = found.body.clone();
     // A create in the same place takes this over.
-    row.made = Some(row.made_account());
+    row.made = Some(row.what_it_made());
+    row.entered_as = None;
     row.login = None;
     row.trouble = None;
     let act = caller.0.act(api);

@@ -1,27 +1,26 @@
 //! Looking at integrations from time to time: those in use, and work that nobody ended.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axon_model::Actor;
 use axon_store::Act;
 use axon_store::integrations::{Integration, IntegrationStatus};
-use time::Duration;
 use tokio::sync::watch;
 
 use super::work::{Entry, Moment};
 use super::{Integrations, life};
 use crate::state::Api;
 
-/// After this long work that is still called under way has lost whoever did it: a server that was stopped.
-const LOST: Duration = Duration::minutes(15);
-/// How often it is looked for that.
-const SWEEP: std::time::Duration = std::time::Duration::from_mins(1);
+/// How often it is looked for work whose lease nobody holds any more: the server that did it was stopped.
+const SWEEP: std::time::Duration = std::time::Duration::from_secs(10);
 
 impl Api {
     /// Looks at integrations until it is stopped.
     pub async fn keep_integrations(self, mut stopped: watch::Receiver<bool>) {
         let Some(settings) = self.integrations.clone() else { return };
         let mut since = tokio::time::Instant::now();
+        let mut asked = BTreeSet::new();
         loop {
             let wait = settings.look_every.min(SWEEP);
             tokio::select! {
@@ -42,7 +41,8 @@ impl Api {
             for found in all {
                 if found.status.is_busy() {
                     self.give_up_lost(&found).await;
-                } else if due {
+                } else if due || (found.body.entered_as.is_none() && asked.insert(found.id)) {
+                    // Of one that an older version made nobody has said yet as whom Axon enters.
                     self.look_again(&settings, found).await;
                 }
             }
@@ -54,12 +54,25 @@ impl Api {
     }
 
     async fn give_up_lost(&self, found: &Integration) {
-        if self.clock.now() - found.changed < LOST {
+        let now = self.clock.now();
+        // Between the change of the row and the lease there is a moment.
+        if now - found.changed < life::LEASE {
             return;
         }
-        let trouble = "the server that did this was stopped before it was done";
-        let (status, body) = life::failed(found, trouble.to_owned());
-        self.write(found, status, body).await;
+        match self.store.lease(&life::lease(found.id)).await {
+            Ok(held) if held.as_ref().is_none_or(|held| held.until <= now) => {
+                let (status, body) = life::failed(found, life::lost(found));
+                tracing::warn!(integration.id = found.id, %status, "work that a stopped server did is given up");
+                self.write(found, status, body).await;
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "leases of integrations cannot be read"
+                );
+            }
+        }
     }
 
     async fn look_again(&self, settings: &Arc<Integrations>, found: Integration) {
@@ -72,13 +85,18 @@ impl Api {
         let seen = settings.bench.validate(&config, Entry::Kept(kept), Moment::Standing).await;
         let told = seen.told();
         let status = if told.is_some() { S::RecurringValidationError } else { S::Enabled };
-        let value = seen.value();
-        if status == found.status && value == found.body.validation {
+        let mut body = found.body.clone();
+        body.validation = seen.value();
+        body.trouble = told;
+        // A pool that cannot be reached says nothing of whose account it is.
+        match seen.ended(life::OWN_ACCOUNT) {
+            Some("failed") => body.entered_as = None,
+            Some(_) => body.entered_as = Some(config.account),
+            None => {}
+        }
+        if status == found.status && body == found.body {
             return;
         }
-        let mut body = found.body.clone();
-        body.validation = value;
-        body.trouble = told;
         self.write(&found, status, body).await;
     }
 

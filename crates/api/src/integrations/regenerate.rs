@@ -36,7 +36,7 @@ pub(super) async fn handle(
         given.ok_or_else(|| Fault::bad("privileged credentials are needed: the payload is missing"))?;
     let login = payload::credentials(&given)?;
     let settings = life::settings(&api)?;
-    let validation = settings.bench.validate(&config, Entry::Shown(&login), Moment::BeforeRemoval).await;
+    let validation = settings.bench.validate(&config, Entry::Shown(&login), Moment::BeforeRenewal).await;
     refuse_failed(&validation)?;
     let mut row = found.body.clone();
     row.validation = validation.value();
@@ -45,7 +45,7 @@ pub(super) async fn handle(
     let begun = life::begin(&api, &found, IntegrationStatus::Editing, row, act.clone(), "edit").await?;
     let answer = json(StatusCode::OK, &shown::begun(&begun));
     let (task, api_of_task) = (begun.clone(), api.clone());
-    life::go_on(&api, begun, act, async move {
+    life::go_on(&api, begun, act, move |_| async move {
         let settings = life::settings(&api_of_task).map_err(|_| "no integrations API".to_owned())?;
         let kept = settings.bench.renew(task.id, &config, &login).await?;
         let seen = settings.bench.validate(&config, Entry::Kept(&kept), Moment::Standing).await;

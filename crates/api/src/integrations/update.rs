@@ -77,6 +77,8 @@ pub(super) async fn handle(
     }
     refuse_failed(&validation)?;
     let mut row = found.body.clone();
+    // An older row says from now on what it made, also if this is not ended.
+    row.made = Some(row.what_it_made());
     row.before = Some(std::mem::replace(&mut row.config, serde_json::to_value(&config).unwrap_or_default()));
     row.validation = validation.value();
     row.trouble = None;
@@ -86,13 +88,15 @@ pub(super) async fn handle(
     let begun = life::begin(&api, &found, status, row, act.clone(), "edit").await?;
     let answer = json(StatusCode::OK, &shown::begun(&begun));
     let (task, api_of_task) = (begun.clone(), api.clone());
-    life::go_on(&api, begun, act, async move {
+    life::go_on(&api, begun, act, move |row: life::Row| async move {
         let settings = life::settings(&api_of_task).map_err(|_| "no integrations API".to_owned())?;
-        let mut made = task.body.made_account();
+        let mut made = task.body.what_it_made();
         let work = async {
             let kept = if automatic {
                 let old = Some(Old::InUse(&old));
-                settings.bench.bring_up(task.id, &config, old, &login, account.as_ref(), &mut made).await?
+                let (bench, account) = (&settings.bench, account.as_ref());
+                let keep = row.keep();
+                bench.bring_up(task.id, &config, old, &login, account, &mut made, &keep).await?
             } else {
                 Some(settings.bench.keep(task.id, &login).await?)
             };

@@ -1,7 +1,9 @@
 //! The port to pools: what is looked at, made and taken away there.
 
+use std::pin::Pin;
+
 use async_trait::async_trait;
-use axon_store::integrations::MadeAccount;
+use axon_store::integrations::Made;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -18,6 +20,8 @@ pub enum Moment {
     BeforeChange,
     /// Before all is taken away: as whoever asks.
     BeforeRemoval,
+    /// Before Axon's login gets another password: as whoever asks.
+    BeforeRenewal,
     /// While it is in use: as Axon.
     Standing,
 }
@@ -103,11 +107,21 @@ impl Validation {
         (!told.is_empty()).then(|| told.join("; "))
     }
 
+    /// How a test ended, by its name. None where it was not asked.
+    pub fn ended(&self, name: &str) -> Option<&str> {
+        let test = self.validation_tests.iter().find(|test| test["name"] == name);
+        test.and_then(|test| test["status"].as_str())
+    }
+
     /// As a value.
     pub fn value(&self) -> Value {
         serde_json::to_value(self).unwrap_or_default()
     }
 }
+
+/// Keeps what was made and is about to be made, so that a server that is stopped has told of it.
+pub type Keep<'a> =
+    dyn Fn(Made) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync + 'a;
 
 /// What is done in pools. Errors are sentences for people, without credentials.
 #[async_trait]
@@ -123,7 +137,11 @@ pub trait Workbench: Send + Sync {
 
     /// Makes everything, or changes what was made from `old` to `config`, as whoever asks; and keeps how Axon enters from then on, where that
     /// is new. `account`: Axon's identity, where it is one of Entra.
-    /// `made` says what of the account is Axon's, after a failure, too.
+    /// `made` says what of all this is Axon's, after a failure, too; it is given to `keep` before each thing is made.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one call from the API to the pool, of which each part has its name"
+    )]
     async fn bring_up(
         &self,
         id: u64,
@@ -131,14 +149,15 @@ pub trait Workbench: Send + Sync {
         old: Option<Old<'_>>,
         by: &Login,
         account: Option<&Login>,
-        made: &mut MadeAccount,
+        made: &mut Made,
+        keep: &Keep<'_>,
     ) -> Result<Option<Value>, String>;
 
     /// Keeps how Axon enters, and says where; never the secret itself.
     async fn keep(&self, id: u64, login: &Login) -> Result<Value, String>;
 
-    /// Takes everything away, as whoever asks; of the account what was made.
-    async fn take_down(&self, config: &Config, by: &Login, made: MadeAccount) -> Result<(), String>;
+    /// Takes everything away, as whoever asks, except what was not made. Gives what stays under these names, for people.
+    async fn take_down(&self, config: &Config, by: &Login, made: &Made) -> Result<Vec<String>, String>;
 
     /// Gives Axon's login another password, as whoever asks, and keeps it.
     async fn renew(&self, id: u64, config: &Config, by: &Login) -> Result<Value, String>;
@@ -148,4 +167,7 @@ pub trait Workbench: Send + Sync {
 
     /// The target of the role map in force that is this database.
     fn target_of(&self, config: &Config) -> Option<String>;
+
+    /// Whether views of that target filter its tables (`enforce: native`), which the account of an integration may not.
+    fn filters_tables(&self, config: &Config) -> bool;
 }

@@ -5,9 +5,11 @@ use std::time::Duration;
 use axon_controller::asking::{self, ActWish};
 use axon_model::{AccessRequest, AccessState};
 use axon_store::operators::Permission;
+use axon_store::{Act, NewAccessRequest};
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use serde_json::Value;
 
 use super::access::{self, shown};
 use super::auth::operators;
@@ -43,24 +45,45 @@ pub struct Acting {
     pub reason: Option<String>,
 }
 
-/// Asks for it. What the map does not allow is kept as a refusal, and is a problem that says why.
-pub async fn start(api: &Api, operator: &Operator, acting: Acting) -> Result<AccessRequest, Problem> {
-    operator.needs(Permission::Grant)?;
-    let Acting { actor, person, source, target, session, length, reason } = acting;
-    let reason = reason.map(|reason| asking::reason(&reason)).transpose()?;
-    let source = access::source(api, source)?;
+/// What stands on record for a name that cannot be read.
+const SOMEBODY: &str = "somebody";
+
+/// Puts on record what cannot be a request: who asked is the record's actor.
+async fn unread(api: &Api, operator: &Operator, named: (&str, &str), problem: Problem) -> Problem {
+    if !problem.status().is_client_error() {
+        return problem;
+    }
+    match asking::unread(api.store.as_ref(), operator.act(api), named, problem.detail()).await {
+        Ok(()) => problem,
+        Err(error) => error.into(),
+    }
+}
+
+/// What is to be kept of a wish.
+async fn wanted(api: &Api, acting: &Acting, act: &Act) -> Result<NewAccessRequest, Problem> {
+    let reason = acting.reason.as_deref().map(asking::reason).transpose()?;
+    let source = access::source(api, acting.source.clone())?;
     let wish = ActWish {
-        actor: &actor,
-        person: &person,
+        actor: &acting.actor,
+        person: &acting.person,
         source: source.as_ref(),
-        target: target.as_deref(),
-        session: session.as_deref(),
-        length,
+        target: acting.target.as_deref(),
+        session: acting.session.as_deref(),
+        length: acting.length,
         reason,
     };
     let map = (operators(api)?.map)();
+    Ok(asking::impersonation(&map, &access::world(api).await?, wish, act.now)?)
+}
+
+/// Asks for it. What the map does not allow is kept as a refusal, and is a problem that says why; what means nobody is on record as well.
+pub async fn start(api: &Api, operator: &Operator, acting: Acting) -> Result<AccessRequest, Problem> {
+    operator.needs(Permission::Grant)?;
     let act = operator.act(api);
-    let new = asking::impersonation(&map, &access::world(api).await?, wish, act.now)?;
+    let new = match wanted(api, &acting, &act).await {
+        Ok(new) => new,
+        Err(problem) => return Err(unread(api, operator, (&acting.actor, &acting.person), problem).await),
+    };
     let asked = api.store.ask_access(new, act).await?;
     if asked.state == AccessState::Rejected {
         let why = asked.ended.map(|said| said.reason).unwrap_or_default();
@@ -76,6 +99,20 @@ pub fn targets(api: &Api) -> Result<Vec<String>, Problem> {
     Ok(with.map(|target| target.name.to_string()).collect())
 }
 
+fn read(body: &Value) -> Result<Acting, Problem> {
+    let seconds = body.get("seconds").and_then(whole);
+    let seconds = seconds.ok_or_else(|| Problem::bad("`seconds` is missing, or no whole number"))?;
+    Ok(Acting {
+        actor: access::needed(body, "user")?,
+        person: access::needed(body, "as")?,
+        source: text(body, "source")?,
+        target: text(body, "target")?,
+        session: text(body, "session")?,
+        length: Duration::from_secs(seconds),
+        reason: text(body, "reason")?,
+    })
+}
+
 /// Asks for it, as a program.
 pub(super) async fn ask(
     State(api): State<Api>,
@@ -84,17 +121,17 @@ pub(super) async fn ask(
 ) -> Result<Response, Problem> {
     operator.needs(Permission::Grant)?;
     let known = ["user", "as", "source", "target", "session", "seconds", "reason"];
-    let body = access::body(&api, request, &known).await?;
-    let seconds = body.get("seconds").and_then(whole);
-    let seconds = seconds.ok_or_else(|| Problem::bad("`seconds` is missing, or no whole number"))?;
-    let acting = Acting {
-        actor: access::needed(&body, "user")?,
-        person: access::needed(&body, "as")?,
-        source: text(&body, "source")?,
-        target: text(&body, "target")?,
-        session: text(&body, "session")?,
-        length: Duration::from_secs(seconds),
-        reason: text(&body, "reason")?,
+    let body = match access::body(&api, request, &known).await {
+        Ok(body) => body,
+        Err(problem) => return Err(unread(&api, &operator, (SOMEBODY, SOMEBODY), problem).await),
+    };
+    let acting = match read(&body) {
+        Ok(acting) => acting,
+        Err(problem) => {
+            let name = |key| text(&body, key).ok().flatten().unwrap_or_else(|| SOMEBODY.to_owned());
+            let (actor, person) = (name("user"), name("as"));
+            return Err(unread(&api, &operator, (&actor, &person), problem).await);
+        }
     };
     let asked = start(&api, &operator, acting).await?;
     let status = if asked.hold.is_some() { StatusCode::ACCEPTED } else { StatusCode::CREATED };

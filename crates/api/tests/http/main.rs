@@ -14,6 +14,7 @@ mod extensions;
 mod groups;
 mod guesses;
 mod health;
+mod integrations;
 mod kept;
 mod keywords;
 mod kit;

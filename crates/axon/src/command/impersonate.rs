@@ -57,7 +57,14 @@ async fn start(parts: &Parts, command: ImpersonateCommand) -> anyhow::Result<Sta
         length,
         reason,
     };
-    let new = asking::impersonation(&map, &world, wish, act.now)?;
+    let new = match asking::impersonation(&map, &world, wish, act.now) {
+        Ok(new) => new,
+        Err(not) => {
+            let why = not.to_string();
+            asking::unread(parts.store.as_ref(), act, (&actor, &person), &why).await?;
+            return Err(not.into());
+        }
+    };
     let asked = parts.store.ask_access(new, act).await?;
     if json {
         print_json(&shown_request(&asked))?;

@@ -7,18 +7,18 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use async_trait::async_trait;
 use axon_api::integrations::{
-    AccountKind, Config, Entry, Login, Moment as ApiMoment, Old, Script, Validation, Workbench,
+    AccountKind, Config, Entry, Keep, Login, Moment as ApiMoment, Old, Script, Validation, Workbench,
 };
 use axon_azure::{Certificate, Identity};
 use axon_mapping::RoleMap;
-use axon_store::integrations::MadeAccount;
-use axon_synapse::bootstrap::{self, Moment, Where, written};
+use axon_store::integrations::Made;
+use axon_synapse::bootstrap::{self, Before, Moment, Where, written};
 use axon_synapse::{Auth, Connection, Tls};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
 use super::secrets::Secrets;
-use super::setup::{setup, target_of};
+use super::setup::{filters_tables, setup, target_of};
 use crate::wiring::Ways;
 
 /// How long a login may take: a request waits for it.
@@ -119,6 +119,10 @@ impl Bench {
         Ok(with_kind(value, kind, id))
     }
 
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the port's call, with what was made in the words of the pool"
+    )]
     async fn make(
         &self,
         id: u64,
@@ -126,28 +130,33 @@ impl Bench {
         old: Option<Old<'_>>,
         by: &Login,
         account: Option<&Login>,
-        made: &mut bootstrap::MadeAccount,
+        made: &mut bootstrap::Made,
+        keep: &bootstrap::Kept<'_>,
     ) -> anyhow::Result<Option<Value>> {
         let (setup, connection) = (setup(config)?, Self::connection(config, self.shown(by)?)?);
-        let (old, is_in_use) = match old {
-            None => (None, false),
-            Some(Old::InUse(old)) => (Some(super::setup::setup(old)?), true),
-            Some(Old::GivenUp(old)) => (Some(super::setup::setup(old)?), false),
+        let was = match old {
+            None => None,
+            Some(Old::InUse(old) | Old::GivenUp(old)) => Some(super::setup::setup(old)?),
         };
-        let old = old.as_ref();
-        if is_in_use {
-            bootstrap::bring_up(&connection, old, &setup, None, made).await?;
+        let before = match (old, &was) {
+            (Some(Old::InUse(_)), Some(was)) => Before::InUse(was),
+            (Some(Old::GivenUp(_)), Some(was)) => Before::GivenUp(was),
+            _ => Before::Nothing,
+        };
+        if let Before::InUse(_) = before {
+            bootstrap::bring_up(&connection, before, &setup, None, made, keep).await?;
             return account.map(|account| self.put(id, account)).transpose();
         }
         if config.account_kind == AccountKind::Entra {
             let account = account.context("how Axon's identity enters is not said")?;
-            bootstrap::bring_up(&connection, old, &setup, None, made).await?;
+            bootstrap::bring_up(&connection, before, &setup, None, made, keep).await?;
             return self.put(id, account).map(Some);
         }
         let password = bootstrap::random_password()?;
         // First where it can be found again, then where it counts.
         self.secrets.prepare(id, &password)?;
-        if let Err(error) = bootstrap::bring_up(&connection, old, &setup, Some(&password), made).await {
+        let brought = bootstrap::bring_up(&connection, before, &setup, Some(&password), made, keep).await;
+        if let Err(error) = brought {
             self.secrets.drop_prepared(id);
             return Err(error.into());
         }
@@ -192,6 +201,28 @@ fn identity(login: Login) -> anyhow::Result<Identity> {
             Identity::Certificate { tenant: tenant_id, client_id, certificate: Box::new(certificate) }
         }
     })
+}
+
+/// What was made, as the pool's side has it. A name that is none any more was made by nobody.
+fn in_pool(made: &Made) -> bootstrap::Made {
+    bootstrap::Made {
+        login: made.login,
+        user: made.user,
+        user_mark: made.user_mark.clone(),
+        owner: made.owner,
+        schemas: made.schemas.iter().filter_map(|name| name.parse().ok()).collect(),
+    }
+}
+
+/// The same as a row keeps it.
+fn in_row(made: &bootstrap::Made) -> Made {
+    Made {
+        login: made.login,
+        user: made.user,
+        user_mark: made.user_mark.clone(),
+        owner: made.owner,
+        schemas: made.schemas.iter().map(|name| name.as_str().to_lowercase()).collect(),
+    }
 }
 
 /// An error with its causes in one line.
@@ -246,6 +277,7 @@ impl Workbench for Bench {
             ApiMoment::BeforeAgain => Moment::BeforeAgain,
             ApiMoment::BeforeChange => Moment::BeforeChange,
             ApiMoment::BeforeRemoval => Moment::BeforeRemoval,
+            ApiMoment::BeforeRenewal => Moment::BeforeRenewal,
             ApiMoment::Standing => Moment::Standing,
         };
         let checks = bootstrap::look(&connection, &setup, at).await;
@@ -274,11 +306,13 @@ impl Workbench for Bench {
         old: Option<Old<'_>>,
         by: &Login,
         account: Option<&Login>,
-        made: &mut MadeAccount,
+        made: &mut Made,
+        keep: &Keep<'_>,
     ) -> Result<Option<Value>, String> {
-        let mut of_pool = bootstrap::MadeAccount { login: made.login, user: made.user };
-        let done = self.make(id, config, old, by, account, &mut of_pool).await;
-        *made = MadeAccount { login: of_pool.login, user: of_pool.user };
+        let mut of_pool = in_pool(made);
+        let kept = |made: &bootstrap::Made| keep(in_row(made));
+        let done = self.make(id, config, old, by, account, &mut of_pool, &kept).await;
+        *made = in_row(&of_pool);
         done.map_err(|error| sentence(&error))
     }
 
@@ -286,11 +320,10 @@ impl Workbench for Bench {
         self.put(id, login).map_err(|error| sentence(&error))
     }
 
-    async fn take_down(&self, config: &Config, by: &Login, made: MadeAccount) -> Result<(), String> {
-        let made = bootstrap::MadeAccount { login: made.login, user: made.user };
+    async fn take_down(&self, config: &Config, by: &Login, made: &Made) -> Result<Vec<String>, String> {
         let work = async {
             let connection = Self::connection(config, self.shown(by)?)?;
-            Ok(bootstrap::take_down(&connection, &setup(config)?, made).await?)
+            Ok(bootstrap::take_down(&connection, &setup(config)?, &in_pool(made)).await?)
         };
         work.await.map_err(|error: anyhow::Error| sentence(&error))
     }
@@ -305,5 +338,9 @@ impl Workbench for Bench {
 
     fn target_of(&self, config: &Config) -> Option<String> {
         target_of(&(self.map)(), config).map(|(name, _)| name)
+    }
+
+    fn filters_tables(&self, config: &Config) -> bool {
+        filters_tables(&(self.map)(), config)
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Context;
 use axon_api::integrations::{AccountKind, Config};
 use axon_mapping::RoleMap;
-use axon_mapping::target::Endpoint;
+use axon_mapping::target::{Endpoint, TargetSpec};
 use axon_model::SqlName;
 use axon_reconcile::Metadata;
 use axon_synapse::bootstrap::{Account, Setup};
@@ -38,8 +38,8 @@ pub fn setup(config: &Config) -> anyhow::Result<Setup> {
     })
 }
 
-/// The target of a map that is this database, with what of it differs from what was made.
-pub fn target_of(map: &RoleMap, config: &Config) -> Option<(String, Option<String>)> {
+/// The target of a map that is this database.
+fn here<'m>(map: &'m RoleMap, config: &Config) -> Option<&'m TargetSpec> {
     let is_here = |endpoint: &Endpoint| match endpoint {
         Endpoint::Sql(server) => {
             server.host.eq_ignore_ascii_case(&config.host)
@@ -48,7 +48,18 @@ pub fn target_of(map: &RoleMap, config: &Config) -> Option<(String, Option<Strin
         }
         _ => false,
     };
-    let (name, spec) = map.targets.iter().find(|(_, spec)| is_here(&spec.endpoint))?;
+    map.targets.values().find(|spec| is_here(&spec.endpoint))
+}
+
+/// Whether views of that target filter its tables.
+pub fn filters_tables(map: &RoleMap, config: &Config) -> bool {
+    let Some(spec) = here(map, config) else { return false };
+    map.views.iter().any(|view| view.native.is_some() && view.targets.contains(&spec.name))
+}
+
+/// The target of a map that is this database, with what of it differs from what was made.
+pub fn target_of(map: &RoleMap, config: &Config) -> Option<(String, Option<String>)> {
+    let spec = here(map, config)?;
     let made = setup(config).ok()?.metadata;
     let views = SqlName::parse(&config.schema).ok()?;
     let differs = if spec.metadata.schema != made.schema || spec.metadata.owner != made.owner {
@@ -64,10 +75,12 @@ pub fn target_of(map: &RoleMap, config: &Config) -> Option<(String, Option<Strin
         Some(format!("its `metadata.impersonation` is {role}, and the integration's role is {made}"))
     } else if !spec.manage.schemas.iter().any(|glob| glob.matches(views)) {
         Some(format!("its `manage.schemas` do not name {views}, the integration's schema of views"))
+    } else if filters_tables(map, config) {
+        Some("views of it are `enforce: native`, and show nothing while the integration stands".to_owned())
     } else {
         None
     };
-    Some((name.to_string(), differs))
+    Some((spec.name.to_string(), differs))
 }
 
 /// The entry of a role map's `targets` for an integration, in YAML.

@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use axon_audit::NewRecord;
+use axon_audit::payload::{ActClear, OperatorAct};
 use axon_mapping::acting::{NoActing, Side, may_act};
 use axon_mapping::explain::{Question, explain};
 use axon_mapping::{RoleMap, RoleName, TargetName};
 use axon_model::name::shown;
 use axon_model::{Asked, SourceId, SqlName, UserEntry};
-use axon_store::NewAccessRequest;
+use axon_store::{Act, NewAccessRequest, Store, StoreError};
 use time::{Duration, OffsetDateTime};
 
 use super::{NotAsked, WAITS, one, target, user_name, whom};
@@ -16,6 +18,8 @@ use crate::world::World;
 
 /// What stands in the journal where the map wants no reason and none is said.
 const NO_REASON: &str = "no reason was said";
+/// How much of a name that means nobody is put on record, in characters.
+const SHOWN: usize = 128;
 
 /// As whom, as it is asked for.
 #[derive(Debug, Clone)]
@@ -82,6 +86,22 @@ pub fn impersonation(
         waits_until: Some(now + WAITS),
         refused: judged.err(),
     })
+}
+
+/// Puts on record that somebody wished to act as another in words that cannot be read or mean nobody, so that no request of it could be
+/// kept: who asked, as whom, and why it is none.
+pub async fn unread(
+    store: &dyn Store,
+    act: Act,
+    (actor, person): (&str, &str),
+    why: &str,
+) -> Result<(), StoreError> {
+    let named = |name: &str| shown(&name.chars().take(SHOWN).collect::<String>());
+    let words = format!("{} wished to read as {}: {why}", named(actor), named(person));
+    let payload = OperatorAct { act: "impersonation-unread".to_owned(), clear: ActClear { words } };
+    let record = NewRecord::of(&act.ids, act.now, act.actor, payload)
+        .map_err(|error| StoreError::unavailable("record a request to act as another", error))?;
+    store.append(vec![record], None).await.map(drop)
 }
 
 /// A session's id, as `SESSION_ID()` of a dedicated pool writes it.

@@ -7,6 +7,7 @@ use axon_reconcile::TargetError;
 use serde::Serialize;
 use serde_json::{Value, json};
 use tiberius::Row;
+use time::PrimitiveDateTime;
 
 use super::parts::RIGHTS;
 use super::setup::Setup;
@@ -14,7 +15,7 @@ use crate::catalog::{number, text};
 use crate::connect::{Connection, Link};
 use crate::error::CallError;
 use crate::probe::Answer;
-use crate::render::view_query;
+use crate::render::bootstrap as render;
 use crate::statement::Dialect;
 use crate::target::SynapseTarget;
 
@@ -82,6 +83,8 @@ pub enum Moment {
     BeforeChange,
     /// Before Axon takes away what it made: as somebody who may.
     BeforeRemoval,
+    /// Before Axon's login gets another password: as somebody who may.
+    BeforeRenewal,
     /// After everything was made, as Axon.
     Standing,
 }
@@ -94,24 +97,68 @@ const MANAGE: &str = "Validate Axon system user can manage database";
 struct Principal {
     kind: String,
     owner: String,
+    /// How it is entered as; 0 is nobody.
+    authentication: Option<i32>,
+    mark: String,
 }
 
 /// What was seen.
 #[derive(Default)]
-struct Seen {
+pub(super) struct Seen {
     schema: Vec<Value>,
     own: String,
     owns: bool,
+    secures: bool,
     edition: u32,
     collation: String,
     rights: BTreeSet<(String, Option<String>)>,
     principals: BTreeMap<String, Principal>,
     schemas: BTreeMap<String, String>,
+    /// Views in Axon's schemas that bear no mark of Axon's, by their names.
+    others: Vec<String>,
+}
+
+impl Seen {
+    /// Whether there is a user or a role of this name.
+    pub(super) fn has(&self, name: SqlName) -> bool {
+        self.principals.contains_key(&folded(name))
+    }
+
+    /// By what a user is told from another one of its name: its id, and when it was made.
+    pub(super) fn mark(&self, name: SqlName) -> Option<&str> {
+        self.principals.get(&folded(name)).map(|found| found.mark.as_str())
+    }
+
+    /// Whether there is a schema of this name.
+    pub(super) fn has_schema(&self, name: SqlName) -> bool {
+        self.schemas.contains_key(&folded(name))
+    }
+
+    /// What of a set-up, or under its names, is there; for people.
+    pub(super) fn stays(&self, setup: &Setup) -> Vec<String> {
+        let owner = setup.metadata.owner;
+        let mut stays: Vec<String> = self.others.iter().map(|view| format!("view {view}")).collect();
+        for (schema, by) in &self.schemas {
+            let own = [setup.views, setup.metadata.schema].iter().any(|own| folded(*own) == *schema);
+            if own || by.eq_ignore_ascii_case(owner.as_str()) {
+                stays.push(format!("schema {schema} of {by}"));
+            }
+        }
+        let role = setup.impersonation.map(|role| ("role", role));
+        let users = [("user", setup.account.name), ("user", owner)];
+        let named = role.into_iter().chain(users).filter(|(_, name)| self.has(*name));
+        stays.extend(named.map(|(what, name)| format!("{what} {name}")));
+        stays
+    }
+}
+
+fn folded(name: SqlName) -> String {
+    name.as_str().to_lowercase()
 }
 
 /// Looks, and tells every test.
 pub async fn look(connection: &Connection, setup: &Setup, moment: Moment) -> Vec<Check> {
-    let seen = match read(connection, setup.views).await {
+    let seen = match read(connection, setup).await {
         Ok(seen) => seen,
         Err(error) => return vec![unreachable(&error)],
     };
@@ -121,22 +168,21 @@ pub async fn look(connection: &Connection, setup: &Setup, moment: Moment) -> Vec
     checks.push(Check::passed(RUNNING));
     checks.push(dialect(&seen));
     checks.push(collation(&seen));
+    checks.push(owner(&seen, setup, moment));
     checks.push(schemas(&seen, setup, moment));
+    checks.push(views(&seen, moment));
     checks.push(role(&seen, setup, moment));
     checks.push(account(&seen, setup, connection, moment));
     checks.push(identity(setup));
+    checks.push(leavers(&seen, setup, moment));
     checks.push(probes(connection, setup, moment).await);
     checks
 }
 
-/// Whether the database has the user of the account.
-pub(super) async fn has_user(connection: &Connection, setup: &Setup) -> Result<bool, TargetError> {
-    let seen = read(connection, setup.views).await?;
-    Ok(seen.principals.contains_key(&setup.account.name.as_str().to_lowercase()))
-}
-
-async fn read(connection: &Connection, views: SqlName) -> Result<Seen, TargetError> {
+/// Reads what is there.
+pub(super) async fn read(connection: &Connection, setup: &Setup) -> Result<Seen, TargetError> {
     let link = Link::new(connection.clone());
+    let query = render::standing(setup.views, setup.metadata.schema, setup.metadata.owner);
     let mut seen = Seen::default();
     let mut take = |set: usize, row: &Row| {
         let optional = |at| text(row, at).ok().map(str::to_owned);
@@ -148,21 +194,29 @@ async fn read(connection: &Connection, views: SqlName) -> Result<Seen, TargetErr
             })),
             1 => {
                 text(row, 0)?.clone_into(&mut seen.own);
-                seen.owns = row.try_get::<i32, _>(1).ok().flatten() == Some(1);
-                seen.edition = number(row, 2)?;
-                seen.collation = optional(3).unwrap_or_default();
+                let is_member = |at: usize| row.try_get::<i32, _>(at).ok().flatten() == Some(1);
+                (seen.owns, seen.secures) = (is_member(1), is_member(2));
+                seen.edition = number(row, 3)?;
+                seen.collation = optional(4).unwrap_or_default();
             }
             2 => drop(seen.rights.insert((text(row, 0)?.to_owned(), optional(1)))),
             3 => {
                 let kind = text(row, 1)?.trim().to_owned();
-                let seen_one = Principal { kind, owner: optional(2).unwrap_or_default() };
-                drop(seen.principals.insert(text(row, 0)?.to_lowercase(), seen_one));
+                let authentication = row.try_get(3).map_err(|e| e.to_string())?;
+                let sid: Option<&[u8]> = row.try_get(4).map_err(|e| e.to_string())?;
+                let made: Option<PrimitiveDateTime> = row.try_get(5).map_err(|e| e.to_string())?;
+                let id: String = sid.unwrap_or_default().iter().map(|byte| format!("{byte:02x}")).collect();
+                let mark = format!("{id} {}", made.map_or_else(String::new, |made| made.to_string()));
+                let owner = optional(2).unwrap_or_default();
+                let found = Principal { kind, owner, authentication, mark };
+                drop(seen.principals.insert(text(row, 0)?.to_lowercase(), found));
             }
-            _ => drop(seen.schemas.insert(text(row, 0)?.to_lowercase(), optional(1).unwrap_or_default())),
+            4 => drop(seen.schemas.insert(text(row, 0)?.to_lowercase(), optional(1).unwrap_or_default())),
+            _ => seen.others.push(format!("{}.{}", text(row, 0)?, text(row, 1)?)),
         }
         Ok(())
     };
-    let read = async { link.session().await?.read(&view_query::standing(views), &mut take).await };
+    let read = async { link.session().await?.read(&query, &mut take).await };
     read.await.map_err(|error: CallError| error.at("the pool", "the look at the database"))?;
     Ok(seen)
 }
@@ -257,10 +311,73 @@ fn collation(seen: &Seen) -> Check {
     Check { status: CheckStatus::Warning, message: Some(message.into()), ..check }
 }
 
+/// Nobody enters as the owner of views and tables: it is a user without a login, or the name is free.
+fn owner(seen: &Seen, setup: &Setup, moment: Moment) -> Check {
+    const NAME: &str = "Validate Owner Of Views And Tables";
+    let owner = setup.metadata.owner;
+    if matches!(moment, Moment::BeforeRemoval | Moment::BeforeRenewal) {
+        // It gets nothing by these.
+        return Check::skipped(NAME);
+    }
+    match seen.principals.get(&folded(owner)) {
+        Some(found) if found.kind == "S" && found.authentication == Some(0) => Check::passed(NAME),
+        Some(_) => Check::failed(
+            NAME,
+            format!(
+                "{owner} is there, and is no user without a login: whoever enters as it owns every view, and each table that is given to it. \
+                 Take its schemas away from it, drop it, then try again"
+            ),
+        ),
+        None if moment == Moment::Standing => {
+            Check::failed(NAME, format!("the user {owner} is not there: run the create script"))
+        }
+        None => Check::passed(NAME),
+    }
+}
+
+/// What would stay open when Axon's views go: nobody looks after it any more.
+fn views(seen: &Seen, moment: Moment) -> Check {
+    const NAME: &str = "Validate Views Of Others";
+    if moment != Moment::BeforeRemoval {
+        return Check::skipped(NAME);
+    }
+    if seen.others.is_empty() {
+        return Check::passed(NAME);
+    }
+    let named: Vec<Value> = seen.others.iter().map(|view| json!({ "name": view })).collect();
+    let message = format!(
+        "somebody else wrote or altered {} in Axon's schemas: readers of these would go on reading what they show, and nobody would look after \
+         them any more. Drop them, or make them anew in a schema of your own, then delete again",
+        seen.others.join(", ")
+    );
+    Check::failed(NAME, message).seeing(Value::from(named))
+}
+
+/// Whether Axon may shut out whoever leaves.
+fn leavers(seen: &Seen, setup: &Setup, moment: Moment) -> Check {
+    const NAME: &str = "Validate Leavers Can Be Shut Out";
+    if moment != Moment::Standing {
+        return Check::skipped(NAME);
+    }
+    let controls = seen.rights.contains(&("CONTROL".to_owned(), None));
+    if controls || seen.owns || seen.secures {
+        return Check::passed(NAME);
+    }
+    let (own, database) = (setup.account.name, setup.database);
+    Check::warned(
+        NAME,
+        format!(
+            "{own} may not DENY CONNECT (4613): whoever leaves loses roles, permissions and profile and reads nothing, but can still enter, \
+             until somebody who owns the database runs DENY CONNECT TO [the person], whom `axon status` names. To have Axon do it: GRANT \
+             CONTROL ON DATABASE::[{database}] TO [{own}], which lets it do everything there"
+        ),
+    )
+}
+
 /// The schemas are free or belong to the owner; afterwards they must be there.
 fn schemas(seen: &Seen, setup: &Setup, moment: Moment) -> Check {
     const NAME: &str = "Validate Schemas And Their Owner";
-    if moment == Moment::BeforeRemoval {
+    if matches!(moment, Moment::BeforeRemoval | Moment::BeforeRenewal) {
         // What is not the owner's is not taken away.
         return Check::skipped(NAME);
     }
@@ -288,7 +405,8 @@ fn role(seen: &Seen, setup: &Setup, moment: Moment) -> Check {
         Moment::BeforeAutomatic => "Validate Automatic: Impersonation Role Does Not Exist",
         _ => "Validate Impersonation Role",
     };
-    let Some(role) = setup.impersonation.filter(|_| moment != Moment::BeforeRemoval) else {
+    let ends = matches!(moment, Moment::BeforeRemoval | Moment::BeforeRenewal);
+    let Some(role) = setup.impersonation.filter(|_| !ends) else {
         return Check::skipped(name);
     };
     let owner = setup.metadata.owner;
@@ -333,6 +451,14 @@ fn account(seen: &Seen, setup: &Setup, connection: &Connection, moment: Moment) 
         Moment::Standing if !is_there => {
             Check::failed(NAME, format!("there is no user {}: run the create script", account.name))
         }
+        // Whoever is named here is let past every view: it must be Axon, and nobody else.
+        Moment::Standing if seen.own.to_lowercase() != folded(account.name) => Check::failed(
+            NAME,
+            format!(
+                "Axon enters as {}, not as {}: the user of the database that it enters as must be named, and be its own",
+                seen.own, account.name
+            ),
+        ),
         _ => Check::passed(NAME).seeing(json!([{ "name": account.name.as_str() }])),
     }
 }
@@ -352,7 +478,7 @@ fn identity(setup: &Setup) -> Check {
 /// What the pool says of the words that views need.
 async fn probes(connection: &Connection, setup: &Setup, moment: Moment) -> Check {
     const NAME: &str = "Validate Dialect Probes";
-    if matches!(moment, Moment::BeforeChange | Moment::BeforeRemoval) {
+    if matches!(moment, Moment::BeforeChange | Moment::BeforeRemoval | Moment::BeforeRenewal) {
         return Check::skipped(NAME);
     }
     let Ok(pool) = SynapseTarget::new("the pool", Dialect::Dedicated, connection.clone()) else {

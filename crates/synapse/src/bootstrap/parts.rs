@@ -16,13 +16,17 @@ pub enum Where {
     Database,
 }
 
-/// What of an account a batch makes or takes away: another one of the same name can belong to somebody else.
+/// What a batch makes or takes away that bears no mark: another one of the same name can belong to somebody else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OfAccount {
-    /// Its login.
+pub enum Thing {
+    /// The account's login.
     Login,
-    /// Its user, or what this needs.
+    /// The account's user, or what this needs.
     User,
+    /// The owner.
+    Owner,
+    /// A schema.
+    Schema(SqlName),
 }
 
 /// A batch.
@@ -36,15 +40,23 @@ pub struct Part {
     pub(crate) sql: Sql,
     /// The server's answer that says that there was nothing to do.
     pub done: Option<i64>,
-    /// What of the account it makes.
-    pub makes: Option<OfAccount>,
-    /// What of the account it takes away.
-    pub takes: Option<OfAccount>,
+    /// What it makes.
+    pub makes: Option<Thing>,
+    /// What it takes away.
+    pub takes: Option<Thing>,
 }
 
 impl Part {
     fn new(why: impl Into<String>, sql: Sql) -> Self {
         Self { why: why.into(), at: Where::Database, sql, done: None, makes: None, takes: None }
+    }
+
+    fn making(self, thing: Thing) -> Self {
+        Self { makes: Some(thing), ..self }
+    }
+
+    fn taking(self, thing: Thing) -> Self {
+        Self { takes: Some(thing), ..self }
     }
 
     /// The batch, with a variable where a password stands.
@@ -78,21 +90,19 @@ pub fn create(setup: &Setup) -> Vec<Part> {
             at: Where::Master,
             sql: text::login(account.name, None),
             done: Some(15025),
-            makes: Some(OfAccount::Login),
+            makes: Some(Thing::Login),
             takes: None,
         });
     }
-    parts.push(Part::new(
-        "The owner of views and of the tables that they show: a user nobody can log in as. Because one owner owns both, readers of a view \
-         need no right on its tables.",
-        text::owner(database, owner),
-    ));
+    let of_owner = "The owner of views and of the tables that they show: a user nobody can log in as. Because one owner owns both, readers of \
+                    a view need no right on its tables. If it is there already nothing is done, and it is not Axon's to take away.";
+    parts.push(Part::new(of_owner, text::owner(database, owner)).making(Thing::Owner));
     if account.is_entra {
         let identity = Part::new(
             "The identity as which Axon enters. Only a session of an Entra identity may run this (33159).",
             text::external_user(database, account.name),
         );
-        parts.push(Part { makes: Some(OfAccount::User), ..identity });
+        parts.push(identity.making(Thing::User));
     } else {
         parts.push(Part {
             why: "The user of Axon's login. It must stand alone in its batch, so it cannot look first: on a second run it answers 15023, \
@@ -101,15 +111,16 @@ pub fn create(setup: &Setup) -> Vec<Part> {
             at: Where::Database,
             sql: text::user_of_login(account.name),
             done: Some(15023),
-            makes: Some(OfAccount::User),
+            makes: Some(Thing::User),
             takes: None,
         });
     }
-    parts.push(Part::new("The schema of the secure views.", text::schema(database, *views, owner)));
-    parts.push(Part::new(
-        "The schema of profiles and keys. Nobody but its owner has a right in it: the views read it.",
-        text::schema(database, metadata.schema, owner),
-    ));
+    let of_views = "The schema of the secure views. If it is there already nothing is done, and it is not Axon's to take away.";
+    let of_profiles =
+        "The schema of profiles and keys. Nobody but its owner has a right in it: the views read it.";
+    for (why, schema) in [(of_views, *views), (of_profiles, metadata.schema)] {
+        parts.push(Part::new(why, text::schema(database, schema, owner)).making(Thing::Schema(schema)));
+    }
     for table in ManagedTable::ALL {
         let why = format!("Its table {table}.");
         parts.push(Part::new(why, text::table(database, metadata.schema, table)));
@@ -144,10 +155,9 @@ pub fn edit(old: &Setup, new: &Setup) -> Vec<Part> {
     }
     for gone in [old.views, old.metadata.schema] {
         if gone != new.views && gone != new.metadata.schema {
-            parts.push(Part::new(
-                format!("The schema {gone} is not meant any more: it goes if nothing is left in it."),
-                text::drop_schema(database, gone, old.metadata.owner),
-            ));
+            let why = format!("The schema {gone} is not meant any more: it goes if nothing is left in it.");
+            let part = Part::new(why, text::drop_schema(database, gone, old.metadata.owner));
+            parts.push(part.taking(Thing::Schema(gone)));
         }
     }
     parts
@@ -172,9 +182,14 @@ pub fn delete(setup: &Setup) -> Vec<Part> {
         parts.extend(without_role(database, *role, owner));
     }
     parts.push(Part::new(
-        "The views that Axon wrote, first of all: with them goes every way of their readers to the tables. Views that somebody else wrote \
-         stay.",
+        "The views that Axon wrote, first of all: with them goes every way of their readers to the tables. Views that somebody else wrote, \
+         or altered, stay: the next query names them.",
         text::drop_views(database, owner),
+    ));
+    parts.push(Part::new(
+        "Views in Axon's schemas that somebody else wrote, or altered. Whoever may read one of these goes on reading what it shows, also \
+         of tables of the same owner: drop it, or move its tables' schema to another owner.",
+        text::other_views(owner, [*views, metadata.schema]),
     ));
     for table in ManagedTable::ALL {
         let why = format!("The table {table}, which no view reads any more.");
@@ -182,9 +197,9 @@ pub fn delete(setup: &Setup) -> Vec<Part> {
     }
     for schema in [*views, metadata.schema] {
         let why = format!("The schema {schema}, if nothing is left in it.");
-        parts.push(Part::new(why, text::drop_schema(database, schema, owner)));
+        parts.push(Part::new(why, text::drop_schema(database, schema, owner)).taking(Thing::Schema(schema)));
     }
-    let user = |why: &str, sql| Part { takes: Some(OfAccount::User), ..Part::new(why, sql) };
+    let user = |why: &str, sql| Part::new(why, sql).taking(Thing::User);
     parts.push(user(
         "Roles that Axon made for its role map belong to the database's owner from now on. Nobody comes into them or goes by that.",
         text::give_roles_back(database, account.name),
@@ -193,11 +208,9 @@ pub fn delete(setup: &Setup) -> Vec<Part> {
         "Axon's user, and with it every right that it had.",
         text::drop_user(database, account.name),
     ));
-    parts.push(Part::new(
-        "The owner, if nothing belongs to it any more. Schemas of your tables that were given to it stay with it, since another owner \
-         could open them to others: give them to whom you choose by ALTER AUTHORIZATION, then run this batch again.",
-        text::drop_owner(database, owner),
-    ));
+    let of_owner = "The owner, if nothing belongs to it any more. Schemas of your tables that were given to it stay with it, since another \
+                    owner could open them to others: give them to whom you choose by ALTER AUTHORIZATION, then run this batch again.";
+    parts.push(Part::new(of_owner, text::drop_owner(database, owner)).taking(Thing::Owner));
     if !account.is_entra {
         parts.push(Part {
             why: "Axon's login. Run this batch in master, after all others. On a second run it answers 15151: it is gone.".into(),
@@ -205,7 +218,7 @@ pub fn delete(setup: &Setup) -> Vec<Part> {
             sql: text::drop_login(account.name),
             done: Some(15151),
             makes: None,
-            takes: Some(OfAccount::Login),
+            takes: Some(Thing::Login),
         });
     }
     parts

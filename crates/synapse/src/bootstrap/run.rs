@@ -1,15 +1,17 @@
 //! Sending the batches.
 
 use std::fmt::Write as _;
+use std::pin::Pin;
 
 use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
 use axon_model::SqlName;
 use axon_reconcile::TargetError;
 use secrecy::SecretString;
 
-use super::look;
-use super::parts::{OfAccount, Part, Where, create, delete, edit};
-use super::setup::{MadeAccount, Setup};
+use super::look::{self, Seen};
+use super::parts::{Part, Thing, Where, create, delete, edit};
+use super::setup::{Before, Made, Setup};
+use crate::catalog::text as text_of;
 use crate::connect::{Connection, Link};
 use crate::error::CallError;
 use crate::render::{Sql, bootstrap as text};
@@ -41,10 +43,17 @@ pub enum BootstrapError {
         /// Its name.
         name: SqlName,
     },
+    /// It could not be written down what is made: then it is not made.
+    #[error("what would be made could not be kept, so it was not made: {0}")]
+    NotKept(String),
     /// This machine gives no random numbers.
     #[error("this machine has no random numbers")]
     NoRandom,
 }
+
+/// Keeps what was made and is about to be made, so that a process that is stopped has told of it.
+pub type Kept<'a> =
+    dyn Fn(&Made) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync + 'a;
 
 /// A password that a server's rules take: letters of both kinds, digits and a mark.
 pub fn random_password() -> Result<SecretString, BootstrapError> {
@@ -85,7 +94,7 @@ impl Ends {
         }
     }
 
-    /// Sends what makes a part of the account; one that is there already is somebody else's.
+    /// Sends what makes something; what is there already is somebody else's.
     async fn make(
         &self,
         part: &Part,
@@ -100,6 +109,21 @@ impl Ends {
             }
             Err(error) => Err(told(&part.why, error)),
             Ok(()) => Ok(()),
+        }
+    }
+
+    /// Whether there is a login of this name. None where the caller may not see logins, as an administrator of Entra.
+    async fn has_login(&self, name: SqlName) -> Result<Option<bool>, BootstrapError> {
+        let mut found = false;
+        let mut take = |_: usize, row: &tiberius::Row| {
+            found = !text_of(row, 0)?.is_empty();
+            Ok(())
+        };
+        let read = async { self.master.session().await?.read(&text::login_there(name), &mut take).await };
+        match read.await {
+            Ok(()) => Ok(Some(found)),
+            Err(CallError::Refused { .. }) => Ok(None),
+            Err(error) => Err(told("The look whether there is such a login.", error)),
         }
     }
 
@@ -123,65 +147,142 @@ fn told(what: &str, error: CallError) -> BootstrapError {
     BootstrapError::Batch { what: what.to_owned(), source: error.at("the pool", "a batch of the set-up") }
 }
 
+async fn seen(connection: &Connection, setup: &Setup) -> Result<Seen, BootstrapError> {
+    let what = || "The look at what is there.".to_owned();
+    look::read(connection, setup).await.map_err(|source| BootstrapError::Batch { what: what(), source })
+}
+
+/// What of a set-up that was given up is still as it was left. Whoever took the user away took the login with it: one of this name may
+/// be somebody else's since, and so may a user that was made again.
+fn still_there(made: &mut Made, seen: &Seen, setup: &Setup) {
+    if !is_own_user(made, seen, setup) {
+        (made.login, made.user, made.user_mark) = (false, false, None);
+    }
+    made.owner &= seen.has(setup.metadata.owner);
+    made.schemas.retain(|schema| seen.has_schema(*schema));
+}
+
+/// Whether the account's user is there and the one that was made.
+fn is_own_user(made: &Made, seen: &Seen, setup: &Setup) -> bool {
+    let mark = seen.mark(setup.account.name);
+    made.user && mark.is_some() && (made.user_mark.is_none() || mark == made.user_mark.as_deref())
+}
+
 /// Makes everything, as somebody who may. A SQL login gets this password. What is there already is not taken over, except what was
-/// made before: of a set-up that is changed, or that was given up (`old`). `made` tells at every moment, thus also after a failure,
-/// what of the account is Axon's.
+/// made before. `made` tells at every moment, thus also after a failure, what is Axon's; it is given to `kept` before each thing is made.
 pub async fn bring_up(
     connection: &Connection,
-    old: Option<&Setup>,
+    before: Before<'_>,
     setup: &Setup,
     password: Option<&SecretString>,
-    made: &mut MadeAccount,
+    made: &mut Made,
+    kept: &Kept<'_>,
 ) -> Result<(), BootstrapError> {
     let ends = Ends::new(connection);
-    let mut parts = old.map_or_else(|| create(setup), |old| edit(old, setup));
-    if old.is_some() && password.is_some() {
-        parts.splice(0..0, create(setup).into_iter().filter(|part| part.at == Where::Master));
-        // Whoever took the user away took the login with it: one of this name may be somebody else's since.
-        let source =
-            |source| BootstrapError::Batch { what: "The account that was made before.".into(), source };
-        if !look::has_user(connection, setup).await.map_err(source)? {
-            *made = MadeAccount::default();
+    let there = seen(connection, setup).await?;
+    let mut parts = match before {
+        Before::Nothing => create(setup),
+        Before::InUse(old) | Before::GivenUp(old) => edit(old, setup),
+    };
+    if matches!(before, Before::GivenUp(_)) {
+        if password.is_some() {
+            parts.splice(0..0, create(setup).into_iter().filter(|part| part.at == Where::Master));
         }
+        still_there(made, &there, setup);
     }
+    let keep = async |made: &Made| kept(made).await.map_err(BootstrapError::NotKept);
     for part in &parts {
         match part.makes {
+            None if part.takes.is_some_and(|thing| !is_made(made, thing)) => {}
             None => ends.send(part).await?,
-            Some(OfAccount::Login) => {
+            Some(Thing::Login) => {
                 let Some(password) = password else { continue };
-                if !(made.login && ends.takes_password(setup, password).await?) {
-                    made.login = false;
-                    let login = text::login(setup.account.name, Some(password));
-                    ends.make(part, &login, "login", setup).await?;
+                if made.login && ends.takes_password(setup, password).await? {
+                    continue;
                 }
-                made.login = true;
+                made.login = false;
+                let is_free = match ends.has_login(setup.account.name).await? {
+                    Some(true) => {
+                        return Err(BootstrapError::There { what: "login", name: setup.account.name });
+                    }
+                    Some(false) => true,
+                    // Then another program's is seen by the answer alone: it is not claimed before.
+                    None => false,
+                };
+                if is_free {
+                    made.login = true;
+                    keep(made).await?;
+                }
+                let login = text::login(setup.account.name, Some(password));
+                let done = ends.make(part, &login, "login", setup).await;
+                // After a lost connection it may have been made.
+                made.login = done.is_ok() || (is_free && !matches!(done, Err(BootstrapError::There { .. })));
+                done?;
+                if !is_free {
+                    keep(made).await?;
+                }
             }
-            Some(OfAccount::User) if made.user => ends.send(part).await?,
-            Some(OfAccount::User) => {
-                ends.make(part, &part.sql, "user", setup).await?;
-                made.user = true;
+            Some(Thing::User) if made.user && there.has(setup.account.name) => ends.send(part).await?,
+            Some(Thing::User) => {
+                if there.has(setup.account.name) {
+                    return Err(BootstrapError::There { what: "user", name: setup.account.name });
+                }
+                (made.user, made.user_mark) = (true, None);
+                keep(made).await?;
+                let done = ends.make(part, &part.sql, "user", setup).await;
+                made.user = !matches!(done, Err(BootstrapError::There { .. }));
+                done?;
+                made.user_mark = seen(connection, setup).await?.mark(setup.account.name).map(str::to_owned);
+                keep(made).await?;
+            }
+            Some(thing) => {
+                let is_new = match thing {
+                    Thing::Schema(name) => !there.has_schema(name) && made.schemas.insert(name),
+                    _ => !there.has(setup.metadata.owner) && !std::mem::replace(&mut made.owner, true),
+                };
+                if is_new {
+                    keep(made).await?;
+                }
+                ends.send(part).await?;
             }
         }
     }
     Ok(())
 }
 
-/// Takes everything away, as somebody who may; of the account only what was made.
+/// Whether a set-up made this.
+fn is_made(made: &Made, thing: Thing) -> bool {
+    match thing {
+        Thing::Login => made.login,
+        Thing::User => made.user,
+        Thing::Owner => made.owner,
+        Thing::Schema(name) => made.schemas.contains(&name),
+    }
+}
+
+/// Takes everything away, as somebody who may, except what was not made. Gives what stays under these names, for people.
 pub async fn take_down(
     connection: &Connection,
     setup: &Setup,
-    made: MadeAccount,
-) -> Result<(), BootstrapError> {
+    made: &Made,
+) -> Result<Vec<String>, BootstrapError> {
     let ends = Ends::new(connection);
-    let is_own = |part: &Part| match part.takes {
-        None => true,
-        Some(OfAccount::Login) => made.login,
-        Some(OfAccount::User) => made.user,
-    };
-    for part in delete(setup).iter().filter(|part| is_own(part)) {
+    let there = seen(connection, setup).await?;
+    let mut made = made.clone();
+    // Another user of the name is somebody else's, and so may be its login. Where there is none, it went in an earlier try.
+    if made.user && there.has(setup.account.name) && !is_own_user(&made, &there, setup) {
+        (made.login, made.user) = (false, false);
+    }
+    let parts = delete(setup);
+    for part in parts.iter().filter(|part| part.takes.is_none_or(|thing| is_made(&made, thing))) {
         ends.send(part).await?;
     }
-    Ok(())
+    let mut stays = seen(connection, setup).await?.stays(setup);
+    // Whoever may not look there is told nothing of it.
+    if !setup.account.is_entra && matches!(ends.has_login(setup.account.name).await, Ok(Some(true))) {
+        stays.push(format!("login {}", setup.account.name));
+    }
+    Ok(stays)
 }
 
 /// Gives Axon's login another password, as somebody who may.

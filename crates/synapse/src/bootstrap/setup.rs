@@ -1,5 +1,7 @@
 //! What a database is made ready for.
 
+use std::collections::BTreeSet;
+
 use axon_model::SqlName;
 use axon_reconcile::Metadata;
 
@@ -27,12 +29,29 @@ pub struct Setup {
     pub account: Account,
 }
 
-/// What a set-up made of the account itself. An account of the same name can belong to somebody else: only what was made is taken
-/// away.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct MadeAccount {
-    /// The login.
+/// What a set-up made itself. What of the same name was there before, or came since, belongs to somebody else: only what was made is
+/// taken away.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Made {
+    /// The account's login.
     pub login: bool,
-    /// The user.
+    /// The account's user.
     pub user: bool,
+    /// By what that user is told from another one of its name that came later. None where that is not known.
+    pub user_mark: Option<String>,
+    /// The owner of views and profiles.
+    pub owner: bool,
+    /// Schemas.
+    pub schemas: BTreeSet<SqlName>,
+}
+
+/// What was there before.
+#[derive(Debug, Clone, Copy)]
+pub enum Before<'a> {
+    /// Nothing that Axon made.
+    Nothing,
+    /// This, which is in use and is changed.
+    InUse(&'a Setup),
+    /// This, which was given up: how Axon entered is forgotten.
+    GivenUp(&'a Setup),
 }

@@ -2,16 +2,19 @@
 
 use std::fmt::Write as _;
 
-use super::parts::{Part, Where};
+use super::parts::{Part, Thing, Where};
 use super::setup::Setup;
 
 /// The widest line of a comment.
 const WIDE: usize = 110;
 
 /// What is said of a batch that takes an account away.
-const BY_HAND: &str = "A script cannot see who made the account, and others may use it. Run the next lines by hand, without the marks \
+const ACCOUNT: &str = "A script cannot see who made the account, and others may use it. Run the next lines by hand, without the marks \
     in front of them, only if Axon's scripts made it: their first run did not answer 15025 (login) or 15023 (user). Else take from the \
     user what the create script granted.";
+/// The same of an owner or a schema.
+const OWNED: &str = "A script cannot see who made it. Run the next lines by hand, without the marks in front of them, only if it was not \
+    there before the first run of the create script.";
 
 /// The batches of one database as a script, parted by GO.
 pub fn written(title: &str, setup: &Setup, parts: &[Part], at: Where) -> String {
@@ -30,11 +33,13 @@ pub fn written(title: &str, setup: &Setup, parts: &[Part], at: Where) -> String 
         text.push('\n');
         comment(&mut text, &part.why);
         let batch = format!("{};\nGO", part.text().trim_end_matches(';'));
-        if part.takes.is_some() {
-            by_hand(&mut text, &batch);
-        } else {
-            text.push_str(&batch);
-            text.push('\n');
+        match part.takes {
+            Some(Thing::Login | Thing::User) => by_hand(&mut text, ACCOUNT, &batch),
+            Some(Thing::Owner | Thing::Schema(_)) => by_hand(&mut text, OWNED, &batch),
+            None => {
+                text.push_str(&batch);
+                text.push('\n');
+            }
         }
         any = true;
     }
@@ -49,8 +54,8 @@ pub fn written(title: &str, setup: &Setup, parts: &[Part], at: Where) -> String 
 }
 
 /// A batch that a script cannot judge: whoever runs it takes the marks of the comment off, or lets it be.
-fn by_hand(text: &mut String, batch: &str) {
-    comment(text, BY_HAND);
+fn by_hand(text: &mut String, why: &str, batch: &str) {
+    comment(text, why);
     for line in batch.lines() {
         text.push_str("--| ");
         text.push_str(line);

@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Sql;
 use super::metadata::create_table;
+use super::query::{Query, batch};
 use super::quote::{Bracketed, Literal, Value};
 use super::view::MARK;
 
@@ -106,6 +107,53 @@ pub(crate) fn drop_views(database: SqlName, owner: SqlName) -> Sql {
         Value(MARK)
     );
     each(database, &next)
+}
+
+/// Views in these schemas that bear no mark of Axon's: somebody else wrote or altered them.
+pub(crate) fn other_views(owner: SqlName, schemas: [SqlName; 2]) -> Sql {
+    Sql(format!(
+        "SELECT s.name AS schema_name, o.name AS view_name FROM sys.objects o JOIN sys.schemas s ON s.schema_id = o.schema_id \
+         JOIN sys.database_principals p ON p.principal_id = s.principal_id \
+         LEFT JOIN sys.sql_modules m ON m.object_id = o.object_id \
+         WHERE o.type = 'V' AND p.name = {} AND s.name IN ({}, {}) AND (m.definition IS NULL OR CHARINDEX({}, m.definition) = 0)",
+        Literal(owner),
+        Literal(schemas[0]),
+        Literal(schemas[1]),
+        Value(MARK)
+    ))
+}
+
+/// What stands in a database: the schema of the views, who asks, what that one may, who is there, whose schemas are, and views that
+/// are not Axon's in its schemas.
+pub(crate) fn standing(views: SqlName, managed: SqlName, owner: SqlName) -> Query {
+    let selects = [
+        "SELECT SCHEMA_NAME, CATALOG_NAME, SCHEMA_OWNER, DEFAULT_CHARACTER_SET_NAME \
+         FROM INFORMATION_SCHEMA.SCHEMATA WHERE SCHEMA_NAME = @P1"
+            .to_owned(),
+        "SELECT USER_NAME() AS name, IS_MEMBER(N'db_owner') AS owns, IS_MEMBER(N'db_securityadmin') AS secures, \
+         CAST(SERVERPROPERTY('EngineEdition') AS int) AS edition, \
+         CAST(DATABASEPROPERTYEX(DB_NAME(), 'Collation') AS nvarchar(128)) AS collation"
+            .to_owned(),
+        "SELECT p.permission_name, s.name FROM sys.database_permissions p \
+         JOIN sys.database_principals u ON u.principal_id = p.grantee_principal_id \
+         LEFT JOIN sys.schemas s ON p.class = 3 AND s.schema_id = p.major_id \
+         WHERE u.name = USER_NAME() AND p.class IN (0, 3) AND p.state IN ('G', 'W')"
+            .to_owned(),
+        "SELECT u.name, u.type, o.name, CAST(u.authentication_type AS int) AS authentication, u.sid, u.create_date \
+         FROM sys.database_principals u \
+         LEFT JOIN sys.database_principals o ON o.principal_id = u.owning_principal_id"
+            .to_owned(),
+        "SELECT s.name, p.name FROM sys.schemas s \
+         LEFT JOIN sys.database_principals p ON p.principal_id = s.principal_id"
+            .to_owned(),
+        other_views(owner, [views, managed]).into_string(),
+    ];
+    batch(&selects, vec![views])
+}
+
+/// In `master`: whether there is a login of this name, for those who may see it.
+pub(crate) fn login_there(name: SqlName) -> Query {
+    batch(&["SELECT l.name FROM sys.sql_logins l WHERE l.name = @P1".to_owned()], vec![name])
 }
 
 /// Runs what this gives, until it gives nothing any more.
