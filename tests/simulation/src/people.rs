@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use axon_emulator::session::Session;
 use axon_model::{GroupId, UserId};
+use time::OffsetDateTime;
 
 /// Permissions as bits: three actions on each of three tables.
 pub type Powers = u16;
@@ -40,6 +41,8 @@ pub struct Human {
     pub session: Option<Session>,
     /// Under which name they entered.
     pub entered_as: String,
+    /// Since when they are not there: since the first time that no finished run came between.
+    pub left: Option<OffsetDateTime>,
 }
 
 impl Human {

@@ -7,12 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use axon_emulator::session::{Session, first_error};
 use axon_emulator::{Answer, Credentials, LoginRequest, Pool, Value};
-use axon_model::{ManualClock, SqlName};
+use axon_model::{Clock as _, ManualClock, SqlName};
 use axon_reconcile::{
     InspectScope, Inspection, Outcome, Refusal, RefusalKind, Seen, Sid, Step, StepKind, Target, TargetError,
     Visitor, Wave,
 };
 use axon_synapse::{Dialect, Wording, Work, holds, render, server_error, supersedes};
+use time::OffsetDateTime;
 
 use crate::picture::{inspection, name};
 use crate::trouble::{Kind, Troubles};
@@ -28,6 +29,8 @@ pub struct Ran {
     pub changed: bool,
     /// Whether the store took no writes then.
     pub unrecorded: bool,
+    /// Whose user was dropped by it, and when.
+    pub dropped: Option<(Vec<u8>, OffsetDateTime)>,
 }
 
 /// How often it is looked for sessions that are to end.
@@ -134,22 +137,30 @@ impl Place {
         let Some(session) = held.as_mut() else {
             return Err(Refusal { kind: RefusalKind::Other, number: 0, message: "no session".to_owned() });
         };
-        let before = self.pool.snapshot().revision();
+        let (before, drops) = {
+            let catalog = self.pool.snapshot();
+            let drops = match step {
+                Step::DropPrincipal { name, .. } => catalog.principal_named(name.as_str()).cloned(),
+                _ => None,
+            };
+            (catalog.revision(), drops.and_then(|user| user.sid))
+        };
         let answers = session.batch(sql);
         let changed = self.pool.snapshot().revision() != before;
-        self.write_down(step, changed);
+        self.write_down(step, changed, drops.filter(|_| changed));
         match first_error(&answers) {
             None => Ok(()),
             Some(error) => Err(server_error::refusal(error.number.into(), &error.message)),
         }
     }
 
-    fn write_down(&self, step: &Step, changed: bool) {
+    fn write_down(&self, step: &Step, changed: bool, dropped: Option<Vec<u8>>) {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner).push(Ran {
             step: step.to_string(),
             gives: step.gives(),
             changed,
             unrecorded: self.full.is_full(),
+            dropped: dropped.map(|sid| (sid, self.clock.now())),
         });
     }
 
@@ -223,7 +234,7 @@ impl Place {
     /// What comes of a step that the pool takes and that has no effect. Whether sessions are gone is looked at before it is said
     /// that they are.
     fn without_effect(&self, step: &Step, said: Vec<String>) -> Outcome {
-        self.write_down(step, false);
+        self.write_down(step, false, None);
         if step.kind() == StepKind::KillSessions && !self.sessions_of(step).is_empty() {
             Outcome::Refused { statements: said, refusal: still_there() }
         } else {

@@ -1,7 +1,7 @@
 //! A story: what happens, in what order, with what trouble; and what was true after each step of it.
 
 use axon_controller::{State, Summary, Tick};
-use time::Duration;
+use time::{Duration, OffsetDateTime};
 
 use crate::chance::Chance;
 use crate::checks::finished;
@@ -123,6 +123,12 @@ impl Story {
         self.log.push(line);
     }
 
+    /// Whose users were dropped since the last time.
+    fn dropped(&self) -> Vec<(Vec<u8>, OffsetDateTime)> {
+        let ledger = self.world.ledger.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        ledger.iter().skip(self.told).filter_map(|ran| ran.dropped.clone()).collect()
+    }
+
     /// Adds what ran in the pool since the last time.
     fn say_what_ran(&mut self) {
         let ledger = self.world.ledger.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -193,7 +199,9 @@ impl Story {
 
     fn after(&mut self, process: usize, tick: &Tick) -> Result<(), String> {
         self.ticks += 1;
+        let dropped = self.dropped();
         self.say_what_ran();
+        dropped.iter().try_for_each(|dropped| self.world.check_drop(dropped))?;
         let summary = &tick.summary;
         self.say(format!(
             "    process {process}: {} applied {} waits {} again {} {}",
@@ -208,6 +216,7 @@ impl Story {
         if finished(summary.state) && !tick.again && self.seen() {
             let waits: Vec<String> = summary.waiting.iter().map(|w| w.what.clone()).collect();
             self.world.check_leavers(&waits)?;
+            self.world.note_who_is_back();
             if summary.state == State::Converged {
                 self.world.check_wanted()?;
                 self.world.settle_books();

@@ -201,6 +201,7 @@ impl Wire {
             step: step.to_string(),
             gives: step.gives(),
             changed,
+            dropped: None,
             unrecorded: false,
         });
     }

@@ -309,6 +309,24 @@ impl World {
         let now: Vec<(Roles, Powers)> =
             (0..self.people.len()).map(|who| (self.roles(who), self.wanted(who))).collect();
         self.books.note(&now, &self.map.0.grants);
+        let now = self.clock.now();
+        for human in self.people.iter_mut().filter(|human| !human.is_active()) {
+            human.left.get_or_insert(now);
+        }
+    }
+
+    /// The clock was set: since when whoever left is gone is not told by it any more.
+    pub fn forget_since_when(&mut self) {
+        for left in self.people.iter_mut().filter_map(|human| human.left.as_mut()) {
+            *left = time::OffsetDateTime::UNIX_EPOCH;
+        }
+    }
+
+    /// A run is finished: whoever is active then is there again.
+    pub fn note_who_is_back(&mut self) {
+        for human in self.people.iter_mut().filter(|human| human.is_active()) {
+            human.left = None;
+        }
     }
 
     /// What is wanted now is all that may be there from now on.

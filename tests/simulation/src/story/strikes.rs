@@ -55,6 +55,7 @@ impl Story {
                 };
                 self.say(format!("the clock jumps by {by}"));
                 self.world.clock.advance(by);
+                self.world.forget_since_when();
                 self.world.troubles.note(Kind::ClockJump);
                 self.all_run().await
             }

@@ -80,6 +80,7 @@ impl World {
             active: true,
             session: None,
             entered_as: String::new(),
+            left: None,
         });
         self.stood_in_for(self.people.len() - 1);
         Ok(())
@@ -132,6 +133,7 @@ impl World {
             active: *active,
             session: None,
             entered_as: String::new(),
+            left: None,
         };
         self.tenant(&anew.upn, Some(&made));
         self.people[who].scim = None;
@@ -159,6 +161,19 @@ impl World {
         }
     }
 
+    /// Under which name somebody who left has a user still.
+    pub fn left_behind(&self) -> Option<String> {
+        let catalog = self.pool.snapshot();
+        let gone = |human: &&Human| {
+            !human.is_active() && !self.people.iter().any(|h| h.is_active() && h.upn == human.upn)
+        };
+        let user = |human: &Human| {
+            let user = sid_of(&human.object).and_then(|sid| catalog.principal_with_sid(&sid))?;
+            (user.name == human.upn).then(|| user.name.clone())
+        };
+        self.people.iter().filter(gone).find_map(user)
+    }
+
     /// Somebody makes a user for another object under this name by hand, in place of the one that is there. False: none is there.
     pub fn impostor(&mut self, upn: &str) -> bool {
         if self.pool.snapshot().principal_named(upn).is_none() {
@@ -179,6 +194,7 @@ impl World {
             active: false,
             session: None,
             entered_as: String::new(),
+            left: Some(self.clock.now()),
         });
         self.books.impostor(self.people.len() - 1);
         if let Some(real) = real {
