@@ -17,8 +17,8 @@ use axon_reconcile::secure::{
     put_into, puts_on, readers, reading_roles,
 };
 use axon_reconcile::{
-    Connect, Finding, Grant, GrantKey, Graph, Membership, ObjectName, Plan, ProfileRow, SecureStep, Shape, Step, ViewBody, ViewsAsked, ViewsThere,
-    simulate,
+    Connect, Finding, Grant, GrantKey, Graph, Membership, ObjectName, Plan, ProfileRow, SecureStep, Shape,
+    Step, ViewBody, ViewsAsked, ViewsThere, simulate,
 };
 use axon_store::Store;
 use axon_store::integrations::{IntegrationBody, IntegrationStatus};
@@ -301,7 +301,10 @@ impl Ticker {
         let filtered = |filter: &&TableFilter| known.shape.filtered.contains(&filter.table);
         let past = |body: &ViewBody| ways.groups_past(body, filter_of(compiled, body).filter(filtered));
         let accepted = |(number, body)| {
-            past(body).into_iter().filter(|group| spec.accept_groups.contains(group)).map(move |g| (number, g))
+            past(body)
+                .into_iter()
+                .filter(|group| spec.accept_groups.contains(group))
+                .map(move |g| (number, g))
         };
         bodies.iter().enumerate().flat_map(accepted).collect()
     }
@@ -404,6 +407,61 @@ impl Ticker {
         Cow::Owned(spec)
     }
 
+    /// The steps from the views that stand to those of the map with what none of them brings about, and whether a group reaches a
+    /// table of theirs.
+    fn compare(
+        &self,
+        spec: &TargetSpec,
+        compiled: &Compiled,
+        plan: &Plan,
+        people: Option<(&Evaluator, &Directory)>,
+        now: OffsetDateTime,
+    ) -> ((Vec<SecureStep>, Vec<Finding>), bool) {
+        let Some((known, there)) =
+            self.actual.as_ref().and_then(|known| Some((known, known.views.as_ref()?)))
+        else {
+            return Default::default();
+        };
+        let (target, blocked) = (&self.target, &self.blocked);
+        let refused = |step: &SecureStep| blocked.words(&Step::Secure(step.clone()), now);
+        let graph = &known.inspection.graph;
+        let taken = |name| graph.principals.contains_key(&name) || graph.roles.contains_key(&name);
+        let mut filtered = there.filtered_somehow(&spec.metadata, &known.shape.schemas);
+        filtered.extend(&known.shape.filtered);
+        let ways = Ways::of(graph, self.views.around(spec, &known.shape));
+        let filter_of =
+            |body: &ViewBody| filter_of(compiled, body).filter(|filter| filtered.contains(&filter.table));
+        // Whoever would read a view and reach past it counts as one who does.
+        let planned = (!plan.steps.is_empty()).then(|| simulate(graph, plan).ok()).flatten();
+        let then =
+            planned.as_ref().map(|graph| (graph, Ways::of(graph, self.views.around(spec, &known.shape))));
+        let past_in = |graph: &Graph, ways: &Ways<'_>, body: &ViewBody| {
+            let by_group =
+                || ways.past_by_group(body, filter_of(body), &spec.accept_groups, &who(graph, people));
+            ways.past(body, filter_of(body)).or_else(by_group)
+        };
+        let wanted = ViewsWanted {
+            metadata: spec.metadata,
+            bodies: &compiled.bodies,
+            closed: &compiled.closed,
+            schemas: &known.shape.schemas,
+            taken: &taken,
+            digest: &|text| target.view_digest(text, &spec.metadata),
+            past: &|body| {
+                let would = || then.as_ref().and_then(|(graph, ways)| past_in(graph, ways, body));
+                past_in(graph, &ways, body).or_else(would)
+            },
+            refused: &refused,
+            keys: &self.views.keys.faults,
+            filters: &compiled.filters,
+            kept: &compiled.kept,
+            shown: &|filter| target.filter_shown(filter, &spec.metadata),
+            opened: &|table| opened(graph, table),
+        };
+        let reached = compiled.bodies.iter().any(|body| !ways.groups_past(body, filter_of(body)).is_empty());
+        (diff(&wanted, there), reached)
+    }
+
     /// Puts the steps that views need into a plan about permissions.
     pub(super) async fn add_views(
         &mut self,
@@ -427,46 +485,8 @@ impl Ticker {
             self.views.settled = false;
         }
         if !self.views.settled {
-            let (target, blocked) = (&self.target, &self.blocked);
-            let refused = |step: &SecureStep| blocked.words(&Step::Secure(step.clone()), now);
-            let graph = &known.inspection.graph;
-            let taken = |name| graph.principals.contains_key(&name) || graph.roles.contains_key(&name);
-            let mut filtered = there.filtered_somehow(&spec.metadata, &known.shape.schemas);
-            filtered.extend(&known.shape.filtered);
-            let ways = Ways::of(graph, self.views.around(spec, &known.shape));
-            let filter_of = |body: &ViewBody| {
-                filter_of(&compiled, body).filter(|filter| filtered.contains(&filter.table))
-            };
-            // Whoever would read a view and reach past it counts as one who does.
-            let planned = (!plan.steps.is_empty()).then(|| simulate(graph, plan).ok()).flatten();
-            let then = planned.as_ref().map(|graph| (graph, Ways::of(graph, self.views.around(spec, &known.shape))));
-            let past_in = |graph: &Graph, ways: &Ways<'_>, body: &ViewBody| {
-                let by_group = || {
-                    ways.past_by_group(body, filter_of(body), &spec.accept_groups, &who(graph, people))
-                };
-                ways.past(body, filter_of(body)).or_else(by_group)
-            };
-            let wanted = ViewsWanted {
-                metadata: spec.metadata,
-                bodies: &compiled.bodies,
-                closed: &compiled.closed,
-                schemas: &known.shape.schemas,
-                taken: &taken,
-                digest: &|text| target.view_digest(text, &spec.metadata),
-                past: &|body| {
-                    let would = || then.as_ref().and_then(|(graph, ways)| past_in(graph, ways, body));
-                    past_in(graph, &ways, body).or_else(would)
-                },
-                refused: &refused,
-                keys: &self.views.keys.faults,
-                filters: &compiled.filters,
-                kept: &compiled.kept,
-                shown: &|filter| target.filter_shown(filter, &spec.metadata),
-                opened: &|table| opened(graph, table),
-            };
-            (steps, findings) = diff(&wanted, there);
-            let reached =
-                compiled.bodies.iter().any(|body| !ways.groups_past(body, filter_of(body)).is_empty());
+            let (compared, reached) = self.compare(spec, &compiled, plan, people, now);
+            (steps, findings) = compared;
             self.views.groups = position.filter(|_| reached);
             self.views.done = steps.is_empty();
             self.views.settled = steps.is_empty() && findings.is_empty();

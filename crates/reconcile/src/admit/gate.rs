@@ -135,14 +135,14 @@ fn stands_on(step: &Step, other: &Step, above: &Above<'_>) -> bool {
     };
     match step {
         Step::Grant { on, .. } | Step::Revoke { was: GrantState::Deny, on, .. } => about(on),
-        Step::AddMember { role, .. } => above.reads(*role, &about),
-        Step::GrantConnect { principal } => above.reads(*principal, &about),
+        Step::AddMember { role, .. } => above.reads(*role, about),
+        Step::GrantConnect { principal } => above.reads(*principal, about),
         // It comes with what everybody has, and nothing else.
         Step::CreatePrincipal { .. } => {
-            above.everybody.is_some_and(|everybody| above.reads(everybody, &about))
+            above.everybody.is_some_and(|everybody| above.reads(everybody, about))
         }
         Step::DropMember { role, member } => {
-            above.denies(*role, &about) && !above.leaves.contains(member) && above.reads(*member, &about)
+            above.denies(*role, about) && !above.leaves.contains(member) && above.reads(*member, about)
         }
         _ => false,
     }
