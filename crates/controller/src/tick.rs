@@ -96,6 +96,7 @@ pub struct Tick {
 }
 
 /// What ticks on one target share.
+#[expect(clippy::struct_excessive_bools, reason = "four facts that change apart from each other")]
 pub struct Ticker {
     name: TargetName,
     target: Arc<dyn Target>,
