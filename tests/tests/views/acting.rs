@@ -123,6 +123,25 @@ async fn who_acts_as_another_reads_what_that_one_reads_until_it_ends() -> anyhow
     let words = format!("{CARA} wished to read as {nobody}: no source knows {nobody}");
     let told = |record: &axon_tests::Record| record.clear.to_string().contains(&words);
     ensure!(stage.place.journal().await?.iter().any(told), "{words}");
+    // So is a program's, also where nothing of it can be read.
+    let key =
+        stage.place.axon(&["token", "create", "--operator", "eve", "--may", "grant"]).await?.exits(0)?;
+    let address = format!("{}/api/v1/impersonations", stage.serve.address());
+    let soon = serde_json::json!({ "user": CARA, "as": ANN, "seconds": "soon" }).to_string();
+    for (body, words) in [
+        (soon, format!("{CARA} wished to read as {ANN}: `seconds` is missing")),
+        ("{\"user\": ".to_owned(), "somebody wished to read as somebody: ".to_owned()),
+    ] {
+        let request = reqwest::Client::new().post(&address).bearer_auth(key.out.trim());
+        let answer = request.header("content-type", "application/json").body(body).send().await?;
+        ensure!(answer.status() == 400, "{answer:?}");
+        let journal = stage.place.journal().await?;
+        let told = journal.iter().find(|record| record.clear.to_string().contains(&words)).context(words)?;
+        ensure!(
+            told.record.to_string().contains("eve") || told.clear.to_string().contains("eve"),
+            "{told:?}"
+        );
+    }
     ensure!(actors(&stage).await? == [CARA], "nothing came of it");
 
     // It ends by `stop`.
