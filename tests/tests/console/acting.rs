@@ -1,7 +1,7 @@
 //! Reading as another, over pages: the same record as over the API, the same refusals, the same second person.
 
 use anyhow::{Context, ensure};
-use axon_tests::{Record, Stage};
+use axon_tests::Record;
 use serde_json::{Value, json};
 
 use crate::kit::{Browser, CARA, DAN, KIM, operator, peopled, written};
@@ -116,18 +116,18 @@ async fn a_second_person_releases_it_and_nobody_releases_their_own() -> anyhow::
     let release = format!("/console/holds/{hold}");
     let fields = [("reason", "seen"), ("back", ACTING)];
     ana.post(ACTING, &release, &fields).await?.is(403)?.says(&["somebody else than whoever asked"])?;
-    let state = async || -> anyhow::Result<String> {
+    let newest = async || -> anyhow::Result<String> {
         let last = written(&stage).await?.pop().context("a record")?;
         Ok(last.record.to_string())
     };
-    let before = state().await?;
+    let before = newest().await?;
     bo.get(ACTING).await?.is(200)?.lacks(&["<h2>Start</h2>", ">Stop<"])?;
     bo.get("/console/holds")
         .await?
         .is(200)?
         .says(&["what was asked for counts", "somebody else than ana"])?;
     bo.post(ACTING, &release, &fields).await?.goes(ACTING)?;
-    ensure!(state().await? != before);
+    ensure!(newest().await? != before);
     bo.get(ACTING).await?.says(&["in force", "Released", "by operator bo", "seen"])?;
     bo.get("/console/holds").await?.says(&["Nothing waits for a person."])?;
     ana.post(ACTING, &release, &fields).await?.is(409)?.says(&["already"])?;
