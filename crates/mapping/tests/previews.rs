@@ -161,7 +161,8 @@ fn users_that_others_make_are_no_steps_of_a_preview() {
     let existing = "manage: { schemas: [secure], principals: existing }";
     let new = with(&[("manage: { schemas: [secure] }", existing)]);
     let told = whole(None, &new, &people());
-    let of_them = told.lines().filter(|line| line.contains("principals: existing") || line.contains(" steps"));
+    let of_them =
+        told.lines().filter(|line| line.contains("principals: existing") || line.contains(" steps"));
     insta::assert_snapshot!("principals_of_others", of_them.collect::<Vec<_>>().join("\n"));
     assert!(whole(None, &with(&[]), &people()).contains("create external user"), "else they are");
     assert!(!told.contains("create external user"), "{told}");

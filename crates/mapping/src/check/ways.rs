@@ -55,8 +55,12 @@ impl<'m> Supposed<'m> {
         let patterns: BTreeSet<SqlName> =
             views().filter(|view| view.pattern.is_some()).map(|view| view.name.schema).collect();
         for (name, holder) in &supposed.holders {
-            let there =
-                Principal { kind: PrincipalKind::External, sid: None, connect: Connect::Granted, created: None };
+            let there = Principal {
+                kind: PrincipalKind::External,
+                sid: None,
+                connect: Connect::Granted,
+                created: None,
+            };
             supposed.graph.principals.insert(*name, there);
             for held in &holder.lines {
                 add(&mut supposed.graph, *name, &held.grant.line);
@@ -77,7 +81,13 @@ impl<'m> Supposed<'m> {
     }
 
     /// Tells lines by which whoever may read the view comes past it, but for those that are told already.
-    pub fn tell(&self, view: &SecureView, told: &BTreeSet<&Place>, together: &Together<'_>, to: &mut Findings) {
+    pub fn tell(
+        &self,
+        view: &SecureView,
+        told: &BTreeSet<&Place>,
+        together: &Together<'_>,
+        to: &mut Findings,
+    ) {
         if view.pattern.is_some() {
             return;
         }

@@ -70,7 +70,9 @@ pub(super) fn target_says(target: &TargetSpec) -> Vec<String> {
         let names: Vec<String> = manage.except.iter().map(ToString::to_string).collect();
         said.push(format!("manages all but {}", names.join(", ")));
     }
-    said.extend(accept_groups.iter().map(|group| format!("{ACCEPTS}{group} to reach tables past their views")));
+    said.extend(
+        accept_groups.iter().map(|group| format!("{ACCEPTS}{group} to reach tables past their views")),
+    );
     said.extend(workspace.as_ref().map(|name| format!("workspace {name}")));
     said.extend(auth.as_ref().map(|auth| format!("auth {}", auth.name())));
     said.extend(object_id.as_ref().map(|template| format!("object_id {template}")));

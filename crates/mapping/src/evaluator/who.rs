@@ -93,9 +93,8 @@ mod tests {
     fn a_group_is_found_by_its_object_and_by_a_name_only_where_no_id_speaks_against_it() {
         let name = SqlName::parse("Engineers").unwrap();
         let sid = Sid::from_object_id(ID);
-        let found = |groups: &[(&str, Option<&str>)], sid: Option<&Sid>| {
-            groups_of(&directory(groups), name, sid)
-        };
+        let found =
+            |groups: &[(&str, Option<&str>)], sid: Option<&Sid>| groups_of(&directory(groups), name, sid);
         // Renamed in the pool or in the directory, it stays the same object.
         assert_eq!(found(&[("Builders", Some(ID)), ("Engineers", None)], sid.as_ref()), [id(0)]);
         assert_eq!(found(&[("Engineers", None)], sid.as_ref()), [id(0)]);

@@ -72,8 +72,13 @@ pub fn steps(
 /// Takes principals that the map would make for there, where it leaves that to others; says how many.
 fn left_to_others(sides: &mut Sides) -> Option<String> {
     let made = |name: &SqlName| !sides.actual.principals.contains_key(name);
-    let new: Vec<_> =
-        sides.desired.principals.iter().filter(|(name, _)| made(name)).map(|(n, p)| (*n, p.clone())).collect();
+    let new: Vec<_> = sides
+        .desired
+        .principals
+        .iter()
+        .filter(|(name, _)| made(name))
+        .map(|(n, p)| (*n, p.clone()))
+        .collect();
     let count = new.len();
     sides.actual.principals.extend(new);
     (count > 0).then(|| {

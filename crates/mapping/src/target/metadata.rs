@@ -12,7 +12,8 @@ use crate::reserved::is_reserved;
 use crate::yaml::{Node, Value};
 
 /// Its keys.
-pub(crate) const METADATA_KEYS: &[&str] = &["schema", "owner", "delimiters", "impersonation", "accept_groups"];
+pub(crate) const METADATA_KEYS: &[&str] =
+    &["schema", "owner", "delimiters", "impersonation", "accept_groups"];
 /// Keys of `delimiters`.
 pub(crate) const DELIMITER_KEYS: &[&str] = &["hash", "hash_key", "array"];
 

@@ -103,7 +103,8 @@ pub fn of_target(
         if !there.external.contains(&body.from) {
             return true;
         }
-        let message = format!("{} is an external table: who reads its files reads it past any view", body.from);
+        let message =
+            format!("{} is an external table: who reads its files reads it past any view", body.from);
         let help = "load it into a table of the pool, and take the rights on its files from readers";
         faults.push(ViewFault::new(view, &view.place, message, help));
         false

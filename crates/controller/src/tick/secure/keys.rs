@@ -60,7 +60,10 @@ impl Keys {
             && let Err(error) = save(store, target, &known, now).await
         {
             // What gives waits for the store in any case.
-            tracing::warn!(error = &error as &dyn std::error::Error, "what is known of keys could not be kept");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "what is known of keys could not be kept"
+            );
         }
         Ok(())
     }
