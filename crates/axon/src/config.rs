@@ -17,8 +17,8 @@ mod environment;
 mod error;
 mod extensions;
 mod integrations;
-mod operators;
 mod leavers;
+mod operators;
 mod parity;
 mod record;
 mod ship;
@@ -31,9 +31,9 @@ pub use console::Console;
 pub use error::ConfigError;
 pub use extensions::Extension;
 pub use integrations::Integrations;
+use leavers::Length;
 pub use operators::Operators;
 pub use parity::{Parity, ParitySource};
-use leavers::Length;
 pub use record::Record;
 pub use ship::{Audit, Ship};
 pub use tls::Tls;
@@ -124,14 +124,14 @@ pub struct Source {
     /// The attribute that has the same value in every source for one person, such as `externalId`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub join: Option<String>,
+    /// The attribute that holds when the identity provider itself saw the person leave, where its administrator maps one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaver_event: Option<String>,
 }
 
 impl Source {
     /// How it speaks SCIM.
     pub fn profile(&self) -> Profile {
-    /// The attribute that holds when the identity provider itself saw the person leave, where its administrator maps one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub leaver_event: Option<String>,
         Profile::new(self.kind.into()).with(&self.switches)
     }
 }
@@ -241,13 +241,13 @@ pub struct Reconcile {
     pub probe_canaries: bool,
     /// Whether nothing is given in a target one of whose views shows something else than the map says.
     pub freeze_on_probe: bool,
+    /// Within which time whoever left ought to have no session left; over it somebody is to look.
+    pub leaver_objective: Length,
     /// After how many days a hold that nobody answers is a no; never, if left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub holds_expire_days: Option<u16>,
     /// A folder for records of what is taken away while the store takes none; beside a store that is a file, if left out.
     #[serde(skip_serializing_if = "Option::is_none")]
-    /// Within which time whoever left ought to have no session left; over it somebody is to look.
-    pub leaver_objective: Length,
     pub spool: Option<PathBuf>,
 }
 
@@ -260,12 +260,12 @@ impl Default for Reconcile {
             probe_views_hours: 24,
             probe_canaries: true,
             freeze_on_probe: false,
+            leaver_objective: Length::minutes(5),
             holds_expire_days: None,
             spool: None,
         }
     }
 }
-            leaver_objective: Length::minutes(5),
 
 impl Reconcile {
     /// When secure views are probed.
@@ -319,16 +319,16 @@ impl Config {
         config.anchor(path.parent().unwrap_or(Path::new(".")));
         config.check(path)?;
         config.registry()?;
-        Ok(config)
-    }
-
-    fn parse(path: &Path, text: &str, environment: &[(String, String)]) -> Result<Self, ConfigError> {
-        let plain = || serde_saphyr::from_str::<Self>(text).map_err(|e| error::from_yaml(path, text, &e));
         config.leavers().map_err(|(key, reason)| ConfigError::Setting {
             path: path.to_owned(),
             key,
             reason,
         })?;
+        Ok(config)
+    }
+
+    fn parse(path: &Path, text: &str, environment: &[(String, String)]) -> Result<Self, ConfigError> {
+        let plain = || serde_saphyr::from_str::<Self>(text).map_err(|e| error::from_yaml(path, text, &e));
         let overrides = environment::overrides(environment);
         if overrides.is_empty() {
             return plain();
