@@ -256,7 +256,6 @@ pub mod instant {
         use time::OffsetDateTime;
 
         /// Writes an instant or null.
-        #[expect(clippy::ref_option, reason = "the shape that serde calls")]
         pub fn serialize<S: serde::Serializer>(at: &Option<OffsetDateTime>, s: S) -> Result<S::Ok, S::Error> {
             at.map(super::text).serialize(s)
         }
