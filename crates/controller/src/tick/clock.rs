@@ -316,7 +316,7 @@ impl Clocks {
             kept.filter(|name| !self.open.contains_key(name) && !self.out.contains(name)).copied().collect();
         let same = open.is_empty() && out.is_empty() && forget.is_empty() && self.ended.is_empty();
         let far = self.upto.0 >= self.kept.upto.0.saturating_add(KEEP_AFTER) || self.kept.version == 0;
-        (!same || far).then(|| LeaverChanges {
+        (!same || far).then_some(LeaverChanges {
             version: self.kept.version,
             upto: self.upto,
             open,

@@ -77,8 +77,8 @@ fn said(value: Option<&Value>, arrived: OffsetDateTime) -> (LeaverEvent, Option<
 pub(super) fn left_by(entry: &JournalEntry, way: LeftBy) -> Option<UserId> {
     let facts = entry.record.facts_of::<DirectoryChange>().ok()?;
     facts.deltas.iter().find_map(|delta| match (way, delta) {
-        (LeftBy::Deactivated, SplitDelta::User { id, active: false }) => Some(*id),
-        (LeftBy::Deleted, SplitDelta::Whole(Delta::UserRemoved { id })) => Some(*id),
+        (LeftBy::Deactivated, SplitDelta::User { id, active: false })
+        | (LeftBy::Deleted, SplitDelta::Whole(Delta::UserRemoved { id })) => Some(*id),
         _ => None,
     })
 }

@@ -58,7 +58,7 @@ impl Clocks {
         self.ended.retain(|_, ended| runs(&ended.leaver));
         self.open = kept.open.clone();
         self.open.retain(|name, _| !self.ended.contains_key(name));
-        self.out = kept.out.clone();
+        self.out.clone_from(&kept.out);
         let out = self.ended.values().filter(|ended| ended.is_out()).map(|ended| ended.leaver.name);
         self.out.extend(out);
         self.kept = kept;
