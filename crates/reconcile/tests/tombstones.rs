@@ -84,7 +84,8 @@ proptest! {
             prop_assert!(!sides.scope.untouchable.contains(who));
             let at = |step: &Step| steps.iter().position(|planned| *planned == step);
             let kill = at(&Step::KillSessions { principal: *who });
-            prop_assert!(kill.is_some() && kill < at(&Step::DropPrincipal { name: *who, sid: None }), "{}", buried);
+            let drop = at(&Step::drop_of(*who, &sides.actual));
+            prop_assert!(kill.is_some() && kill < drop, "{}", buried);
         }
         let named = buried.findings.iter().filter(|f| matches!(f, Finding::TombstoneStays { .. })).count();
         let all = tombstones(&sides.desired, &sides.actual, &sides.scope).count();
