@@ -56,13 +56,13 @@ async fn only_the_bound_group_of_its_source_shows_every_row() -> anyhow::Result<
 
     // Called otherwise, it shows nothing; and one that takes the name waits.
     let called = |name: &str| serde_json::json!([{ "op": "Replace", "path": "displayName", "value": name }]);
-    stage.scim.patch(&format!("/Groups/{sales}"), &called("SG-Sales-EU")).await?.is(200)?;
+    stage.scim.patch(&format!("/Groups/{sales}"), &called("SG-Sales-EU")).await?.is(204)?;
     let seen = read_when(&stage.pool, ANN, "ann reads the north", ASKED, |rows| rows.len() == 1).await?;
     ensure!(texts(&seen[0])[0] == "1");
     let finance = stage.scim.group("Others", &[&ann]).await?;
-    stage.scim.patch(&format!("/Groups/{finance}"), &called("SG-Sales")).await?.is(200)?;
+    stage.scim.patch(&format!("/Groups/{finance}"), &called("SG-Sales")).await?.is(204)?;
     ensure!(sees(&stage, ANN).await? == 1 && sees(&stage, DAN).await? == 0);
-    stage.scim.patch(&format!("/Groups/{sales}"), &called("SG-Sales")).await?.is(200)?;
+    stage.scim.patch(&format!("/Groups/{sales}"), &called("SG-Sales")).await?.is(204)?;
     read_when(&stage.pool, ANN, "it is the bound one again", ASKED, |rows| rows.len() == 2).await?;
     Ok(())
 }
