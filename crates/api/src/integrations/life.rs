@@ -196,7 +196,7 @@ async fn leased(api: &Api, id: u64, work: impl Future<Output = ()>) -> Result<()
             Ok(None) => return Err("its lease was lost".to_owned()),
             // It may still be prolonged before it ends.
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "a lease cannot be prolonged")
+                tracing::warn!(error = &error as &dyn std::error::Error, "a lease cannot be prolonged");
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axon_model::SqlName;
-use axon_reconcile::TargetError;
+use axon_reconcile::{Sid, TargetError};
 use serde::Serialize;
 use serde_json::{Value, json};
 use tiberius::Row;
@@ -205,7 +205,7 @@ pub(super) async fn read(connection: &Connection, setup: &Setup) -> Result<Seen,
                 let authentication = row.try_get(3).map_err(|e| e.to_string())?;
                 let sid: Option<&[u8]> = row.try_get(4).map_err(|e| e.to_string())?;
                 let made: Option<PrimitiveDateTime> = row.try_get(5).map_err(|e| e.to_string())?;
-                let id: String = sid.unwrap_or_default().iter().map(|byte| format!("{byte:02x}")).collect();
+                let id = sid.map(|bytes| Sid::from_bytes(bytes).to_string()).unwrap_or_default();
                 let mark = format!("{id} {}", made.map_or_else(String::new, |made| made.to_string()));
                 let owner = optional(2).unwrap_or_default();
                 let found = Principal { kind, owner, authentication, mark };
