@@ -130,7 +130,13 @@ impl Controller {
     pub fn forget_other_targets<'t>(&self, known: impl Iterator<Item = &'t TargetName>) {
         let known: std::collections::BTreeSet<&str> = known.map(TargetName::as_str).collect();
         let mut states = self.states.write().unwrap_or_else(PoisonError::into_inner);
-        states.retain(|name, _| known.contains(name.as_str()));
+        states.retain(|name, _| {
+            let stays = known.contains(name.as_str());
+            if !stays {
+                quiet(name);
+            }
+            stays
+        });
     }
 
     /// Runs one loop per target until `stop` says true. A wave that has begun is finished and recorded. A loop that panics is
@@ -161,7 +167,7 @@ impl Controller {
             let wait = pause(self.settings.retry, panics);
             let restarted = async move {
                 if turn.wait_for_time(wait).await {
-                    turn.run().await;
+                    Box::pin(turn.run()).await;
                 }
             };
             running.insert(loops.spawn(restarted).id(), (name, target, panics.saturating_add(1)));
@@ -207,6 +213,15 @@ fn note(states: &States, name: &str, summary: &Summary) {
     metrics::gauge!("axon_target_breaker_open_bool", "target" => target.clone()).set(open);
     let converged = if summary.state == State::Converged { 1.0 } else { 0.0 };
     metrics::gauge!("axon_target_converged_bool", "target" => target).set(converged);
+}
+
+/// Nothing is asked of a target that the map does not name any more: no alert is to stay lit for its sake.
+fn quiet(name: &str) {
+    metrics::gauge!("axon_target_converged_bool", "target" => name.to_owned()).set(1.0);
+    let still = ["axon_target_waiting_steps", "axon_target_breaker_open_bool", "axon_leaver_overdue_bool"];
+    for gauge in still.into_iter().chain(["axon_leaver_oldest_open_seconds"]) {
+        metrics::gauge!(gauge, "target" => name.to_owned()).set(0.0);
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
