@@ -328,7 +328,7 @@ impl Ticker {
         }
         self.refresh(now).await?;
         self.target.settle().await;
-        if self.leaving.suspects() {
+        if self.leaving.suspects() || self.leaving.is_blind() {
             self.look_for_lingering().await?;
         }
         self.acquaint().await;

@@ -387,9 +387,10 @@ pub trait Target: Send + Sync {
         None
     }
     /// Who has a session in the place, each once: somebody may have dropped the user of one who is in, or shut one out who is still in.
-    /// Asked after a full look, in one request; nobody, where that cannot be seen.
-    async fn visitors(&self) -> Result<Vec<Visitor>, TargetError> {
-        Ok(Vec::new())
+    /// Asked after a full look, in one request. None where that cannot be seen: then [`lacks`](Self::lacks) says of a KILL why, and
+    /// asking costs the place nothing.
+    async fn visitors(&self) -> Result<Option<Vec<Visitor>>, TargetError> {
+        Ok(Some(Vec::new()))
     }
     /// Applies steps in order, each alone. Stops at the first that is not `Done` or already there; one outcome per step.
     async fn apply(&self, wave: &Wave) -> Vec<Outcome>;

@@ -368,7 +368,9 @@ impl Target for SynapseTarget {
         let due = {
             let mut memory = self.memory();
             let blind = memory.known.as_ref().is_some_and(|known| known.blind_to_sessions.is_some());
-            std::mem::take(&mut memory.wanted) && blind && self.dialect == Dialect::Serverless
+            // What was refused is not asked for while it waits, and waits for this all the same.
+            memory.wanted &= blind;
+            memory.wanted && self.dialect == Dialect::Serverless
         };
         if due && let Err(error) = self.look_for_sight().await {
             let error = error.at(&self.name, "the question whose sessions are seen");
@@ -376,10 +378,10 @@ impl Target for SynapseTarget {
         }
     }
 
-    async fn visitors(&self) -> Result<Vec<Visitor>, TargetError> {
+    async fn visitors(&self) -> Result<Option<Vec<Visitor>>, TargetError> {
         let blind = self.memory().known.as_ref().is_none_or(|known| known.blind_to_sessions.is_some());
         if blind {
-            return Ok(Vec::new());
+            return Ok(None);
         }
         let look = async || {
             let mut session = self.link.session().await?;
@@ -389,7 +391,7 @@ impl Target for SynapseTarget {
             Err(CallError::Stale(_)) => look().await,
             other => other,
         };
-        found.map_err(|e| e.at(&self.name, "the query for sessions"))
+        found.map(Some).map_err(|e| e.at(&self.name, "the query for sessions"))
     }
 
     async fn inspect_classifiers(&self) -> Result<Option<Vec<axon_reconcile::Classifier>>, TargetError> {

@@ -357,14 +357,14 @@ impl Target for Place {
         Ok(seen)
     }
 
-    async fn visitors(&self) -> Result<Vec<Visitor>, TargetError> {
+    async fn visitors(&self) -> Result<Option<Vec<Visitor>>, TargetError> {
         breathe().await;
         self.reach("the query for sessions", Kind::InspectLost)?;
         if self.pool.live_sessions() <= 1 {
-            return Ok(Vec::new());
+            return Ok(Some(Vec::new()));
         }
         let mut held = self.session();
-        let Some(session) = held.as_mut() else { return Ok(Vec::new()) };
+        let Some(session) = held.as_mut() else { return Ok(Some(Vec::new())) };
         let answers = session.batch(
             "SELECT login_name, security_id FROM sys.dm_pdw_exec_sessions \
              WHERE status IN ('ACTIVE', 'IDLE') AND session_id <> SESSION_ID()",
@@ -374,7 +374,7 @@ impl Target for Place {
             let [Value::Text(login), Value::Bytes(sid)] = values.as_slice() else { return None };
             Some(Visitor { login: name(login), sid: Some(Sid::from_bytes(sid)) })
         });
-        Ok(visitors.collect())
+        Ok(Some(visitors.collect()))
     }
 
     async fn apply(&self, wave: &Wave) -> Vec<Outcome> {

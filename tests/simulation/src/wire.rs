@@ -233,7 +233,7 @@ impl Target for Wire {
         self.inner.acquaint(kept).await
     }
 
-    async fn visitors(&self) -> Result<Vec<Visitor>, TargetError> {
+    async fn visitors(&self) -> Result<Option<Vec<Visitor>>, TargetError> {
         self.door()?;
         self.may_break(Kind::InspectLost);
         let found = self.inner.visitors().await;

@@ -11,7 +11,7 @@ use axon_store::{Store, StoreError};
 use time::OffsetDateTime;
 
 /// Who is leaving one target.
-#[expect(clippy::struct_excessive_bools, reason = "four facts that change apart from each other")]
+#[expect(clippy::struct_excessive_bools, reason = "five facts that change apart from each other")]
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Leaving {
     names: BTreeSet<SqlName>,
@@ -23,6 +23,8 @@ pub(super) struct Leaving {
     suspected: bool,
     /// Whether this tick looked for them.
     looked: bool,
+    /// Whether the target does not see who is in.
+    blind: bool,
     /// Whether `names` is not what the store has.
     moved: bool,
 }
@@ -97,11 +99,16 @@ impl Leaving {
     pub(super) fn put_into(&mut self, plan: &mut Plan, sides: &Sides, past: impl Fn(SqlName, &Sid) -> bool) {
         let Sides { desired, actual, scope } = sides;
         let before = self.names.len();
+        // Where nobody is seen, or before it was looked, no session is taken for ended because the user is gone.
+        let unknown = self.blind || self.suspected;
         let wanted =
             |name: &SqlName| desired.principals.get(name).is_some_and(|p| p.connect == Connect::Granted);
         // Who is wanted again and not let in yet may leave once more before: then nothing else tells of the sessions.
         self.names.retain(|name| {
-            actual.principals.get(name).is_some_and(|there| there.connect == Connect::Denied || !wanted(name))
+            actual
+                .principals
+                .get(name)
+                .map_or(unknown, |there| there.connect == Connect::Denied || !wanted(name))
         });
         self.moved |= self.names.len() != before;
         let Found { lingering, former, still_in, namesakes: _ } = &mut self.found;
@@ -127,7 +134,10 @@ impl Leaving {
             external && scope.manages_principal(*name, actual)
         };
         still_in.retain(|name| shut(&name) && due(&name) && !self.names.contains(name) && ours(name));
-        let missing = self.names.iter().filter(due).filter(shut).chain(&*still_in);
+        // Such a KILL is not sent: it waits, and says for what.
+        let unseen = |name: &&SqlName| self.blind && !actual.principals.contains_key(*name);
+        let owed = |name: &&SqlName| shut(name) || (unseen(name) && !lingering.contains(*name));
+        let missing = self.names.iter().filter(due).filter(owed).chain(&*still_in);
         let kills = missing.chain(&*lingering).map(|name| Step::KillSessions { principal: *name });
         let gone = former.iter().map(|(name, sid)| Step::KillFormer { principal: *name, sid: sid.clone() });
         let kills: Vec<Planned> = kills.chain(gone).map(Planned::from).collect();
@@ -163,6 +173,19 @@ impl Leaving {
         self.found = found;
         self.suspected = false;
         self.looked = true;
+        self.blind = false;
+    }
+
+    /// The target does not see who is in: what was found before counts, and nobody is out by not being seen.
+    pub(super) fn see_nobody(&mut self) {
+        self.suspected = false;
+        self.looked = true;
+        self.blind = true;
+    }
+
+    /// Whether the target does not see who is in.
+    pub(super) fn is_blind(&self) -> bool {
+        self.blind
     }
 
     /// A tick begins: what it finds out, it finds out itself.

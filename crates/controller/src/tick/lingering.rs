@@ -60,18 +60,24 @@ impl Ticker {
     /// between DENY CONNECT and KILL while the store took no word of it. Of the first only those whom this store gave something are
     /// Axon's matter, of the second only whom it manages; and only those who are wanted no more lose their sessions. A target that does
     /// not answer ends the tick, which is tried again: nobody who left may be forgotten over it. One that refuses to tell is asked again
-    /// after the next full look.
+    /// before the next plan, and so is one that cannot see who is in: meanwhile what was found before counts.
     pub(super) async fn look_for_lingering(&mut self) -> Result<(), ControllerError> {
         self.load_remembered().await?;
         self.borne.load(self.store.as_ref(), self.name.as_str()).await?;
         let visitors = match self.target.visitors().await {
-            Ok(found) => found,
+            Ok(Some(found)) => found,
+            Ok(None) => {
+                self.leaving.see_nobody();
+                return Ok(());
+            }
             Err(error) if error.retry() != Retry::Never => return Err(error.into()),
             Err(error) => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     "sessions without a user could not be looked for"
                 );
+                // What was not told is not known: whoever has no user is not out by that.
+                self.leaving.suspect();
                 return Ok(());
             }
         };

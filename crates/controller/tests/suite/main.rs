@@ -41,4 +41,6 @@ mod stories;
 #[cfg(test)]
 mod tombstones;
 #[cfg(test)]
+mod unseen;
+#[cfg(test)]
 mod waiting;

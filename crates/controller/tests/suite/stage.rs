@@ -88,6 +88,8 @@ pub struct FakePool {
     pub sessions: Mutex<BTreeSet<SqlName>>,
     /// Who has a session, and the id.
     pub entered: Mutex<BTreeSet<(SqlName, Sid)>>,
+    /// Why it does not show who has a session, if it does not.
+    pub blind: Mutex<Option<String>>,
     /// Who owns a schema there, where somebody does.
     pub owners: Mutex<BTreeMap<SqlName, SqlName>>,
     /// How often all of both sides was compared.
@@ -216,16 +218,23 @@ impl Target for FakePool {
         Ok(self.views.lock().unwrap().clone())
     }
 
+    fn lacks(&self, step: &Step) -> Option<String> {
+        self.blind.lock().unwrap().clone().filter(|_| step.kind() == StepKind::KillSessions)
+    }
+
     fn is_unsure_of(&self, membership: Membership) -> bool {
         self.unsure.lock().unwrap().contains(&membership.member)
     }
 
-    async fn visitors(&self) -> Result<Vec<Visitor>, TargetError> {
+    async fn visitors(&self) -> Result<Option<Vec<Visitor>>, TargetError> {
+        if self.blind.lock().unwrap().is_some() {
+            return Ok(None);
+        }
         let sessions = self.sessions.lock().unwrap();
         let named = sessions.iter().map(|login| Visitor { login: *login, sid: None });
         let entered = self.entered.lock().unwrap();
         let told = entered.iter().map(|(login, sid)| Visitor { login: *login, sid: Some(sid.clone()) });
-        Ok(named.chain(told).collect())
+        Ok(Some(named.chain(told).collect()))
     }
 
     async fn inspect(&self, scope: InspectScope) -> Result<Inspection, TargetError> {

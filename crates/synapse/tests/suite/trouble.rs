@@ -480,7 +480,7 @@ async fn a_session_that_outlived_its_user_is_found_by_its_login_and_ended_by_its
         let mut session = stage.raw(AuthMethod::aad_token(KIM)).await.unwrap();
         inspect(&target).await;
         let stranger = async || {
-            let visitors = target.visitors().await.unwrap();
+            let visitors = target.visitors().await.unwrap().unwrap();
             let found = uninvited(&inspect(&target).await.graph, &visitors, &Bearers::new()).strangers;
             found.into_iter().find(|(login, _)| *login == kim)
         };

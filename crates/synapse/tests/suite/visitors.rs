@@ -49,7 +49,7 @@ async fn a_session_of_a_renamed_leaver_is_ended_and_one_of_a_namesake_is_not() {
         apply(&target, &[Step::DenyConnect { principal: kim }]).await;
         let shut_out = async || {
             let graph = inspect(&target).await.graph;
-            let found = uninvited(&graph, &target.visitors().await.unwrap(), &Bearers::new());
+            let found = uninvited(&graph, &target.visitors().await.unwrap().unwrap(), &Bearers::new());
             assert!(!found.unknown.contains(&name("kim.renamed@acme.com")), "{kind:?}: {found:?}");
             found.shut_out.contains(&kim)
         };
@@ -85,7 +85,7 @@ async fn a_session_whose_user_is_gone_is_ended_by_the_id_and_no_session_of_who_h
         let bearers = Bearers::from([(kim, vec![sid.clone()])]);
         let former = async || {
             let graph = inspect(&target).await.graph;
-            let found = uninvited(&graph, &target.visitors().await.unwrap(), &bearers);
+            let found = uninvited(&graph, &target.visitors().await.unwrap().unwrap(), &bearers);
             assert!(!found.unknown.contains(&kim), "{kind:?}: {found:?}");
             found.former.contains(&(kim, sid.clone()))
         };
@@ -189,7 +189,7 @@ async fn a_leaver_of_one_database_keeps_the_session_in_another_one_of_the_server
     let mut lee_beside = stage.raw_in("master", AuthMethod::aad_token(LEE)).await.unwrap();
     let are_in = async |target: &SynapseTarget| {
         inspect(target).await;
-        let visitors = target.visitors().await.unwrap();
+        let visitors = target.visitors().await.unwrap().unwrap();
         [kim, lee].map(|who| visitors.iter().any(|visitor| visitor.login == who))
     };
     assert_eq!((are_in(&target).await, are_in(&server).await), ([true, true], [true, true]));

@@ -229,6 +229,15 @@ impl Ticker {
                 format!("{step} is withheld: {}{hold}", reasons.join("; "))
             });
         }
+        if let Some(known) = self.actual.as_ref().filter(|_| self.leaving.is_blind()) {
+            let there = &known.inspection.graph.principals;
+            for name in clocks.open().filter(|name| !there.contains_key(name)) {
+                let kill = Step::KillSessions { principal: name };
+                if let Some(reason) = self.target.lacks(&kill) {
+                    why.entry(name).or_insert_with(|| format!("{kill}: {reason}"));
+                }
+            }
+        }
         clocks.wait_for(|name| why.remove(&name));
     }
 
@@ -247,10 +256,11 @@ impl Ticker {
             let stands = |name: SqlName| {
                 let session = leaving.contains(&name);
                 match actual.principals.get(&name) {
-                    // A look that is still due may show a session that outlived its user.
-                    None if session || self.leaving.suspects() => Stands::In,
-                    None if self.has_met(name) => Stands::Out,
-                    None => Stands::Never,
+                    None if session => Stands::In,
+                    None if !self.has_met(name) => Stands::Never,
+                    // A look that is still due, or that shows nobody's session yet, may show one that outlived its user.
+                    None if self.leaving.suspects() || self.leaving.is_blind() => Stands::In,
+                    None => Stands::Out,
                     Some(there) if there.connect == Connect::Denied && !session => Stands::Out,
                     Some(_) if self.is_wanted(desired, name) => Stands::Returned,
                     Some(there) if there.connect == Connect::Denied => Stands::Shut,
