@@ -91,6 +91,17 @@ pub(crate) struct Around<'a> {
     pub known: &'a (dyn Fn() -> BTreeSet<SqlName> + Sync),
 }
 
+/// Where a record of somebody stands in the directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Whoever it is may be in.
+    In,
+    /// Inactive, or offboarded.
+    Out,
+    /// No such record.
+    Gone,
+}
+
 /// What came of keeping what was found out about names.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Kept {
@@ -455,10 +466,13 @@ impl World {
         self.buried.get(target)?.get(&name).cloned()
     }
 
-    /// Whether the directory has this person as somebody who may be in.
-    pub(crate) fn is_in(&self, user: UserId) -> bool {
-        let beside = self.beside();
-        self.directory.user(user).is_some_and(|user| user.active && beside.offboarding(user).is_none())
+    /// Where somebody's record stands in the directory.
+    pub(crate) fn standing(&self, user: UserId) -> Standing {
+        match self.directory.user(user) {
+            None => Standing::Gone,
+            Some(user) if user.active && self.beside().offboarding(user).is_none() => Standing::In,
+            Some(_) => Standing::Out,
+        }
     }
 
     /// By which record whoever has or had this name in the target left, and how. Of several the oldest counts.

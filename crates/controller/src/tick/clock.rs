@@ -22,6 +22,7 @@ use axon_store::{Leaver, LeaverChanges, Leavers, Store, StoreError};
 use time::{Duration, OffsetDateTime};
 
 use crate::behind::Behind;
+use crate::world::Standing;
 pub use event::EventAttribute;
 
 /// After so many records that told of nobody the position is kept all the same.
@@ -68,7 +69,7 @@ pub(crate) struct Clocks {
     /// As the store has it.
     kept: Leavers,
     loaded: bool,
-    /// Nothing was kept before, and people who were out as of this record are out.
+    /// Nothing was kept before: whoever left before this record and is still in is timed from it.
     first: Option<RecordSeq>,
     /// Up to here the journal was looked through.
     upto: RecordSeq,
@@ -81,6 +82,12 @@ pub(crate) struct Clocks {
     gone: BTreeMap<SqlName, OffsetDateTime>,
     /// Who was seen in the target.
     seen: BTreeSet<SqlName>,
+    /// Whose doors this process shut who had not left then, and who may have a session.
+    doors: BTreeSet<SqlName>,
+    /// As of which look at the target it is known who is out.
+    out_as_of: Option<OffsetDateTime>,
+    /// Whether there is a door here that could be shut.
+    timed: bool,
     /// Whether whoever leaves is shut out here: not where the target is only watched.
     enforced: bool,
     /// When the journal was looked at last.
@@ -107,6 +114,9 @@ impl Clocks {
             ended: BTreeMap::new(),
             gone: BTreeMap::new(),
             seen: BTreeSet::new(),
+            doors: BTreeSet::new(),
+            out_as_of: None,
+            timed: true,
             enforced: true,
             followed: None,
             told_late: false,
@@ -114,9 +124,9 @@ impl Clocks {
         }
     }
 
-    /// Whether whoever leaves is shut out here.
-    pub fn enforce(&mut self, enforced: bool) {
-        self.enforced = enforced;
+    /// Whether there is a door here, and whether whoever leaves is shut out.
+    pub fn enforce(&mut self, timed: bool, enforced: bool) {
+        (self.timed, self.enforced) = (timed, enforced);
     }
 
     /// Somebody else may have written since.
@@ -141,36 +151,78 @@ impl Clocks {
 
     /// Whether principals are to be looked for.
     pub fn is_to_resolve(&self) -> bool {
-        self.first.is_some() || !self.departed.is_empty()
+        !self.departed.is_empty()
     }
 
-    /// Begins the clock of somebody whose principal is known.
+    /// Begins the clock of somebody whose principal is known, also where nobody is shut out: the store then knows the cause when the
+    /// mode changes.
     fn begin(&mut self, name: SqlName, (cause, way): (RecordSeq, LeftBy), arrived: OffsetDateTime) {
-        if !self.knows(name) && self.enforced {
+        if !self.knows(name) && self.timed {
             self.gone.remove(&name);
             self.open.insert(name, Leaver { name, cause, way, arrived, shut: None, why: None });
         }
     }
 
-    /// Finds the principals of those who left. `holders` are those for whom principals were made, by folded name; `is_in` says who
-    /// may be in as far as the directory tells.
-    pub fn resolve(&mut self, holders: &BTreeMap<String, String>, is_in: impl Fn(UserId) -> bool) {
+    /// Finds the principals of those who left. `holders` are those for whom principals were made, by folded name.
+    pub fn resolve(&mut self, holders: &BTreeMap<String, String>, standing: impl Fn(UserId) -> Standing) {
         let departed = std::mem::take(&mut self.departed);
-        let names = names_of(&departed, holders);
+        let left: BTreeSet<UserId> = departed.iter().map(|departure| departure.user).collect();
+        let names = names_of(&left, holders);
+        // Where one of several records of a person is deleted and another one may be in, nobody left. Inactive in one is inactive.
+        let goes_on = |people: &[UserId]| {
+            let stands = |is: Standing| people.iter().any(|id| !left.contains(id) && standing(*id) == is);
+            stands(Standing::In) && !stands(Standing::Out)
+        };
         for Departure { cause, arrived, way, user } in departed {
-            for name in names.get(&user).into_iter().flatten() {
-                self.begin(*name, (cause, way), arrived);
+            for (name, people) in names.get(&user).into_iter().flatten() {
+                if way != LeftBy::Deleted || !goes_on(people) {
+                    self.begin(*name, (cause, way), arrived);
+                }
             }
         }
-        if self.first.take().is_some() {
-            // Who left before clocks were kept is out, or will be shut out by a decision that begins the clock.
-            for (folded, behind) in holders {
-                let Some(people) = Behind::people(behind) else { continue };
-                let mut ids = people.iter().filter_map(|(_, holder)| holder.id.parse().ok());
-                let Ok(name) = SqlName::parse(folded) else { continue };
-                if !ids.any(&is_in) && !self.knows(name) {
-                    self.out.insert(name);
-                }
+    }
+
+    /// Whoever is let in is out no more, and may leave again.
+    pub fn enter(&mut self, name: SqlName) {
+        self.out.remove(&name);
+        self.doors.remove(&name);
+    }
+
+    /// A door was shut, of somebody whose clock runs or who merely is wanted no more.
+    pub fn close(&mut self, name: SqlName, now: OffsetDateTime) {
+        self.shut(name, now);
+        if !self.knows(name) {
+            self.doors.insert(name);
+        }
+    }
+
+    /// Whether it is to be found out who is out without a clock.
+    pub fn is_to_sort(&self, look: OffsetDateTime) -> bool {
+        self.timed && (self.out_as_of != Some(look) || !self.doors.is_empty())
+    }
+
+    /// Takes in who is out without having left: nothing is timed when they leave. Once for each full look at the target all are asked
+    /// who ever had a principal, and between two looks those whose door was shut.
+    pub fn sort<'h>(
+        &mut self,
+        look: OffsetDateTime,
+        holders: impl Iterator<Item = &'h String>,
+        is_in: impl Fn(SqlName) -> bool,
+        is_out: impl Fn(SqlName) -> bool,
+    ) {
+        let mut names = std::mem::take(&mut self.doors);
+        if self.out_as_of.replace(look) != Some(look) {
+            self.out.retain(|name| !is_in(*name));
+            names.extend(holders.filter_map(|folded| SqlName::parse(folded).ok()));
+            names.retain(|name| !self.knows(*name) && is_out(*name));
+            self.out.append(&mut names);
+            return;
+        }
+        for name in names.into_iter().filter(|name| !self.open.contains_key(name)) {
+            if is_out(name) {
+                self.out.insert(name);
+            } else {
+                self.doors.insert(name);
             }
         }
     }
@@ -243,7 +295,8 @@ impl Clocks {
 
     /// Whether another process may know better which clocks run, and nothing is known here that the store does not have.
     pub fn may_be_old(&self) -> bool {
-        !self.open.is_empty() && !self.owes() && self.open == self.kept.open
+        let kept = self.open == self.kept.open && self.out == self.kept.out;
+        self.enforced && !self.open.is_empty() && !self.owes() && kept
     }
 
     /// Keeps what changed, with the records of clocks that ended. What the store does not take is offered again.
@@ -275,7 +328,7 @@ impl Clocks {
         ids: &Arc<IdSource>,
         now: OffsetDateTime,
     ) -> Result<bool, StoreError> {
-        if !self.loaded || self.is_to_resolve() {
+        if !self.loaded || self.is_to_resolve() || self.first.is_some() {
             return Ok(true);
         }
         let Some(changes) = self.changes() else { return Ok(true) };
@@ -326,13 +379,15 @@ impl Clocks {
     }
 }
 
-/// The principals that were made for these users, by folded names.
-fn names_of(departed: &[Departure], holders: &BTreeMap<String, String>) -> BTreeMap<UserId, Vec<SqlName>> {
+/// The principals that were made for these users, with all who are behind each.
+fn names_of(
+    users: &BTreeSet<UserId>,
+    holders: &BTreeMap<String, String>,
+) -> BTreeMap<UserId, Vec<(SqlName, Vec<UserId>)>> {
     /// Beyond so many all that is kept is read once, before that it is searched for each.
     const FEW: usize = 8;
-    let users: BTreeSet<UserId> = departed.iter().map(|departure| departure.user).collect();
     let texts: Vec<String> = users.iter().map(ToString::to_string).collect();
-    let mut names: BTreeMap<UserId, Vec<SqlName>> = BTreeMap::new();
+    let mut names: BTreeMap<UserId, Vec<(SqlName, Vec<UserId>)>> = BTreeMap::new();
     if users.is_empty() {
         return names;
     }
@@ -341,9 +396,10 @@ fn names_of(departed: &[Departure], holders: &BTreeMap<String, String>) -> BTree
             continue;
         }
         let Some(people) = Behind::people(behind) else { continue };
-        let ids = people.iter().filter_map(|(_, holder)| holder.id.parse::<UserId>().ok());
-        for user in ids.filter(|id| users.contains(id)) {
-            names.entry(user).or_default().extend(SqlName::parse(folded));
+        let Ok(name) = SqlName::parse(folded) else { continue };
+        let ids: Vec<UserId> = people.iter().filter_map(|(_, holder)| holder.id.parse().ok()).collect();
+        for user in ids.iter().filter(|id| users.contains(id)) {
+            names.entry(*user).or_default().push((name, ids.clone()));
         }
     }
     names
@@ -384,12 +440,12 @@ mod tests {
         let mut clocks = clocks();
         clocks.out.insert(name("ana"));
         clocks.departed = vec![departed(1, 5), departed(1, 7), departed(2, 6), departed(3, 8)];
-        clocks.resolve(&holders(&[("kim", 1), ("ana", 2)]), |_| true);
+        clocks.resolve(&holders(&[("kim", 1), ("ana", 2)]), |_| Standing::Gone);
         let open: Vec<(SqlName, RecordSeq)> = clocks.open.values().map(|l| (l.name, l.cause)).collect();
         assert_eq!(open, [(name("kim"), RecordSeq(5))], "whoever has no principal here has no clock");
         clocks.let_in(&[name("ana")], |_| true);
         clocks.departed = vec![departed(2, 9)];
-        clocks.resolve(&holders(&[("kim", 1), ("ana", 2)]), |_| true);
+        clocks.resolve(&holders(&[("kim", 1), ("ana", 2)]), |_| Standing::Gone);
         assert_eq!(clocks.open.len(), 2, "ana came back and left again");
     }
 
@@ -400,7 +456,7 @@ mod tests {
         for count in [1, 8, 9, 50] {
             let mut clocks = clocks();
             clocks.departed = (0..count).map(|n| departed(n, 1)).collect();
-            clocks.resolve(&holders(&kept), |_| true);
+            clocks.resolve(&holders(&kept), |_| Standing::Gone);
             assert_eq!(clocks.open.len() as u64, count);
         }
     }
@@ -413,20 +469,51 @@ mod tests {
         clocks.begin(name("ana"), (RecordSeq(2), LeftBy::Deleted), NOW + Duration::minutes(1));
         assert_eq!(clocks.oldest(NOW + Duration::minutes(7)), Duration::minutes(7));
         assert_eq!(clocks.oldest(NOW - Duration::minutes(7)), Duration::ZERO, "a clock that was set back");
-        clocks.enforce(false);
-        assert_eq!(clocks.oldest(NOW + Duration::minutes(7)), Duration::ZERO);
+        clocks.enforce(true, false);
+        assert_eq!(clocks.oldest(NOW + Duration::minutes(7)), Duration::ZERO, "nothing is promised there");
         clocks.begin(name("bob"), (RecordSeq(3), LeftBy::Deleted), NOW);
-        assert_eq!(clocks.open.len(), 2, "nothing is promised there");
+        assert_eq!(clocks.open.len(), 3, "and the store knows since when, should the mode change");
+        clocks.enforce(false, false);
+        clocks.begin(name("lee"), (RecordSeq(4), LeftBy::Deleted), NOW);
+        assert_eq!(clocks.open.len(), 3, "assigned roles have no door");
     }
 
     #[test]
-    fn what_was_never_timed_is_out_and_begins_no_clock() {
-        let mut clocks = clocks();
-        clocks.first = Some(RecordSeq(4));
-        clocks.departed = vec![departed(1, 5)];
-        clocks.resolve(&holders(&[("kim", 1), ("ana", 2), ("bob", 3)]), |id| id == user(3));
-        assert_eq!(clocks.open().collect::<Vec<_>>(), [name("kim")]);
-        assert_eq!(clocks.out, [name("ana")].into(), "ana left before, bob is here");
-        assert!(!clocks.is_to_resolve());
+    fn who_is_out_without_having_left_begins_no_clock_until_let_in_again() {
+        let (mut clocks, holders) = (clocks(), holders(&[("kim", 1), ("ana", 2), ("bob", 3)]));
+        clocks.out.insert(name("bob"));
+        clocks.sort(NOW, holders.keys(), |who| who == name("bob"), |who| who == name("ana"));
+        assert_eq!(clocks.out, [name("ana")].into(), "bob is in whatever was thought");
+        assert!(!clocks.is_to_sort(NOW) && clocks.is_to_sort(NOW + Duration::minutes(5)));
+        clocks.close(name("kim"), NOW);
+        clocks.sort(NOW, holders.keys(), |_| false, |_| false);
+        assert!(clocks.is_to_sort(NOW), "a session may be left");
+        clocks.sort(NOW, holders.keys(), |_| false, |_| true);
+        assert_eq!(clocks.out, [name("ana"), name("kim")].into(), "bob was not looked at");
+        clocks.departed = vec![departed(1, 5), departed(3, 6)];
+        clocks.resolve(&holders, |_| Standing::Gone);
+        assert_eq!(clocks.open().collect::<Vec<_>>(), [name("bob")]);
+        clocks.enter(name("kim"));
+        clocks.departed = vec![departed(1, 7)];
+        clocks.resolve(&holders, |_| Standing::Gone);
+        assert_eq!(clocks.open.len(), 2);
+    }
+
+    #[test]
+    fn of_joined_records_the_last_one_that_goes_is_the_leaver() {
+        let both = format!(r#"[["entra",null,"{}"],["okta",null,"{}"]]"#, user(1), user(2));
+        let holders: BTreeMap<String, String> = [("kim".to_owned(), both)].into();
+        let deleted = |n, cause| Departure { way: LeftBy::Deleted, ..departed(n, cause) };
+        let begins = |departed: Vec<Departure>, other: Standing| {
+            let mut clocks = Clocks { departed, ..clocks() };
+            clocks.resolve(&holders, |id| if id == user(1) { other } else { Standing::Gone });
+            clocks.open.values().map(|leaver| leaver.cause.0).collect::<Vec<_>>()
+        };
+        assert!(begins(vec![deleted(2, 5)], Standing::In).is_empty(), "the other one goes on");
+        assert_eq!(begins(vec![deleted(2, 5)], Standing::Out), [5], "inactive in one is inactive");
+        assert_eq!(begins(vec![deleted(2, 5)], Standing::Gone), [5]);
+        // Whatever was known of the other one: it left by a record that was not heeded yet.
+        assert_eq!(begins(vec![deleted(2, 5), deleted(1, 6)], Standing::In), [5]);
+        assert_eq!(begins(vec![departed(2, 5)], Standing::In), [5]);
     }
 }

@@ -17,7 +17,7 @@ use serde_json::json;
 use time::Duration;
 
 use crate::full_disk::Disk;
-use crate::stage::{beside_a_lake, FakePool, MAP, Mischief, Stage, name};
+use crate::stage::{FakePool, MAP, Mischief, Stage, beside_a_lake, name};
 
 const OBJECTIVE: Duration = Duration::minutes(5);
 
@@ -137,11 +137,129 @@ async fn who_never_was_in_and_who_merely_moves_have_no_clock() {
     stage.settle().await;
     assert_eq!(stage.pool.connect("kim"), Connect::Denied);
     assert!(times(&stage).await.is_empty() && open(&stage).await.is_empty());
-    // Who is shut out without having left leaves by the deletion, and no session is left then.
-    stage.clock.advance(Duration::seconds(3));
+    // Who is out without having left has nothing to lose by the deletion, also where another process looks.
+    for restart in [false, true] {
+        stage.clock.advance(Duration::seconds(3));
+        let who = if restart { ana } else { kim };
+        if restart {
+            stage.patch(readers, "ana-moves", crate::dangers::leave(&[ana])).await;
+            stage.settle().await;
+            stage.restart("two");
+        }
+        stage.store.delete_user(stage.context("delete"), who).await.unwrap();
+        stage.settle().await;
+        assert!(times(&stage).await.is_empty() && open(&stage).await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn who_lost_the_last_role_and_has_a_session_is_timed() {
+    let mut stage = Stage::set().await;
+    let kim = stage.user("kim").await;
+    let readers = stage.readers(&[kim]).await;
+    stage.settle().await;
+    stage.pool.sessions.lock().unwrap().insert(name("kim"));
+    stage.pool.plot(busy());
+    stage.patch(readers, "kim-moves", crate::dangers::leave(&[kim])).await;
+    stage.settle().await;
     stage.store.delete_user(stage.context("delete-kim"), kim).await.unwrap();
     stage.settle().await;
-    assert_eq!(only(&stage).await.millis, 0);
+    assert_eq!(open(&stage).await.len(), 1);
+    stage.pool.forgive();
+    stage.clock.advance(Duration::seconds(90));
+    stage.settle().await;
+    assert_eq!(only(&stage).await.millis, 90_000);
+}
+
+#[tokio::test]
+async fn whoever_gets_the_name_of_somebody_who_is_out_leaves_on_their_own_account() {
+    let mut stage = Stage::set().await;
+    let first = stage.user("kim").await;
+    let readers = stage.readers(&[first]).await;
+    stage.settle().await;
+    leave(&stage, first, LeftBy::Deleted).await;
+    stage.settle().await;
+    only(&stage).await;
+    let second = stage.user("kim").await;
+    stage.patch(readers, "join", crate::dangers::join(&[second])).await;
+    stage.settle().await;
+    let hold = stage.store.holds(axon_model::RecordSeq(0)).await.unwrap().remove(0);
+    let act = stage.context("release").act;
+    stage.store.answer_hold(hold.id, HoldEnd::Release, "somebody else".to_owned(), act).await.unwrap();
+    stage.settle().await;
+    assert_eq!(stage.pool.connect("kim"), Connect::Granted);
+    stage.pool.sessions.lock().unwrap().insert(name("kim"));
+    stage.pool.plot(busy());
+    activate(&stage, second, false, "second-leaves").await;
+    stage.settle().await;
+    assert_eq!(open(&stage).await.len(), 1);
+    stage.pool.forgive();
+    stage.clock.advance(Duration::seconds(90));
+    stage.settle().await;
+    let ways: Vec<(LeftBy, u64)> = times(&stage).await.into_iter().map(|(_, t)| (t.way, t.millis)).collect();
+    assert_eq!(ways, [(LeftBy::Deleted, 0), (LeftBy::Deactivated, 90_000)]);
+}
+
+#[tokio::test]
+async fn whoever_was_renamed_before_is_one_leaver() {
+    let (mut stage, people) = joined(&["kim"], MAP).await;
+    let rename = json!([{ "op": "replace", "path": "userName", "value": "kim2" }]);
+    stage.patch_person(people[0], "entra", rename).await;
+    stage.settle().await;
+    assert_eq!((stage.pool.connect("kim"), stage.pool.connect("kim2")), (Connect::Denied, Connect::Granted));
+    leave(&stage, people[0], LeftBy::Deactivated).await;
+    stage.settle().await;
+    let all = times(&stage).await;
+    assert!(all.len() == 1 && all[0].0 == "kim2", "{all:#?}");
+}
+
+#[tokio::test]
+async fn of_two_records_of_one_person_the_first_that_is_deleted_is_no_leaver() {
+    let mut stage = Stage::set().await;
+    let everybody: &[&str] = &["*"];
+    stage.claim(&[("entra", everybody, Some("nickName")), ("okta", everybody, Some("nickName"))]);
+    let body = json!({ "userName": "kim", "nickName": "7" });
+    let (in_entra, in_okta) = (stage.person("entra", body.clone()).await, stage.person("okta", body).await);
+    stage.readers(&[in_entra]).await;
+    assert_eq!(stage.settle().await.state, State::Converged);
+    stage.clock.advance(Duration::minutes(6));
+    stage.pool.plot(Mischief::Away);
+    stage.store.delete_user(stage.context_of("okta", "delete"), in_okta).await.unwrap();
+    stage.ticker.tick(&stage.map.clone()).await;
+    assert!(open(&stage).await.is_empty(), "kim goes on");
+    stage.pool.forgive();
+    stage.settle().await;
+    assert_eq!(stage.pool.connect("kim"), Connect::Granted);
+    assert!(times(&stage).await.is_empty());
+    leave(&stage, in_entra, LeftBy::Deleted).await;
+    stage.settle().await;
+    assert_eq!(only(&stage).await.result, LeaverEnd::Out);
+}
+
+#[tokio::test]
+async fn who_waits_to_be_shut_out_when_clocks_are_kept_for_the_first_time_has_one() {
+    let people = ["kim", "ana", "bob", "cy", "dan", "eve", "fay"];
+    let guarded = format!("{MAP}guards: {{ leavers: {{ window: 1h, most: 10%, floor: 1 }} }}\n");
+    let (mut stage, ids) = joined(&people, &guarded).await;
+    for (n, id) in ids.iter().enumerate().take(4) {
+        leave(&stage, *id, if n < 2 { LeftBy::Deactivated } else { LeftBy::Deleted }).await;
+    }
+    assert_eq!(stage.settle().await.state, State::Pending);
+    // The version before this one kept no clocks.
+    let before = rusqlite::Connection::open(&stage.file).unwrap();
+    before.execute_batch("DELETE FROM leavers; DELETE FROM leaver_clocks;").unwrap();
+    stage.restart("two");
+    stage.settle().await;
+    assert_eq!(open(&stage).await.len(), 4);
+    stage.clock.advance(Duration::minutes(10));
+    let hold = stage.store.holds(axon_model::RecordSeq(0)).await.unwrap().remove(0);
+    let act = stage.context("release").act;
+    stage.store.answer_hold(hold.id, HoldEnd::Release, "they left".to_owned(), act).await.unwrap();
+    stage.settle().await;
+    let all = times(&stage).await;
+    assert_eq!(all.len(), 4);
+    assert!(all.iter().all(|(_, time)| time.millis == 600_000 && !time.within), "{all:#?}");
+    stage.proved().await;
 }
 
 #[tokio::test]
@@ -363,20 +481,30 @@ async fn whom_axon_never_gave_anything_is_timed_from_the_decision_on() {
 #[tokio::test]
 async fn where_nothing_is_taken_away_nobody_is_late() {
     let observed = MAP.replace("mode: authoritative", "mode: observe");
-    let (mut stage, people) = joined(&["kim"], MAP).await;
-    stage.read(&observed);
-    leave(&stage, people[0], LeftBy::Deactivated).await;
-    stage.settle().await;
-    assert!(open(&stage).await.is_empty());
-    stage.clock.advance(Duration::minutes(30));
-    stage.read(MAP);
-    stage.settle().await;
-    let time = only(&stage).await;
-    assert_eq!(
-        (time.millis, time.within),
-        (1_800_000, false),
-        "who had access all the while is no quick leaver"
-    );
+    for way in WAYS {
+        // Lee stays: an emptied source is held.
+        let (mut stage, people) = joined(&["kim", "ana", "lee"], MAP).await;
+        stage.read(&observed);
+        leave(&stage, people[0], way).await;
+        leave(&stage, people[1], LeftBy::Deleted).await;
+        stage.settle().await;
+        assert_eq!(open(&stage).await.len(), 2, "since when is known to the store");
+        // Somebody else shuts ana out: that is none of Axon's times.
+        stage.pool.graph.lock().unwrap().principals.get_mut(&name("ana")).unwrap().connect = Connect::Denied;
+        stage.clock.advance(Duration::minutes(30));
+        stage.restart("two");
+        stage.settle().await;
+        assert_eq!(open(&stage).await.len(), 1);
+        assert!(times(&stage).await.is_empty());
+        stage.read(MAP);
+        stage.settle().await;
+        let time = only(&stage).await;
+        assert_eq!(
+            (time.way, time.millis, time.within),
+            (way, 1_800_000, false),
+            "who had access all the while is no quick leaver"
+        );
+    }
 }
 
 #[tokio::test]

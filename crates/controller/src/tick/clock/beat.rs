@@ -58,7 +58,7 @@ impl Clocks {
             let holders = store.principal_holders(target).await?;
             let mut world = world.lock().await;
             world.follow(store, now).await?;
-            self.resolve(&holders, |id| world.is_in(id));
+            self.resolve(&holders, |id| world.standing(id));
         }
         Ok(())
     }

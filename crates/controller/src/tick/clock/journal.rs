@@ -2,7 +2,7 @@
 
 use axon_audit::RecordKind;
 use axon_audit::payload::{DirectoryChange, LeftBy, SplitDelta};
-use axon_model::{AccessState, Asked, Delta, RecordSeq};
+use axon_model::{AccessState, Asked, Delta, RecordSeq, SqlName};
 use axon_store::{JournalEntry, Leaver, Store, StoreError};
 use time::OffsetDateTime;
 
@@ -42,7 +42,7 @@ impl Clocks {
             let last = store.summary(&self.target).await?;
             let settled = last.and_then(|(summary, _)| summary["settled"].as_u64()).filter(|seq| *seq > 0);
             self.upto = settled.map_or(head, |seq| RecordSeq(seq).min(head));
-            self.first = Some(self.upto);
+            self.first = settled.map(|_| self.upto);
         }
         self.departed.clear();
         // One that began here and was never kept ends here, unless whoever kept something since has looked through its record, too.
@@ -56,11 +56,20 @@ impl Clocks {
             None => unseen(leaver),
         };
         self.ended.retain(|_, ended| runs(&ended.leaver));
-        self.open = kept.open.clone();
+        let before = std::mem::replace(&mut self.open, kept.open.clone());
         self.open.retain(|name, _| !self.ended.contains_key(name));
+        // What was seen of an earlier leaving says nothing of this one.
+        let open = &self.open;
+        let same = |name: &SqlName| {
+            let was = before.get(name).map(|leaver| leaver.cause);
+            open.get(name).is_some_and(|leaver| was == Some(leaver.cause))
+        };
+        self.gone.retain(|name, _| same(name));
+        self.seen.retain(same);
         self.out.clone_from(&kept.out);
         let out = self.ended.values().filter(|ended| ended.is_out()).map(|ended| ended.leaver.name);
         self.out.extend(out);
+        self.out_as_of = None;
         self.kept = kept;
         self.loaded = true;
         Ok(())

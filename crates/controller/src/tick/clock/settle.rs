@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axon_audit::payload::{LeaverClear, LeaverEnd, LeaverTime, LeftBy};
-use axon_mapping::{RoleMap, TargetSpec, Words};
+use axon_mapping::{RoleMap, Words};
 use axon_model::{RecordSeq, SqlName};
 use axon_reconcile::admit::Mode;
 use axon_reconcile::{Connect, Graph, Step};
@@ -14,8 +14,10 @@ use super::super::Ticker;
 use super::super::decide::Decided;
 use super::event::left_by;
 use super::{Clocks, Ended};
+use crate::behind::Behind;
 use crate::error::ControllerError;
 use crate::summary::State;
+use crate::world::{Standing, World};
 
 /// Where somebody stands whose clock runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +92,8 @@ impl Clocks {
         for name in names {
             let stands = stands(name);
             if matches!(stands, Stands::Shut | Stands::In) {
+                // A session that is there now ended at no earlier time.
+                self.gone.remove(&name);
                 if stands == Stands::Shut {
                     self.shut(name, now);
                 }
@@ -97,6 +101,7 @@ impl Clocks {
             }
             let Some(mut leaver) = self.open.remove(&name) else { continue };
             let (gone, seen) = (self.gone.remove(&name), self.seen.remove(&name));
+            let gone = gone.filter(|gone| *gone >= leaver.arrived);
             leaver.why = None;
             let result = match stands {
                 Stands::Never if leaver.shut.is_none() && gone.is_none() && !seen => continue,
@@ -109,7 +114,10 @@ impl Clocks {
                 // What this process saw itself is the time; what it did not see is as late as now.
                 at = gone.map_or(now, |gone| leaver.shut.map_or(gone, |shut| gone.max(shut)));
             }
-            self.ended.insert(name, Ended { leaver, result, at });
+            // Where nobody is shut out no time is measured of whom somebody else shut out.
+            if self.enforced {
+                self.ended.insert(name, Ended { leaver, result, at });
+            }
         }
     }
 }
@@ -117,12 +125,13 @@ impl Clocks {
 impl Ticker {
     /// Reads who left, before the target is asked for anything: that also goes on while it does not answer.
     pub(in super::super) async fn follow_leavers(&mut self, map: &RoleMap, now: OffsetDateTime) {
+        let spec = map.targets.get(&self.name);
         // Assigned roles are no way in that could be shut, and have no sessions.
-        let times = |spec: &TargetSpec| spec.mode == Mode::Authoritative && spec.kind.words() == Words::Sql;
-        let enforced = map.targets.get(&self.name).is_some_and(times);
+        let timed = spec.is_some_and(|spec| spec.kind.words() == Words::Sql);
+        let enforced = timed && spec.is_some_and(|spec| spec.mode == Mode::Authoritative);
         let shared = self.clocks.clone();
         let mut clocks = shared.lock().await;
-        clocks.enforce(enforced);
+        clocks.enforce(timed, enforced);
         self.look_at_clocks(&mut clocks, now).await;
     }
 
@@ -147,6 +156,15 @@ impl Ticker {
             && !self.made_for.unchecked().any(|stale| stale == name)
     }
 
+    /// Whether this principal was made for people of whom the directory has none any more.
+    fn is_behind_nobody(&self, world: &World, name: SqlName) -> bool {
+        let people = self.made_for.kept().get(name.folded()).and_then(|behind| Behind::people(behind));
+        people.is_some_and(|people| {
+            let mut ids = people.iter().filter_map(|(_, holder)| holder.id.parse().ok());
+            ids.all(|id| world.standing(id) == Standing::Gone)
+        })
+    }
+
     /// Begins the clocks of those whom a decision shuts out, and forgets that people are out who are wanted again. `settled` are the
     /// names that were looked at anew.
     pub(in super::super) async fn time_leavers(
@@ -161,10 +179,11 @@ impl Ticker {
             self.look_at_clocks(&mut clocks, now).await;
         }
         let mut begin = Vec::new();
+        let first = clocks.first;
         {
             let world = self.world.lock().await;
             if clocks.is_to_resolve() {
-                clocks.resolve(self.made_for.kept(), |id| world.is_in(id));
+                clocks.resolve(self.made_for.kept(), |id| world.standing(id));
             }
             let desired = world.desired(&self.name).map(|(desired, _)| desired);
             clocks.let_in(settled, |name| self.is_wanted(desired, name));
@@ -176,16 +195,27 @@ impl Ticker {
                 if clocks.knows(name) || self.tombs.buries(name) {
                     continue;
                 }
-                begin.extend(world.left_by(&self.name, name).map(|(record, way)| (name, record, way)));
+                if let Some((record, way)) = world.left_by(&self.name, name) {
+                    begin.push((name, record, way, way != LeftBy::Offboarded));
+                } else if let Some(record) = first.filter(|_| self.is_behind_nobody(&world, name)) {
+                    begin.push((name, record, LeftBy::Deleted, false));
+                }
             }
         }
-        for (name, record, way) in begin {
+        let mut missed = false;
+        for (name, record, way, says_so) in begin {
             // A record that cannot be read now is looked for by the next decision.
-            let Ok(found) = self.store.records(record, 1).await else { continue };
+            let Ok(found) = self.store.records(record, 1).await else {
+                missed = true;
+                continue;
+            };
             let Some(entry) = found.first().filter(|entry| entry.record.seq == record) else { continue };
-            if way == LeftBy::Offboarded || left_by(entry, way).is_some() {
+            if !says_so || left_by(entry, way).is_some() {
                 clocks.begin(name, (record, way), entry.record.at);
             }
+        }
+        if !missed {
+            clocks.first = None;
         }
         if let Some(known) = &self.actual {
             clocks.see(|name| known.inspection.graph.principals.contains_key(&name));
@@ -199,7 +229,10 @@ impl Ticker {
         let mut clocks = self.clocks.lock().await;
         for step in in_force {
             match step {
-                Step::DenyConnect { principal } => clocks.shut(*principal, now),
+                Step::DenyConnect { principal } => clocks.close(*principal, now),
+                Step::GrantConnect { principal: name } | Step::CreatePrincipal { name, .. } => {
+                    clocks.enter(*name);
+                }
                 Step::KillSessions { principal } | Step::KillFormer { principal, .. } => {
                     clocks.gone(*principal, now);
                 }
@@ -249,7 +282,19 @@ impl Ticker {
             self.look_at_clocks(&mut clocks, now).await;
         }
         if let Some(known) = &self.actual {
+            let look = known.at;
+            let mut sorts = clocks.is_to_sort(look);
+            if sorts {
+                // Whoever left before the target was looked at is a leaver, and not taken for somebody who merely is out.
+                if let Err(error) = clocks.follow(self.store.as_ref(), now).await {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "who left could not be read");
+                    sorts = false;
+                }
+            }
             let world = self.world.lock().await;
+            if sorts && clocks.is_to_resolve() {
+                clocks.resolve(self.made_for.kept(), |id| world.standing(id));
+            }
             let desired = world.desired(&self.name).map(|(desired, _)| desired);
             let actual = &known.inspection.graph;
             let leaving: BTreeSet<SqlName> = self.leaving.names().collect();
@@ -268,6 +313,14 @@ impl Ticker {
                 }
             };
             clocks.settle(self.summary.position, stands, now);
+            if sorts {
+                let granted = |name| {
+                    actual.principals.get(&name).is_some_and(|there| there.connect == Connect::Granted)
+                };
+                let is_in = |name| granted(name) && self.is_wanted(desired, name);
+                let is_out = |name| stands(name) == Stands::Out && !self.is_wanted(desired, name);
+                clocks.sort(look, self.made_for.kept().keys(), is_in, is_out);
+            }
         }
         clocks.keep(self.store.as_ref(), &self.ids, now).await;
         clocks.show(now);
@@ -303,5 +356,41 @@ impl Ticker {
         clocks.wait_for(|_| Some(why.clone()));
         clocks.keep(self.store.as_ref(), &self.ids, now).await;
         clocks.show(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axon_store::Leaver;
+    use time::macros::datetime;
+
+    use super::super::LeaverSettings;
+    use super::*;
+
+    const NOW: OffsetDateTime = datetime!(2026-11-23 08:00 UTC);
+
+    fn running() -> (Clocks, SqlName) {
+        let name = SqlName::parse("kim").unwrap();
+        let mut clocks = Clocks::of("warehouse", LeaverSettings::default());
+        let (cause, way) = (RecordSeq(5), LeftBy::Deleted);
+        clocks.open.insert(name, Leaver { name, cause, way, arrived: NOW, shut: None, why: None });
+        (clocks, name)
+    }
+
+    #[test]
+    fn what_was_seen_of_an_earlier_leaving_or_before_another_session_ends_no_clock() {
+        let ends = |gone: Duration, before: Option<Stands>| {
+            let (mut clocks, name) = running();
+            clocks.gone(name, NOW + gone);
+            if let Some(before) = before {
+                clocks.settle(RecordSeq(9), |_| before, NOW + Duration::seconds(2));
+            }
+            clocks.settle(RecordSeq(9), |_| Stands::Out, NOW + Duration::seconds(3));
+            clocks.ended[&name].at - NOW
+        };
+        assert_eq!(ends(Duration::seconds(1), None), Duration::seconds(1));
+        assert_eq!(ends(Duration::days(-9), None), Duration::seconds(3));
+        assert_eq!(ends(Duration::seconds(1), Some(Stands::In)), Duration::seconds(3));
+        assert_eq!(ends(Duration::seconds(1), Some(Stands::Shut)), Duration::seconds(3));
     }
 }
