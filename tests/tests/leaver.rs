@@ -316,7 +316,7 @@ async fn who_leaves_while_the_pool_is_paused_is_late_by_name_also_over_a_kill_of
     ensure!(told["within_objective"] == 0 && told["open"] == json!([]), "{told:#}");
     let one = &told["leavers"][0];
     ensure!(one["event"] == "absent" && one["within"] == false, "{one:#}");
-    ensure!(stage.serve.metric("axon_leaver_overdue_bool").await? == 0.0);
+    ensure!(stage.serve.metric("axon_leaver_overdue_bool").await? < 0.5);
     stage.place.axon(&["audit", "verify"]).await?.exits(0)?;
     Ok(())
 }

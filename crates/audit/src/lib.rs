@@ -33,6 +33,8 @@ pub use checkpoint::{BadKey, Checkpoint, PublicKey, SigningKey};
 pub use clear::{ClearPart, Salt};
 pub use digest::Digest;
 pub use draft::Draft;
-pub use export::{ExportError, ExportHeader, Exported, export_header, export_line, verify_export, verify_export_by};
+pub use export::{
+    ExportError, ExportHeader, Exported, export_header, export_line, verify_export, verify_export_by,
+};
 pub use payload::{DirectoryChange, Payload, PayloadError};
 pub use record::{NewRecord, Record, RecordKind};

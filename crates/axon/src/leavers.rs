@@ -3,6 +3,7 @@
 use axon_audit::RecordKind;
 use axon_audit::payload::{LeaverEnd, LeaverTime};
 use axon_audit::record::instant;
+use axon_mapping::RoleMap;
 use axon_model::RecordSeq;
 use axon_store::{Leaver, Store, StoreError};
 use serde_json::{Value, json};
@@ -98,13 +99,19 @@ fn runs(leaver: &Leaver, now: OffsetDateTime) -> u64 {
     u64::try_from((now - leaver.arrived).max(Duration::ZERO).whole_milliseconds()).unwrap_or(u64::MAX)
 }
 
+/// Within which time whoever left ought to be out of a target: any, where the map shuts nobody out of it.
+pub fn objective_in(map: &RoleMap, target: &str, objective: Duration) -> Option<Duration> {
+    let spec = map.targets.iter().find(|(name, _)| name.as_str() == target).map(|(_, spec)| spec);
+    spec.is_some_and(axon_controller::shuts_out).then_some(objective)
+}
+
 /// Whether somebody is late.
-pub fn is_late(leaver: &Leaver, objective: Duration, now: OffsetDateTime) -> bool {
-    now - leaver.arrived > objective
+pub fn is_late(leaver: &Leaver, objective: Option<Duration>, now: OffsetDateTime) -> bool {
+    objective.is_some_and(|objective| now - leaver.arrived > objective)
 }
 
 /// An open clock as JSON.
-pub fn open_json(leaver: &Leaver, objective: Duration, now: OffsetDateTime) -> Value {
+pub fn open_json(leaver: &Leaver, objective: Option<Duration>, now: OffsetDateTime) -> Value {
     json!({
         "principal": leaver.name.as_str(),
         "record": leaver.cause,
@@ -118,7 +125,7 @@ pub fn open_json(leaver: &Leaver, objective: Duration, now: OffsetDateTime) -> V
 }
 
 /// An open clock in words.
-pub fn open_line(leaver: &Leaver, objective: Duration, now: OffsetDateTime) -> String {
+pub fn open_line(leaver: &Leaver, objective: Option<Duration>, now: OffsetDateTime) -> String {
     let Leaver { name, cause, way, arrived, shut, why } = leaver;
     let since = axon_store::stored::shown_instant(*arrived);
     let late = if is_late(leaver, objective, now) { ", which is too long" } else { "" };
@@ -135,6 +142,8 @@ pub fn open_line(leaver: &Leaver, objective: Duration, now: OffsetDateTime) -> S
 pub struct Told<'a> {
     /// Its name.
     pub target: &'a str,
+    /// Within which time whoever leaves it ought to be out; none where nobody is shut out.
+    pub objective: Option<Duration>,
     /// Who is out or came back.
     pub past: Vec<&'a Past>,
     /// Who is not out yet, the oldest first.
@@ -153,7 +162,7 @@ impl Told<'_> {
     }
 
     /// As JSON.
-    pub fn as_json(&self, objective: Duration, now: OffsetDateTime) -> Value {
+    pub fn as_json(&self, now: OffsetDateTime) -> Value {
         let (pushed, events) = self.figures();
         let leavers = self.past.iter().map(|past| {
             let Past { record, time, principal } = past;
@@ -176,18 +185,19 @@ impl Told<'_> {
         });
         json!({
             "target": self.target,
+            "shuts_out": self.objective.is_some(),
             "out": self.out().count(),
             "within_objective": self.out().filter(|time| time.within).count(),
             "returned": self.past.len() - self.out().count(),
             "from_push": pushed.as_json(),
             "from_event": events.as_json(),
-            "open": self.open.iter().map(|leaver| open_json(leaver, objective, now)).collect::<Vec<_>>(),
+            "open": self.open.iter().map(|leaver| open_json(leaver, self.objective, now)).collect::<Vec<_>>(),
             "leavers": leavers.collect::<Vec<_>>(),
         })
     }
 
     /// As people read it.
-    pub fn lines(&self, objective: Duration, now: OffsetDateTime) -> Vec<String> {
+    pub fn lines(&self, now: OffsetDateTime) -> Vec<String> {
         let (pushed, events) = self.figures();
         let (out, within) = (pushed.count, self.out().filter(|time| time.within).count());
         let returned = self.past.len() - out;
@@ -196,6 +206,9 @@ impl Told<'_> {
             self.target,
             self.open.len()
         )];
+        if self.objective.is_none() {
+            lines.push("    the map shuts nobody out of it: nobody is late here".to_owned());
+        }
         lines.push(format!("    from the push to the last session gone: {}", pushed.line()));
         lines.push(format!(
             "    from the provider's own event, known of {}: {}",
@@ -203,7 +216,7 @@ impl Told<'_> {
             events.line()
         ));
         lines.extend(
-            self.open.iter().map(|leaver| format!("    open: {}", open_line(leaver, objective, now))),
+            self.open.iter().map(|leaver| format!("    open: {}", open_line(leaver, self.objective, now))),
         );
         for Past { time, principal, .. } in &self.past {
             let who = principal.as_deref().map_or_else(|| "(erased)".to_owned(), axon_model::name::shown);

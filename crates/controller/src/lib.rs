@@ -38,6 +38,6 @@ pub use summary::{State, Summary, Waiting};
 pub use tick::{
     Drift, DriftKind, EXCEPTED, EventAttribute, LeaverSettings, PastDrift, Preview, ProbeReport,
     ProbeSettings, Probed, Tick, Ticker, Tombstone, Tombstones, accept_key, announcement, capabilities_key,
-    known_keys, probe_key, script_notes, script_record, tombstones_key,
+    known_keys, probe_key, script_notes, script_record, shuts_out, tombstones_key,
 };
 pub use world::World;

@@ -203,7 +203,11 @@ impl World {
     }
 
     /// Whether there are requests after this record, known here or not: all targets share what is known here, and each has to look.
-    pub(crate) async fn requests_moved(&self, seen: RecordSeq, store: &dyn Store) -> Result<bool, StoreError> {
+    pub(crate) async fn requests_moved(
+        &self,
+        seen: RecordSeq,
+        store: &dyn Store,
+    ) -> Result<bool, StoreError> {
         Ok(self.requests.upto() > seen || self.requests.moved(store).await?)
     }
 

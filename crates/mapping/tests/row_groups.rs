@@ -17,7 +17,7 @@ use time::macros::datetime;
 
 const NOW: OffsetDateTime = datetime!(2026-11-23 12:00 UTC);
 
-const MAP: &str = r#"axon: 1
+const MAP: &str = r"axon: 1
 targets:
   dw: { kind: synapse-dedicated, host: h, database: d, auth: { token-file: t }, manage: { schemas: [secure] } }
 roles:
@@ -33,7 +33,7 @@ views:
     rows:
       - { group: SG-Sales, source: entra }
       - where: region in user.addresses.region
-"#;
+";
 
 fn map(text: &str) -> Arc<RoleMap> {
     Arc::new(RoleMap::parse(&[("map.yaml", text)]).unwrap_or_else(|faults| panic!("{faults}")))
@@ -197,7 +197,7 @@ fn a_group_that_comes_later_and_a_release_are_followed() {
     evaluator.apply(&directory, &touched, NOW);
     assert_eq!(seen_by(&evaluator, &directory), [1]);
     // Bound to one that is not there: this one waits, until it is released.
-    town.pin(Some(Holder { external_id: Some("e7".into()), id: group_id(7).to_string().into() }));
+    town.pin(Some(Holder { external_id: Some("e7".into()), id: group_id(7).to_string() }));
     let other = Arc::new(town.identity.clone());
     let touched = evaluator.set_identity(&other);
     evaluator.apply(&directory, &touched, NOW);
@@ -316,7 +316,7 @@ proptest! {
         groups in prop::collection::vec((any::<bool>(), 0..3_usize, 0..3_usize), 1..5),
     ) {
         let mut town = Town::default();
-        town.pin(Some(Holder { external_id: Some("e0".into()), id: group_id(0).to_string().into() }));
+        town.pin(Some(Holder { external_id: Some("e0".into()), id: group_id(0).to_string() }));
         let (mut may, mut must) = (Vec::new(), Vec::new());
         for (n, (entra, name, external)) in groups.iter().enumerate() {
             let name = ["SG-Sales", "SG-SALES", "SG-Sales-EU"][*name];

@@ -188,19 +188,16 @@ fn what_would_close_a_view_in_its_target_is_told_of_the_map() {
             let found = check(&map, None, NOW);
             let past = found.iter().find(|finding| finding.lint == Lint::PastView);
             let writes = found.iter().any(|finding| finding.lint == Lint::WritesView);
-            match closed(&map, &pool) {
-                Some(because) => {
-                    assert!(past.is_some() || writes, "{line}, by itself: {same_role}: {because}");
-                    closing += 1;
-                }
-                None => {
-                    // Members of db_owner are kept from nothing, and no view is closed for them.
-                    let administers = line.ends_with("db_owner");
-                    // A column that the filter opens by itself has no line of its own.
-                    let opened = native && line.ends_with("(id)");
-                    assert!(past.is_none() || administers || opened, "{line}, by itself: {same_role}: {past:?}");
-                    open += 1;
-                }
+            if let Some(because) = closed(&map, &pool) {
+                assert!(past.is_some() || writes, "{line}, by itself: {same_role}: {because}");
+                closing += 1;
+            } else {
+                // Members of db_owner are kept from nothing, and no view is closed for them.
+                let administers = line.ends_with("db_owner");
+                // A column that the filter opens by itself has no line of its own.
+                let opened = native && line.ends_with("(id)");
+                assert!(past.is_none() || administers || opened, "{line}, by itself: {same_role}: {past:?}");
+                open += 1;
             }
         }
     }

@@ -22,6 +22,13 @@ async fn version(session: &mut dyn Session, target: &str) -> Result<(u64, Record
     Ok((place.count("version", version)?, RecordSeq(place.count("upto", upto)?)))
 }
 
+/// The targets of which anything was kept.
+pub(crate) async fn targets(session: &mut dyn Session) -> Result<Vec<String>, StoreError> {
+    let sql = "SELECT target FROM leaver_clocks ORDER BY target";
+    let rows: Vec<(String,)> = session.all("read whose clocks are kept", sql, args![]).await?;
+    Ok(rows.into_iter().map(|(target,)| target).collect())
+}
+
 /// All of one target.
 pub(crate) async fn of(session: &mut dyn Session, target: &str) -> Result<Leavers, StoreError> {
     let (version, upto) = version(session, target).await?;

@@ -27,6 +27,13 @@ pub struct Leaver {
     pub why: Option<String>,
 }
 
+impl Leaver {
+    /// What tells this leaving from another one of the same name.
+    pub fn key(&self) -> (SqlName, RecordSeq) {
+        (self.name, self.cause)
+    }
+}
+
 /// All of one target.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Leavers {
@@ -58,6 +65,9 @@ pub struct LeaverChanges {
 /// The clocks of people who left.
 #[async_trait]
 pub trait LeaverStore: Send + Sync {
+    /// The targets of which anything was kept, by name.
+    async fn leavers_targets(&self) -> Result<Vec<String>, StoreError>;
+
     /// All of one target.
     async fn leavers(&self, target: &str) -> Result<Leavers, StoreError>;
 

@@ -49,6 +49,52 @@ async fn actors(stage: &Stage) -> anyhow::Result<Vec<String>> {
     stage.pool.admin().await?.column("SELECT actor FROM axon.acting WHERE role = N''").await
 }
 
+/// What is refused is on record with both names, as far as they can be read.
+async fn refusals_are_on_record(stage: &Stage) -> anyhow::Result<()> {
+    // What the map does not allow is refused, and on record: more roles than it says, whoever may not act, oneself.
+    for (who, person) in [(CARA, BOB), (BOB, ANN), (CARA, CARA), (CARA, DAN)] {
+        start(stage, who, person, 1).await?;
+    }
+    let all = stage.place.axon(&["impersonate", "list", "--all"]).await?.exits(0)?;
+    ensure!(all.out.matches("  rejected: ").count() == 4, "{}", all.out);
+    // A missing reason is no less a refusal: with both names.
+    let bare = ["impersonate", "start", "--user", CARA, "--as", ANN, "--for", "30m"];
+    stage.place.axon(&bare).await?.exits(1)?.says(&["on record", "the reason is missing"])?;
+    let all = stage.place.axon(&["impersonate", "list", "--all"]).await?.exits(0)?;
+    ensure!(all.out.matches("  rejected: ").count() == 5, "{}", all.out);
+    let both =
+        |line: &str| line.contains(CARA) && line.contains(ANN) && line.contains("the reason is missing");
+    ensure!(all.out.lines().any(both), "{}", all.out);
+    // One that means nobody can be no request, and is on record all the same: who asked, and what was typed.
+    let nobody = "nobody@acme.example";
+    let bare =
+        ["impersonate", "start", "--user", CARA, "--as", nobody, "--for", "30m", "--reason", "ticket 8"];
+    stage.place.axon(&bare).await?.exits(1)?.says(&["no source knows"])?;
+    let words = format!("{CARA} wished to read as {nobody}: no source knows {nobody}");
+    let told = |record: &axon_tests::Record| record.clear.to_string().contains(&words);
+    ensure!(stage.place.journal().await?.iter().any(told), "{words}");
+    // So is a program's, also where nothing of it can be read.
+    let key =
+        stage.place.axon(&["token", "create", "--operator", "eve", "--may", "grant"]).await?.exits(0)?;
+    let address = format!("{}/api/v1/impersonations", stage.serve.address());
+    let soon = serde_json::json!({ "user": CARA, "as": ANN, "seconds": "soon" }).to_string();
+    for (body, words) in [
+        (soon, format!("{CARA} wished to read as {ANN}: `seconds` is missing")),
+        ("{\"user\": ".to_owned(), "somebody wished to read as somebody: ".to_owned()),
+    ] {
+        let request = reqwest::Client::new().post(&address).bearer_auth(key.out.trim());
+        let answer = request.header("content-type", "application/json").body(body).send().await?;
+        ensure!(answer.status() == 400, "{answer:?}");
+        let journal = stage.place.journal().await?;
+        let told = journal.iter().find(|record| record.clear.to_string().contains(&words)).context(words)?;
+        ensure!(
+            told.record.to_string().contains("eve") || told.clear.to_string().contains("eve"),
+            "{told:?}"
+        );
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn who_acts_as_another_reads_what_that_one_reads_until_it_ends() -> anyhow::Result<()> {
     let stage = stage_of(&[ANN, BOB, CARA, DAN], &acting_map()).await?;
@@ -101,47 +147,7 @@ async fn who_acts_as_another_reads_what_that_one_reads_until_it_ends() -> anyhow
     let begun = format!("let {CARA} read views as {ANN} until ");
     ensure!(done.iter().any(|text| text.starts_with(&begun)), "{done:?}");
 
-    // What the map does not allow is refused, and on record: more roles than it says, whoever may not act, oneself.
-    for (who, person) in [(CARA, BOB), (BOB, ANN), (CARA, CARA), (CARA, DAN)] {
-        start(&stage, who, person, 1).await?;
-    }
-    let all = stage.place.axon(&["impersonate", "list", "--all"]).await?.exits(0)?;
-    ensure!(all.out.matches("  rejected: ").count() == 4, "{}", all.out);
-    // A missing reason is no less a refusal: with both names.
-    let bare = ["impersonate", "start", "--user", CARA, "--as", ANN, "--for", "30m"];
-    stage.place.axon(&bare).await?.exits(1)?.says(&["on record", "the reason is missing"])?;
-    let all = stage.place.axon(&["impersonate", "list", "--all"]).await?.exits(0)?;
-    ensure!(all.out.matches("  rejected: ").count() == 5, "{}", all.out);
-    let both =
-        |line: &str| line.contains(CARA) && line.contains(ANN) && line.contains("the reason is missing");
-    ensure!(all.out.lines().any(both), "{}", all.out);
-    // One that means nobody can be no request, and is on record all the same: who asked, and what was typed.
-    let nobody = "nobody@acme.example";
-    let bare =
-        ["impersonate", "start", "--user", CARA, "--as", nobody, "--for", "30m", "--reason", "ticket 8"];
-    stage.place.axon(&bare).await?.exits(1)?.says(&["no source knows"])?;
-    let words = format!("{CARA} wished to read as {nobody}: no source knows {nobody}");
-    let told = |record: &axon_tests::Record| record.clear.to_string().contains(&words);
-    ensure!(stage.place.journal().await?.iter().any(told), "{words}");
-    // So is a program's, also where nothing of it can be read.
-    let key =
-        stage.place.axon(&["token", "create", "--operator", "eve", "--may", "grant"]).await?.exits(0)?;
-    let address = format!("{}/api/v1/impersonations", stage.serve.address());
-    let soon = serde_json::json!({ "user": CARA, "as": ANN, "seconds": "soon" }).to_string();
-    for (body, words) in [
-        (soon, format!("{CARA} wished to read as {ANN}: `seconds` is missing")),
-        ("{\"user\": ".to_owned(), "somebody wished to read as somebody: ".to_owned()),
-    ] {
-        let request = reqwest::Client::new().post(&address).bearer_auth(key.out.trim());
-        let answer = request.header("content-type", "application/json").body(body).send().await?;
-        ensure!(answer.status() == 400, "{answer:?}");
-        let journal = stage.place.journal().await?;
-        let told = journal.iter().find(|record| record.clear.to_string().contains(&words)).context(words)?;
-        ensure!(
-            told.record.to_string().contains("eve") || told.clear.to_string().contains("eve"),
-            "{told:?}"
-        );
-    }
+    refusals_are_on_record(&stage).await?;
     ensure!(actors(&stage).await? == [CARA], "nothing came of it");
 
     // It ends by `stop`.

@@ -100,9 +100,7 @@ async fn a_view_is_closed_in_mode_additive_too_and_a_finding_keeps_no_other_view
         let journal = stage.place.journal().await?;
         let probes = journal.iter().filter(|record| record.kind == "view-probe");
         let of_it = probes.filter(|record| record.record["facts"]["view"] == "every.base_customers");
-        anyhow::Ok(
-            of_it.filter_map(|record| record.record["facts"]["text"].as_str().map(str::to_owned)).last(),
-        )
+        anyhow::Ok(of_it.rev().find_map(|record| record.record["facts"]["text"].as_str().map(str::to_owned)))
     };
     let before = until("it was probed", SOON, probes).await?;
     let changed = stage.place.read("role-map.yaml")?.replace(

@@ -40,9 +40,12 @@ pub async fn run(args: EmulatorArgs) -> anyhow::Result<Status> {
     }
     pool.lake = args.lake;
     if pool.kind != PoolKind::Serverless && (!args.beside.is_empty() || args.sessions_at_server) {
-        bail!("--beside and --sessions-at-server go with --kind serverless: a dedicated pool is one database");
+        bail!(
+            "--beside and --sessions-at-server go with --kind serverless: a dedicated pool is one database"
+        );
     }
-    let taken = |name: &&String| [pool.database.as_str(), "master"].iter().any(|own| own.eq_ignore_ascii_case(name));
+    let taken =
+        |name: &&String| [pool.database.as_str(), "master"].iter().any(|own| own.eq_ignore_ascii_case(name));
     if let Some(name) = args.beside.iter().find(taken) {
         bail!("--beside {name}: the endpoint has a database of that name");
     }

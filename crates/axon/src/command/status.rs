@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 
 use axon_api::operators::shown;
 use axon_controller::{Breaking, Standing};
+use axon_mapping::RoleMap;
 use axon_model::RecordSeq;
 use axon_store::Leaver;
 use axon_store::stored::shown_instant;
+use time::OffsetDateTime;
 
 use super::{Status, print_json};
 use crate::identities;
@@ -44,12 +46,7 @@ pub async fn run(parts: Parts, json: bool) -> anyhow::Result<Status> {
     let shipped = shipped(&parts).await?;
     let who = identities::all(parts.store.as_ref(), &map).await?;
     let objective = parts.leavers().objective;
-    let mut leaving = BTreeMap::new();
-    for name in map.targets.keys() {
-        let mut open: Vec<Leaver> = parts.store.leavers(name.as_str()).await?.open.into_values().collect();
-        open.sort_by_key(|leaver| (leaver.arrived, leaver.cause));
-        leaving.insert(name.to_string(), open);
-    }
+    let leaving = leaving(&parts, &map).await?;
     parts.store.close().await;
     if json {
         let sources: Vec<serde_json::Value> = counts
@@ -69,6 +66,7 @@ pub async fn run(parts: Parts, json: bool) -> anyhow::Result<Status> {
             "targets": all,
             "identities": who.iter().map(|(target, all)| (target.clone(), all.shown(now))).collect::<serde_json::Map<_, _>>(),
             "leavers": leaving.iter().map(|(target, open)| {
+                let objective = leavers::objective_in(&map, target, objective);
                 let open = open.iter().map(|leaver| leavers::open_json(leaver, objective, now));
                 (target.clone(), open.collect::<Vec<_>>().into())
             }).collect::<serde_json::Map<_, _>>(),
@@ -106,14 +104,8 @@ pub async fn run(parts: Parts, json: bool) -> anyhow::Result<Status> {
     }
     for (name, value) in &all {
         target(name, &value["summary"]);
-        let late = |leaver: &&Leaver| leavers::is_late(leaver, objective, now);
-        let late: Vec<&Leaver> = leaving.get(name).into_iter().flatten().filter(late).collect();
-        for leaver in late.iter().take(LATE) {
-            println!("    note: {}", leavers::open_line(leaver, objective, now));
-        }
-        if late.len() > LATE {
-            println!("    note: {} more are not out in time: axon report leavers", late.len() - LATE);
-        }
+        let objective = leavers::objective_in(&map, name, objective);
+        tell_late(leaving.get(name).map(Vec::as_slice).unwrap_or_default(), objective, now);
         if let Some(who) = who.get(name) {
             println!("    who is who: {}", who.line(now));
         }
@@ -125,6 +117,28 @@ pub async fn run(parts: Parts, json: bool) -> anyhow::Result<Status> {
         println!("held: {}", super::holds::text(hold));
     }
     Ok(Status::Done)
+}
+
+/// Who left each target and is not known to be out, the oldest first.
+async fn leaving(parts: &Parts, map: &RoleMap) -> anyhow::Result<BTreeMap<String, Vec<Leaver>>> {
+    let mut leaving = BTreeMap::new();
+    for name in map.targets.keys() {
+        let mut open: Vec<Leaver> = parts.store.leavers(name.as_str()).await?.open.into_values().collect();
+        open.sort_by_key(|leaver| (leaver.arrived, leaver.cause));
+        leaving.insert(name.to_string(), open);
+    }
+    Ok(leaving)
+}
+
+/// Notes on who is late.
+fn tell_late(open: &[Leaver], objective: Option<time::Duration>, now: OffsetDateTime) {
+    let late: Vec<&Leaver> = open.iter().filter(|leaver| leavers::is_late(leaver, objective, now)).collect();
+    for leaver in late.iter().take(LATE) {
+        println!("    note: {}", leavers::open_line(leaver, objective, now));
+    }
+    if late.len() > LATE {
+        println!("    note: {} more are not out in time: axon report leavers", late.len() - LATE);
+    }
 }
 
 /// Where one target stands.

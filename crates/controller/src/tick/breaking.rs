@@ -35,8 +35,12 @@ impl Ticker {
         self.nobody_left_upto = self.nobody_left_upto.max(self.summary.settled);
         loop {
             match self.store.deltas_since(self.nobody_left_upto, 2_000).await {
-                Ok(Since::Deltas { deltas, .. }) if deltas.iter().any(|(_, delta)| leaves(delta)) => return true,
-                Ok(Since::Deltas { upto, .. }) if upto > self.nobody_left_upto => self.nobody_left_upto = upto,
+                Ok(Since::Deltas { deltas, .. }) if deltas.iter().any(|(_, delta)| leaves(delta)) => {
+                    return true;
+                }
+                Ok(Since::Deltas { upto, .. }) if upto > self.nobody_left_upto => {
+                    self.nobody_left_upto = upto;
+                }
                 Ok(Since::Deltas { .. }) => return self.names_moved().await,
                 Ok(Since::Reload) => return true,
                 Err(_) => return false,

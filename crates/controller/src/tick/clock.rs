@@ -24,6 +24,7 @@ use time::{Duration, OffsetDateTime};
 use crate::behind::Behind;
 use crate::world::Standing;
 pub use event::EventAttribute;
+pub use settle::shuts_out;
 
 /// After so many records that told of nobody the position is kept all the same.
 const KEEP_AFTER: u64 = 500;
@@ -78,6 +79,8 @@ pub(crate) struct Clocks {
     open: BTreeMap<SqlName, Leaver>,
     out: BTreeSet<SqlName>,
     ended: BTreeMap<SqlName, Ended>,
+    /// What was found out for their records, until these are kept.
+    events: BTreeMap<(SqlName, RecordSeq), event::Event>,
     /// When somebody's last session ended, or the user went, as this process saw it.
     gone: BTreeMap<SqlName, OffsetDateTime>,
     /// Who was seen in the target.
@@ -112,6 +115,7 @@ impl Clocks {
             open: BTreeMap::new(),
             out: BTreeSet::new(),
             ended: BTreeMap::new(),
+            events: BTreeMap::new(),
             gone: BTreeMap::new(),
             seen: BTreeSet::new(),
             doors: BTreeSet::new(),
@@ -332,10 +336,11 @@ impl Clocks {
             return Ok(true);
         }
         let Some(changes) = self.changes() else { return Ok(true) };
+        self.look_for_events(store).await?;
         let mut records = Vec::with_capacity(self.ended.len());
         let mut times = Vec::with_capacity(self.ended.len());
         for ended in self.ended.values() {
-            let time = self.time_of(store, ended).await?;
+            let time = self.time_of(ended);
             match axon_audit::NewRecord::of(ids, now, axon_model::Actor::Axon, time.clone()) {
                 Ok(record) => records.push(record),
                 Err(error) => {
@@ -351,6 +356,7 @@ impl Clocks {
         };
         times.iter().for_each(settle::count);
         self.ended.clear();
+        self.events.clear();
         self.kept = Leavers { version, upto, open: self.open.clone(), out: self.out.clone() };
         Ok(true)
     }

@@ -30,9 +30,8 @@ impl Ticker {
         let settled = if again { self.summary.settled } else { decided.position };
         self.summary = Summary {
             state: match (total, behind, observed) {
-                (0, _, _) => State::Converged,
+                (0, _, _) | (_, 0, false) => State::Converged,
                 (_, _, true) => State::Observed,
-                (_, 0, false) => State::Converged,
                 (_, _, false) => State::Pending,
             },
             position: decided.position,

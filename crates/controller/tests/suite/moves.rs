@@ -147,7 +147,8 @@ async fn who_is_offboarded_wakes_every_target() {
     stage.readers(&[kim]).await;
     let pools: BTreeMap<&str, Arc<FakePool>> =
         ["lake", "warehouse"].map(|target| (target, Arc::new(FakePool::default()))).into();
-    let targets = pools.iter().map(|(target, pool)| (target.parse().unwrap(), pool.clone() as Arc<dyn Target>));
+    let targets =
+        pools.iter().map(|(target, pool)| (target.parse().unwrap(), pool.clone() as Arc<dyn Target>));
     let controller = Stage::controller(&stage.store, &stage.clock, &stage.ids, "two", BTreeMap::new());
     let (_send, map) = watch::channel(stage.map.clone());
     let (stop, stopped) = watch::channel(false);

@@ -79,6 +79,8 @@ pub fn beside_a_lake() -> String {
     format!("{before}  lake:{spec}  warehouse:{spec}roles:\n{roles}")
 }
 
+type Happening = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 #[derive(Default)]
 pub struct FakePool {
     pub graph: Mutex<Graph>,
@@ -105,7 +107,7 @@ pub struct FakePool {
     /// Roles that it was told of.
     pub told: Mutex<BTreeSet<SqlName>>,
     /// What happens while a wave runs, after so many statements.
-    happens: Mutex<Option<(usize, Pin<Box<dyn Future<Output = ()> + Send>>)>>,
+    happens: Mutex<Option<(usize, Happening)>>,
 }
 
 impl FakePool {

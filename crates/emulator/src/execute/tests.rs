@@ -420,7 +420,7 @@ fn column(session: &mut crate::session::Session, query: &str) -> Vec<String> {
     let answers = session.batch(query);
     assert_eq!(error_of(&answers), None, "{query}");
     let text = |answer| match answer {
-        Answer::Row(row) => Some(row.into_iter().map(|v| format!("{v:?}")).collect::<String>()),
+        Answer::Row(row) => Some(row.iter().map(|v| format!("{v:?}")).collect::<Vec<_>>().concat()),
         _ => None,
     };
     answers.into_iter().filter_map(text).collect()
@@ -517,6 +517,6 @@ fn thousands_of_people_are_set_up_in_seconds() {
         ok(&mut admin, &[&format!("EXEC sp_addrolemember 'r', 'person{n}@x.org'")]);
     }
     let took = began.elapsed();
-    assert!(took < Duration::from_secs(60), "{took:?}");
+    assert!(took < Duration::from_mins(1), "{took:?}");
     println!("{MANY} people and their memberships: {took:?}");
 }

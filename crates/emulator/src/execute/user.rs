@@ -91,11 +91,10 @@ impl Work<'_> {
         if blind || down {
             return Err(errors::directory_unavailable(name));
         }
-        let found =
-            self.state.look_up(name, self.config.clock.now()).map_err(|error| match error {
-                LookupError::Missing => errors::not_in_directory(name),
-                LookupError::Ambiguous => errors::not_unique(name),
-            })?;
+        let found = self.state.look_up(name, self.config.clock.now()).map_err(|error| match error {
+            LookupError::Missing => errors::not_in_directory(name),
+            LookupError::Ambiguous => errors::not_unique(name),
+        })?;
         let kind = if found.group { PrincipalKind::ExternalGroup } else { PrincipalKind::ExternalUser };
         Ok((kind, found.sid))
     }

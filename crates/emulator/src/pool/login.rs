@@ -30,9 +30,9 @@ pub(super) fn admit(
     }
     let database = match request.database.as_deref().filter(|name| !name.is_empty()) {
         None => Database::Pool,
-        Some(name) => state
-            .database_named(name, &config.database)
-            .ok_or_else(|| errors::no_such_database(name))?,
+        Some(name) => {
+            state.database_named(name, &config.database).ok_or_else(|| errors::no_such_database(name))?
+        }
     };
     if database != Database::Master {
         match state.power {

@@ -291,21 +291,18 @@ fn source_of_group(
         );
     }
     let mut known = sources.iter();
-    match (known.next(), known.next()) {
-        (Some(only), None) => Some(only.clone()),
-        _ => {
-            let message =
-                "`group` of a line of `rows` needs `source`: the mappings do not speak of exactly one";
-            let names: Vec<&str> = sources.iter().map(SourceId::as_str).collect();
-            let help = if names.is_empty() {
-                "write it beside the group: { group: NAME, source: SOURCE }".to_owned()
-            } else {
-                format!("sources of mappings: {}", names.join(", "))
-            };
-            reader.fault_help(Fault::Missing, group.span, message, help);
-            None
-        }
+    if let (Some(only), None) = (known.next(), known.next()) {
+        return Some(only.clone());
     }
+    let message = "`group` of a line of `rows` needs `source`: the mappings do not speak of exactly one";
+    let names: Vec<&str> = sources.iter().map(SourceId::as_str).collect();
+    let help = if names.is_empty() {
+        "write it beside the group: { group: NAME, source: SOURCE }".to_owned()
+    } else {
+        format!("sources of mappings: {}", names.join(", "))
+    };
+    reader.fault_help(Fault::Missing, group.span, message, help);
+    None
 }
 
 fn row(

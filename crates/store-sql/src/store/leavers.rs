@@ -10,6 +10,10 @@ use crate::leavers;
 
 #[async_trait]
 impl<D: Database> LeaverStore for SqlStore<D> {
+    async fn leavers_targets(&self) -> Result<Vec<String>, StoreError> {
+        leavers::targets(&mut *self.reader().await?).await
+    }
+
     async fn leavers(&self, target: &str) -> Result<Leavers, StoreError> {
         let target = target.to_owned();
         self.snapshot(|session| Box::pin(async move { leavers::of(session, &target).await })).await

@@ -28,7 +28,9 @@ pub async fn clocks_of_leavers_come_back(store: &dyn Store) {
     assert_eq!((kept.version, kept.open.len()), (0, 0));
     let open = vec![leaver("Kim", 1), leaver("ana", 2)];
     let changes = LeaverChanges { upto: RecordSeq(9), open, ..LeaverChanges::default() };
+    assert_eq!(store.leavers_targets().await.expect("targets"), [""; 0]);
     assert_eq!(store.change_leavers("pool", changes, Vec::new()).await.expect("changed"), Some(1));
+    assert_eq!(store.leavers_targets().await.expect("targets"), ["pool"]);
     let shut = Leaver { shut: Some(minute(3)), why: Some("a hold".to_owned()), ..leaver("KIM", 1) };
     let changes = LeaverChanges {
         version: 1,

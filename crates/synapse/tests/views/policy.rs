@@ -21,7 +21,8 @@ pub const OWNER: &str = "axon_owner";
 pub const ACTING: &str = "AXON_IMPERSONATION";
 pub const ROLES: [&str; 3] = ["finance", "global", "audit"];
 /// Each is another one: another source's of one name, too.
-const GROUPS: [(&str, &str); 4] = [("entra", "Sales"), ("entra", "Sales "), ("okta", "Sales"), ("entra", "O'Neill")];
+const GROUPS: [(&str, &str); 4] =
+    [("entra", "Sales"), ("entra", "Sales "), ("okta", "Sales"), ("entra", "O'Neill")];
 const TEXTS: [&str; 17] = [
     "EU,US",
     "a|b",

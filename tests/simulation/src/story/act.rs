@@ -105,7 +105,7 @@ impl Story {
         let looks = self.world.looks();
         if self.chance.percent(15) {
             // Every other time it is the name of somebody who left.
-            let upn = self.world.left_behind().filter(|_| bit % 2 == 0).unwrap_or(upn);
+            let upn = self.world.left_behind().filter(|_| bit.is_multiple_of(2)).unwrap_or(upn);
             if !self.world.impostor(&upn) {
                 return "nobody's name is taken".to_owned();
             }

@@ -8,7 +8,7 @@ use serde_json::json;
 use time::OffsetDateTime;
 
 use super::{Status, print_json};
-use crate::leavers::{Past, Told, is_late, past};
+use crate::leavers::{Past, Told, is_late, objective_in, past};
 use crate::maps;
 use crate::wiring::Parts;
 
@@ -28,9 +28,10 @@ pub async fn run(
     let map = maps::in_force(parts).await?;
     let mut names: BTreeSet<String> = map.targets.keys().map(ToString::to_string).collect();
     names.extend(past.iter().map(|past| past.time.target.clone()));
+    names.extend(parts.store.leavers_targets().await?);
     if let Some(only) = only {
         if !names.contains(only) {
-            bail!("neither the role map nor the journal knows a target {only}");
+            bail!("neither the role map nor the store knows a target {only}");
         }
         names.retain(|name| name == only);
     }
@@ -40,19 +41,20 @@ pub async fn run(
         let kept = parts.store.leavers(target).await?;
         let mut open: Vec<_> = kept.open.into_values().filter(|leaver| within(leaver.arrived)).collect();
         open.sort_by_key(|leaver| (leaver.arrived, leaver.cause));
-        late |= open.iter().any(|leaver| is_late(leaver, settings.objective, now));
+        let objective = objective_in(&map, target, settings.objective);
+        late |= open.iter().any(|leaver| is_late(leaver, objective, now));
         let of_target =
             past.iter().filter(|past| past.time.target == *target && within(past.time.arrived_at));
-        all.push(Told { target, past: of_target.collect(), open });
+        all.push(Told { target, objective, past: of_target.collect(), open });
     }
     if json {
         print_json(&json!({
             "objective_millis": u64::try_from(settings.objective.whole_milliseconds()).unwrap_or(u64::MAX),
             "percentiles": "nearest-rank",
-            "targets": all.iter().map(|told| told.as_json(settings.objective, now)).collect::<Vec<_>>(),
+            "targets": all.iter().map(|told| told.as_json(now)).collect::<Vec<_>>(),
         }))?;
     } else {
-        for line in all.iter().flat_map(|told| told.lines(settings.objective, now)) {
+        for line in all.iter().flat_map(|told| told.lines(now)) {
             println!("{line}");
         }
     }

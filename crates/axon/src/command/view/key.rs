@@ -4,6 +4,7 @@ use anyhow::{Context, bail};
 use axon_audit::NewRecord;
 use axon_audit::payload::{ActClear, OperatorAct};
 use axon_controller::asking;
+use axon_mapping::TargetName;
 
 use crate::command::Status;
 use crate::maps;
@@ -14,13 +15,13 @@ pub async fn run(parts: &Parts, id: &str, only: Option<&str>, reason: &str) -> a
     let reason = asking::reason(reason)?;
     let map = maps::in_force(parts).await?;
     let hashed = |name: &str| {
-        map.targets.get(name).is_some()
+        map.targets.contains_key(name)
             && map.views.iter().any(|view| view.targets.iter().any(|t| t.as_str() == name))
     };
     let named: Vec<&str> = match only {
-        Some(only) if map.targets.get(only).is_some() => vec![only],
+        Some(only) if map.targets.contains_key(only) => vec![only],
         Some(only) => bail!("the role map names no target {only:?}"),
-        None => map.targets.keys().map(|name| name.as_str()).filter(|name| hashed(name)).collect(),
+        None => map.targets.keys().map(TargetName::as_str).filter(|name| hashed(name)).collect(),
     };
     let [target] = named.as_slice() else {
         bail!("say which target with --target: views stand in {}", named.join(", "));

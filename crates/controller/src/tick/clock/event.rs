@@ -1,5 +1,7 @@
 //! When the identity provider itself says that somebody left: an attribute that its administrator maps into SCIM.
 
+use std::collections::BTreeMap;
+
 use axon_audit::RecordKind;
 use axon_audit::payload::{DirectoryChange, LeaverEvent, LeftBy, SplitDelta};
 use axon_model::{Delta, RecordSeq, UserEntry, UserId};
@@ -8,7 +10,7 @@ use axon_store::{JournalEntry, Leaver, Store, StoreError};
 use serde_json::Value;
 use time::OffsetDateTime;
 
-use super::LeaverSettings;
+use super::{Clocks, Ended, LeaverSettings};
 
 /// The last value of somebody who was deleted is looked for in so many records before that, so many at once.
 const BACK: u64 = 50_000;
@@ -83,11 +85,19 @@ pub(super) fn left_by(entry: &JournalEntry, way: LeftBy) -> Option<UserId> {
     })
 }
 
+/// Whom a record put.
+fn users_put(entry: &JournalEntry) -> Vec<UserId> {
+    let deltas = entry.record.facts_of::<DirectoryChange>().map(|facts| facts.deltas).unwrap_or_default();
+    let puts = |delta: &SplitDelta| match delta {
+        SplitDelta::User { id, .. } => Some(*id),
+        _ => None,
+    };
+    deltas.iter().filter_map(puts).collect()
+}
+
 /// The user as a record put it; an error where it was erased.
 fn put(entry: &JournalEntry, user: UserId) -> Option<Result<UserEntry, ()>> {
-    let facts = entry.record.facts_of::<DirectoryChange>().ok()?;
-    let puts = |delta: &SplitDelta| matches!(delta, SplitDelta::User { id, .. } if *id == user);
-    if !facts.deltas.iter().any(puts) {
+    if !users_put(entry).contains(&user) {
         return None;
     }
     let deltas = DirectoryChange::deltas_of(&entry.record, entry.clear.as_ref()).map_err(drop);
@@ -101,47 +111,104 @@ fn put(entry: &JournalEntry, user: UserId) -> Option<Result<UserEntry, ()>> {
     Some(deltas.and_then(last))
 }
 
-impl LeaverSettings {
-    /// What is known of the identity provider's own event.
-    pub(super) async fn event(
-        &self,
-        store: &dyn Store,
-        leaver: &Leaver,
-    ) -> Result<(LeaverEvent, Option<OffsetDateTime>), StoreError> {
-        const NOT_ASKED: (LeaverEvent, Option<OffsetDateTime>) = (LeaverEvent::NotAsked, None);
-        const LOST: (LeaverEvent, Option<OffsetDateTime>) = (LeaverEvent::Lost, None);
-        if self.events.is_empty() || leaver.way == LeftBy::Offboarded {
-            return Ok(NOT_ASKED);
+/// What is known of an identity provider's own event.
+pub(super) type Event = (LeaverEvent, Option<OffsetDateTime>);
+
+const NOT_ASKED: Event = (LeaverEvent::NotAsked, None);
+const LOST: Event = (LeaverEvent::Lost, None);
+
+/// Somebody who was deleted: the last value before that counts.
+struct Deleted<'a> {
+    leaver: &'a Leaver,
+    user: UserId,
+    attribute: &'a EventAttribute,
+}
+
+impl Deleted<'_> {
+    /// What a record before the deletion says of it, where it is about this person.
+    fn told(&self, entry: &JournalEntry) -> Option<Event> {
+        if entry.record.seq >= self.leaver.cause {
+            return None;
         }
-        let found = store.records(leaver.cause, 1).await?;
-        let Some(cause) = found.first().filter(|entry| entry.record.seq == leaver.cause) else {
-            return Ok(LOST);
-        };
-        let Ok(facts) = cause.record.facts_of::<DirectoryChange>() else { return Ok(NOT_ASKED) };
-        let Some(attribute) = self.events.get(&facts.source) else { return Ok(NOT_ASKED) };
-        let Some(user) = left_by(cause, leaver.way) else { return Ok(LOST) };
-        let told = |found: Result<UserEntry, ()>| match found {
-            Ok(user) => said(attribute.value(&user).as_ref(), leaver.arrived),
-            Err(()) => LOST,
-        };
-        if let Some(found) = put(cause, user) {
-            return Ok(told(found));
-        }
-        // Of who was deleted the last value counts.
-        let mut before = leaver.cause.0;
-        let end = before.saturating_sub(BACK);
-        while before > end.max(1) {
-            let from = before.saturating_sub(SOME).max(end).max(1);
-            let most = u32::try_from(before - from).unwrap_or(u32::MAX);
-            let some = store.records_of(RecordKind::DirectoryChange, RecordSeq(from), most).await?;
-            let earlier = some.iter().rev().filter(|entry| entry.record.seq.0 < before);
-            if let Some(found) = earlier.filter_map(|entry| put(entry, user)).next() {
-                return Ok(told(found));
-            }
-            before = from;
-        }
-        Ok(LOST)
+        Some(told(put(entry, self.user)?, self.attribute, self.leaver))
     }
+}
+
+fn told(found: Result<UserEntry, ()>, attribute: &EventAttribute, leaver: &Leaver) -> Event {
+    found.map_or(LOST, |user| said(attribute.value(&user).as_ref(), leaver.arrived))
+}
+
+impl Clocks {
+    /// Looks for the events of all whose clocks ended, each once, whatever the store then says to the records.
+    pub(super) async fn look_for_events(&mut self, store: &dyn Store) -> Result<(), StoreError> {
+        let asked = |ended: &&Ended| !self.events.contains_key(&ended.leaver.key());
+        let leavers: Vec<Leaver> =
+            self.ended.values().filter(asked).map(|ended| ended.leaver.clone()).collect();
+        let events = self.settings.events_of(store, &leavers).await?;
+        self.events.extend(leavers.iter().map(Leaver::key).zip(events));
+        Ok(())
+    }
+}
+
+impl LeaverSettings {
+    /// What is known of the identity providers' own events, of each.
+    async fn events_of(&self, store: &dyn Store, leavers: &[Leaver]) -> Result<Vec<Event>, StoreError> {
+        let mut events = vec![NOT_ASKED; leavers.len()];
+        let mut deleted = BTreeMap::new();
+        for (n, leaver) in leavers.iter().enumerate() {
+            if self.events.is_empty() || leaver.way == LeftBy::Offboarded {
+                continue;
+            }
+            let found = store.records(leaver.cause, 1).await?;
+            let Some(cause) = found.first().filter(|entry| entry.record.seq == leaver.cause) else {
+                events[n] = LOST;
+                continue;
+            };
+            let Ok(facts) = cause.record.facts_of::<DirectoryChange>() else { continue };
+            let Some(attribute) = self.events.get(&facts.source) else { continue };
+            let Some(user) = left_by(cause, leaver.way) else {
+                events[n] = LOST;
+                continue;
+            };
+            if let Some(found) = put(cause, user) {
+                events[n] = told(found, attribute, leaver);
+            } else {
+                events[n] = LOST;
+                deleted.insert(n, Deleted { leaver, user, attribute });
+            }
+        }
+        look_back(store, deleted, &mut events).await?;
+        Ok(events)
+    }
+}
+
+/// Reads the journal backwards, once for all, until the last value of each is found.
+async fn look_back(
+    store: &dyn Store,
+    mut deleted: BTreeMap<usize, Deleted<'_>>,
+    events: &mut [Event],
+) -> Result<(), StoreError> {
+    let causes = || deleted.values().map(|one| one.leaver.cause.0);
+    let (Some(first), Some(mut before)) = (causes().min(), causes().max()) else { return Ok(()) };
+    let end = first.saturating_sub(BACK).max(1);
+    while before > end && !deleted.is_empty() {
+        let from = before.saturating_sub(SOME).max(end);
+        let most = u32::try_from(before - from).unwrap_or(u32::MAX);
+        let some = store.records_of(RecordKind::DirectoryChange, RecordSeq(from), most).await?;
+        for entry in some.iter().rev().filter(|entry| entry.record.seq.0 < before) {
+            let users = users_put(entry);
+            let found = |one: &Deleted<'_>| users.contains(&one.user).then(|| one.told(entry)).flatten();
+            deleted.retain(|n, one| match found(one) {
+                Some(event) => {
+                    events[*n] = event;
+                    false
+                }
+                None => true,
+            });
+        }
+        before = from;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

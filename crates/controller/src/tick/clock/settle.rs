@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use axon_audit::payload::{LeaverClear, LeaverEnd, LeaverTime, LeftBy};
-use axon_mapping::{RoleMap, Words};
+use axon_audit::payload::{LeaverClear, LeaverEnd, LeaverEvent, LeaverTime, LeftBy};
+use axon_mapping::{RoleMap, TargetSpec, Words};
 use axon_model::{RecordSeq, SqlName};
 use axon_reconcile::admit::Mode;
 use axon_reconcile::{Connect, Graph, Step};
-use axon_store::{Store, StoreError};
 use time::{Duration, OffsetDateTime};
 
 use super::super::Ticker;
@@ -61,13 +60,13 @@ pub(super) fn count(time: &LeaverTime) {
 
 impl Clocks {
     /// What the record of a clock says.
-    pub(super) async fn time_of(&self, store: &dyn Store, ended: &Ended) -> Result<LeaverTime, StoreError> {
+    pub(super) fn time_of(&self, ended: &Ended) -> LeaverTime {
         let Ended { leaver, result, at } = ended;
-        let (event, event_at) = self.settings.event(store, leaver).await?;
+        let (event, event_at) = self.events.get(&leaver.key()).copied().unwrap_or((LeaverEvent::Lost, None));
         let objective = self.settings.objective;
         let took = millis(leaver.arrived, *at);
         let objective_millis = u64::try_from(objective.whole_milliseconds()).unwrap_or(u64::MAX);
-        Ok(LeaverTime {
+        LeaverTime {
             target: self.target.clone(),
             cause: leaver.cause,
             way: leaver.way,
@@ -82,7 +81,7 @@ impl Clocks {
             objective_millis,
             within: took <= objective_millis,
             clear: LeaverClear { principal: leaver.name.to_string() },
-        })
+        }
     }
 
     /// Ends the clocks of who is out or came back, of those who left by a record up to `position`.
@@ -122,13 +121,18 @@ impl Clocks {
     }
 }
 
+/// Whether whoever leaves is shut out of such a target: not where it is only watched or nothing is taken. Assigned roles are no way
+/// in that could be shut, and have no sessions.
+pub fn shuts_out(spec: &TargetSpec) -> bool {
+    spec.mode == Mode::Authoritative && spec.kind.words() == Words::Sql
+}
+
 impl Ticker {
     /// Reads who left, before the target is asked for anything: that also goes on while it does not answer.
     pub(in super::super) async fn follow_leavers(&mut self, map: &RoleMap, now: OffsetDateTime) {
         let spec = map.targets.get(&self.name);
-        // Assigned roles are no way in that could be shut, and have no sessions.
         let timed = spec.is_some_and(|spec| spec.kind.words() == Words::Sql);
-        let enforced = timed && spec.is_some_and(|spec| spec.mode == Mode::Authoritative);
+        let enforced = spec.is_some_and(shuts_out);
         let shared = self.clocks.clone();
         let mut clocks = shared.lock().await;
         clocks.enforce(timed, enforced);
