@@ -369,7 +369,13 @@ mod tests {
         );
         assert!(asked.ends_with("COUNT_BIG(t.[region]) FROM [s].[v]]] AS t"), "{asked}");
         let bait = bait(&body, &boss).unwrap();
-        let [guess, ..] = guesses(&body, bait, "o'x");
-        assert!(guess.text().as_str().ends_with("t.[region] COLLATE Latin1_General_100_BIN2 = N'o''x'"));
+        let [guess, ..] = guesses(&body, bait, "a0b1");
+        let digest_of_value = value_digest(bait);
+        assert!(digest_of_value.contains("HASHBYTES('SHA2_256'") && digest_of_value.contains("t.[region]"));
+        assert!(
+            guess.text().as_str().ends_with(&format!(" WHERE {digest_of_value} = N'a0b1'")),
+            "{}",
+            guess.text().as_str()
+        );
     }
 }
