@@ -30,7 +30,7 @@ use serde::Serialize;
 use crate::openapi::{Table, asking, map as told, oauth};
 
 pub use access::{end as end_request, requests, shown as shown_request};
-pub use acting::{ACTING, Acting, start as start_acting, targets as acting_targets};
+pub use acting::{ACTING, Acting, start as start_acting, start_unread, targets as acting_targets};
 pub use auth::Operator;
 pub use holds::{Taken, answer as answer_hold, find as find_hold, open as open_holds, shown as shown_hold};
 pub use map::shown;

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use axon_api::operators::{ACTING, Acting, Problem, acting_targets, end_request, requests, start_acting};
+use axon_api::operators::{
+    ACTING, Acting, Problem, acting_targets, end_request, requests, start_acting, start_unread,
+};
 use axon_api::{Api, Form};
 use axon_model::{AccessRequest, AccessState};
 use axon_store::operators::Permission;
@@ -155,8 +157,14 @@ fn choice(name: &'static str, label: &str, all: &[String], was: &str, any: Optio
 /// Asks for it.
 pub async fn start(State(api): State<Api>, posted: Posted) -> Response {
     let Posted { visitor, form } = posted;
-    let started = async { start_acting(&api, &visitor.operator, wish(&form)?).await };
-    let problem = match started.await {
+    let started = match wish(&form) {
+        Ok(wish) => start_acting(&api, &visitor.operator, wish).await,
+        Err(problem) => {
+            let named = (form.get("user"), form.get("as"));
+            Err(start_unread(&api, &visitor.operator, named, problem).await)
+        }
+    };
+    let problem = match started {
         Ok(request) => {
             visitor.say(if request.hold.is_some() {
                 "Asked for. It waits for somebody else.".to_owned()

@@ -178,17 +178,18 @@ impl World {
     async fn follow_names(&mut self, store: &dyn Store, now: OffsetDateTime) -> Result<(), StoreError> {
         let moved = self.names.follow(store, &self.directory, &self.unlooked).await?;
         self.unlooked.clear();
-        if self.requests.follow(store, &self.directory).await? {
+        // At once: a store that stops answering behind it must not leave evaluations with whom names belonged to before.
+        if moved {
             for watched in self.targets.values_mut() {
-                let touched = watched.evaluator.set_beside(self.requests.beside(), &self.directory);
+                let touched = watched.evaluator.set_identity(self.names.identity());
                 if !touched.is_empty() {
                     watched.gone.extend(watched.evaluator.apply(&self.directory, &touched, now));
                 }
             }
         }
-        if moved {
+        if self.requests.follow(store, &self.directory).await? {
             for watched in self.targets.values_mut() {
-                let touched = watched.evaluator.set_identity(self.names.identity());
+                let touched = watched.evaluator.set_beside(self.requests.beside(), &self.directory);
                 if !touched.is_empty() {
                     watched.gone.extend(watched.evaluator.apply(&self.directory, &touched, now));
                 }

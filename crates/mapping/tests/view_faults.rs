@@ -219,3 +219,31 @@ views:
         assert!(said.contains("no role is named `raeder`"), "{place}: {said}");
     }
 }
+
+#[test]
+fn a_pool_whose_readers_reach_the_files_and_a_file_of_steps_hold_no_views() {
+    for (target, because) in [
+        (
+            "kind: synapse-serverless, host: h, database: d, auth: { token-file: t }",
+            "who reads a serverless pool reads files, and reaches them past any view by storage access, by REFERENCES on a \
+             credential, or by ADMINISTER DATABASE BULK OPERATIONS",
+        ),
+        (
+            "kind: script, dialect: dedicated, database: d, out: x.sql",
+            "profiles change with people, and keys must not stand in a file",
+        ),
+    ] {
+        let map = |views: &str| {
+            format!(
+                "axon: 1\ntargets:\n  lake: {{ {target}, manage: {{ schemas: [secure] }} }}\n\
+                 roles:\n  analyst: {{ grants: {{ lake: [select on schema sales] }} }}\n{views}"
+            )
+        };
+        let without = map("");
+        RoleMap::parse(&[("m.yaml", &without)]).unwrap_or_else(|faults| panic!("{faults}\n{without}"));
+        let with =
+            map("views:\n  secure.orders: { from: sales.orders, readers: [analyst], columns: [id] }\n");
+        let faults = RoleMap::parse(&[("m.yaml", &with)]).map(|_| ()).unwrap_err().to_string();
+        assert!(faults.contains(&format!("target `lake` holds no secure views: {because}")), "{faults}");
+    }
+}

@@ -84,7 +84,7 @@ async fn what_the_map_does_not_allow_is_refused_with_its_reason_and_on_record() 
         let clear = record.clear.to_string();
         ensure!(clear.contains(CARA) && clear.contains(KIM), "{clear}");
     }
-    // What is no wish at all is told and kept nowhere.
+    // What is no wish at all is told, and on record with the names that can be read.
     for (fields, status, told) in [
         (wish("nobody@acme.example", KIM, "x"), 404, "no source knows nobody@acme.example"),
         ([("user", CARA), ("as", KIM), ("minutes", "soon"), ("reason", "x")], 400, "is no whole number"),
@@ -92,6 +92,13 @@ async fn what_the_map_does_not_allow_is_refused_with_its_reason_and_on_record() 
         ([("user", CARA), ("minutes", "5"), ("reason", "x"), ("as", "")], 400, "as whom is missing"),
     ] {
         browser.post(ACTING, ACTING, &fields).await?.is(status)?.says(&[told])?;
+        let unread = |record: &axon_tests::Record| {
+            let clear = record.clear.to_string();
+            clear.contains(" wished to read as ")
+                && clear.contains(told)
+                && record.record.to_string().contains("ana")
+        };
+        ensure!(stage.place.journal().await?.iter().any(unread), "{told}");
     }
     let mut other = wish(CARA, KIM, "x").to_vec();
     other.push(("target", "dw"));

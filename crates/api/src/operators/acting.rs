@@ -92,6 +92,21 @@ pub async fn start(api: &Api, operator: &Operator, acting: Acting) -> Result<Acc
     Ok(asked)
 }
 
+/// Puts on record a wish of which not all can be read, with the names as far as they can, and gives back what is wrong.
+pub async fn start_unread(
+    api: &Api,
+    operator: &Operator,
+    (actor, person): (Option<&str>, Option<&str>),
+    problem: Problem,
+) -> Problem {
+    match operator.needs(Permission::Grant) {
+        Ok(()) => {
+            unread(api, operator, (actor.unwrap_or(SOMEBODY), person.unwrap_or(SOMEBODY)), problem).await
+        }
+        Err(refused) => refused,
+    }
+}
+
 /// Targets of the map in force in which people act as others, by name.
 pub fn targets(api: &Api) -> Result<Vec<String>, Problem> {
     let map = (operators(api)?.map)();
@@ -128,9 +143,10 @@ pub(super) async fn ask(
     let acting = match read(&body) {
         Ok(acting) => acting,
         Err(problem) => {
-            let name = |key| text(&body, key).ok().flatten().unwrap_or_else(|| SOMEBODY.to_owned());
+            let name = |key| text(&body, key).ok().flatten();
             let (actor, person) = (name("user"), name("as"));
-            return Err(unread(&api, &operator, (&actor, &person), problem).await);
+            let named = (actor.as_deref(), person.as_deref());
+            return Err(start_unread(&api, &operator, named, problem).await);
         }
     };
     let asked = start(&api, &operator, acting).await?;

@@ -378,4 +378,27 @@ mod tests {
             guess.text().as_str()
         );
     }
+
+    /// The emulator knows none of these: what is sent is told here word for word.
+    #[test]
+    fn statistics_are_asked_of_the_table_by_its_quoted_name() {
+        let ty = ColumnType::Int;
+        let body = ViewBody {
+            name: ObjectName { schema: name("s"), name: name("v") },
+            from: ObjectName { schema: name("b\"x"), name: name("t]") },
+            columns: vec![ShownColumn { name: name("id]"), ty, cell: Cell::Clear }],
+            rows: Rows::All,
+        };
+        let asked: Vec<(&str, String)> =
+            statistics(&body).into_iter().map(|(what, sql)| (what, sql.as_str().to_owned())).collect();
+        let expected = [
+            (
+                "sys.dm_pdw_nodes_db_partition_stats",
+                "SELECT COUNT_BIG(*) FROM sys.dm_pdw_nodes_db_partition_stats",
+            ),
+            ("DBCC PDW_SHOWSPACEUSED", "DBCC PDW_SHOWSPACEUSED (\"b\"\"x.t]\")"),
+            ("DBCC SHOW_STATISTICS", "DBCC SHOW_STATISTICS (\"b\"\"x.t]\", [id]]])"),
+        ];
+        assert_eq!(asked, expected.map(|(what, sql)| (what, sql.to_owned())));
+    }
 }
