@@ -5,6 +5,7 @@ use anyhow::{Context, ensure};
 use axon_tests::{ENTRA_ADMIN, Place, Pool, SOON, Stage, until};
 use serde_json::{Value, json};
 
+use super::native::{TABLE, native, one};
 use super::{ANN, ASKED, BOB, living_in, map, read_when, refused, stage_in, texts};
 
 const CARA: &str = "cara@acme.example";
@@ -81,5 +82,49 @@ async fn a_group_that_reads_the_table_closes_the_view_until_no_reader_is_known_t
     let said = stage.place.axon(&["view", "probe", "secure.customers"]).await?.exits(3)?.out;
     ensure!(said.contains("as Engineers: UNTRIED") && said.contains("accept_groups"), "{said}");
     ensure!(said.contains(&format!("as {ANN}: as the map says, 1 rows")), "{said}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_process_that_looked_at_nobody_yet_gives_no_columns_past_a_group() -> anyhow::Result<()> {
+    let stage = stage_in(place()?, &native(), async |_: &Pool| Ok(())).await?;
+    let ann = stage.scim.post("/Users", &living_in(ANN, "north")).await?.is(201)?.id()?;
+    let cara = stage.scim.post("/Users", &living_in(CARA, "south")).await?.is(201)?.id()?;
+    stage.scim.group("Analysts", &[&ann]).await?;
+    read_when(&stage.pool, ANN, "ann reads her row of the table", TABLE, one).await?;
+
+    // A group that nobody pushed sees every row of the table.
+    let mut admin = stage.pool.admin().await?;
+    let mut entra = stage.pool.person(ENTRA_ADMIN).await?;
+    entra.run("CREATE USER [Engineers] FROM EXTERNAL PROVIDER").await?;
+    admin.run("CREATE ROLE loads").await?;
+    admin.run("EXEC sp_addrolemember N'loads', N'Engineers'").await?;
+    until("the table is closed", SOON, async || {
+        Ok(matches!(refused(&stage.pool, ANN, TABLE).await?, Some(229 | 230)).then_some(()))
+    })
+    .await?;
+    stage.settled().await?;
+    let plan = stage.place.axon(&["plan"]).await?.out;
+    ensure!(!plan.contains("grant SELECT on base.customers"), "{plan}");
+
+    // Known to hold no reader it takes no columns from anybody, and a process that begins with that gives them.
+    let group = json!({
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"],
+        "displayName": "Engineers", "externalId": ENGINEERS, "members": [{ "value": cara }],
+    });
+    stage.scim.post("/Groups", &group).await?.is(201)?;
+    read_when(&stage.pool, ANN, "ann reads her row again", TABLE, one).await?;
+    let Stage { pool, serve, place, .. } = stage;
+    ensure!(serve.stop().await?.success());
+    let given = "SELECT DISTINCT CAST(USER_NAME(grantee_principal_id) AS nvarchar(128)) FROM sys.database_permissions \
+                 WHERE minor_id > 0 AND permission_name = 'SELECT'";
+    for role in admin.column(given).await? {
+        for name in ["id", "card", "name", "region"] {
+            admin.run(&format!("REVOKE SELECT ON OBJECT::base.customers ({name}) FROM [{role}]")).await?;
+        }
+    }
+    ensure!(matches!(refused(&pool, ANN, TABLE).await?, Some(229 | 230)), "nobody reads the table");
+    let said = place.axon(&["apply"]).await?.out;
+    read_when(&pool, ANN, "ann reads what was given", TABLE, one).await.context(said)?;
     Ok(())
 }

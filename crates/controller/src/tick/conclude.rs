@@ -26,7 +26,11 @@ impl Ticker {
         let observed = !withheld.is_empty() && withheld.iter().all(only_watched);
         // Who was dropped as another one's is made anew by the next tick.
         let renews = decided.renews && ran.applied > 0;
-        let again = ran.again || renews || decided.suspects || ran.tried < decided.admitted.steps().len();
+        let again = ran.again
+            || renews
+            || decided.suspects
+            || decided.refiltered
+            || ran.tried < decided.admitted.steps().len();
         let settled = if again { self.summary.settled } else { decided.position };
         self.summary = Summary {
             state: match (total, behind, observed) {

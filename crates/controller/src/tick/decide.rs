@@ -54,6 +54,8 @@ pub(super) struct Decided {
     pub(super) renews: bool,
     /// Whether somebody left of whom only another look tells that no session is open.
     pub(super) suspects: bool,
+    /// Whether other tables count as filtered since people were looked at than those by which this was decided.
+    pub(super) refiltered: bool,
 }
 
 /// The desired side with the roles that `manage` speaks of, so that the target tells those by their ids and calls them as the map
@@ -125,6 +127,8 @@ impl Ticker {
         };
         let Drafted { sides, mut plan, stale, totals } = drafted;
         self.add_views(map, spec, &mut plan, now).await?;
+        let filtered = self.actual.as_ref().map(|known| &known.shape.filtered);
+        let refiltered = filtered.is_some_and(|filtered| *filtered != shape.filtered);
         let unread = self.add_classifiers(map, spec, &sides.scope, &mut plan).await?;
         let buries = self.bury(Burying { map, spec, sides: &sides, may, now }, &mut plan).await;
         let known = self.actual.as_ref().ok_or_else(no_target)?;
@@ -145,6 +149,7 @@ impl Ticker {
             next_change: wanted.next_change,
             renews: !stale.is_empty(),
             suspects,
+            refiltered,
         };
         let buries_on = self.buries_on(&decided.admitted, now);
         for at in [buries, buries_on].into_iter().flatten() {

@@ -374,10 +374,15 @@ impl Ticker {
         let ways = Ways::of(graph, self.views.around(spec, &known.shape));
         let world = self.world.lock().await;
         let people = world.people(&self.name).map(|(evaluator, directory, _)| (evaluator, directory));
-        // Before anybody was looked at nothing is given anew, and what stands is not taken away for want of a look.
-        let doubt = |filter: &TableFilter| {
-            people.is_some()
-                && ways.through_by_group(filter, &compiled.bodies, &spec.accept_groups, &who(graph, people))
+        let (bodies, accepted) = (&compiled.bodies, &spec.accept_groups);
+        let doubt = |filter: &TableFilter| match people {
+            Some(_) => ways.through_by_group(filter, bodies, accepted, &who(graph, people)),
+            // Before anybody was looked at each may be anybody: where columns are closed none is given, and what stands is not taken
+            // away for want of a look.
+            None => {
+                let anybody = |_| Some(BTreeSet::from([()]));
+                !opened(graph, filter.table) && ways.through_by_group(filter, bodies, accepted, &anybody)
+            }
         };
         let holds = |filter: &&TableFilter| {
             let shown = self.target.filter_shown(filter, &spec.metadata);
@@ -458,7 +463,7 @@ impl Ticker {
             shown: &|filter| target.filter_shown(filter, &spec.metadata),
             opened: &|table| opened(graph, table),
         };
-        let reached = compiled.bodies.iter().any(|body| !ways.groups_past(body, filter_of(body)).is_empty());
+        let reached = compiled.bodies.iter().any(|body| ways.asks_who(body, filter_of(body)));
         (diff(&wanted, there), reached)
     }
 

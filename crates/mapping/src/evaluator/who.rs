@@ -1,4 +1,5 @@
-//! Who stands behind a principal that is there: what the directory knows of a group that is one principal, whoever made it.
+//! Who stands behind a principal that is there: what the directory knows of a group that is one principal, by sources that may speak
+//! for it.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +12,8 @@ use crate::selection::users_under;
 
 impl Evaluator {
     /// The people behind a principal of the target: all of a group, or the one who enters. None where that is not known: of a group
-    /// that nobody pushed, or of which nobody said a member yet; of whoever is nobody's person in the directory.
+    /// that nobody pushed who may speak for its name, or of which nobody said a member yet; of whoever is nobody's person in the
+    /// directory.
     pub fn who(
         &self,
         directory: &Directory,
@@ -30,7 +32,14 @@ impl Evaluator {
             }
             PrincipalKind::ExternalGroup => {
                 let mut people = BTreeSet::new();
-                for group in groups_of(directory, name, principal.sid.as_ref()) {
+                // Where the map writes the group's name itself, its source may speak for it by that.
+                let spoken = |group: &GroupEntry| {
+                    self.around.identity.may_name(&group.source, name)
+                        || self
+                            .holders(name)
+                            .any(|who| matches!(who, Claimant::Group { id, .. } if *id == group.id))
+                };
+                for group in groups_of(directory, name, principal.sid.as_ref(), &spoken) {
                     users_under(directory, group, &mut people);
                 }
                 // A source makes a group first and says its members later.
@@ -41,19 +50,24 @@ impl Evaluator {
 }
 
 /// The groups of the directory that one of the target is: by the id of the object, and where no group tells that id, the one group of
-/// the name that tells none.
-fn groups_of(directory: &Directory, name: SqlName, sid: Option<&Sid>) -> Vec<GroupId> {
+/// the name that tells none. Only those count that are `spoken` for by their source.
+fn groups_of(
+    directory: &Directory,
+    name: SqlName,
+    sid: Option<&Sid>,
+    spoken: &dyn Fn(&GroupEntry) -> bool,
+) -> Vec<GroupId> {
     let id_of = |group: &GroupEntry| group.external_id.as_deref().and_then(Sid::from_object_id);
     let sid = sid.filter(|sid| sid.tells());
     if let Some(sid) = sid {
-        let same = directory.groups().filter(|group| id_of(group).as_ref() == Some(sid));
+        let same = directory.groups().filter(|group| id_of(group).as_ref() == Some(sid) && spoken(group));
         let found: Vec<GroupId> = same.map(|group| group.id).collect();
         if !found.is_empty() {
             return found;
         }
     }
     let named = directory.groups().filter(|group| SqlName::parse(&group.display_name).ok() == Some(name));
-    let named: Vec<&GroupEntry> = named.collect();
+    let named: Vec<&GroupEntry> = named.filter(|group| spoken(group)).collect();
     match named.as_slice() {
         // Where both tell an id they are two objects of one name.
         [one] if sid.is_none() || id_of(one).is_none() => vec![one.id],
@@ -93,8 +107,9 @@ mod tests {
     fn a_group_is_found_by_its_object_and_by_a_name_only_where_no_id_speaks_against_it() {
         let name = SqlName::parse("Engineers").unwrap();
         let sid = Sid::from_object_id(ID);
-        let found =
-            |groups: &[(&str, Option<&str>)], sid: Option<&Sid>| groups_of(&directory(groups), name, sid);
+        let found = |groups: &[(&str, Option<&str>)], sid: Option<&Sid>| {
+            groups_of(&directory(groups), name, sid, &|_| true)
+        };
         // Renamed in the pool or in the directory, it stays the same object.
         assert_eq!(found(&[("Builders", Some(ID)), ("Engineers", None)], sid.as_ref()), [id(0)]);
         assert_eq!(found(&[("Engineers", None)], sid.as_ref()), [id(0)]);

@@ -31,6 +31,14 @@ struct Reach {
     keys: BTreeMap<SqlName, String>,
 }
 
+impl Reach {
+    /// By what somebody reaches past it who is one of these or in it.
+    fn how(&self, who: SqlName, by: SqlName) -> String {
+        let role = if who == by { String::new() } else { format!(" by role {by}") };
+        self.keys.get(&by).map_or_else(|| role.clone(), |key| format!("{role}, by {key}"))
+    }
+}
+
 impl Ways<'_> {
     /// Who reads the view and reaches past it, in words; none, if nobody does. `filter` is the one that its table has in force:
     /// columns that it opens to a role are no way past, and whom it lets see every row is.
@@ -44,10 +52,7 @@ impl Ways<'_> {
         reach.names.iter().find_map(|by| {
             let both = people(self.graph, &BTreeSet::from([*by]));
             let who = both.intersection(&readers).next()?;
-            let mut how = if who == by { String::new() } else { format!(" by role {by}") };
-            if let Some(key) = reach.keys.get(by) {
-                how = format!("{how}, by {key}");
-            }
+            let how = reach.how(*who, *by);
             Some(format!(
                 "{who}, who reads it, reaches {} past it{how}: take that away, or let them not read the view",
                 body.from
@@ -70,8 +75,21 @@ impl Ways<'_> {
         reach.into_iter().filter(|name| self.groups.contains(name) && !readers.contains(name)).collect()
     }
 
-    /// Who may read the view and be in a group that reaches past it, in words; none, if it is known that nobody is. `accepted` are
-    /// groups for which somebody else sees to that.
+    /// Whether it hangs on who is in a group that nobody who reads the view reaches past it: a group reaches, or a group reads and a
+    /// user of somebody's own reaches.
+    pub fn asks_who(&self, body: &ViewBody, filter: Option<&TableFilter>) -> bool {
+        if self.groups.is_empty() {
+            return false;
+        }
+        let readers = self.but_own(&people(self.graph, &self.readers(body.name)));
+        !self.groups_past(body, filter).is_empty()
+            || !self.groups.is_disjoint(&readers)
+                && self.beside(&self.reach(&body.into(), filter, &readers), &readers).next().is_some()
+    }
+
+    /// Who may read the view and reach past it, where one of both is by a group that is one principal, in words; none, if it is known
+    /// that nobody is in a group that reaches, and not known of anybody who reaches that they are in a group that reads. `accepted` are
+    /// groups that reach, for which somebody else sees to that.
     pub fn past_by_group<I: Ord>(
         &self,
         body: &ViewBody,
@@ -79,16 +97,63 @@ impl Ways<'_> {
         accepted: &BTreeSet<SqlName>,
         who: Who<'_, I>,
     ) -> Option<String> {
-        let groups = self.groups_past(body, filter);
-        if groups.is_subset(accepted) {
+        if self.groups.is_empty() {
             return None;
         }
-        let readers = self.but_own(&people(self.graph, &self.readers(body.name)));
-        groups.difference(accepted).find_map(|group| {
-            let (doubt, table) = (self.doubt(*group, &readers, who)?, body.from);
+        let (readers, table) = (self.but_own(&people(self.graph, &self.readers(body.name))), body.from);
+        let by_group = self.groups_past(body, filter).difference(accepted).find_map(|group| {
+            let doubt = self.doubt(*group, &readers, who)?;
             Some(format!(
                 "group {group} reaches {table} past it, and {doubt}: take that from the group, or name it under `metadata.accept_groups`"
             ))
+        });
+        by_group.or_else(|| {
+            let reach = self.reach(&body.into(), filter, &readers);
+            let (user, by, group) = self.reads_by_group(&reach, &readers, who)?;
+            let how = reach.how(user, by);
+            Some(format!(
+                "{user} is in {group}, which reads it, and reaches {table} past it{how}: take that away, or let the group not read the view"
+            ))
+        })
+    }
+
+    /// Users of people's own who reach past a view that they do not read by these, each with what they reach it by.
+    fn beside<'r>(
+        &'r self,
+        reach: &'r Reach,
+        readers: &'r BTreeSet<SqlName>,
+    ) -> impl Iterator<Item = (SqlName, SqlName)> + 'r {
+        let kind = |name: &SqlName| self.graph.principals.get(name).map(|there| there.kind);
+        let beside = move |user: &SqlName| {
+            kind(user) == Some(PrincipalKind::External)
+                && !readers.contains(user)
+                && !self.around.own.contains(user)
+        };
+        reach.names.iter().flat_map(move |by| {
+            let users = people(self.graph, &BTreeSet::from([*by]));
+            users.into_iter().filter(beside).map(|user| (user, *by))
+        })
+    }
+
+    /// Somebody known to be in a group that reads, who reaches past it by a user of their own: the user, by what, and the group.
+    fn reads_by_group<I: Ord>(
+        &self,
+        reach: &Reach,
+        readers: &BTreeSet<SqlName>,
+        who: Who<'_, I>,
+    ) -> Option<(SqlName, SqlName, SqlName)> {
+        if self.groups.is_disjoint(readers) {
+            return None;
+        }
+        let mut inside: BTreeMap<SqlName, Option<BTreeSet<I>>> = BTreeMap::new();
+        self.beside(reach, readers).find_map(|(user, by)| {
+            let behind = who(user)?;
+            let reads = |group: &&SqlName| {
+                let inside = inside.entry(**group).or_insert_with(|| who(**group));
+                inside.as_ref().is_some_and(|inside| !inside.is_disjoint(&behind))
+            };
+            let group = self.groups.intersection(readers).find(reads)?;
+            Some((user, by, *group))
         })
     }
 
@@ -123,7 +188,8 @@ impl Ways<'_> {
         })
     }
 
-    /// Whether somebody who may read columns of the table may be in a group that reaches past its filter.
+    /// Whether somebody who may read columns of the table may be in a group that reaches past its filter, or is known to reach past it
+    /// and to be in a group that may.
     pub fn through_by_group<I: Ord>(
         &self,
         filter: &TableFilter,
@@ -136,10 +202,12 @@ impl Ways<'_> {
         }
         let readers = self.but_own(&people(self.graph, &filter.open.keys().copied().collect()));
         bodies.iter().filter(|body| body.from == filter.table).any(|body| {
-            let reach = people(self.graph, &self.reach(&body.into(), Some(filter), &readers).names);
-            let groups = self.groups.intersection(&reach);
+            let reach = self.reach(&body.into(), Some(filter), &readers);
+            let there = people(self.graph, &reach.names);
+            let groups = self.groups.intersection(&there);
             let mut groups = groups.filter(|group| !accepted.contains(group) && !readers.contains(group));
             groups.any(|group| self.doubt(*group, &readers, who).is_some())
+                || self.reads_by_group(&reach, &readers, who).is_some()
         })
     }
 

@@ -386,3 +386,65 @@ fn a_group_that_reaches_the_table_closes_the_view_unless_it_is_known_or_said_tha
         asking(&unread, |ways| ways.past_by_group::<u8>(&body(Rows::All), None, &BTreeSet::new(), &|_| None));
     assert_eq!(past, None);
 }
+
+#[test]
+fn whoever_is_known_to_be_in_a_group_that_reads_must_not_reach_the_table_by_their_own_user() {
+    let known = |who: &[(&str, &[u8])]| -> BTreeMap<SqlName, BTreeSet<u8>> {
+        who.iter().map(|(who, are)| (name(who), are.iter().copied().collect())).collect()
+    };
+    let told = |graph: &Graph, unfiltered: &str, known: &BTreeMap<SqlName, BTreeSet<u8>>| {
+        let filter = TableFilter {
+            table: object("sales"),
+            columns: vec![(name("id"), ColumnType::Int)],
+            rows: Rows::Nothing,
+            unfiltered: [name(unfiltered)].into(),
+            open: [(name("reader"), [name("id")].into())].into(),
+        };
+        let who = |name: SqlName| known.get(&name).cloned();
+        asking(graph, |ways| {
+            let past = ways.past_by_group(&body(Rows::All), Some(&filter), &BTreeSet::new(), &who);
+            let through = ways.through_by_group(&filter, &[body(Rows::All)], &BTreeSet::new(), &who);
+            assert_eq!(past.is_some(), through, "{past:?}");
+            (ways.asks_who(&body(Rows::All), Some(&filter)), past.unwrap_or_default())
+        })
+    };
+    let mut graph = people_and_roles();
+    graph.members.clear();
+    let group = Principal { kind: PrincipalKind::ExternalGroup, ..graph.principals[&name("lee")].clone() };
+    graph.principals.insert(name("analysts"), group);
+    put(&mut graph, "reader", "analysts");
+    put(&mut graph, "other", "kim");
+    give(&mut graph, "reader", Permission::Select, Securable::Object(object("secure")));
+    let both = known(&[("analysts", &[1, 3]), ("kim", &[3]), ("keeper", &[1])]);
+    assert_eq!(told(&graph, "db_owner", &both), (false, String::new()), "nobody reaches past it");
+
+    // By a permission, by a role that reads everything, by what views believe, and by a role that sees every row.
+    let words = |by: &str| {
+        format!(
+            "kim is in analysts, which reads it, and reaches sales.orders past it{by}: take that away, or let the group not read the view"
+        )
+    };
+    let mut by_grant = graph.clone();
+    give(&mut by_grant, "kim", Permission::Select, Securable::Schema(name("sales")));
+    assert_eq!(told(&by_grant, "db_owner", &both), (true, words("")));
+    let mut believed = graph.clone();
+    give(&mut believed, "other", Permission::Update, Securable::Schema(name("axon")));
+    assert_eq!(told(&believed, "db_owner", &both), (true, words(" by role other")));
+    let mut fixed = graph.clone();
+    put(&mut fixed, "db_datareader", "kim");
+    assert_eq!(told(&fixed, "db_owner", &both), (true, words(" by role db_datareader")));
+    assert_eq!(told(&graph, "other", &both), (true, words(" by role other")));
+
+    // Who is in no group that reads, or of whom that is not known, closes nothing.
+    for known in [
+        known(&[("analysts", &[1]), ("kim", &[3])]),
+        known(&[("analysts", &[1, 3])]),
+        known(&[("kim", &[3])]),
+    ] {
+        assert_eq!(told(&by_grant, "db_owner", &known), (true, String::new()));
+    }
+    // Nor does an account as which Axon works.
+    let mut own = graph.clone();
+    give(&mut own, "keeper", Permission::Select, Securable::Schema(name("sales")));
+    assert_eq!(told(&own, "db_owner", &both), (false, String::new()));
+}
