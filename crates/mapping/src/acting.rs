@@ -1,5 +1,6 @@
 //! Reading views as another person: whom the map lets do that, as whom, and what views must know of it.
 
+mod administrators;
 mod windows;
 
 pub use windows::{Acting, ActingBy, ActingThere, named_sessions};

@@ -231,11 +231,17 @@ async fn a_view_that_somebody_altered_is_left_open_by_no_delete() -> anyhow::Res
     for batch in [
         "CREATE SCHEMA base AUTHORIZATION axon_owner",
         "CREATE TABLE base.orders (id int)",
+        "CREATE SCHEMA every AUTHORIZATION axon_owner",
         "CREATE VIEW sample_schema.orders AS /* secure view of Axon, do not edit: x */ SELECT id FROM base.orders",
         "CREATE ROLE analysts",
         "GRANT SELECT ON sample_schema.orders TO analysts",
         // As somebody does who may, while nobody looks.
         "ALTER VIEW sample_schema.orders AS SELECT * FROM base.orders",
+        // In a second schema of views, and one of somebody's own beside its table.
+        "CREATE VIEW every.orders AS /* secure view of Axon, do not edit: x */ SELECT id FROM base.orders",
+        "ALTER VIEW every.orders AS SELECT * FROM base.orders",
+        "CREATE VIEW every.whole AS /* secure view of Axon, do not edit: x */ SELECT id FROM base.orders",
+        "CREATE VIEW base.few AS SELECT id FROM base.orders",
     ] {
         admin.run(batch).await.with_context(|| batch.to_owned())?;
     }
@@ -245,10 +251,23 @@ async fn a_view_that_somebody_altered_is_left_open_by_no_delete() -> anyhow::Res
     // The script for people names it as well.
     let script = stand.script("/1/scripts/delete", &json!({})).await?;
     let asks = script.split("\nGO").find(|batch| batch.contains("AS view_name")).context("the question")?;
-    ensure!(stand.column(asks).await? == ["sample_schema"]);
+    let mut named = stand.column(asks).await?;
+    named.sort();
+    ensure!(named == ["base", "every", "sample_schema"], "{named:?}");
     admin.run("DROP VIEW sample_schema.orders").await?;
+    // Also where it is in none of the integration's two schemas.
+    let refused = stand.delete("/1", Some(&credentials)).await?;
+    let refused = refused.refuses(422, "Unprocessable Entity", "wrote or altered every.orders in")?.body;
+    let others = test(&refused, "Validate Views Of Others")?;
+    ensure!(others["result"] == json!([{ "name": "every.orders" }]), "{others}");
+    admin.run("DROP VIEW every.orders").await?;
+    // What somebody made beside their tables is theirs, and is named.
     stand.delete("/1", Some(&credentials)).await?.is(200)?;
-    stand.status("1", "deleted").await?;
+    let told = stand.status("1", "deleted").await?;
+    ensure!(stand.column("SELECT v.name FROM sys.views v").await? == ["few"]);
+    let stays = test(&told, "What Stays")?;
+    ensure!(stays["status"] == "warning", "{stays}");
+    ensure!(stays["message"].as_str().is_some_and(|words| words.contains("view base.few")), "{stays}");
     Ok(())
 }
 

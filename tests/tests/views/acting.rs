@@ -235,6 +235,37 @@ async fn it_ends_for_good_when_either_of_the_two_leaves() -> anyhow::Result<()> 
 }
 
 #[tokio::test]
+async fn whoever_administers_by_hand_is_acted_as_by_nobody() -> anyhow::Result<()> {
+    let stage = stage_of(&[ANN, BOB, CARA], &acting_map()).await?;
+    people(&stage.scim).await?;
+    let cara = stage.scim.person(CARA).await?;
+    stage.scim.group("Support", &[&cara]).await?;
+    until("cara may ask the view", SOON, async || {
+        Ok(read(&stage.pool, CARA, ASKED).await.ok().filter(Vec::is_empty))
+    })
+    .await?;
+    start(&stage, CARA, ANN, 0).await?;
+    sees_when(&stage.pool, CARA, ANN, 1).await?;
+    let mut admin = stage.pool.admin().await?;
+    admin.run(&format!("EXEC sp_addrolemember N'db_owner', N'{ANN}'")).await?;
+    until("the permission is gone", SOON, async || Ok(actors(&stage).await?.is_empty().then_some(())))
+        .await?;
+    ensure!(seen_as(&stage.pool, CARA, ANN).await?.is_empty());
+    let words = format!("{ANN} administers the target by hand (member of db_owner)");
+    let mut last = String::new();
+    let told = until("it is told", SOON, async || {
+        last = stage.place.axon(&["status"]).await?.out;
+        Ok(last.contains(&words).then_some(()))
+    })
+    .await;
+    told.with_context(|| last)?;
+    // Whoever administers no more is acted as again, while the request lasts.
+    admin.run(&format!("EXEC sp_droprolemember N'db_owner', N'{ANN}'")).await?;
+    sees_when(&stage.pool, CARA, ANN, 1).await?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn who_is_off_and_on_while_the_pool_is_paused_has_left() -> anyhow::Result<()> {
     let stage = stage_of(&[ANN, BOB, CARA], &acting_map()).await?;
     let (ann, _) = people(&stage.scim).await?;

@@ -513,14 +513,13 @@ impl Ticker {
         }
         let acting = world.people(&self.name).filter(|_| spec.metadata.impersonation.is_some());
         let acting = acting.map(|(evaluator, directory, _)| {
-            let principals = &known.inspection.graph.principals;
-            let sid = |name| principals.get(&name).and_then(|principal| principal.sid.clone());
             let by = match &live {
                 None => ActingBy::Context,
                 Some(None) => ActingBy::Blind,
                 Some(Some(live)) => ActingBy::Session(live),
             };
-            let place = ActingThere { sid: &sid, roles: &compiled.needs.roles, by, standing: &there.acting };
+            let graph = &known.inspection.graph;
+            let place = ActingThere { graph, roles: &compiled.needs.roles, by, standing: &there.acting };
             evaluator.acting(directory, world.beside().requests(), &place, now)
         });
         drop(world);

@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 
 use axon_model::{AccessRequest, AccessRequestId, Asked, Directory, SqlName, Whom};
-use axon_reconcile::Sid;
 use axon_reconcile::secure::{LiveSession, Window, Windows};
+use axon_reconcile::{Graph, PrincipalKind};
 use time::{Duration, OffsetDateTime};
 
+use super::administrators::Administrators;
 use super::{Side, may_act};
 use crate::beside;
 use crate::evaluator::Evaluator;
 use crate::names::RoleName;
+use crate::role::Definitions;
 
 /// What requests come to in one target.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,8 +30,8 @@ const RENEWED: Duration = Duration::minutes(6);
 
 /// What the pool tells of those who act.
 pub struct ActingThere<'a> {
-    /// The security id of somebody who is there.
-    pub sid: &'a dyn Fn(SqlName) -> Option<Sid>,
+    /// What stands there.
+    pub graph: &'a Graph,
     /// The roles of the pool that views ask for.
     pub roles: &'a BTreeSet<SqlName>,
     /// How a permission is chosen.
@@ -73,6 +75,7 @@ impl Evaluator {
         now: OffsetDateTime,
     ) -> Acting {
         let mut acting = Acting::default();
+        let mut administrators = None;
         for request in requests.filter(|request| request.in_force_at(now)) {
             let (Asked::Impersonate { person, target, .. }, Some(until)) = (&request.asked, request.until)
             else {
@@ -81,8 +84,13 @@ impl Evaluator {
             if target != self.target().name.as_str() {
                 continue;
             }
+            let administrators = administrators.get_or_insert_with(|| {
+                let defined = Definitions::of(self.map().roles.values());
+                Administrators::of(there.graph, self.target(), &defined)
+            });
             let window = self
                 .window(directory, &request.whom, person, there, (now, until))
+                .and_then(|window| self.below(directory, administrators, there.graph, window))
                 .and_then(|window| in_session(request, window, there, now))
                 .and_then(|window| beside_others(&acting.windows, window));
             match window {
@@ -111,7 +119,7 @@ impl Evaluator {
         let one = Side { name: &who.user_name, principal: actor, roles: &mine };
         let other = Side { name: &whom.user_name, principal: person, roles: &theirs };
         may_act(self.map(), &self.target().name, one, other, now).map_err(|no| no.to_string())?;
-        let Some(sid) = (there.sid)(actor) else {
+        let Some(sid) = there.graph.principals.get(&actor).and_then(|found| found.sid.clone()) else {
             return Err(format!("{actor} is not there yet, or its security id is not seen"));
         };
         // The pool keeps whole seconds: never longer than was asked for.
@@ -119,6 +127,36 @@ impl Evaluator {
         let roles = self.in_roles(person).iter().filter_map(|number| self.role_names().get(*number));
         let roles = roles.filter(|role| there.roles.contains(*role)).copied().collect();
         Ok(Window { actor, sid, person, roles, until, session: None })
+    }
+
+    /// The same permission where it is not one to read as somebody who administers there, by whatever hand, or by a group whose people
+    /// the directory knows.
+    fn below(
+        &self,
+        directory: &Directory,
+        administrators: &Administrators,
+        graph: &Graph,
+        window: Window,
+    ) -> Result<Window, String> {
+        let person = window.person;
+        if let Some(why) = administrators.why(person) {
+            return Err(format!(
+                "{person} administers the target by hand ({why}): nobody acts as an administrator"
+            ));
+        }
+        let who = |name| self.who(directory, name, graph.principals.get(&name)?);
+        let behind = who(person).unwrap_or_default();
+        let groups = administrators.all().filter(|(name, _)| {
+            graph.principals.get(name).is_some_and(|found| found.kind == PrincipalKind::ExternalGroup)
+        });
+        for (group, why) in groups {
+            if who(group).is_some_and(|inside| !inside.is_disjoint(&behind)) {
+                return Err(format!(
+                    "{person} is in {group}, which administers the target by hand ({why}): nobody acts as an administrator"
+                ));
+            }
+        }
+        Ok(window)
     }
 
     /// What a person who was meant is called here, if that person still is there. Another one under the record is not meant.
@@ -253,7 +291,8 @@ mod tests {
 
     fn told(session: Option<&str>, by: ActingBy<'_>, standing: &Windows) -> Result<Window, String> {
         let roles = BTreeSet::new();
-        let there = ActingThere { sid: &|_| None, roles: &roles, by, standing };
+        let graph = Graph::default();
+        let there = ActingThere { graph: &graph, roles: &roles, by, standing };
         in_session(&request(session), window("lee", LONG), &there, NOW)
     }
 

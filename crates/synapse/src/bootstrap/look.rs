@@ -114,8 +114,10 @@ pub(super) struct Seen {
     rights: BTreeSet<(String, Option<String>)>,
     principals: BTreeMap<String, Principal>,
     schemas: BTreeMap<String, String>,
-    /// Views in Axon's schemas that bear no mark of Axon's, by their names.
-    others: Vec<String>,
+    /// Views in schemas of the owner that bear no mark of Axon's, by schema and name.
+    others: Vec<(String, String)>,
+    /// Schemas of the owner that hold tables.
+    with_tables: BTreeSet<String>,
 }
 
 impl Seen {
@@ -137,7 +139,8 @@ impl Seen {
     /// What of a set-up, or under its names, is there; for people.
     pub(super) fn stays(&self, setup: &Setup) -> Vec<String> {
         let owner = setup.metadata.owner;
-        let mut stays: Vec<String> = self.others.iter().map(|view| format!("view {view}")).collect();
+        let mut stays: Vec<String> =
+            self.others.iter().map(|(schema, view)| format!("view {schema}.{view}")).collect();
         for (schema, by) in &self.schemas {
             let own = [setup.views, setup.metadata.schema].iter().any(|own| folded(*own) == *schema);
             if own || by.eq_ignore_ascii_case(owner.as_str()) {
@@ -170,7 +173,7 @@ pub async fn look(connection: &Connection, setup: &Setup, moment: Moment) -> Vec
     checks.push(collation(&seen));
     checks.push(owner(&seen, setup, moment));
     checks.push(schemas(&seen, setup, moment));
-    checks.push(views(&seen, moment));
+    checks.push(views(&seen, setup, moment));
     checks.push(role(&seen, setup, moment));
     checks.push(account(&seen, setup, connection, moment));
     checks.push(identity(setup));
@@ -182,7 +185,7 @@ pub async fn look(connection: &Connection, setup: &Setup, moment: Moment) -> Vec
 /// Reads what is there.
 pub(super) async fn read(connection: &Connection, setup: &Setup) -> Result<Seen, TargetError> {
     let link = Link::new(connection.clone());
-    let query = render::standing(setup.views, setup.metadata.schema, setup.metadata.owner);
+    let query = render::standing(setup.views, setup.metadata.owner);
     let mut seen = Seen::default();
     let mut take = |set: usize, row: &Row| {
         let optional = |at| text(row, at).ok().map(str::to_owned);
@@ -212,7 +215,8 @@ pub(super) async fn read(connection: &Connection, setup: &Setup) -> Result<Seen,
                 drop(seen.principals.insert(text(row, 0)?.to_lowercase(), found));
             }
             4 => drop(seen.schemas.insert(text(row, 0)?.to_lowercase(), optional(1).unwrap_or_default())),
-            _ => seen.others.push(format!("{}.{}", text(row, 0)?, text(row, 1)?)),
+            5 => seen.others.push((text(row, 0)?.to_owned(), text(row, 1)?.to_owned())),
+            _ => drop(seen.with_tables.insert(text(row, 0)?.to_lowercase())),
         }
         Ok(())
     };
@@ -335,8 +339,9 @@ fn owner(seen: &Seen, setup: &Setup, moment: Moment) -> Check {
     }
 }
 
-/// What would stay open when Axon's views go: nobody looks after it any more.
-fn views(seen: &Seen, moment: Moment) -> Check {
+/// What would stay open when Axon's views go: nobody looks after it any more. A schema of the owner that holds no table is one of views;
+/// beside tables that were given to the owner a view may be as old as they are, and is told.
+fn views(seen: &Seen, setup: &Setup, moment: Moment) -> Check {
     const NAME: &str = "Validate Views Of Others";
     if moment != Moment::BeforeRemoval {
         return Check::skipped(NAME);
@@ -344,11 +349,30 @@ fn views(seen: &Seen, moment: Moment) -> Check {
     if seen.others.is_empty() {
         return Check::passed(NAME);
     }
-    let named: Vec<Value> = seen.others.iter().map(|view| json!({ "name": view })).collect();
+    let own = [folded(setup.views), folded(setup.metadata.schema)];
+    let (beside, left): (Vec<_>, Vec<_>) = seen.others.iter().partition(|(schema, _)| {
+        let schema = schema.to_lowercase();
+        seen.with_tables.contains(&schema) && !own.contains(&schema)
+    });
+    let names = |views: &[&(String, String)]| -> Vec<String> {
+        views.iter().map(|(schema, view)| format!("{schema}.{view}")).collect()
+    };
+    let is_refused = !left.is_empty();
+    let names = names(if is_refused { &left } else { &beside });
+    let named: Vec<Value> = names.iter().map(|view| json!({ "name": view })).collect();
+    if !is_refused {
+        let message = format!(
+            "{} bear no mark of Axon's and are in schemas of {} with tables: they stay as they are, and readers of these go on reading what \
+             they show. Drop each one that was a secure view and that somebody altered",
+            names.join(", "),
+            setup.metadata.owner
+        );
+        return Check::warned(NAME, message).seeing(Value::from(named));
+    }
     let message = format!(
         "somebody else wrote or altered {} in Axon's schemas: readers of these would go on reading what they show, and nobody would look after \
          them any more. Drop them, or make them anew in a schema of your own, then delete again",
-        seen.others.join(", ")
+        names.join(", ")
     );
     Check::failed(NAME, message).seeing(Value::from(named))
 }

@@ -187,9 +187,10 @@ pub fn delete(setup: &Setup) -> Vec<Part> {
         text::drop_views(database, owner),
     ));
     parts.push(Part::new(
-        "Views in Axon's schemas that somebody else wrote, or altered. Whoever may read one of these goes on reading what it shows, also \
-         of tables of the same owner: drop it, or move its tables' schema to another owner.",
-        text::other_views(owner, [*views, metadata.schema]),
+        "Views in the owner's schemas that somebody else wrote, or altered. Whoever may read one of these goes on reading what it shows, \
+         also of tables of the same owner: drop it, or move its tables' schema to another owner. A view of your own that was beside your \
+         tables before they were given to the owner is named, too, and may stay.",
+        text::other_views(owner),
     ));
     for table in ManagedTable::ALL {
         let why = format!("The table {table}, which no view reads any more.");

@@ -109,23 +109,21 @@ pub(crate) fn drop_views(database: SqlName, owner: SqlName) -> Sql {
     each(database, &next)
 }
 
-/// Views in these schemas that bear no mark of Axon's: somebody else wrote or altered them.
-pub(crate) fn other_views(owner: SqlName, schemas: [SqlName; 2]) -> Sql {
+/// Views in any schema of the owner that bear no mark of Axon's: somebody else wrote or altered them.
+pub(crate) fn other_views(owner: SqlName) -> Sql {
     Sql(format!(
         "SELECT s.name AS schema_name, o.name AS view_name FROM sys.objects o JOIN sys.schemas s ON s.schema_id = o.schema_id \
          JOIN sys.database_principals p ON p.principal_id = s.principal_id \
          LEFT JOIN sys.sql_modules m ON m.object_id = o.object_id \
-         WHERE o.type = 'V' AND p.name = {} AND s.name IN ({}, {}) AND (m.definition IS NULL OR CHARINDEX({}, m.definition) = 0)",
+         WHERE o.type = 'V' AND p.name = {} AND (m.definition IS NULL OR CHARINDEX({}, m.definition) = 0)",
         Literal(owner),
-        Literal(schemas[0]),
-        Literal(schemas[1]),
         Value(MARK)
     ))
 }
 
-/// What stands in a database: the schema of the views, who asks, what that one may, who is there, whose schemas are, and views that
-/// are not Axon's in its schemas.
-pub(crate) fn standing(views: SqlName, managed: SqlName, owner: SqlName) -> Query {
+/// What stands in a database: the schema of the views, who asks, what that one may, who is there, whose schemas are, views that are
+/// not Axon's in schemas of its owner, and which of these hold tables.
+pub(crate) fn standing(views: SqlName, owner: SqlName) -> Query {
     let selects = [
         "SELECT SCHEMA_NAME, CATALOG_NAME, SCHEMA_OWNER, DEFAULT_CHARACTER_SET_NAME \
          FROM INFORMATION_SCHEMA.SCHEMATA WHERE SCHEMA_NAME = @P1"
@@ -146,7 +144,12 @@ pub(crate) fn standing(views: SqlName, managed: SqlName, owner: SqlName) -> Quer
         "SELECT s.name, p.name FROM sys.schemas s \
          LEFT JOIN sys.database_principals p ON p.principal_id = s.principal_id"
             .to_owned(),
-        other_views(owner, [views, managed]).into_string(),
+        other_views(owner).into_string(),
+        format!(
+            "SELECT DISTINCT s.name FROM sys.objects o JOIN sys.schemas s ON s.schema_id = o.schema_id \
+             JOIN sys.database_principals p ON p.principal_id = s.principal_id WHERE o.type = 'U' AND p.name = {}",
+            Literal(owner)
+        ),
     ];
     batch(&selects, vec![views])
 }
