@@ -28,7 +28,7 @@ pub use probe::{
     Footing, KnownReader, Memberships, NativeCase, ProbeAnswer, ProbeCase, ProbeReader, ReaderClass, Sees,
     Standing, classes,
 };
-pub use profiles::{LINE, Profiles, lets_read, profile_steps, readers, reading_groups, reading_roles};
+pub use profiles::{LINE, Profiles, apart, lets_read, profile_steps, readers, reading_groups, reading_roles};
 pub use seen::{BaseTable, FoundView, ViewText, ViewsAsked, ViewsThere};
 pub use step::{PolicyWork, SecureStep};
 pub use when::put_into;

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axon_model::SqlName;
-use axon_reconcile::secure::{LINE, profile_steps};
+use axon_reconcile::secure::{Delimiters, LINE, apart, profile_steps};
 use axon_reconcile::{
     Admitted, Connect, Glob, Grant, GrantKey, GrantState, Graph, Guards, History, ManagedPrincipals,
     Membership, Mode, ObjectName, Permission, Plan, Planned, Principal, PrincipalKind, ProfileRow,
@@ -197,6 +197,32 @@ fn who_reads_on_and_sees_less_is_counted_and_who_goes_is_not() {
     assert_eq!(losers(&line("region:north|title:boss"), &line("region:north,south|title:boss")), 0);
     assert_eq!(losers(&line("region:north|title:boss"), &line("title:boss")), 1);
     assert_eq!(losers(&line("region:north"), &line("region:south")), 1);
+}
+
+#[test]
+fn what_is_lost_is_a_step_of_its_own_where_what_comes_waits() {
+    let by = Delimiters::new('|', ':', ',');
+    let halves = |(there, wanted): (&Rows, &Rows), by| -> Vec<(bool, u64)> {
+        let steps = apart(steps(there, wanted), by);
+        steps.iter().map(|step| (step.gives(), step.losers())).collect()
+    };
+    let (north, south) = (profiles(1, &[("region", "north")]), profiles(1, &[("region", "south")]));
+    let both = profiles(1, &[("region", "north"), ("region", "south")]);
+    assert_eq!(halves((&north, &south), None), [(false, 1), (true, 0)]);
+    assert_eq!(halves((&both, &south), None), [(false, 1)]);
+    assert_eq!(halves((&north, &both), None), [(true, 0)], "nothing is lost");
+    let line = |text: &str| profiles(1, &[(LINE, text)]);
+    let of_line = |there: &str, wanted: &str| halves((&line(there), &line(wanted)), by);
+    assert_eq!(of_line("region:north|title:boss", "region:north,south|title:boss"), [(true, 0)]);
+    for (there, wanted) in [
+        ("region:north,south", "region:south"),
+        ("region:north|title:boss", "title:boss"),
+        // Each holds the letters of the one before, and none of its values.
+        ("region:north", "region:northwest"),
+        ("region:boss", "region:x|title:boss"),
+    ] {
+        assert_eq!(of_line(there, wanted), [(false, 1), (true, 0)], "{there}, {wanted}");
+    }
 }
 
 #[test]

@@ -126,7 +126,7 @@ impl Ticker {
             self.draft_whole(whole, &mut wanted, (assigned, &spec.manage.except), now)?
         };
         let Drafted { sides, mut plan, stale, totals } = drafted;
-        self.add_views(map, spec, &mut plan, now).await?;
+        self.add_views(map, spec, &mut plan, may, now).await?;
         let filtered = self.actual.as_ref().map(|known| &known.shape.filtered);
         let refiltered = filtered.is_some_and(|filtered| *filtered != shape.filtered);
         let unread = self.add_classifiers(map, spec, &sides.scope, &mut plan).await?;

@@ -26,8 +26,8 @@ use super::{Tick, Ticker};
 use crate::error::ControllerError;
 use crate::summary::Waiting;
 use jobs::{By, Job};
-use kept::Kept;
 pub use kept::probe_key;
+use kept::{Kept, Round};
 
 /// What is told of somebody who stands in for nobody in particular; `synapse` calls its canary so.
 const CANARY: &str = "axon_canary";
@@ -81,6 +81,8 @@ pub(super) struct Probing {
     loaded: bool,
     /// What is to be asked yet.
     queue: VecDeque<Job>,
+    /// What was found since all of that was.
+    round: Round,
     /// Whether all views are asked in this round.
     whole: bool,
     /// What was compiled when it was looked at last.
@@ -98,9 +100,14 @@ impl Probing {
         Self { settings, ..Self::default() }
     }
 
+    /// Whether nothing is given but what mends a view that differs.
+    pub(super) fn freezes(&self) -> bool {
+        self.settings.freeze && !self.kept.differs.is_empty()
+    }
+
     /// Why nothing is given by a step.
     pub(super) fn against(&self, step: &Step, compiled: Option<&Compiled>) -> Option<Reason> {
-        if !self.settings.freeze || !step.gives() {
+        if !self.freezes() || !step.gives() {
             return None;
         }
         let view = self.kept.differs.keys().next()?.clone();
@@ -137,7 +144,7 @@ impl Probing {
 
     /// Follows what other processes found. Asked at each decision only where that can change one.
     pub(super) async fn follow(&mut self, store: &dyn Store, target: &str) -> Result<(), ControllerError> {
-        if !self.loaded || (self.settings.freeze && !self.kept.differs.is_empty()) {
+        if !self.loaded || self.freezes() {
             self.kept = Kept::load(store, target).await?;
             self.loaded = true;
         }
@@ -198,9 +205,7 @@ impl Ticker {
             let queue: VecDeque<Job> = jobs.into_iter().filter(|job| wanted(job)).collect();
             self.probing.whole = whole;
             self.probing.looked = Some(compiled);
-            for job in &queue {
-                self.probing.kept.begin(&job.view.to_string());
-            }
+            self.probing.round = Round::begin(&queue, &mut self.probing.kept);
             self.probing.queue = queue;
         }
         let began = Instant::now();
@@ -246,7 +251,8 @@ impl Ticker {
         let mut found = Vec::with_capacity(batch.len());
         let mut records = Vec::with_capacity(batch.len());
         for (job, answer) in batch.into_iter().zip(answers.unwrap_or_default()) {
-            self.probing.kept.note(&job, &answer);
+            let Probing { round, kept, .. } = &mut self.probing;
+            round.note(kept, &job, &answer);
             count(self.name.as_str(), &answer);
             records.push(self.probe_record(&job, &answer, now)?);
             let readers = job.case.standing.is_some().then_some(job.readers);
@@ -322,9 +328,7 @@ impl Ticker {
         self.probing.kept = Kept::load(self.store.as_ref(), self.name.as_str()).await?;
         self.probing.loaded = true;
         self.probing.kept.forget_others(&compiled);
-        for job in &jobs {
-            self.probing.kept.begin(&job.view.to_string());
-        }
+        self.probing.round = Round::begin(&jobs, &mut self.probing.kept);
         self.probing.queue = jobs.into();
         while !self.probing.queue.is_empty() {
             let batch = self.next_batch();

@@ -13,8 +13,8 @@ use axon_mapping::views::{Compiled, asked, in_one_line, of_target};
 use axon_mapping::{Evaluator, RoleMap};
 use axon_model::{Directory, RecordSeq, SqlName, UserId};
 use axon_reconcile::secure::{
-    Around, Metadata, TableFilter, ViewsWanted, Ways, acting_steps, diff, lets_read, opened, profile_steps,
-    put_into, puts_on, readers, reading_roles,
+    Around, Metadata, TableFilter, ViewsWanted, Ways, acting_steps, apart, diff, lets_read, opened,
+    profile_steps, put_into, puts_on, readers, reading_roles,
 };
 use axon_reconcile::{
     Connect, Finding, Grant, GrantKey, Graph, Membership, ObjectName, Plan, ProfileRow, SecureStep, Shape,
@@ -25,6 +25,7 @@ use axon_store::integrations::{IntegrationBody, IntegrationStatus};
 use time::OffsetDateTime;
 
 use super::Ticker;
+use super::decide::May;
 use crate::error::ControllerError;
 use crate::stirred::{Looked, Stirred};
 use keys::Keys;
@@ -473,6 +474,7 @@ impl Ticker {
         map: &Arc<RoleMap>,
         spec: &TargetSpec,
         plan: &mut Plan,
+        may: May,
         now: OffsetDateTime,
     ) -> Result<(), ControllerError> {
         let spec = &*self.as_it_is_there(spec);
@@ -509,7 +511,11 @@ impl Ticker {
             let actual = &known.inspection.graph;
             let look = Look { graph: evaluator.graph(), actual, evaluator, directory, stirred };
             self.views.profiles.follow(&compiled, &spec.metadata, look);
-            steps.extend(self.views.profiles.steps(spec.metadata.schema));
+            let mut written = self.views.profiles.steps(spec.metadata.schema);
+            if may == May::Take || self.probing.freezes() {
+                written = apart(written, spec.metadata.delimiters);
+            }
+            steps.extend(written);
         }
         let acting = world.people(&self.name).filter(|_| spec.metadata.impersonation.is_some());
         let acting = acting.map(|(evaluator, directory, _)| {

@@ -250,11 +250,14 @@ impl Target for FakePool {
         }
         let orders = ObjectName { schema: name("sales"), name: name("orders") };
         let facts = ObjectFacts { kind: ObjectKind::Table, owner: None, columns: vec![name("id")] };
-        let shape = Shape {
-            schemas: [(name("sales"), self.owners.lock().unwrap().get(&name("sales")).copied())].into(),
-            objects: [(orders, facts)].into(),
-            ..Shape::default()
-        };
+        let mut schemas = BTreeMap::from([(name("sales"), None)]);
+        schemas.extend(self.owners.lock().unwrap().iter().map(|(schema, owner)| (*schema, Some(*owner))));
+        let mut objects = BTreeMap::from([(orders, facts)]);
+        if let Some(there) = &*self.views.lock().unwrap() {
+            let view = ObjectFacts { kind: ObjectKind::View, owner: None, columns: vec![name("id")] };
+            objects.extend(there.views.keys().map(|name| (*name, view.clone())));
+        }
+        let shape = Shape { schemas, objects, ..Shape::default() };
         let facts = TargetFacts {
             version: "fake".into(),
             engine_edition: 6,

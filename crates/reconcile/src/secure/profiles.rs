@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axon_model::SqlName;
 
-use super::{ProfileRow, SecureStep};
+use super::{Delimiters, ProfileRow, SecureStep};
 use crate::graph::{Grant, GrantKey, GrantState, Graph, PrincipalKind};
 use crate::permission::Permission;
 use crate::shape::{ObjectName, Securable};
@@ -164,6 +164,36 @@ pub fn profile_steps(
         }));
     }
     steps
+}
+
+/// Where what gives waits: what somebody loses is a step of its own, so that it does not wait with what comes. Of a profile that is one
+/// string, with these delimiters, nothing can be written meanwhile: whoever loses some of it has none of it until then.
+pub fn apart(steps: Vec<SecureStep>, by: Option<Delimiters>) -> Vec<SecureStep> {
+    let halves = |step| match step {
+        SecureStep::WriteProfile { schema, principal, remove, add, loses }
+            if !remove.is_empty()
+                && !add.is_empty()
+                && (loses || !by.is_some_and(|by| stays(&remove, &add, by))) =>
+        {
+            let half =
+                |remove, add, loses| SecureStep::WriteProfile { schema, principal, remove, add, loses };
+            vec![half(remove, Vec::new(), true), half(Vec::new(), add, false)]
+        }
+        other => vec![other],
+    };
+    steps.into_iter().flat_map(halves).collect()
+}
+
+/// Whether the strings that come hold all that those that go hold.
+fn stays(remove: &[ProfileRow], add: &[ProfileRow], by: Delimiters) -> bool {
+    let parts = |rows: &[ProfileRow]| -> BTreeSet<(String, String)> {
+        let values = |part: &str| {
+            let (attribute, values) = part.split_once(by.hash_key).unwrap_or((part, ""));
+            values.split(by.array).map(|value| (attribute.to_owned(), value.to_owned())).collect::<Vec<_>>()
+        };
+        rows.iter().flat_map(|row| row.value.split(by.hash).flat_map(values).collect::<Vec<_>>()).collect()
+    };
+    parts(remove).is_subset(&parts(add))
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ pub fn probe_key(target: &str) -> String {
 /// What the last probes came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Kept {
-    /// The digest of the text that was probed last, by view.
+    /// The digest of the text that was probed last by all classes, by view.
     #[serde(default)]
     pub probed: BTreeMap<String, String>,
     /// Views that showed something else than the policy, and what.
@@ -65,24 +65,59 @@ impl Kept {
         self.told.retain(|view, _| known.contains(view));
     }
 
-    /// A view is about to be probed by all its classes: what was found counts until then, and is found anew.
-    pub fn begin(&mut self, view: &str) {
-        self.probed.remove(view);
-    }
-
-    /// What came of one class. The first of a view takes the place of what was kept of it.
-    pub fn note(&mut self, job: &Job, answer: &ProbeAnswer) {
+    /// What came of one class. It is told at once.
+    fn note(&mut self, job: &Job, answer: &ProbeAnswer) {
         let view = job.view.to_string();
-        if self.probed.insert(view.clone(), job.digest.clone()).is_none() {
-            self.differs.remove(&view);
-            self.untried.remove(&view);
-            self.told.remove(&view);
-        }
         let known = matches!(job.by, By::Later | By::Beside(_));
         let untried = if known { &mut self.told } else { &mut self.untried };
         add(untried, &view, &answer.untried);
         add(&mut self.differs, &view, &answer.differs);
         add(&mut self.told, &view, &answer.leaks);
+    }
+}
+
+/// Views that are probed by all their classes, which may take many ticks. What was found of one before counts until the last class
+/// of it answered: one that agrees says nothing of the others.
+#[derive(Debug, Default)]
+pub(super) struct Round {
+    /// How many classes of a view did not answer yet.
+    left: BTreeMap<String, usize>,
+    found: Kept,
+}
+
+impl Round {
+    pub fn begin<'j>(jobs: impl IntoIterator<Item = &'j Job>, kept: &mut Kept) -> Self {
+        let mut round = Self::default();
+        for job in jobs {
+            let view = job.view.to_string();
+            // Who begins anew, after this process, asks all of them.
+            kept.probed.remove(&view);
+            *round.left.entry(view).or_default() += 1;
+        }
+        round
+    }
+
+    /// What came of one class. The last of a view takes what was found in this round to the place of what was kept of it.
+    pub fn note(&mut self, kept: &mut Kept, job: &Job, answer: &ProbeAnswer) {
+        kept.note(job, answer);
+        self.found.note(job, answer);
+        let view = job.view.to_string();
+        let Some(left) = self.left.get_mut(&view) else { return };
+        *left -= 1;
+        if *left > 0 {
+            return;
+        }
+        self.left.remove(&view);
+        let found = &mut self.found;
+        for (kept, found) in [
+            (&mut kept.differs, &mut found.differs),
+            (&mut kept.untried, &mut found.untried),
+            (&mut kept.told, &mut found.told),
+        ] {
+            kept.remove(&view);
+            kept.extend(found.remove_entry(&view));
+        }
+        kept.probed.insert(view, job.digest.clone());
     }
 }
 
@@ -117,19 +152,34 @@ mod tests {
         Job { view: object("v"), digest: "d".into(), reader: name("ann"), by, readers: 1, case }
     }
 
+    /// A round of one view, by so many classes.
+    fn round(kept: &mut Kept, classes: usize, answers: &[&ProbeAnswer]) -> Round {
+        let mut round = Round::begin(&vec![job(); classes], kept);
+        for answer in answers {
+            round.note(kept, &job(), answer);
+        }
+        round
+    }
+
     #[test]
-    fn what_one_class_found_stays_until_the_view_is_probed_anew() {
-        let mut kept = Kept::default();
+    fn what_was_found_of_a_view_stays_until_all_its_classes_were_asked_anew() {
+        let (mut kept, good) = (Kept::default(), ProbeAnswer::default());
         let bad = ProbeAnswer { differs: vec!["it shows 2 rows".into()], ..ProbeAnswer::default() };
-        kept.note(&job(), &bad);
-        kept.note(&job(), &ProbeAnswer::default());
+        round(&mut kept, 2, &[&bad, &good]);
         assert_eq!(kept.differs["s.v"], ["it shows 2 rows"]);
-        kept.begin("s.v");
-        assert_eq!(kept.differs.len(), 1, "until the first answer it still counts");
-        kept.note(&job(), &ProbeAnswer::default());
-        assert!(kept.differs.is_empty());
-        kept.note(&job(), &bad);
-        kept.note(&job(), &bad);
+        assert_eq!(kept.probed["s.v"], "d");
+        let mut half = round(&mut kept, 2, &[&good]);
+        assert_eq!(kept.differs.len(), 1, "the class that differed was not asked yet");
+        assert!(kept.probed.is_empty(), "who goes on after this process asks both");
+        half.note(&mut kept, &job(), &good);
+        assert!(kept.differs.is_empty() && kept.probed.len() == 1);
+        let half = round(&mut kept, 2, &[&bad]);
+        assert_eq!(kept.differs.len(), 1, "it is told at once");
+        // The round breaks, and the next one begins anew.
+        drop(half);
+        round(&mut kept, 2, &[&good]);
+        assert_eq!(kept.differs.len(), 1);
+        round(&mut kept, 3, &[&bad, &bad, &good]);
         assert_eq!(kept.differs["s.v"].len(), 1);
         kept.forget_others(&Compiled::default());
         assert_eq!(kept, Kept::default());
@@ -145,8 +195,7 @@ mod tests {
         assert!(kept.untried.is_empty(), "a person said that it is seen to");
         kept.note(&job(), &untried);
         assert_eq!(kept.untried["s.v"], ["why"]);
-        kept.begin("s.v");
-        kept.note(&job(), &ProbeAnswer::default());
+        round(&mut kept, 1, &[&ProbeAnswer::default()]);
         assert!(kept.untried.is_empty() && kept.told.is_empty());
     }
 }
