@@ -36,7 +36,11 @@ impl BlockedSteps {
             _ => 30,
         };
         let longest = if step.gives() { LONGEST } else { Duration::minutes(1) };
+        // What was written over a text that is not seen is written once in a while: it stands, most likely.
+        let written =
+            matches!(step, Step::Secure(step) if step.unseen()) && refusal.message == Refusal::NOT_SHOWN;
         let wait = Duration::seconds(i64::from(first) << tries.min(10)).min(longest);
+        let wait = if written { LONGEST } else { wait };
         // What was not wanted again for a day is forgotten.
         self.0.retain(|b| b.step != *step && now - b.until < Duration::days(1));
         self.0.push(Blocked { step: step.clone(), refusal, until: now + wait, tries: tries + 1 });
@@ -199,7 +203,10 @@ fn leave_out_grants(desired: &mut Graph, step: &Step) {
 
 #[cfg(test)]
 mod tests {
-    use axon_reconcile::{Connect, Grant, GrantKey, Membership, Permission, Principal, PrincipalKind, Role};
+    use axon_reconcile::{
+        Connect, Grant, GrantKey, Membership, ObjectName, Permission, Principal, PrincipalKind, Role,
+        SecureStep,
+    };
     use time::macros::datetime;
 
     use super::*;
@@ -225,6 +232,23 @@ mod tests {
         blocked.add(&step, refusal, now);
         blocked.leave_out(&mut desired, &Graph::default(), now);
         assert!(desired.members.is_empty(), "kim would read hr through the giving role");
+    }
+
+    #[test]
+    fn a_text_that_the_catalog_does_not_show_is_sent_once_an_hour_at_most() {
+        let name = |t: &str| SqlName::parse(t).unwrap();
+        let view = ObjectName { schema: name("secure"), name: name("v") };
+        let now = datetime!(2026-11-22 00:00 UTC);
+        let next = |unseen, message: &str| {
+            let step = SecureStep::CloseView { view, because: "its table is gone".into(), unseen };
+            let mut blocked = BlockedSteps::default();
+            let refusal = Refusal { kind: RefusalKind::Other, number: 0, message: message.into() };
+            blocked.add(&Step::Secure(step), refusal, now);
+            blocked.next(now).map(|next| next - now)
+        };
+        assert_eq!(next(true, Refusal::NOT_SHOWN), Some(LONGEST));
+        let soon = Some(Duration::seconds(30));
+        assert_eq!((next(false, Refusal::NOT_SHOWN), next(true, "too busy")), (soon, soon));
     }
 
     #[test]

@@ -231,11 +231,7 @@ impl Executor<'_> {
 
 /// A step that the target took and its catalog does not show is blocked for a while like a refused one: no hot loop.
 fn not_shown() -> Refusal {
-    Refusal {
-        kind: RefusalKind::Other,
-        number: 0,
-        message: "the target took it, but its catalog does not show it".to_owned(),
-    }
+    Refusal { kind: RefusalKind::Other, number: 0, message: Refusal::NOT_SHOWN.to_owned() }
 }
 
 /// A drop goes by the id: who came under the name since the last look keeps the user.

@@ -67,6 +67,12 @@ pub enum Finding {
     ViewShowsNothing { view: ObjectName, because: String },
     /// A view ought to show nothing, and shows something until it is closed.
     ViewStillOpen { view: ObjectName, because: String },
+    /// The catalog does not show a view's text. It is written over, and nobody new reads the view until it is seen.
+    ViewUnseen {
+        view: ObjectName,
+        /// Whether the target took a text for it lately.
+        sent: bool,
+    },
     /// Somebody altered a view of Axon's own by hand.
     ViewAltered { view: ObjectName },
     /// A view that the map does not name, in a schema of Axon's own, that Axon did not make.
@@ -157,6 +163,7 @@ impl Finding {
             Self::NoSafeOrder { .. }
             | Self::ViewShowsNothing { .. }
             | Self::ViewStillOpen { .. }
+            | Self::ViewUnseen { .. }
             | Self::ViewAltered { .. }
             | Self::ViewNotMade { .. }
             | Self::ReadPastView { .. }
@@ -286,6 +293,14 @@ impl fmt::Display for Finding {
             Self::ViewShowsNothing { view, because } => write!(f, "view {view} shows nothing: {because}"),
             Self::ViewStillOpen { view, because } => {
                 write!(f, "view {view} is to show nothing, and is open until it is closed: {because}")
+            }
+            Self::ViewUnseen { view, sent } => {
+                let what = if *sent { "took one of Axon's for it" } else { "is sent one of Axon's" };
+                write!(
+                    f,
+                    "the catalog does not show the text of view {view}, so what it shows is not known: the target {what}, and nobody new \
+                     reads the view until that is seen; give Axon's account VIEW DEFINITION on it, or drop the view by hand"
+                )
             }
             Self::ViewAltered { view } => {
                 write!(f, "somebody altered view {view} by hand: its text is put back")

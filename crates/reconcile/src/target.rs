@@ -187,6 +187,11 @@ pub struct Refusal {
     pub message: String,
 }
 
+impl Refusal {
+    /// The message where a target took a step and its catalog does not show it.
+    pub const NOT_SHOWN: &'static str = "the target took it, but its catalog does not show it";
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "error {}: {}", self.number, axon_model::name::shown(&self.message))

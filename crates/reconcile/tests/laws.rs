@@ -131,6 +131,7 @@ fn excused(plan: &Plan) -> BTreeSet<SqlName> {
             | Finding::ClassifierUnread { .. }
             | Finding::ViewShowsNothing { .. }
             | Finding::ViewStillOpen { .. }
+            | Finding::ViewUnseen { .. }
             | Finding::ViewAltered { .. }
             | Finding::ViewNotMade { .. }
             | Finding::ProfileRefused { .. }

@@ -68,7 +68,7 @@ fn guards() -> Guards {
 fn while_closing_is_held(actual: &Graph, desired: &Graph) -> Admitted {
     let sides = sides(actual, desired);
     let mut plan = plan(&sides);
-    let close = SecureStep::CloseView { view: view(), because: "its column is gone".into() };
+    let close = SecureStep::CloseView { view: view(), because: "its column is gone".into(), unseen: false };
     plan.steps.insert(0, Planned::from(Step::Secure(close)));
     let guards = Guards { hold_steps: vec![StepKind::CloseView], ..guards() };
     admit(plan, &sides, &guards, &History::default(), datetime!(2026-11-23 00:00 UTC))
@@ -101,6 +101,25 @@ fn who_would_read_it_by_a_role_in_a_role_waits_and_others_do_not() {
     let admitted = while_closing_is_held(&before, &after);
     assert!(waits(&admitted, "add kim to role bi_users"), "{admitted:#?}");
     assert_eq!(done(&admitted), ["add lee to role axon_other"]);
+}
+
+#[test]
+fn who_would_read_a_view_whose_text_is_not_shown_waits_until_it_is() {
+    let before = reading(&["kim", "lee"], &["lee"], &[]);
+    let sides = sides(&before, &reading(&["kim", "lee"], &["lee", "kim"], &[]));
+    let mut plan = plan(&sides);
+    let rows = axon_reconcile::view_body::Rows::All;
+    let view = axon_reconcile::ViewBody { name: view(), from: view(), columns: Vec::new(), rows };
+    let metadata = axon_reconcile::secure::Metadata::new(name("axon"), name("axon_owner"));
+    let alter = SecureStep::AlterView { view: Box::new(view), metadata, unseen: true };
+    plan.steps.insert(0, Planned::from(Step::Secure(alter)));
+    let admitted = |hold_steps| {
+        let guards = Guards { hold_steps, ..guards() };
+        admit(plan.clone(), &sides, &guards, &History::default(), datetime!(2026-11-23 00:00 UTC))
+    };
+    assert_eq!(admitted(Vec::new()).steps().len(), 2, "the text comes first, in the same plan");
+    let waits = admitted(vec![StepKind::AlterView]);
+    assert!(done(&waits).is_empty() && waits.withheld().len() == 2, "{waits:#?}");
 }
 
 #[test]

@@ -53,10 +53,12 @@ pub(crate) fn work(step: &SecureStep) -> Work {
         SecureStep::CreateView { view, metadata } => {
             plain(render::secure_view(view, ViewVerb::Create, managed(metadata)))
         }
-        SecureStep::AlterView { view, metadata } => {
+        SecureStep::AlterView { view, metadata, unseen: _ } => {
             plain(render::secure_view(view, ViewVerb::Alter, managed(metadata)))
         }
-        SecureStep::CloseView { view, because: _ } => plain(render::closed_view(*view, ViewVerb::Alter)),
+        SecureStep::CloseView { view, because: _, unseen: _ } => {
+            plain(render::closed_view(*view, ViewVerb::Alter))
+        }
         SecureStep::DropView { view } => plain(render::view_query::drop_view(*view)),
         SecureStep::SetFilter { filter, metadata, make, policy } => {
             let all = render::set_filter(filter, managed(metadata), *make, *policy);

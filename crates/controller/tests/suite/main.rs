@@ -45,4 +45,6 @@ mod tombstones;
 #[cfg(test)]
 mod unseen;
 #[cfg(test)]
+mod unseen_view;
+#[cfg(test)]
 mod waiting;

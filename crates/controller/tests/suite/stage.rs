@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use axon_mapping::{RoleMap, TargetName};
 use axon_model::{
     Actor, Clock, GroupId, IdSource, ManualClock, RecordSeq, RequestId, SourceId, SqlName, UserId,
 };
+use axon_reconcile::secure::{Metadata, ViewText};
 use axon_reconcile::simulate::apply_step;
 use axon_reconcile::{
     Connect, Graph, InspectScope, Inspection, Membership, ObjectFacts, ObjectKind, ObjectName, Outcome,
@@ -98,6 +99,8 @@ pub struct FakePool {
     pub compared: AtomicUsize,
     /// What it shows of secure views.
     pub views: Mutex<Option<ViewsThere>>,
+    /// Whether it has texts of views, and shows none of them.
+    pub hides_texts: AtomicBool,
     /// How often it was read whole.
     pub looks: AtomicUsize,
     /// What the place itself calls roles and members.
@@ -220,6 +223,10 @@ impl Target for FakePool {
         Ok(self.views.lock().unwrap().clone())
     }
 
+    fn view_digest(&self, text: ViewText<'_>, _: &Metadata) -> Option<String> {
+        self.hides_texts.load(Ordering::SeqCst).then(|| format!("{text:?}"))
+    }
+
     fn lacks(&self, step: &Step) -> Option<String> {
         self.blind.lock().unwrap().clone().filter(|_| step.kind() == StepKind::KillSessions)
     }
@@ -329,6 +336,7 @@ impl Target for FakePool {
                         self.did(&step.to_string()) > 0 && !self.has_sessions(step, &graph)
                     }
                     Step::CreateRole { name } => graph.roles.contains_key(name),
+                    Step::Secure(step) if step.unseen() => !self.hides_texts.load(Ordering::SeqCst),
                     _ => same,
                 };
                 if there { Seen::InForce } else { Seen::NotInForce }

@@ -9,6 +9,7 @@ use super::filtering;
 use super::{KeyFault, ManagedTable, Metadata, SecureStep, ViewText, ViewsThere};
 use crate::finding::Finding;
 use crate::shape::ObjectName;
+use crate::target::Refusal;
 use crate::view_body::{Cell, TypedMask, ViewBody};
 
 /// What ought to be.
@@ -126,6 +127,11 @@ fn keys_of(body: &ViewBody) -> impl Iterator<Item = &String> {
     })
 }
 
+/// Whether the words say that the target took a step and does not show it.
+fn not_shown(words: &str) -> bool {
+    words.ends_with(Refusal::NOT_SHOWN)
+}
+
 #[derive(Default)]
 struct Found {
     steps: Vec<SecureStep>,
@@ -211,20 +217,31 @@ impl Found {
             self.close(wanted, there, body.name, &because);
             return;
         }
-        // A text that cannot be seen is not compared: why it cannot is told with the rest of what is unseen.
-        let Some(digest) = &found.digest else { return };
-        if (wanted.digest)(ViewText::Body(body)).as_ref() == Some(digest) {
+        // Without words of its own a target shows none either.
+        if (wanted.digest)(ViewText::Body(body)) == found.digest {
             return;
         }
-        if !found.intact {
+        let unseen = found.digest.is_none();
+        if !unseen && !found.intact {
             self.findings.push(Finding::ViewAltered { view: body.name });
         }
-        let step = SecureStep::AlterView { view, metadata };
-        if let Some(words) = (wanted.refused)(&step) {
+        let step = SecureStep::AlterView { view, metadata, unseen };
+        let refused = (wanted.refused)(&step);
+        let sent = unseen && refused.as_deref().is_some_and(not_shown);
+        if sent {
+            // The map's text was taken: whoever reads it keeps it, and the step waits so that nobody new does.
+            self.findings.push(Finding::ViewUnseen { view: body.name, sent });
+            self.steps.push(step);
+            return;
+        }
+        if let Some(words) = refused {
             let because = format!("the target refused its text: {words}");
             self.findings.push(Finding::ViewShowsNothing { view: body.name, because: because.clone() });
             self.close(wanted, there, body.name, &because);
             return;
+        }
+        if unseen {
+            self.findings.push(Finding::ViewUnseen { view: body.name, sent });
         }
         self.steps.push(step);
     }
@@ -232,9 +249,16 @@ impl Found {
     /// Closes a view that is there and not closed.
     fn close(&mut self, wanted: &ViewsWanted<'_>, there: &ViewsThere, view: ObjectName, because: &str) {
         let Some(found) = there.views.get(&view) else { return };
-        if found.digest.is_some() && (wanted.digest)(ViewText::Closed(view)) != found.digest {
-            self.steps.push(SecureStep::CloseView { view, because: because.to_owned() });
+        if (wanted.digest)(ViewText::Closed(view)) == found.digest {
+            return;
         }
+        let unseen = found.digest.is_none();
+        let step = SecureStep::CloseView { view, because: because.to_owned(), unseen };
+        if unseen {
+            let sent = (wanted.refused)(&step).as_deref().is_some_and(not_shown);
+            self.findings.push(Finding::ViewUnseen { view, sent });
+        }
+        self.steps.push(step);
     }
 
     /// Views that the map does not name.
@@ -363,6 +387,32 @@ mod tests {
             });
             assert_eq!(told, expected);
         }
+    }
+
+    #[test]
+    fn a_view_without_a_text_that_is_seen_gets_its_own_and_is_closed_where_it_is_to_be() {
+        let hidden = |there: &mut ViewsThere, _: &mut BTreeMap<_, _>| {
+            let found = FoundView { digest: None, made: false, intact: false, owner: None };
+            there.views.insert(object("v"), found);
+        };
+        let alter = format!("alter view {}, whose text is not seen now", body("v"));
+        let unseen = "! the catalog does not show the text of view secure.v, so what it shows is not known: the target";
+        let starts = |told: &[String], steps: &[&str]| {
+            assert_eq!(told.len(), steps.len(), "{told:#?}");
+            assert!(told.iter().zip(steps).all(|(told, step)| told.starts_with(step)), "{told:#?}");
+        };
+        let is_sent = told(&[body("v")], &[], None, hidden);
+        starts(&is_sent, &[&alter, &format!("{unseen} is sent")]);
+        assert!(is_sent[1].contains("VIEW DEFINITION") && is_sent[1].contains("or drop the view by hand"));
+        let words = format!("error 0: {}", Refusal::NOT_SHOWN);
+        let was_sent = told(&[body("v")], &[], Some(&words), hidden);
+        starts(&was_sent, &[&alter, &format!("{unseen} took")]);
+        let close = "close view secure.v, whose text is not seen now: ";
+        let open = "! view secure.v is to show nothing, and is open until it is closed: ";
+        let refused = told(&[body("v")], &[], Some("error 207"), hidden);
+        starts(&refused, &[close, open, unseen]);
+        let closed = told(&[], &[("v", "its table is gone")], Some(&words), hidden);
+        starts(&closed, &[close, open, &format!("{unseen} took")]);
     }
 
     #[test]

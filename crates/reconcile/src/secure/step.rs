@@ -63,9 +63,21 @@ pub enum SecureStep {
     /// `CREATE VIEW`
     CreateView { view: Box<ViewBody>, metadata: Metadata },
     /// `ALTER VIEW`: grants stay.
-    AlterView { view: Box<ViewBody>, metadata: Metadata },
+    AlterView {
+        view: Box<ViewBody>,
+        metadata: Metadata,
+        /// Whether the catalog does not show what it says now.
+        #[serde(default)]
+        unseen: bool,
+    },
     /// `ALTER VIEW` to one that shows nobody anything.
-    CloseView { view: ObjectName, because: String },
+    CloseView {
+        view: ObjectName,
+        because: String,
+        /// Whether the catalog does not show what it says now.
+        #[serde(default)]
+        unseen: bool,
+    },
     /// `DROP VIEW`
     DropView { view: ObjectName },
     /// The function of a table's filter, where it is to be made, and the policy that calls it.
@@ -166,6 +178,11 @@ impl SecureStep {
         }
     }
 
+    /// Whether it writes over the text of a view that the catalog does not show.
+    pub fn unseen(&self) -> bool {
+        matches!(self, Self::AlterView { unseen: true, .. } | Self::CloseView { unseen: true, .. })
+    }
+
     /// The view that it is about, or the table of a filter that comes or changes.
     pub fn view(&self) -> Option<ObjectName> {
         match self {
@@ -211,7 +228,7 @@ impl SecureStep {
                         Self::CreateTable { table: ManagedTable::Acting | ManagedTable::ActingSessions, .. }
                     )
             }
-            Self::CreateView { view, metadata } | Self::AlterView { view, metadata } => {
+            Self::CreateView { view, metadata } | Self::AlterView { view, metadata, .. } => {
                 in_schema(view.name.schema, Some(metadata.owner))
                     || matches!(other, Self::CreateTable { .. })
                     || in_schema(metadata.schema, None)
@@ -283,8 +300,14 @@ impl fmt::Display for SecureStep {
                 write!(f, "stop {actor} from reading views as {person}")
             }
             Self::CreateView { view, metadata: _ } => write!(f, "create view {view}"),
-            Self::AlterView { view, metadata: _ } => write!(f, "alter view {view}"),
-            Self::CloseView { view, because } => write!(f, "close view {view}: {because}"),
+            Self::AlterView { view, metadata: _, unseen } => {
+                let unseen = if *unseen { ", whose text is not seen now" } else { "" };
+                write!(f, "alter view {view}{unseen}")
+            }
+            Self::CloseView { view, because, unseen } => {
+                let unseen = if *unseen { ", whose text is not seen now" } else { "" };
+                write!(f, "close view {view}{unseen}: {because}")
+            }
             Self::DropView { view } => write!(f, "drop view {view}"),
             Self::SetFilter { filter, metadata: _, make: _, policy } => {
                 let how = match policy {

@@ -69,11 +69,11 @@ pub(crate) async fn in_force(session: &mut Session<'_>, step: &SecureStep) -> Re
             let query = ask::acting(*schema, *actor, *person, *in_session);
             acting(session, &query, *in_session).await?.is_empty()
         }
-        SecureStep::CreateView { view, metadata } | SecureStep::AlterView { view, metadata } => {
+        SecureStep::CreateView { view, metadata } | SecureStep::AlterView { view, metadata, unseen: _ } => {
             let wanted = digest(ViewText::Body(view), metadata);
             shown(session, view.name).await? == Some(Some(wanted))
         }
-        SecureStep::CloseView { view, because: _ } => {
+        SecureStep::CloseView { view, because: _, unseen: _ } => {
             let wanted = digest_of(&render::closed_view(*view, ViewVerb::Create));
             shown(session, *view).await? == Some(Some(wanted))
         }

@@ -35,7 +35,7 @@ async fn a_column_that_was_renamed_or_retyped_meanwhile_and_a_table_that_vanishe
     let apply = async |alter: bool| {
         let view = Box::new(view.clone());
         let step = if alter {
-            SecureStep::AlterView { view, metadata }
+            SecureStep::AlterView { view, metadata, unseen: false }
         } else {
             SecureStep::CreateView { view, metadata }
         };
