@@ -1,6 +1,7 @@
 //! Who administers a target by what stands there, by whatever hand.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use axon_model::SqlName;
 use axon_reconcile::builtin::FIXED_ROLES;
@@ -35,9 +36,9 @@ impl Administrators {
         let mut open: Vec<(SqlName, String)> = by_grant.chain(by_role).collect();
         let mut found = BTreeMap::new();
         while let Some((name, why)) = open.pop() {
-            if !found.contains_key(&name) {
+            if let Entry::Vacant(entry) = found.entry(name) {
                 open.extend(graph.members_of(name).map(|member| (member, why.clone())));
-                found.insert(name, why);
+                entry.insert(why);
             }
         }
         Self(found)

@@ -354,17 +354,17 @@ fn views(seen: &Seen, setup: &Setup, moment: Moment) -> Check {
         let schema = schema.to_lowercase();
         seen.with_tables.contains(&schema) && !own.contains(&schema)
     });
-    let names = |views: &[&(String, String)]| -> Vec<String> {
+    let written = |views: &[&(String, String)]| -> Vec<String> {
         views.iter().map(|(schema, view)| format!("{schema}.{view}")).collect()
     };
     let is_refused = !left.is_empty();
-    let names = names(if is_refused { &left } else { &beside });
-    let named: Vec<Value> = names.iter().map(|view| json!({ "name": view })).collect();
+    let views = written(if is_refused { &left } else { &beside });
+    let named: Vec<Value> = views.iter().map(|view| json!({ "name": view })).collect();
     if !is_refused {
         let message = format!(
             "{} bear no mark of Axon's and are in schemas of {} with tables: they stay as they are, and readers of these go on reading what \
              they show. Drop each one that was a secure view and that somebody altered",
-            names.join(", "),
+            views.join(", "),
             setup.metadata.owner
         );
         return Check::warned(NAME, message).seeing(Value::from(named));
@@ -372,7 +372,7 @@ fn views(seen: &Seen, setup: &Setup, moment: Moment) -> Check {
     let message = format!(
         "somebody else wrote or altered {} in Axon's schemas: readers of these would go on reading what they show, and nobody would look after \
          them any more. Drop them, or make them anew in a schema of your own, then delete again",
-        names.join(", ")
+        views.join(", ")
     );
     Check::failed(NAME, message).seeing(Value::from(named))
 }
