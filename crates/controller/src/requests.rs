@@ -7,6 +7,7 @@ use axon_mapping::Beside;
 use axon_model::{
     AccessRequest, AccessRequestId, AccessState, Asked, Delta, Directory, RecordSeq, UserId, Whom,
 };
+use axon_reconcile::Retry;
 use axon_scim::compare::fold;
 use axon_store::{AccessEnd, Act, Since, Store, StoreError};
 use time::OffsetDateTime;
@@ -128,7 +129,12 @@ impl Requests {
         };
         let mut at = first;
         while at < upto {
-            match store.deltas_since(at, SOME).await? {
+            let since = match store.deltas_since(at, SOME).await {
+                // What cannot be read now or ever must not stop every target of the process.
+                Err(error) if error.retry() == Retry::Never => Since::Reload,
+                other => other?,
+            };
+            match since {
                 Since::Deltas { deltas, upto: read } => {
                     for (record, leaver) in
                         deltas.iter().filter_map(|(seq, delta)| Some((*seq, leaver(delta)?)))
@@ -140,7 +146,7 @@ impl Requests {
                     }
                     at = read;
                 }
-                // What was said since is erased: nobody can tell that both stayed, and to ask again costs little.
+                // What was said since is erased, or cannot be read: nobody can tell that both stayed, and to ask again costs little.
                 Since::Reload => {
                     for id in &self.unlooked {
                         self.left.entry(*id).or_insert_with(|| UNTOLD.to_owned());

@@ -28,6 +28,8 @@ pub use settle::shuts_out;
 
 /// After so many records that told of nobody the position is kept all the same.
 const KEEP_AFTER: u64 = 500;
+/// So many rows that no clock depends on are written at once.
+const PIECE: usize = 500;
 
 /// Within which time leavers ought to be out, and where sources say when their people really left.
 #[derive(Debug, Clone)]
@@ -349,27 +351,32 @@ impl Clocks {
             }
             times.push(time);
         }
-        let upto = changes.upto;
-        let Some(version) = store.change_leavers(&self.target, changes, records).await? else {
+        let Some(version) = store.change_leavers(&self.target, changes.clone(), records).await? else {
             self.forget();
             return Ok(false);
         };
         times.iter().for_each(settle::count);
         self.ended.clear();
         self.events.clear();
-        self.kept = Leavers { version, upto, open: self.open.clone(), out: self.out.clone() };
+        self.kept.version = version;
+        take_in(&mut self.kept, changes);
         Ok(true)
     }
 
-    /// What the store does not have; none where it has all.
+    /// What the store does not have, a piece of it where it is much; none where it has all. The one writer of a store is not to be
+    /// kept from pushes by thousands of rows, so what a clock does not depend on goes piece by piece: reasons, and who is out anyway.
     fn changes(&self) -> Option<LeaverChanges> {
-        let open: Vec<Leaver> = self
-            .open
-            .iter()
-            .filter(|(name, leaver)| self.kept.open.get(name) != Some(leaver))
-            .map(|(_, l)| l.clone())
-            .collect();
-        let out: Vec<SqlName> = self.out.difference(&self.kept.out).copied().collect();
+        let differ = self.open.values().filter(|leaver| self.kept.open.get(&leaver.name) != Some(leaver));
+        let same_but_for_why = |leaver: &&Leaver| {
+            let kept = self.kept.open.get(&leaver.name);
+            kept.is_some_and(|kept| Leaver { why: leaver.why.clone(), ..kept.clone() } == **leaver)
+        };
+        let (told, clocks): (Vec<&Leaver>, Vec<&Leaver>) = differ.partition(same_but_for_why);
+        let open: Vec<Leaver> = clocks.into_iter().chain(told.into_iter().take(PIECE)).cloned().collect();
+        let timed = |name: &&SqlName| self.kept.open.contains_key(name) || self.ended.contains_key(name);
+        let (ended, others): (Vec<&SqlName>, Vec<&SqlName>) =
+            self.out.difference(&self.kept.out).partition(timed);
+        let out: Vec<SqlName> = ended.into_iter().chain(others.into_iter().take(PIECE)).copied().collect();
         let kept = self.kept.open.keys().chain(&self.kept.out);
         let forget: Vec<SqlName> =
             kept.filter(|name| !self.open.contains_key(name) && !self.out.contains(name)).copied().collect();
@@ -382,6 +389,21 @@ impl Clocks {
             out,
             forget,
         })
+    }
+}
+
+/// What the store has after these changes.
+fn take_in(kept: &mut Leavers, changes: LeaverChanges) {
+    let LeaverChanges { version: _, upto, open, out, forget } = changes;
+    kept.upto = upto;
+    for name in forget.iter().chain(&out) {
+        kept.open.remove(name);
+        kept.out.remove(name);
+    }
+    kept.out.extend(out);
+    for leaver in open {
+        kept.out.remove(&leaver.name);
+        kept.open.insert(leaver.name, leaver);
     }
 }
 
@@ -453,6 +475,32 @@ mod tests {
         clocks.departed = vec![departed(2, 9)];
         clocks.resolve(&holders(&[("kim", 1), ("ana", 2)]), |_| Standing::Gone);
         assert_eq!(clocks.open.len(), 2, "ana came back and left again");
+    }
+
+    #[test]
+    fn what_no_clock_depends_on_is_kept_piece_by_piece_and_clocks_at_once() {
+        let mut clocks = clocks();
+        let many = 2 * PIECE + 200;
+        clocks.out = (0..many).map(|n| name(&format!("o{n}"))).collect();
+        for n in 0..many {
+            clocks.begin(name(&format!("p{n}")), (RecordSeq(1), LeftBy::Deactivated), NOW);
+        }
+        let mut pieces = Vec::new();
+        while let Some(changes) = clocks.changes() {
+            pieces.push((changes.open.len(), changes.out.len()));
+            clocks.kept.version += 1;
+            take_in(&mut clocks.kept, changes);
+        }
+        assert_eq!(pieces, [(many, PIECE), (0, PIECE), (0, 200)]);
+        clocks.wait_for(|_| Some("the target is paused".to_owned()));
+        clocks.shut(name("p7"), NOW);
+        let first = clocks.changes().unwrap();
+        assert_eq!(first.open.len(), PIECE + 1);
+        assert!(first.open.iter().any(|leaver| leaver.name == name("p7") && leaver.shut.is_some()));
+        while let Some(changes) = clocks.changes() {
+            take_in(&mut clocks.kept, changes);
+        }
+        assert_eq!((&clocks.kept.open, &clocks.kept.out), (&clocks.open, &clocks.out));
     }
 
     #[test]

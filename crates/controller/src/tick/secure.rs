@@ -376,14 +376,14 @@ impl Ticker {
         let world = self.world.lock().await;
         let people = world.people(&self.name).map(|(evaluator, directory, _)| (evaluator, directory));
         let (bodies, accepted) = (&compiled.bodies, &spec.accept_groups);
-        let doubt = |filter: &TableFilter| match people {
-            Some(_) => ways.through_by_group(filter, bodies, accepted, &who(graph, people)),
+        let doubt = |filter: &TableFilter| {
+            if people.is_some() {
+                return ways.through_by_group(filter, bodies, accepted, &who(graph, people));
+            }
             // Before anybody was looked at each may be anybody: where columns are closed none is given, and what stands is not taken
             // away for want of a look.
-            None => {
-                let anybody = |_| Some(BTreeSet::from([()]));
-                !opened(graph, filter.table) && ways.through_by_group(filter, bodies, accepted, &anybody)
-            }
+            let anybody = |_| Some(BTreeSet::from([()]));
+            !opened(graph, filter.table) && ways.through_by_group(filter, bodies, accepted, &anybody)
         };
         let holds = |filter: &&TableFilter| {
             let shown = self.target.filter_shown(filter, &spec.metadata);

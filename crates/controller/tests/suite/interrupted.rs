@@ -39,3 +39,26 @@ async fn a_recycled_name_is_held_also_when_the_journal_cannot_be_read_behind_it(
     let holds = stage.store.holds(axon_model::RecordSeq(0)).await.unwrap();
     assert_eq!(holds.len(), 1, "{holds:#?}");
 }
+
+#[tokio::test]
+async fn a_recycled_name_is_held_also_when_requests_cannot_be_read_behind_it() {
+    let mut stage = Stage::set().await;
+    let first = stage.user("kim").await;
+    let readers = stage.readers(&[first]).await;
+    stage.settle().await;
+    stage.store.delete_user(stage.context("delete"), first).await.unwrap();
+    stage.settle().await;
+    let second = stage.user("kim").await;
+    stage
+        .patch(readers, "join", json!([{ "op": "add", "path": "members", "value": [{ "value": second }] }]))
+        .await;
+    // Names are read before requests: what they said must not be lost with what follows.
+    let breaker = rusqlite::Connection::open(&stage.file).unwrap();
+    breaker.execute_batch("ALTER TABLE access_requests RENAME TO away").unwrap();
+    assert_eq!(stage.ticker.tick(&stage.map).await.summary.state, State::StoreFailed);
+    breaker.execute_batch("ALTER TABLE away RENAME TO access_requests").unwrap();
+    stage.settle().await;
+    assert!(!stage.pool.in_role("axon_reader", "kim"), "another Kim, whom nobody released");
+    let holds = stage.store.holds(axon_model::RecordSeq(0)).await.unwrap();
+    assert_eq!(holds.len(), 1, "{holds:#?}");
+}
