@@ -23,6 +23,14 @@ const NOT_TOLD: &[(&str, &str)] = &[
     ("views of {owner} read schema {schema}, in {layout}", "of secure views"),
     ("{actor} is not there yet, or its security id is not seen", "a finding of a target, not of a map"),
     ("{} has nothing in the target now", "a finding of a target, not of a map"),
+    (
+        "{person} administers the target by hand ({why}): nobody acts as an administrator",
+        "a finding of a target, not of a map",
+    ),
+    (
+        "{person} is in {group}, which administers the target by hand ({why}): nobody acts as an administrator",
+        "a finding of a target, not of a map",
+    ),
     ("it would give {more}, which is not there", "of a proof that fails: never expected"),
     (", clear for ", "of secure views"),
     ("CONTROL SERVER is CONTROL of every database", "CONTROL SERVER is told as what covers a line"),

@@ -236,13 +236,13 @@ fn a_pool_whose_readers_reach_the_files_and_a_file_of_steps_hold_no_views() {
         let map = |views: &str| {
             format!(
                 "axon: 1\ntargets:\n  lake: {{ {target}, manage: {{ schemas: [secure] }} }}\n\
-                 roles:\n  analyst: {{ grants: {{ lake: [select on schema sales] }} }}\n{views}"
+                 roles:\n  analyst: {{ grants: {{ lake: [select on sales.orders] }} }}\n{views}"
             )
         };
         let without = map("");
         RoleMap::parse(&[("m.yaml", &without)]).unwrap_or_else(|faults| panic!("{faults}\n{without}"));
         let with =
-            map("views:\n  secure.orders: { from: sales.orders, readers: [analyst], columns: [id] }\n");
+            map("views:\n  secure.orders: { targets: lake, from: sales.orders, columns: { id: clear } }\n");
         let faults = RoleMap::parse(&[("m.yaml", &with)]).map(|_| ()).unwrap_err().to_string();
         assert!(faults.contains(&format!("target `lake` holds no secure views: {because}")), "{faults}");
     }
