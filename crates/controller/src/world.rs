@@ -1,5 +1,7 @@
 //! The directory in memory and what each target ought to hold by it, moved by the journal's deltas.
 
+mod trace;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -8,7 +10,7 @@ use axon_mapping::identity::{Sights, SourceClaims};
 use axon_mapping::{
     Beside, Claimant, Evaluator, Identity, Moved, Pending, RoleMap, Surroundings, TargetName, Touched,
 };
-use axon_model::{Delta, Directory, GroupId, MemberKind, RecordSeq, SourceId, SqlName, UserId};
+use axon_model::{Delta, Directory, RecordSeq, SourceId, SqlName, UserId};
 use axon_reconcile::{Grant, GrantKey, Graph, Scope, Shape, Step, Tied};
 use axon_store::{Act, HoldEnd, Since, Store, StoreError};
 use time::{Duration, OffsetDateTime};
@@ -17,6 +19,7 @@ use crate::behind::Behind;
 use crate::names::{Names, held_breach};
 use crate::requests::Requests;
 use crate::stirred::Stirred;
+use trace::{Trace, concerned, recorded};
 
 /// Records looked at in one go.
 const SOME: u32 = 2_000;
@@ -72,13 +75,6 @@ impl PartialEq for Look {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
-}
-
-/// Which record last touched whom, since the last tick that settled.
-#[derive(Debug, Default)]
-struct Trace {
-    users: BTreeMap<UserId, RecordSeq>,
-    gone: BTreeMap<SqlName, RecordSeq>,
 }
 
 /// What a target's desired side depends on besides map, directory and clock.
@@ -549,75 +545,4 @@ impl World {
             watched.trace.gone.retain(|_, seq| *seq > position);
         }
     }
-}
-
-/// A cause as the journal keeps it; what says nothing about rule, group or record is left out.
-fn recorded(cause: axon_mapping::because::Cause) -> Option<Cause> {
-    use axon_mapping::because::Cause as Because;
-    match cause {
-        Because::Mapping { mapping, role, user: _, group, records } => Some(Cause {
-            line: Some(mapping.to_string()),
-            role: Some(role.to_string()),
-            group,
-            membership: records.last().copied(),
-        }),
-        Because::Line { line, role, said_by: _ } => {
-            Some(Cause { line: Some(line.to_string()), role: Some(role.to_string()), ..Cause::default() })
-        }
-        // A membership's place is taken by the record that brought the request into force.
-        Because::Request { request, role, user: _, record } => Some(Cause {
-            line: Some(format!("request {request}")),
-            role: Some(role.to_string()),
-            membership: Some(record),
-            ..Cause::default()
-        }),
-        Because::Offboarded { request, user: _, record } => Some(Cause {
-            line: Some(format!("request {request}")),
-            membership: Some(record),
-            ..Cause::default()
-        }),
-        Because::Role { place, role } => {
-            Some(Cause { line: Some(place.to_string()), role: Some(role.to_string()), ..Cause::default() })
-        }
-        Because::Inactive { user: _, record } | Because::NotGiven { user: _, record } => {
-            Some(Cause { membership: Some(record?), ..Cause::default() })
-        }
-        Because::Unknown | Because::Withheld | Because::NoLine => None,
-    }
-}
-
-/// Whose access a change may concern, as the directory stands before it.
-fn concerned(directory: &Directory, delta: &Delta) -> BTreeSet<UserId> {
-    match delta {
-        Delta::UserPut { user } => BTreeSet::from([user.id]),
-        Delta::UserRemoved { id } => BTreeSet::from([*id]),
-        Delta::GroupPut { group } => people(directory, group.id),
-        Delta::GroupRemoved { id } => people(directory, *id),
-        Delta::MemberAdded { member, .. } | Delta::MemberRemoved { member, .. } => match member {
-            MemberKind::User(id) => BTreeSet::from([*id]),
-            MemberKind::Group(id) => people(directory, *id),
-        },
-    }
-}
-
-/// Everybody in a group, through nested ones.
-fn people(directory: &Directory, group: GroupId) -> BTreeSet<UserId> {
-    let mut people = BTreeSet::new();
-    let mut seen = BTreeSet::from([group]);
-    let mut next = vec![group];
-    while let Some(group) = next.pop() {
-        for (member, _) in directory.members(group) {
-            match member {
-                MemberKind::User(id) => {
-                    people.insert(id);
-                }
-                MemberKind::Group(id) => {
-                    if seen.insert(id) {
-                        next.push(id);
-                    }
-                }
-            }
-        }
-    }
-    people
 }

@@ -253,13 +253,7 @@ async fn who_waits_to_be_shut_out_when_clocks_are_kept_for_the_first_time_has_on
     assert_eq!(open(&stage).await.len(), 4);
     stage.clock.advance(Duration::minutes(10));
     let hold = stage.store.holds(axon_model::RecordSeq(0)).await.unwrap().remove(0);
-    let act = stage.context("release").act;
-    stage.store.answer_hold(hold.id, HoldEnd::Release, "they left".to_owned(), act).await.unwrap();
-    stage.settle().await;
-    let all = times(&stage).await;
-    assert_eq!(all.len(), 4);
-    assert!(all.iter().all(|(_, time)| time.millis == 600_000 && !time.within), "{all:#?}");
-    stage.proved().await;
+    four_are_released_and_late(&mut stage, hold.id).await;
 }
 
 #[tokio::test]
@@ -354,13 +348,7 @@ async fn a_wave_that_waits_for_a_person_runs_with_the_hold_named_until_it_is_rel
         "{running:?}"
     );
     assert!(times(&stage).await.is_empty());
-    let act = stage.context("release").act;
-    stage.store.answer_hold(hold.id, HoldEnd::Release, "they left".to_owned(), act).await.unwrap();
-    stage.settle().await;
-    let all = times(&stage).await;
-    assert_eq!(all.len(), 4);
-    assert!(all.iter().all(|(_, time)| time.millis == 600_000 && !time.within), "{all:#?}");
-    stage.proved().await;
+    four_are_released_and_late(&mut stage, hold.id).await;
 }
 
 #[tokio::test]
@@ -526,6 +514,17 @@ async fn who_leaves_while_a_statement_hangs_is_timed_all_the_same() {
     crate::stage::beside(&stage, &controller, story).await;
     let all = times(&stage).await;
     assert!(all.iter().all(|(_, time)| time.result == LeaverEnd::Out && time.millis > 0), "{all:#?}");
+    stage.proved().await;
+}
+
+/// A wave of four that waited for ten minutes is released: it is out, and late.
+async fn four_are_released_and_late(stage: &mut Stage, hold: axon_model::HoldId) {
+    let act = stage.context("release").act;
+    stage.store.answer_hold(hold, HoldEnd::Release, "they left".to_owned(), act).await.unwrap();
+    stage.settle().await;
+    let all = times(stage).await;
+    assert_eq!(all.len(), 4);
+    assert!(all.iter().all(|(_, time)| time.millis == 600_000 && !time.within), "{all:#?}");
     stage.proved().await;
 }
 
