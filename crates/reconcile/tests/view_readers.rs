@@ -177,6 +177,81 @@ fn a_deny_on_it_stays_and_one_elsewhere_goes() {
     assert_eq!(admitted.withheld().len(), 1, "who leaves waits for nothing: {admitted:#?}");
 }
 
+/// Whether a mover leaves a role that denies this while a step about views waits.
+fn leaves_while(waits: SecureStep, permission: Permission, on: Securable) -> bool {
+    let mut before = reading(&["kim"], &["kim"], &["kim"]);
+    let key = GrantKey { grantee: name("axon_other"), securable: on, permission };
+    before.grants.insert(key, Grant::wanted(GrantState::Deny));
+    let mut after = before.clone();
+    after.members.remove(&Membership { role: name("axon_other"), member: name("kim") });
+    let sides = sides(&before, &after);
+    let mut plan = plan(&sides);
+    let guards = Guards { hold_steps: vec![waits.kind()], ..guards() };
+    plan.steps.insert(0, Planned::from(Step::Secure(waits)));
+    let admitted = admit(plan, &sides, &guards, &History::default(), datetime!(2026-11-23 00:00 UTC));
+    assert_eq!(admitted.steps().len() + admitted.withheld().len(), 2, "{admitted:#?}");
+    done(&admitted) == ["remove kim from role axon_other"]
+}
+
+#[test]
+fn a_mover_leaves_a_role_at_once_unless_that_opens_a_text_which_is_too_wide() {
+    let rows = axon_reconcile::view_body::Rows::All;
+    let body = axon_reconcile::ViewBody { name: view(), from: view(), columns: Vec::new(), rows };
+    let body = || Box::new(body.clone());
+    let metadata = axon_reconcile::secure::Metadata::new(name("axon"), name("axon_owner"));
+    let (because, schema) = ("its column is gone".to_owned(), name("axon"));
+    let close = || SecureStep::CloseView { view: view(), because: because.clone(), unseen: false };
+    let alter = |unseen| SecureStep::AlterView { view: body(), metadata, unseen };
+    let (on_view, on_schema) = (Securable::Object(view()), Securable::Schema(name("secure")));
+    for on in [on_view.clone(), on_schema.clone(), Securable::Database] {
+        for waits in [close(), alter(false), alter(true)] {
+            assert!(!leaves_while(waits.clone(), Permission::Select, on.clone()), "{waits} {on}");
+            assert!(!leaves_while(waits.clone(), Permission::Control, on.clone()), "{waits} {on}");
+            assert!(leaves_while(waits, Permission::Insert, on.clone()), "who is denied INSERT reads on");
+        }
+        let people = vec![name("lee")];
+        let fill = SecureStep::FillProfiles { schema, people: 1, rows: Vec::new() };
+        let create = SecureStep::CreateView { view: body(), metadata };
+        for waits in [
+            create,
+            SecureStep::DropView { view: view() },
+            SecureStep::CreateTable { schema, table: axon_reconcile::secure::ManagedTable::Profile },
+            SecureStep::CreateKey { schema, id: "key".into() },
+            SecureStep::DropProfiles { schema, people, loses: false },
+            fill,
+        ] {
+            assert!(leaves_while(waits.clone(), Permission::Select, on.clone()), "{waits} {on}");
+        }
+    }
+    let elsewhere = Securable::Schema(name("sales"));
+    assert!(leaves_while(close(), Permission::Select, elsewhere), "the role has nothing to do with it");
+}
+
+#[test]
+fn a_role_denies_by_the_roles_that_it_is_in_and_by_what_the_server_says_of_them() {
+    let roles: [(&str, &[&str]); 4] = [
+        ("axon_analyst", &["kim", "lee"]),
+        ("axon_inner", &["kim"]),
+        ("axon_outer", &["axon_inner"]),
+        ("db_denydatareader", &["lee"]),
+    ];
+    let mut before = graph(&["kim", "lee"], &roles);
+    give(&mut before, "axon_analyst", Securable::Object(view()), GrantState::Grant);
+    give(&mut before, "axon_outer", Securable::Object(view()), GrantState::Deny);
+    for (role, who) in [("axon_inner", "kim"), ("db_denydatareader", "lee")] {
+        let mut after = before.clone();
+        after.members.remove(&Membership { role: name(role), member: name(who) });
+        let mut sides = sides(&before, &after);
+        sides.scope.named_roles.insert(name(role));
+        let mut plan = plan(&sides);
+        let close = SecureStep::CloseView { view: view(), because: "gone".into(), unseen: false };
+        plan.steps.insert(0, Planned::from(Step::Secure(close)));
+        let guards = Guards { hold_steps: vec![StepKind::CloseView], ..guards() };
+        let admitted = admit(plan, &sides, &guards, &History::default(), datetime!(2026-11-23 00:00 UTC));
+        assert!(waits(&admitted, &format!("remove {who} from role {role}")), "{admitted:#?}");
+    }
+}
+
 type Rows = BTreeMap<SqlName, BTreeSet<ProfileRow>>;
 
 fn profiles(people: usize, rows: &[(&str, &str)]) -> Rows {
