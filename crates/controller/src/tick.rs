@@ -323,6 +323,10 @@ impl Ticker {
         if self.actual.as_ref().is_some_and(|known| self.holding.seen_elsewhere_since(known.at)) {
             self.actual = None;
         }
+        if self.summary.state == State::Elsewhere && !self.is_alone(now).await? {
+            // Nothing can be done until the other one gives the lease back: the target is not read for it.
+            return Ok(self.elsewhere(now));
+        }
         if self.target.script().is_some() {
             return self.attempt_script(map, may, now).await;
         }

@@ -54,6 +54,12 @@ impl Ticker {
             .map_or((0, true), |lease| (lease.generation, lease.until <= now || lease.holder == self.holder)))
     }
 
+    /// Whether nobody else holds the lease now.
+    pub(super) async fn is_alone(&self, now: OffsetDateTime) -> Result<bool, ControllerError> {
+        let (_, alone) = self.worked_on(now).await?;
+        Ok(alone)
+    }
+
     /// Somebody else worked on the target: neither what it holds, nor whom it was given to, nor who is leaving it is known here.
     pub(super) fn forget_actual(&mut self) {
         self.actual = None;

@@ -224,3 +224,33 @@ async fn two_processes_take_turns_under_one_lease() {
     assert_eq!(stage.settle().await.state, State::Converged);
     assert!(stage.pool.in_role("axon_reader", "kim"));
 }
+
+#[tokio::test]
+async fn who_waits_for_anothers_lease_reads_the_target_once_and_not_again_until_it_is_free() {
+    for gives_back in [true, false] {
+        let mut stage = Stage::set().await;
+        stage.settle().await;
+        let (now, minute) = (stage.clock.now(), time::Duration::seconds(60));
+        let held = stage.store.try_lease("warehouse", "other", minute, now).await.unwrap().unwrap();
+        let kim = stage.user("kim").await;
+        stage.readers(&[kim]).await;
+        let looks = |stage: &Stage| stage.pool.looks.load(std::sync::atomic::Ordering::SeqCst);
+        assert_eq!(stage.ticker.tick(&stage.map).await.summary.state, State::Elsewhere);
+        let once = looks(&stage);
+        for _ in 0..5 {
+            stage.clock.advance(time::Duration::seconds(1));
+            let tick = stage.ticker.tick(&stage.map).await;
+            assert_eq!((tick.summary.state, tick.again), (State::Elsewhere, false));
+            assert_eq!(tick.next, Some(stage.clock.now() + time::Duration::seconds(1)));
+        }
+        assert_eq!(looks(&stage), once, "what it finds it could do nothing about");
+        if gives_back {
+            stage.store.release_lease(&held).await.unwrap();
+        } else {
+            stage.clock.advance(minute);
+        }
+        assert_eq!(stage.settle().await.state, State::Converged);
+        assert!(stage.pool.in_role("axon_reader", "kim"));
+        assert_eq!(looks(&stage), once + 1, "the other one may have changed anything");
+    }
+}
