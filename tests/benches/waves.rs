@@ -1,6 +1,7 @@
 //! `make bench`: membership changes applied over a slow network in waves of several lengths, and what a leaver waits meanwhile: the
 //! real binary, a pool, and between them a way that holds each answer back. `-- --changes 10000` for the size that is published,
-//! `-- --latency 5` for one way only. All waves of the run are set up first and then measured side by side.
+//! `-- --latency 5` for one way only. All waves of the run are set up first and then measured side by side. Beyond 1,000 changes
+//! a person comes into several roles: what the emulator needs for a look grows with the people, and is not what is measured.
 
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
@@ -23,6 +24,10 @@ const LATENCIES: [u64; 3] = [5, 20, 80];
 const WAVES: [u32; 3] = [4, 16, 64];
 /// Changes, where nothing is said.
 const CHANGES: u32 = 1_000;
+/// The most people, and so the changes of one role.
+const PEOPLE: u32 = 1_000;
+/// How often it is looked how far a run is: each look costs the same cores as what is measured.
+const PAUSE: Duration = Duration::from_millis(200);
 /// The longest that anything may take.
 const LONG: Duration = Duration::from_hours(2);
 const LEAVER: &str = "leaver@acme.example";
@@ -43,11 +48,19 @@ targets:
     role_name: \"axon_{role}\"
 roles:
   everyone: { grants: { warehouse: [select on sales.regions] } }
-  reader: { grants: { warehouse: [select on sales.orders] } }
+ROLES
 mappings:
   - { groups: { any: [Everyone] }, source: entra, roles: [everyone] }
-  - { groups: { any: [Readers] }, source: entra, roles: [reader] }
+MAPPINGS
 ";
+
+/// The map with so many roles of readers.
+fn map(port: u16, roles: u32) -> String {
+    let of = |line: &dyn Fn(u32) -> String| (0..roles).map(line).collect::<Vec<_>>().join("\n");
+    let role = |n| format!("  reader{n}: {{ grants: {{ warehouse: [select on sales.orders] }} }}");
+    let mapping = |n| format!("  - {{ groups: {{ any: [Readers{n}] }}, source: entra, roles: [reader{n}] }}");
+    MAP.replace("PORT", &port.to_string()).replace("ROLES", &of(&role)).replace("MAPPINGS", &of(&mapping))
+}
 
 fn main() -> anyhow::Result<()> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(run())
@@ -86,7 +99,9 @@ fn said(word: &str) -> anyhow::Result<Option<u32>> {
 /// One pool behind a way of this latency; the line that tells of it, and how many round trips it took beside the model's.
 async fn one(latency: u64, wave: u32, changes: u32, ready: &Barrier) -> anyhow::Result<(String, u32)> {
     let started = Instant::now();
-    let people: Vec<String> = (0..changes).map(|n| format!("mover{n}@acme.example")).collect();
+    let roles = changes.div_ceil(PEOPLE);
+    let people: Vec<String> = (0..changes / roles).map(|n| format!("mover{n}@acme.example")).collect();
+    ensure!(changes % roles == 0, "{changes} changes are not whole roles of {PEOPLE} or fewer");
     let place = Place::new(people.iter().map(String::as_str).chain([LEAVER]))?;
     let pool = Pool::start(&place, 0).await?;
     let way = Way::to(pool.port()?).await?;
@@ -97,7 +112,7 @@ async fn one(latency: u64, wave: u32, changes: u32, ready: &Barrier) -> anyhow::
              log: {{ format: json, level: warn }}\nsources:\n  entra: {{ kind: entra }}\n"
         ),
     )?;
-    place.write("role-map.yaml", &MAP.replace("PORT", &way.port.to_string()))?;
+    place.write("role-map.yaml", &map(way.port, roles))?;
     place.write("pool.token", &entra_token(ENTRA_ADMIN))?;
     let token = place.token("entra").await?;
     let serve = Serve::start(&place).await?;
@@ -108,13 +123,13 @@ async fn one(latency: u64, wave: u32, changes: u32, ready: &Barrier) -> anyhow::
         ids.push(id?);
     }
     let leaver = scim.person(LEAVER).await?;
-    let group = scim.group("Readers", &[]).await?;
+    let mut groups = Vec::new();
+    for n in 0..roles {
+        groups.push(scim.group(&format!("Readers{n}"), &[]).await?);
+    }
     scim.group("Everyone", &ids.iter().chain([&leaver]).map(String::as_str).collect::<Vec<_>>()).await?;
     let mut admin = pool.admin().await?;
-    until("everybody is there", LONG, async || {
-        Ok((members(&mut admin, "axon_everyone").await? > changes).then_some(()))
-    })
-    .await?;
+    reached(&mut admin, "axon_everyone", changes / roles + 1).await?;
     // The run that made them writes its last records.
     until("nothing is left to do", LONG, async || Ok((serve.state().await? == "converged").then_some(())))
         .await?;
@@ -129,11 +144,13 @@ async fn one(latency: u64, wave: u32, changes: u32, ready: &Barrier) -> anyhow::
     let began = Instant::now();
     let value: Vec<Value> = ids.iter().map(|id| json!({ "value": id })).collect();
     let add = json!([{ "op": "Add", "path": "members", "value": value }]);
-    let answer = scim.patch(&format!("/Groups/{group}"), &add).await?;
-    ensure!(matches!(answer.status, 200 | 204), "answered {}: {}", answer.status, answer.body);
-    reached(&mut admin, changes / 2).await?;
+    for group in groups {
+        let answer = scim.patch(&format!("/Groups/{group}"), &add).await?;
+        ensure!(matches!(answer.status, 200 | 204), "answered {}: {}", answer.status, answer.body);
+    }
+    reached(&mut admin, READERS, changes / 2).await?;
     let out = leaves(&scim, &leaver, &mut admin).await?;
-    reached(&mut admin, changes).await?;
+    reached(&mut admin, READERS, changes).await?;
     let took = began.elapsed();
     let turns = way.turns.load(Ordering::Relaxed) - before.0;
     let used = cpu(serve.child().id()?) - before.1;
@@ -164,20 +181,23 @@ fn measured(latencies: &Value) -> anyhow::Result<Pace> {
     Ok(Pace { round_trip: of("a round trip")?, look: of("a read of one name")? })
 }
 
-async fn members(admin: &mut Tds, role: &str) -> anyhow::Result<u32> {
+/// All roles of readers.
+const READERS: &str = "axon_reader%";
+
+async fn members(admin: &mut Tds, roles: &str) -> anyhow::Result<u32> {
     let look = format!(
         "SELECT CAST(COUNT(*) AS nvarchar(10)) AS n FROM sys.database_role_members AS m \
-         JOIN sys.database_principals AS r ON r.principal_id = m.role_principal_id WHERE r.name = N'{role}'"
+         JOIN sys.database_principals AS r ON r.principal_id = m.role_principal_id WHERE r.name LIKE N'{roles}'"
     );
     Ok(admin.column(&look).await?.first().context("a count")?.parse()?)
 }
 
-/// Waits until the role has so many. A look costs the same cores as what is measured, so it is taken seldom.
-async fn reached(admin: &mut Tds, count: u32) -> anyhow::Result<()> {
+/// Waits until the roles have so many.
+async fn reached(admin: &mut Tds, roles: &str, count: u32) -> anyhow::Result<()> {
     let end = Instant::now() + LONG;
-    while members(admin, "axon_reader").await? < count {
-        ensure!(Instant::now() < end, "the role never had {count}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
+    while members(admin, roles).await? < count {
+        ensure!(Instant::now() < end, "{roles} never had {count}");
+        tokio::time::sleep(PAUSE).await;
     }
     Ok(())
 }

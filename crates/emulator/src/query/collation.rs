@@ -98,13 +98,21 @@ fn words(left: &str, right: &str) -> Ordering {
     if left.is_ascii() && right.is_ascii() && left.eq_ignore_ascii_case(right) {
         return Ordering::Equal;
     }
-    let weights = |text: &str| text.chars().filter(|c| !is_light(*c)).map(weight).collect::<Vec<_>>();
-    let (l, r) = (weights(left), weights(right));
-    l.iter()
-        .map(|w| (w.0, w.1))
-        .cmp(r.iter().map(|w| (w.0, w.1)))
-        .then_with(|| l.iter().map(|w| w.2).cmp(r.iter().map(|w| w.2)))
+    letters(left)
+        .cmp(letters(right))
+        .then_with(|| accents(left).cmp(accents(right)))
         .then_with(|| left.chars().map(fold).cmp(right.chars().map(fold)))
+}
+
+/// Class and base letter of what counts. Two texts are compared up to where they differ, and nothing is put aside for it: a look-up among
+/// ten thousand names compares most of them.
+fn letters(text: &str) -> impl Iterator<Item = (u8, char)> {
+    text.chars().filter(|c| !is_light(*c)).map(weight).map(|(class, base, _)| (class, base))
+}
+
+/// What counts, with its accents.
+fn accents(text: &str) -> impl Iterator<Item = char> {
+    text.chars().filter(|c| !is_light(*c)).map(|c| weight(c).2)
 }
 
 /// Hyphen and apostrophe break ties only.
@@ -115,6 +123,9 @@ fn is_light(c: char) -> bool {
 /// Class, base letter, and the character itself where accents decide.
 fn weight(c: char) -> (u8, char, char) {
     let folded = fold(c);
+    if folded.is_ascii_lowercase() {
+        return (3, folded, folded);
+    }
     if folded == ' ' {
         (0, folded, folded)
     } else if folded.is_numeric() {
