@@ -203,11 +203,11 @@ fn a_mover_leaves_a_role_at_once_unless_that_opens_a_text_which_is_too_wide() {
     let close = || SecureStep::CloseView { view: view(), because: because.clone(), unseen: false };
     let alter = |unseen| SecureStep::AlterView { view: body(), metadata, unseen };
     let (on_view, on_schema) = (Securable::Object(view()), Securable::Schema(name("secure")));
-    for on in [on_view.clone(), on_schema.clone(), Securable::Database] {
+    for on in [on_view, on_schema, Securable::Database] {
         for waits in [close(), alter(false), alter(true)] {
-            assert!(!leaves_while(waits.clone(), Permission::Select, on.clone()), "{waits} {on}");
-            assert!(!leaves_while(waits.clone(), Permission::Control, on.clone()), "{waits} {on}");
-            assert!(leaves_while(waits, Permission::Insert, on.clone()), "who is denied INSERT reads on");
+            assert!(!leaves_while(waits.clone(), Permission::Select, on), "{waits} {on}");
+            assert!(!leaves_while(waits.clone(), Permission::Control, on), "{waits} {on}");
+            assert!(leaves_while(waits, Permission::Insert, on), "who is denied INSERT reads on");
         }
         let people = vec![name("lee")];
         let fill = SecureStep::FillProfiles { schema, people: 1, rows: Vec::new() };
@@ -220,7 +220,7 @@ fn a_mover_leaves_a_role_at_once_unless_that_opens_a_text_which_is_too_wide() {
             SecureStep::DropProfiles { schema, people, loses: false },
             fill,
         ] {
-            assert!(leaves_while(waits.clone(), Permission::Select, on.clone()), "{waits} {on}");
+            assert!(leaves_while(waits.clone(), Permission::Select, on), "{waits} {on}");
         }
     }
     let elsewhere = Securable::Schema(name("sales"));

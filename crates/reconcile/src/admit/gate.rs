@@ -147,7 +147,7 @@ fn stands_on(step: &Step, other: &Step, above: &Above<'_>) -> bool {
         // that is not made yet and shows nobody anything. Whether the text of now is wider than the map's is not known here.
         Step::DropMember { role, member } => {
             other.kind() != StepKind::CreateView
-                && above.denies(*role, &about)
+                && above.denies(*role, about)
                 && !above.leaves.contains(member)
                 && above.reads(*member, about)
         }
