@@ -98,11 +98,17 @@ async fn views_are_probed_by_each_class_and_a_difference_is_told_and_stops_what_
         { "op": "Replace", "path": "addresses[type eq \"work\"].region", "value": "south" }
     ]);
     scim.patch(&format!("/Users/{ann}"), &moved).await?.is(200)?;
-    until("what gives waits", SOON, async || {
-        let said = place.axon(&["status"]).await?.out;
-        Ok(said.contains("freeze_on_probe is on").then_some(()))
+    // What she loses goes all the same: neither view nor profile has the north for her any more.
+    let rows = format!("SELECT value FROM axon.profile WHERE principal = N'{ANN}'");
+    let mut last = String::new();
+    until("what gives waits, and what takes is done", SOON, async || {
+        let (said, rows) = (place.axon(&["status"]).await?.out, admin.column(&rows).await?);
+        let waits = said.contains("freeze_on_probe is on") && said.contains(", with 1 of addresses.region");
+        last = format!("{rows:?} {said}");
+        Ok((waits && rows.is_empty()).then_some(()))
     })
-    .await?;
+    .await
+    .context(last)?;
 
     // It is mended, and a probe lifts it.
     admin.run("REVOKE SELECT ON OBJECT::secure.customers FROM public").await?;
