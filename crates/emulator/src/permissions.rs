@@ -87,6 +87,11 @@ impl<'a> Access<'a> {
         granted && !denied
     }
 
+    /// Whether a DENY keeps `action` on the securable from the caller.
+    pub fn denies(&self, action: Action, securable: Securable) -> bool {
+        !self.is_owner() && !self.owns(securable) && self.weigh(&self.chain(action, securable)).0
+    }
+
     /// Whether the caller may do `action` on the database.
     pub fn allows_database(&self, action: Action) -> bool {
         self.allows(action, Securable::DATABASE)

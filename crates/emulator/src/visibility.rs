@@ -74,10 +74,15 @@ impl Access<'_> {
             .any(|action| self.allows(*action, on))
     }
 
-    /// The text in `sys.sql_modules`: VIEW DEFINITION, ALTER or CONTROL on the object.
+    /// The text in `sys.sql_modules`: VIEW DEFINITION, ALTER, TAKE OWNERSHIP or CONTROL on the object. A DENY of VIEW DEFINITION hides it
+    /// from all but its owner and those whom no DENY binds, whatever else they may.
     pub fn sees_definition(&self, object: &Object) -> bool {
         let on = Securable::object(object.id);
-        [Action::ViewDefinition, Action::Alter, Action::Control].iter().any(|action| self.allows(*action, on))
+        let some = [Action::ViewDefinition, Action::Alter, Action::TakeOwnership, Action::Control];
+        self.is_owner()
+            || self.owns(on)
+            || (!self.denies(Action::ViewDefinition, on)
+                && some.iter().any(|action| self.allows(*action, on)))
     }
 
     /// Whether something was granted on exactly this securable, or a column of it, to what speaks for the caller.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use axon_emulator::catalog::permission::{Action, PermissionKey, Securable, State};
 
-use crate::fixture::{ALICE, expect, login, pool_with, query_in};
+use crate::fixture::{ALICE, expect, login, pool_with, query_in, result, said};
 
 #[test]
 fn tools_list_schemas_tables_and_columns() {
@@ -146,6 +146,39 @@ fn roles_are_asked_for_by_name() {
             ("SELECT USER_NAME(), USER_ID('ANALYSTS'), DATABASE_PRINCIPAL_ID()", "Alice|20|17"),
         ],
     );
+}
+
+#[test]
+fn the_text_of_a_view_is_for_whoever_may_see_or_change_it_and_a_deny_hides_it() {
+    let pool = pool_with(|_| ());
+    let (mut admin, mut alice) = (login(&pool, 1), login(&pool, ALICE));
+    let on = "OBJECT::sales.totals";
+    for (statements, seen) in [
+        (vec![], false),
+        (vec![format!("GRANT VIEW DEFINITION ON {on} TO Alice")], true),
+        (vec![format!("REVOKE VIEW DEFINITION ON {on} FROM Alice")], false),
+        (vec![format!("GRANT ALTER ON {on} TO Alice")], true),
+        (
+            vec![
+                format!("REVOKE ALTER ON {on} FROM Alice"),
+                format!("GRANT TAKE OWNERSHIP ON {on} TO Alice"),
+            ],
+            true,
+        ),
+        (vec!["GRANT CONTROL ON DATABASE::dw TO Alice".into()], true),
+        (vec![format!("DENY VIEW DEFINITION ON {on} TO public")], false),
+        (vec!["EXEC sp_addrolemember 'db_owner', 'Alice'".into()], true),
+    ] {
+        for statement in &statements {
+            result(&admin.batch(statement)).unwrap_or_else(|error| panic!("{statement}: {}", error.message));
+        }
+        let given = query_in(
+            &mut alice,
+            "SELECT COUNT(*), COUNT(m.definition) FROM sys.views v LEFT JOIN sys.sql_modules m ON m.object_id = v.object_id \
+             WHERE v.name = 'totals'",
+        );
+        assert_eq!(said(&given), if seen { "1|1" } else { "1|0" }, "{statements:?}");
+    }
 }
 
 #[test]
