@@ -12,6 +12,8 @@ mod caching;
 mod closure;
 #[path = "views/filling.rs"]
 mod filling;
+#[path = "views/hidden.rs"]
+mod hidden;
 #[path = "views/keys.rs"]
 mod keys;
 #[path = "views/native.rs"]

@@ -41,6 +41,9 @@ impl BlockedSteps {
             matches!(step, Step::Secure(step) if step.unseen()) && refusal.message == Refusal::NOT_SHOWN;
         let wait = Duration::seconds(i64::from(first) << tries.min(10)).min(longest);
         let wait = if written { LONGEST } else { wait };
+        // Whatever was written there before stands no more: where it is wanted again it is sent again.
+        let view = step_view(step).filter(|_| written);
+        self.0.retain(|b| view.is_none() || step_view(&b.step) != view);
         // What was not wanted again for a day is forgotten.
         self.0.retain(|b| b.step != *step && now - b.until < Duration::days(1));
         self.0.push(Blocked { step: step.clone(), refusal, until: now + wait, tries: tries + 1 });
@@ -130,6 +133,14 @@ impl BlockedSteps {
             (Step::KillSessions { principal }, Step::DropPrincipal { name, .. }) => principal == name,
             (refused, step) => refused == step,
         })
+    }
+}
+
+/// The view whose text a step writes.
+fn step_view(step: &Step) -> Option<axon_reconcile::ObjectName> {
+    match step {
+        Step::Secure(step) if step.unseen() => step.view(),
+        _ => None,
     }
 }
 
@@ -249,6 +260,16 @@ mod tests {
         assert_eq!(next(true, Refusal::NOT_SHOWN), Some(LONGEST));
         let soon = Some(Duration::seconds(30));
         assert_eq!((next(false, Refusal::NOT_SHOWN), next(true, "too busy")), (soon, soon));
+        // The text that was written last stands: an earlier one is sent at once where it is wanted again.
+        let refusal = Refusal { kind: RefusalKind::Other, number: 0, message: Refusal::NOT_SHOWN.to_owned() };
+        let close = |because: &str| {
+            Step::Secure(SecureStep::CloseView { view, because: because.into(), unseen: true })
+        };
+        let mut blocked = BlockedSteps::default();
+        for because in ["one", "two"] {
+            blocked.add(&close(because), refusal.clone(), now);
+        }
+        assert!(blocked.words(&close("one"), now).is_none() && blocked.words(&close("two"), now).is_some());
     }
 
     #[test]
