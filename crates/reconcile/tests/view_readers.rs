@@ -269,7 +269,7 @@ fn profiles(people: usize, rows: &[(&str, &str)]) -> Rows {
 
 fn steps(there: &Rows, wanted: &Rows) -> Vec<SecureStep> {
     let all = there.keys().chain(wanted.keys()).copied().collect();
-    profile_steps(name("axon"), &all, there, wanted)
+    profile_steps(name("axon"), Delimiters::new('|', ':', ','), &all, there, wanted)
 }
 
 fn losers(there: &Rows, wanted: &Rows) -> u64 {
@@ -291,22 +291,24 @@ fn who_reads_on_and_sees_less_is_counted_and_who_goes_is_not() {
     assert_eq!(losers(&line("region:north|title:boss"), &line("region:north,south|title:boss")), 0);
     assert_eq!(losers(&line("region:north|title:boss"), &line("title:boss")), 1);
     assert_eq!(losers(&line("region:north"), &line("region:south")), 1);
+    // Letters of what is lost stand in what comes.
+    assert_eq!(losers(&line("region:east"), &line("region:feasting|title:boss")), 1);
+    assert_eq!(losers(&line("region:east|title:boss"), &line("region:boss|title:boss,east")), 1);
 }
 
 #[test]
 fn what_is_lost_is_a_step_of_its_own_where_what_comes_waits() {
-    let by = Delimiters::new('|', ':', ',');
-    let halves = |(there, wanted): (&Rows, &Rows), by| -> Vec<(bool, u64)> {
-        let steps = apart(steps(there, wanted), by);
+    let halves = |there: &Rows, wanted: &Rows| -> Vec<(bool, u64)> {
+        let steps = apart(steps(there, wanted));
         steps.iter().map(|step| (step.gives(), step.losers())).collect()
     };
     let (north, south) = (profiles(1, &[("region", "north")]), profiles(1, &[("region", "south")]));
     let both = profiles(1, &[("region", "north"), ("region", "south")]);
-    assert_eq!(halves((&north, &south), None), [(false, 1), (true, 0)]);
-    assert_eq!(halves((&both, &south), None), [(false, 1)]);
-    assert_eq!(halves((&north, &both), None), [(true, 0)], "nothing is lost");
+    assert_eq!(halves(&north, &south), [(false, 1), (true, 0)]);
+    assert_eq!(halves(&both, &south), [(false, 1)]);
+    assert_eq!(halves(&north, &both), [(true, 0)], "nothing is lost");
     let line = |text: &str| profiles(1, &[(LINE, text)]);
-    let of_line = |there: &str, wanted: &str| halves((&line(there), &line(wanted)), by);
+    let of_line = |there: &str, wanted: &str| halves(&line(there), &line(wanted));
     assert_eq!(of_line("region:north|title:boss", "region:north,south|title:boss"), [(true, 0)]);
     for (there, wanted) in [
         ("region:north,south", "region:south"),

@@ -114,7 +114,7 @@ async fn writing() {
 
     let wanted = profiles(PEOPLE);
     let everybody: BTreeSet<SqlName> = wanted.keys().copied().collect();
-    let steps = profile_steps(schema, &everybody, &BTreeMap::new(), &wanted);
+    let steps = profile_steps(schema, None, &everybody, &BTreeMap::new(), &wanted);
     let steps: Vec<Step> = steps.into_iter().map(Step::Secure).collect();
     let began = Instant::now();
     apply(&target, &steps).await;
@@ -129,7 +129,7 @@ async fn writing() {
     for rows in moved.values_mut().skip(7).take(1) {
         *rows = rows.iter().cloned().map(|row| ProfileRow { value: "moved".into(), ..row }).collect();
     }
-    let one = profile_steps(schema, &whose, &wanted, &moved);
+    let one = profile_steps(schema, None, &whose, &wanted, &moved);
     assert_eq!(one.len(), 1);
     let one: Vec<Step> = one.into_iter().map(Step::Secure).collect();
     let began = Instant::now();

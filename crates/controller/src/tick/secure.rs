@@ -150,12 +150,12 @@ impl Profiles {
     }
 
     /// The steps from one side to the other.
-    fn steps(&mut self, schema: SqlName) -> Vec<SecureStep> {
+    fn steps(&mut self, Metadata { schema, delimiters: by, .. }: Metadata) -> Vec<SecureStep> {
         let nothing = BTreeSet::new();
         self.open.retain(|name| {
             self.wanted.get(name).unwrap_or(&nothing) != self.there.get(name).unwrap_or(&nothing)
         });
-        profile_steps(schema, &self.open, &self.there, &self.wanted)
+        profile_steps(schema, by, &self.open, &self.there, &self.wanted)
     }
 
     /// Moves what is there by a step that the target shows.
@@ -511,9 +511,9 @@ impl Ticker {
             let actual = &known.inspection.graph;
             let look = Look { graph: evaluator.graph(), actual, evaluator, directory, stirred };
             self.views.profiles.follow(&compiled, &spec.metadata, look);
-            let mut written = self.views.profiles.steps(spec.metadata.schema);
+            let mut written = self.views.profiles.steps(spec.metadata);
             if may == May::Take || self.probing.freezes() {
-                written = apart(written, spec.metadata.delimiters);
+                written = apart(written);
             }
             steps.extend(written);
         }

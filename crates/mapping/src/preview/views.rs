@@ -188,7 +188,7 @@ fn planned(both: &Both, compared: Compared<'_>, tables: &Tables, actual: &Graph)
     let whose = profiles_of(both, compared, &before.compiled, &compiled, &mut findings);
     let schema = spec.metadata.schema;
     let names: BTreeSet<SqlName> = whose.before.keys().chain(whose.after.keys()).copied().collect();
-    steps.extend(profile_steps(schema, &names, &whose.before, &whose.after));
+    steps.extend(profile_steps(schema, spec.metadata.delimiters, &names, &whose.before, &whose.after));
     Some(Between { steps, findings, untold: None })
 }
 

@@ -81,27 +81,24 @@ fn text_bytes(row: &ProfileRow) -> usize {
     row.principal.as_str().len() + row.attribute.len() + row.value.len()
 }
 
-/// Whether somebody sees less by the second rows. Of a profile that is one string that is so unless the second holds the first, with
-/// more between: a gain only adds.
-fn loses(there: &BTreeSet<ProfileRow>, wanted: &BTreeSet<ProfileRow>) -> bool {
-    let holds = |row: &ProfileRow| {
-        let line = row.attribute == LINE
-            && wanted
-                .iter()
-                .any(|other| other.attribute == row.attribute && within(&row.value, &other.value));
-        wanted.contains(row) || line
+/// Whether somebody sees less by the second rows. Of a profile that is one string it is so unless the second says all that the first
+/// does, value by value: letters of one value may stand in another.
+fn loses(there: &BTreeSet<ProfileRow>, wanted: &BTreeSet<ProfileRow>, by: Option<Delimiters>) -> bool {
+    let lines = |rows: &BTreeSet<ProfileRow>| -> Vec<ProfileRow> {
+        rows.iter().filter(|row| row.attribute == LINE).cloned().collect()
     };
-    !there.iter().all(holds)
+    let mut lost = there.difference(wanted);
+    match by {
+        Some(by) => lost.any(|row| row.attribute != LINE) || !stays(&lines(there), &lines(wanted), by),
+        // Where nobody says how a string is cut, only the same one says the same.
+        None => lost.next().is_some(),
+    }
 }
 
-fn within(inner: &str, outer: &str) -> bool {
-    let mut outer = outer.chars();
-    inner.chars().all(|c| outer.any(|other| other == c))
-}
-
-/// The steps from one side to the other for these people.
+/// The steps from one side to the other for these people, whose profiles are one string each where there are delimiters.
 pub fn profile_steps(
     schema: SqlName,
+    by: Option<Delimiters>,
     whose: &BTreeSet<SqlName>,
     there: &Profiles,
     wanted: &Profiles,
@@ -119,7 +116,7 @@ pub fn profile_steps(
                 principal: *name,
                 remove: there.difference(&wanted).cloned().collect(),
                 add: wanted.difference(&there).cloned().collect(),
-                loses: loses(&there, &wanted),
+                loses: loses(&there, &wanted, by),
             }),
             (Some(_), Some(_)) | (None, None) => {}
         }
@@ -167,14 +164,10 @@ pub fn profile_steps(
 }
 
 /// Where what gives waits: what somebody loses is a step of its own, so that it does not wait with what comes. Of a profile that is one
-/// string, with these delimiters, nothing can be written meanwhile: whoever loses some of it has none of it until then.
-pub fn apart(steps: Vec<SecureStep>, by: Option<Delimiters>) -> Vec<SecureStep> {
+/// string nothing can be written meanwhile: whoever loses some of it has none of it until then.
+pub fn apart(steps: Vec<SecureStep>) -> Vec<SecureStep> {
     let halves = |step| match step {
-        SecureStep::WriteProfile { schema, principal, remove, add, loses }
-            if !remove.is_empty()
-                && !add.is_empty()
-                && (loses || !by.is_some_and(|by| stays(&remove, &add, by))) =>
-        {
+        SecureStep::WriteProfile { schema, principal, remove, add, loses: true } if !add.is_empty() => {
             let half =
                 |remove, add, loses| SecureStep::WriteProfile { schema, principal, remove, add, loses };
             vec![half(remove, Vec::new(), true), half(Vec::new(), add, false)]
@@ -184,8 +177,8 @@ pub fn apart(steps: Vec<SecureStep>, by: Option<Delimiters>) -> Vec<SecureStep> 
     steps.into_iter().flat_map(halves).collect()
 }
 
-/// Whether the strings that come hold all that those that go hold.
-fn stays(remove: &[ProfileRow], add: &[ProfileRow], by: Delimiters) -> bool {
+/// Whether the second strings say all that the first ones do.
+fn stays(there: &[ProfileRow], wanted: &[ProfileRow], by: Delimiters) -> bool {
     let parts = |rows: &[ProfileRow]| -> BTreeSet<(String, String)> {
         let values = |part: &str| {
             let (attribute, values) = part.split_once(by.hash_key).unwrap_or((part, ""));
@@ -193,7 +186,7 @@ fn stays(remove: &[ProfileRow], add: &[ProfileRow], by: Delimiters) -> bool {
         };
         rows.iter().flat_map(|row| row.value.split(by.hash).flat_map(values).collect::<Vec<_>>()).collect()
     };
-    parts(remove).is_subset(&parts(add))
+    parts(there).is_subset(&parts(wanted))
 }
 
 #[cfg(test)]
@@ -215,7 +208,7 @@ mod tests {
         let sizes = |people: usize, value: &str| -> Vec<usize> {
             let side = profiles(people, value);
             let whose = side.keys().copied().collect();
-            let steps = profile_steps(schema, &whose, &Profiles::new(), &side);
+            let steps = profile_steps(schema, None, &whose, &Profiles::new(), &side);
             let rows = |step: &SecureStep| match step {
                 SecureStep::FillProfiles { people, rows, .. } if *people == rows.len() => rows.len(),
                 other => panic!("{other}"),
@@ -236,15 +229,15 @@ mod tests {
             let side = profiles(people, "EU");
             let whose: BTreeSet<SqlName> = side.keys().copied().collect();
             let (fill, drop) = (
-                profile_steps(schema, &whose, &nothing, &side),
-                profile_steps(schema, &whose, &side, &nothing),
+                profile_steps(schema, None, &whose, &nothing, &side),
+                profile_steps(schema, None, &whose, &side, &nothing),
             );
             let steps = if many { 1 } else { people };
             assert_eq!((fill.len(), drop.len()), (steps, steps));
             assert_eq!(matches!(fill[0], SecureStep::FillProfiles { .. }), many);
             assert_eq!(matches!(drop[0], SecureStep::DropProfiles { .. }), many);
-            assert!(profile_steps(schema, &whose, &side, &side).is_empty());
-            let moved = profile_steps(schema, &whose, &side, &profiles(people, "US"));
+            assert!(profile_steps(schema, None, &whose, &side, &side).is_empty());
+            let moved = profile_steps(schema, None, &whose, &side, &profiles(people, "US"));
             assert_eq!(moved.len(), people, "what is there is changed person by person");
         }
     }
