@@ -335,6 +335,11 @@ pub trait Target: Send + Sync {
     async fn inspect_views(&self, _asked: &ViewsAsked) -> Result<Option<ViewsThere>, TargetError> {
         Ok(None)
     }
+    /// Draws the key of this id that is made next, and gives the digest that the target will show of it: whoever writes that down first
+    /// knows the key again, whatever comes between. None where the target makes no keys, or cannot tell.
+    fn draw_key(&self, _id: &str) -> Option<String> {
+        None
+    }
     /// Whether a permission to read views as another holds in one session there, since sessions have no context to choose it by.
     fn acts_by_session(&self) -> bool {
         false

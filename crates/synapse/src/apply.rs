@@ -102,7 +102,7 @@ async fn perform(
             }
         }
         Work::Secure(statements) => secure::perform(session, step, statements, &mut sent).await,
-        Work::Key { schema, id } => secure::make_key(session, schema, &id, &mut sent).await,
+        Work::Key { schema, id } => secure::make_key(session, &place.keys, schema, &id, &mut sent).await,
         Work::KillSessions { principal } => {
             end_sessions(session, place, &Whose::Principal(principal), &mut sent).await
         }

@@ -24,6 +24,8 @@ pub(crate) struct Place {
     pub(crate) by_object_id: bool,
     /// Whether rows may be put in by bulk loads.
     pub(crate) bulk: secure::BulkLoads,
+    /// Keys that were drawn and are to be made.
+    pub(crate) keys: secure::DrawnKeys,
 }
 
 /// One answer per step. A step that a later one of them undoes or makes anew is in force if the later one is.

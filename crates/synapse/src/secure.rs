@@ -3,6 +3,7 @@
 mod canary;
 mod fill;
 mod inspect;
+mod key;
 mod perform;
 mod probe;
 mod seen;
@@ -16,7 +17,8 @@ use crate::statement::Work;
 pub(crate) use canary::clear as clear_canary;
 pub(crate) use fill::{BulkLoads, fill};
 pub(crate) use inspect::{inspect, live_sessions};
-pub(crate) use perform::{make_key, perform};
+pub(crate) use key::{DrawnKeys, make_key};
+pub(crate) use perform::perform;
 pub(crate) use probe::probe;
 pub(crate) use seen::{digest, filter_shown, in_force};
 

@@ -38,6 +38,7 @@ pub struct SynapseTarget {
     memory: Mutex<Memory>,
     capabilities: Mutex<Capabilities>,
     bulk: secure::BulkLoads,
+    keys: secure::DrawnKeys,
 }
 
 #[derive(Default)]
@@ -65,6 +66,7 @@ impl SynapseTarget {
             memory: Mutex::default(),
             capabilities: Mutex::default(),
             bulk: secure::BulkLoads::default(),
+            keys: secure::DrawnKeys::default(),
         })
     }
 
@@ -208,6 +210,7 @@ impl SynapseTarget {
             // The option is one of users; of logins no page has it.
             by_object_id: self.dialect != Dialect::Server && capabilities.can(BY_OBJECT_ID),
             bulk: if capabilities.cannot(BULK_LOAD) { secure::BulkLoads::none() } else { self.bulk.clone() },
+            keys: self.keys.clone(),
         }
     }
 
@@ -293,6 +296,10 @@ impl Target for SynapseTarget {
             other => other,
         };
         cleared.map_err(|e| e.at(&self.name, "a canary that was left behind"))
+    }
+
+    fn draw_key(&self, id: &str) -> Option<String> {
+        if self.dialect == Dialect::Dedicated { self.keys.draw(id) } else { None }
     }
 
     fn acts_by_session(&self) -> bool {

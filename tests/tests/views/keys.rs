@@ -1,9 +1,9 @@
 //! A key of hashes that somebody else wrote closes the view; one that is gone is not made anew until a person says so.
 
 use anyhow::{Context, ensure};
-use axon_tests::{SOON, Stage, until};
+use axon_tests::{Pool, SOON, Serve, Stage, until};
 
-use super::{ANN, ASKED, map, people, read_when, refused, stage};
+use super::{ANN, ASKED, BOB, map, people, read_when, refused, stage, stage_where};
 
 const ID: &str = "base.customers.email";
 
@@ -64,5 +64,34 @@ async fn a_key_that_axon_did_not_make_closes_views_and_none_is_made_in_the_place
     let words: Vec<String> = acts.map(|record| record.clear["body"]["words"].to_string()).collect();
     ensure!(words.len() == 1 && words[0].contains(ID) && words[0].contains("no backup is left"), "{words:?}");
     stage.settled().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_key_that_was_made_when_the_server_died_is_not_somebody_elses() -> anyhow::Result<()> {
+    // The look behind the statement that makes keys never comes back.
+    let deaf =
+        async |pool: &Pool| pool.lever("latency 600000 1000 SELECT k.[id] FROM [axon].[mask_keys]").await;
+    let Stage { pool, serve, place, scim, .. } = stage_where(&[ANN, BOB], &map(false), deaf).await?;
+    people(&scim).await?;
+    let mut admin = pool.admin().await?;
+    let key = until("a key is there", SOON, async || {
+        // The table may be yet to come.
+        let found = admin.column(&format!("SELECT mask_key FROM axon.mask_keys WHERE id = N'{ID}'")).await;
+        Ok(found.unwrap_or_default().pop())
+    })
+    .await?;
+    serve.kill().await?;
+    pool.lever("clear").await?;
+
+    let serve = Serve::start(&place).await?;
+    let whole =
+        |rows: &super::Rows| rows.len() == 1 && rows[0][2].as_ref().is_some_and(|hash| hash.len() == 64);
+    read_when(&pool, ANN, "ann reads a hash by it", ASKED, whole).await?;
+    let said = place.axon(&["status"]).await?.out;
+    ensure!(!said.contains("the key of hashes of"), "{said}");
+    let now = admin.column(&format!("SELECT mask_key FROM axon.mask_keys WHERE id = N'{ID}'")).await?;
+    ensure!(now == [key], "it is the same key");
+    serve.stop().await?;
     Ok(())
 }

@@ -549,6 +549,25 @@ impl Ticker {
         Ok(())
     }
 
+    /// Writes down which keys a wave makes, before it does. Where that cannot be, none is made.
+    pub(super) async fn mean_keys(&mut self, wave: &[&Step]) -> Result<(), ControllerError> {
+        let ids = wave.iter().filter_map(|step| match step {
+            Step::Secure(SecureStep::CreateKey { id, .. }) => Some(id),
+            _ => None,
+        });
+        let drawn: BTreeMap<String, String> =
+            ids.filter_map(|id| Some((id.clone(), self.target.draw_key(id)?))).collect();
+        if drawn.is_empty() {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        let kept = self.views.keys.keep_meant(self.store.as_ref(), self.name.as_str(), drawn, now).await;
+        kept.map_err(|error| match error {
+            ControllerError::Store(error) => ControllerError::Unrecorded(error),
+            other => other,
+        })
+    }
+
     /// Keeps which keys were made, before anybody looks at them.
     pub(super) async fn keep_keys(&mut self) {
         let now = self.clock.now();

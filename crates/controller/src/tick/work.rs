@@ -176,6 +176,7 @@ impl Ticker {
         let wave: Vec<&Step> =
             decided.admitted.steps()[from..from + length].iter().map(|p| &p.step).collect();
         self.remember(&wave).await?;
+        self.mean_keys(&wave).await?;
         let mut placed = Vec::with_capacity(length);
         for (n, step) in wave.iter().enumerate() {
             let now = self.clock.now();

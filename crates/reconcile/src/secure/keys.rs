@@ -8,6 +8,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+/// How many keys of one id that may not have come to be are known again.
+const MOST_MEANT: usize = 16;
+
 /// The digests of the keys that a target holds, by id: one for each row.
 pub type KeyMarks = BTreeMap<String, Vec<String>>;
 
@@ -41,6 +44,9 @@ pub struct KnownKeys {
     /// Those of which the next look tells the digest.
     #[serde(default)]
     made: BTreeSet<String>,
+    /// Digests of keys that Axon was about to make, the last ones of each id. A statement may take effect when nobody listens any more.
+    #[serde(default)]
+    meant: BTreeMap<String, Vec<String>>,
 }
 
 impl KnownKeys {
@@ -50,7 +56,7 @@ impl KnownKeys {
             [one] => Some((id.clone(), one.clone())),
             _ => None,
         });
-        Self { known: single.collect(), made: BTreeSet::new() }
+        Self { known: single.collect(), ..Self::default() }
     }
 
     /// Axon made this one, or a person said that whatever stands there counts, or a new one where none does.
@@ -59,9 +65,21 @@ impl KnownKeys {
         self.made.insert(id.to_owned());
     }
 
+    /// Axon is about to make this one, of which the target will show this digest.
+    pub fn mean(&mut self, id: &str, mark: String) {
+        let marks = self.meant.entry(id.to_owned()).or_default();
+        marks.push(mark);
+        let older = marks.len().saturating_sub(MOST_MEANT);
+        marks.drain(..older);
+    }
+
     /// All ids.
     pub fn ids(&self) -> BTreeSet<&str> {
         self.known.keys().chain(&self.made).map(String::as_str).collect()
+    }
+
+    fn is_ours(&self, id: &str, mark: &String) -> bool {
+        self.made.contains(id) || self.meant.get(id).is_some_and(|marks| marks.contains(mark))
     }
 
     /// Takes in what stands there, and tells which keys are not as they were.
@@ -71,7 +89,9 @@ impl KnownKeys {
             let fault = match (self.known.get(id), marks.as_slice()) {
                 (Some(known), [one]) if known == one => continue,
                 (Some(_), _) => KeyFault::Changed,
-                (None, [one]) if self.made.remove(id) => {
+                (None, [one]) if self.is_ours(id, one) => {
+                    self.made.remove(id);
+                    self.meant.remove(id);
                     self.known.insert(id.clone(), one.clone());
                     continue;
                 }
@@ -126,5 +146,27 @@ mod tests {
         assert_eq!(keys.ids(), ["a"].into());
         let faults = keys.look(&marks(&[("a", "1"), ("b", "1"), ("b", "2")]));
         assert_eq!(faults, BTreeMap::from([("b".to_owned(), KeyFault::Foreign)]));
+    }
+
+    #[test]
+    fn a_key_that_was_about_to_be_made_is_known_by_its_digest_and_no_other_is() {
+        let told = |keys: &mut KnownKeys, rows: &[(&str, &str)]| keys.look(&marks(rows));
+        let foreign = BTreeMap::from([("a".to_owned(), KeyFault::Foreign)]);
+        let mut keys = KnownKeys::default();
+        keys.mean("a", "1".into());
+        // It may not have come to be, and another one is drawn; the first may come late all the same.
+        keys.mean("a", "2".into());
+        assert_eq!(told(&mut keys, &[]), BTreeMap::new(), "nothing is gone that was never seen");
+        assert_eq!(told(&mut keys, &[("a", "3")]), foreign, "somebody else was quicker");
+        assert_eq!(told(&mut keys, &[("a", "1"), ("a", "3")]), foreign, "two rows");
+        assert_eq!(told(&mut keys, &[("b", "1")])["b"], KeyFault::Foreign, "of another column");
+        assert_eq!(told(&mut keys, &[("a", "1")]), BTreeMap::new());
+        assert!(keys.meant.is_empty(), "what is known needs no word of what was meant");
+        let changed = BTreeMap::from([("a".to_owned(), KeyFault::Changed)]);
+        assert_eq!(told(&mut keys, &[("a", "2")]), changed, "it is known by one digest from then on");
+        for n in 0..100 {
+            keys.mean("c", n.to_string());
+        }
+        assert_eq!(keys.meant["c"].len(), MOST_MEANT);
     }
 }

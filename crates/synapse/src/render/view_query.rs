@@ -27,6 +27,11 @@ fn among(schemas: Option<&[SqlName]>, binds: &mut Vec<SqlName>) -> String {
     text
 }
 
+/// What a digest of a key begins with.
+pub(crate) const KEY_MARK: &str = "axon.mask-key";
+/// How many digits of it are read.
+pub(crate) const KEY_MARK_DIGITS: usize = 32;
+
 /// Columns of tables with their types, and their owners.
 const TABLE_COLUMNS: &str = "SELECT s.name, o.name, p.name, c.name, y.name, c.max_length, c.precision, c.scale, e.object_id \
     FROM sys.objects o JOIN sys.schemas s ON s.schema_id = o.schema_id JOIN sys.columns c ON c.object_id = o.object_id \
@@ -84,7 +89,7 @@ pub(crate) fn metadata(schema: SqlName, acting: Option<bool>) -> Query {
     let name = Bracketed(schema);
     let mut all = vec![
         format!(
-            "SELECT k.[id], LEFT(CONVERT(nvarchar(64), HASHBYTES('SHA2_256', N'axon.mask-key' + k.[id] + k.[mask_key]), 2), 32) FROM {name}.[mask_keys] AS k"
+            "SELECT k.[id], LEFT(CONVERT(nvarchar(64), HASHBYTES('SHA2_256', N'{KEY_MARK}' + k.[id] + k.[mask_key]), 2), {KEY_MARK_DIGITS}) FROM {name}.[mask_keys] AS k"
         ),
         format!("SELECT p.[principal], p.[attribute], p.[value] FROM {name}.[profile] AS p"),
     ];

@@ -1,19 +1,11 @@
 //! Carrying a step about secure views out.
 
-use std::fmt::Write as _;
-
-use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
-use axon_model::SqlName;
 use axon_reconcile::{Refusal, RefusalKind, Retry, SecureStep, Step, ViewBody};
-use secrecy::SecretString;
 
 use super::inspect;
 use crate::connect::Session;
 use crate::error::CallError;
-use crate::render::{self, Discreet};
-
-/// Bytes of a mask's key.
-const KEY_BYTES: usize = 32;
+use crate::render::Discreet;
 
 /// Sends the statements of a step; what is recorded of them goes into `sent` before the answer is known.
 pub(crate) async fn perform(
@@ -30,31 +22,6 @@ pub(crate) async fn perform(
         session.run(&statement.sent).await?;
     }
     Ok(())
-}
-
-/// Makes a key. It is in no text: what is sent has a parameter for it.
-pub(crate) async fn make_key(
-    session: &mut Session<'_>,
-    schema: SqlName,
-    id: &str,
-    sent: &mut Vec<String>,
-) -> Result<(), CallError> {
-    let statement = render::create_key(schema);
-    sent.push(render::key_recorded(schema, id));
-    session.run_with(&statement, id, &random_key()?).await
-}
-
-fn random_key() -> Result<SecretString, CallError> {
-    let mut bytes = [0_u8; KEY_BYTES];
-    SystemRandom::new()
-        .fill(&mut bytes)
-        .map_err(|_| CallError::Unreachable("this machine has no random numbers".into()))?;
-    let mut hex = String::with_capacity(2 * KEY_BYTES);
-    for byte in bytes {
-        // Writing to a String cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-    }
-    Ok(SecretString::from(hex))
 }
 
 /// Whether the table still has the columns that the view was made for, each of the same type: else the view would fail, or

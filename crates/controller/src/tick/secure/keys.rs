@@ -41,6 +41,8 @@ pub(super) struct Keys {
     /// Those that are not as they were.
     pub faults: BTreeMap<String, KeyFault>,
     made: BTreeSet<String>,
+    /// Those whose digest was written down before they were made.
+    meant: BTreeSet<String>,
 }
 
 impl Keys {
@@ -68,9 +70,29 @@ impl Keys {
         Ok(())
     }
 
-    /// Axon made one.
+    /// Writes down which keys are about to be made, each by the digest by which the next look knows it again, whatever happens to this
+    /// process meanwhile. Nobody else's key is taken for one of them.
+    pub async fn keep_meant(
+        &mut self,
+        store: &dyn Store,
+        target: &str,
+        drawn: BTreeMap<String, String>,
+        now: OffsetDateTime,
+    ) -> Result<(), ControllerError> {
+        let mut known = load(store, target).await?.unwrap_or_default();
+        for (id, mark) in &drawn {
+            known.mean(id, mark.clone());
+        }
+        save(store, target, &known, now).await?;
+        self.meant.extend(drawn.into_keys());
+        Ok(())
+    }
+
+    /// Axon made one. Where its digest was written down before, that tells it from one that somebody else wrote at the same moment.
     pub fn made(&mut self, id: &str) {
-        self.made.insert(id.to_owned());
+        if !self.meant.remove(id) {
+            self.made.insert(id.to_owned());
+        }
     }
 
     /// Keeps which ones Axon made, so that no process takes them for somebody else's.
