@@ -245,6 +245,15 @@ fn filter_of<'c>(compiled: &'c Compiled, body: &ViewBody) -> Option<&'c TableFil
     compiled.filters.iter().find(|filter| filter.table == body.from)
 }
 
+/// What would stand after a plan that changes something. Where that cannot be told, neither can whom it lets in: the words say so.
+fn after(graph: &Graph, plan: &Plan) -> Option<Result<Graph, String>> {
+    if plan.steps.is_empty() {
+        return None;
+    }
+    let told = simulate(graph, plan);
+    Some(told.map_err(|refused| format!("whom the steps at hand would let in cannot be told: {refused}")))
+}
+
 /// Who stands behind a principal that is there, as far as the directory tells.
 fn who<'w>(
     graph: &'w Graph,
@@ -438,9 +447,11 @@ impl Ticker {
         let filter_of =
             |body: &ViewBody| filter_of(compiled, body).filter(|filter| filtered.contains(&filter.table));
         // Whoever would read a view and reach past it counts as one who does.
-        let planned = (!plan.steps.is_empty()).then(|| simulate(graph, plan).ok()).flatten();
-        let then =
-            planned.as_ref().map(|graph| (graph, Ways::of(graph, self.views.around(spec, &known.shape))));
+        let planned = after(graph, plan);
+        let then = planned.as_ref().map(|planned| {
+            let ways = |graph| (graph, Ways::of(graph, self.views.around(spec, &known.shape)));
+            planned.as_ref().map(ways)
+        });
         let past_in = |graph: &Graph, ways: &Ways<'_>, body: &ViewBody| {
             let by_group =
                 || ways.past_by_group(body, filter_of(body), &spec.accept_groups, &who(graph, people));
@@ -454,7 +465,11 @@ impl Ticker {
             taken: &taken,
             digest: &|text| target.view_digest(text, &spec.metadata),
             past: &|body| {
-                let would = || then.as_ref().and_then(|(graph, ways)| past_in(graph, ways, body));
+                let would = || match &then {
+                    None => None,
+                    Some(Ok((graph, ways))) => past_in(graph, ways, body),
+                    Some(Err(because)) => Some((*because).clone()),
+                };
                 past_in(graph, &ways, body).or_else(would)
             },
             refused: &refused,
@@ -590,5 +605,33 @@ impl Ticker {
             // Permissions may be given on it now: the target is read anew.
             self.actual = None;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_whose_end_cannot_be_told_lets_nobody_read_a_view() {
+        let name = |text: &str| SqlName::parse(text).unwrap();
+        let step = Step::AddMember { role: name("analyst"), member: name("kim") };
+        let plan = Plan { steps: vec![step.into()], findings: Vec::new() };
+        let mut graph = Graph::default();
+        assert!(after(&graph, &Plan::default()).is_none(), "nothing changes");
+        let words = after(&graph, &plan).unwrap().unwrap_err();
+        assert!(
+            words.starts_with("whom the steps at hand would let in cannot be told: cannot add kim"),
+            "{words}"
+        );
+        let kim = axon_reconcile::Principal {
+            kind: axon_reconcile::PrincipalKind::External,
+            sid: None,
+            connect: Connect::Granted,
+            created: None,
+        };
+        graph.principals.insert(name("kim"), kim);
+        graph.roles.insert(name("analyst"), axon_reconcile::Role::default());
+        assert_eq!(after(&graph, &plan).unwrap().unwrap().members.len(), 1);
     }
 }
