@@ -32,6 +32,8 @@ mod probe;
 mod row_groups;
 #[path = "views/session.rs"]
 mod session;
+#[path = "views/unsigned.rs"]
+mod unsigned;
 
 use anyhow::{Context, ensure};
 use axon_tests::{CONFIG, MAP, Place, Pool, SOON, Scim, Serve, Stage, Tds, number, until, user};

@@ -32,6 +32,12 @@ use crate::integrations::Secrets;
 use crate::ship::{Metrics, Shipper, ShipperParts, Targets};
 use crate::store::StorePlace;
 
+/// What is said where there is no folder for the key that signs the journal.
+pub const NOT_SIGNED: &str = "the journal is not signed after probes of views, since there is no folder for Axon's own secrets: whoever writes the store can write it anew";
+/// What helps.
+pub const SIGNS: &str =
+    "name a folder as integrations.secrets in the configuration, which this process can write";
+
 /// What every command that works on a store has.
 #[derive(Clone)]
 pub struct Parts {
@@ -96,6 +102,9 @@ impl Parts {
             hold_for: self.config.reconcile.holds_expire_days.map(|days| time::Duration::days(days.into())),
             spool: self.config.reconcile.spool.clone().or_else(|| StorePlace::beside(&self.config.store)),
         };
+        if what == "serve" && !self.can_sign() {
+            tracing::warn!("{NOT_SIGNED}: {SIGNS}");
+        }
         Controller::new(self.store.clone(), self.clock.clone(), self.ids.clone(), settings)
             .in_waves_of(self.config.reconcile.wave.into())
             .probing(self.config.reconcile.probing())
@@ -139,6 +148,11 @@ impl Parts {
     pub fn secrets(&self) -> Secrets {
         let configured = self.config.integrations.secrets.clone();
         Secrets(configured.or_else(|| StorePlace::secrets_beside(&self.config.store)))
+    }
+
+    /// Whether there is a folder for the key that signs the journal.
+    pub fn can_sign(&self) -> bool {
+        self.secrets().0.is_some()
     }
 
     /// What signs the journal, where there is a folder for secrets. One that is not there is made.

@@ -31,6 +31,9 @@ pub async fn run(path: &Path, args: DoctorArgs) -> anyhow::Result<Status> {
         }
         shipping::look(&config, parts.as_ref(), &mut report).await;
         if let Some(map) = setup::role_map(&config, parts.as_ref(), &mut report).await {
+            if let Some(parts) = &parts {
+                setup::signing(parts, &map, &mut report);
+            }
             targets(&config, parts.as_ref(), &map, &args, &mut report).await?;
         }
         if let Some(parts) = parts {

@@ -11,7 +11,7 @@ use super::report::{Report, count};
 use crate::config::Config;
 use crate::maps;
 use crate::store::StorePlace;
-use crate::wiring::{Parts, can_be_carried_out, load_config, load_map};
+use crate::wiring::{NOT_SIGNED, Parts, SIGNS, can_be_carried_out, load_config, load_map};
 
 /// A token that ends sooner than this is worth a word.
 const SOON: Duration = Duration::days(14);
@@ -119,6 +119,13 @@ pub async fn sources(parts: &Parts, report: &mut Report) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether what probes of views find is signed.
+pub fn signing(parts: &Parts, map: &RoleMap, report: &mut Report) {
+    if !map.views.is_empty() && !parts.can_sign() {
+        report.found("journal", NOT_SIGNED, SIGNS);
+    }
 }
 
 /// The role map that counts, if it can be used; the configured one is looked at first.
