@@ -44,8 +44,9 @@ impl Ticker {
         for _ in 0..LEAVINGS_OUT {
             let decided = self.decide(map, may, now).await?;
             let steps = decided.admitted.steps().iter().map(|planned| &planned.step);
-            let bad: Vec<(Step, String)> =
-                steps.filter_map(|step| Some((step.clone(), fault(step)?))).collect();
+            let bad: Vec<(Step, String)> = steps
+                .filter_map(|step| Some((step.clone(), fault(step).or_else(|| self.unseen(step))?)))
+                .collect();
             if bad.is_empty() {
                 return Ok(Some(decided));
             }

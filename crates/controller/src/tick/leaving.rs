@@ -25,6 +25,8 @@ pub(super) struct Leaving {
     looked: bool,
     /// Whether the target does not see who is in.
     blind: bool,
+    /// The same with what it said, where it refused to tell.
+    refused: Option<String>,
     /// Whether `names` is not what the store has.
     moved: bool,
 }
@@ -133,11 +135,12 @@ impl Leaving {
             let external = actual.principals.get(name).is_some_and(|p| p.kind != PrincipalKind::Sql);
             external && scope.manages_principal(*name, actual)
         };
-        still_in.retain(|name| shut(&name) && due(&name) && !self.names.contains(name) && ours(name));
+        // Whose KILL the plan has is in until it is done: a guard may withhold it.
+        still_in.retain(|name| shut(&name) && !wanted(name) && !self.names.contains(name) && ours(name));
         // Such a KILL is not sent: it waits, and says for what.
         let unseen = |name: &&SqlName| self.blind && !actual.principals.contains_key(*name);
         let owed = |name: &&SqlName| shut(name) || (unseen(name) && !lingering.contains(*name));
-        let missing = self.names.iter().filter(due).filter(owed).chain(&*still_in);
+        let missing = self.names.iter().filter(owed).chain(&*still_in).filter(due);
         let kills = missing.chain(&*lingering).map(|name| Step::KillSessions { principal: *name });
         let gone = former.iter().map(|(name, sid)| Step::KillFormer { principal: *name, sid: sid.clone() });
         let kills: Vec<Planned> = kills.chain(gone).map(Planned::from).collect();
@@ -174,6 +177,7 @@ impl Leaving {
         self.suspected = false;
         self.looked = true;
         self.blind = false;
+        self.refused = None;
     }
 
     /// The target does not see who is in: what was found before counts, and nobody is out by not being seen.
@@ -181,6 +185,18 @@ impl Leaving {
         self.suspected = false;
         self.looked = true;
         self.blind = true;
+        self.refused = None;
+    }
+
+    /// The same, where it refused to tell: in which words.
+    pub(super) fn see_nobody_since(&mut self, refused: String) {
+        self.see_nobody();
+        self.refused = Some(refused);
+    }
+
+    /// Why the target does not see who is in, where it did not know so itself.
+    pub(super) fn refused(&self) -> Option<&str> {
+        self.refused.as_deref()
     }
 
     /// Whether the target does not see who is in.

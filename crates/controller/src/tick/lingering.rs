@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use axon_model::SqlName;
 use axon_reconcile::visitor::{Uninvited, uninvited};
-use axon_reconcile::{Plan, Retry, Sid};
+use axon_reconcile::{Plan, Retry, Sid, Step};
 use axon_store::StoreError;
 
 use super::leaving::Found;
@@ -56,6 +56,15 @@ impl Ticker {
         self.borne.keep(self.store.as_ref(), self.name.as_str()).await;
     }
 
+    /// Why a KILL is not sent although the target takes it: of somebody without a user only a look at all sessions tells whether one is
+    /// theirs, and that was refused. Of whoever was found before it is tried all the same.
+    pub(super) fn unseen(&self, step: &Step) -> Option<String> {
+        let (Step::KillSessions { principal }, Some(known)) = (step, &self.actual) else { return None };
+        let there = known.inspection.graph.principals.contains_key(principal);
+        let found = there || self.leaving.lingering().contains(principal);
+        self.leaving.refused().filter(|_| !found).map(str::to_owned)
+    }
+
     /// Asks who is in, and takes in whose session lives on without a user, and whose though they are shut out: a process may have died
     /// between DENY CONNECT and KILL while the store took no word of it. Of the first only those whom this store gave something are
     /// Axon's matter, of the second only whom it manages; and only those who are wanted no more lose their sessions. A target that does
@@ -77,7 +86,9 @@ impl Ticker {
                     "sessions without a user could not be looked for"
                 );
                 // What was not told is not known: whoever has no user is not out by that.
-                self.leaving.suspect();
+                self.leaving.see_nobody_since(format!(
+                    "{error}: give Axon the right to see sessions that `axon doctor` names"
+                ));
                 return Ok(());
             }
         };

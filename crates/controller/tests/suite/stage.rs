@@ -20,8 +20,8 @@ use axon_reconcile::secure::{Metadata, ViewText};
 use axon_reconcile::simulate::apply_step;
 use axon_reconcile::{
     Connect, Graph, InspectScope, Inspection, Membership, ObjectFacts, ObjectKind, ObjectName, Outcome,
-    PrincipalKind, Refusal, RefusalKind, Seen, Shape, Sid, Step, StepKind, Target, TargetError, TargetFacts,
-    ViewsAsked, ViewsThere, Visitor, Wave, visitor,
+    PrincipalKind, Refusal, RefusalKind, Retry, Seen, Shape, Sid, Step, StepKind, Target, TargetError,
+    TargetFacts, ViewsAsked, ViewsThere, Visitor, Wave, visitor,
 };
 use axon_scim::{PatchRequest, Profile, Registry, ResourceKind, parse_new};
 use axon_store::{Act, DirectoryStore as _, JournalStore as _, Store, WriteContext};
@@ -93,6 +93,8 @@ pub struct FakePool {
     pub entered: Mutex<BTreeSet<(SqlName, Sid)>>,
     /// Why it does not show who has a session, if it does not.
     pub blind: Mutex<Option<String>>,
+    /// What it says to the question who has a session, if it refuses it.
+    pub tells_nobody: Mutex<Option<Refusal>>,
     /// Who owns a schema there, where somebody does.
     pub owners: Mutex<BTreeMap<SqlName, SqlName>>,
     /// How often all of both sides was compared.
@@ -238,6 +240,10 @@ impl Target for FakePool {
     async fn visitors(&self) -> Result<Option<Vec<Visitor>>, TargetError> {
         if self.blind.lock().unwrap().is_some() {
             return Ok(None);
+        }
+        if let Some(refusal) = self.tells_nobody.lock().unwrap().clone() {
+            let (target, attempt) = ("warehouse".to_owned(), "the query for sessions");
+            return Err(TargetError::Refused { target, attempt, refusal, retry: Retry::Never });
         }
         let sessions = self.sessions.lock().unwrap();
         let named = sessions.iter().map(|login| Visitor { login: *login, sid: None });

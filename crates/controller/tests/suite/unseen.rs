@@ -129,3 +129,48 @@ async fn what_was_found_stays_found_when_nobody_is_seen_any_more() {
     assert_eq!(times(&stage).await[0].result, LeaverEnd::Out);
     stage.proved().await;
 }
+
+#[tokio::test]
+async fn who_cannot_be_seen_because_the_look_is_refused_waits_with_the_words_and_what_helps() {
+    let refuse = |stage: &Stage, refuses: bool| {
+        let words = "VIEW DATABASE STATE permission was denied".to_owned();
+        let refusal = Refusal { kind: RefusalKind::Forbidden, number: 262, message: words };
+        *stage.pool.tells_nobody.lock().unwrap() = refuses.then_some(refusal);
+    };
+    for before_leaving in [true, false] {
+        let (mut stage, kim) = joined().await;
+        let leaves = json!([{ "op": "Replace", "path": "active", "value": false }]);
+        refuse(&stage, true);
+        if before_leaving {
+            drop_by_hand(&stage);
+        } else {
+            stage.patch_person(kim, "entra", leaves.clone()).await;
+            // The process got as far as the door.
+            stage.pool.plot(Mischief::BreakStep(StepKind::KillSessions, name("kim")));
+            stage.ticker.tick(&stage.map).await;
+            stage.pool.forgive();
+            drop_by_hand(&stage);
+            stage.restart("two");
+        }
+        if before_leaving {
+            stage.patch_person(kim, "entra", leaves).await;
+        }
+        later(&stage);
+        let summary = stage.settle().await;
+        let why = why(&stage).await;
+        for part in [KILL, "VIEW DATABASE STATE permission was denied", "axon doctor"] {
+            assert!(why.contains(part), "{before_leaving}: {why}");
+        }
+        if !before_leaving {
+            assert_eq!(summary.state, State::Pending, "{summary:?}");
+            assert!(summary.waiting.iter().any(|waiting| waiting.what == KILL), "{summary:?}");
+        }
+        assert!(times(&stage).await.is_empty() && stage.pool.did(KILL) == 0, "nothing says that it ended");
+        refuse(&stage, false);
+        later(&stage);
+        assert_eq!(stage.settle().await.state, State::Converged);
+        assert!(stage.pool.sessions.lock().unwrap().is_empty());
+        assert_eq!(times(&stage).await[0].result, LeaverEnd::Out);
+        stage.proved().await;
+    }
+}

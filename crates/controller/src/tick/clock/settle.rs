@@ -270,7 +270,7 @@ impl Ticker {
             let there = &known.inspection.graph.principals;
             for name in clocks.open().filter(|name| !there.contains_key(name)) {
                 let kill = Step::KillSessions { principal: name };
-                if let Some(reason) = self.target.lacks(&kill) {
+                if let Some(reason) = self.target.lacks(&kill).or_else(|| self.unseen(&kill)) {
                     why.entry(name).or_insert_with(|| format!("{kill}: {reason}"));
                 }
             }
