@@ -38,9 +38,19 @@ impl Names {
         self.holds_read.max(self.pins_read)
     }
 
+    /// Up to which record holds were taken in.
+    pub fn holds_upto(&self) -> RecordSeq {
+        self.holds_read
+    }
+
+    /// Whether the store has holds, or answers to them, that are not known here.
+    pub async fn holds_moved(&self, store: &dyn Store) -> Result<bool, StoreError> {
+        Ok(!store.holds(self.holds_read).await?.is_empty())
+    }
+
     /// Whether the store has something that is not known here.
     pub async fn moved(&self, store: &dyn Store) -> Result<bool, StoreError> {
-        Ok(!store.holds(self.holds_read).await?.is_empty() || !store.pins(self.pins_read).await?.is_empty())
+        Ok(self.holds_moved(store).await? || !store.pins(self.pins_read).await?.is_empty())
     }
 
     /// Takes in what the store has since the last look, and looks at these users. True where evaluations have to follow.

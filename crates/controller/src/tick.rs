@@ -109,6 +109,8 @@ pub struct Ticker {
     /// The most steps of one wave.
     wave: usize,
     actual: Option<Known>,
+    /// Who was in the target when it was reached last, where it is not reached now and nobody else worked on it since.
+    seen_last: Option<BTreeSet<SqlName>>,
     /// The lease's generation under which what the store keeps was read; none where somebody else was at work meanwhile. It
     /// outlives `actual`: a tick that failed, or found somebody else at work, must not hide what others did since.
     kept_under: Option<u64>,
@@ -201,6 +203,7 @@ impl Ticker {
             inspect_every: parts.inspect_every,
             wave: WAVE,
             actual: None,
+            seen_last: None,
             kept_under: None,
             blocked: BlockedSteps::default(),
             history: History::default(),
@@ -375,6 +378,7 @@ impl Ticker {
     /// What is said while somebody else holds the lease. They change the target: what is known here is out of date.
     fn elsewhere(&mut self, now: OffsetDateTime) -> Tick {
         self.actual = None;
+        self.seen_last = None;
         self.summary.state = State::Elsewhere;
         self.summary.trouble = None;
         Tick { summary: self.summary.clone(), next: Some(now + Duration::seconds(1)), again: false }

@@ -199,6 +199,13 @@ impl World {
         Ok(self.names_upto() > seen || self.names.moved(store).await? || self.requests.moved(store).await?)
     }
 
+    /// Whether a person said something of holds or requests after this record, known here or not. A name that nobody has any more, as
+    /// each deletion leaves one, is no such word.
+    pub(crate) async fn answers_moved(&self, seen: RecordSeq, store: &dyn Store) -> Result<bool, StoreError> {
+        let known = self.names.holds_upto().max(self.requests.upto());
+        Ok(known > seen || self.names.holds_moved(store).await? || self.requests.moved(store).await?)
+    }
+
     /// Whether there are requests after this record, known here or not: all targets share what is known here, and each has to look.
     pub(crate) async fn requests_moved(
         &self,
@@ -519,6 +526,18 @@ impl World {
     ) -> BTreeSet<(SqlName, SqlName)> {
         let Some(watched) = self.targets.get(target) else { return BTreeSet::new() };
         self.requests.ended(now).flat_map(|request| watched.evaluator.given_by(request)).collect()
+    }
+
+    /// What these people are called in the target, or were before they were deleted; with everybody else's names who left it since it was
+    /// settled last. None where nothing was ever decided for it.
+    pub(crate) fn called(
+        &self,
+        target: &TargetName,
+        people: &BTreeSet<UserId>,
+    ) -> Option<impl Iterator<Item = SqlName>> {
+        let Watched { evaluator, gone, trace, .. } = self.targets.get(target)?;
+        let named = people.iter().filter_map(|user| evaluator.principal_of(*user));
+        Some(named.chain(gone.iter().copied()).chain(trace.gone.keys().copied()))
     }
 
     /// The record that last touched whoever has or had this name in the target.

@@ -155,6 +155,11 @@ impl Clocks {
         self.enforced && !(self.open.is_empty() && self.departed.is_empty())
     }
 
+    /// Whether there is a door here that could be shut.
+    pub fn has_door(&self) -> bool {
+        self.timed
+    }
+
     /// Whether principals are to be looked for.
     pub fn is_to_resolve(&self) -> bool {
         !self.departed.is_empty()
@@ -408,7 +413,7 @@ fn take_in(kept: &mut Leavers, changes: LeaverChanges) {
 }
 
 /// The principals that were made for these users, with all who are behind each.
-fn names_of(
+pub(super) fn names_of(
     users: &BTreeSet<UserId>,
     holders: &BTreeMap<String, String>,
 ) -> BTreeMap<UserId, Vec<(SqlName, Vec<UserId>)>> {

@@ -111,7 +111,9 @@ impl Ticker {
             }
             self.last_trouble = Some(state);
         }
-        self.actual = None;
+        if let Some(known) = self.actual.take() {
+            self.seen_last = Some(known.inspection.graph.principals.keys().copied().collect());
+        }
         self.summary.state = state;
         self.summary.trouble = Some(told(error));
         self.leavers_wait(error, state, now).await;

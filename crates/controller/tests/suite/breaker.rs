@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axon_controller::{Controller, Settings, Standing, State};
-use axon_model::Clock;
-use axon_reconcile::{Connect, Refusal, RefusalKind, StepKind};
+use axon_model::{Clock, UserId};
+use axon_reconcile::{Connect, Principal, PrincipalKind, Refusal, RefusalKind, StepKind};
 use axon_store::{DirectoryStore as _, StateStore as _, Store};
+use serde_json::json;
 
-use crate::stage::{Mischief, Stage, beside, until};
+use crate::stage::{Mischief, Stage, beside, name, until};
 
 fn controller(stage: &Stage, retry: Duration) -> Controller {
     let settings = Settings {
@@ -64,6 +65,67 @@ async fn who_leaves_does_not_wait_until_a_failing_target_is_due() {
         until(|| pool.connect("kim") == Connect::Denied).await;
     })
     .await;
+}
+
+/// Kim and Max are in, one by Axon and the other by hand, and Lee never was; then the target is away.
+async fn away() -> (Stage, [UserId; 3]) {
+    let mut stage = Stage::set().await;
+    let people = [stage.user("kim").await, stage.user("max").await, stage.user("lee").await];
+    stage.readers(&people[..1]).await;
+    let by_hand =
+        Principal { kind: PrincipalKind::External, sid: None, connect: Connect::Granted, created: None };
+    stage.pool.graph.lock().unwrap().principals.insert(name("max"), by_hand);
+    // That Max is in waits for a person: the second time that is known.
+    stage.settle().await;
+    stage.settle().await;
+    stage.pool.plot(Mischief::Away);
+    stage.clock.advance(time::Duration::minutes(6));
+    assert_eq!(stage.ticker.tick(&stage.map).await.summary.state, State::Unreachable);
+    assert!(!stage.ticker.somebody_left().await);
+    (stage, people)
+}
+
+#[tokio::test]
+async fn who_leaves_and_never_was_in_a_failing_target_is_no_reason_to_try_it() {
+    let leaves = json!([{ "op": "Replace", "path": "active", "value": false }]);
+    let (mut stage, [_, _, lee]) = away().await;
+    stage.patch_person(lee, "entra", leaves.clone()).await;
+    assert!(!stage.ticker.somebody_left().await);
+    let new = stage.user("new").await;
+    stage.patch_person(new, "entra", leaves.clone()).await;
+    stage.store.delete_user(stage.context("delete-lee"), lee).await.unwrap();
+    assert!(!stage.ticker.somebody_left().await);
+    // It goes on failing, and they go on being nobody's reason.
+    stage.ticker.tick(&stage.map).await;
+    assert!(!stage.ticker.somebody_left().await);
+    for (who, deleted) in [(0, true), (0, false), (1, true), (1, false)] {
+        let (mut stage, people) = away().await;
+        stage.patch_person(people[2], "entra", leaves.clone()).await;
+        assert!(!stage.ticker.somebody_left().await);
+        if deleted {
+            stage.store.delete_user(stage.context("delete"), people[who]).await.unwrap();
+        } else {
+            stage.patch_person(people[who], "entra", leaves.clone()).await;
+        }
+        for _ in 0..3 {
+            assert!(stage.ticker.somebody_left().await, "{who} {deleted}");
+            stage.ticker.tick(&stage.map).await;
+        }
+        stage.patch_person(people[2], "entra", leaves.clone()).await;
+        assert!(stage.ticker.somebody_left().await, "as long as they may be in");
+    }
+}
+
+#[tokio::test]
+async fn where_another_process_worked_on_a_target_that_fails_anybody_who_leaves_may_be_in_it() {
+    let (mut stage, [_, _, lee]) = away().await;
+    let (now, ten) = (stage.clock.now(), time::Duration::seconds(10));
+    let held = stage.store.try_lease("warehouse", "other", ten, now).await.unwrap().unwrap();
+    stage.store.release_lease(&held).await.unwrap();
+    assert_eq!(stage.ticker.tick(&stage.map).await.summary.state, State::Unreachable);
+    let leaves = json!([{ "op": "Replace", "path": "active", "value": false }]);
+    stage.patch_person(lee, "entra", leaves).await;
+    assert!(stage.ticker.somebody_left().await);
 }
 
 #[tokio::test]
