@@ -28,7 +28,7 @@ pub fn join(members: &[axon_model::UserId]) -> serde_json::Value {
 }
 
 /// A map with a second role.
-fn keepers() -> String {
+pub fn keepers() -> String {
     MAP.replace("mappings:", "  keeper: { grants: { warehouse: [\"update on sales.orders\"] } }\nmappings:")
         + "  - { groups: { any: [Keepers] }, source: entra, roles: [keeper] }\n"
 }

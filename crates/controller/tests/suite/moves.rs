@@ -32,7 +32,7 @@ async fn a_clock_that_is_set_back_hides_no_drift_and_keeps_nobody_waiting() {
 }
 
 #[tokio::test]
-async fn a_clock_that_jumps_ahead_ends_no_access_and_takes_no_budget_away() {
+async fn a_clock_that_jumps_ahead_ends_no_access() {
     let mut stage = Stage::set().await;
     let kim = stage.user("kim").await;
     stage.readers(&[kim]).await;
@@ -41,6 +41,42 @@ async fn a_clock_that_jumps_ahead_ends_no_access_and_takes_no_budget_away() {
     stage.clock.advance(time::Duration::days(400));
     assert_eq!(stage.settle().await.state, State::Converged);
     assert_eq!(stage.pool.applied.lock().unwrap().len(), before, "nothing had an end");
+}
+
+/// The window slides by the clock, which is all that is known of time: a jump is as good as a day that passed, and no better.
+#[tokio::test]
+async fn a_clock_that_jumps_ahead_frees_one_window_of_a_budget_and_set_back_frees_none() {
+    let guard = "guards:\n  removals: { window: 24h, most: 0%, floor: 2 }\n";
+    let mut stage = Stage::set_with(&(crate::dangers::keepers() + guard)).await;
+    let mut people = Vec::new();
+    for n in 0..8 {
+        people.push(stage.user(&format!("p{n}")).await);
+    }
+    let readers = stage.readers(&people).await;
+    stage.group("Keepers", &people).await;
+    assert_eq!(stage.settle().await.state, State::Converged);
+    let read = |stage: &Stage| (0..8).filter(|n| stage.pool.in_role("axon_reader", &format!("p{n}"))).count();
+    stage.patch(readers, "two-move", crate::dangers::leave(&people[..2])).await;
+    assert_eq!(stage.settle().await.state, State::Converged);
+    stage.patch(readers, "two-more", crate::dangers::leave(&people[2..4])).await;
+    assert_eq!((stage.settle().await.state, read(&stage)), (State::Pending, 6), "the budget is spent");
+    stage.clock.advance(time::Duration::hours(30));
+    assert_eq!((stage.settle().await.state, read(&stage)), (State::Converged, 4), "that day is over");
+    stage.patch(readers, "one-moves", crate::dangers::leave(&people[4..5])).await;
+    assert_eq!((stage.settle().await.state, read(&stage)), (State::Pending, 4), "and the next one is spent");
+    for restart in [false, true] {
+        stage.clock.advance(-time::Duration::hours(if restart { 0 } else { 30 }));
+        if restart {
+            stage.restart("two");
+        }
+        assert_eq!(
+            (stage.settle().await.state, read(&stage)),
+            (State::Pending, 4),
+            "what was taken counts on"
+        );
+    }
+    stage.clock.advance(time::Duration::hours(55));
+    assert_eq!((stage.settle().await.state, read(&stage)), (State::Converged, 3));
 }
 
 /// Kim is in already, and so many people more are to come in.
