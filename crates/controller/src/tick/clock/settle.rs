@@ -33,8 +33,8 @@ enum Stands {
     In,
 }
 
+/// Of an end before its beginning, none: clocks disagree, and the record says with both instants that no time is known.
 fn millis(from: OffsetDateTime, to: OffsetDateTime) -> u64 {
-    // A clock that was set back makes no time negative.
     u64::try_from((to - from).max(Duration::ZERO).whole_milliseconds()).unwrap_or(u64::MAX)
 }
 
@@ -47,7 +47,7 @@ impl Ended {
 
 /// Counts a time in metrics, once its record is in the journal.
 pub(super) fn count(time: &LeaverTime) {
-    if time.result != LeaverEnd::Out {
+    if time.result != LeaverEnd::Out || time.ended_at < time.arrived_at {
         return;
     }
     let seconds = |millis: u64| std::time::Duration::from_millis(millis).as_secs_f64();
@@ -65,6 +65,8 @@ impl Clocks {
         let (event, event_at) = self.events.get(&leaver.key()).copied().unwrap_or((LeaverEvent::Lost, None));
         let objective = self.settings.objective;
         let took = millis(leaver.arrived, *at);
+        // One replica wrote when they left and another one when they were out: a time below nothing proves none to have been kept.
+        let known = *at >= leaver.arrived;
         let objective_millis = u64::try_from(objective.whole_milliseconds()).unwrap_or(u64::MAX);
         LeaverTime {
             target: self.target.clone(),
@@ -77,7 +79,7 @@ impl Clocks {
             shut_out_at: leaver.shut,
             ended_at: *at,
             millis: took,
-            event_millis: event_at.map(|event| millis(event, *at)),
+            event_millis: event_at.filter(|_| known).map(|event| millis(event, *at)),
             objective_millis,
             within: took <= objective_millis,
             clear: LeaverClear { principal: leaver.name.to_string() },
@@ -396,5 +398,24 @@ mod tests {
         assert_eq!(ends(Duration::days(-9), None), Duration::seconds(3));
         assert_eq!(ends(Duration::seconds(1), Some(Stands::In)), Duration::seconds(3));
         assert_eq!(ends(Duration::seconds(1), Some(Stands::Shut)), Duration::seconds(3));
+    }
+
+    #[test]
+    fn an_end_before_the_beginning_proves_no_time_and_keeps_no_objective() {
+        let time = |took: Duration| {
+            let (mut clocks, name) = running();
+            clocks.settle(RecordSeq(9), |_| Stands::Out, NOW + took);
+            let event = (LeaverEvent::Known, Some(NOW - Duration::minutes(1)));
+            clocks.events.insert((name, RecordSeq(5)), event);
+            let time = clocks.time_of(&clocks.ended[&name]);
+            assert_eq!((time.arrived_at, time.ended_at), (NOW, NOW + took));
+            (time.millis, time.event_millis, time.within)
+        };
+        assert_eq!(time(Duration::seconds(2)), (2_000, Some(62_000), true));
+        assert_eq!(time(Duration::ZERO), (0, Some(60_000), true));
+        assert_eq!(time(Duration::minutes(6)), (360_000, Some(420_000), false));
+        for behind in [Duration::milliseconds(1), Duration::hours(1)] {
+            assert_eq!(time(-behind), (0, None, false), "{behind}");
+        }
     }
 }
