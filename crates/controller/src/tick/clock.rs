@@ -238,6 +238,21 @@ impl Clocks {
         }
     }
 
+    /// Forgets who is out and cannot leave again: no user of theirs is in the target, and nobody behind it is in the directory. What is
+    /// kept is forgotten piece by piece.
+    pub fn forget_over(&mut self, is_over: impl Fn(SqlName) -> bool) {
+        let Self { out, ended, kept, .. } = self;
+        let mut room = PIECE;
+        out.retain(|name| {
+            if ended.contains_key(name) || !is_over(*name) {
+                return true;
+            }
+            let waits = kept.out.contains(name) && room == 0;
+            room = room.saturating_sub(usize::from(kept.out.contains(name)));
+            waits
+        });
+    }
+
     /// Who is wanted again may leave again.
     pub fn let_in(&mut self, looked_at: &[SqlName], wanted: impl Fn(SqlName) -> bool) {
         for name in looked_at {
@@ -556,6 +571,32 @@ mod tests {
         clocks.departed = vec![departed(1, 7)];
         clocks.resolve(&holders, |_| Standing::Gone);
         assert_eq!(clocks.open.len(), 2);
+    }
+
+    #[test]
+    fn whoever_cannot_leave_again_is_forgotten_piece_by_piece_and_not_before_the_record_is_written() {
+        let mut clocks = clocks();
+        clocks.out = (0..PIECE + 7).map(|n| name(&format!("o{n}"))).collect();
+        clocks.kept.out.clone_from(&clocks.out);
+        // Found by this look, and never kept.
+        clocks.out.extend([name("new"), name("ana"), name("kim")]);
+        let leaver = Leaver {
+            name: name("kim"),
+            cause: RecordSeq(5),
+            way: LeftBy::Deleted,
+            arrived: NOW,
+            shut: None,
+            why: None,
+        };
+        clocks.ended.insert(name("kim"), Ended { leaver, result: LeaverEnd::Out, at: NOW });
+        let is_over = |who| who != name("ana");
+        clocks.forget_over(is_over);
+        assert_eq!(clocks.out.len(), 7 + 2, "all but a piece, and who never was kept");
+        assert!(clocks.out.contains(&name("ana")) && clocks.out.contains(&name("kim")));
+        assert_eq!(clocks.changes().unwrap().forget.len(), PIECE);
+        clocks.ended.clear();
+        clocks.forget_over(is_over);
+        assert_eq!(clocks.out, [name("ana")].into());
     }
 
     #[test]

@@ -535,3 +535,38 @@ async fn until_so(stage: &Stage, is: impl AsyncFn() -> bool) {
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
 }
+
+/// A full look is due.
+async fn look(stage: &mut Stage) -> Vec<String> {
+    stage.clock.advance(Duration::minutes(6));
+    stage.settle().await;
+    let kept = stage.store.leavers("warehouse").await.unwrap();
+    assert!(kept.open.is_empty(), "{kept:?}");
+    kept.out.into_iter().map(|name| name.to_string()).collect()
+}
+
+#[tokio::test]
+async fn who_is_out_is_known_until_neither_the_target_nor_the_directory_has_them() {
+    let drop_by_hand = |stage: &Stage, who: &str| {
+        let mut graph = stage.pool.graph.lock().unwrap();
+        graph.principals.remove(&name(who));
+        graph.members.retain(|membership| membership.member != name(who));
+    };
+    let (mut stage, people) = joined(&["kim", "ana", "lee", "bob"], MAP).await;
+    activate(&stage, people[0], false, "kim").await;
+    activate(&stage, people[1], false, "ana").await;
+    leave(&stage, people[2], LeftBy::Deleted).await;
+    assert_eq!(look(&mut stage).await, ["ana", "kim", "lee"]);
+    assert_eq!(times(&stage).await.len(), 3);
+    drop_by_hand(&stage, "kim");
+    assert_eq!(look(&mut stage).await, ["ana", "kim", "lee"], "kim may be deleted, and lee has a user");
+    stage.store.delete_user(stage.context("delete-kim"), people[0]).await.unwrap();
+    assert_eq!(look(&mut stage).await, ["ana", "lee"]);
+    for process in ["two", "three"] {
+        drop_by_hand(&stage, "lee");
+        assert_eq!(look(&mut stage).await, ["ana"], "{process}");
+        stage.restart(process);
+    }
+    assert_eq!(times(&stage).await.len(), 3, "nobody left twice");
+    stage.proved().await;
+}

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axon_audit::payload::{LeaverClear, LeaverEnd, LeaverEvent, LeaverTime, LeftBy};
 use axon_mapping::{RoleMap, TargetSpec, Words};
-use axon_model::{RecordSeq, SqlName};
+use axon_model::{RecordSeq, SqlName, UserId};
 use axon_reconcile::admit::Mode;
 use axon_reconcile::{Connect, Graph, Step};
 use time::{Duration, OffsetDateTime};
@@ -81,7 +81,7 @@ impl Clocks {
             millis: took,
             event_millis: event_at.filter(|_| known).map(|event| millis(event, *at)),
             objective_millis,
-            within: took <= objective_millis,
+            within: known && took <= objective_millis,
             clear: LeaverClear { principal: leaver.name.to_string() },
         }
     }
@@ -162,6 +162,12 @@ impl Ticker {
             && !self.made_for.unchecked().any(|stale| stale == name)
     }
 
+    /// Whether this principal was made for somebody, as far as is known for whom: a record that many changes came with is also others'.
+    fn may_be_behind(&self, name: SqlName, user: UserId) -> bool {
+        let people = self.made_for.kept().get(name.folded()).and_then(|behind| Behind::people(behind));
+        people.is_none_or(|people| people.iter().any(|(_, holder)| holder.id == user.to_string()))
+    }
+
     /// Whether this principal was made for people of whom the directory has none any more.
     fn is_behind_nobody(&self, world: &World, name: SqlName) -> bool {
         let people = self.made_for.kept().get(name.folded()).and_then(|behind| Behind::people(behind));
@@ -216,7 +222,7 @@ impl Ticker {
                 continue;
             };
             let Some(entry) = found.first().filter(|entry| entry.record.seq == record) else { continue };
-            if !says_so || left_by(entry, way).is_some() {
+            if !says_so || left_by(entry, way).is_some_and(|user| self.may_be_behind(name, user)) {
                 clocks.begin(name, (record, way), entry.record.at);
             }
         }
@@ -326,6 +332,13 @@ impl Ticker {
                 let is_in = |name| granted(name) && self.is_wanted(desired, name);
                 let is_out = |name| stands(name) == Stands::Out && !self.is_wanted(desired, name);
                 clocks.sort(look, self.made_for.kept().keys(), is_in, is_out);
+                // Of whoever left by a record that the clocks did not read yet it is not known that nothing more will come.
+                let read = world.directory().position() <= clocks.upto;
+                let is_over = |name| {
+                    let there = actual.principals.contains_key(&name);
+                    !there && stands(name) == Stands::Out && self.is_behind_nobody(&world, name)
+                };
+                clocks.forget_over(|name| read && is_over(name));
             }
         }
         clocks.keep(self.store.as_ref(), &self.ids, now).await;
