@@ -174,7 +174,7 @@ pub fn powers(catalog: &Catalog, human: &Human) -> Powers {
     powers
 }
 
-fn is_denied_connect(catalog: &Catalog, principal: i32) -> bool {
+pub(crate) fn is_denied_connect(catalog: &Catalog, principal: i32) -> bool {
     catalog.states(principal, Securable::DATABASE, Action::Connect).any(|(_, state)| state == Row::Deny)
 }
 

@@ -13,6 +13,7 @@
 
 pub mod chance;
 pub mod checks;
+pub mod clocks;
 pub mod memory;
 pub mod people;
 pub mod picture;

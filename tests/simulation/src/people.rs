@@ -35,6 +35,8 @@ pub struct Human {
     pub upn: String,
     /// The SCIM id, while the person is pushed.
     pub scim: Option<UserId>,
+    /// The same, also when they are gone; none for whoever never was pushed.
+    pub user: Option<UserId>,
     /// Whether the person is active.
     pub active: bool,
     /// A session of theirs in the pool.

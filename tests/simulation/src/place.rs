@@ -27,6 +27,8 @@ pub struct Ran {
     pub gives: bool,
     /// Whether the catalog was changed by it.
     pub changed: bool,
+    /// When it ran.
+    pub at: OffsetDateTime,
     /// Whether the store took no writes then.
     pub unrecorded: bool,
     /// Whose user was dropped by it, and when.
@@ -159,6 +161,7 @@ impl Place {
             step: step.to_string(),
             gives: step.gives(),
             changed,
+            at: self.clock.now(),
             unrecorded: self.full.is_full(),
             dropped: dropped.map(|sid| (sid, self.clock.now())),
         });

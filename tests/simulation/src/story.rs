@@ -188,6 +188,8 @@ impl Story {
             let map = self.world.map.1.clone();
             let tick = self.world.processes[process].ticker.tick(&map).await;
             self.after(process, &tick)?;
+            let still = self.seen();
+            self.world.check_new_clocks(still).await?;
             let again = tick.again;
             last = tick.summary;
             if !again {
@@ -252,7 +254,8 @@ impl Story {
             self.owing = false;
             if last.state == State::Converged && self.seen() {
                 self.records().await?;
-                return self.world.check_wanted();
+                self.world.check_wanted()?;
+                return self.world.check_clocks().await;
             }
             self.world.release(usize::MAX).await;
         }

@@ -189,6 +189,8 @@ async fn comes_to_rest(story: &mut Story, running: &Running) -> Result<bool, Str
         if running.state() == State::Converged && story.world.books.fresh(story.world.looks()) {
             story.world.check_wanted()?;
             story.world.check_leavers(&[])?;
+            story.world.check_new_clocks(true).await?;
+            story.world.check_clocks().await?;
             story.world.settle_books();
             return Ok(true);
         }

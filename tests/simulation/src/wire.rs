@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use axon_emulator::faults::{Armed, Fault, transient};
 use axon_emulator::server::Server;
 use axon_emulator::{Credentials, Pool, ServerError, WireConfig};
-use axon_model::ManualClock;
+use axon_model::{Clock as _, ManualClock};
 use axon_reconcile::target::TokenError;
 use axon_reconcile::{
     InspectScope, Inspection, Outcome, Refusal, RefusalKind, Seen, Step, StepKind, Target, TargetError,
@@ -201,6 +201,7 @@ impl Wire {
             step: step.to_string(),
             gives: step.gives(),
             changed,
+            at: self.clock.now(),
             dropped: None,
             unrecorded: false,
         });

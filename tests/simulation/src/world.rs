@@ -18,6 +18,7 @@ use time::OffsetDateTime;
 use time::macros::datetime;
 
 use crate::checks::Books;
+use crate::clocks::Clocks;
 use crate::memory::{Levers, MemoryStore};
 use crate::people::{GROUPS, Group, Human, Map, Powers, ROLES, Roles, roles_of};
 use crate::place::{Place, Ran, login, token_of};
@@ -105,6 +106,8 @@ pub struct World {
     pub groups: Vec<Group>,
     /// What has to be true.
     pub books: Books,
+    /// What clocks of people who left ought to say.
+    pub clocks: Clocks,
     objects: u32,
     spools: TempDir,
     line: Option<Line>,
@@ -171,6 +174,7 @@ impl World {
             people: Vec::new(),
             groups: Vec::new(),
             books: Books::default(),
+            clocks: Clocks::default(),
             objects: 0,
             spools: folder(),
             line,
@@ -309,6 +313,11 @@ impl World {
         let now: Vec<(Roles, Powers)> =
             (0..self.people.len()).map(|who| (self.roles(who), self.wanted(who))).collect();
         self.books.note(&now, &self.map.0.grants);
+        for (human, (roles, _)) in self.people.iter().zip(&now) {
+            if let Some(user) = human.scim.filter(|_| *roles != 0) {
+                self.clocks.want(user, true);
+            }
+        }
         let now = self.clock.now();
         for human in self.people.iter_mut().filter(|human| !human.is_active()) {
             human.left.get_or_insert(now);
@@ -332,6 +341,11 @@ impl World {
     /// What is wanted now is all that may be there from now on.
     pub fn settle_books(&mut self) {
         self.books.forget();
+        for who in (0..self.people.len()).filter(|who| self.people[*who].is_active()) {
+            if let Some(user) = self.people[who].scim.filter(|_| self.roles(who) == 0) {
+                self.clocks.want(user, false);
+            }
+        }
         self.note_wanted();
     }
 

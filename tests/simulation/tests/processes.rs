@@ -105,7 +105,7 @@ impl Told {
     }
 
     /// Whether the process has nothing to do, and nobody lacks or has too much.
-    async fn rests(&self) -> anyhow::Result<Result<(), String>> {
+    async fn rests(&mut self) -> anyhow::Result<Result<(), String>> {
         let serve = self.serve.as_ref().context("a process runs")?;
         let state = serve.state().await?;
         if state != "converged" {
@@ -117,12 +117,16 @@ impl Told {
             reason = "a position in a small journal"
         )]
         let position = RecordSeq(serve.metric("axon_target_settled_position").await? as u64);
-        let world = &self.story.world;
+        let world = &mut self.story.world;
         match world.store.deltas_since(position, 1_000).await? {
             Since::Deltas { deltas, .. } if deltas.is_empty() => {}
             _ => return Ok(Err("not all was looked at".to_owned())),
         }
-        Ok(world.check_wanted().and_then(|()| world.check_leavers(&[])))
+        if let Err(why) = world.check_wanted().and_then(|()| world.check_leavers(&[])) {
+            return Ok(Err(why));
+        }
+        world.check_new_clocks(true).await.map_err(anyhow::Error::msg)?;
+        Ok(world.check_clocks().await)
     }
 
     /// Nothing troubles it any more, and whoever is asked says yes.

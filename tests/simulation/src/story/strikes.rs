@@ -56,6 +56,9 @@ impl Story {
                 self.say(format!("the clock jumps by {by}"));
                 self.world.clock.advance(by);
                 self.world.forget_since_when();
+                if by.is_negative() {
+                    self.world.note_set_back().await;
+                }
                 self.world.troubles.note(Kind::ClockJump);
                 self.all_run().await
             }
@@ -157,6 +160,7 @@ impl Story {
         self.world.drained().await;
         self.world.check_powers()?;
         self.world.check_scope()?;
+        self.world.check_new_clocks(false).await?;
         self.world.start_in(slot);
         Ok(died)
     }
@@ -201,6 +205,7 @@ impl Story {
         self.say(format!("    process {last}: {} again {}", tick.summary.state.as_str(), tick.again));
         self.world.check_powers()?;
         self.world.check_scope()?;
+        self.world.check_new_clocks(false).await?;
         self.all_run().await
     }
 
@@ -222,6 +227,7 @@ impl Story {
         self.world.troubles.note(Kind::TwoReplicas);
         self.world.check_powers()?;
         self.world.check_scope()?;
+        self.world.check_new_clocks(false).await?;
         self.all_run().await?;
         // Who owes records is not sent away: nobody would come for its spool.
         if self.chance.percent(60) && !self.owing {

@@ -73,10 +73,12 @@ impl World {
         let parsed = parse_new(&self.registry, ResourceKind::User, body, &Profile::entra());
         let made = self.store.create_user(self.context(), parsed.expect("a user").resource).await?;
         self.tenant(upn, Some(&id));
+        self.clocks.call(made.stored.id, upn);
         self.people.push(Human {
             object: id,
             upn: upn.to_owned(),
             scim: Some(made.stored.id),
+            user: Some(made.stored.id),
             active: true,
             session: None,
             entered_as: String::new(),
@@ -89,15 +91,21 @@ impl World {
     /// Somebody is active, or no longer.
     pub async fn set_active(&mut self, who: usize, active: bool) -> Result<(), WriteError> {
         let Some(id) = self.people[who].scim else { return Ok(()) };
+        let before = self.before_leaving(who).await;
         self.patch_user(id, json!([{ "op": "replace", "path": "active", "value": active }])).await?;
         self.people[who].active = active;
+        if !active {
+            self.note_leaving(who, id, before);
+        }
         Ok(())
     }
 
     /// Somebody is deleted in the tenant.
     pub async fn delete(&mut self, who: usize) -> Result<(), WriteError> {
         let Some(id) = self.people[who].scim else { return Ok(()) };
+        let before = self.before_leaving(who).await;
         self.store.delete_user(self.context(), id).await?;
+        self.note_leaving(who, id, before);
         self.tenant(&self.people[who].upn.clone(), None);
         self.people[who].scim = None;
         for group in &mut self.groups {
@@ -109,9 +117,14 @@ impl World {
     /// Somebody gets another name.
     pub async fn rename(&mut self, who: usize, upn: &str) -> Result<(), WriteError> {
         let Some(id) = self.people[who].scim else { return Ok(()) };
+        let before = self.before_leaving(who).await;
         self.patch_user(id, json!([{ "op": "replace", "path": "userName", "value": upn }])).await?;
         self.tenant(&self.people[who].upn.clone(), None);
         upn.clone_into(&mut self.people[who].upn);
+        self.clocks.call(id, upn);
+        if !self.people[who].active {
+            self.note_leaving(who, id, before);
+        }
         let object = self.people[who].object.clone();
         self.tenant(upn, Some(&object));
         self.stood_in_for(who);
@@ -123,13 +136,18 @@ impl World {
     pub async fn make_anew(&mut self, who: usize) -> Result<(), WriteError> {
         let Some(id) = self.people[who].scim else { return Ok(()) };
         let made = object(self.objects + 1);
+        let before = self.before_leaving(who).await;
         self.patch_user(id, json!([{ "op": "replace", "path": "externalId", "value": made }])).await?;
+        if !self.people[who].active {
+            self.note_leaving(who, id, before);
+        }
         self.objects += 1;
         let Human { upn, active, .. } = &self.people[who];
         let anew = Human {
             object: made.clone(),
             upn: upn.clone(),
             scim: Some(id),
+            user: Some(id),
             active: *active,
             session: None,
             entered_as: String::new(),
@@ -191,6 +209,7 @@ impl World {
             object: other,
             upn: upn.to_owned(),
             scim: None,
+            user: None,
             active: false,
             session: None,
             entered_as: String::new(),
