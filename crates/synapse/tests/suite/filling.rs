@@ -5,9 +5,11 @@ use axon_emulator::{PoolKind, ServerError};
 use axon_reconcile::secure::{ManagedTable, ProfileRow, SecureStep};
 use axon_reconcile::{InspectScope, Outcome, RefusalKind, Seen, Step, Target as _, Wave};
 use axon_synapse::SynapseTarget;
-use tiberius::AuthMethod;
+use axon_synapse::render::managed_schema;
 
-use crate::stage::{PASSWORD, Raw, Stage, name, run};
+use crate::ability::Ability::{Dedicated, Faults, ManagedSchema, ManagedTables, Zeros};
+use crate::named::{can, needs};
+use crate::stage::{Raw, Stage, Who, name, run};
 
 fn rows(people: usize) -> Vec<ProfileRow> {
     let row = |n: usize, attribute: &str, value: String| ProfileRow {
@@ -33,6 +35,17 @@ async fn stage() -> (Stage, SynapseTarget, Raw) {
     let target = stage.target();
     target.inspect(InspectScope::Full).await.unwrap();
     let (schema, owner) = (name("axon"), name("axon_owner"));
+    if !can(ManagedSchema) {
+        // The table is what this is about, and not who owns it.
+        let statements = managed_schema(schema, name("dbo"));
+        stage
+            .place()
+            .run(&statements.iter().map(|sql| sql.as_str().to_owned()).collect::<Vec<_>>())
+            .await
+            .unwrap();
+        let raw = stage.enter(Who::Sa).await.unwrap();
+        return (stage, target, raw);
+    }
     for step in [
         SecureStep::CreateOwner { name: owner },
         SecureStep::CreateSchema { name: schema, owner },
@@ -41,7 +54,7 @@ async fn stage() -> (Stage, SynapseTarget, Raw) {
         let outcomes = target.apply(&Wave::for_test(vec![Step::Secure(step)])).await;
         assert!(matches!(outcomes[0], Outcome::Done { .. }), "{outcomes:?}");
     }
-    let raw = stage.raw(AuthMethod::sql_server("sa", PASSWORD)).await.unwrap();
+    let raw = stage.enter(Who::Sa).await.unwrap();
     (stage, target, raw)
 }
 
@@ -75,6 +88,7 @@ fn refusal(number: i32) -> Fault {
 
 #[tokio::test]
 async fn thousands_of_rows_are_one_bulk_load_and_come_back_to_the_letter() {
+    needs(&[Dedicated, ManagedTables, Zeros]);
     let (_stage, target, mut raw) = stage().await;
     let (outcome, seen) = apply(&target, fill(2_000)).await;
     assert_eq!(seen, Seen::InForce);
@@ -86,8 +100,9 @@ async fn thousands_of_rows_are_one_bulk_load_and_come_back_to_the_letter() {
 
 #[tokio::test]
 async fn a_pool_that_takes_no_bulk_load_gets_statements_and_is_not_asked_again() {
+    needs(&[Faults]);
     let (stage, target, mut raw) = stage().await;
-    stage.emulator.pool().arm_for(fault(refusal(103_010), "INSERT BULK", 1));
+    stage.emulator().pool().arm_for(fault(refusal(103_010), "INSERT BULK", 1));
     for (times, all) in [(1, 503), (2, 1_006)] {
         let (outcome, seen) = apply(&target, fill(500)).await;
         assert_eq!(seen, Seen::InForce);
@@ -105,16 +120,17 @@ async fn a_pool_that_takes_no_bulk_load_gets_statements_and_is_not_asked_again()
 
 #[tokio::test]
 async fn a_bulk_load_that_breaks_leaves_nothing_half() {
+    needs(&[Faults]);
     let (stage, target, mut raw) = stage().await;
     // Busy: nothing else is tried.
-    stage.emulator.pool().arm_for(fault(refusal(40_501), "BULK LOAD", 1));
+    stage.emulator().pool().arm_for(fault(refusal(40_501), "BULK LOAD", 1));
     let (outcome, seen) = apply(&target, fill(300)).await;
     let Outcome::Refused { refusal, .. } = &outcome else { panic!("{outcome:?}") };
     assert_eq!((refusal.kind, seen), (RefusalKind::Busy, Seen::NotInForce));
     assert_eq!(count(&mut raw).await, 0);
     // Cut before the rows were taken in, and after it: the outcome is unknown, what stands is read.
     for (applied, wanted, rows) in [(false, Seen::NotInForce, 0), (true, Seen::InForce, 303)] {
-        stage.emulator.pool().arm_for(fault(Fault::Hangup { applied }, "BULK LOAD", 1));
+        stage.emulator().pool().arm_for(fault(Fault::Hangup { applied }, "BULK LOAD", 1));
         let (outcome, seen) = apply(&target, fill(300)).await;
         assert!(matches!(outcome, Outcome::Unknown { .. }), "{outcome:?}");
         assert_eq!((seen, count(&mut raw).await), (wanted, rows));
@@ -123,6 +139,7 @@ async fn a_bulk_load_that_breaks_leaves_nothing_half() {
 
 #[tokio::test]
 async fn a_value_that_no_column_holds_is_refused_by_name_and_leaves_the_rest() {
+    needs(&[Dedicated, ManagedTables, Zeros]);
     let (_stage, target, mut raw) = stage().await;
     let mut many = rows(10);
     many.push(ProfileRow { value: "x".repeat(4_000), ..many[0].clone() });

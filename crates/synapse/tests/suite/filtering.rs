@@ -10,9 +10,10 @@ use axon_reconcile::{
     ColumnType, Glob, InspectScope, ObjectName, SecureStep, Step, Target as _, ViewsAsked, ViewsThere,
 };
 use axon_synapse::SynapseTarget;
-use tiberius::AuthMethod;
 
-use crate::stage::{PASSWORD, Stage, apply, name, run};
+use crate::ability::Ability::{Brackets, Dedicated, ExternalTables, Faults, ManagedSchema, SecurityPolicies};
+use crate::named::needs;
+use crate::stage::{Stage, Who, apply, name, run};
 
 const WIDE: ColumnType = ColumnType::Text { national: true, fixed: false, length: Some(40) };
 
@@ -46,6 +47,7 @@ fn set(filter: &TableFilter, make: bool, policy: PolicyWork) -> Step {
 
 #[tokio::test]
 async fn a_filter_is_found_as_it_was_set_whatever_its_table_is_called() {
+    needs(&[Dedicated, Brackets, ManagedSchema, SecurityPolicies, ExternalTables]);
     let stage = Stage::dedicated().await;
     let target = stage.target();
     target.inspect(InspectScope::Full).await.unwrap();
@@ -57,7 +59,7 @@ async fn a_filter_is_found_as_it_was_set_whatever_its_table_is_called() {
         SecureStep::CreateTable { schema, table: ManagedTable::Profile },
     ];
     apply(&target, &steps.map(Step::Secure)).await;
-    let mut raw = stage.raw(AuthMethod::sql_server("sa", PASSWORD)).await.unwrap();
+    let mut raw = stage.enter(Who::Sa).await.unwrap();
     let schemas = BTreeMap::from([(schema, Some(owner))]);
     for odd in ["plain", "orders by day", "a, do not edit: b", "x */ y /* z", "**//", "a]b by [c", "100%20*"]
     {
@@ -86,6 +88,7 @@ async fn a_filter_is_found_as_it_was_set_whatever_its_table_is_called() {
 
 #[tokio::test]
 async fn a_pool_that_is_busy_has_told_nothing_of_what_it_keeps() {
+    needs(&[Faults]);
     let stage = Stage::dedicated().await;
     let target = stage.target();
     target.inspect(InspectScope::Full).await.unwrap();
@@ -95,7 +98,7 @@ async fn a_pool_that_is_busy_has_told_nothing_of_what_it_keeps() {
     let error = transient(49918).unwrap();
     let fault = Fault::Statement { error, applied: false };
     let matching = Some("is_result_set_caching_on".to_owned());
-    stage.emulator.pool().arm_for(Armed { fault, times: 2, matching });
+    stage.emulator().pool().arm_for(Armed { fault, times: 2, matching });
     assert!(target.inspect_views(&asked).await.is_err());
     assert!(target.inspect_views(&asked).await.unwrap().unwrap().filters.is_some(), "and it tells it later");
 }

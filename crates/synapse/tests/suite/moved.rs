@@ -4,9 +4,10 @@ use axon_emulator::PoolKind;
 use axon_reconcile::secure::{Metadata, SecureStep};
 use axon_reconcile::view_body::{Cell, Rows, ShownColumn, ViewBody};
 use axon_reconcile::{ColumnType, InspectScope, ObjectName, Outcome, RefusalKind, Step, Target as _, Wave};
-use tiberius::AuthMethod;
 
-use crate::stage::{PASSWORD, Stage, name, run};
+use crate::ability::Ability::{Dedicated, ExternalTables, Tables, Views};
+use crate::named::needs;
+use crate::stage::{Stage, Who, name, run};
 
 fn object(schema: &str, table: &str) -> ObjectName {
     ObjectName { schema: name(schema), name: name(table) }
@@ -14,8 +15,9 @@ fn object(schema: &str, table: &str) -> ObjectName {
 
 #[tokio::test]
 async fn a_column_that_was_renamed_or_retyped_meanwhile_and_a_table_that_vanished_make_no_view() {
+    needs(&[Dedicated, Tables, Views, ExternalTables]);
     let stage = Stage::of(PoolKind::Dedicated).await;
-    let mut raw = stage.raw(AuthMethod::sql_server("sa", PASSWORD)).await.unwrap();
+    let mut raw = stage.enter(Who::Sa).await.unwrap();
     for batch in
         ["CREATE SCHEMA base", "CREATE SCHEMA secure", "CREATE TABLE base.t (id int, name nvarchar(40))"]
     {
@@ -41,7 +43,9 @@ async fn a_column_that_was_renamed_or_retyped_meanwhile_and_a_table_that_vanishe
         };
         target.apply(&Wave::for_test(vec![Step::Secure(step)])).await.remove(0)
     };
-    let views = async || stage.catalog("SELECT v.name FROM sys.views v").await;
+    let views = async || {
+        stage.catalog("SELECT v.name FROM sys.views v JOIN sys.schemas s ON s.schema_id = v.schema_id WHERE s.name = 'secure'").await
+    };
     for (change, says) in [
         (
             &["ALTER TABLE base.t DROP COLUMN name", "ALTER TABLE base.t ADD title nvarchar(40)"][..],

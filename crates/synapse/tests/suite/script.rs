@@ -13,12 +13,17 @@ use axon_reconcile::{
 use axon_synapse::Dialect;
 use axon_synapse::script::{NotFound, ScriptSource, ScriptTarget};
 use proptest::prelude::*;
-use tiberius::AuthMethod;
 use time::OffsetDateTime;
 use time::macros::datetime;
 
+use crate::ability::Ability;
+use crate::ability::Ability::{
+    Brackets, ColumnGrants, Deny, DenyConnect, Logins, Members, OwnedRoles, PermissionRows, Sessions,
+    WideGrants,
+};
+use crate::named::{kinds, needs};
 use crate::stage::{
-    ADMIN, HOSTILE, KIM, PASSWORD, Stage, apply, inspect, joiner, kim_sid, name, orders, run,
+    ADMIN, HOSTILE, PASSWORD, Stage, Who, apply, inspect, joiner, kim_sid, name, orders, run,
 };
 
 const AT: OffsetDateTime = datetime!(2026-11-22 13:00 UTC);
@@ -87,7 +92,7 @@ fn batches(text: &str) -> Vec<String> {
 }
 
 async fn send(stage: &Stage, text: &str) {
-    let mut raw = stage.raw(AuthMethod::aad_token(ADMIN)).await.unwrap();
+    let mut raw = stage.enter(Who::Admin).await.unwrap();
     for batch in batches(text) {
         run(&mut raw, &batch).await.unwrap_or_else(|e| panic!("{e}\n{batch}"));
     }
@@ -102,11 +107,10 @@ fn lasting(graph: Graph) -> Graph {
     graph
 }
 
-fn leaver(role: &str) -> Vec<Step> {
-    let kim = name("kim@acme.com");
+fn leaver(kim: SqlName, role: SqlName) -> Vec<Step> {
     vec![
         Step::DenyConnect { principal: kim },
-        Step::DropMember { role: name(role), member: kim },
+        Step::DropMember { role, member: kim },
         Step::KillSessions { principal: kim },
         Step::Revoke {
             grantee: name("axon_reader"),
@@ -122,62 +126,62 @@ fn leaver(role: &str) -> Vec<Step> {
 
 #[tokio::test]
 async fn a_file_runs_twice_with_one_result_which_is_that_of_axon_s_own_statements() {
-    for kind in [PoolKind::Dedicated, PoolKind::Serverless] {
-        let (by_hand, by_axon) = match kind {
-            PoolKind::Dedicated => (Stage::dedicated().await, Stage::dedicated().await),
-            PoolKind::Serverless => (Stage::serverless().await, Stage::serverless().await),
-        };
-        let (dialect, role) = match kind {
-            PoolKind::Dedicated => (Dialect::Dedicated, "mediumrc"),
-            PoolKind::Serverless => (Dialect::Serverless, "db_datareader"),
-        };
+    needs(&[OwnedRoles, Logins, Members, ColumnGrants, WideGrants, Deny, PermissionRows, Brackets]);
+    needs(&[DenyConnect, Sessions]);
+    for kind in kinds() {
+        let by_hand = Stage::with_orders(kind).await;
         let out = Out::new(&format!("twice-{kind:?}"));
-        let script = target(dialect, &out, ScriptSource::Confirmed);
-        let mut joins = joiner();
-        joins.retain(|step| {
-            kind == PoolKind::Dedicated
-                || !matches!(step, Step::AddMember { role, .. } if *role == name("mediumrc"))
-        });
-        if kind == PoolKind::Serverless {
-            joins.push(Step::AddMember { role: name(role), member: name("kim@acme.com") });
-        }
+        let database = by_hand.place().database();
+        let script =
+            ScriptTarget::new("by-hand", by_hand.dialect(), database, out.0.clone(), ScriptSource::Confirmed);
+        let mut joins = by_hand.joiner();
         joins.push(Step::CreateRole { name: name(HOSTILE) });
+        let leaves = leaver(by_hand.kim(), by_hand.given_role());
+        if !by_hand.emulated() {
+            by_hand.comes(&by_hand.target(), Who::Kim).await;
+        }
         let (_, text) = script.draft(&a_run(&joins, &map(), 1, AT));
         send(&by_hand, &text).await;
         let once = inspect(&by_hand.target()).await.graph;
         send(&by_hand, &text).await;
         assert_eq!(inspect(&by_hand.target()).await.graph, once, "run again, nothing changes");
-        apply(&by_axon.target(), &joins).await;
-        assert_eq!(lasting(once), lasting(inspect(&by_axon.target()).await.graph), "{kind:?}");
 
         // A leaver with a session that lives.
-        let mut kim = by_hand.raw(AuthMethod::aad_token(KIM)).await.unwrap();
+        let mut kim = by_hand.enter(Who::Kim).await.unwrap();
         run(&mut kim, "SELECT 1 AS one").await.unwrap();
-        let leaves = leaver(role);
         let (_, text) = script.draft(&a_run(&leaves, &map(), 3, AT));
         send(&by_hand, &text).await;
         assert!(run(&mut kim, "SELECT 1 AS one").await.is_err(), "{kind:?}: the session was ended");
         send(&by_hand, &text).await;
-        apply(&by_axon.target(), &leaves).await;
-        let (a, b) = (inspect(&by_hand.target()).await.graph, inspect(&by_axon.target()).await.graph);
-        assert_eq!(lasting(a), lasting(b), "{kind:?}");
+        let left = inspect(&by_hand.target()).await.graph;
+
+        let by_axon = Stage::with_orders(kind).await;
+        let target = by_axon.target();
+        if !by_axon.emulated() {
+            by_axon.comes(&target, Who::Kim).await;
+        }
+        apply(&target, &joins).await;
+        assert_eq!(lasting(once), lasting(inspect(&target).await.graph), "{kind:?}");
+        apply(&target, &leaves).await;
+        assert_eq!(lasting(left), lasting(inspect(&target).await.graph), "{kind:?}");
     }
 }
 
 #[tokio::test]
 async fn in_another_database_a_file_does_nothing() {
+    needs(&[ColumnGrants, WideGrants, Deny, DenyConnect, Sessions]);
     let stage = Stage::dedicated().await;
     let out = Out::new("elsewhere");
     let script = ScriptTarget::new(
         "by-hand",
-        Dialect::Dedicated,
-        name("production"),
+        stage.dialect(),
+        name("axon_live_elsewhere"),
         out.0.clone(),
         ScriptSource::Confirmed,
     );
     let before = inspect(&stage.target()).await.graph;
-    let mut steps = joiner();
-    steps.extend(leaver("mediumrc"));
+    let mut steps = stage.joiner();
+    steps.extend(leaver(stage.kim(), stage.given_role()));
     let (_, text) = script.draft(&a_run(&steps, &map(), 1, AT));
     send(&stage, &text).await;
     assert_eq!(inspect(&stage.target()).await.graph, before);
@@ -185,6 +189,7 @@ async fn in_another_database_a_file_does_nothing() {
 
 #[tokio::test]
 async fn who_is_dropped_and_made_anew_in_one_file_is_made_anew_once() {
+    needs(&[Ability::Directory]);
     let stage = Stage::dedicated().await;
     let out = Out::new("anew");
     let script = target(Dialect::Dedicated, &out, ScriptSource::Confirmed);
@@ -218,6 +223,7 @@ async fn who_is_dropped_and_made_anew_in_one_file_is_made_anew_once() {
 
 #[tokio::test]
 async fn what_is_confirmed_counts_as_done_and_what_is_exported_is_seen() {
+    needs(&[Ability::Directory]);
     let stage = Stage::dedicated().await;
     let out = Out::new("outcome");
     let script = target(Dialect::Dedicated, &out, ScriptSource::Confirmed);
@@ -250,7 +256,8 @@ async fn what_is_confirmed_counts_as_done_and_what_is_exported_is_seen() {
     std::fs::write(out.0.join("catalog.txt"), exported).unwrap();
     let by_file = target(Dialect::Dedicated, &out, ScriptSource::Catalog(out.0.join("catalog.txt")));
     assert_eq!(look(&by_file).await, real);
-    let (file, text) = by_file.draft(&a_run(&leaver("mediumrc"), &map(), 0x0194, AT));
+    let (file, text) =
+        by_file.draft(&a_run(&leaver(name("kim@acme.com"), name("mediumrc")), &map(), 0x0194, AT));
     by_file.write(&file, &text, &lease()).unwrap();
     by_file.close(&file, ScriptEnd::Confirmed, AT + time::Duration::minutes(2)).unwrap();
     let left = look(&by_file).await.graph;
@@ -288,7 +295,7 @@ fn a_file_that_the_map_names_holds_what_waits_and_nothing_else() {
     std::fs::write(&file, format!("{text}\nDROP USER [dbo]")).unwrap();
     assert!(!script.folder().find(&first.name).unwrap().unchanged);
     // Another run stands in its place; the end of the first one takes nothing of it away.
-    let (second, text) = write(3, &leaver("mediumrc"));
+    let (second, text) = write(3, &leaver(name("kim@acme.com"), name("mediumrc")));
     script.close(&first, ScriptEnd::Superseded, AT).unwrap();
     assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
     let found = script.folder().find("pending.SQL").unwrap();
@@ -300,20 +307,27 @@ fn a_file_that_the_map_names_holds_what_waits_and_nothing_else() {
 
 #[tokio::test]
 async fn a_pool_that_is_only_read_is_seen_and_never_changed() {
+    needs(&[OwnedRoles, Logins, Members, ColumnGrants, WideGrants, Deny, PermissionRows]);
     let stage = Stage::dedicated().await;
     let out = Out::new("read");
-    let script = target(Dialect::Dedicated, &out, ScriptSource::Pool(Box::new(stage.target())));
+    let source = ScriptSource::Pool(Box::new(stage.target()));
+    let database = stage.place().database();
+    let script = ScriptTarget::new("by-hand", stage.dialect(), database, out.0.clone(), source);
+    if !stage.emulated() {
+        stage.comes(&stage.target(), Who::Kim).await;
+    }
+    let joiner = stage.joiner();
     let before = inspect(&stage.target()).await;
     assert_eq!(script.inspect(InspectScope::Full).await.unwrap(), before);
     assert!(script.is_seen());
-    let wave = axon_reconcile::Wave::for_test(joiner());
+    let wave = axon_reconcile::Wave::for_test(joiner.clone());
     let outcomes = script.apply(&wave).await;
     assert!(outcomes.iter().all(|o| !matches!(o, axon_reconcile::Outcome::Done { .. })), "{outcomes:?}");
     assert_eq!(inspect(&stage.target()).await, before);
-    assert!(joiner().iter().all(|step| !script.shows(&before.graph, step)));
-    send(&stage, &script.draft(&a_run(&joiner(), &map(), 1, AT)).1).await;
+    assert!(joiner.iter().all(|step| !script.shows(&before.graph, step)));
+    send(&stage, &script.draft(&a_run(&joiner, &map(), 1, AT)).1).await;
     let after = script.inspect(InspectScope::Full).await.unwrap().graph;
-    assert!(joiner().iter().all(|step| script.shows(&after, step)));
+    assert!(joiner.iter().all(|step| script.shows(&after, step)));
 }
 
 #[test]
@@ -321,7 +335,7 @@ fn a_file_as_people_read_it() {
     let out = Out::new("text");
     let script = target(Dialect::Dedicated, &out, ScriptSource::Confirmed);
     let mut steps = joiner();
-    steps.extend(leaver("mediumrc"));
+    steps.extend(leaver(name("kim@acme.com"), name("mediumrc")));
     steps.push(Step::CreateRole { name: name("zo\u{eb} GO $(x)") });
     let version = map();
     let withheld = [axon_reconcile::Withheld {

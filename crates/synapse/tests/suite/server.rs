@@ -7,12 +7,19 @@ use axon_reconcile::{
 use axon_synapse::{Dialect, SynapseTarget};
 use tiberius::AuthMethod;
 
-use crate::stage::{ADMIN, KIM, PASSWORD, Raw, Stage, apply, inspect, kim_sid, name, outcomes, run, token};
+use crate::ability::Ability::{
+    Brackets, Credentials, Directory, OwnedRoles, PermissionRows, Personality, Serverless,
+};
+use crate::named::needs;
+use crate::stage::{
+    ADMIN, KIM, PASSWORD, Raw, Stage, Who, apply, inspect, kim_sid, name, outcomes, run, token,
+};
 
 const RAW: &str = "https://acme.dfs.core.windows.net/raw";
 
 pub fn server(stage: &Stage) -> SynapseTarget {
-    let connection = axon_synapse::Connection { database: name("Master"), ..stage.connection(token(ADMIN)) };
+    let connection =
+        axon_synapse::Connection { database: name("Master"), ..stage.connection(stage.place().admin.auth()) };
     SynapseTarget::new("logins", Dialect::Serverless, connection).unwrap()
 }
 
@@ -31,6 +38,7 @@ fn lines(target: &axon_reconcile::Inspection) -> Vec<String> {
 
 #[tokio::test]
 async fn a_login_comes_reads_every_database_and_leaves() {
+    needs(&[Directory]);
     let stage = Stage::serverless().await;
     let mut sa = sa_in_master(&stage).await;
     run(&mut sa, &format!("CREATE CREDENTIAL [{RAW}] WITH IDENTITY = 'Managed Identity'")).await.unwrap();
@@ -68,7 +76,7 @@ async fn a_login_comes_reads_every_database_and_leaves() {
     assert!(after.graph.grants_of(name("kim@acme.com")).all(|(_, grant)| grant.own_row));
 
     // The effect, not the row: kim has no user in the database and reads there.
-    let mut kim = stage.raw(AuthMethod::aad_token(KIM)).await.unwrap();
+    let mut kim = stage.enter(Who::Kim).await.unwrap();
     assert_eq!(run(&mut kim, "SELECT id FROM sales.orders").await.unwrap().len(), 1);
 
     let leaves = [
@@ -90,13 +98,14 @@ async fn a_login_comes_reads_every_database_and_leaves() {
     );
     apply(&target, &[Step::KillSessions { principal: name("kim@acme.com") }]).await;
     assert!(run(&mut kim, "SELECT 1").await.is_err(), "the session was killed");
-    assert!(stage.raw(AuthMethod::aad_token(KIM)).await.is_err(), "and does not come back");
+    assert!(stage.enter(Who::Kim).await.is_err(), "and does not come back");
     apply(&target, &drop_login).await;
     assert_eq!(inspect(&target).await.graph, before.graph);
 }
 
 #[tokio::test]
 async fn what_a_server_does_not_have_is_refused_before_anything_is_sent() {
+    needs(&[Serverless]);
     let stage = Stage::serverless().await;
     let target = server(&stage);
     let orders = Securable::Object(crate::stage::orders());
@@ -122,8 +131,9 @@ async fn what_a_server_does_not_have_is_refused_before_anything_is_sent() {
 
 #[tokio::test]
 async fn a_credential_of_a_database_is_given_and_read_back() {
+    needs(&[Serverless, OwnedRoles, Credentials, Brackets, PermissionRows]);
     let stage = Stage::serverless().await;
-    let mut sa = stage.raw(AuthMethod::sql_server("sa", PASSWORD)).await.unwrap();
+    let mut sa = stage.enter(Who::Sa).await.unwrap();
     for statement in [
         "CREATE DATABASE SCOPED CREDENTIAL [la]]ke] WITH IDENTITY = 'SHARED ACCESS SIGNATURE', SECRET = 'x'",
         "CREATE ROLE other",
@@ -158,6 +168,7 @@ async fn a_credential_of_a_database_is_given_and_read_back() {
 
 #[tokio::test]
 async fn an_unprivileged_login_knows_that_it_sees_little_of_the_server() {
+    needs(&[Directory]);
     let stage = Stage::serverless().await;
     let mut sa = sa_in_master(&stage).await;
     let create =
@@ -185,6 +196,7 @@ async fn an_unprivileged_login_knows_that_it_sees_little_of_the_server() {
 
 #[tokio::test]
 async fn a_lake_database_is_known_by_its_probe_and_takes_nothing() {
+    needs(&[Personality]);
     let stage = Stage::lake().await;
     let target = stage.target();
     inspect(&target).await;
@@ -212,10 +224,11 @@ async fn a_lake_database_is_known_by_its_probe_and_takes_nothing() {
 /// A user that somebody made for a login is the person's user: nothing is made beside it, and it is given to and dropped as others are.
 #[tokio::test]
 async fn a_user_that_was_made_from_a_login_is_the_person_s() {
+    needs(&[Directory]);
     let stage = Stage::serverless().await;
     let mut master = stage.raw_in("master", AuthMethod::aad_token(ADMIN)).await.unwrap();
     run(&mut master, "CREATE LOGIN [kim@acme.com] FROM EXTERNAL PROVIDER").await.unwrap();
-    let mut raw = stage.raw(AuthMethod::aad_token(ADMIN)).await.unwrap();
+    let mut raw = stage.enter(Who::Admin).await.unwrap();
     run(&mut raw, "CREATE USER [kim@acme.com] FROM LOGIN [kim@acme.com]").await.unwrap();
     let target = stage.target();
     let seen = inspect(&target).await;

@@ -5,20 +5,22 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use axon_reconcile::{Outcome, Seen, Step, Target as _, Wave};
 use axon_synapse::{Dialect, Sight, SynapseTarget};
-use tiberius::AuthMethod;
 
+use crate::ability::Ability::{Dedicated, Logins, Personality, Serverless, SessionsByDatabase};
+use crate::named::needs;
 use crate::scripted::{Scripted, catalog_of, done, error, numbers};
-use crate::stage::{ADMIN, KIM, LEE, Stage, apply, inspect, name, outcomes, run, token};
+use crate::stage::{Stage, Who, apply, inspect, name, outcomes, run};
 
 #[tokio::test]
 async fn whoever_holds_it_at_the_server_or_sees_somebody_else_sees() {
+    needs(&[Serverless, Logins, SessionsByDatabase]);
     let stage = Stage::serverless().await;
     assert_eq!(stage.target().sight().await.unwrap(), Some(Sight::Sees), "as an administrator");
-    let mut admin = stage.raw(AuthMethod::aad_token(ADMIN)).await.unwrap();
-    run(&mut admin, "CREATE USER [kim@acme.com] FROM EXTERNAL PROVIDER").await.unwrap();
-    let kim = stage.target_as(token(KIM));
+    let mut admin = stage.enter(Who::Admin).await.unwrap();
+    stage.comes(&stage.target(), Who::Kim).await;
+    let kim = stage.target_of(Who::Kim);
     assert_eq!(kim.sight().await.unwrap(), Some(Sight::Blind));
-    run(&mut admin, "GRANT VIEW DATABASE STATE TO [kim@acme.com]").await.unwrap();
+    run(&mut admin, &format!("GRANT VIEW DATABASE STATE TO [{}]", stage.kim())).await.unwrap();
     assert_eq!(kim.sight().await.unwrap(), Some(Sight::Sees), "the administrator's session is seen");
 }
 
@@ -56,8 +58,9 @@ async fn a_permission_that_shows_nobody_else_proves_nothing() {
 /// A run takes nobody for out whose session it may not see: what is not seen is unknown.
 #[tokio::test]
 async fn where_nothing_proves_that_sessions_are_seen_none_counts_as_ended_until_it_is_proved() {
+    needs(&[Personality]);
     let stage = Stage::serverless_whose_sessions_are_the_servers().await;
-    let mut admin = stage.raw(AuthMethod::aad_token(ADMIN)).await.unwrap();
+    let mut admin = stage.enter(Who::Admin).await.unwrap();
     for batch in [
         "CREATE USER [kim@acme.com] FROM EXTERNAL PROVIDER",
         "ALTER ROLE db_owner ADD MEMBER [kim@acme.com]",
@@ -65,8 +68,8 @@ async fn where_nothing_proves_that_sessions_are_seen_none_counts_as_ended_until_
     ] {
         run(&mut admin, batch).await.unwrap();
     }
-    let mut lee = stage.raw(AuthMethod::aad_token(LEE)).await.unwrap();
-    let kim = stage.target_as(token(KIM));
+    let mut lee = stage.enter(Who::Lee).await.unwrap();
+    let kim = stage.target_of(Who::Kim);
     assert_eq!(kim.sight().await.unwrap(), Some(Sight::Unproven), "db_owner, and alone in the view");
     let kill = Step::KillSessions { principal: name("lee@acme.com") };
     inspect(&kim).await;
@@ -86,7 +89,7 @@ async fn where_nothing_proves_that_sessions_are_seen_none_counts_as_ended_until_
     run(&mut admin, "USE master").await.unwrap();
     run(&mut admin, "CREATE LOGIN [kim@acme.com] FROM EXTERNAL PROVIDER").await.unwrap();
     run(&mut admin, "GRANT VIEW SERVER STATE TO [kim@acme.com]").await.unwrap();
-    let kim = stage.target_as(token(KIM));
+    let kim = stage.target_of(Who::Kim);
     inspect(&kim).await;
     assert_eq!(kim.lacks(&kill), None);
     apply(&kim, &[kill]).await;
@@ -135,6 +138,7 @@ async fn what_waits_for_sessions_is_asked_for_again_and_nothing_else_is() {
 
 #[tokio::test]
 async fn of_a_dedicated_pool_the_catalog_tells() {
+    needs(&[Dedicated]);
     let stage = Stage::dedicated().await;
     assert_eq!(stage.target().sight().await.unwrap(), None);
 }

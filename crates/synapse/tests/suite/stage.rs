@@ -1,24 +1,25 @@
-//! The emulator with a small warehouse in it, a target as its Entra administrator, and clients beside the target.
+//! A small warehouse in the emulator, or in the server that the environment names; a target as its administrator, and clients beside
+//! the target.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use async_trait::async_trait;
 use axon_emulator::clock::MovableClock;
 use axon_emulator::{Directory, Emulator, EmulatorConfig, PoolKind, Running};
 use axon_model::SqlName;
-use axon_reconcile::target::TokenError;
 use axon_reconcile::{
     InspectScope, Inspection, ObjectName, Outcome, Permission, PrincipalKind, Securable, Seen, Sid, Step,
-    Target as _, TokenSource, Wave,
+    Target as _, Wave,
 };
-use axon_synapse::{Auth, Connection, Dialect, SynapseTarget, Tls};
-use secrecy::SecretString;
-use tiberius::{AuthMethod, Client, Config, EncryptionLevel, Row};
-use tokio::net::TcpStream;
-use tokio_util::compat::{Compat, TokioAsyncWriteCompatExt as _};
+use axon_synapse::{Auth, Connection, Dialect, SynapseTarget};
+use tiberius::AuthMethod;
+use tiberius::error::Error;
 
-pub const PASSWORD: &str = "Tr0ub4dor&3";
+use crate::ability::Ability;
+use crate::named;
+use crate::place::{Entry, OURS, Place};
+pub use crate::place::{PASSWORD, Raw, run};
+use crate::tidy::tidy;
+
 pub const HOSTILE: &str = "x]; DROP USER [dbo]--";
 
 /// Tokens for people of the fake tenant: an unsigned JWT each.
@@ -51,15 +52,9 @@ const WAREHOUSE: [&str; 5] = [
     "INSERT INTO [sales].[orders] VALUES (1, N'north', 100)",
 ];
 
-#[derive(Debug)]
-struct Token(&'static str);
-
-#[async_trait]
-impl TokenSource for Token {
-    async fn token(&self) -> Result<SecretString, TokenError> {
-        Ok(SecretString::from(self.0))
-    }
-}
+/// The tables as views, where a pool has no tables.
+const ORDERS: &str = "CREATE VIEW [sales].[orders] AS SELECT 1 AS id, N'north' AS region, 100 AS amount";
+const ODD: &str = "CREATE VIEW [odd]]schema].[t'able.with, dots)] AS SELECT 1 AS [c]]1]";
 
 pub fn name(text: &str) -> SqlName {
     SqlName::parse(text).unwrap()
@@ -98,18 +93,35 @@ pub fn joiner() -> Vec<Step> {
     ]
 }
 
-pub type Raw = Client<Compat<TcpStream>>;
+/// Who enters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Who {
+    /// The emulator's SQL administrator; on a named server whoever it is entered as.
+    Sa,
+    /// The Entra administrator; on a named server whoever it is entered as.
+    Admin,
+    /// People of the directory; on a named server SQL logins.
+    Kim,
+    Lee,
+}
+
+/// What only the emulator has.
+struct Levers {
+    running: Running,
+    clock: Arc<MovableClock>,
+}
 
 pub struct Stage {
-    pub emulator: Running,
-    /// The pool's clock.
-    pub clock: Arc<MovableClock>,
-    dialect: Dialect,
+    place: Place,
+    levers: Option<Levers>,
 }
 
 impl Stage {
     pub async fn of(kind: PoolKind) -> Self {
-        Self::with(kind, false).await
+        match Self::on_the_named_server(kind).await {
+            Some(stage) => stage,
+            None => Self::with(kind, false).await,
+        }
     }
 
     /// A database that Spark owns.
@@ -118,7 +130,11 @@ impl Stage {
     }
 
     pub fn kind(&self) -> PoolKind {
-        if self.dialect == Dialect::Dedicated { PoolKind::Dedicated } else { PoolKind::Serverless }
+        if self.dialect() == Dialect::Dedicated { PoolKind::Dedicated } else { PoolKind::Serverless }
+    }
+
+    pub fn dialect(&self) -> Dialect {
+        self.place.dialect
     }
 
     /// A serverless pool in which VIEW SERVER STATE alone shows the sessions of others.
@@ -133,26 +149,31 @@ impl Stage {
     }
 
     async fn from(mut config: EmulatorConfig, kind: PoolKind, lake: bool) -> Self {
-        config.pool.kind = kind;
+        assert!(named::place().is_none(), "a named server is no emulator: ask for the lever");
         config.pool.lake = lake;
-        config.pool.entra_admin = Some("admin@acme.com".into());
-        config.pool.directory = Directory::parse(TENANT).unwrap();
         let clock = Arc::new(MovableClock::default());
         config.pool.clock = clock.clone();
-        let emulator = Emulator::bind("127.0.0.1:0", config).await.unwrap().spawn();
-        let dialect = match kind {
-            PoolKind::Dedicated => Dialect::Dedicated,
-            PoolKind::Serverless => Dialect::Serverless,
-        };
-        Self { emulator, clock, dialect }
+        let (place, running) = emulator(config, kind).await;
+        Self { place, levers: Some(Levers { running, clock }) }
     }
 
-    /// A dedicated pool with the warehouse in it.
+    /// The server of the environment, tidy, where this test is played on one.
+    async fn on_the_named_server(kind: PoolKind) -> Option<Self> {
+        let (place, found) = named::place()?;
+        tidy(&place, &found.kept).await;
+        let stage = Self { place, levers: None };
+        // A story of dedicated pools goes as well with what another dialect can do, unless it asks for the dialect.
+        assert!(kind == PoolKind::Dedicated || stage.kind() == kind, "ask for the dialect");
+        Some(stage)
+    }
+
+    /// A dedicated pool with the warehouse in it; a named server with what it can hold of it.
     pub async fn dedicated() -> Self {
         let stage = Self::of(PoolKind::Dedicated).await;
-        let mut raw = stage.raw(AuthMethod::sql_server("sa", PASSWORD)).await.unwrap();
-        for statement in WAREHOUSE {
-            run(&mut raw, statement).await.unwrap();
+        if stage.emulated() {
+            stage.prepare(&WAREHOUSE).await;
+        } else {
+            stage.prepare_what_it_can().await;
         }
         stage
     }
@@ -160,65 +181,195 @@ impl Stage {
     /// A serverless pool with what it can hold of the warehouse.
     pub async fn serverless() -> Self {
         let stage = Self::of(PoolKind::Serverless).await;
-        let mut raw = stage.raw(AuthMethod::sql_server("sa", PASSWORD)).await.unwrap();
-        let views = "CREATE VIEW [sales].[orders] AS SELECT 1 AS id, N'north' AS region, 100 AS amount";
-        for statement in [WAREHOUSE[0], WAREHOUSE[1], views] {
-            run(&mut raw, statement).await.unwrap();
+        if stage.emulated() {
+            stage.prepare(&[WAREHOUSE[0], WAREHOUSE[1], ORDERS]).await;
+        } else {
+            stage.prepare_what_it_can().await;
         }
         stage
     }
 
-    pub fn connection(&self, auth: Auth) -> Connection {
-        Connection {
-            host: "127.0.0.1".into(),
-            port: self.emulator.address().port(),
-            database: name("dw"),
-            tls: Tls::Off,
-            auth,
-            login_timeout: Duration::from_secs(10),
-            command_timeout: Duration::from_secs(10),
+    /// One or the other.
+    pub async fn with_orders(kind: PoolKind) -> Self {
+        match kind {
+            PoolKind::Dedicated => Self::dedicated().await,
+            PoolKind::Serverless => Self::serverless().await,
         }
     }
 
+    async fn prepare(&self, statements: &[&str]) {
+        let mut raw = self.enter(Who::Sa).await.unwrap();
+        for statement in statements {
+            run(&mut raw, statement).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
+        }
+    }
+
+    async fn prepare_what_it_can(&self) {
+        let tables = named::can(Ability::Tables);
+        self.prepare(&WAREHOUSE[..1]).await;
+        self.prepare(if tables { &[WAREHOUSE[2], WAREHOUSE[4]] } else { &[ORDERS] }).await;
+        if named::can(Ability::Brackets) {
+            self.prepare(&[WAREHOUSE[1], if tables { WAREHOUSE[3] } else { ODD }]).await;
+        }
+    }
+
+    pub fn emulated(&self) -> bool {
+        self.levers.is_some()
+    }
+
+    /// The emulator itself. A test that takes it asks for a lever first.
+    pub fn emulator(&self) -> &Running {
+        &self.levers.as_ref().expect("a named server has no levers").running
+    }
+
+    /// The pool's clock. A test that takes it asks for the lever first.
+    pub fn clock(&self) -> &Arc<MovableClock> {
+        &self.levers.as_ref().expect("a named server has no levers").clock
+    }
+
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    pub fn connection(&self, auth: Auth) -> Connection {
+        self.place.connection(auth)
+    }
+
     pub fn target_as(&self, auth: Auth) -> SynapseTarget {
-        SynapseTarget::new("warehouse", self.dialect, self.connection(auth)).unwrap()
+        self.place.target_as(auth)
     }
 
     /// As the Entra administrator.
     pub fn target(&self) -> SynapseTarget {
-        self.target_as(token(ADMIN))
+        self.place.target()
     }
 
-    /// A client that is not ours.
-    pub async fn raw(&self, auth: AuthMethod) -> Result<Raw, tiberius::error::Error> {
-        self.raw_in("dw", auth).await
+    pub fn target_of(&self, who: Who) -> SynapseTarget {
+        self.place.target_as(self.entry(who).auth())
     }
 
-    pub async fn raw_in(&self, database: &str, auth: AuthMethod) -> Result<Raw, tiberius::error::Error> {
-        let mut config = Config::new();
-        config.host("127.0.0.1");
-        config.port(self.emulator.address().port());
-        config.database(database);
-        config.encryption(EncryptionLevel::NotSupported);
-        config.authentication(auth);
-        let stream = TcpStream::connect(self.emulator.address()).await.unwrap();
-        Box::pin(Client::connect(config, stream.compat_write())).await
+    fn entry(&self, who: Who) -> Entry {
+        match (who, self.emulated()) {
+            (Who::Sa, true) => Entry::Sql("sa".into(), PASSWORD.into()),
+            (Who::Kim, true) => Entry::Token(KIM.into()),
+            (Who::Lee, true) => Entry::Token(LEE.into()),
+            (Who::Sa | Who::Admin, _) => self.place.admin.clone(),
+            (Who::Kim | Who::Lee, false) => Entry::Sql(self.called(who).as_str().into(), PASSWORD.into()),
+        }
+    }
+
+    /// The name that somebody's user has.
+    fn called(&self, who: Who) -> SqlName {
+        match (who, self.emulated()) {
+            (Who::Sa | Who::Admin, _) => panic!("{who:?} has no user"),
+            (Who::Kim, true) => name("kim@acme.com"),
+            (Who::Lee, true) => name("lee@acme.com"),
+            (Who::Kim, false) => name(&format!("{OURS}kim")),
+            (Who::Lee, false) => name(&format!("{OURS}lee")),
+        }
+    }
+
+    pub fn kim(&self) -> SqlName {
+        self.called(Who::Kim)
+    }
+
+    pub fn lee(&self) -> SqlName {
+        self.called(Who::Lee)
+    }
+
+    /// What a user of these people is: external, or a SQL user on a named server.
+    pub fn kind_of_people(&self) -> PrincipalKind {
+        if self.emulated() { PrincipalKind::External } else { PrincipalKind::Sql }
+    }
+
+    /// Somebody gets a user: by Axon's own step, or as a SQL user, which Axon never makes.
+    pub async fn comes(&self, target: &SynapseTarget, who: Who) {
+        let name = self.called(who);
+        if self.emulated() {
+            let sid = if who == Who::Kim { kim_sid() } else { None };
+            apply(target, &[Step::CreatePrincipal { name, kind: PrincipalKind::External, sid }]).await;
+        } else {
+            self.place.make_login(name.as_str()).await.unwrap();
+        }
+    }
+
+    /// A role that the pool has of itself.
+    pub fn given_role(&self) -> SqlName {
+        name(match (self.emulated(), self.dialect()) {
+            (true, Dialect::Dedicated) => "mediumrc",
+            (true, Dialect::Serverless | Dialect::Server) => "db_datareader",
+            (false, _) => "db_securityadmin",
+        })
+    }
+
+    /// [`joiner`], as far as Axon's steps can do it here.
+    pub fn joiner(&self) -> Vec<Step> {
+        let (kim, given) = (self.kim(), self.given_role());
+        let mut steps = joiner();
+        for step in &mut steps {
+            if let Step::AddMember { role, member } = step {
+                *member = kim;
+                if *role == name("mediumrc") {
+                    *role = given;
+                }
+            }
+        }
+        steps.retain(|step| self.emulated() || !matches!(step, Step::CreatePrincipal { .. }));
+        steps
+    }
+
+    /// Kim comes and joins.
+    pub async fn joins(&self, target: &SynapseTarget) {
+        if !self.emulated() {
+            self.comes(target, Who::Kim).await;
+        }
+        apply(target, &self.joiner()).await;
+    }
+
+    /// The statement of the dialect that puts somebody into a role.
+    pub fn adds(&self, role: &str, member: &str) -> String {
+        match self.dialect() {
+            Dialect::Dedicated => format!("EXEC sp_addrolemember N'{role}', N'{member}'"),
+            Dialect::Serverless | Dialect::Server => format!("ALTER ROLE [{role}] ADD MEMBER [{member}]"),
+        }
+    }
+
+    pub async fn enter(&self, who: Who) -> Result<Raw, Error> {
+        self.place.raw(self.entry(who).method()).await
+    }
+
+    /// As whoever a token of the emulator's tenant names.
+    pub async fn raw(&self, auth: AuthMethod) -> Result<Raw, Error> {
+        self.place.raw(auth).await
+    }
+
+    pub async fn raw_in(&self, database: &str, auth: AuthMethod) -> Result<Raw, Error> {
+        self.place.dial(database, auth).await
     }
 
     /// What the catalog answers to a query of one text column, as `sa` sees it.
     pub async fn catalog(&self, sql: &str) -> Vec<String> {
-        let mut raw = self.raw(AuthMethod::sql_server("sa", PASSWORD)).await.unwrap();
+        let mut raw = self.enter(Who::Sa).await.unwrap();
         let rows = run(&mut raw, sql).await.unwrap();
         rows.iter().map(|row| row.get::<&str, _>(0).unwrap().to_owned()).collect()
     }
 }
 
-pub fn token(jwt: &'static str) -> Auth {
-    Auth::Token(Arc::new(Token(jwt)))
+/// An emulated pool with the tenant, and where it is.
+pub async fn emulator(mut config: EmulatorConfig, kind: PoolKind) -> (Place, Running) {
+    config.pool.kind = kind;
+    config.pool.entra_admin = Some("admin@acme.com".into());
+    config.pool.directory = Directory::parse(TENANT).unwrap();
+    let running = Emulator::bind("127.0.0.1:0", config).await.unwrap().spawn();
+    let dialect = match kind {
+        PoolKind::Dedicated => Dialect::Dedicated,
+        PoolKind::Serverless => Dialect::Serverless,
+    };
+    (Place::emulated(running.address(), dialect, Entry::Token(ADMIN.into())), running)
 }
 
-pub async fn run(raw: &mut Raw, sql: &str) -> Result<Vec<Row>, tiberius::error::Error> {
-    raw.simple_query(sql.to_owned()).await?.into_first_result().await
+pub fn token(jwt: &str) -> Auth {
+    Entry::Token(jwt.to_owned()).auth()
 }
 
 /// Applies steps, all of which must be done, and reads each back.

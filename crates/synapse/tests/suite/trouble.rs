@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use axon_emulator::PoolKind;
 use axon_emulator::clock::{Clock as _, MovableClock};
 use axon_emulator::faults::{Armed, Fault};
 use axon_emulator::pool::Power;
 use axon_emulator::pool::other::OtherRow;
+use axon_model::SqlName;
 use axon_reconcile::target::TokenError;
 use axon_reconcile::visitor::{Bearers, uninvited};
 use axon_reconcile::{
@@ -20,10 +20,15 @@ use axon_synapse::{Auth, Dialect, SynapseTarget};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::SecretString;
-use tiberius::AuthMethod;
 
+use crate::ability::Ability;
+use crate::ability::Ability::{
+    CatalogRows, Clock, ColumnGrants, Dedicated, Deny, Directory, Faults, GrantOption, Logins, Members,
+    Numbers, OwnedRoles, PermissionRows, Sessions, WideGrants,
+};
+use crate::named::{kinds, needs};
 use crate::stage::{
-    ADMIN, KIM, LEE, PASSWORD, Stage, apply, grant, inspect, joiner, name, orders, outcomes, run, token,
+    ADMIN, PASSWORD, Stage, Who, apply, grant, inspect, joiner, name, orders, outcomes, run, token,
 };
 
 fn refusal(outcome: &Outcome) -> (RefusalKind, i64) {
@@ -35,6 +40,7 @@ fn refusal(outcome: &Outcome) -> (RefusalKind, i64) {
 
 #[tokio::test]
 async fn refusals_of_the_pool_have_their_kinds() {
+    needs(&[Directory]);
     let stage = Stage::dedicated().await;
     let target = stage.target();
     apply(
@@ -69,18 +75,19 @@ async fn refusals_of_the_pool_have_their_kinds() {
 
 #[tokio::test]
 async fn a_pool_that_is_paused_or_refuses_the_login_says_so_and_comes_back() {
+    needs(&[Ability::Power]);
     let stage = Stage::dedicated().await;
     let target = stage.target();
     inspect(&target).await;
-    stage.emulator.pool().set_power(Power::Paused);
-    stage.emulator.pool().cut_sessions();
+    stage.emulator().pool().set_power(Power::Paused);
+    stage.emulator().pool().cut_sessions();
     let step = [Step::CreateRole { name: name("axon_late") }];
     let error = target.inspect(InspectScope::Full).await.unwrap_err();
     assert!(matches!(&error, TargetError::Refused { refusal, .. } if refusal.number == 42108), "{error:?}");
     assert_eq!(refusal(&outcomes(&target, &step).await[0]), (RefusalKind::Paused, 42108));
-    stage.emulator.pool().set_power(Power::Resuming);
+    stage.emulator().pool().set_power(Power::Resuming);
     assert_eq!(refusal(&outcomes(&target, &step).await[0]), (RefusalKind::Busy, 42109));
-    stage.emulator.pool().set_power(Power::Online);
+    stage.emulator().pool().set_power(Power::Online);
     apply(&target, &step).await;
 
     for auth in [
@@ -99,12 +106,13 @@ async fn a_pool_that_is_paused_or_refuses_the_login_says_so_and_comes_back() {
 
 #[tokio::test]
 async fn a_principal_with_few_rights_knows_that_it_sees_little() {
+    needs(&[Dedicated, OwnedRoles, Logins, WideGrants, PermissionRows, Numbers, Sessions]);
     let stage = Stage::dedicated().await;
     let admin = stage.target();
-    let kim = name("kim@acme.com");
-    let create = Step::CreatePrincipal { name: kim, kind: PrincipalKind::External, sid: None };
-    apply(&admin, &[create, Step::CreateRole { name: name("axon_reader") }]).await;
-    let target = stage.target_as(token(KIM));
+    let kim = stage.kim();
+    stage.comes(&admin, Who::Kim).await;
+    apply(&admin, &[Step::CreateRole { name: name("axon_reader") }]).await;
+    let target = stage.target_of(Who::Kim);
     let little = inspect(&target).await;
     assert_eq!(little.facts.own_principal, kim);
     assert!(little.unseen[0].contains("VIEW DEFINITION"), "{:?}", little.unseen);
@@ -131,13 +139,9 @@ async fn a_principal_with_few_rights_knows_that_it_sees_little() {
     assert_eq!(part, whole);
 
     // It would see its own session only, and nobody else's.
-    let mut lee = {
-        let create =
-            Step::CreatePrincipal { name: name("lee@acme.com"), kind: PrincipalKind::External, sid: None };
-        apply(&admin, &[create]).await;
-        stage.raw(AuthMethod::aad_token(LEE)).await.unwrap()
-    };
-    let kill = [Step::KillSessions { principal: name("lee@acme.com") }];
+    stage.comes(&admin, Who::Lee).await;
+    let mut lee = stage.enter(Who::Lee).await.unwrap();
+    let kill = [Step::KillSessions { principal: stage.lee() }];
     assert_eq!(refusal(&outcomes(&target, &kill).await[0]), (RefusalKind::Forbidden, 0));
     assert_eq!(target.read_back(&Wave::for_test(kill.to_vec())).await.unwrap(), [Seen::NotInForce]);
     run(&mut lee, "SELECT 1 AS one").await.unwrap();
@@ -151,14 +155,21 @@ async fn a_principal_with_few_rights_knows_that_it_sees_little() {
 
 #[tokio::test]
 async fn what_was_undone_outside_is_seen_as_not_in_force() {
+    needs(&[OwnedRoles, Logins, Members, ColumnGrants, WideGrants, Deny, PermissionRows]);
     let stage = Stage::dedicated().await;
     let target = stage.target();
-    apply(&target, &joiner()).await;
-    let mut sa = stage.raw(AuthMethod::sql_server("sa", PASSWORD)).await.unwrap();
-    run(&mut sa, "EXEC sp_droprolemember N'axon_reader', N'kim@acme.com'").await.unwrap();
+    stage.joins(&target).await;
+    let kim = stage.kim();
+    let mut sa = stage.enter(Who::Sa).await.unwrap();
+    let leave = match stage.dialect() {
+        Dialect::Dedicated => format!("EXEC sp_droprolemember N'axon_reader', N'{kim}'"),
+        Dialect::Serverless | Dialect::Server => format!("ALTER ROLE [axon_reader] DROP MEMBER [{kim}]"),
+    };
+    run(&mut sa, &leave).await.unwrap();
     run(&mut sa, "REVOKE SELECT ON OBJECT::[sales].[orders] ([region]) FROM [axon_reader]").await.unwrap();
-    let seen = target.read_back(&Wave::for_test(joiner())).await.unwrap();
-    let lost: Vec<String> = joiner()
+    let joiner = stage.joiner();
+    let seen = target.read_back(&Wave::for_test(joiner.clone())).await.unwrap();
+    let lost: Vec<String> = joiner
         .iter()
         .zip(seen)
         .filter(|(_, s)| *s == Seen::NotInForce)
@@ -166,19 +177,23 @@ async fn what_was_undone_outside_is_seen_as_not_in_force() {
         .collect();
     assert_eq!(
         lost,
-        ["add kim@acme.com to role axon_reader", "grant SELECT on sales.orders (id, region) to axon_reader"]
+        [
+            format!("add {kim} to role axon_reader"),
+            "grant SELECT on sales.orders (id, region) to axon_reader".to_owned()
+        ]
     );
 }
 
 #[tokio::test]
 async fn a_statement_that_broke_off_is_unknown_and_the_catalog_tells() {
+    needs(&[Faults]);
     let stage = Stage::dedicated().await;
     let target = stage.target();
     inspect(&target).await;
     for applied in [true, false] {
         let role = name(if applied { "axon_applied" } else { "axon_lost" });
         let matching = Some(role.as_str().to_owned());
-        stage.emulator.pool().arm_for(Armed { fault: Fault::Hangup { applied }, times: 1, matching });
+        stage.emulator().pool().arm_for(Armed { fault: Fault::Hangup { applied }, times: 1, matching });
         let step = [Step::CreateRole { name: role }];
         let outcome = &outcomes(&target, &step).await[0];
         assert!(
@@ -193,9 +208,10 @@ async fn a_statement_that_broke_off_is_unknown_and_the_catalog_tells() {
 
 #[tokio::test]
 async fn a_directory_that_cannot_be_asked_is_for_later() {
+    needs(&[Faults, Directory]);
     let stage = Stage::dedicated().await;
     let target = stage.target();
-    stage.emulator.pool().arm(Fault::DirectoryDown);
+    stage.emulator().pool().arm(Fault::DirectoryDown);
     let create =
         [Step::CreatePrincipal { name: name("kim@acme.com"), kind: PrincipalKind::External, sid: None }];
     assert_eq!(refusal(&outcomes(&target, &create).await[0]), (RefusalKind::DirectoryUnavailable, 33134));
@@ -204,28 +220,30 @@ async fn a_directory_that_cannot_be_asked_is_for_later() {
 
 #[tokio::test]
 async fn what_another_gave_stays_and_is_told_apart() {
+    needs(&[OwnedRoles, Logins, Members, ColumnGrants, WideGrants, Deny, PermissionRows, GrantOption]);
     let stage = Stage::dedicated().await;
     let target = stage.target();
-    apply(&target, &joiner()).await;
-    let mut sa = stage.raw(AuthMethod::sql_server("sa", PASSWORD)).await.unwrap();
-    run(&mut sa, "GRANT SELECT ON SCHEMA::[sales] TO [kim@acme.com] WITH GRANT OPTION").await.unwrap();
-    let mut kim = stage.raw(AuthMethod::aad_token(KIM)).await.unwrap();
+    stage.joins(&target).await;
+    let who = stage.kim();
+    let mut sa = stage.enter(Who::Sa).await.unwrap();
+    run(&mut sa, &format!("GRANT SELECT ON SCHEMA::[sales] TO [{who}] WITH GRANT OPTION")).await.unwrap();
+    let mut kim = stage.enter(Who::Kim).await.unwrap();
     run(&mut kim, "GRANT SELECT ON SCHEMA::[sales] TO [axon_reader]").await.unwrap();
 
-    let key = |grantee: &str| GrantKey {
-        grantee: name(grantee),
+    let key = |grantee: SqlName| GrantKey {
+        grantee,
         securable: Securable::Schema(name("sales")),
         permission: Permission::Select,
     };
     let graph = inspect(&target).await.graph;
-    assert_eq!(graph.grants[&key("kim@acme.com")].state, GrantState::GrantWithOption);
-    let foreign = &graph.grants[&key("axon_reader")];
+    assert_eq!(graph.grants[&key(who)].state, GrantState::GrantWithOption);
+    let foreign = &graph.grants[&key(name("axon_reader"))];
     assert!(!foreign.own_row);
-    assert_eq!(foreign.foreign_grantors, [name("kim@acme.com")]);
+    assert_eq!(foreign.foreign_grantors, [who]);
 
     // CASCADE takes what was grantable, and with it what was granted on.
     let revoke = Step::Revoke {
-        grantee: name("kim@acme.com"),
+        grantee: who,
         permission: Permission::Select,
         on: Securable::Schema(name("sales")),
         columns: vec![],
@@ -233,13 +251,12 @@ async fn what_another_gave_stays_and_is_told_apart() {
     };
     apply(&target, &[revoke]).await;
     let graph = inspect(&target).await.graph;
-    assert!(
-        !graph.grants.contains_key(&key("kim@acme.com")) && !graph.grants.contains_key(&key("axon_reader"))
-    );
+    assert!(!graph.grants.contains_key(&key(who)) && !graph.grants.contains_key(&key(name("axon_reader"))));
 }
 
 #[tokio::test]
 async fn a_column_taken_out_of_a_grant_is_read_and_mended() {
+    needs(&[OwnedRoles, ColumnGrants, PermissionRows]);
     let stage = Stage::dedicated().await;
     let target = stage.target();
     let role = name("axon_reader");
@@ -256,8 +273,9 @@ async fn a_column_taken_out_of_a_grant_is_read_and_mended() {
         was: GrantState::Grant,
     };
     apply(&target, &[without]).await;
-    let states =
-        stage.catalog("SELECT state FROM sys.database_permissions WHERE type = 'SL' ORDER BY minor_id").await;
+    let of_role = "sys.database_permissions p JOIN sys.database_principals u \
+                   ON u.principal_id = p.grantee_principal_id WHERE p.type = 'SL' AND u.name = 'axon_reader'";
+    let states = stage.catalog(&format!("SELECT p.state FROM {of_role} ORDER BY p.minor_id")).await;
     assert_eq!(states, ["G", "R"]);
     let seen = inspect(&target).await;
     assert_eq!(seen.unseen, Vec::<String>::new());
@@ -288,7 +306,7 @@ async fn a_column_taken_out_of_a_grant_is_read_and_mended() {
     assert_eq!(planned, [again]);
     apply(&target, &planned).await;
     assert!(inspect(&target).await.graph.grants_of(role).all(|(_, row)| !row.leaves_out));
-    let states = stage.catalog("SELECT state FROM sys.database_permissions WHERE type = 'SL'").await;
+    let states = stage.catalog(&format!("SELECT p.state FROM {of_role}")).await;
     assert_eq!(states, ["G"]);
 }
 
@@ -317,9 +335,10 @@ impl TokenSource for ShortTokens {
 
 #[tokio::test]
 async fn a_token_that_ends_while_axon_works_stops_nothing_and_the_next_login_shows_a_new_one() {
+    needs(&[Clock]);
     let stage = Stage::dedicated().await;
     let tokens = Arc::new(ShortTokens {
-        clock: stage.clock.clone(),
+        clock: stage.clock().clone(),
         dry: AtomicBool::new(false),
         last: Mutex::default(),
         shown: AtomicU32::new(0),
@@ -328,7 +347,7 @@ async fn a_token_that_ends_while_axon_works_stops_nothing_and_the_next_login_sho
     let create = |role: &str| [Step::CreateRole { name: name(role) }];
     apply(&target, &create("axon_a")).await;
     let logins = tokens.shown.load(Ordering::Relaxed);
-    assert!(stage.clock.advance(120));
+    assert!(stage.clock().advance(120));
     apply(&target, &create("axon_b")).await;
     assert_eq!(
         tokens.shown.load(Ordering::Relaxed),
@@ -337,15 +356,15 @@ async fn a_token_that_ends_while_axon_works_stops_nothing_and_the_next_login_sho
     );
 
     // The connection is lost: what comes next is a login with a token of its own.
-    stage.emulator.pool().cut_sessions();
+    stage.emulator().pool().cut_sessions();
     inspect(&target).await;
     assert!(tokens.shown.load(Ordering::Relaxed) > logins);
     apply(&target, &create("axon_c")).await;
 
     // Nobody gives a new one: the old one is refused, told, and nothing is done until there is one again.
     tokens.dry.store(true, Ordering::Relaxed);
-    assert!(stage.clock.advance(120));
-    stage.emulator.pool().cut_sessions();
+    assert!(stage.clock().advance(120));
+    stage.emulator().pool().cut_sessions();
     let error = target.inspect(InspectScope::Full).await.unwrap_err();
     assert!(matches!(&error, TargetError::Refused { refusal, .. } if refusal.number == 18456), "{error:?}");
     tokens.dry.store(false, Ordering::Relaxed);
@@ -356,6 +375,7 @@ async fn a_token_that_ends_while_axon_works_stops_nothing_and_the_next_login_sho
 /// What is on a thing of a class that no statement speaks of is read with all that the catalog says of it.
 #[tokio::test]
 async fn what_is_on_a_certificate_or_a_type_is_read_and_named() {
+    needs(&[CatalogRows]);
     let stage = Stage::dedicated().await;
     let target = stage.target();
     apply(&target, &joiner()).await;
@@ -367,7 +387,7 @@ async fn what_is_on_a_certificate_or_a_type_is_read_and_named() {
         let (grantee, grantor) = ("kim@acme.com".to_owned(), "dbo".to_owned());
         let permission = permission.to_owned();
         stage
-            .emulator
+            .emulator()
             .pool()
             .put_other(&OtherRow { grantee, grantor, class, id, permission, state: held.to_owned() })
             .unwrap();
@@ -433,7 +453,7 @@ fn impatient(stage: &Stage) -> SynapseTarget {
 }
 
 fn hang(stage: &Stage, text: &str) {
-    stage.emulator.pool().arm_for(Armed {
+    stage.emulator().pool().arm_for(Armed {
         fault: Fault::Latency(Duration::from_mins(10)),
         times: 1,
         matching: Some(text.to_owned()),
@@ -442,6 +462,7 @@ fn hang(stage: &Stage, text: &str) {
 
 #[tokio::test]
 async fn a_hanging_statement_is_given_up_by_an_attention_and_the_catalog_tells_what_became_of_it() {
+    needs(&[Faults]);
     let stage = Stage::dedicated().await;
     let target = impatient(&stage);
     hang(&stage, "CREATE ROLE [axon_slow]");
@@ -459,6 +480,7 @@ async fn a_hanging_statement_is_given_up_by_an_attention_and_the_catalog_tells_w
 
 #[tokio::test]
 async fn a_hanging_read_is_given_up_and_the_next_call_has_a_connection_of_its_own() {
+    needs(&[Faults]);
     let stage = Stage::dedicated().await;
     let target = impatient(&stage);
     inspect(&target).await;
@@ -471,13 +493,13 @@ async fn a_hanging_read_is_given_up_and_the_next_call_has_a_connection_of_its_ow
 
 #[tokio::test]
 async fn a_session_that_outlived_its_user_is_found_by_its_login_and_ended_by_its_id() {
-    for kind in [PoolKind::Dedicated, PoolKind::Serverless] {
+    needs(&[Logins, PermissionRows, Sessions]);
+    for kind in kinds() {
         let stage = Stage::of(kind).await;
         let target = stage.target();
-        let kim = name("kim@acme.com");
-        apply(&target, &[Step::CreatePrincipal { name: kim, kind: PrincipalKind::External, sid: None }])
-            .await;
-        let mut session = stage.raw(AuthMethod::aad_token(KIM)).await.unwrap();
+        let kim = stage.kim();
+        stage.comes(&target, Who::Kim).await;
+        let mut session = stage.enter(Who::Kim).await.unwrap();
         inspect(&target).await;
         let stranger = async || {
             let visitors = target.visitors().await.unwrap().unwrap();
@@ -485,8 +507,8 @@ async fn a_session_that_outlived_its_user_is_found_by_its_login_and_ended_by_its
             found.into_iter().find(|(login, _)| *login == kim)
         };
         assert_eq!(stranger().await, None, "the user is there");
-        let mut sa = stage.raw(AuthMethod::sql_server("sa", PASSWORD)).await.unwrap();
-        run(&mut sa, "DROP USER [kim@acme.com]").await.unwrap();
+        let mut sa = stage.enter(Who::Sa).await.unwrap();
+        run(&mut sa, &format!("DROP USER [{kim}]")).await.unwrap();
         let (_, sid) = stranger().await.unwrap();
         // Nobody has the name: who tells an id may be another person.
         apply(&target, &[Step::KillSessions { principal: kim }]).await;

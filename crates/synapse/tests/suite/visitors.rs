@@ -7,8 +7,10 @@ use axon_reconcile::{PrincipalKind, Seen, Step, Target as _, Wave};
 use axon_synapse::{Dialect, SynapseTarget};
 use tiberius::AuthMethod;
 
+use crate::ability::Ability::{Directory, ExecuteAs, Logins, PermissionRows, Sessions};
+use crate::named::{kinds, needs};
 use crate::scripted::{Scripted, catalog_of, done, error, numbers, sessions, sessions_of_nobody};
-use crate::stage::{ADMIN, KIM, LEE, Stage, apply, inspect, kim_sid, name, run};
+use crate::stage::{KIM, LEE, Stage, Who, apply, inspect, kim_sid, name, run};
 
 /// `kim.renamed@acme.com`
 const RENAMED: &str = "eyJhbGciOiJub25lIn0.eyJ1cG4iOiJraW0ucmVuYW1lZEBhY21lLmNvbSJ9.";
@@ -19,7 +21,7 @@ fn kim_comes() -> Step {
 
 /// Kim is called otherwise now, and somebody else has the name; a group lets that one in.
 fn renamed_and_replaced(stage: &Stage) {
-    stage.emulator.pool().change_directory(|directory| {
+    stage.emulator().pool().change_directory(|directory| {
         let kim = directory.users.iter_mut().find(|user| user.upn == "kim@acme.com").unwrap();
         let other = DirectoryUser { object_id: "00000000-0000-0000-0000-0000000000bb".into(), ..kim.clone() };
         kim.upn = "kim.renamed@acme.com".into();
@@ -35,16 +37,17 @@ fn renamed_and_replaced(stage: &Stage) {
 
 #[tokio::test]
 async fn a_session_of_a_renamed_leaver_is_ended_and_one_of_a_namesake_is_not() {
-    for kind in [PoolKind::Dedicated, PoolKind::Serverless] {
+    needs(&[Directory]);
+    for kind in kinds() {
         let stage = Stage::of(kind).await;
         let target = stage.target();
         apply(&target, &[kim_comes()]).await;
-        let mut before = stage.raw(AuthMethod::aad_token(KIM)).await.unwrap();
+        let mut before = stage.enter(Who::Kim).await.unwrap();
         renamed_and_replaced(&stage);
-        let mut admin = stage.raw(AuthMethod::aad_token(ADMIN)).await.unwrap();
+        let mut admin = stage.enter(Who::Admin).await.unwrap();
         run(&mut admin, "CREATE USER [Readers] FROM EXTERNAL PROVIDER").await.unwrap();
         let mut renamed = stage.raw(AuthMethod::aad_token(RENAMED)).await.unwrap();
-        let mut namesake = stage.raw(AuthMethod::aad_token(KIM)).await.unwrap();
+        let mut namesake = stage.enter(Who::Kim).await.unwrap();
         let kim = name("kim@acme.com");
         apply(&target, &[Step::DenyConnect { principal: kim }]).await;
         let shut_out = async || {
@@ -69,18 +72,19 @@ const TAKEN: [&str; 2] =
 
 #[tokio::test]
 async fn a_session_whose_user_is_gone_is_ended_by_the_id_and_no_session_of_who_has_the_name_now() {
+    needs(&[Directory]);
     for (kind, taken) in
         [PoolKind::Dedicated, PoolKind::Serverless].into_iter().flat_map(|k| TAKEN.map(|t| (k, t)))
     {
         let stage = Stage::of(kind).await;
         let target = stage.target();
         apply(&target, &[kim_comes()]).await;
-        let mut before = stage.raw(AuthMethod::aad_token(KIM)).await.unwrap();
-        let mut admin = stage.raw(AuthMethod::aad_token(ADMIN)).await.unwrap();
+        let mut before = stage.enter(Who::Kim).await.unwrap();
+        let mut admin = stage.enter(Who::Admin).await.unwrap();
         run(&mut admin, "DROP USER [kim@acme.com]").await.unwrap();
         renamed_and_replaced(&stage);
         run(&mut admin, taken).await.unwrap();
-        let mut namesake = stage.raw(AuthMethod::aad_token(KIM)).await.unwrap();
+        let mut namesake = stage.enter(Who::Kim).await.unwrap();
         let (kim, sid) = (name("kim@acme.com"), kim_sid().unwrap());
         let bearers = Bearers::from([(kim, vec![sid.clone()])]);
         let former = async || {
@@ -103,20 +107,21 @@ async fn a_session_whose_user_is_gone_is_ended_by_the_id_and_no_session_of_who_h
 
 #[tokio::test]
 async fn who_entered_counts_and_not_whom_a_session_acts_as() {
-    for kind in [PoolKind::Dedicated, PoolKind::Serverless] {
+    needs(&[Logins, PermissionRows, Sessions, ExecuteAs]);
+    for kind in kinds() {
         let stage = Stage::of(kind).await;
         let target = stage.target();
-        let lee =
-            Step::CreatePrincipal { name: name("lee@acme.com"), kind: PrincipalKind::External, sid: None };
-        apply(&target, &[kim_comes(), lee]).await;
-        let mut admin = stage.raw(AuthMethod::aad_token(ADMIN)).await.unwrap();
-        run(&mut admin, "GRANT IMPERSONATE ON USER::[lee@acme.com] TO [kim@acme.com]").await.unwrap();
-        let mut kim = stage.raw(AuthMethod::aad_token(KIM)).await.unwrap();
-        run(&mut kim, "EXECUTE AS USER = 'lee@acme.com'").await.unwrap();
-        run(&mut admin, "EXECUTE AS USER = 'kim@acme.com'").await.unwrap();
-        apply(&target, &[Step::KillSessions { principal: name("lee@acme.com") }]).await;
+        stage.comes(&target, Who::Kim).await;
+        stage.comes(&target, Who::Lee).await;
+        let (as_kim, as_lee) = (stage.kim(), stage.lee());
+        let mut admin = stage.enter(Who::Admin).await.unwrap();
+        run(&mut admin, &format!("GRANT IMPERSONATE ON USER::[{as_lee}] TO [{as_kim}]")).await.unwrap();
+        let mut kim = stage.enter(Who::Kim).await.unwrap();
+        run(&mut kim, &format!("EXECUTE AS USER = '{as_lee}'")).await.unwrap();
+        run(&mut admin, &format!("EXECUTE AS USER = '{as_kim}'")).await.unwrap();
+        apply(&target, &[Step::KillSessions { principal: as_lee }]).await;
         assert!(run(&mut kim, "SELECT 1 AS one").await.is_ok(), "{kind:?}: lee is not in");
-        apply(&target, &[Step::KillSessions { principal: name("kim@acme.com") }]).await;
+        apply(&target, &[Step::KillSessions { principal: as_kim }]).await;
         assert!(run(&mut kim, "SELECT 1 AS one").await.is_err(), "{kind:?}: kim entered, as whomever");
         assert!(run(&mut admin, "SELECT 1 AS one").await.is_ok(), "{kind:?}: it is the administrator's");
     }
@@ -176,6 +181,7 @@ async fn by_a_name_that_nobody_has_only_sessions_are_ended_that_tell_no_id() {
 #[tokio::test]
 async fn a_leaver_of_one_database_keeps_the_session_in_another_one_of_the_server_until_the_server_itself_ends_it()
  {
+    needs(&[Directory]);
     let stage = Stage::serverless().await;
     let target = stage.target();
     let (kim, lee) = (name("kim@acme.com"), name("lee@acme.com"));
@@ -183,8 +189,8 @@ async fn a_leaver_of_one_database_keeps_the_session_in_another_one_of_the_server
     apply(&target, &[user(kim), user(lee)]).await;
     let server = crate::server::server(&stage);
     apply(&server, &[user(kim), user(lee)]).await;
-    let mut kim_in_dw = stage.raw(AuthMethod::aad_token(KIM)).await.unwrap();
-    let mut lee_in_dw = stage.raw(AuthMethod::aad_token(LEE)).await.unwrap();
+    let mut kim_in_dw = stage.enter(Who::Kim).await.unwrap();
+    let mut lee_in_dw = stage.enter(Who::Lee).await.unwrap();
     let mut kim_beside = stage.raw_in("master", AuthMethod::aad_token(KIM)).await.unwrap();
     let mut lee_beside = stage.raw_in("master", AuthMethod::aad_token(LEE)).await.unwrap();
     let are_in = async |target: &SynapseTarget| {
