@@ -298,6 +298,11 @@ async fn one(place: &Place, ability: Ability) -> Result<(), String> {
             Err(words) => Err(format!("an unknown login is another error: {words}")),
             Ok(_) => Err("an unknown login enters".into()),
         },
+        Ability::Zeros => {
+            ran?;
+            let whole = format!("SELECT t.[a] FROM [{OURS}s].[t] t WHERE DATALENGTH(t.[a]) = 4");
+            shows(whole, "NCHAR(0) does not come back").await
+        }
         Ability::FixedRoles => {
             ran?;
             let of = format!("u.name = '{OURS}r' AND u.is_fixed_role = 0");

@@ -22,7 +22,8 @@ fn rows(people: usize) -> Vec<ProfileRow> {
     // As long as the column, empty, and with what a text is taken for otherwise.
     all.push(row(0, "long", "ż".repeat(3_000)));
     all.push(row(0, "none", String::new()));
-    all.push(row(1, "lines", "a\r\n\0\u{1f}%_|:,\"".into()));
+    let zero = if can(Zeros) { "\0" } else { "" };
+    all.push(row(1, "lines", format!("a\r\n{zero}\u{1f}%_|:,\"")));
     all
 }
 
@@ -88,12 +89,12 @@ fn refusal(number: i32) -> Fault {
 
 #[tokio::test]
 async fn thousands_of_rows_are_one_bulk_load_and_come_back_to_the_letter() {
-    needs(&[Dedicated, ManagedTables, Zeros]);
+    needs(&[Dedicated, ManagedTables]);
     let (_stage, target, mut raw) = stage().await;
     let (outcome, seen) = apply(&target, fill(2_000)).await;
-    assert_eq!(seen, Seen::InForce);
     let sent = statements(&outcome);
     assert!(matches!(outcome, Outcome::Done { .. }) && sent.len() == 1, "{outcome:?}");
+    assert_eq!(seen, Seen::InForce);
     assert!(sent[0].starts_with("INSERT BULK [axon].[profile] /* ") && !sent[0].contains("DROP"), "{sent:?}");
     assert_eq!(count(&mut raw).await, 2_003);
 }
@@ -139,7 +140,7 @@ async fn a_bulk_load_that_breaks_leaves_nothing_half() {
 
 #[tokio::test]
 async fn a_value_that_no_column_holds_is_refused_by_name_and_leaves_the_rest() {
-    needs(&[Dedicated, ManagedTables, Zeros]);
+    needs(&[Dedicated, ManagedTables]);
     let (_stage, target, mut raw) = stage().await;
     let mut many = rows(10);
     many.push(ProfileRow { value: "x".repeat(4_000), ..many[0].clone() });
