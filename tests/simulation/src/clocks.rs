@@ -24,7 +24,6 @@ use crate::world::World;
 pub(crate) struct Before {
     head: RecordSeq,
     doors: BTreeSet<String>,
-    was_in: bool,
 }
 
 /// Somebody left, as the stories saw it.
@@ -35,8 +34,6 @@ struct Leaving {
     after: RecordSeq,
     /// Under which names they could enter, or were in.
     doors: BTreeSet<String>,
-    /// Whether they were in, or whoever stood under one of their names.
-    was_in: bool,
 }
 
 /// By which record somebody left.
@@ -66,8 +63,6 @@ pub struct Clocks {
     set_back: RecordSeq,
     /// The names that each record ever had.
     names: BTreeMap<UserId, BTreeSet<String>>,
-    /// Up to which record somebody was wanted in the pool the last time: unless all came to rest since without them.
-    wanted: BTreeMap<UserId, RecordSeq>,
     leavings: Vec<Leaving>,
     departures: BTreeMap<RecordSeq, Departure>,
     /// By which records somebody came, or came back.
@@ -79,22 +74,6 @@ impl Clocks {
     /// A record bears this name.
     pub(crate) fn call(&mut self, user: UserId, name: &str) {
         self.names.entry(user).or_default().insert(name.to_owned());
-    }
-
-    /// Somebody is wanted in the pool, or all came to rest without them.
-    pub(crate) fn want(&mut self, user: UserId, wanted: bool) {
-        if wanted {
-            self.wanted.insert(user, self.read);
-        } else {
-            self.wanted.remove(&user);
-        }
-    }
-
-    /// Whether somebody was wanted in the pool since they were out the last time: then it may not be known that they were not let in.
-    fn was_wanted(&self, user: UserId, name: &str, until: RecordSeq) -> bool {
-        let of = |told: &&Told| told.user == user && told.principal == name && told.seq < until;
-        let out = self.told.iter().filter(of).map(|told| told.seq).max().unwrap_or_default();
-        self.wanted.get(&user).is_some_and(|seq| *seq >= out)
     }
 
     /// By which record somebody left who did behind this one.
@@ -189,16 +168,6 @@ fn door(catalog: &Catalog, human: &Human) -> Option<String> {
 }
 
 impl World {
-    /// Whether somebody is in, or can enter under one of their names.
-    fn was_in(&self, who: usize) -> bool {
-        let (catalog, human) = (self.pool.snapshot(), &self.people[who]);
-        let names = human.user.and_then(|user| self.clocks.names.get(&user)).into_iter().flatten();
-        let mut users = names.filter_map(|name| catalog.principal_named(name));
-        let same = |other: &Human| other.user.is_some() && other.user == human.user;
-        users.any(|user| !is_denied_connect(&catalog, user.id))
-            || self.people.iter().any(|other| same(other) && other.is_in())
-    }
-
     fn doors(&self, who: usize) -> BTreeSet<String> {
         door(&self.pool.snapshot(), &self.people[who]).into_iter().collect()
     }
@@ -206,15 +175,14 @@ impl World {
     /// Somebody may be about to leave.
     pub(crate) async fn before_leaving(&self, who: usize) -> Before {
         let head = self.store.head().await.map(|head| head.seq).unwrap_or_default();
-        Before { head, doors: self.doors(who), was_in: self.was_in(who) }
+        Before { head, doors: self.doors(who) }
     }
 
     /// Somebody left, or their record says again that they did.
-    pub(crate) fn note_leaving(&mut self, who: usize, user: UserId, before: Before) {
+    pub(crate) fn note_leaving(&mut self, who: usize, user: UserId, before: &Before) {
         // Where processes work beside the stories, the push came between two looks.
         let doors = self.doors(who).intersection(&before.doors).cloned().collect();
-        let was_in = before.was_in || self.was_in(who);
-        self.clocks.leavings.push(Leaving { user, after: before.head, doors, was_in });
+        self.clocks.leavings.push(Leaving { user, after: before.head, doors });
     }
 
     /// The clock was set back.
@@ -245,14 +213,7 @@ impl World {
 
     /// Who is out by a clock could enter before, and cannot now.
     async fn check_clock(&self, told: &Told, still: bool) -> Result<(), Broken> {
-        let Told { user, principal, time, at, seq } = told;
-        let mut causes = self.clocks.leavings.iter().filter(|leaving| leaving.user == *user);
-        if let Some(leaving) = causes.find(|leaving| self.clocks.cause_of(leaving) == Some(time.cause)) {
-            // Who was about to be let in, and whether that came to anything is not known, has one.
-            if !leaving.was_in && !self.clocks.was_wanted(*user, principal, *seq) {
-                return Err(format!("{principal} was not in when they left, and has a clock: {time:?}"));
-            }
-        }
+        let Told { user, principal, time, at, .. } = told;
         if time.result == LeaverEnd::Out && time.cause > self.clocks.set_back {
             let ledger = self.ledger.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             let kill = format!("kill the sessions of {principal}");
@@ -270,13 +231,14 @@ impl World {
         let kept = self.store.leavers("warehouse").await.map_err(|e| format!("the clocks: {e}"))?;
         let catalog = self.pool.snapshot();
         for human in self.people.iter().filter(|human| human.user == Some(*user) && !human.is_active()) {
-            let session = human.is_in().then(|| human.entered_as.clone());
-            for name in session.into_iter().chain(door(&catalog, human)) {
-                // Each of somebody's principals has a clock of its own.
-                let runs = kept.open.values().any(|leaver| leaver.name.as_str() == name);
-                if name == *principal || !runs {
-                    return Err(format!("{principal} is out by the clock and in as {name}: {time:?}"));
-                }
+            // Each of somebody's principals has a clock of its own, and a session may be another one's by the name it was opened under.
+            let runs = |name: &str| kept.open.values().any(|leaver| leaver.name.as_str() == name);
+            let names = self.clocks.names.get(user).into_iter().flatten();
+            if human.is_in() && !names.into_iter().any(|name| runs(name)) {
+                return Err(format!("{principal} is out by the clock and has a session: {time:?}"));
+            }
+            if let Some(name) = door(&catalog, human).filter(|name| name == principal || !runs(name)) {
+                return Err(format!("{principal} is out by the clock and can enter as {name}: {time:?}"));
             }
         }
         Ok(())

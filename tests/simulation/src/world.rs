@@ -313,11 +313,6 @@ impl World {
         let now: Vec<(Roles, Powers)> =
             (0..self.people.len()).map(|who| (self.roles(who), self.wanted(who))).collect();
         self.books.note(&now, &self.map.0.grants);
-        for (human, (roles, _)) in self.people.iter().zip(&now) {
-            if let Some(user) = human.scim.filter(|_| *roles != 0) {
-                self.clocks.want(user, true);
-            }
-        }
         let now = self.clock.now();
         for human in self.people.iter_mut().filter(|human| !human.is_active()) {
             human.left.get_or_insert(now);
@@ -341,11 +336,6 @@ impl World {
     /// What is wanted now is all that may be there from now on.
     pub fn settle_books(&mut self) {
         self.books.forget();
-        for who in (0..self.people.len()).filter(|who| self.people[*who].is_active()) {
-            if let Some(user) = self.people[who].scim.filter(|_| self.roles(who) == 0) {
-                self.clocks.want(user, false);
-            }
-        }
         self.note_wanted();
     }
 

@@ -95,7 +95,7 @@ impl World {
         self.patch_user(id, json!([{ "op": "replace", "path": "active", "value": active }])).await?;
         self.people[who].active = active;
         if !active {
-            self.note_leaving(who, id, before);
+            self.note_leaving(who, id, &before);
         }
         Ok(())
     }
@@ -105,7 +105,7 @@ impl World {
         let Some(id) = self.people[who].scim else { return Ok(()) };
         let before = self.before_leaving(who).await;
         self.store.delete_user(self.context(), id).await?;
-        self.note_leaving(who, id, before);
+        self.note_leaving(who, id, &before);
         self.tenant(&self.people[who].upn.clone(), None);
         self.people[who].scim = None;
         for group in &mut self.groups {
@@ -123,7 +123,7 @@ impl World {
         upn.clone_into(&mut self.people[who].upn);
         self.clocks.call(id, upn);
         if !self.people[who].active {
-            self.note_leaving(who, id, before);
+            self.note_leaving(who, id, &before);
         }
         let object = self.people[who].object.clone();
         self.tenant(upn, Some(&object));
@@ -139,7 +139,7 @@ impl World {
         let before = self.before_leaving(who).await;
         self.patch_user(id, json!([{ "op": "replace", "path": "externalId", "value": made }])).await?;
         if !self.people[who].active {
-            self.note_leaving(who, id, before);
+            self.note_leaving(who, id, &before);
         }
         self.objects += 1;
         let Human { upn, active, .. } = &self.people[who];
