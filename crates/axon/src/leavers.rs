@@ -138,6 +138,11 @@ pub fn open_line(leaver: &Leaver, objective: Option<Duration>, now: OffsetDateTi
     )
 }
 
+/// How long it took, in milliseconds: not known where it ended before it began, by the clocks of two processes that disagree.
+fn took(time: &LeaverTime) -> Option<u64> {
+    (time.ended_at >= time.arrived_at).then_some(time.millis)
+}
+
 /// One target's part of the report.
 pub struct Told<'a> {
     /// Its name.
@@ -156,7 +161,7 @@ impl Told<'_> {
     }
 
     fn figures(&self) -> (Figures, Figures) {
-        let pushed: Vec<u64> = self.out().map(|time| time.millis).collect();
+        let pushed: Vec<u64> = self.out().filter_map(took).collect();
         let events: Vec<u64> = self.out().filter_map(|time| time.event_millis).collect();
         (Figures::of(&pushed), Figures::of(&events))
     }
@@ -177,7 +182,7 @@ impl Told<'_> {
                 "event_at": time.event_at.map(instant::text),
                 "shut_out_at": time.shut_out_at.map(instant::text),
                 "ended_at": instant::text(time.ended_at),
-                "millis": time.millis,
+                "millis": took(time),
                 "event_millis": time.event_millis,
                 "objective_millis": time.objective_millis,
                 "within": time.within,
@@ -199,7 +204,7 @@ impl Told<'_> {
     /// As people read it.
     pub fn lines(&self, now: OffsetDateTime) -> Vec<String> {
         let (pushed, events) = self.figures();
-        let (out, within) = (pushed.count, self.out().filter(|time| time.within).count());
+        let (out, within) = (self.out().count(), self.out().filter(|time| time.within).count());
         let returned = self.past.len() - out;
         let mut lines = vec![format!(
             "target {}: {out} left and are out, {within} of them in time; {returned} came back before; {} are not out yet",
@@ -225,11 +230,13 @@ impl Told<'_> {
             let way = time.way.as_str();
             lines.push(match time.result {
                 LeaverEnd::Out => {
-                    let late = if time.within { "" } else { ", too late" };
+                    let late = if time.within || took(time).is_none() { "" } else { ", too late" };
                     let event = time
                         .event_millis
                         .map(|millis| format!(", {} after the provider's event", shown(millis)));
-                    let (took, event) = (shown(time.millis), event.unwrap_or_default());
+                    let took = took(time)
+                        .map_or_else(|| "in a time that is not known: two clocks disagree".to_owned(), shown);
+                    let event = event.unwrap_or_default();
                     format!(
                         "    {who}: left {arrived} (record {}, {way}), out {ended}, {took}{late}{event}",
                         time.cause
@@ -249,6 +256,8 @@ impl Told<'_> {
 
 #[cfg(test)]
 mod tests {
+    use axon_audit::payload::{LeaverClear, LeaverEvent, LeftBy};
+
     use super::*;
 
     #[test]
@@ -266,6 +275,52 @@ mod tests {
                 all.windows(2).all(|pair| pair[0] <= pair[1]) && all.iter().all(|time| times.contains(time))
             );
         }
+    }
+
+    #[test]
+    fn an_end_before_the_beginning_is_no_time() {
+        let at = |second| OffsetDateTime::UNIX_EPOCH + Duration::seconds(second);
+        let past = |arrived, ended, millis, within| Past {
+            record: RecordSeq(9),
+            time: LeaverTime {
+                target: "warehouse".into(),
+                cause: RecordSeq(7),
+                way: LeftBy::Deactivated,
+                result: LeaverEnd::Out,
+                arrived_at: at(arrived),
+                event: LeaverEvent::NotAsked,
+                event_at: None,
+                shut_out_at: Some(at(ended)),
+                ended_at: at(ended),
+                millis,
+                event_millis: None,
+                objective_millis: 300_000,
+                within,
+                clear: LeaverClear::default(),
+            },
+            principal: Some("ann@acme.example".into()),
+        };
+        let (known, unknown) = (past(10, 12, 2_000, true), past(10, 8, 0, false));
+        let told = Told {
+            target: "warehouse",
+            objective: Some(Duration::minutes(5)),
+            past: vec![&known, &unknown],
+            open: Vec::new(),
+        };
+        let json = told.as_json(at(20));
+        assert_eq!((&json["out"], &json["within_objective"]), (&json!(2), &json!(1)));
+        assert_eq!(
+            json["from_push"],
+            json!({ "count": 1, "p50_millis": 2_000, "p99_millis": 2_000, "longest_millis": 2_000 })
+        );
+        assert_eq!(json["leavers"][1]["millis"], Value::Null);
+        let lines = told.lines(at(20));
+        assert!(lines[0].contains("2 left and are out, 1 of them in time"), "{lines:?}");
+        assert!(
+            lines.last().unwrap().contains("in a time that is not known: two clocks disagree"),
+            "{lines:?}"
+        );
+        assert!(!lines.last().unwrap().contains("too late"), "{lines:?}");
     }
 
     #[test]
