@@ -17,6 +17,8 @@ pub enum Ability {
     Dedicated,
     /// It is played as a serverless pool.
     Serverless,
+    /// Axon's catalog query, with all views that it asks in this dialect.
+    Catalog,
     /// `CREATE ROLE … AUTHORIZATION [dbo]`
     OwnedRoles,
     /// Users that are nobody's, to stand for people.
@@ -88,9 +90,10 @@ pub enum Ability {
 }
 
 impl Ability {
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 37] = [
         Self::Dedicated,
         Self::Serverless,
+        Self::Catalog,
         Self::OwnedRoles,
         Self::UsersWithoutLogin,
         Self::Logins,
@@ -131,6 +134,7 @@ impl Ability {
         match self {
             Self::Dedicated => "dialect: dedicated",
             Self::Serverless => "dialect: serverless",
+            Self::Catalog => "the catalog",
             Self::OwnedRoles => "roles with an owner",
             Self::UsersWithoutLogin => "users without a login",
             Self::Logins => "SQL logins",
@@ -278,6 +282,10 @@ async fn one(place: &Place, ability: Ability) -> Result<(), String> {
             return place.enter(&login).await.map(drop).map_err(|e| e.to_string());
         }
         Ability::Owners | Ability::DenyConnect | Ability::ExecuteAs => place.make_login(&login).await?,
+        Ability::Catalog => {
+            let look = place.target().inspect(axon_reconcile::InspectScope::Full).await;
+            return look.map(drop).map_err(|e| e.to_string());
+        }
         Ability::Sessions => return sessions(place, &login).await,
         Ability::SessionsByDatabase => return by_database_state(place, &login).await,
         _ => {}

@@ -18,6 +18,7 @@ use crate::stage::{Raw, Stage, name, outcomes};
 
 /// Plays a story on each kind of pool, or on the server that is named.
 pub async fn played(abilities: &[Ability], story: impl AsyncFn(&Stage) -> Result<(), String>) {
+    needs(&[Ability::Catalog]);
     needs(abilities);
     for kind in kinds() {
         let stage = Stage::of(kind).await;

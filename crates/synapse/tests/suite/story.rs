@@ -7,15 +7,15 @@ use axon_reconcile::{
 };
 
 use crate::ability::Ability::{
-    Brackets, ColumnGrants, Deny, DenyConnect, FixedRoles, LoginNumbers, Logins, Members, Numbers,
+    Brackets, Catalog, ColumnGrants, Deny, DenyConnect, FixedRoles, LoginNumbers, Logins, Members, Numbers,
     OwnedRoles, PermissionRows, Serverless, Sessions, Tables, UsersWithoutLogin, WideGrants,
 };
 use crate::named::{can, needs};
 use crate::stage::{HOSTILE, Stage, Who, apply, inspect, kim_sid, name, orders, outcomes, run};
 
 /// Kim joins, and gives what a role may.
-const JOINING: [crate::ability::Ability; 7] =
-    [OwnedRoles, Logins, Members, ColumnGrants, WideGrants, Deny, PermissionRows];
+const JOINING: [crate::ability::Ability; 8] =
+    [Catalog, OwnedRoles, Logins, Members, ColumnGrants, WideGrants, Deny, PermissionRows];
 
 fn grants_of(graph: &Graph, grantee: &str) -> Vec<String> {
     graph
