@@ -47,7 +47,7 @@ simulation: ## 200 stories on an SQLite file and over TDS, 100 of failing target
 	@$(SOAK) --on loop --seeds 100
 	@AXON_SIMULATION_PROCESSES=50 cargo test --quiet --workspace --test processes -- --nocapture
 
-planted: ## Plants twenty-eight bugs, and looks whether the simulation finds each of them alone
+planted: ## Plants thirty bugs, and looks whether the simulation finds each of them alone
 	@./tests/simulation/planted.sh
 
 fuzz: ## Ten minutes for each fuzz target (nightly toolchain, cargo-fuzz)

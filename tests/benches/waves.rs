@@ -101,7 +101,7 @@ async fn one(latency: u64, wave: u32, changes: u32, ready: &Barrier) -> anyhow::
     let started = Instant::now();
     let roles = changes.div_ceil(PEOPLE);
     let people: Vec<String> = (0..changes / roles).map(|n| format!("mover{n}@acme.example")).collect();
-    ensure!(changes % roles == 0, "{changes} changes are not whole roles of {PEOPLE} or fewer");
+    ensure!(changes.is_multiple_of(roles), "{changes} changes are not whole roles of {PEOPLE} or fewer");
     let place = Place::new(people.iter().map(String::as_str).chain([LEAVER]))?;
     let pool = Pool::start(&place, 0).await?;
     let way = Way::to(pool.port()?).await?;
