@@ -10,9 +10,10 @@ use axon_emulator::directory::sid_of;
 use axon_emulator::identity::Caller;
 use axon_emulator::permissions::Access;
 use axon_model::RecordSeq;
-use time::{Duration, OffsetDateTime};
+use time::Duration;
 
 use crate::people::{Human, Powers, ROLES, Roles, TABLES};
+use crate::place::Dropped;
 use crate::world::World;
 
 /// No map of a story drops the user of somebody sooner.
@@ -272,15 +273,17 @@ impl World {
     }
 
     /// Nobody's user is dropped, but of somebody who left as long ago as the map says, or to be made anew for whoever has the name.
-    pub fn check_drop(&self, (sid, at): &(Vec<u8>, OffsetDateTime)) -> Result<(), Broken> {
+    pub fn check_drop(&self, Dropped { name, sid, at }: &Dropped) -> Result<(), Broken> {
         let of = |human: &&Human| sid_of(&human.object).is_some_and(|own| own == *sid);
         let Some(human) = self.people.iter().find(of) else { return Ok(()) };
-        if self.people.iter().any(|h| h.is_active() && (h.upn == human.upn || h.object == human.object)) {
+        if self.people.iter().any(|h| h.is_active() && (h.upn == *name || h.object == human.object)) {
             return Ok(());
         }
         match human.left {
             Some(left) if *at - left >= TOMBSTONES => Ok(()),
-            left => Err(format!("the user of {} was dropped at {at}, who left at {left:?}", human.upn)),
+            left => {
+                Err(format!("the user {name} of {} was dropped at {at}, who left at {left:?}", human.upn))
+            }
         }
     }
 

@@ -32,7 +32,18 @@ pub struct Ran {
     /// Whether the store took no writes then.
     pub unrecorded: bool,
     /// Whose user was dropped by it, and when.
-    pub dropped: Option<(Vec<u8>, OffsetDateTime)>,
+    pub dropped: Option<Dropped>,
+}
+
+/// A user that was dropped.
+#[derive(Debug, Clone)]
+pub struct Dropped {
+    /// Its name in the pool.
+    pub name: String,
+    /// Of which object it was.
+    pub sid: Vec<u8>,
+    /// When.
+    pub at: OffsetDateTime,
 }
 
 /// How often it is looked for sessions that are to end.
@@ -145,7 +156,7 @@ impl Place {
                 Step::DropPrincipal { name, .. } => catalog.principal_named(name.as_str()).cloned(),
                 _ => None,
             };
-            (catalog.revision(), drops.and_then(|user| user.sid))
+            (catalog.revision(), drops.and_then(|user| Some((user.name, user.sid?))))
         };
         let answers = session.batch(sql);
         let changed = self.pool.snapshot().revision() != before;
@@ -156,14 +167,15 @@ impl Place {
         }
     }
 
-    fn write_down(&self, step: &Step, changed: bool, dropped: Option<Vec<u8>>) {
+    fn write_down(&self, step: &Step, changed: bool, dropped: Option<(String, Vec<u8>)>) {
+        let at = self.clock.now();
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner).push(Ran {
             step: step.to_string(),
             gives: step.gives(),
             changed,
-            at: self.clock.now(),
+            at,
             unrecorded: self.full.is_full(),
-            dropped: dropped.map(|sid| (sid, self.clock.now())),
+            dropped: dropped.map(|(name, sid)| Dropped { name, sid, at }),
         });
     }
 
@@ -266,6 +278,9 @@ impl Place {
     }
 
     async fn one(&self, step: &Step, wording: &Wording<'_>) -> Outcome {
+        if let Step::DropPrincipal { name, .. } = step {
+            self.troubles.tell_drop(name.as_str());
+        }
         breathe().await;
         match self.enter() {
             Ok(()) => {}

@@ -1,11 +1,12 @@
 //! A story: what happens, in what order, with what trouble; and what was true after each step of it.
 
 use axon_controller::{State, Summary, Tick};
-use time::{Duration, OffsetDateTime};
+use time::Duration;
 
 use crate::chance::Chance;
 use crate::checks::finished;
 use crate::people::{GROUPS, Map, Powers, ROLES, Roles};
+use crate::place::Dropped;
 use crate::trouble::Struck;
 use crate::world::{Ground, World};
 
@@ -75,6 +76,8 @@ pub struct Story {
     told: usize,
     /// Some process may still owe records.
     owing: bool,
+    /// Nothing troubles it any more.
+    resting: bool,
 }
 
 /// Tells the story of a seed in memory, or on other ground.
@@ -116,7 +119,7 @@ impl Story {
         let mut chance = Chance::of(seed);
         let first = map(&mut chance);
         let world = World::set(first, ground).await;
-        Self { world, chance, log: Vec::new(), ticks: 0, buried: 0, told: 0, owing: false }
+        Self { world, chance, log: Vec::new(), ticks: 0, buried: 0, told: 0, owing: false, resting: false }
     }
 
     fn say(&mut self, line: String) {
@@ -124,7 +127,7 @@ impl Story {
     }
 
     /// Whose users were dropped since the last time.
-    fn dropped(&self) -> Vec<(Vec<u8>, OffsetDateTime)> {
+    fn dropped(&self) -> Vec<Dropped> {
         let ledger = self.world.ledger.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         ledger.iter().skip(self.told).filter_map(|ran| ran.dropped.clone()).collect()
     }
@@ -135,7 +138,10 @@ impl Story {
         let ran = ledger.iter().skip(self.told);
         let people = &self.world.people;
         let gone = |upn: &str| !people.iter().any(|human| human.is_active() && human.upn == upn);
-        let buried = ran.clone().filter(|ran| ran.step.strip_prefix("drop user ").is_some_and(gone)).count();
+        let buried = ran
+            .clone()
+            .filter(|ran| ran.changed && ran.step.strip_prefix("drop user ").is_some_and(gone))
+            .count();
         self.buried += buried as u64;
         self.log.extend(ran.map(|ran| {
             let word = if ran.changed { "ran" } else { "ran without effect" };
@@ -186,7 +192,7 @@ impl Story {
         let mut last = Summary::starting();
         for _ in 0..12 {
             let map = self.world.map.1.clone();
-            let tick = self.world.processes[process].ticker.tick(&map).await;
+            let tick = self.tick(process, &map).await;
             self.after(process, &tick)?;
             let still = self.seen();
             self.world.check_new_clocks(still).await?;
@@ -235,6 +241,7 @@ impl Story {
 
     /// Nothing troubles it any more, and whoever is asked says yes: it comes to rest.
     async fn rest(&mut self) -> Result<(), String> {
+        self.resting = true;
         self.world.troubles.clear();
         self.world.levers.set_full(false);
         self.say("rest".to_owned());

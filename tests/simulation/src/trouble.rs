@@ -34,11 +34,12 @@ pub enum Kind {
     MapMidRun,
     Crash,
     ForgottenLeaver,
+    NameTaken,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::LostBefore,
         Self::LostDuring,
         Self::LostAfter,
@@ -66,6 +67,7 @@ impl Kind {
         Self::MapMidRun,
         Self::Crash,
         Self::ForgottenLeaver,
+        Self::NameTaken,
     ];
 
     /// Those that are armed and meet the next login, statement or look.
@@ -113,6 +115,7 @@ impl Kind {
             Self::MapMidRun => "map change in the middle of a run",
             Self::Crash => "crash in the middle of a run",
             Self::ForgottenLeaver => "full disk and a crash between DENY CONNECT and KILL",
+            Self::NameTaken => "another object under the name right before a DROP USER",
         }
     }
 
@@ -184,6 +187,8 @@ struct Inner {
     armed: Vec<(Kind, u32)>,
     /// What meets the next KILL, and nothing else.
     at_kill: Vec<Kind>,
+    /// Whose user is dropped by the next statement.
+    drops: Option<String>,
     struck: Struck,
 }
 
@@ -207,6 +212,7 @@ impl Troubles {
         let mut inner = self.lock();
         inner.armed.clear();
         inner.at_kill.clear();
+        inner.drops = None;
     }
 
     /// Whether anything is armed.
@@ -234,6 +240,16 @@ impl Troubles {
         let kind = inner.at_kill.pop()?;
         inner.struck.note(kind);
         Some(kind)
+    }
+
+    /// A user of this name is dropped by the next statement.
+    pub fn tell_drop(&self, name: &str) {
+        self.lock().drops = Some(name.to_owned());
+    }
+
+    /// Whose user is dropped by the next statement, told once.
+    pub fn take_drop(&self) -> Option<String> {
+        self.lock().drops.take()
     }
 
     /// Something struck that is not armed here.

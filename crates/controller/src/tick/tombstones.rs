@@ -6,7 +6,7 @@
 //!                                        └─ no ─> KILL, DROP behind the plan  <────────────────┘
 //! ```
 //!
-//! The time begins anew when somebody active has the name at a full look, when the person is let in or shut out again, and when the
+//! The time begins anew when somebody active has the name at any decision, when the person is let in or shut out again, and when the
 //! name is another object's.
 
 mod grounds;
@@ -85,6 +85,7 @@ impl Ticker {
         let (store, name) = (self.store.clone(), self.name.clone());
         self.tombs.wait = map.guards.tombstones.after();
         self.tombs.load(store.as_ref(), name.as_str()).await?;
+        self.note_who_is_back().await;
         self.note_who_leaves(plan).await;
         let Some(at) = self.actual.as_ref().map(|known| known.at) else { return Ok(None) };
         let looked = self.tombs.looked != Some(at);
@@ -169,6 +170,15 @@ impl Ticker {
         let withheld = admitted.withheld().iter().filter(|withheld| withheld.reasons != [Reason::Refused]);
         let withheld = withheld.filter(|withheld| about(&withheld.planned.step)).count();
         withheld + self.blocked.waiting(now).filter(|blocked| about(&blocked.step)).count()
+    }
+
+    /// Somebody may be back for less time than lies between two full looks, and without a role nothing is done for them.
+    async fn note_who_is_back(&mut self) {
+        if self.tombs.kept.there.is_empty() {
+            return;
+        }
+        let world = self.world.lock().await;
+        self.tombs.begin_anew(|name| world.is_somebodys(&self.name, name));
     }
 
     /// By which record people leave is known as long as it has not had its effect.

@@ -151,6 +151,33 @@ async fn a_person_without_a_role_who_is_active_keeps_the_user() {
 }
 
 #[tokio::test]
+async fn who_was_active_between_two_full_looks_without_a_role_begins_anew_when_leaving_again() {
+    let mut stage = Stage::set().await;
+    let (kim, ana) = (stage.user("kim").await, stage.user("ana").await);
+    let readers = stage.readers(&[kim, ana]).await;
+    stage.settle().await;
+    let leave = json!([{ "op": "Remove", "path": "members", "value": [{ "value": kim }] }]);
+    stage.patch(readers, "kim-goes", leave).await;
+    stage.activate(kim, false).await;
+    stage.settle().await;
+    stage.later(LOOK).await;
+    stage.later(DAY * 29).await;
+    // Back for a minute, with nothing to be given.
+    stage.activate(kim, true).await;
+    assert_eq!(stage.settle().await.state, State::Converged);
+    assert_eq!(stage.pool.connect("kim"), Connect::Denied);
+    stage.clock.advance(Duration::minutes(1));
+    // Another process knows of it only what was kept.
+    stage.restart("two");
+    stage.activate(kim, false).await;
+    stage.settle().await;
+    stage.later(DAY * 2).await;
+    assert!(stage.has_user("kim"), "a month begins with the second leaving");
+    stage.later(DAY * 31).await;
+    assert_eq!((stage.has_user("kim"), stage.pool.did(DROP)), (false, 1));
+}
+
+#[tokio::test]
 async fn a_group_that_may_let_them_in_keeps_the_shut_out_user_for_ever_and_is_named() {
     let (mut stage, _) = kim_left(MAP).await;
     let principal =

@@ -2,9 +2,11 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 
-use axon_controller::State;
+use axon_controller::{State, Tick};
+use axon_mapping::RoleMap;
 use time::Duration;
 
 use super::{Story, map};
@@ -149,12 +151,55 @@ impl Story {
         self.all_run().await
     }
 
+    /// A tick of a process. At times another object comes under the name of somebody who left, after Axon looked and right before
+    /// the user is dropped.
+    pub(super) async fn tick(&mut self, process: usize, map: &Arc<RoleMap>) -> Tick {
+        let mut ticking = self.world.processes.remove(process);
+        self.world.troubles.take_drop();
+        let tick = {
+            let mut work = pin!(ticking.ticker.tick(map));
+            std::future::poll_fn(|context| {
+                let polled = work.as_mut().poll(context);
+                if polled.is_pending()
+                    && let Some(upn) = self.world.troubles.take_drop()
+                {
+                    self.take_name(&upn);
+                }
+                polled
+            })
+            .await
+        };
+        self.world.processes.insert(process, ticking);
+        tick
+    }
+
+    /// Whether this happens is drawn from nothing: a seed draws what it always drew.
+    fn take_name(&mut self, upn: &str) {
+        let ran = self.world.ledger.lock().map_or(0, |ledger| ledger.len());
+        let borne = self.world.people.iter().any(|human| human.is_active() && human.upn == upn);
+        if self.resting || borne || !ran.is_multiple_of(4) {
+            return;
+        }
+        let looks = self.world.looks();
+        if self.world.impostor(upn) {
+            self.world.books.drift(looks);
+            self.world.note_wanted();
+            self.world.troubles.note(Kind::NameTaken);
+            let person = self.world.people.len() - 1;
+            self.say(format!(
+                "    right before the DROP: another object under the name {upn}, person {person}"
+            ));
+        }
+    }
+
     /// A process ends in its tick or behind it, and another one begins in its place. True: in its tick.
     async fn die_when(&mut self, over: impl FnMut() -> bool) -> Result<bool, String> {
         let mut process = self.world.processes.swap_remove(0);
         let map = self.world.map.1.clone();
         let died = alive_until(over, Box::pin(process.ticker.tick(&map))).await.is_none();
+        let dropped = self.dropped();
         self.say_what_ran();
+        dropped.iter().try_for_each(|dropped| self.world.check_drop(dropped))?;
         self.say(format!("    a process dies in its tick: {died}"));
         let slot = process.end();
         self.world.drained().await;

@@ -196,6 +196,13 @@ impl Keeping {
         }
     }
 
+    /// Whose name is somebody's begins anew when it is nobody's again.
+    pub(super) fn begin_anew(&mut self, is_somebodys: impl Fn(SqlName) -> bool) {
+        let before = self.kept.there.len();
+        self.kept.there.retain(|name, _| !is_somebodys(*name));
+        self.moved |= self.kept.there.len() != before;
+    }
+
     /// Keeps it where it moved, and now and then where others rest on how old it is. A store that fails is asked again.
     pub(super) async fn keep(&mut self, store: &dyn Store, target: &str, shared: bool, now: OffsetDateTime) {
         let old = self.saved.is_none_or(|saved| now - saved >= Duration::hours(1) || now < saved);
