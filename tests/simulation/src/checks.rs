@@ -273,13 +273,18 @@ impl World {
     }
 
     /// Nobody's user is dropped, but of somebody who left as long ago as the map says, or to be made anew for whoever has the name.
-    pub fn check_drop(&self, Dropped { name, sid, at }: &Dropped) -> Result<(), Broken> {
+    /// A name that its owner gave up counts since then: the user goes as soon as they do. `wanted` tells whose names were somebody's
+    /// when it was decided.
+    pub fn check_drop(&self, dropped: &Dropped, wanted: &BTreeSet<String>) -> Result<(), Broken> {
+        let Dropped { name, sid, at } = dropped;
         let of = |human: &&Human| sid_of(&human.object).is_some_and(|own| own == *sid);
         let Some(human) = self.people.iter().find(of) else { return Ok(()) };
-        if self.people.iter().any(|h| h.is_active() && (h.upn == *name || h.object == human.object)) {
+        let there = |h: &Human| h.is_active() && (h.upn == *name || h.object == human.object);
+        if wanted.contains(name) || self.people.iter().any(there) {
             return Ok(());
         }
-        match human.left {
+        let given_up = self.borne_last.get(name).filter(|_| human.upn != *name).copied();
+        match human.left.into_iter().chain(given_up).min() {
             Some(left) if *at - left >= TOMBSTONES => Ok(()),
             left => {
                 Err(format!("the user {name} of {} was dropped at {at}, who left at {left:?}", human.upn))

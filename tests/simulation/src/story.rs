@@ -209,7 +209,8 @@ impl Story {
         self.ticks += 1;
         let dropped = self.dropped();
         self.say_what_ran();
-        dropped.iter().try_for_each(|dropped| self.world.check_drop(dropped))?;
+        let wanted = self.world.borne();
+        dropped.iter().try_for_each(|dropped| self.world.check_drop(dropped, &wanted))?;
         let summary = &tick.summary;
         self.say(format!(
             "    process {process}: {} applied {} waits {} again {} {}",

@@ -1,6 +1,6 @@
 //! The stage of one story: store, pool, tenant, processes and clock, all in memory and all of one seed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use axon_controller::{Controller, Settings, Ticker};
@@ -106,6 +106,8 @@ pub struct World {
     pub groups: Vec<Group>,
     /// What has to be true.
     pub books: Books,
+    /// When each name was last somebody's who was active.
+    pub borne_last: BTreeMap<String, OffsetDateTime>,
     /// What clocks of people who left ought to say.
     pub clocks: Clocks,
     objects: u32,
@@ -174,6 +176,7 @@ impl World {
             people: Vec::new(),
             groups: Vec::new(),
             books: Books::default(),
+            borne_last: BTreeMap::new(),
             clocks: Clocks::default(),
             objects: 0,
             spools: folder(),
@@ -314,14 +317,21 @@ impl World {
             (0..self.people.len()).map(|who| (self.roles(who), self.wanted(who))).collect();
         self.books.note(&now, &self.map.0.grants);
         let now = self.clock.now();
+        self.borne_last.extend(self.borne().into_iter().map(|name| (name, now)));
         for human in self.people.iter_mut().filter(|human| !human.is_active()) {
             human.left.get_or_insert(now);
         }
     }
 
+    /// The names of everybody who is active.
+    pub fn borne(&self) -> BTreeSet<String> {
+        self.people.iter().filter(|human| human.is_active()).map(|human| human.upn.clone()).collect()
+    }
+
     /// The clock was set: since when whoever left is gone is not told by it any more.
     pub fn forget_since_when(&mut self) {
-        for left in self.people.iter_mut().filter_map(|human| human.left.as_mut()) {
+        let since = self.people.iter_mut().filter_map(|human| human.left.as_mut());
+        for left in since.chain(self.borne_last.values_mut()) {
             *left = time::OffsetDateTime::UNIX_EPOCH;
         }
     }

@@ -199,7 +199,8 @@ impl Story {
         let died = alive_until(over, Box::pin(process.ticker.tick(&map))).await.is_none();
         let dropped = self.dropped();
         self.say_what_ran();
-        dropped.iter().try_for_each(|dropped| self.world.check_drop(dropped))?;
+        let wanted = self.world.borne();
+        dropped.iter().try_for_each(|dropped| self.world.check_drop(dropped, &wanted))?;
         self.say(format!("    a process dies in its tick: {died}"));
         let slot = process.end();
         self.world.drained().await;
@@ -214,6 +215,7 @@ impl Story {
     async fn meanwhile(&mut self, kind: Kind) -> Result<(), String> {
         let mut process = self.world.processes.swap_remove(0);
         let old = self.world.map.1.clone();
+        let wanted = self.world.borne();
         let turns = 1 + self.chance.below(40);
         let running = std::cell::Cell::new(true);
         let (tick, between) = {
@@ -247,6 +249,9 @@ impl Story {
         let last = self.world.processes.len() - 1;
         // What the tick says of itself is about the time before.
         self.ticks += 1;
+        let dropped = self.dropped();
+        self.say_what_ran();
+        dropped.iter().try_for_each(|dropped| self.world.check_drop(dropped, &wanted))?;
         self.say(format!("    process {last}: {} again {}", tick.summary.state.as_str(), tick.again));
         self.world.check_powers()?;
         self.world.check_scope()?;

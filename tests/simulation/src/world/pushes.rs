@@ -120,6 +120,9 @@ impl World {
         let before = self.before_leaving(who).await;
         self.patch_user(id, json!([{ "op": "replace", "path": "userName", "value": upn }])).await?;
         self.tenant(&self.people[who].upn.clone(), None);
+        if self.people[who].is_active() {
+            self.borne_last.insert(self.people[who].upn.clone(), self.clock.now());
+        }
         upn.clone_into(&mut self.people[who].upn);
         self.clocks.call(id, upn);
         if !self.people[who].active {
