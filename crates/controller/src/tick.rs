@@ -378,7 +378,7 @@ impl Ticker {
     /// What is said while somebody else holds the lease. They change the target: what is known here is out of date.
     fn elsewhere(&mut self, now: OffsetDateTime) -> Tick {
         self.actual = None;
-        self.seen_last = None;
+        self.see_no_more(None);
         self.summary.state = State::Elsewhere;
         self.summary.trouble = None;
         Tick { summary: self.summary.clone(), next: Some(now + Duration::seconds(1)), again: false }

@@ -252,6 +252,33 @@ fn a_role_denies_by_the_roles_that_it_is_in_and_by_what_the_server_says_of_them(
     }
 }
 
+/// What the role itself gave goes with it: leaving it opens nothing.
+#[test]
+fn a_role_that_gives_a_view_and_denies_it_is_left_at_once() {
+    let before = |readers: &[&str]| {
+        let roles: [(&str, &[&str]); 3] =
+            [("axon_analyst", readers), ("axon_inner", &["kim"]), ("axon_outer", &["axon_inner"])];
+        let mut before = graph(&["kim"], &roles);
+        give(&mut before, "axon_analyst", Securable::Object(view()), GrantState::Grant);
+        give(&mut before, "axon_inner", Securable::Schema(name("secure")), GrantState::Grant);
+        give(&mut before, "axon_outer", Securable::Object(view()), GrantState::Deny);
+        before
+    };
+    let leave = |before: Graph| {
+        let mut after = before.clone();
+        after.members.remove(&Membership { role: name("axon_inner"), member: name("kim") });
+        let sides = sides(&before, &after);
+        let mut plan = plan(&sides);
+        let close = SecureStep::CloseView { view: view(), because: "gone".into(), unseen: false };
+        plan.steps.insert(0, Planned::from(Step::Secure(close)));
+        let guards = Guards { hold_steps: vec![StepKind::CloseView], ..guards() };
+        admit(plan, &sides, &guards, &History::default(), datetime!(2026-11-23 00:00 UTC))
+    };
+    let alone = leave(before(&[]));
+    assert_eq!(done(&alone), ["remove kim from role axon_inner"], "{alone:#?}");
+    assert!(waits(&leave(before(&["kim"])), "remove kim from role axon_inner"), "another role shows it");
+}
+
 type Rows = BTreeMap<SqlName, BTreeSet<ProfileRow>>;
 
 fn profiles(people: usize, rows: &[(&str, &str)]) -> Rows {

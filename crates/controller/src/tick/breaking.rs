@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use axon_model::{Delta, RecordSeq, UserId};
+use axon_model::{Delta, RecordSeq, SqlName, UserId};
 use axon_store::{Since, StoreError};
 use time::OffsetDateTime;
 
@@ -52,6 +52,12 @@ impl Ticker {
             }
             self.nobody_left_upto = upto;
         }
+    }
+
+    /// Takes in whom a look that counts no more had seen: nobody where none did. Who left is asked for anew by that.
+    pub(super) fn see_no_more(&mut self, seen: Option<BTreeSet<SqlName>>) {
+        self.seen_last = seen;
+        self.nobody_left_upto = RecordSeq(0);
     }
 
     /// Whether one of these may be in the target: Axon gave them something, or their name was seen there. Whom somebody let in by hand

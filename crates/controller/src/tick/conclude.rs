@@ -112,7 +112,7 @@ impl Ticker {
             self.last_trouble = Some(state);
         }
         if let Some(known) = self.actual.take() {
-            self.seen_last = Some(known.inspection.graph.principals.keys().copied().collect());
+            self.see_no_more(Some(known.inspection.graph.principals.keys().copied().collect()));
         }
         self.summary.state = state;
         self.summary.trouble = Some(told(error));

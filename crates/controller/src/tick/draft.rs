@@ -7,7 +7,7 @@ use axon_model::SqlName;
 use axon_reconcile::admit::{Tally, Totals};
 use axon_reconcile::{
     Concerned, Connect, Grant, GrantKey, Graph, Membership, Plan, Principal, Scope, Sid, Sides, Tied, Ties,
-    focus_on, plan, plan_assigned, unmanaged_assignments, unmanaged_members,
+    focus_on, owned, owners, plan, plan_assigned, unmanaged_assignments, unmanaged_members,
 };
 use time::OffsetDateTime;
 
@@ -133,6 +133,8 @@ impl Ticker {
         concerned.differ.extend(self.made_for.unchecked());
         concerned.differ.extend(self.leaving.names());
         concerned.differ.extend(self.tombs.due(now));
+        // A schema may have got another owner without anything else that moved.
+        concerned.told.extend(owners(&known.shape));
         self.blocked.concern(&mut concerned, now);
         (concerned.differ.len() <= most).then_some(concerned)
     }
@@ -249,6 +251,10 @@ impl Ticker {
         self.blocked.leave_out(desired, actual, now);
         leave_out_impostors(desired, actual);
         let mut planned = if assigned { plan_assigned(&sides) } else { plan(&sides) };
+        if let Some(known) = self.actual.as_ref().filter(|_| !assigned) {
+            planned.findings.extend(owned(&sides, &known.shape));
+            planned.findings.sort();
+        }
         let (passed_on, borne) = (self.made_for.passed_on(), &self.borne);
         let past = |name: SqlName, sid: &Sid| passed_on.contains(&name) || borne.is_past(sid);
         self.leaving.put_into(&mut planned, &sides, past);

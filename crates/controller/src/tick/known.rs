@@ -63,7 +63,7 @@ impl Ticker {
     /// Somebody else worked on the target: neither what it holds, nor whom it was given to, nor who is leaving it is known here.
     pub(super) fn forget_actual(&mut self) {
         self.actual = None;
-        self.seen_last = None;
+        self.see_no_more(None);
         self.remembered_loaded = false;
         self.leaving.forget();
         self.borne.forget();
@@ -114,7 +114,7 @@ impl Ticker {
                 (None, None, BTreeSet::new())
             }
         };
-        self.seen_last = None;
+        self.see_no_more(None);
         self.actual = Some(Known { inspection, shape, at: now, generation, ties, near, given, views: None });
         self.borne.look();
         self.look_for_lingering().await?;

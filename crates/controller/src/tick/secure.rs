@@ -16,9 +16,10 @@ use axon_reconcile::secure::{
     Around, Metadata, TableFilter, ViewsWanted, Ways, acting_steps, apart, diff, lets_read, opened,
     profile_steps, put_into, puts_on, readers, reading_roles,
 };
+use axon_reconcile::simulate::apply_step;
 use axon_reconcile::{
-    Connect, Finding, Grant, GrantKey, Graph, Membership, ObjectName, Plan, ProfileRow, SecureStep, Shape,
-    Step, ViewBody, ViewsAsked, ViewsThere, simulate,
+    Connect, Finding, Grant, GrantKey, Graph, Membership, ObjectName, Plan, Planned, ProfileRow, SecureStep,
+    Shape, Step, ViewBody, ViewsAsked, ViewsThere,
 };
 use axon_store::Store;
 use axon_store::integrations::{IntegrationBody, IntegrationStatus};
@@ -250,8 +251,25 @@ fn after(graph: &Graph, plan: &Plan) -> Option<Result<Graph, String>> {
     if plan.steps.is_empty() {
         return None;
     }
-    let told = simulate(graph, plan);
-    Some(told.map_err(|refused| format!("whom the steps at hand would let in cannot be told: {refused}")))
+    let mut then = graph.clone();
+    // In whose place nobody can be made, since the drop would be refused.
+    let mut stays = BTreeSet::new();
+    for Planned { step, .. } in &plan.steps {
+        match (apply_step(&mut then, step), step) {
+            (Ok(()), _) => {}
+            (Err(_), Step::DropPrincipal { name, .. }) => {
+                stays.insert(*name);
+            }
+            (Err(_), Step::CreatePrincipal { name, .. }) if stays.contains(name) => {}
+            // What takes and would be refused leaves everybody's ways as they are: sessions that outlived their user, a member who went.
+            (Err(_), step) if !step.gives() => {}
+            (Err(refused), _) => {
+                let words = format!("whom the steps at hand would let in cannot be told: {refused}");
+                return Some(Err(words));
+            }
+        }
+    }
+    Some(Ok(then))
 }
 
 /// Who stands behind a principal that is there, as far as the directory tells.
@@ -633,5 +651,40 @@ mod tests {
         graph.principals.insert(name("kim"), kim);
         graph.roles.insert(name("analyst"), axon_reconcile::Role::default());
         assert_eq!(after(&graph, &plan).unwrap().unwrap().members.len(), 1);
+    }
+
+    /// Somebody whose user was dropped by hand has a session; somebody else's user cannot be made anew, since a role is theirs.
+    #[test]
+    fn what_takes_and_is_refused_hides_nobody_whom_the_plan_lets_in() {
+        let name = |text: &str| SqlName::parse(text).unwrap();
+        let external = axon_reconcile::PrincipalKind::External;
+        let principal = || axon_reconcile::Principal {
+            kind: external,
+            sid: None,
+            connect: Connect::Granted,
+            created: None,
+        };
+        let mut graph = Graph::default();
+        for person in ["kim", "lee"] {
+            graph.principals.insert(name(person), principal());
+        }
+        graph.roles.insert(name("analyst"), axon_reconcile::Role::default());
+        let owner = axon_reconcile::Role { owner: Some(name("lee")), ..axon_reconcile::Role::default() };
+        graph.roles.insert(name("lees"), owner);
+        let member = |who| Step::AddMember { role: name("analyst"), member: name(who) };
+        let steps = [
+            Step::KillSessions { principal: name("gone") },
+            Step::DropMember { role: name("analyst"), member: name("gone") },
+            Step::DropPrincipal { name: name("lee"), sid: None },
+            Step::CreatePrincipal { name: name("lee"), kind: external, sid: None },
+            member("kim"),
+            member("lee"),
+        ];
+        let mut plan = Plan { steps: steps.into_iter().map(Planned::from).collect(), findings: Vec::new() };
+        let then = after(&graph, &plan).unwrap().unwrap();
+        assert_eq!((then.members.len(), then.principals.len()), (2, 2));
+        let again = Step::CreatePrincipal { name: name("kim"), kind: external, sid: None };
+        plan.steps.push(again.into());
+        assert!(after(&graph, &plan).unwrap().is_err(), "what gives and is refused is not understood");
     }
 }

@@ -149,7 +149,7 @@ fn stands_on(step: &Step, other: &Step, above: &Above<'_>) -> bool {
             other.kind() != StepKind::CreateView
                 && above.denies(*role, about)
                 && !above.leaves.contains(member)
-                && above.reads(*member, about)
+                && above.reads_without(*role, *member, about)
         }
         _ => false,
     }
@@ -206,12 +206,21 @@ impl<'a> Above<'a> {
 
     /// Whether whoever is this, or is in this role, may read it but for what is denied: by whatever role in a role, or as everybody.
     fn reads(&self, name: SqlName, about: impl Fn(&Securable) -> bool) -> bool {
-        let gives = |state: GrantState| state != GrantState::Deny;
-        self.any_above(self.everybody.into_iter().chain([name]).collect(), |name| {
-            let mut grants = self.actual.grants_of(name);
-            READ_ALL.contains(&name.folded())
-                || grants.any(|(key, grant)| gives(grant.state) && about(&key.securable))
-        })
+        self.any_above(self.everybody.into_iter().chain([name]).collect(), |name| self.gives(name, &about))
+    }
+
+    /// The same of a member, by anything but this role that it leaves: what it had by that goes with it.
+    fn reads_without(&self, role: SqlName, member: SqlName, about: impl Fn(&Securable) -> bool) -> bool {
+        let others = self.roles.get(&member).into_iter().flatten().copied().filter(|other| *other != role);
+        let above = self.everybody.into_iter().chain(others).collect();
+        self.gives(member, &about) || self.any_above(above, |name| self.gives(name, &about))
+    }
+
+    /// Whether this one itself holds what lets read it.
+    fn gives(&self, name: SqlName, about: impl Fn(&Securable) -> bool) -> bool {
+        let mut grants = self.actual.grants_of(name);
+        READ_ALL.contains(&name.folded())
+            || grants.any(|(key, grant)| grant.state != GrantState::Deny && about(&key.securable))
     }
 
     /// Whether a role keeps its members from reading it, by itself or by a role that it is in.

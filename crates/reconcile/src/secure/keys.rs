@@ -67,6 +67,10 @@ impl KnownKeys {
 
     /// Axon is about to make this one, of which the target will show this digest.
     pub fn mean(&mut self, id: &str, mark: String) {
+        let is_known = self.known.get(id) == Some(&mark);
+        if is_known || self.meant.get(id).is_some_and(|marks| marks.contains(&mark)) {
+            return;
+        }
         let marks = self.meant.entry(id.to_owned()).or_default();
         marks.push(mark);
         let older = marks.len().saturating_sub(MOST_MEANT);

@@ -75,14 +75,20 @@ fn said(value: Option<&Value>, arrived: OffsetDateTime) -> (LeaverEvent, Option<
     }
 }
 
-/// Whom a record is about that left by it.
+/// Whom a record is about that left by it: of several the first.
 pub(super) fn left_by(entry: &JournalEntry, way: LeftBy) -> Option<UserId> {
-    let facts = entry.record.facts_of::<DirectoryChange>().ok()?;
-    facts.deltas.iter().find_map(|delta| match (way, delta) {
+    all_left_by(entry, way).into_iter().next()
+}
+
+/// All of them.
+pub(super) fn all_left_by(entry: &JournalEntry, way: LeftBy) -> Vec<UserId> {
+    let Ok(facts) = entry.record.facts_of::<DirectoryChange>() else { return Vec::new() };
+    let left = facts.deltas.iter().filter_map(|delta| match (way, delta) {
         (LeftBy::Deactivated, SplitDelta::User { id, active: false })
         | (LeftBy::Deleted, SplitDelta::Whole(Delta::UserRemoved { id })) => Some(*id),
         _ => None,
-    })
+    });
+    left.collect()
 }
 
 /// Whom a record put.

@@ -11,7 +11,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::super::Ticker;
 use super::super::decide::Decided;
-use super::event::left_by;
+use super::event::all_left_by;
 use super::{Clocks, Ended};
 use crate::behind::Behind;
 use crate::error::ControllerError;
@@ -222,7 +222,7 @@ impl Ticker {
                 continue;
             };
             let Some(entry) = found.first().filter(|entry| entry.record.seq == record) else { continue };
-            if !says_so || left_by(entry, way).is_some_and(|user| self.may_be_behind(name, user)) {
+            if !says_so || all_left_by(entry, way).iter().any(|user| self.may_be_behind(name, *user)) {
                 clocks.begin(name, (record, way), entry.record.at);
             }
         }

@@ -40,9 +40,10 @@ async fn save(
 pub(super) struct Keys {
     /// Those that are not as they were.
     pub faults: BTreeMap<String, KeyFault>,
-    made: BTreeSet<String>,
-    /// Those whose digest was written down before they were made.
-    meant: BTreeSet<String>,
+    /// Those that were made and are not kept as such yet, each with its digest where that was written down before.
+    made: BTreeMap<String, Option<String>>,
+    /// The digests of those that are about to be made.
+    meant: BTreeMap<String, String>,
 }
 
 impl Keys {
@@ -84,18 +85,17 @@ impl Keys {
             known.mean(id, mark.clone());
         }
         save(store, target, &known, now).await?;
-        self.meant.extend(drawn.into_keys());
+        self.meant.extend(drawn);
         Ok(())
     }
 
     /// Axon made one. Where its digest was written down before, that tells it from one that somebody else wrote at the same moment.
     pub fn made(&mut self, id: &str) {
-        if !self.meant.remove(id) {
-            self.made.insert(id.to_owned());
-        }
+        self.made.insert(id.to_owned(), self.meant.remove(id));
     }
 
-    /// Keeps which ones Axon made, so that no process takes them for somebody else's.
+    /// Keeps which ones Axon made, so that no process takes them for somebody else's: also where another process kept what it knew
+    /// between the word before and this one.
     pub async fn keep_made(
         &mut self,
         store: &dyn Store,
@@ -106,8 +106,16 @@ impl Keys {
             return Ok(());
         }
         let mut known = load(store, target).await?.unwrap_or_default();
-        self.made.iter().for_each(|id| known.expect(id));
-        save(store, target, &known, now).await?;
+        let before = known.clone();
+        for (id, mark) in &self.made {
+            match mark {
+                Some(mark) => known.mean(id, mark.clone()),
+                None => known.expect(id),
+            }
+        }
+        if known != before {
+            save(store, target, &known, now).await?;
+        }
         self.made.clear();
         Ok(())
     }
