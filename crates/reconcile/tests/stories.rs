@@ -300,3 +300,19 @@ fn own_principal_protected_ones_and_the_last_administrator_keep_what_they_have()
     };
     insta::assert_snapshot!(told(&admitted(&sides(&before, &after), &strict)));
 }
+
+#[test]
+fn a_protected_role_keeps_its_members_its_permissions_and_itself() {
+    let plain = Told::default().person("kim").role("axon_reader", &[]).role("axon_kept", &[]);
+    let before = plain
+        .clone()
+        .role("axon_reader", &["kim"])
+        .role("axon_kept", &["kim"])
+        .grant("axon_reader", table("orders"))
+        .grant("axon_kept", table("orders"));
+    let emptied = plain;
+    let dropped = Told::default().person("kim").role("axon_reader", &[]);
+    let strict = Guards { protect: BTreeSet::from([name("axon_kept")]), ..guards(Mode::Authoritative) };
+    let all = [emptied, dropped].map(|after| told(&admitted(&sides(&before, &after), &strict)));
+    insta::assert_snapshot!(all.join("\n---\n"));
+}

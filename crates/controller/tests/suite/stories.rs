@@ -40,24 +40,26 @@ async fn a_push_becomes_permissions_and_every_step_leads_back_to_its_request() {
 
 #[tokio::test]
 async fn a_person_whom_the_pool_refuses_stops_nobody_else_and_is_tried_again() {
-    let mut stage = Stage::set().await;
-    let (kim, ana) = (stage.user("kim").await, stage.user("ana").await);
-    stage.readers(&[kim, ana]).await;
-    let refusal =
-        Refusal { kind: RefusalKind::DirectoryUnknown, number: 33130, message: "who is ana?".into() };
-    stage.pool.plot(Mischief::Refuse(name("ana"), refusal));
-    let summary = stage.settle().await;
-    assert!(stage.pool.in_role("axon_reader", "kim"));
-    assert_eq!((summary.state, summary.waiting_total), (State::Pending, 1));
-    assert!(
-        summary.waiting[0].what.contains("ana") && summary.waiting[0].why.contains("33130"),
-        "{summary:?}"
-    );
-    stage.pool.forgive();
-    stage.clock.advance(time::Duration::seconds(6));
-    assert_eq!(stage.settle().await.state, State::Converged);
-    assert!(stage.pool.in_role("axon_reader", "ana"));
-    stage.proved().await;
+    for (kind, number) in [(RefusalKind::DirectoryUnknown, 33130), (RefusalKind::DirectoryUnavailable, 33134)]
+    {
+        let mut stage = Stage::set().await;
+        let (kim, ana) = (stage.user("kim").await, stage.user("ana").await);
+        stage.readers(&[kim, ana]).await;
+        let refusal = Refusal { kind, number, message: "who is ana?".into() };
+        stage.pool.plot(Mischief::Refuse(name("ana"), refusal));
+        let summary = stage.settle().await;
+        assert!(stage.pool.in_role("axon_reader", "kim"));
+        assert_eq!((summary.state, summary.waiting_total), (State::Pending, 1));
+        assert!(
+            summary.waiting[0].what.contains("ana") && summary.waiting[0].why.contains(&number.to_string()),
+            "{summary:?}"
+        );
+        stage.pool.forgive();
+        stage.clock.advance(time::Duration::seconds(6));
+        assert_eq!(stage.settle().await.state, State::Converged);
+        assert!(stage.pool.in_role("axon_reader", "ana"));
+        stage.proved().await;
+    }
 }
 
 #[tokio::test]

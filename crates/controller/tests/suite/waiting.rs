@@ -191,6 +191,38 @@ async fn the_budget_of_removals_outlives_the_process_and_a_release_does_not_spen
 }
 
 #[tokio::test]
+async fn two_replicas_that_both_live_spend_one_budget_of_removals() {
+    let mut stage = Stage::set_with(MAP).await;
+    let (readers, people) = stage.people(&["kim", "ana", "bob", "cid"]).await;
+    let keepers = MAP
+        .replace("mappings:", "  keeper: { grants: { warehouse: [\"update on sales.orders\"] } }\nmappings:")
+        + "  - { groups: { any: [Keepers] }, source: entra, roles: [keeper] }\n";
+    stage.read(&format!("{keepers}guards: {{ removals: {{ window: 24h, most: 0%, floor: 2 }} }}\n"));
+    stage.group("Keepers", &people).await;
+    assert_eq!(stage.settle().await.state, State::Converged);
+    // The second one lives, and has looked, before the first one takes anything.
+    let mut other = Stage::ticker(&stage.store, &stage.clock, &stage.ids, &stage.pool, "other");
+    while other.tick(&stage.map).await.again {}
+    for n in 0..2 {
+        stage.patch(readers, "one-goes", leave(&people[n..=n])).await;
+        assert_eq!(stage.settle().await.state, State::Converged);
+    }
+    assert!(!stage.is_reader("kim") && !stage.is_reader("ana"));
+    stage.patch(readers, "a-third-goes", leave(&people[2..3])).await;
+    // From here on the second one alone works: the first is not asked.
+    std::mem::swap(&mut stage.ticker, &mut other);
+    assert_eq!(stage.settle().await.state, State::Pending);
+    assert!(stage.is_reader("bob"), "what the other replica took counts");
+    let hold = stage.waits().await;
+    assert!(hold.held.what.contains("bob") && hold.held.why.contains("guards.removals"), "{hold:#?}");
+    // And back: the first one sees the same hold, and opens none of its own.
+    std::mem::swap(&mut stage.ticker, &mut other);
+    assert_eq!(stage.settle().await.state, State::Pending);
+    assert_eq!((stage.waits().await.id, stage.is_reader("bob")), (hold.id, true));
+    assert_eq!(stage.store.removals("warehouse").await.unwrap().iter().map(|r| r.count).sum::<u64>(), 2);
+}
+
+#[tokio::test]
 async fn a_wave_of_leavers_is_held_and_named_and_a_single_one_flows() {
     let mut stage = Stage::set_with(&guarded("{ leavers: { window: 24h, most: 0%, floor: 0 } }")).await;
     let names = ["kim", "ana", "bob", "cid", "dan", "eve", "flo"];

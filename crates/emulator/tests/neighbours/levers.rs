@@ -1,3 +1,7 @@
+use std::time::Duration;
+
+use axon_emulator::session::first_error;
+use axon_emulator::{Credentials, LoginRequest};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -87,4 +91,27 @@ async fn sql_faults_are_armed_and_unknown_words_refused() {
     }
     let listed: Value = stage.lever("GET", "/", None).await;
     assert!(listed["levers"].as_array().unwrap().len() > 5);
+}
+
+#[tokio::test]
+async fn a_statement_takes_as_long_as_latency_says() {
+    let stage = Stage::start().await;
+    let request = LoginRequest {
+        credentials: Credentials::Sql { user: "sa".into(), password: "secret".into() },
+        database: Some("dw".into()),
+        app_name: "test".into(),
+        host_name: "host".into(),
+        client_addr: "127.0.0.1:9".into(),
+        language: None,
+    };
+    let mut session = stage.pool.login(request).unwrap();
+    let late = json!({"what": {"latency": {"millis": 80}}, "times": 1});
+    stage.lever("POST", "/pool/faults", Some(late)).await;
+    assert_eq!(stage.lever("GET", "/pool", None).await["faultsWaiting"], 1);
+    let begun = std::time::Instant::now();
+    let answers = session.batch("CREATE ROLE late");
+    assert!(begun.elapsed() >= Duration::from_millis(80), "{:?}", begun.elapsed());
+    assert_eq!(first_error(&answers), None);
+    assert!(stage.pool.snapshot().principal_named("late").is_some(), "late, and done all the same");
+    assert_eq!(stage.lever("GET", "/pool", None).await["faultsWaiting"], 0);
 }

@@ -24,7 +24,7 @@ use secrecy::SecretString;
 use crate::ability::Ability;
 use crate::ability::Ability::{
     CatalogRows, Clock, ColumnGrants, Dedicated, Deny, Directory, Faults, GrantOption, Logins, Members,
-    Numbers, OwnedRoles, PermissionRows, Sessions, WideGrants,
+    Numbers, OwnedRoles, PermissionRows, Serverless, Sessions, WideGrants,
 };
 use crate::named::{kinds, needs};
 use crate::stage::{
@@ -104,10 +104,8 @@ async fn a_pool_that_is_paused_or_refuses_the_login_says_so_and_comes_back() {
     }
 }
 
-#[tokio::test]
-async fn a_principal_with_few_rights_knows_that_it_sees_little() {
-    needs(&[Dedicated, OwnedRoles, Logins, WideGrants, PermissionRows, Numbers, Sessions]);
-    let stage = Stage::dedicated().await;
+/// Kim comes and may nothing: what Kim does not see is unknown, and not absent. Then Kim may see definitions.
+async fn sees_little(stage: &Stage) -> (SynapseTarget, SynapseTarget) {
     let admin = stage.target();
     let kim = stage.kim();
     stage.comes(&admin, Who::Kim).await;
@@ -137,6 +135,21 @@ async fn a_principal_with_few_rights_knows_that_it_sees_little() {
         (grant.own_row, grant.foreign_grantors) = (true, vec![]);
     }
     assert_eq!(part, whole);
+    (admin, target)
+}
+
+#[tokio::test]
+async fn a_principal_with_few_rights_in_a_serverless_database_knows_that_it_sees_little() {
+    needs(&[Serverless, OwnedRoles, Logins, WideGrants, PermissionRows, Numbers]);
+    sees_little(&Stage::serverless().await).await;
+}
+
+#[tokio::test]
+async fn a_principal_with_few_rights_knows_that_it_sees_little() {
+    needs(&[Dedicated, OwnedRoles, Logins, WideGrants, PermissionRows, Numbers, Sessions]);
+    let stage = Stage::dedicated().await;
+    let kim = stage.kim();
+    let (admin, target) = sees_little(&stage).await;
 
     // It would see its own session only, and nobody else's.
     stage.comes(&admin, Who::Lee).await;
