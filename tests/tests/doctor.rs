@@ -7,6 +7,9 @@ use std::path::Path;
 use anyhow::{Context, ensure};
 use axon_tests::{ENTRA_ADMIN, MAP, PASSWORD, Place, Pool, entra_token};
 
+/// The roots that Axon takes for its machine's: one, which vouches for nobody here, and a folder without any.
+const ROOTS: &str = "roots.pem";
+const NO_ROOTS: &str = "roots";
 const ANA: &str = "ana@acme.example";
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/DOCTOR.md");
 const HEAD: &str = "# What `axon doctor` says\n\n\
@@ -17,7 +20,11 @@ const HEAD: &str = "# What `axon doctor` says\n\n\
 async fn transcript(place: &Place, arguments: &[&str], port: &str) -> anyhow::Result<String> {
     let mut all = vec!["doctor"];
     all.extend(arguments);
-    let said = place.axon(&all).await?.exits(3)?;
+    // The roots of whichever machine this is would have a say in the words.
+    let (file, folder) =
+        (place.file(ROOTS).display().to_string(), place.file(NO_ROOTS).display().to_string());
+    let roots = [("SSL_CERT_FILE", file.as_str()), ("SSL_CERT_DIR", folder.as_str())];
+    let said = axon_tests::run(place.path(), &all, &roots).await?.exits(3)?;
     let folder = place.path().display().to_string();
     let text = said.out.replace(&format!("{folder}/"), "").replace(&folder, ".").replace(port, "PORT");
     let words: Vec<String> = text.lines().map(steady).collect();
@@ -43,6 +50,8 @@ fn steady(line: &str) -> String {
 async fn sound() -> anyhow::Result<(Place, Pool, String)> {
     // Always a file: the transcripts name it.
     let place = Place::with_store([ANA], None)?;
+    place.write(ROOTS, &rcgen::generate_simple_self_signed(["root.example".to_owned()])?.cert.pem())?;
+    std::fs::create_dir(place.file(NO_ROOTS))?;
     let pool = Pool::start(&place, 0).await?;
     place.furnish(MAP, pool.port()?)?;
     place.write(

@@ -187,6 +187,66 @@ async fn who_left_is_dropped_when_the_time_has_come_and_made_anew_when_back() ->
     Ok(())
 }
 
+/// These people leave as one wave: all but the first while the statement that shuts the first one out takes its time.
+async fn leave_at_once(stage: &Stage, people: &[&str]) -> anyhow::Result<()> {
+    stage.pool.lever("latency 5000 1 DENY CONNECT").await?;
+    for (n, who) in people.iter().enumerate() {
+        stage.scim.activate(who, "False").await?;
+        if n == 0 {
+            until("the first one's statement is on its way", SOON, async || {
+                let pool = stage.pool.ask("GET", "/pool", None).await?;
+                Ok((pool["faultsWaiting"] == 0).then_some(()))
+            })
+            .await?;
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_wave_of_leavers_that_was_announced_goes_and_one_that_was_not_waits() -> anyhow::Result<()> {
+    let names: Vec<String> = (0..7).map(|n| format!("user{n}@acme.example")).collect();
+    let map = format!("{MAP}guards: {{ leavers: {{ window: 24h, most: 0%, floor: 0 }} }}\n");
+    let known: Vec<&str> = names.iter().map(String::as_str).collect();
+    let stage = Stage::set_with(&known, &map).await?;
+    let mut ids = Vec::new();
+    for who in &names {
+        ids.push(stage.scim.person(who).await?);
+    }
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    stage.scim.group("Readers", &ids).await?;
+    stage.catalog_when("all read", |c| names.iter().all(|who| !c.roles_of(who).is_empty())).await?;
+
+    let place = &stage.place;
+    let announce = |target: &'static str, time: &'static str| {
+        let words = ["holds", "announce", "--target", target, "--leavers", "3", "--for", time];
+        [&words[..], &["--reason", "a team ends"]].concat()
+    };
+    place.axon(&announce("dw", "1h")).await?.exits(1)?.says(&["names no target", "warehouse"])?;
+    place.axon(&announce("warehouse", "8d")).await?.exits(1)?.says(&["over 7 days"])?;
+    let said = place.axon(&announce("warehouse", "1h")).await?.exits(0)?.out;
+    ensure!(said.starts_with("released ") && said.contains("up to 3 people more than usual"), "{said}");
+    place.axon(&["holds", "list", "--check"]).await?.exits(0)?;
+    leave_at_once(&stage, &ids[..3]).await?;
+    stage.catalog_when("three are out", |c| names[..3].iter().all(|who| c.shut_out.contains(who))).await?;
+    stage.settled().await?;
+    place.axon(&["holds", "list", "--check"]).await?.exits(0)?;
+
+    // The first of these goes as a single one, and two at once were not announced.
+    leave_at_once(&stage, &ids[3..6]).await?;
+    until("the two are held", SOON, async || {
+        let said = place.axon(&["holds", "list", "--check"]).await?;
+        Ok((said.code == Some(3) && said.out.contains(&names[4]) && said.out.contains(&names[5]))
+            .then_some(()))
+    })
+    .await?;
+    let catalog = stage.catalog().await?;
+    ensure!(catalog.shut_out.contains(&names[3]), "{catalog:#?}");
+    ensure!(names[4..6].iter().all(|who| !catalog.shut_out.contains(who)), "{catalog:#?}");
+    place.axon(&["audit", "verify"]).await?.exits(0)?;
+    Ok(())
+}
+
 const LEAVING: &str = "urn:example:leaving:2.0:User";
 
 /// A source that says when people really left, and ten seconds to be out.
