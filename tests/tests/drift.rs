@@ -1,7 +1,7 @@
 //! Drift: what somebody did in the pool by hand is named, and is adopted, excepted or reverted by a person's word.
 
 use anyhow::{Context, ensure};
-use axon_tests::{MAP, Place, SOON, Stage, until};
+use axon_tests::{ENTRA_ADMIN, MAP, Place, SOON, Stage, until};
 use serde_json::Value;
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
@@ -145,5 +145,87 @@ async fn what_is_adopted_becomes_a_line_of_the_map_and_what_was_taken_is_given_a
     let past = place.axon(&["drift", "list", "--past"]).await?.exits(0)?.out;
     ensure!(past.contains("over: ") && past.contains("is not in role axon_reader any more"), "{past}");
     place.axon(&["audit", "verify"]).await?.exits(0)?;
+    Ok(())
+}
+
+/// The list has this line.
+async fn lists(place: &Place, line: &str) -> anyhow::Result<()> {
+    let said = place.axon(&["drift", "list"]).await?.exits(3)?.out;
+    ensure!(said.contains(line), "{line}: {said}");
+    Ok(())
+}
+
+/// Two more looks send nothing.
+async fn stays_as_it_is(place: &Place) -> anyhow::Result<()> {
+    let sent = place.statements().await?;
+    for _ in 0..2 {
+        place.axon(&["apply"]).await?.exits(3)?;
+        let said = place.axon(&["plan"]).await?;
+        ensure!(said.out.contains(" 0 to do, 0 withheld"), "{}", said.out);
+    }
+    ensure!(place.statements().await? == sent, "it is no loop");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_grant_by_a_holder_of_the_grant_option_is_a_state_with_its_remedy() -> anyhow::Result<()> {
+    let stage = Stage::set_with(&[KIM, ANA], MAP).await?;
+    let kim = stage.scim.person(KIM).await?;
+    stage.scim.group("Readers", &[&kim]).await?;
+    stage.catalog_when("kim reads", |c| c.roles_of(KIM) == ["axon_reader"]).await?;
+    let place = &stage.place;
+
+    // Ana is nobody of the map's.
+    let mut entra = stage.pool.person(ENTRA_ADMIN).await?;
+    entra.run(&format!("CREATE USER [{ANA}] FROM EXTERNAL PROVIDER")).await?;
+    let mut admin = stage.pool.admin().await?;
+    admin.run(&format!("GRANT DELETE ON OBJECT::sales.orders TO [{ANA}] WITH GRANT OPTION")).await?;
+    place.axon(&["drift", "list"]).await?.exits(0)?;
+    let mut ana = stage.pool.person(ANA).await?;
+    ana.run("GRANT DELETE ON OBJECT::sales.orders TO axon_reader").await?;
+
+    let line = format!(
+        "! GRANT DELETE on sales.orders to axon_reader stands by the word of {ANA}: they must revoke it"
+    );
+    lists(place, &line).await?;
+    stays_as_it_is(place).await?;
+    lists(place, &line).await?;
+    ensure!(stage.catalog().await?.held.iter().any(|held| held.contains("DELETE")), "it stands");
+
+    ana.run("REVOKE DELETE ON OBJECT::sales.orders FROM axon_reader").await?;
+    place.axon(&["drift", "list"]).await?.exits(0)?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_a_managed_name_owns_is_a_state_with_its_remedy() -> anyhow::Result<()> {
+    let stage = Stage::set_with(&[KIM], MAP).await?;
+    let kim = stage.scim.person(KIM).await?;
+    stage.scim.group("Readers", &[&kim]).await?;
+    stage.catalog_when("kim reads", |c| c.roles_of(KIM) == ["axon_reader"]).await?;
+    let place = &stage.place;
+    place.axon(&["drift", "list"]).await?.exits(0)?;
+
+    let mut admin = stage.pool.admin().await?;
+    for (thing, owner, said, back) in [
+        ("SCHEMA::sales", KIM, "schema sales, and so has every right on what is in it", "dbo"),
+        ("ROLE::axon_region", KIM, "role axon_region, and so decides who is in it", "dbo"),
+        ("ROLE::axon_region", "axon_writer", "role axon_region, and so decides who is in it", "dbo"),
+        ("OBJECT::sales.regions", KIM, "sales.regions, and so has every right on it", "SCHEMA OWNER"),
+    ] {
+        admin.run(&format!("ALTER AUTHORIZATION ON {thing} TO [{owner}]")).await?;
+        // What a change of owner took away is given again.
+        place.axon(&["apply"]).await?;
+        let line = format!("! {owner} owns {said}: ALTER AUTHORIZATION ON {thing} TO {back}");
+        lists(place, &line).await?;
+        stays_as_it_is(place).await?;
+        lists(place, &line).await?;
+        let status = place.status().await?.to_string();
+        ensure!(status.contains(&format!("{owner} owns {said}")), "{status}");
+        // The emulator reads no SCHEMA OWNER, and that is dbo here.
+        admin.run(&format!("ALTER AUTHORIZATION ON {thing} TO dbo")).await.context(thing)?;
+        place.axon(&["apply"]).await?;
+        place.axon(&["drift", "list"]).await?.exits(0)?;
+    }
     Ok(())
 }

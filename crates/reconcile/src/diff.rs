@@ -15,11 +15,13 @@ mod grants;
 mod members;
 pub(crate) mod names;
 pub(crate) mod obstacles;
+mod owners;
 mod principals;
 mod roles;
 
 use names::{Holder, Names};
 use obstacles::Obstacles;
+pub use owners::{owned, owners};
 
 /// What lies between the sides.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -37,6 +37,8 @@ pub enum Finding {
         state: GrantState,
         grantors: Vec<SqlName>,
     },
+    /// Somebody in the scope owns a thing: they have every right on it, and none of these can be revoked.
+    Owner { owner: SqlName, owns: Owned },
     /// The principal is there as another kind than the map asks for: it is given nothing.
     KindDiffers { principal: SqlName, desired: PrincipalKind, actual: PrincipalKind },
     /// Users and roles share one namespace, and another thing holds this name: it is given nothing.
@@ -97,6 +99,18 @@ pub enum Finding {
     ViewsUnsafe { because: String },
 }
 
+/// What an owner has every right on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Owned {
+    /// A role.
+    Role(SqlName),
+    /// A schema, with all in it that has no owner of its own.
+    Schema(SqlName),
+    /// An object that has another owner than its schema.
+    Object(ObjectName),
+}
+
 /// What stands in the way of dropping a principal or role.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "obstacle")]
@@ -148,6 +162,8 @@ impl Finding {
                 Securable::Principal(name) => vec![*grantee, *name],
                 _ => vec![*grantee],
             },
+            Self::Owner { owner, owns: Owned::Role(role) } => vec![*owner, *role],
+            Self::Owner { owner, .. } => vec![*owner],
             Self::KindDiffers { principal, .. } | Self::LeaverStaysIn { principal, .. } => vec![*principal],
             Self::NameTaken { name } | Self::OutOfScope { name } | Self::ClassifierUnread { name } => {
                 vec![*name]
@@ -179,13 +195,45 @@ impl Finding {
     }
 }
 
+/// A name as it stands in a statement.
+fn quoted(name: SqlName) -> String {
+    let text = Securable::Schema(name).to_string();
+    text.strip_prefix("schema::").unwrap_or(&text).to_owned()
+}
+
+impl fmt::Display for Owned {
+    /// With what a person does about it: Axon gives no thing to another owner.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("owns ")?;
+        match self {
+            Self::Role(role) => {
+                let name = quoted(*role);
+                write!(
+                    f,
+                    "role {name}, and so decides who is in it: ALTER AUTHORIZATION ON ROLE::{name} TO dbo, "
+                )?;
+                f.write_str("or DROP ROLE where the target takes no such statement about roles")
+            }
+            Self::Schema(schema) => {
+                let name = quoted(*schema);
+                write!(f, "schema {name}, and so has every right on what is in it: ")?;
+                write!(f, "ALTER AUTHORIZATION ON SCHEMA::{name} TO dbo")
+            }
+            Self::Object(name) => {
+                write!(f, "{name}, and so has every right on it: ")?;
+                write!(f, "ALTER AUTHORIZATION ON OBJECT::{name} TO SCHEMA OWNER")
+            }
+        }?;
+        f.write_str(", by a person who may")
+    }
+}
+
 impl fmt::Display for Obstacle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Owns { role } => write!(f, "it owns role {role}: give that to dbo"),
             Self::OwnsSchema { schema } => {
-                let schema = Securable::Schema(*schema).to_string();
-                let schema = schema.strip_prefix("schema::").unwrap_or(&schema);
+                let schema = quoted(*schema);
                 write!(f, "it owns schema {schema} (ALTER AUTHORIZATION ON SCHEMA::{schema} TO dbo)")
             }
             Self::OwnsObject { object } => {
@@ -244,6 +292,7 @@ impl fmt::Display for Finding {
                 }
                 f.write_str(": Axon sends no statement about things of this class, revoke it by hand")
             }
+            Self::Owner { owner, owns } => write!(f, "{owner} {owns}"),
             Self::KindDiffers { principal, desired, actual } => {
                 let word = |kind: &PrincipalKind| match kind {
                     PrincipalKind::External => "an external user",

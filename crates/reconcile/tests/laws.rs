@@ -125,7 +125,8 @@ fn excused(plan: &Plan) -> BTreeSet<SqlName> {
                 names.extend([membership.member]);
             }
             // Views have laws of their own, and worlds without them; what is outside the scope is no difference.
-            Finding::LeaverStaysIn { .. }
+            Finding::Owner { .. }
+            | Finding::LeaverStaysIn { .. }
             | Finding::TombstoneStays { .. }
             | Finding::NoSafeOrder { .. }
             | Finding::ClassifierUnread { .. }

@@ -67,6 +67,7 @@ fn is_drift(finding: &Finding) -> bool {
         Finding::ForeignGrant { .. }
             | Finding::OtherClass { .. }
             | Finding::PassedOn { .. }
+            | Finding::Owner { .. }
             | Finding::KindDiffers { .. }
             | Finding::NameTaken { .. }
             | Finding::UntouchableMember { .. }
