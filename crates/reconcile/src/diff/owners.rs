@@ -6,15 +6,19 @@ use axon_model::SqlName;
 
 use super::names::Names;
 use crate::finding::{Finding, Owned};
+use crate::graph::Connect;
 use crate::scope::Sides;
 use crate::shape::Shape;
 
-/// What managed names own, each a state that only a person ends: no statement of Axon's takes a thing from its owner.
+/// What managed names own, each a state that only a person ends: no statement of Axon's takes a thing from its owner. Whoever is shut out
+/// has no use of it, and is named where that keeps the user from being dropped.
 pub fn owned(sides: &Sides, shape: &Shape) -> BTreeSet<Finding> {
     let names = Names::new(sides);
     let roles = sides.actual.roles.iter().filter(|(_, facts)| !facts.fixed);
     let roles = roles.filter_map(|(role, facts)| Some((facts.owner?, Owned::Role(*role))));
-    let all = roles.chain(beside_roles(shape)).filter(|(owner, _)| names.manages(*owner));
+    let is_out =
+        |name: &SqlName| sides.actual.principals.get(name).is_some_and(|p| p.connect == Connect::Denied);
+    let all = roles.chain(beside_roles(shape)).filter(|(owner, _)| names.manages(*owner) && !is_out(owner));
     all.map(|(owner, owns)| Finding::Owner { owner, owns }).collect()
 }
 
@@ -43,7 +47,7 @@ fn beside_roles(shape: &Shape) -> impl Iterator<Item = (SqlName, Owned)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::{Connect, Graph, Principal, PrincipalKind, Role};
+    use crate::graph::{Graph, Principal, PrincipalKind, Role};
     use crate::scope::{Glob, ManagedPrincipals, Scope};
     use crate::shape::{ObjectFacts, ObjectKind, ObjectName};
 
@@ -120,5 +124,8 @@ mod tests {
         );
         let all = ["kim", "axon_reader", "axon_owner", "bob", "dbo"];
         assert_eq!(owners(&shape), all.map(name).into());
+        let mut sides = sides();
+        sides.actual.principals.get_mut(&name("kim")).unwrap().connect = Connect::Denied;
+        assert_eq!(owned(&sides, &shape).len(), 2, "who is shut out has no use of what they own");
     }
 }
