@@ -280,7 +280,9 @@ impl World {
         let of = |human: &&Human| sid_of(&human.object).is_some_and(|own| own == *sid);
         let Some(human) = self.people.iter().find(of) else { return Ok(()) };
         let there = |h: &Human| h.is_active() && (h.upn == *name || h.object == human.object);
-        if wanted.contains(name) || self.people.iter().any(there) {
+        // Whoever had another name by then has a user anew under that, and may have left since it was decided.
+        let renamed = human.upn != *name && wanted.contains(&human.upn);
+        if renamed || wanted.contains(name) || self.people.iter().any(there) {
             return Ok(());
         }
         let given_up = self.borne_last.get(name).filter(|_| human.upn != *name).copied();
