@@ -164,7 +164,7 @@ async fn the_suite_on_the_emulator_as_somebodys_dedicated_pool() {
     named_emulator(
         PoolKind::Dedicated,
         &[Ability::Serverless, Ability::Credentials, Ability::SessionsByDatabase],
-        32,
+        33,
     )
     .await;
 }

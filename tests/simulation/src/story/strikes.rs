@@ -177,7 +177,7 @@ impl Story {
     fn take_name(&mut self, upn: &str) {
         let ran = self.world.ledger.lock().map_or(0, |ledger| ledger.len());
         let borne = self.world.people.iter().any(|human| human.is_active() && human.upn == upn);
-        if self.resting || borne || !ran.is_multiple_of(4) {
+        if !Kind::NameTaken.is_played() || self.resting || borne || !ran.is_multiple_of(4) {
             return;
         }
         let looks = self.world.looks();
