@@ -285,7 +285,9 @@ impl World {
         if renamed || wanted.contains(name) || self.people.iter().any(there) {
             return Ok(());
         }
-        let given_up = self.borne_last.get(name).filter(|_| human.upn != *name).copied();
+        // Whoever left under another name has it no more by being called so since.
+        let bears = human.upn == *name && self.left_as.get(&human.object).is_none_or(|left| left == name);
+        let given_up = self.borne_last.get(name).filter(|_| !bears).copied();
         match human.left.into_iter().chain(given_up).min() {
             Some(left) if *at - left >= TOMBSTONES => Ok(()),
             left => {

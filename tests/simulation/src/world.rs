@@ -108,6 +108,8 @@ pub struct World {
     pub books: Books,
     /// When each name was last somebody's who was active.
     pub borne_last: BTreeMap<String, OffsetDateTime>,
+    /// By which name an object was called when it left.
+    pub left_as: BTreeMap<String, String>,
     /// What clocks of people who left ought to say.
     pub clocks: Clocks,
     objects: u32,
@@ -177,6 +179,7 @@ impl World {
             groups: Vec::new(),
             books: Books::default(),
             borne_last: BTreeMap::new(),
+            left_as: BTreeMap::new(),
             clocks: Clocks::default(),
             objects: 0,
             spools: folder(),
@@ -319,7 +322,9 @@ impl World {
         let now = self.clock.now();
         self.borne_last.extend(self.borne().into_iter().map(|name| (name, now)));
         for human in self.people.iter_mut().filter(|human| !human.is_active()) {
-            human.left.get_or_insert(now);
+            if human.left.replace(human.left.unwrap_or(now)).is_none() {
+                self.left_as.insert(human.object.clone(), human.upn.clone());
+            }
         }
     }
 
