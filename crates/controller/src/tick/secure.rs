@@ -1,5 +1,6 @@
 //! Secure views of a target: what the map says they are, what people's profiles must hold, and the steps to both.
 
+mod after;
 mod keys;
 
 use std::borrow::Cow;
@@ -16,10 +17,9 @@ use axon_reconcile::secure::{
     Around, Metadata, TableFilter, ViewsWanted, Ways, acting_steps, apart, diff, lets_read, opened,
     profile_steps, put_into, puts_on, readers, reading_roles,
 };
-use axon_reconcile::simulate::apply_step;
 use axon_reconcile::{
-    Connect, Finding, Grant, GrantKey, Graph, Membership, ObjectName, Plan, Planned, ProfileRow, SecureStep,
-    Shape, Step, ViewBody, ViewsAsked, ViewsThere,
+    Connect, Finding, Grant, GrantKey, Graph, Membership, ObjectName, Plan, ProfileRow, SecureStep, Shape,
+    Step, ViewBody, ViewsAsked, ViewsThere,
 };
 use axon_store::Store;
 use axon_store::integrations::{IntegrationBody, IntegrationStatus};
@@ -29,6 +29,7 @@ use super::Ticker;
 use super::decide::May;
 use crate::error::ControllerError;
 use crate::stirred::{Looked, Stirred};
+use after::after;
 use keys::Keys;
 pub use keys::{accept_key, known_keys};
 
@@ -244,32 +245,6 @@ fn ours(compiled: &Compiled, there: &ViewsThere) -> BTreeSet<ObjectName> {
 /// The filter of a view's table.
 fn filter_of<'c>(compiled: &'c Compiled, body: &ViewBody) -> Option<&'c TableFilter> {
     compiled.filters.iter().find(|filter| filter.table == body.from)
-}
-
-/// What would stand after a plan that changes something. Where that cannot be told, neither can whom it lets in: the words say so.
-fn after(graph: &Graph, plan: &Plan) -> Option<Result<Graph, String>> {
-    if plan.steps.is_empty() {
-        return None;
-    }
-    let mut then = graph.clone();
-    // In whose place nobody can be made, since the drop would be refused.
-    let mut stays = BTreeSet::new();
-    for Planned { step, .. } in &plan.steps {
-        match (apply_step(&mut then, step), step) {
-            (Ok(()), _) => {}
-            (Err(_), Step::DropPrincipal { name, .. }) => {
-                stays.insert(*name);
-            }
-            (Err(_), Step::CreatePrincipal { name, .. }) if stays.contains(name) => {}
-            // What takes and would be refused leaves everybody's ways as they are: sessions that outlived their user, a member who went.
-            (Err(_), step) if !step.gives() => {}
-            (Err(refused), _) => {
-                let words = format!("whom the steps at hand would let in cannot be told: {refused}");
-                return Some(Err(words));
-            }
-        }
-    }
-    Some(Ok(then))
 }
 
 /// Who stands behind a principal that is there, as far as the directory tells.
@@ -582,36 +557,6 @@ impl Ticker {
         Ok(())
     }
 
-    /// Writes down which keys a wave makes, before it does. Where that cannot be, none is made.
-    pub(super) async fn mean_keys(&mut self, wave: &[&Step]) -> Result<(), ControllerError> {
-        let ids = wave.iter().filter_map(|step| match step {
-            Step::Secure(SecureStep::CreateKey { id, .. }) => Some(id),
-            _ => None,
-        });
-        let drawn: BTreeMap<String, String> =
-            ids.filter_map(|id| Some((id.clone(), self.target.draw_key(id)?))).collect();
-        if drawn.is_empty() {
-            return Ok(());
-        }
-        let now = self.clock.now();
-        let kept = self.views.keys.keep_meant(self.store.as_ref(), self.name.as_str(), drawn, now).await;
-        kept.map_err(|error| match error {
-            ControllerError::Store(error) => ControllerError::Unrecorded(error),
-            other => other,
-        })
-    }
-
-    /// Keeps which keys were made, before anybody looks at them.
-    pub(super) async fn keep_keys(&mut self) {
-        let now = self.clock.now();
-        if let Err(error) = self.views.keys.keep_made(self.store.as_ref(), self.name.as_str(), now).await {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "that keys were made could not be kept: they are told as somebody else's until a person takes them"
-            );
-        }
-    }
-
     /// Moves what is known by a step about views that the target shows.
     pub(super) fn take_in_secure(&mut self, step: &SecureStep) {
         if of_profiles(step) {
@@ -623,68 +568,5 @@ impl Ticker {
             // Permissions may be given on it now: the target is read anew.
             self.actual = None;
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_plan_whose_end_cannot_be_told_lets_nobody_read_a_view() {
-        let name = |text: &str| SqlName::parse(text).unwrap();
-        let step = Step::AddMember { role: name("analyst"), member: name("kim") };
-        let plan = Plan { steps: vec![step.into()], findings: Vec::new() };
-        let mut graph = Graph::default();
-        assert!(after(&graph, &Plan::default()).is_none(), "nothing changes");
-        let words = after(&graph, &plan).unwrap().unwrap_err();
-        assert!(
-            words.starts_with("whom the steps at hand would let in cannot be told: cannot add kim"),
-            "{words}"
-        );
-        let kim = axon_reconcile::Principal {
-            kind: axon_reconcile::PrincipalKind::External,
-            sid: None,
-            connect: Connect::Granted,
-            created: None,
-        };
-        graph.principals.insert(name("kim"), kim);
-        graph.roles.insert(name("analyst"), axon_reconcile::Role::default());
-        assert_eq!(after(&graph, &plan).unwrap().unwrap().members.len(), 1);
-    }
-
-    /// Somebody whose user was dropped by hand has a session; somebody else's user cannot be made anew, since a role is theirs.
-    #[test]
-    fn what_takes_and_is_refused_hides_nobody_whom_the_plan_lets_in() {
-        let name = |text: &str| SqlName::parse(text).unwrap();
-        let external = axon_reconcile::PrincipalKind::External;
-        let principal = || axon_reconcile::Principal {
-            kind: external,
-            sid: None,
-            connect: Connect::Granted,
-            created: None,
-        };
-        let mut graph = Graph::default();
-        for person in ["kim", "lee"] {
-            graph.principals.insert(name(person), principal());
-        }
-        graph.roles.insert(name("analyst"), axon_reconcile::Role::default());
-        let owner = axon_reconcile::Role { owner: Some(name("lee")), ..axon_reconcile::Role::default() };
-        graph.roles.insert(name("lees"), owner);
-        let member = |who| Step::AddMember { role: name("analyst"), member: name(who) };
-        let steps = [
-            Step::KillSessions { principal: name("gone") },
-            Step::DropMember { role: name("analyst"), member: name("gone") },
-            Step::DropPrincipal { name: name("lee"), sid: None },
-            Step::CreatePrincipal { name: name("lee"), kind: external, sid: None },
-            member("kim"),
-            member("lee"),
-        ];
-        let mut plan = Plan { steps: steps.into_iter().map(Planned::from).collect(), findings: Vec::new() };
-        let then = after(&graph, &plan).unwrap().unwrap();
-        assert_eq!((then.members.len(), then.principals.len()), (2, 2));
-        let again = Step::CreatePrincipal { name: name("kim"), kind: external, sid: None };
-        plan.steps.push(again.into());
-        assert!(after(&graph, &plan).unwrap().is_err(), "what gives and is refused is not understood");
     }
 }

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use axon_reconcile::ViewsThere;
 use axon_reconcile::secure::{KeyFault, KnownKeys};
+use axon_reconcile::{SecureStep, Step, ViewsThere};
 use axon_store::Store;
 use time::OffsetDateTime;
 
+use super::Ticker;
 use crate::error::ControllerError;
 
 /// Under which name the store keeps it: no target can be called so.
@@ -118,6 +119,38 @@ impl Keys {
         }
         self.made.clear();
         Ok(())
+    }
+}
+
+impl Ticker {
+    /// Writes down which keys a wave makes, before it does. Where that cannot be, none is made.
+    pub(in super::super) async fn mean_keys(&mut self, wave: &[&Step]) -> Result<(), ControllerError> {
+        let ids = wave.iter().filter_map(|step| match step {
+            Step::Secure(SecureStep::CreateKey { id, .. }) => Some(id),
+            _ => None,
+        });
+        let drawn: BTreeMap<String, String> =
+            ids.filter_map(|id| Some((id.clone(), self.target.draw_key(id)?))).collect();
+        if drawn.is_empty() {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        let kept = self.views.keys.keep_meant(self.store.as_ref(), self.name.as_str(), drawn, now).await;
+        kept.map_err(|error| match error {
+            ControllerError::Store(error) => ControllerError::Unrecorded(error),
+            other => other,
+        })
+    }
+
+    /// Keeps which keys were made, before anybody looks at them.
+    pub(in super::super) async fn keep_keys(&mut self) {
+        let now = self.clock.now();
+        if let Err(error) = self.views.keys.keep_made(self.store.as_ref(), self.name.as_str(), now).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "that keys were made could not be kept: they are told as somebody else's until a person takes them"
+            );
+        }
     }
 }
 
