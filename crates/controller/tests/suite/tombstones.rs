@@ -131,14 +131,20 @@ async fn who_comes_back_after_it_gets_a_user_anew() {
     stage.proved().await;
 }
 
-#[tokio::test]
-async fn a_person_without_a_role_who_is_active_keeps_the_user() {
+/// Kim was a reader beside Ana, and goes from the group.
+async fn kim_loses_the_role() -> (Stage, UserId) {
     let mut stage = Stage::set().await;
     let (kim, ana) = (stage.user("kim").await, stage.user("ana").await);
     let readers = stage.readers(&[kim, ana]).await;
     stage.settle().await;
     let leave = json!([{ "op": "Remove", "path": "members", "value": [{ "value": kim }] }]);
     stage.patch(readers, "kim-goes", leave).await;
+    (stage, kim)
+}
+
+#[tokio::test]
+async fn a_person_without_a_role_who_is_active_keeps_the_user() {
+    let (mut stage, kim) = kim_loses_the_role().await;
     stage.settle().await;
     assert_eq!(stage.pool.connect("kim"), Connect::Denied);
     stage.later(LOOK).await;
@@ -152,12 +158,7 @@ async fn a_person_without_a_role_who_is_active_keeps_the_user() {
 
 #[tokio::test]
 async fn who_was_active_between_two_full_looks_without_a_role_begins_anew_when_leaving_again() {
-    let mut stage = Stage::set().await;
-    let (kim, ana) = (stage.user("kim").await, stage.user("ana").await);
-    let readers = stage.readers(&[kim, ana]).await;
-    stage.settle().await;
-    let leave = json!([{ "op": "Remove", "path": "members", "value": [{ "value": kim }] }]);
-    stage.patch(readers, "kim-goes", leave).await;
+    let (mut stage, kim) = kim_loses_the_role().await;
     stage.activate(kim, false).await;
     stage.settle().await;
     stage.later(LOOK).await;

@@ -112,16 +112,26 @@ async fn what_axon_never_made_waits_for_a_release_and_keeps_nobody_else_waiting(
     stage.proved().await;
 }
 
+/// The map with another role beside the one that people may lose, under guards.
+fn with_keepers(guards: &str) -> String {
+    let keepers = MAP
+        .replace("mappings:", "  keeper: { grants: { warehouse: [\"update on sales.orders\"] } }\nmappings:")
+        + "  - { groups: { any: [Keepers] }, source: entra, roles: [keeper] }\n";
+    format!("{keepers}guards: {{ {guards} }}\n")
+}
+
+/// Gives these people that role.
+async fn keep(stage: &mut Stage, people: &[UserId], guards: &str) {
+    stage.read(&with_keepers(guards));
+    stage.group("Keepers", people).await;
+    assert_eq!(stage.settle().await.state, State::Converged);
+}
+
 #[tokio::test]
 async fn a_kind_of_step_that_always_waits_is_released_rejected_or_takes_two() {
     let mut stage = Stage::set_with(&guarded("{ steps: { hold: [drop member] } }")).await;
     let (readers, people) = stage.people(&["kim", "ana", "bob"]).await;
-    let keepers = MAP
-        .replace("mappings:", "  keeper: { grants: { warehouse: [\"update on sales.orders\"] } }\nmappings:")
-        + "  - { groups: { any: [Keepers] }, source: entra, roles: [keeper] }\n";
-    stage.read(&format!("{keepers}guards: {{ steps: {{ hold: [drop member] }} }}\n"));
-    stage.group("Keepers", &people).await;
-    assert_eq!(stage.settle().await.state, State::Converged);
+    keep(&mut stage, &people, "steps: { hold: [drop member] }").await;
     stage.patch(readers, "kim-and-ana-go", leave(&people[..2])).await;
     assert_eq!(stage.settle().await.state, State::Pending);
     assert!(stage.is_reader("kim") && stage.is_reader("ana"));
@@ -145,7 +155,7 @@ async fn a_kind_of_step_that_always_waits_is_released_rejected_or_takes_two() {
     assert_eq!(stage.settle().await.state, State::Converged);
     assert!(stage.steps_held(HoldState::Rejected).await.is_empty());
     // From now on two persons are needed.
-    stage.read(&format!("{keepers}guards: {{ steps: {{ hold: [drop member], second_person: true }} }}\n"));
+    stage.read(&with_keepers("steps: { hold: [drop member], second_person: true }"));
     stage.patch(readers, "bob-goes", leave(&people[2..])).await;
     stage.settle().await;
     let hold = stage.waits().await;
@@ -162,12 +172,7 @@ async fn a_kind_of_step_that_always_waits_is_released_rejected_or_takes_two() {
 async fn the_budget_of_removals_outlives_the_process_and_a_release_does_not_spend_it() {
     let mut stage = Stage::set_with(MAP).await;
     let (readers, people) = stage.people(&["kim", "ana", "bob", "cid", "dan"]).await;
-    let keepers = MAP
-        .replace("mappings:", "  keeper: { grants: { warehouse: [\"update on sales.orders\"] } }\nmappings:")
-        + "  - { groups: { any: [Keepers] }, source: entra, roles: [keeper] }\n";
-    stage.read(&format!("{keepers}guards: {{ removals: {{ window: 24h, most: 0%, floor: 2 }} }}\n"));
-    stage.group("Keepers", &people).await;
-    assert_eq!(stage.settle().await.state, State::Converged);
+    keep(&mut stage, &people, "removals: { window: 24h, most: 0%, floor: 2 }").await;
     for n in 0..2 {
         stage.patch(readers, "one-goes", leave(&people[n..=n])).await;
         assert_eq!(stage.settle().await.state, State::Converged);
@@ -194,12 +199,7 @@ async fn the_budget_of_removals_outlives_the_process_and_a_release_does_not_spen
 async fn two_replicas_that_both_live_spend_one_budget_of_removals() {
     let mut stage = Stage::set_with(MAP).await;
     let (readers, people) = stage.people(&["kim", "ana", "bob", "cid"]).await;
-    let keepers = MAP
-        .replace("mappings:", "  keeper: { grants: { warehouse: [\"update on sales.orders\"] } }\nmappings:")
-        + "  - { groups: { any: [Keepers] }, source: entra, roles: [keeper] }\n";
-    stage.read(&format!("{keepers}guards: {{ removals: {{ window: 24h, most: 0%, floor: 2 }} }}\n"));
-    stage.group("Keepers", &people).await;
-    assert_eq!(stage.settle().await.state, State::Converged);
+    keep(&mut stage, &people, "removals: { window: 24h, most: 0%, floor: 2 }").await;
     // The second one lives, and has looked, before the first one takes anything.
     let mut other = Stage::ticker(&stage.store, &stage.clock, &stage.ids, &stage.pool, "other");
     while other.tick(&stage.map).await.again {}
