@@ -1,9 +1,10 @@
 //! Probes: Axon reads its own views as one of each class of their readers, by itself and when it is told to, and says what differs.
 
 use anyhow::{Context, ensure};
-use axon_tests::{CONFIG, SOON, Stage, until};
+use axon_tests::{CONFIG, SOON, Serve, Stage, until};
 use serde_json::Value;
 
+use super::unsigned::name_a_folder;
 use super::{ANN, ASKED, map, people, read, read_when, stage};
 
 const VIEW: &str = "secure.customers";
@@ -16,10 +17,22 @@ async fn probes(stage: &Stage) -> anyhow::Result<Vec<Value>> {
     Ok(facts.filter(|facts| facts["view"] == VIEW).collect())
 }
 
+/// The same with a key for the journal, which has its folder by itself only beside a store that is a file.
+async fn signing(stage: Stage) -> anyhow::Result<Stage> {
+    if stage.place.has_its_store() {
+        return Ok(stage);
+    }
+    let Stage { pool, serve, token, place, .. } = stage;
+    serve.stop().await?;
+    name_a_folder(&place)?;
+    let serve = Serve::start(&place).await?;
+    Ok(Stage { scim: serve.scim(&token), pool, serve, token, place })
+}
+
 #[tokio::test]
 async fn views_are_probed_by_each_class_and_a_difference_is_told_and_stops_what_gives() -> anyhow::Result<()>
 {
-    let stage = stage(&map(false)).await?;
+    let stage = signing(stage(&map(false)).await?).await?;
     let (ann, _) = people(&stage.scim).await?;
     read_when(&stage.pool, ANN, "ann reads her rows", ASKED, |rows| rows.len() == 1).await?;
 
@@ -87,7 +100,7 @@ async fn views_are_probed_by_each_class_and_a_difference_is_told_and_stops_what_
     // It waits for a person, and where that is asked for nothing is given to anybody meanwhile.
     let often = "reconcile: { retry_seconds: 1, inspect_every_seconds: 1, freeze_on_probe: true }";
     place.write("axon.yaml", &CONFIG.replace("reconcile: { retry_seconds: 1 }", often))?;
-    let serve = axon_tests::Serve::start(&place).await?;
+    let serve = Serve::start(&place).await?;
     let scim = serve.scim(&token);
     until("it is told", SOON, async || {
         let said = place.axon(&["status"]).await?.out;

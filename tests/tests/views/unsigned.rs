@@ -7,6 +7,13 @@ use super::{ANN, BOB, map, stage_in};
 
 const SAYS: &str = "the journal is not signed after probes of views";
 
+/// Names a folder for Axon's own secrets, which has to be done beside a store that is no file.
+pub fn name_a_folder(place: &Place) -> anyhow::Result<()> {
+    let folder = place.file("own-secrets").display().to_string();
+    let config = place.read("axon.yaml")?;
+    place.write("axon.yaml", &format!("{config}integrations: {{ secrets: {folder} }}\n"))
+}
+
 #[tokio::test]
 async fn a_server_that_cannot_sign_says_so_once_with_what_helps() -> anyhow::Result<()> {
     let place = Place::with_store([ANN, BOB], Some(Postgres::shared()?.database()?))?;
@@ -23,9 +30,7 @@ async fn a_server_that_cannot_sign_says_so_once_with_what_helps() -> anyhow::Res
 
     // With a folder nothing is said, and there is a key.
     serve.stop().await?;
-    let folder = place.file("own-secrets").display().to_string();
-    let config = place.read("axon.yaml")?;
-    place.write("axon.yaml", &format!("{config}integrations: {{ secrets: {folder} }}\n"))?;
+    name_a_folder(&place)?;
     let serve = Serve::start(&place).await?;
     ensure!(told(&place)?.len() == 1, "{:?}", told(&place)?);
     let sound = place.axon(&["doctor"]).await?.out;
