@@ -1,63 +1,19 @@
 //! What an acknowledgement is worth: a group of writes is on the disk before any of them is answered.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
+mod disk;
+mod full;
+
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use axon_tests::{MAP, Place, SOON, Scim, Serve, until, user};
 use tokio::task::JoinSet;
 
+use disk::Disk;
+
 const CLIENTS: usize = 64;
 const EACH: usize = 12;
-
-/// The server with `tests/fdatasync.c` before its system calls.
-struct Disk {
-    shared: File,
-    library: String,
-    file: String,
-}
-
-impl Disk {
-    fn make(place: &Place) -> anyhow::Result<Self> {
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/fdatasync.c");
-        let library = place.file("fdatasync.so").display().to_string();
-        let built =
-            Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o", &library, source, "-ldl"]).output()?;
-        ensure!(built.status.success(), "cc: {}", String::from_utf8_lossy(&built.stderr));
-        place.write("sync", &"\0".repeat(40))?;
-        let shared = File::options().read(true).write(true).open(place.file("sync"))?;
-        Ok(Self { shared, library, file: place.file("sync").display().to_string() })
-    }
-
-    async fn serve(&self, place: &Place) -> anyhow::Result<Serve> {
-        Serve::start_in(place, &[("LD_PRELOAD", &self.library), ("AXON_TEST_SYNC", &self.file)]).await
-    }
-
-    fn get(&self, field: u64) -> anyhow::Result<u64> {
-        let mut bytes = [0; 8];
-        self.shared.read_exact_at(&mut bytes, field * 8)?;
-        Ok(u64::from_ne_bytes(bytes))
-    }
-
-    fn set(&self, field: u64, value: u64) -> anyhow::Result<()> {
-        Ok(self.shared.write_all_at(&value.to_ne_bytes(), field * 8)?)
-    }
-
-    fn logs(&self) -> anyhow::Result<u64> {
-        self.get(0)
-    }
-
-    fn slow(&self, by: Duration) -> anyhow::Result<()> {
-        self.set(3, u64::try_from(by.as_micros())?)
-    }
-
-    fn fail(&self, fail: bool) -> anyhow::Result<()> {
-        self.set(4, u64::from(fail))
-    }
-}
 
 /// Creates from many clients at once; gives the ids and how long the quickest answer took.
 async fn load(scim: &Scim, what: &str) -> anyhow::Result<(Vec<String>, Duration)> {
