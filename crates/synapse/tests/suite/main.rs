@@ -8,6 +8,7 @@ mod convergence;
 mod faults;
 mod filling;
 mod filtering;
+mod growing;
 mod moved;
 mod named;
 mod place;
