@@ -30,6 +30,11 @@ impl Behind {
         Self(records)
     }
 
+    /// Whether nobody is.
+    pub fn is_nobody(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// As the store keeps it.
     pub fn text(&self) -> String {
         let records: Vec<serde_json::Value> = self

@@ -11,6 +11,7 @@
 mod beat;
 mod event;
 mod journal;
+mod passed;
 mod settle;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -61,6 +62,8 @@ struct Ended {
     leaver: Leaver,
     result: LeaverEnd,
     at: OffsetDateTime,
+    /// Whether the name is somebody else's by now, who may leave in turn.
+    passed: bool,
 }
 
 /// The clocks of one target.
@@ -81,6 +84,8 @@ pub(crate) struct Clocks {
     open: BTreeMap<SqlName, Leaver>,
     out: BTreeSet<SqlName>,
     ended: BTreeMap<SqlName, Ended>,
+    /// Who left under names that came to be somebody else's.
+    passed: passed::Passed,
     /// What was found out for their records, until these are kept.
     events: BTreeMap<(SqlName, RecordSeq), event::Event>,
     /// When somebody's last session ended, or the user went, as this process saw it.
@@ -117,6 +122,7 @@ impl Clocks {
             open: BTreeMap::new(),
             out: BTreeSet::new(),
             ended: BTreeMap::new(),
+            passed: passed::Passed::default(),
             events: BTreeMap::new(),
             gone: BTreeMap::new(),
             seen: BTreeSet::new(),
@@ -588,7 +594,7 @@ mod tests {
             shut: None,
             why: None,
         };
-        clocks.ended.insert(name("kim"), Ended { leaver, result: LeaverEnd::Out, at: NOW });
+        clocks.ended.insert(name("kim"), Ended { leaver, result: LeaverEnd::Out, at: NOW, passed: false });
         let is_over = |who| who != name("ana");
         clocks.forget_over(is_over);
         assert_eq!(clocks.out.len(), 7 + 2, "all but a piece, and who never was kept");

@@ -160,14 +160,16 @@ impl Ticker {
         }
         let people = if map.guards.two_release_steps { 2 } else { 1 };
         self.keep_holds(&mut decided, people, expires, now).await;
-        self.time_leavers(&settled, &decided, now).await;
+        let told = self.time_leavers(&settled, &decided, now).await;
         self.made.keep(self.store.as_ref(), self.name.as_str()).await;
         self.tell_outsiders(&wanted.pending);
         self.keep_managed().await;
         if !assigned {
             self.keep_borne(&decided.plan).await;
         }
-        self.made_for.keep(self.store.as_ref(), self.name.as_str()).await;
+        if told {
+            self.made_for.keep(self.store.as_ref(), self.name.as_str()).await;
+        }
         self.names_seen = names_upto;
         Ok(decided)
     }

@@ -54,6 +54,11 @@ impl MadeFor {
         &mut self.passed_on
     }
 
+    /// The names that are somebody else's now, with for whom their principals were made.
+    pub(super) fn passing_on(&self) -> impl Iterator<Item = (SqlName, &str)> {
+        self.passed_on.iter().filter_map(|name| Some((*name, self.kept.get(name.folded())?.as_str())))
+    }
+
     /// The sources of those for whom a principal was made.
     pub(super) fn sources_of(&self, name: SqlName) -> Vec<SourceId> {
         self.kept.get(name.folded()).map(|kept| Behind::sources(kept)).unwrap_or_default()

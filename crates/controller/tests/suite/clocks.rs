@@ -22,7 +22,7 @@ use crate::stage::{FakePool, MAP, Mischief, Stage, beside_a_lake, name};
 const OBJECTIVE: Duration = Duration::minutes(5);
 
 /// What the journal says of clocks.
-async fn times(stage: &Stage) -> Vec<(String, LeaverTime)> {
+pub async fn times(stage: &Stage) -> Vec<(String, LeaverTime)> {
     let all = stage.store.records_of(RecordKind::LeaverClock, axon_model::RecordSeq(1), 1_000).await.unwrap();
     let read = |entry: axon_store::JournalEntry| {
         let clear = entry.clear.unwrap().body_of::<LeaverTime>().unwrap();

@@ -2,12 +2,14 @@
 
 use std::sync::atomic::Ordering;
 
+use axon_audit::payload::LeaverEnd;
 use axon_controller::State;
 use axon_model::{GroupId, UserId};
 use axon_reconcile::{Connect, Graph, Principal, PrincipalKind, Refusal, RefusalKind, Sid, StepKind};
 use axon_store::{DirectoryStore as _, HoldEnd, HoldStore as _, StateStore as _};
 use serde_json::json;
 
+use crate::clocks::times;
 use crate::stage::{Mischief, Stage, name};
 
 fn sid(last: u8) -> Sid {
@@ -226,6 +228,34 @@ async fn comes_as_kim(stage: &mut Stage, readers: GroupId, request: &str) -> Use
     }
     stage.settle().await;
     comes
+}
+
+#[tokio::test]
+async fn the_clock_of_who_left_goes_on_though_another_one_has_the_name() {
+    for restarts in [false, true] {
+        let (mut stage, kim, readers) = kim_reads().await;
+        dropped_by_hand(&stage);
+        let busy = Refusal { kind: RefusalKind::Other, number: 1222, message: "lock".to_owned() };
+        stage.pool.plot(Mischief::RefuseStep(StepKind::KillSessions, busy));
+        leaves(&mut stage, kim).await;
+        let other = comes_as_kim(&mut stage, readers, "other").await;
+        assert!(is_in(&stage, 1) && stage.pool.in_role("axon_reader", "kim"));
+        assert_eq!(times(&stage).await, [], "the first one did not return, and is in");
+        put_there(&mut stage.pool.graph.lock().unwrap(), 4);
+        stage.pool.forgive();
+        if restarts {
+            stage.restart("two");
+        }
+        stage.clock.advance(time::Duration::minutes(6));
+        stage.settle().await;
+        assert!(!is_in(&stage, 1));
+        // The other one may leave in turn.
+        leaves(&mut stage, other).await;
+        let ends: Vec<_> =
+            times(&stage).await.into_iter().map(|(_, time)| (time.result, time.within)).collect();
+        assert_eq!(ends, [(LeaverEnd::Out, false), (LeaverEnd::Out, true)], "{restarts}");
+        stage.proved().await;
+    }
 }
 
 #[tokio::test]

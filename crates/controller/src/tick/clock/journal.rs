@@ -34,6 +34,7 @@ impl Clocks {
             return Ok(());
         }
         let kept = store.leavers(&self.target).await?;
+        self.passed.load(store, &self.target, &kept).await?;
         let head = store.head().await?.seq;
         self.first = None;
         self.upto = kept.upto.min(head);

@@ -25,6 +25,8 @@ enum Stands {
     Out,
     /// Never was in.
     Never,
+    /// Gone, with every session, and the name is somebody else's.
+    Passed,
     /// Let in again.
     Returned,
     /// The door is shut, and a session may be left.
@@ -39,9 +41,9 @@ fn millis(from: OffsetDateTime, to: OffsetDateTime) -> u64 {
 }
 
 impl Ended {
-    /// Whether the person is out.
+    /// Whether the bearer of the name is out.
     pub(super) fn is_out(&self) -> bool {
-        self.result == LeaverEnd::Out
+        self.result == LeaverEnd::Out && !self.passed
     }
 }
 
@@ -61,7 +63,7 @@ pub(super) fn count(time: &LeaverTime) {
 impl Clocks {
     /// What the record of a clock says.
     pub(super) fn time_of(&self, ended: &Ended) -> LeaverTime {
-        let Ended { leaver, result, at } = ended;
+        let Ended { leaver, result, at, passed: _ } = ended;
         let (event, event_at) = self.events.get(&leaver.key()).copied().unwrap_or((LeaverEvent::Lost, None));
         let objective = self.settings.objective;
         let took = millis(leaver.arrived, *at);
@@ -109,15 +111,18 @@ impl Clocks {
                 Stands::Returned => LeaverEnd::Returned,
                 _ => LeaverEnd::Out,
             };
-            let mut at = now;
+            let (mut at, passed) = (now, stands == Stands::Passed);
             if result == LeaverEnd::Out {
-                self.out.insert(name);
+                // Whoever has the name now may leave in turn.
+                if !passed {
+                    self.out.insert(name);
+                }
                 // What this process saw itself is the time; what it did not see is as late as now.
                 at = gone.map_or(now, |gone| leaver.shut.map_or(gone, |shut| gone.max(shut)));
             }
             // Where nobody is shut out no time is measured of whom somebody else shut out.
             if self.enforced {
-                self.ended.insert(name, Ended { leaver, result, at });
+                self.ended.insert(name, Ended { leaver, result, at, passed });
             }
         }
     }
@@ -178,13 +183,13 @@ impl Ticker {
     }
 
     /// Begins the clocks of those whom a decision shuts out, and forgets that people are out who are wanted again. `settled` are the
-    /// names that were looked at anew.
+    /// names that were looked at anew. False: whose names are somebody else's now could not be kept, and is not to be forgotten.
     pub(in super::super) async fn time_leavers(
         &mut self,
         settled: &[SqlName],
         decided: &Decided,
         now: OffsetDateTime,
-    ) {
+    ) -> bool {
         let shared = self.clocks.clone();
         let mut clocks = shared.lock().await;
         if self.clocks_moved {
@@ -232,8 +237,31 @@ impl Ticker {
         if let Some(known) = &self.actual {
             clocks.see(|name| known.inspection.graph.principals.contains_key(&name));
         }
+        for (name, behind) in self.made_for.passing_on() {
+            clocks.pass_on(name, behind);
+        }
+        let told = clocks.keep_passed(self.store.as_ref()).await;
+        if let Err(error) = &told {
+            tracing::warn!(
+                error = error as &dyn std::error::Error,
+                "whose names those of leavers were could not be kept"
+            );
+        }
         self.why_leavers_wait(&mut clocks, decided, now);
         clocks.keep(self.store.as_ref(), &self.ids, now).await;
+        told.is_ok()
+    }
+
+    /// Under which names of people whose clocks run somebody else is known by now.
+    fn passed(&self, clocks: &Clocks, world: &World) -> BTreeSet<SqlName> {
+        let Some((evaluator, directory, _)) = world.people(&self.name) else { return BTreeSet::new() };
+        let passed = |name: &SqlName| {
+            let left =
+                clocks.left_as(*name).or_else(|| Some(self.made_for.kept().get(name.folded())?.as_str()));
+            let now = Behind::of(evaluator, directory, *name);
+            left.is_some_and(|left| !now.is_nobody() && !now.is(left))
+        };
+        clocks.open().filter(passed).collect()
     }
 
     /// What a step that is in force means.
@@ -276,7 +304,8 @@ impl Ticker {
         }
         if let Some(known) = self.actual.as_ref().filter(|_| self.leaving.is_blind()) {
             let there = &known.inspection.graph.principals;
-            for name in clocks.open().filter(|name| !there.contains_key(name)) {
+            let gone = |name: &SqlName| !there.contains_key(name) || clocks.left_as(*name).is_some();
+            for name in clocks.open().filter(gone) {
                 let kill = Step::KillSessions { principal: name };
                 if let Some(reason) = self.target.lacks(&kill).or_else(|| self.unseen(&kill)) {
                     why.entry(name).or_insert_with(|| format!("{kill}: {reason}"));
@@ -310,16 +339,22 @@ impl Ticker {
             let desired = world.desired(&self.name).map(|(desired, _)| desired);
             let actual = &known.inspection.graph;
             let leaving: BTreeSet<SqlName> = self.leaving.names().collect();
+            let passed = self.passed(&clocks, &world);
+            // A look that is still due, or that shows nobody's session yet, may show one that outlived its user.
+            let unknown = self.leaving.suspects() || self.leaving.is_blind();
             let stands = |name: SqlName| {
                 let session = leaving.contains(&name);
                 match actual.principals.get(&name) {
                     None if session => Stands::In,
                     None if !self.has_met(name) => Stands::Never,
-                    // A look that is still due, or that shows nobody's session yet, may show one that outlived its user.
-                    None if self.leaving.suspects() || self.leaving.is_blind() => Stands::In,
+                    None if unknown => Stands::In,
                     None => Stands::Out,
                     Some(there) if there.connect == Connect::Denied && !session => Stands::Out,
-                    Some(_) if self.is_wanted(desired, name) => Stands::Returned,
+                    Some(_) if self.is_wanted(desired, name) => match passed.contains(&name) {
+                        false => Stands::Returned,
+                        true if session || unknown => Stands::In,
+                        true => Stands::Passed,
+                    },
                     Some(there) if there.connect == Connect::Denied => Stands::Shut,
                     Some(_) => Stands::In,
                 }
