@@ -131,6 +131,29 @@ async fn what_was_found_stays_found_when_nobody_is_seen_any_more() {
 }
 
 #[tokio::test]
+async fn why_they_wait_is_said_in_the_same_words_by_each_decision() {
+    let (mut stage, kim) = joined().await;
+    see(&stage, Some(BLIND));
+    stage.store.delete_user(stage.context("delete-kim"), kim).await.unwrap();
+    stage.settle().await;
+    drop_by_hand(&stage);
+    later(&stage);
+    stage.settle().await;
+    let (mut clocks, mut steps) = (std::collections::BTreeSet::new(), std::collections::BTreeSet::new());
+    for process in 0..3 {
+        for _ in 0..8 {
+            stage.clock.advance(Duration::seconds(25));
+            let tick = stage.ticker.tick(&stage.map).await;
+            clocks.insert(why(&stage).await);
+            steps.extend(tick.summary.waiting.into_iter().map(|waiting| (waiting.what, waiting.why)));
+        }
+        stage.restart(&format!("next-{process}"));
+    }
+    assert_eq!(clocks, [format!("{KILL}: {BLIND}")].into());
+    assert_eq!(steps.len(), 1, "{steps:?}");
+}
+
+#[tokio::test]
 async fn who_cannot_be_seen_because_the_look_is_refused_waits_with_the_words_and_what_helps() {
     let refuse = |stage: &Stage, refuses: bool| {
         let words = "VIEW DATABASE STATE permission was denied".to_owned();

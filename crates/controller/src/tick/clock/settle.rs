@@ -290,7 +290,11 @@ impl Ticker {
         let ends = |step: &Step| matches!(step, Step::DenyConnect { .. } | Step::KillSessions { .. });
         let mut why: BTreeMap<SqlName, String> = BTreeMap::new();
         for blocked in self.blocked.waiting(now).filter(|blocked| ends(&blocked.step)) {
-            let words = || format!("{}: {}", blocked.step, blocked.refusal);
+            let words = || match blocked.refusal.number {
+                // Axon's own words, as they are told before the step is left out.
+                0 => format!("{}: {}", blocked.step, blocked.refusal.message),
+                _ => format!("{}: {}", blocked.step, blocked.refusal),
+            };
             why.entry(blocked.step.subject()).or_insert_with(words);
         }
         for withheld in decided.admitted.withheld().iter().filter(|withheld| ends(&withheld.planned.step)) {
