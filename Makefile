@@ -58,6 +58,7 @@ bench: ## The numbers of docs/PERFORMANCE.md
 	@cargo bench --package axon-tests --bench scim
 	@cargo bench --package axon-tests --bench push
 	@cargo bench --package axon-tests --bench idle
+	@cargo bench --package axon-tests --bench held
 	@cargo bench --package axon-tests --bench waves
 	@cargo bench --package axon-tests --bench noisy
 	@cargo bench --package axon-mapping
