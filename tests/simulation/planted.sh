@@ -15,8 +15,6 @@ mkdir -p "$copy"
 git -C "$root" archive HEAD | tar -x -C "$copy"
 export CARGO_TARGET_DIR="$folder/out"
 unset AXON_PLANTED_BUG
-# Another object comes under a name right before the DROP: the stories of `make soak` have that not, since some then wait for a person.
-export AXON_SIMULATION_NAMES_TAKEN=1
 soak=$folder/soak
 [ $# -gt 0 ] || set -- "$root"/tests/simulation/planted/*.patch
 for patch in "$@"; do

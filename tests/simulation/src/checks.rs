@@ -1,15 +1,13 @@
 //! What must be true after every step of a story.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use axon_audit::RecordKind;
 use axon_controller::State;
 use axon_emulator::catalog::Catalog;
 use axon_emulator::catalog::permission::{Action, Class, Securable, State as Row};
 use axon_emulator::directory::sid_of;
 use axon_emulator::identity::Caller;
 use axon_emulator::permissions::Access;
-use axon_model::RecordSeq;
 use time::Duration;
 
 use crate::people::{Human, Powers, ROLES, Roles, TABLES};
@@ -35,16 +33,10 @@ pub struct Books {
     impostors: Vec<usize>,
     /// Whether somebody did.
     by_hand: bool,
-    /// How often the pool had been read when they did.
-    unseen: Option<u64>,
+    /// How often each process had read the pool when they did.
+    unseen: Option<Vec<u64>>,
     /// What is nobody's business.
     pub unmanaged: BTreeSet<String>,
-    /// How far the journal was read.
-    read: RecordSeq,
-    intents: BTreeMap<String, u64>,
-    done: BTreeMap<String, u64>,
-    executed: BTreeMap<String, u64>,
-    seen_of_ledger: usize,
 }
 
 impl Books {
@@ -93,8 +85,8 @@ impl Books {
         self.unseen = None;
     }
 
-    /// Somebody gave something by hand.
-    pub fn drift(&mut self, looks: u64) {
+    /// Somebody changed something by hand, when each process had read the pool so often.
+    pub fn drift(&mut self, looks: Vec<u64>) {
         self.by_hand = true;
         self.unseen = Some(looks);
     }
@@ -134,9 +126,14 @@ impl Books {
         allowed | through | self.direct.get(who).copied().unwrap_or(0)
     }
 
+    /// Whether a process, that read it so often, read the pool since somebody changed it by hand. One that began later reads it first.
+    pub fn fresh_to(&self, process: usize, looks: u64) -> bool {
+        self.unseen.as_ref().and_then(|then| then.get(process)).is_none_or(|then| looks > *then)
+    }
+
     /// Whether the pool was read since somebody changed it by hand.
     pub fn fresh(&self, looks: u64) -> bool {
-        self.unseen.is_none_or(|then| looks > then)
+        self.unseen.as_ref().is_none_or(|then| looks > then.iter().sum())
     }
 }
 
@@ -332,48 +329,10 @@ impl World {
         Ok(())
     }
 
-    /// Every effect has its record and every record its effect. Only where nothing is owed to the journal.
-    pub async fn check_records(&mut self) -> Result<(), Broken> {
-        loop {
-            let from = RecordSeq(self.books.read.0 + 1);
-            let entries = self.store.records(from, 500).await.map_err(|e| format!("the journal: {e}"))?;
-            let Some(last) = entries.last() else { break };
-            self.books.read = last.record.seq;
-            for entry in &entries {
-                let text = entry.clear.as_ref().and_then(|clear| clear.body.get("text")?.as_str());
-                let text = text.unwrap_or_default().to_owned();
-                match entry.record.kind {
-                    RecordKind::StepIntent => *self.books.intents.entry(text).or_default() += 1,
-                    RecordKind::StepOutcome if entry.record.facts["result"] == "done" => {
-                        *self.books.done.entry(text).or_default() += 1;
-                    }
-                    _ => {}
-                }
-            }
-        }
-        let ledger = self.ledger.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        for ran in &ledger[self.books.seen_of_ledger..] {
-            *self.books.executed.entry(ran.step.clone()).or_default() += 1;
-        }
-        self.books.seen_of_ledger = ledger.len();
-        drop(ledger);
-        for (step, times) in &self.books.executed {
-            let intents = self.books.intents.get(step).copied().unwrap_or(0);
-            // One step ends several sessions.
-            if step.starts_with("kill") && intents > 0 {
-                continue;
-            }
-            if *times > intents {
-                return Err(format!("{step}: ran {times} times, and has {intents} records"));
-            }
-        }
-        for (step, times) in &self.books.done {
-            let executed = self.books.executed.get(step).copied().unwrap_or(0);
-            if *times > executed && !step.starts_with("kill") {
-                return Err(format!("{step}: recorded as done {times} times, and ran {executed} times"));
-            }
-        }
-        Ok(())
+    /// Every effect has its record and every record its effect. Only where nothing is owed to the journal. `at_work` processes may be
+    /// in the middle of a run.
+    pub async fn check_records(&mut self, at_work: u64) -> Result<(), Broken> {
+        self.register.check(&self.effects, self.deaths + at_work).await
     }
 
     /// How many statements ran while the store took no writes.

@@ -14,6 +14,8 @@
 pub mod chance;
 pub mod checks;
 pub mod clocks;
+pub mod ear;
+pub mod effects;
 pub mod memory;
 pub mod people;
 pub mod picture;

@@ -2,6 +2,8 @@
 //! pool, without TDS between. Every statement is written down beside what it did.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -15,6 +17,7 @@ use axon_reconcile::{
 use axon_synapse::{Dialect, Wording, Work, holds, render, server_error, supersedes};
 use time::OffsetDateTime;
 
+use crate::effects::{Answered, Belongs, Effect, Effects, Written};
 use crate::picture::{inspection, name};
 use crate::trouble::{Kind, Troubles};
 
@@ -62,6 +65,56 @@ pub(crate) fn texts(answers: Vec<Answer>) -> impl Iterator<Item = String> {
     rows.filter_map(|value| if let Value::Text(text) = value { Some(text) } else { None })
 }
 
+/// What targets share.
+#[derive(Clone)]
+pub struct Shared {
+    /// The pool.
+    pub pool: Arc<Pool>,
+    /// The clock.
+    pub clock: Arc<ManualClock>,
+    /// The troubles.
+    pub troubles: Arc<Troubles>,
+    /// Every step that ran.
+    pub ledger: Arc<Mutex<Vec<Ran>>>,
+    /// Every statement that was sent.
+    pub effects: Arc<Effects>,
+    /// What this process has seen.
+    pub seen: Arc<Sight>,
+}
+
+/// What one process has seen of the pool.
+#[derive(Debug, Default)]
+pub struct Sight {
+    /// How often it read all of it.
+    pub looks: AtomicU64,
+    /// How many steps it sent.
+    own: AtomicU64,
+    /// How many the others had sent when it last read all.
+    others: AtomicU64,
+}
+
+impl Sight {
+    /// It reads all, where so many steps ran by now.
+    pub fn look(&self, ran: usize) {
+        self.looks.fetch_add(1, Ordering::Relaxed);
+        self.others.store(self.of_others(ran), Ordering::Relaxed);
+    }
+
+    /// It sent a step.
+    pub fn sent(&self) {
+        self.own.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn of_others(&self, ran: usize) -> u64 {
+        (ran as u64).saturating_sub(self.own.load(Ordering::Relaxed))
+    }
+
+    /// Whether no other process sent a step since it read all.
+    pub fn is_fresh(&self, ran: usize) -> bool {
+        self.of_others(ran) == self.others.load(Ordering::Relaxed)
+    }
+}
+
 /// The pool as a target.
 pub struct Place {
     pool: Arc<Pool>,
@@ -69,8 +122,13 @@ pub struct Place {
     troubles: Arc<Troubles>,
     session: Mutex<Option<Session>>,
     ledger: Arc<Mutex<Vec<Ran>>>,
-    looks: Arc<std::sync::atomic::AtomicU64>,
+    effects: Arc<Effects>,
+    seen: Arc<Sight>,
     full: crate::memory::Levers,
+    /// Where the spool of this process is.
+    spool: PathBuf,
+    /// What was written before the wave that runs.
+    written: Mutex<Written>,
 }
 
 /// How a session of somebody begins.
@@ -104,15 +162,10 @@ enum Entered {
 
 impl Place {
     /// The pool, reached by this process.
-    pub fn new(
-        pool: Arc<Pool>,
-        clock: Arc<ManualClock>,
-        troubles: Arc<Troubles>,
-        ledger: Arc<Mutex<Vec<Ran>>>,
-        full: crate::memory::Levers,
-        looks: Arc<std::sync::atomic::AtomicU64>,
-    ) -> Self {
-        Self { pool, clock, troubles, session: Mutex::default(), ledger, looks, full }
+    pub fn new(shared: Shared, full: crate::memory::Levers, spool: PathBuf) -> Self {
+        let Shared { pool, clock, troubles, ledger, effects, seen } = shared;
+        let (session, written) = (Mutex::default(), Mutex::default());
+        Self { pool, clock, troubles, session, ledger, effects, seen, full, spool, written }
     }
 
     fn session(&self) -> MutexGuard<'_, Option<Session>> {
@@ -161,6 +214,7 @@ impl Place {
         let answers = session.batch(sql);
         let changed = self.pool.snapshot().revision() != before;
         self.write_down(step, changed, drops.filter(|_| changed));
+        self.was_sent(step, sql, Answered::of(&answers));
         match first_error(&answers) {
             None => Ok(()),
             Some(error) => Err(server_error::refusal(error.number.into(), &error.message)),
@@ -168,6 +222,7 @@ impl Place {
     }
 
     fn write_down(&self, step: &Step, changed: bool, dropped: Option<(String, Vec<u8>)>) {
+        self.seen.sent();
         let at = self.clock.now();
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner).push(Ran {
             step: step.to_string(),
@@ -177,6 +232,21 @@ impl Place {
             unrecorded: self.full.is_full(),
             dropped: dropped.map(|(name, sid)| Dropped { name, sid, at }),
         });
+    }
+
+    fn was_sent(&self, step: &Step, sql: &str, answered: Answered) {
+        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let belongs = Belongs::To(step.to_string());
+        self.effects.push(Effect { sql: sql.to_owned(), belongs, answered, written });
+    }
+
+    /// Performs a step, of which nobody hears what came.
+    fn unheard(&self, step: &Step, wording: &Wording<'_>, reason: &str) -> Outcome {
+        let sent = self.effects.count();
+        let (statements, _) = self.perform(step, wording);
+        self.effects.unheard(sent);
+        self.cut();
+        Outcome::Unknown { statements, reason: reason.to_owned() }
     }
 
     fn perform(&self, step: &Step, wording: &Wording<'_>) -> (Vec<String>, Result<(), Refusal>) {
@@ -250,6 +320,9 @@ impl Place {
     /// that they are.
     fn without_effect(&self, step: &Step, said: Vec<String>) -> Outcome {
         self.write_down(step, false, None);
+        for sql in &said {
+            self.was_sent(step, sql, Answered::Taken);
+        }
         if step.kind() == StepKind::KillSessions && !self.sessions_of(step).is_empty() {
             Outcome::Refused { statements: said, refusal: still_there() }
         } else {
@@ -297,32 +370,30 @@ impl Place {
         let met = kill.then(|| self.troubles.strike_kill()).flatten();
         let met = met.or_else(|| self.troubles.strike(|kind| kind.at_statement(creates)));
         let said = vec![step.to_string()];
-        let lost = |reason: &str| Outcome::Unknown { statements: said.clone(), reason: reason.to_owned() };
+        let lost = |reason: &str| {
+            self.cut();
+            Outcome::Unknown { statements: said.clone(), reason: reason.to_owned() }
+        };
         let outcome = match met {
-            Some(Kind::LostBefore) => {
-                self.cut();
-                lost("the connection was lost before the statement")
-            }
+            Some(Kind::LostBefore) => lost("the connection was lost before the statement"),
             Some(kind @ (Kind::LostDuring | Kind::Hang)) => {
                 // Half of them took effect: whether the journal's clock is even decides, which a seed replays.
-                if self.ledger.lock().unwrap_or_else(PoisonError::into_inner).len().is_multiple_of(2) {
-                    let _ = self.perform(step, wording);
-                }
+                let even = self.ledger.lock().unwrap_or_else(PoisonError::into_inner).len().is_multiple_of(2);
+                let reason = "the connection was lost during the statement";
+                let outcome = if even { self.unheard(step, wording, reason) } else { lost(reason) };
                 if kind == Kind::Hang {
                     self.clock.advance(time::Duration::seconds(61));
                 }
-                self.cut();
-                lost("the connection was lost during the statement")
+                outcome
             }
             Some(Kind::LostAfter) => {
-                let _ = self.perform(step, wording);
-                self.cut();
-                lost("the connection was lost after the statement")
+                self.unheard(step, wording, "the connection was lost after the statement")
             }
             // It is taken, and nothing comes of it.
             Some(Kind::NeverShown) => self.without_effect(step, said),
             Some(kind) => {
                 let number = kind.number().unwrap_or(0);
+                self.was_sent(step, &said[0], Answered::Refused);
                 Outcome::Refused { statements: said, refusal: server_error::refusal(number, kind.word()) }
             }
             None => match self.perform(step, wording) {
@@ -368,7 +439,7 @@ impl Target for Place {
         self.reach("the catalog query", Kind::InspectLost)?;
         // Of a part nobody can say what else was done by hand.
         if scope == InspectScope::Full {
-            self.looks.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            self.seen.look(self.ledger.lock().map_or(0, |ledger| ledger.len()));
         }
         let seen = inspection(&self.pool.snapshot());
         breathe().await;
@@ -401,6 +472,9 @@ impl Target for Place {
             catalog.principals().filter(|p| p.is_role()).map(|p| name(&p.name)).collect();
         drop(catalog);
         let wording = Wording { dialect: Dialect::Dedicated, database: name("dw"), roles: &roles };
+        let spool = self.full.is_full().then_some(self.spool.as_path());
+        let written = self.effects.written(spool).await;
+        *self.written.lock().unwrap_or_else(PoisonError::into_inner) = written;
         let mut outcomes = Vec::with_capacity(wave.steps().len());
         for step in wave.steps() {
             let outcome = self.one(step, &wording).await;

@@ -70,6 +70,8 @@ pub struct Story {
     pub chance: Chance,
     /// What happened.
     pub log: Vec<String>,
+    /// How many things happened.
+    acts: u64,
     ticks: u64,
     buried: u64,
     /// How many statements the log tells of.
@@ -119,7 +121,22 @@ impl Story {
         let mut chance = Chance::of(seed);
         let first = map(&mut chance);
         let world = World::set(first, ground).await;
-        Self { world, chance, log: Vec::new(), ticks: 0, buried: 0, told: 0, owing: false, resting: false }
+        Self {
+            world,
+            chance,
+            log: Vec::new(),
+            acts: 0,
+            ticks: 0,
+            buried: 0,
+            told: 0,
+            owing: false,
+            resting: false,
+        }
+    }
+
+    /// How many things happened in the directory, in the map and in the pool.
+    pub const fn acts(&self) -> u64 {
+        self.acts
     }
 
     fn say(&mut self, line: String) {
@@ -184,7 +201,7 @@ impl Story {
         if self.owing || self.world.levers.is_full() {
             return Ok(());
         }
-        self.world.check_records().await
+        self.world.check_records(0).await
     }
 
     /// Ticks of one process until nothing is to be done at once.
@@ -194,7 +211,7 @@ impl Story {
             let map = self.world.map.1.clone();
             let tick = self.tick(process, &map).await;
             self.after(process, &tick)?;
-            let still = self.seen();
+            let still = self.world.knows_all(process);
             self.world.check_new_clocks(still).await?;
             let again = tick.again;
             last = tick.summary;
@@ -222,7 +239,7 @@ impl Story {
         ));
         self.world.check_powers()?;
         self.world.check_scope()?;
-        if finished(summary.state) && !tick.again && self.seen() {
+        if finished(summary.state) && !tick.again && self.world.knows_all(process) {
             let waits: Vec<String> = summary.waiting.iter().map(|w| w.what.clone()).collect();
             self.world.check_leavers(&waits)?;
             self.world.note_who_is_back();
@@ -234,10 +251,19 @@ impl Story {
         Ok(())
     }
 
-    /// Whether the pool was read since somebody changed it by hand, by the one process that there is.
-    fn seen(&self) -> bool {
-        let looks = self.world.looks();
-        self.world.processes.len() == 1 && self.world.books.fresh(looks)
+    /// A person reads what waits, and drops whom it says to drop.
+    fn heed(&mut self, summary: &Summary) {
+        for waiting in &summary.waiting {
+            let Some((_, behind)) = waiting.what.split_once(" is there already under the name ") else {
+                continue;
+            };
+            let Some((holder, _)) = behind.split_once(", which is kept: drop or rename that one") else {
+                continue;
+            };
+            let done = self.world.hand(&format!("DROP USER [{holder}]"));
+            self.world.note_by_hand();
+            self.say(format!("by hand, as Axon says: DROP USER [{holder}]: {done}"));
+        }
     }
 
     /// Nothing troubles it any more, and whoever is asked says yes: it comes to rest.
@@ -260,12 +286,13 @@ impl Story {
             self.world.clock.advance(wait);
             last = self.run(0).await?;
             self.owing = false;
-            if last.state == State::Converged && self.seen() {
+            if last.state == State::Converged && self.world.knows_all(0) {
                 self.records().await?;
                 self.world.check_wanted()?;
                 return self.world.check_clocks().await;
             }
             self.world.release(usize::MAX).await;
+            self.heed(&last);
         }
         Err(format!(
             "after {ROUNDS} rounds without trouble it is {}: {:?} {:?}",

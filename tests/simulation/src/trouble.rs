@@ -85,12 +85,6 @@ impl Kind {
         Self::NeverShown,
     ];
 
-    /// Whether stories have it. One that takes a name ends at times in what only a person can settle: whoever had the name before is kept
-    /// under it and wants another one. So only those have it that look for planted bugs.
-    pub fn is_played(self) -> bool {
-        self != Self::NameTaken || std::env::var_os("AXON_SIMULATION_NAMES_TAKEN").is_some()
-    }
-
     /// The word.
     pub const fn word(self) -> &'static str {
         match self {

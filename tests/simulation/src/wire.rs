@@ -1,7 +1,6 @@
 //! The product's own target over TDS: `axon-synapse` with its catalog reader, its read-back and its search for sessions, against
 //! the emulator's server. Troubles are made by the emulator where it can make them, else between the two.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,8 +18,10 @@ use axon_synapse::{Auth, Connection, Dialect, SynapseTarget, Tls, server_error};
 use secrecy::SecretString;
 use tokio::task::JoinHandle;
 
+use crate::ear::Ear;
+use crate::effects::{Answered, Belongs, Effect, Effects};
 use crate::picture::name;
-use crate::place::{Ran, breathe, still_there, token_of};
+use crate::place::{Ran, Shared, Sight, breathe, still_there, token_of};
 use crate::trouble::{Kind, Troubles};
 
 /// The pool's server on a port of this machine. It stops when this is dropped.
@@ -32,8 +33,8 @@ pub struct Line {
 
 impl Line {
     /// Serves a pool.
-    pub async fn open(pool: &Arc<Pool>) -> Self {
-        let engine = Arc::new(pool.clone());
+    pub async fn open(pool: &Arc<Pool>, effects: &Arc<Effects>) -> Self {
+        let engine = Arc::new(Ear::new(pool, effects));
         let server = Server::bind("127.0.0.1:0", engine, WireConfig::default()).await.expect("a free port");
         let port = server.local_addr().port();
         Self { port, serving: tokio::spawn(server.run(std::future::pending())) }
@@ -71,19 +72,13 @@ pub struct Wire {
     clock: Arc<ManualClock>,
     troubles: Arc<Troubles>,
     ledger: Arc<Mutex<Vec<Ran>>>,
-    looks: Arc<AtomicU64>,
+    effects: Arc<Effects>,
+    seen: Arc<Sight>,
 }
 
 impl Wire {
     /// The pool at this port.
-    pub fn new(
-        port: u16,
-        pool: Arc<Pool>,
-        clock: Arc<ManualClock>,
-        troubles: Arc<Troubles>,
-        ledger: Arc<Mutex<Vec<Ran>>>,
-        looks: Arc<AtomicU64>,
-    ) -> Self {
+    pub fn new(port: u16, shared: Shared) -> Self {
         let connection = Connection {
             host: "127.0.0.1".to_owned(),
             port,
@@ -94,7 +89,8 @@ impl Wire {
             command_timeout: Duration::from_secs(20),
         };
         let inner = SynapseTarget::new("warehouse", Dialect::Dedicated, connection).expect("a connection");
-        Self { inner, pool, clock, troubles, ledger, looks }
+        let Shared { pool, clock, troubles, ledger, effects, seen } = shared;
+        Self { inner, pool, clock, troubles, ledger, effects, seen }
     }
 
     /// What stands between this process and the pool's door.
@@ -181,11 +177,18 @@ impl Wire {
     }
 
     /// The pool takes the steps, and nothing comes of them. Whether sessions are gone is looked at before it is said that they are.
-    fn without_effect(&self, wave: &Wave) -> Vec<Outcome> {
+    async fn without_effect(&self, wave: &Wave) -> Vec<Outcome> {
+        let written = self.effects.written(None).await;
         let mut outcomes = Vec::with_capacity(wave.steps().len());
         for step in wave.steps() {
             self.write_down(step, false);
             let statements = vec![step.to_string()];
+            self.effects.push(Effect {
+                sql: step.to_string(),
+                belongs: Belongs::To(step.to_string()),
+                answered: Answered::Taken,
+                written: written.clone(),
+            });
             if step.kind() == StepKind::KillSessions {
                 outcomes.push(Outcome::Refused { statements, refusal: still_there() });
                 break;
@@ -197,6 +200,7 @@ impl Wire {
     }
 
     fn write_down(&self, step: &Step, changed: bool) {
+        self.seen.sent();
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner).push(Ran {
             step: step.to_string(),
             gives: step.gives(),
@@ -223,7 +227,9 @@ impl Target for Wire {
         self.pool.clear_faults();
         let seen = seen?;
         // Of a part nobody can say what else was done by hand.
-        self.looks.fetch_add(u64::from(whole), Ordering::Relaxed);
+        if whole {
+            self.seen.look(self.count());
+        }
         Ok(seen)
     }
 
@@ -250,7 +256,7 @@ impl Target for Wire {
             return outcomes;
         }
         if self.may_meet(wave) {
-            return self.without_effect(wave);
+            return self.without_effect(wave).await;
         }
         let outcomes = self.inner.apply(wave).await;
         self.pool.clear_faults();

@@ -1,6 +1,8 @@
 //! The stage of one story: store, pool, tenant, processes and clock, all in memory and all of one seed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use axon_controller::{Controller, Settings, Ticker};
@@ -19,9 +21,10 @@ use time::macros::datetime;
 
 use crate::checks::Books;
 use crate::clocks::Clocks;
+use crate::effects::{Effects, Register};
 use crate::memory::{Levers, MemoryStore};
 use crate::people::{GROUPS, Group, Human, Map, Powers, ROLES, Roles, roles_of};
-use crate::place::{Place, Ran, login, token_of};
+use crate::place::{Place, Ran, Shared, Sight, login, token_of};
 use crate::trouble::Troubles;
 use crate::wire::{Line, Wire};
 
@@ -57,8 +60,8 @@ pub struct Process {
     pub ticker: Ticker,
     /// Which folder for its spool it has: one that died leaves it to the next.
     slot: usize,
-    /// What it is called where it has the lease.
-    holder: String,
+    /// Which one it is.
+    number: usize,
 }
 
 impl Process {
@@ -94,8 +97,14 @@ pub struct World {
     pub map: (Map, Arc<RoleMap>),
     /// The processes.
     pub processes: Vec<Process>,
-    started: u32,
-    looks: Arc<std::sync::atomic::AtomicU64>,
+    /// What each process has seen, those that died too.
+    sights: Vec<Arc<Sight>>,
+    /// How many processes died in a tick.
+    pub deaths: u64,
+    /// Every statement that was sent to the pool.
+    pub effects: Arc<Effects>,
+    /// What the journal says of them.
+    pub register: Register,
     /// The troubles.
     pub troubles: Arc<Troubles>,
     /// Every statement that ran.
@@ -158,7 +167,8 @@ impl World {
             ..Directory::default()
         };
         let pool = Pool::new(config);
-        let line = if ground.wire { Some(Line::open(&pool).await) } else { None };
+        let effects = Arc::new(Effects::new(store.clone()));
+        let line = if ground.wire { Some(Line::open(&pool, &effects).await) } else { None };
         let by_hand = pool.login(login(token_of("axon@acme.com"))).expect("the administrator enters");
         let mut world = Self {
             store,
@@ -171,8 +181,10 @@ impl World {
             registry: Arc::new(Registry::standard()),
             map: (map, parsed(&map)),
             processes: Vec::new(),
-            started: 0,
-            looks: Arc::default(),
+            sights: Vec::new(),
+            deaths: 0,
+            effects,
+            register: Register::default(),
             troubles: Arc::default(),
             ledger: Arc::default(),
             people: Vec::new(),
@@ -221,46 +233,51 @@ impl World {
     pub fn start_in(&mut self, slot: usize) {
         let (controller, target) = self.controller(slot, std::time::Duration::from_millis(5));
         let ticker = controller.ticker("warehouse".parse().expect("a target's name"), target);
-        let holder = self.holder();
-        self.processes.push(Process { ticker, slot, holder });
-    }
-
-    /// What the process that began last is called.
-    fn holder(&self) -> String {
-        format!("process {}", self.started)
+        self.processes.push(Process { ticker, slot, number: self.sights.len() - 1 });
     }
 
     /// Whether a process that is not this one, perhaps one that died, has the lease.
     pub async fn is_anothers(&self, process: usize) -> bool {
         let lease = self.store.lease("warehouse").await.ok().flatten();
         lease.is_some_and(|lease| {
-            lease.until > self.clock.now() && lease.holder != self.processes[process].holder
+            lease.until > self.clock.now() && lease.holder != holder(self.processes[process].number)
         })
     }
 
     /// What a new process is made of: with the spool of this slot, and this wait after a first failure.
     pub fn controller(&mut self, slot: usize, retry: std::time::Duration) -> (Controller, Arc<dyn Target>) {
-        self.started += 1;
+        self.sights.push(Arc::default());
         let settings = Settings {
             inspect_every: time::Duration::minutes(5),
             retry,
-            holder: self.holder(),
+            holder: holder(self.sights.len() - 1),
             claims: BTreeMap::new(),
             hold_for: Some(time::Duration::days(30)),
-            spool: Some(self.spools.path().join(slot.to_string())),
+            spool: Some(self.spool(slot)),
         };
         let clock: Arc<dyn Clock> = self.clock.clone();
         let controller = Controller::new(self.store.clone(), clock, self.ids.clone(), settings);
-        (controller, self.target())
+        (controller, self.target(slot))
+    }
+
+    fn spool(&self, slot: usize) -> PathBuf {
+        self.spools.path().join(slot.to_string())
     }
 
     /// The pool as a new process reaches it.
-    fn target(&self) -> Arc<dyn Target> {
-        let (pool, clock, troubles) = (self.pool.clone(), self.clock.clone(), self.troubles.clone());
-        let (ledger, looks) = (self.ledger.clone(), self.looks.clone());
+    fn target(&self, slot: usize) -> Arc<dyn Target> {
+        let shared = Shared {
+            pool: self.pool.clone(),
+            clock: self.clock.clone(),
+            troubles: self.troubles.clone(),
+            ledger: self.ledger.clone(),
+            effects: self.effects.clone(),
+            seen: self.sights.last().cloned().unwrap_or_default(),
+        };
+        let spool = self.spool(slot).join("warehouse.spool");
         match &self.line {
-            Some(line) => Arc::new(Wire::new(line.port(), pool, clock, troubles, ledger, looks)),
-            None => Arc::new(Place::new(pool, clock, troubles, ledger, self.levers.clone(), looks)),
+            Some(line) => Arc::new(Wire::new(line.port(), shared)),
+            None => Arc::new(Place::new(shared, self.levers.clone(), spool)),
         }
     }
 
@@ -365,13 +382,35 @@ impl World {
 
     /// How often all of the pool was read.
     pub fn looks(&self) -> u64 {
-        self.looks.load(std::sync::atomic::Ordering::Relaxed)
+        self.looks_of_each().iter().sum()
+    }
+
+    fn looks_of_each(&self) -> Vec<u64> {
+        self.sights.iter().map(|sight| sight.looks.load(Ordering::Relaxed)).collect()
+    }
+
+    /// Somebody changed the pool by hand.
+    pub fn note_by_hand(&mut self) {
+        self.books.drift(self.looks_of_each());
+    }
+
+    /// Whether a process read all of the pool since anybody else changed it: by hand, or another process.
+    pub fn knows_all(&self, process: usize) -> bool {
+        let number = self.processes[process].number;
+        let ran = self.ledger.lock().map_or(0, |ledger| ledger.len());
+        let sight = &self.sights[number];
+        sight.is_fresh(ran) && self.books.fresh_to(number, sight.looks.load(Ordering::Relaxed))
     }
 
     /// All bits of roles.
     pub const fn every_role() -> Roles {
         (1 << ROLES) - 1
     }
+}
+
+/// What a process is called where it has the lease.
+fn holder(number: usize) -> String {
+    format!("process {}", number + 1)
 }
 
 /// The id of an object in the tenant.

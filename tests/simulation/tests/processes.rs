@@ -16,7 +16,8 @@ use axon_store::{Since, Store};
 use axon_store_sqlite::{Address, Options, SqliteStore};
 use axon_tests::{Place, Serve};
 
-const ROUNDS: usize = 8;
+/// So many things happen at least in each story.
+const ACTS: u64 = 40;
 /// A process that was killed may hold the lease for ten seconds.
 const REST: Duration = Duration::from_secs(90);
 /// So many stories at once: each waits most of the time.
@@ -83,15 +84,44 @@ impl Told {
         Ok(())
     }
 
-    fn look(&self) -> anyhow::Result<()> {
+    async fn look(&self) -> anyhow::Result<()> {
         let world = &self.story.world;
-        world.check_powers().and_then(|()| world.check_scope()).map_err(anyhow::Error::msg)
+        world.check_powers().and_then(|()| world.check_scope()).map_err(anyhow::Error::msg)?;
+        let done = match &self.serve {
+            Some(serve) => self.has_done_all(serve).await?,
+            None => Err(String::new()),
+        };
+        // What was done by hand is known to be read at a rest only.
+        if done.is_ok() && !world.books.by_hand() {
+            world.check_leavers(&[]).map_err(anyhow::Error::msg)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the process says converged of all that is in the directory.
+    async fn has_done_all(&self, serve: &Serve) -> anyhow::Result<Result<(), String>> {
+        // The position first: what is said afterwards is said of it, or of a later one.
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a position in a small journal"
+        )]
+        let position = RecordSeq(serve.metric("axon_target_settled_position").await? as u64);
+        let state = serve.state().await?;
+        if state != "converged" {
+            return Ok(Err(state));
+        }
+        Ok(match self.story.world.store.deltas_since(position, 1_000).await? {
+            Since::Deltas { deltas, .. } if deltas.is_empty() => Ok(()),
+            _ => Err("not all was looked at".to_owned()),
+        })
     }
 
     async fn kill(&mut self) -> anyhow::Result<()> {
         if let Some(serve) = self.serve.take() {
             serve.kill().await?;
             self.kills += 1;
+            self.story.world.deaths += 1;
             self.story.log.push("    SIGKILL".to_owned());
         }
         Ok(())
@@ -107,25 +137,15 @@ impl Told {
     /// Whether the process has nothing to do, and nobody lacks or has too much.
     async fn rests(&mut self) -> anyhow::Result<Result<(), String>> {
         let serve = self.serve.as_ref().context("a process runs")?;
-        let state = serve.state().await?;
-        if state != "converged" {
-            return Ok(Err(state));
+        if let Err(why) = self.has_done_all(serve).await? {
+            return Ok(Err(why));
         }
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a position in a small journal"
-        )]
-        let position = RecordSeq(serve.metric("axon_target_settled_position").await? as u64);
         let world = &mut self.story.world;
-        match world.store.deltas_since(position, 1_000).await? {
-            Since::Deltas { deltas, .. } if deltas.is_empty() => {}
-            _ => return Ok(Err("not all was looked at".to_owned())),
-        }
         if let Err(why) = world.check_wanted().and_then(|()| world.check_leavers(&[])) {
             return Ok(Err(why));
         }
         world.check_new_clocks(true).await.map_err(anyhow::Error::msg)?;
+        world.check_records(1).await.map_err(anyhow::Error::msg)?;
         Ok(world.check_clocks().await)
     }
 
@@ -133,7 +153,7 @@ impl Told {
     async fn rest(&mut self) -> anyhow::Result<()> {
         let deadline = tokio::time::Instant::now() + REST;
         loop {
-            self.look()?;
+            self.look().await?;
             let why = match self.rests().await? {
                 Ok(()) => break,
                 Err(why) => why,
@@ -153,11 +173,11 @@ impl Told {
     }
 
     async fn tell(&mut self) -> anyhow::Result<()> {
-        for _ in 0..ROUNDS {
+        while self.story.acts() < ACTS {
             self.start().await?;
             for _ in 0..=self.story.chance.below(4) {
                 self.act().await?;
-                self.look()?;
+                self.look().await?;
             }
             match self.story.chance.below(10) {
                 0..6 => {
@@ -172,7 +192,7 @@ impl Told {
                 6..8 => self.rest().await?,
                 _ => {}
             }
-            self.look()?;
+            self.look().await?;
         }
         self.start().await?;
         self.rest().await?;

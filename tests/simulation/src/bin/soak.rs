@@ -133,7 +133,7 @@ fn many(arguments: &Arguments) -> ExitCode {
     let mut rare = false;
     for kind in Kind::ALL {
         let times = sum.struck.times(kind);
-        rare |= kind.is_played() && times < arguments.at_least;
+        rare |= times < arguments.at_least;
         println!("{times:>9}  {}", kind.word());
     }
     for (seed, what) in &sum.failed {

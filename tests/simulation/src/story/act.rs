@@ -7,6 +7,7 @@ use crate::place::{login, token_of};
 impl Story {
     /// Something happens in the directory, in the map or in the pool.
     pub async fn act(&mut self) -> String {
+        self.acts += 1;
         let people = self.world.people.len();
         let who = self.chance.below(people);
         let somebody = people > 0 && self.world.people[who].scim.is_some();
@@ -102,14 +103,13 @@ impl Story {
         let bit = self.chance.below(9);
         let what = power(bit);
         let upn = format!("p{}@acme.com", self.chance.below(crate::people::NAMES));
-        let looks = self.world.looks();
         if self.chance.percent(15) {
             // Every other time it is the name of somebody who left.
             let upn = self.world.left_behind().filter(|_| bit.is_multiple_of(2)).unwrap_or(upn);
             if !self.world.impostor(&upn) {
                 return "nobody's name is taken".to_owned();
             }
-            self.world.books.drift(looks);
+            self.world.note_by_hand();
             let person = self.world.people.len() - 1;
             return format!("by hand: another object under the name {upn}, person {person}");
         }
@@ -127,7 +127,7 @@ impl Story {
         };
         let taken = self.world.hand(&sql);
         if taken {
-            self.world.books.drift(looks);
+            self.world.note_by_hand();
             if sql.starts_with("GRANT") && sql.contains("axon_r") {
                 self.world.books.drift_grant(role, bit);
             }

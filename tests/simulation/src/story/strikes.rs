@@ -177,12 +177,11 @@ impl Story {
     fn take_name(&mut self, upn: &str) {
         let ran = self.world.ledger.lock().map_or(0, |ledger| ledger.len());
         let borne = self.world.people.iter().any(|human| human.is_active() && human.upn == upn);
-        if !Kind::NameTaken.is_played() || self.resting || borne || !ran.is_multiple_of(4) {
+        if self.resting || borne || !ran.is_multiple_of(4) {
             return;
         }
-        let looks = self.world.looks();
         if self.world.impostor(upn) {
-            self.world.books.drift(looks);
+            self.world.note_by_hand();
             self.world.note_wanted();
             self.world.troubles.note(Kind::NameTaken);
             let person = self.world.people.len() - 1;
@@ -197,6 +196,7 @@ impl Story {
         let mut process = self.world.processes.swap_remove(0);
         let map = self.world.map.1.clone();
         let died = alive_until(over, Box::pin(process.ticker.tick(&map))).await.is_none();
+        self.world.deaths += u64::from(died);
         let dropped = self.dropped();
         self.say_what_ran();
         let wanted = self.world.borne();
@@ -328,7 +328,7 @@ impl Story {
             return Err("something was given while no record of it could be written".to_owned());
         }
         let acts = !anothers && !self.world.troubles.waits();
-        if summary.state == State::StoreFailed && self.seen() && acts {
+        if summary.state == State::StoreFailed && self.world.knows_all(process) && acts {
             let waits: Vec<String> = summary.waiting.iter().map(|w| w.what.clone()).collect();
             self.world.check_leavers(&waits)?;
         }
