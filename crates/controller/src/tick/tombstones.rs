@@ -6,9 +6,10 @@
 //!                                        └─ no ─> KILL, DROP behind the plan  <────────────────┘
 //! ```
 //!
-//! The time begins anew when somebody active has the name at any decision, when the person is let in or shut out again, and when the
-//! name is another object's.
+//! The time begins anew when somebody active has the name at any decision, or had it between two by the journal, when the person is let
+//! in or shut out again, and when the name is another object's.
 
+mod back;
 mod grounds;
 mod kept;
 
@@ -89,6 +90,9 @@ impl Ticker {
         self.note_who_leaves(plan).await;
         let Some(at) = self.actual.as_ref().map(|known| known.at) else { return Ok(None) };
         let looked = self.tombs.looked != Some(at);
+        if !looked && self.tombs.over(now).next().is_some() {
+            self.note_who_was_back(spec).await?;
+        }
         if looked {
             self.look_at_tombstones(spec, now).await?;
             let over: BTreeSet<SqlName> = self.tombs.over(now).map(|(name, _)| name).collect();
@@ -205,9 +209,11 @@ impl Ticker {
         // Another process may have seen somebody come back meanwhile.
         self.tombs.forget();
         self.tombs.load(store.as_ref(), self.name.as_str()).await?;
+        self.note_who_was_back(spec).await?;
         let Some(known) = &self.actual else { return Ok(()) };
         let actual = &known.inspection.graph;
-        let mut seen = Tombstones { unseen: !known.inspection.unseen.is_empty(), ..Tombstones::default() };
+        let (unseen, upto) = (!known.inspection.unseen.is_empty(), self.tombs.kept.upto);
+        let mut seen = Tombstones { unseen, upto, ..Tombstones::default() };
         let mut new: Vec<(SqlName, Option<Sid>)> = Vec::new();
         if self.tombs.wait.is_some() {
             let world = self.world.clone();
@@ -245,6 +251,7 @@ impl Ticker {
                 seen.there.insert(name, Tombstone { since: now, record, sid, behind, stays: None });
             }
         }
+        // Since `seen` has the position of `kept`, that alone writes nothing.
         self.tombs.moved |= seen != self.tombs.kept;
         self.tombs.kept = seen;
         Ok(())

@@ -48,3 +48,5 @@ mod unseen;
 mod unseen_view;
 #[cfg(test)]
 mod waiting;
+#[cfg(test)]
+mod was_back;

@@ -16,7 +16,7 @@ const DROP: &str = "drop user kim";
 
 impl Stage {
     /// So long later a tick looks at all of it; meanwhile the source was heard from.
-    async fn later(&mut self, by: Duration) -> Summary {
+    pub async fn later(&mut self, by: Duration) -> Summary {
         self.clock.advance(by);
         self.heard().await;
         // Whom something kept until this look is in the next plan.
@@ -29,20 +29,20 @@ impl Stage {
         self.store.add_health(vec![("entra".parse().unwrap(), health)], self.clock.now()).await.unwrap();
     }
 
-    fn has_user(&self, who: &str) -> bool {
+    pub fn has_user(&self, who: &str) -> bool {
         self.pool.graph.lock().unwrap().principals.contains_key(&name(who))
     }
 
-    async fn activate(&self, who: UserId, on: bool) {
+    pub async fn activate(&self, who: UserId, on: bool) {
         self.patch_person(who, "entra", json!([{ "op": "Replace", "path": "active", "value": on }])).await;
     }
 }
 
-const DAY: Duration = Duration::days(1);
-const LOOK: Duration = Duration::minutes(6);
+pub const DAY: Duration = Duration::days(1);
+pub const LOOK: Duration = Duration::minutes(6);
 
 /// Kim and ana read; kim left, and a full look has seen that.
-async fn kim_left(map: &str) -> (Stage, UserId) {
+pub async fn kim_left(map: &str) -> (Stage, UserId) {
     let mut stage = Stage::set_with(map).await;
     let (kim, ana) = (stage.user("kim").await, stage.user("ana").await);
     stage.readers(&[kim, ana]).await;

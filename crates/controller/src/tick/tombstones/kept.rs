@@ -57,6 +57,9 @@ pub struct Tombstones {
     /// Whether not all of this is seen.
     #[serde(default)]
     pub unseen: bool,
+    /// Up to here the journal was looked through for people who were back for a while.
+    #[serde(default)]
+    pub upto: RecordSeq,
 }
 
 impl Tombstones {
@@ -87,6 +90,8 @@ impl Tombstones {
 pub(in crate::tick) struct Keeping {
     pub(super) kept: Tombstones,
     loaded: bool,
+    /// What the store has of `upto`.
+    pub(super) upto: RecordSeq,
     /// Whether the store does not have it.
     pub(super) moved: bool,
     /// When the store took it last, as far as this process knows.
@@ -128,6 +133,7 @@ impl Keeping {
         }
         (self.kept, self.saved) =
             Tombstones::of(store, target).await?.map(|(kept, at)| (kept, Some(at))).unwrap_or_default();
+        self.upto = self.kept.upto;
         self.loaded = true;
         Ok(())
     }
@@ -211,7 +217,7 @@ impl Keeping {
         }
         let Ok(value) = serde_json::to_value(&self.kept) else { return };
         match store.save_summary(&tombstones_key(target), value, now).await {
-            Ok(()) => (self.moved, self.saved) = (false, Some(now)),
+            Ok(()) => (self.moved, self.saved, self.upto) = (false, Some(now), self.kept.upto),
             Err(error) => tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "since when people are shut out could not be kept"
