@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 
 use crate::plan::{Plan, Planned};
 use crate::scope::Sides;
+use crate::shape::ObjectName;
 use crate::step::{Step, StepKind};
 use crate::wave::{LeaseProof, Wave};
 
@@ -134,7 +135,20 @@ pub fn admit_with(
     now: OffsetDateTime,
     known: &Known<'_>,
 ) -> Admitted {
-    let reasons = gate::reasons(&plan, sides, guards, history, now, known);
+    admit_over(plan, sides, guards, history, now, known, &|_| false)
+}
+
+/// The same, where it is known of views that are there that they show nobody anything now.
+pub fn admit_over(
+    plan: Plan,
+    sides: &Sides,
+    guards: &Guards,
+    history: &History,
+    now: OffsetDateTime,
+    known: &Known<'_>,
+    closed: &dyn Fn(ObjectName) -> bool,
+) -> Admitted {
+    let reasons = gate::reasons(&plan, sides, guards, history, now, known, closed);
     let mut admitted = Admitted { steps: Vec::with_capacity(plan.steps.len()), withheld: Vec::new() };
     for (planned, reasons) in plan.steps.into_iter().zip(reasons) {
         if reasons.is_empty() {

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axon_model::SqlName;
+use axon_reconcile::admit::{Known, admit_over};
 use axon_reconcile::secure::{Delimiters, LINE, apart, profile_steps};
 use axon_reconcile::{
     Admitted, Connect, Glob, Grant, GrantKey, GrantState, Graph, Guards, History, ManagedPrincipals,
@@ -179,6 +180,11 @@ fn a_deny_on_it_stays_and_one_elsewhere_goes() {
 
 /// Whether a mover leaves a role that denies this while a step about views waits.
 fn leaves_while(waits: SecureStep, permission: Permission, on: Securable) -> bool {
+    leaves_over(waits, permission, on, false)
+}
+
+/// The same, where the view may be closed.
+fn leaves_over(waits: SecureStep, permission: Permission, on: Securable, closed: bool) -> bool {
     let mut before = reading(&["kim"], &["kim"], &["kim"]);
     let key = GrantKey { grantee: name("axon_other"), securable: on, permission };
     before.grants.insert(key, Grant::wanted(GrantState::Deny));
@@ -188,7 +194,10 @@ fn leaves_while(waits: SecureStep, permission: Permission, on: Securable) -> boo
     let mut plan = plan(&sides);
     let guards = Guards { hold_steps: vec![waits.kind()], ..guards() };
     plan.steps.insert(0, Planned::from(Step::Secure(waits)));
-    let admitted = admit(plan, &sides, &guards, &History::default(), datetime!(2026-11-23 00:00 UTC));
+    let known = Known { against: &|_| None, released: &|_, _| false, announced: 0, totals: None };
+    let (history, now) = (History::default(), datetime!(2026-11-23 00:00 UTC));
+    let is_closed = |name| closed && name == view();
+    let admitted = admit_over(plan, &sides, &guards, &history, now, &known, &is_closed);
     assert_eq!(admitted.steps().len() + admitted.withheld().len(), 2, "{admitted:#?}");
     done(&admitted) == ["remove kim from role axon_other"]
 }
@@ -209,6 +218,9 @@ fn a_mover_leaves_a_role_at_once_unless_that_opens_a_text_which_is_too_wide() {
             assert!(!leaves_while(waits.clone(), Permission::Control, on), "{waits} {on}");
             assert!(leaves_while(waits, Permission::Insert, on), "who is denied INSERT reads on");
         }
+        // A view that is closed shows nobody anything until the text is written that waits. What is about to be closed is open.
+        assert!(leaves_over(alter(false), Permission::Select, on, true), "{on}");
+        assert!(!leaves_over(close(), Permission::Select, on, true), "{on}");
         let people = vec![name("lee")];
         let fill = SecureStep::FillProfiles { schema, people: 1, rows: Vec::new() };
         let create = SecureStep::CreateView { view: body(), metadata };

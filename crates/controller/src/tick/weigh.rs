@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use axon_mapping::RoleMap;
 use axon_model::SqlName;
-use axon_reconcile::admit::{Admitted, Class, Guards, Known, Reason, Totals, admit_with};
-use axon_reconcile::{Membership, Plan, Sides, Step};
+use axon_reconcile::admit::{Admitted, Class, Guards, Known, Reason, Totals, admit_over};
+use axon_reconcile::{Membership, ObjectName, Plan, Sides, Step, ViewText};
 use time::OffsetDateTime;
 
 use super::Ticker;
@@ -121,7 +121,8 @@ impl Ticker {
         let admit = |kept_back: &BTreeSet<SqlName>| {
             let against = |step: &Step| against(kept_back, step);
             let known = Known { against: &against, released: &released, announced, totals: Some(totals) };
-            admit_with(plan.clone(), sides, guards, &self.history, now, &known)
+            let closed = |view| self.is_closed(view, map);
+            admit_over(plan.clone(), sides, guards, &self.history, now, &known, &closed)
         };
         let mut admitted = admit(&BTreeSet::new());
         let kept_back = self.kept_back(&admitted);
@@ -129,6 +130,15 @@ impl Ticker {
             admitted = admit(&kept_back);
         }
         Weighed { admitted, lifted, leavers, foreign, expires }
+    }
+
+    /// Whether a view shows nobody anything, by its text of now: one that is not shown says nothing.
+    fn is_closed(&self, view: ObjectName, map: &RoleMap) -> bool {
+        let spec = map.targets.get(&self.name);
+        let there = self.actual.as_ref().and_then(|known| known.views.as_ref());
+        let (Some(spec), Some(there)) = (spec, there) else { return false };
+        let shown = there.views.get(&view).and_then(|found| found.digest.as_ref());
+        shown.is_some() && shown == self.target.view_digest(ViewText::Closed(view), &spec.metadata).as_ref()
     }
 
     /// Whose sessions are looked for before a drop only, they wait with it: else each tick would look for them.

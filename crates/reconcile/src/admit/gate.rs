@@ -13,7 +13,7 @@ use crate::permission::Permission;
 use crate::plan::{Plan, Planned};
 use crate::scope::Sides;
 use crate::secure::SecureStep;
-use crate::shape::Securable;
+use crate::shape::{ObjectName, Securable};
 use crate::step::{Step, StepKind};
 
 /// The reasons against each step of the plan, in its order.
@@ -24,6 +24,7 @@ pub(super) fn reasons(
     history: &History,
     now: OffsetDateTime,
     known: &Known<'_>,
+    closed: &dyn Fn(ObjectName) -> bool,
 ) -> Vec<Vec<Reason>> {
     let mut gate = Gate::new(plan, sides, guards, history, now, known);
     let mut reasons: Vec<Vec<Reason>> = plan.steps.iter().map(|planned| gate.against(planned)).collect();
@@ -34,7 +35,7 @@ pub(super) fn reasons(
     let some = reasons.iter().any(|r| !r.is_empty());
     let all = reasons.iter().all(|r| !r.is_empty());
     if some && !(all && guards.mode == Mode::Observe) {
-        while let Some(at) = follow(plan, sides, &mut reasons) {
+        while let Some(at) = follow(plan, sides, &mut reasons, closed) {
             let needs = Reason::Needs { step: plan.steps[at].step.to_string() };
             let Some(fence) = fence_of(plan, at).filter(|fence| reasons[*fence].is_empty()) else { break };
             // Who could not be let in again is not shut out for a while either: once more without that.
@@ -55,7 +56,12 @@ fn fence_of(plan: &Plan, at: usize) -> Option<usize> {
 }
 
 /// Tries what is not withheld. Gives back the first GRANT CONNECT that ends a fence and must be withheld itself.
-fn follow(plan: &Plan, sides: &Sides, reasons: &mut [Vec<Reason>]) -> Option<usize> {
+fn follow(
+    plan: &Plan,
+    sides: &Sides,
+    reasons: &mut [Vec<Reason>],
+    closed: &dyn Fn(ObjectName) -> bool,
+) -> Option<usize> {
     let mut board = Board::new(sides, &plan.steps);
     let mut withheld: Vec<usize> = Vec::new();
     let mut unlifted = None;
@@ -71,7 +77,7 @@ fn follow(plan: &Plan, sides: &Sides, reasons: &mut [Vec<Reason>]) -> Option<usi
         }
         if reasons[at].is_empty() {
             let earlier = || withheld.iter().map(|other| &plan.steps[*other].step);
-            if let Some(other) = earlier().find(|other| stands_on(step, other, &above)) {
+            if let Some(other) = earlier().find(|other| stands_on(step, other, &above, closed)) {
                 reasons[at].push(Reason::Needs { step: other.to_string() });
                 withheld.push(at);
                 if unlifted.is_none() && fence_of(plan, at).is_some_and(|fence| reasons[fence].is_empty()) {
@@ -118,7 +124,7 @@ fn outlived(step: &Step, sides: &Sides) -> bool {
 
 /// Whether a step about views, or one that lets somebody read a view, must not be done without the other, which is about views. Nor is
 /// anybody dropped whose sessions are not ended first: nobody would find them any more.
-fn stands_on(step: &Step, other: &Step, above: &Above<'_>) -> bool {
+fn stands_on(step: &Step, other: &Step, above: &Above<'_>, closed: &dyn Fn(ObjectName) -> bool) -> bool {
     if let (Step::DropPrincipal { name, .. }, Step::KillSessions { principal }) = (step, other) {
         return name == principal;
     }
@@ -144,9 +150,14 @@ fn stands_on(step: &Step, other: &Step, above: &Above<'_>) -> bool {
         }
         // To take a membership away gives something only where the role kept its members from reading. It waits for the steps that
         // would make a text narrower or put a filter there, and for no other: not for rows of profiles, keys or tables, nor for a view
-        // that is not made yet and shows nobody anything. Whether the text of now is wider than the map's is not known here.
+        // that is not made yet, or closed, and shows nobody anything. Whether another text of now is wider than the map's is not known here.
         Step::DropMember { role, member } => {
-            other.kind() != StepKind::CreateView
+            let shows_nothing = match other.kind() {
+                StepKind::CreateView => true,
+                StepKind::AlterView => closed(view),
+                _ => false,
+            };
+            !shows_nothing
                 && above.denies(*role, about)
                 && !above.leaves.contains(member)
                 && above.reads_without(*role, *member, about)
