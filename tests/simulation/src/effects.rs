@@ -75,7 +75,8 @@ pub struct Effect {
 }
 
 impl Effect {
-    /// Whether it may be of a step of which no outcome says the statements: by the kind of both, and by each name in it.
+    /// Whether it may be of a step of which no outcome says the statements: by the kind of both, by each name in it and by what is
+    /// given or taken.
     fn suits(&self, intent: &Intent) -> bool {
         let kill = intent.is_kill();
         if !kill && !intent.carried.is_empty() {
@@ -90,6 +91,10 @@ impl Effect {
                 let verbs = VERBS.iter().find(|(action, _)| *action == intent.action);
                 verbs.is_some_and(|(_, verb)| self.sql.contains(verb))
                     && names(&self.sql).iter().all(|name| intent.text.contains(name))
+                    && intent.text.split_once(" on ").is_none_or(|(said, _)| {
+                        let sent = self.sql.split_once(" ON ").map(|(sent, _)| sent);
+                        sent.is_some_and(|sent| sent.eq_ignore_ascii_case(said))
+                    })
             }
         }
     }
