@@ -88,11 +88,6 @@ impl Clocks {
         from < until && self.returns.range((user, from)..(user, until)).next().is_some()
     }
 
-    /// Whether somebody else had this name, too: a clock that has not ended when they are let in says that the name returned.
-    fn is_anothers(&self, user: UserId, name: &str) -> bool {
-        self.names.iter().any(|(other, names)| *other != user && names.contains(name))
-    }
-
     fn take_in_change(&mut self, entry: &JournalEntry) -> Result<(), Broken> {
         let facts = entry.record.facts_of::<DirectoryChange>().map_err(|e| format!("a change: {e}"))?;
         for delta in facts.deltas {
@@ -126,7 +121,7 @@ impl Clocks {
         if !self.names.get(&user).is_some_and(|names| names.contains(&principal)) {
             return Err(format!("{principal} has the clock of somebody who never had that name: {time:?}"));
         }
-        let again = self.came_back(user, cause, seq) || self.is_anothers(user, &principal);
+        let again = self.came_back(user, cause, seq);
         if time.result == LeaverEnd::Returned && !again {
             return Err(format!("{principal} did not return, and the clock says so: {time:?}"));
         }
@@ -260,11 +255,9 @@ impl World {
                 continue;
             }
             for name in &leaving.doors {
-                let ends = |told: &Told| {
-                    told.time.result == LeaverEnd::Out || clocks.is_anothers(leaving.user, name)
-                };
                 let of = |told: &&Told| {
-                    told.user == leaving.user && told.principal == *name && told.seq > cause && ends(told)
+                    let ends = told.time.result == LeaverEnd::Out && told.seq > cause;
+                    told.user == leaving.user && told.principal == *name && ends
                 };
                 let found: Vec<&Told> = clocks.told.iter().filter(of).collect();
                 let [one] = found.as_slice() else {
