@@ -29,6 +29,12 @@ pub(super) struct MadeFor {
     passed_on: BTreeSet<SqlName>,
 }
 
+/// Whether the principal of this name was made for the very object that is to have it: an object id that is known and right.
+pub(super) fn is_same_object(name: SqlName, desired: &Graph, actual: &Graph) -> bool {
+    let sid = |side: &Graph| side.principals.get(&name).and_then(|there| there.sid.clone());
+    sid(actual).is_some_and(|there| sid(desired) == Some(there))
+}
+
 impl MadeFor {
     /// Somebody else may have written since.
     pub(super) fn forget(&mut self) {
@@ -87,7 +93,9 @@ impl MadeFor {
     ) -> BTreeSet<SqlName> {
         let mut stale = BTreeSet::new();
         for (name, behind) in std::mem::take(&mut self.unchecked) {
-            let Some(wanted) = desired.principals.get(&name) else { continue };
+            if !desired.principals.contains_key(&name) {
+                continue;
+            }
             let kept = self.kept.get(name.folded());
             if kept.is_some_and(|kept| *kept == behind.text()) {
                 continue;
@@ -98,10 +106,10 @@ impl MadeFor {
             };
             let theirs = match actual.principals.get(&name) {
                 None => !lingering.contains(&name),
-                // An object id that is known and right says that it was made for this very person.
-                Some(there) => there.sid.is_some() && there.sid == wanted.sid,
+                Some(_) => is_same_object(name, desired, actual),
             };
-            if another {
+            // Another record of the same object is the same person.
+            if another && !is_same_object(name, desired, actual) {
                 self.passed_on.insert(name);
             }
             if another && !theirs {

@@ -91,7 +91,7 @@ impl Ticker {
         let Some(at) = self.actual.as_ref().map(|known| known.at) else { return Ok(None) };
         let looked = self.tombs.looked != Some(at);
         if !looked && self.tombs.over(now).next().is_some() {
-            self.note_who_was_back(spec).await?;
+            self.note_who_was_back(spec, now).await?;
         }
         if looked {
             self.look_at_tombstones(spec, now).await?;
@@ -209,7 +209,7 @@ impl Ticker {
         // Another process may have seen somebody come back meanwhile.
         self.tombs.forget();
         self.tombs.load(store.as_ref(), self.name.as_str()).await?;
-        self.note_who_was_back(spec).await?;
+        self.note_who_was_back(spec, now).await?;
         let Some(known) = &self.actual else { return Ok(()) };
         let actual = &known.inspection.graph;
         let (unseen, upto) = (!known.inspection.unseen.is_empty(), self.tombs.kept.upto);

@@ -10,7 +10,7 @@ use axon_store::{DirectoryStore as _, HoldEnd, HoldStore as _, StateStore as _};
 use serde_json::json;
 
 use crate::clocks::times;
-use crate::stage::{Mischief, Stage, name};
+use crate::stage::{MAP, Mischief, Stage, name};
 
 fn sid(last: u8) -> Sid {
     Sid::from_bytes(&[&[7_u8; 15][..], &[last]].concat())
@@ -256,6 +256,30 @@ async fn the_clock_of_who_left_goes_on_though_another_one_has_the_name() {
         assert_eq!(ends, [(LeaverEnd::Out, false), (LeaverEnd::Out, true)], "{restarts}");
         stage.proved().await;
     }
+}
+
+/// The record of one source is deleted and another source has one, of the same object of the tenant, before Axon decides again.
+#[tokio::test]
+async fn who_comes_back_by_another_record_of_the_same_object_has_returned() {
+    let object = "01234567-89ab-cdef-0123-456789abcdef";
+    let map = MAP.replace("tls: off\n", "tls: off\n    object_id: \"{externalId}\"\n")
+        + "  - { groups: { any: [Readers] }, source: okta, roles: [reader] }\n";
+    let mut stage = Stage::set_with(&map).await;
+    let record = json!({ "userName": "kim", "externalId": object });
+    let kim = stage.person("entra", record.clone()).await;
+    stage.readers(&[kim]).await;
+    assert_eq!(stage.settle().await.state, State::Converged);
+    let id = stage.pool.graph.lock().unwrap().principals[&name("kim")].sid.clone();
+    assert_eq!(id, Sid::from_object_id(object));
+    stage.store.delete_user(stage.context("delete-kim"), kim).await.unwrap();
+    let again = stage.person("okta", record).await;
+    stage.group_of("okta", "Readers", "r", &[again]).await;
+    stage.settle().await;
+    assert!(stage.pool.in_role("axon_reader", "kim"));
+    assert_eq!(stage.pool.did("deny connect to kim"), 0);
+    let ends: Vec<LeaverEnd> = times(&stage).await.into_iter().map(|(_, time)| time.result).collect();
+    assert_eq!(ends, [LeaverEnd::Returned]);
+    stage.proved().await;
 }
 
 #[tokio::test]

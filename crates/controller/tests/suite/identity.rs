@@ -23,7 +23,13 @@ impl Stage {
         self.person("entra", json!({ "userName": user_name, "externalId": external_id })).await
     }
 
-    async fn group_of(&self, source: &str, called: &str, external_id: &str, members: &[UserId]) -> GroupId {
+    pub async fn group_of(
+        &self,
+        source: &str,
+        called: &str,
+        external_id: &str,
+        members: &[UserId],
+    ) -> GroupId {
         let members: Vec<Value> = members.iter().map(|id| json!({ "value": id })).collect();
         let body = json!({ "displayName": called, "externalId": external_id, "members": members });
         let parsed = parse_new(&Registry::standard(), ResourceKind::Group, body, &Profile::entra()).unwrap();

@@ -63,3 +63,21 @@ async fn who_is_active_under_another_name_does_not_begin_anew_under_the_old_one(
     stage.store.delete_user(stage.context("delete"), kim).await.unwrap();
     stage.settle().await;
 }
+
+#[tokio::test]
+async fn a_record_of_a_source_that_may_not_speak_for_the_name_does_not_begin_the_month_anew() {
+    let (mut stage, _) = kim_left(MAP).await;
+    stage.claim(&[("entra", &["*"], None), ("okta", &["guest*"], None)]);
+    stage.settle().await;
+    let outside = stage.user_of("okta", "kim").await;
+    for _ in 0..3 {
+        stage.later(DAY * 9).await;
+        for active in [false, true] {
+            let said = json!([{ "op": "Replace", "path": "active", "value": active }]);
+            stage.patch_person(outside, "okta", said).await;
+        }
+    }
+    assert!(stage.has_user("kim"));
+    stage.later(DAY * 4).await;
+    assert!(!stage.has_user("kim"), "a month and a day after kim left");
+}

@@ -152,15 +152,15 @@ fn stands_on(step: &Step, other: &Step, above: &Above<'_>, closed: &dyn Fn(Objec
         // would make a text narrower or put a filter there, and for no other: not for rows of profiles, keys or tables, nor for a view
         // that is not made yet, or closed, and shows nobody anything. Whether another text of now is wider than the map's is not known here.
         Step::DropMember { role, member } => {
-            let shows_nothing = match other.kind() {
+            let shows_nothing = || match other.kind() {
                 StepKind::CreateView => true,
                 StepKind::AlterView => closed(view),
                 _ => false,
             };
-            !shows_nothing
-                && above.denies(*role, about)
+            above.denies(*role, about)
                 && !above.leaves.contains(member)
                 && above.reads_without(*role, *member, about)
+                && !shows_nothing()
         }
         _ => false,
     }

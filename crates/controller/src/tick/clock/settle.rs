@@ -11,6 +11,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::super::Ticker;
 use super::super::decide::Decided;
+use super::super::renew::is_same_object;
 use super::event::all_left_by;
 use super::{Clocks, Ended};
 use crate::behind::Behind;
@@ -287,7 +288,9 @@ impl Ticker {
         if clocks.open().next().is_none() {
             return;
         }
-        let ends = |step: &Step| matches!(step, Step::DenyConnect { .. } | Step::KillSessions { .. });
+        let ends = |step: &Step| {
+            matches!(step, Step::DenyConnect { .. } | Step::KillSessions { .. } | Step::KillFormer { .. })
+        };
         let mut why: BTreeMap<SqlName, String> = BTreeMap::new();
         for blocked in self.blocked.waiting(now).filter(|blocked| ends(&blocked.step)) {
             let words = || match blocked.refusal.number {
@@ -311,7 +314,12 @@ impl Ticker {
             let gone = |name: &SqlName| !there.contains_key(name) || clocks.left_as(*name).is_some();
             for name in clocks.open().filter(gone) {
                 let kill = Step::KillSessions { principal: name };
-                if let Some(reason) = self.target.lacks(&kill).or_else(|| self.unseen(&kill)) {
+                let unseen = || match clocks.left_as(name) {
+                    // A principal of the name is somebody else's.
+                    Some(_) => self.leaving.refused().map(str::to_owned),
+                    None => self.unseen(&kill),
+                };
+                if let Some(reason) = self.target.lacks(&kill).or_else(unseen) {
                     why.entry(name).or_insert_with(|| format!("{kill}: {reason}"));
                 }
             }
@@ -343,7 +351,8 @@ impl Ticker {
             let desired = world.desired(&self.name).map(|(desired, _)| desired);
             let actual = &known.inspection.graph;
             let leaving: BTreeSet<SqlName> = self.leaving.names().collect();
-            let passed = self.passed(&clocks, &world);
+            let mut passed = self.passed(&clocks, &world);
+            passed.retain(|name| !desired.is_some_and(|desired| is_same_object(*name, desired, actual)));
             // A look that is still due, or that shows nobody's session yet, may show one that outlived its user.
             let unknown = self.leaving.suspects() || self.leaving.is_blind();
             let stands = |name: SqlName| {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axon_audit::RecordKind;
 use axon_audit::payload::{DirectoryChange, SplitDelta};
+use axon_mapping::Identity;
 use axon_mapping::target::TargetSpec;
 use axon_model::{Delta, RecordSeq, SqlName, UserId};
 use axon_store::{JournalEntry, StoreError};
@@ -29,7 +30,7 @@ struct Moves {
 }
 
 impl Moves {
-    fn take_in(&mut self, entry: &JournalEntry, spec: &TargetSpec) {
+    fn take_in(&mut self, entry: &JournalEntry, spec: &TargetSpec, identity: &Identity) {
         let Ok(facts) = entry.record.facts_of::<DirectoryChange>() else { return };
         let mut active = BTreeSet::new();
         for delta in &facts.deltas {
@@ -56,6 +57,8 @@ impl Moves {
                 && user.active
                 && let Ok(text) = spec.principal.over_user(&user)
                 && let Ok(name) = SqlName::parse(&text)
+                // Whose source may not speak for the name is not behind it.
+                && identity.may_name(&user.source, name)
             {
                 self.active.entry(name).or_default().insert(user.id);
             }
@@ -76,7 +79,7 @@ impl Moves {
 
 impl Tombstones {
     /// Whoever was active meanwhile left anew: since then, where a record says when. True: somebody was.
-    fn leave_anew(&mut self, journal: &Moves) -> bool {
+    fn leave_anew(&mut self, journal: &Moves, now: OffsetDateTime) -> bool {
         let mut found = false;
         self.there.retain(|name, there| {
             let ids = journal.behind(*name, there);
@@ -86,7 +89,7 @@ impl Tombstones {
             found = true;
             let left: Option<Vec<_>> = ids.iter().map(|id| journal.left.get(id).copied()).collect();
             let Some((record, at)) = left.and_then(|all| all.into_iter().max()) else { return false };
-            (there.since, there.record) = (there.since.max(at), Some(record));
+            (there.since, there.record) = (there.since.max(at.min(now)), Some(record));
             true
         });
         found
@@ -94,37 +97,43 @@ impl Tombstones {
 }
 
 impl Ticker {
-    /// Takes in who was active under the name of somebody who left, by the records since the last look.
-    pub(super) async fn note_who_was_back(&mut self, spec: &TargetSpec) -> Result<(), StoreError> {
-        let head = self.store.head().await?.seq;
+    /// Takes in who was active under the name of somebody who left, by the records that this decision knows and the last look did not.
+    pub(super) async fn note_who_was_back(
+        &mut self,
+        spec: &TargetSpec,
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError> {
+        let (head, identity) = {
+            let world = self.world.lock().await;
+            (world.directory().position(), world.identity().clone())
+        };
         let since = self.tombs.kept.upto;
-        if self.tombs.kept.there.is_empty() {
+        if since >= head {
+            return Ok(());
+        }
+        if self.tombs.kept.there.is_empty() || since == RecordSeq(0) {
+            // Where there are tombstones, an older version kept no position.
+            self.tombs.moved |= !self.tombs.kept.there.is_empty();
             self.tombs.kept.upto = head;
             return Ok(());
         }
-        if since >= head || since == RecordSeq(0) {
-            // An older version kept no position.
-            self.tombs.moved |= since != head;
-            self.tombs.kept.upto = head;
-            return Ok(());
-        }
-        let (mut moves, mut upto) = (Moves::default(), since);
+        let (mut moves, mut after) = (Moves::default(), since);
         loop {
-            let some = self.store.records_of(RecordKind::DirectoryChange, upto.next(), SOME).await?;
-            for entry in &some {
-                moves.take_in(entry, spec);
+            let some = self.store.records_of(RecordKind::DirectoryChange, after.next(), SOME).await?;
+            for entry in some.iter().filter(|entry| entry.record.seq <= head) {
+                moves.take_in(entry, spec, &identity);
             }
             match some.last() {
-                Some(last) if some.len() >= SOME as usize => upto = last.record.seq,
-                last => {
-                    upto = last.map_or(head, |last| last.record.seq.max(head));
-                    break;
+                Some(last) if some.len() >= SOME as usize && last.record.seq < head => {
+                    after = last.record.seq;
                 }
+                _ => break,
             }
         }
         let tombs = &mut self.tombs;
-        tombs.moved |= tombs.kept.leave_anew(&moves) || upto.0 >= tombs.upto.0.saturating_add(KEEP_AFTER);
-        tombs.kept.upto = upto;
+        tombs.moved |=
+            tombs.kept.leave_anew(&moves, now) || head.0 >= tombs.upto.0.saturating_add(KEEP_AFTER);
+        tombs.kept.upto = head;
         Ok(())
     }
 }
