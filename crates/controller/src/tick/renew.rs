@@ -30,7 +30,7 @@ pub(super) struct MadeFor {
 }
 
 /// Whether the principal of this name was made for the very object that is to have it: an object id that is known and right.
-pub(super) fn is_same_object(name: SqlName, desired: &Graph, actual: &Graph) -> bool {
+fn is_same_object(name: SqlName, desired: &Graph, actual: &Graph) -> bool {
     let sid = |side: &Graph| side.principals.get(&name).and_then(|there| there.sid.clone());
     sid(actual).is_some_and(|there| sid(desired) == Some(there))
 }

@@ -11,7 +11,6 @@ use time::{Duration, OffsetDateTime};
 
 use super::super::Ticker;
 use super::super::decide::Decided;
-use super::super::renew::is_same_object;
 use super::event::all_left_by;
 use super::{Clocks, Ended};
 use crate::behind::Behind;
@@ -351,8 +350,7 @@ impl Ticker {
             let desired = world.desired(&self.name).map(|(desired, _)| desired);
             let actual = &known.inspection.graph;
             let leaving: BTreeSet<SqlName> = self.leaving.names().collect();
-            let mut passed = self.passed(&clocks, &world);
-            passed.retain(|name| !desired.is_some_and(|desired| is_same_object(*name, desired, actual)));
+            let passed = self.passed(&clocks, &world);
             // A look that is still due, or that shows nobody's session yet, may show one that outlived its user.
             let unknown = self.leaving.suspects() || self.leaving.is_blind();
             let stands = |name: SqlName| {
