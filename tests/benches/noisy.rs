@@ -4,6 +4,8 @@
 
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
+#[path = "network/map.rs"]
+mod map;
 #[path = "network/way.rs"]
 mod way;
 
@@ -28,46 +30,10 @@ const LONG: Duration = Duration::from_secs(90);
 /// The longest that a leaver may wait, whatever the other target does, and how much longer than beside a silent one the median.
 const MOST: (Duration, f64) = (Duration::from_secs(5), 2.0);
 
-const MAP: &str = "axon: 1
-targets:
-  noisy:
-    kind: synapse-dedicated
-    host: 127.0.0.1
-    port: NOISY
-    database: dw
-    auth: { token-file: pool.token }
-    tls: off
-    mode: authoritative
-    manage: { roles: [\"axon_*\"], schemas: [], principals: mapped }
-    role_name: \"axon_{role}\"
-  quiet:
-    kind: synapse-dedicated
-    host: 127.0.0.1
-    port: QUIET
-    database: dw
-    auth: { token-file: pool.token }
-    tls: off
-    mode: authoritative
-    manage: { roles: [\"axon_*\"], schemas: [], principals: mapped }
-    role_name: \"axon_{role}\"
-roles:
-  both: { grants: { noisy: [select on sales.regions], quiet: [select on sales.regions] } }
-  mover: { grants: { noisy: [select on sales.regions] } }
-ROLES
-mappings:
-  - { groups: { any: [Both] }, source: entra, roles: [both] }
-  - { groups: { any: [Movers] }, source: entra, roles: [mover] }
-MAPPINGS
-";
-
 fn map(noisy: u16, quiet: u16) -> String {
-    let of = |line: &dyn Fn(usize) -> String| (0..ROLES).map(line).collect::<Vec<_>>().join("\n");
-    let role = |n| format!("  reader{n}: {{ grants: {{ noisy: [select on sales.orders] }} }}");
-    let mapping = |n| format!("  - {{ groups: {{ any: [Readers{n}] }}, source: entra, roles: [reader{n}] }}");
-    MAP.replace("NOISY", &noisy.to_string())
-        .replace("QUIET", &quiet.to_string())
-        .replace("ROLES", &of(&role))
-        .replace("MAPPINGS", &of(&mapping))
+    let both: &[&str] = &["noisy", "quiet"];
+    let roles = [("both", "Both", both), ("mover", "Movers", &both[..1])];
+    map::map(&[("noisy", noisy), ("quiet", quiet)], &roles, ROLES)
 }
 
 /// What the noisy target has.

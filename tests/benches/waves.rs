@@ -5,6 +5,8 @@
 
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
+#[path = "network/map.rs"]
+mod map;
 #[path = "network/way.rs"]
 mod way;
 
@@ -34,32 +36,9 @@ const LEAVER: &str = "leaver@acme.example";
 /// So many round trips beyond the model's a run may take: the leaver's own, and the waves that are cut short by it.
 const BESIDE: u32 = 20;
 
-const MAP: &str = "axon: 1
-targets:
-  warehouse:
-    kind: synapse-dedicated
-    host: 127.0.0.1
-    port: PORT
-    database: dw
-    auth: { token-file: pool.token }
-    tls: off
-    mode: authoritative
-    manage: { roles: [\"axon_*\"], schemas: [], principals: mapped }
-    role_name: \"axon_{role}\"
-roles:
-  everyone: { grants: { warehouse: [select on sales.regions] } }
-ROLES
-mappings:
-  - { groups: { any: [Everyone] }, source: entra, roles: [everyone] }
-MAPPINGS
-";
-
 /// The map with so many roles of readers.
 fn map(port: u16, roles: u32) -> String {
-    let of = |line: &dyn Fn(u32) -> String| (0..roles).map(line).collect::<Vec<_>>().join("\n");
-    let role = |n| format!("  reader{n}: {{ grants: {{ warehouse: [select on sales.orders] }} }}");
-    let mapping = |n| format!("  - {{ groups: {{ any: [Readers{n}] }}, source: entra, roles: [reader{n}] }}");
-    MAP.replace("PORT", &port.to_string()).replace("ROLES", &of(&role)).replace("MAPPINGS", &of(&mapping))
+    map::map(&[("warehouse", port)], &[("everyone", "Everyone", &["warehouse"])], roles as usize)
 }
 
 fn main() -> anyhow::Result<()> {

@@ -110,7 +110,7 @@ pub fn admit_but(
         guards,
         history,
         now,
-        &Known { against, released: &|_, _| false, announced: 0, totals: None },
+        &Known { against, released: &|_, _| false, announced: 0, totals: None, closed: &|_| false },
     )
 }
 
@@ -124,6 +124,8 @@ pub struct Known<'a> {
     pub announced: u64,
     /// What budgets are percentages of, where the sides are only a part of all.
     pub totals: Option<Totals>,
+    /// Whether a view that is there shows nobody anything now.
+    pub closed: &'a dyn Fn(ObjectName) -> bool,
 }
 
 /// The same, where persons released some steps.
@@ -135,20 +137,7 @@ pub fn admit_with(
     now: OffsetDateTime,
     known: &Known<'_>,
 ) -> Admitted {
-    admit_over(plan, sides, guards, history, now, known, &|_| false)
-}
-
-/// The same, where it is known of views that are there that they show nobody anything now.
-pub fn admit_over(
-    plan: Plan,
-    sides: &Sides,
-    guards: &Guards,
-    history: &History,
-    now: OffsetDateTime,
-    known: &Known<'_>,
-    closed: &dyn Fn(ObjectName) -> bool,
-) -> Admitted {
-    let reasons = gate::reasons(&plan, sides, guards, history, now, known, closed);
+    let reasons = gate::reasons(&plan, sides, guards, history, now, known);
     let mut admitted = Admitted { steps: Vec::with_capacity(plan.steps.len()), withheld: Vec::new() };
     for (planned, reasons) in plan.steps.into_iter().zip(reasons) {
         if reasons.is_empty() {

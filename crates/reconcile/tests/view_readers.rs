@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axon_model::SqlName;
-use axon_reconcile::admit::{Known, admit_over};
+use axon_reconcile::admit::{Known, admit_with};
 use axon_reconcile::secure::{Delimiters, LINE, apart, profile_steps};
 use axon_reconcile::{
     Admitted, Connect, Glob, Grant, GrantKey, GrantState, Graph, Guards, History, ManagedPrincipals,
@@ -194,10 +194,11 @@ fn leaves_over(waits: SecureStep, permission: Permission, on: Securable, closed:
     let mut plan = plan(&sides);
     let guards = Guards { hold_steps: vec![waits.kind()], ..guards() };
     plan.steps.insert(0, Planned::from(Step::Secure(waits)));
-    let known = Known { against: &|_| None, released: &|_, _| false, announced: 0, totals: None };
     let (history, now) = (History::default(), datetime!(2026-11-23 00:00 UTC));
     let is_closed = |name| closed && name == view();
-    let admitted = admit_over(plan, &sides, &guards, &history, now, &known, &is_closed);
+    let known =
+        Known { against: &|_| None, released: &|_, _| false, announced: 0, totals: None, closed: &is_closed };
+    let admitted = admit_with(plan, &sides, &guards, &history, now, &known);
     assert_eq!(admitted.steps().len() + admitted.withheld().len(), 2, "{admitted:#?}");
     done(&admitted) == ["remove kim from role axon_other"]
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use axon_mapping::RoleMap;
 use axon_model::SqlName;
-use axon_reconcile::admit::{Admitted, Class, Guards, Known, Reason, Totals, admit_over};
+use axon_reconcile::admit::{Admitted, Class, Guards, Known, Reason, Totals, admit_with};
 use axon_reconcile::{Membership, ObjectName, Plan, Sides, Step, ViewText};
 use time::OffsetDateTime;
 
@@ -120,9 +120,15 @@ impl Ticker {
         let announced = lifted.released.announced;
         let admit = |kept_back: &BTreeSet<SqlName>| {
             let against = |step: &Step| against(kept_back, step);
-            let known = Known { against: &against, released: &released, announced, totals: Some(totals) };
             let closed = |view| self.is_closed(view, map);
-            admit_over(plan.clone(), sides, guards, &self.history, now, &known, &closed)
+            let known = Known {
+                against: &against,
+                released: &released,
+                announced,
+                totals: Some(totals),
+                closed: &closed,
+            };
+            admit_with(plan.clone(), sides, guards, &self.history, now, &known)
         };
         let mut admitted = admit(&BTreeSet::new());
         let kept_back = self.kept_back(&admitted);

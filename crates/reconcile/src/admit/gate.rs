@@ -24,7 +24,6 @@ pub(super) fn reasons(
     history: &History,
     now: OffsetDateTime,
     known: &Known<'_>,
-    closed: &dyn Fn(ObjectName) -> bool,
 ) -> Vec<Vec<Reason>> {
     let mut gate = Gate::new(plan, sides, guards, history, now, known);
     let mut reasons: Vec<Vec<Reason>> = plan.steps.iter().map(|planned| gate.against(planned)).collect();
@@ -35,7 +34,7 @@ pub(super) fn reasons(
     let some = reasons.iter().any(|r| !r.is_empty());
     let all = reasons.iter().all(|r| !r.is_empty());
     if some && !(all && guards.mode == Mode::Observe) {
-        while let Some(at) = follow(plan, sides, &mut reasons, closed) {
+        while let Some(at) = follow(plan, sides, &mut reasons, known.closed) {
             let needs = Reason::Needs { step: plan.steps[at].step.to_string() };
             let Some(fence) = fence_of(plan, at).filter(|fence| reasons[*fence].is_empty()) else { break };
             // Who could not be let in again is not shut out for a while either: once more without that.
