@@ -1,5 +1,6 @@
 //! `views`: secure views over base tables, as the map describes them. Their text is made elsewhere.
 
+mod circle;
 mod held;
 mod mask;
 mod native;
@@ -14,6 +15,7 @@ use crate::identity::NameKey;
 use crate::names::{RoleName, TargetName};
 use crate::place::Place;
 
+pub(crate) use circle::check as check_circles;
 pub(crate) use held::into_roles;
 pub use mask::Mask;
 pub use native::Native;

@@ -195,6 +195,13 @@ fn cases() -> Vec<(&'static str, String)> {
             ),
         ),
         (
+            "views in circles",
+            format!(
+                "{}views:\n  secure.a: {{ targets: dw, from: secure.b, columns: {{ x: show }} }}\n  secure.b: {{ targets: dw, from: SECURE.A, columns: {{ x: show }} }}\n  secure.into: {{ targets: dw, from: secure.a, columns: {{ x: show }} }}\n  secure.c: {{ targets: dw, from: secure.d, columns: {{ x: show }} }}\n  secure.d: {{ targets: dw, from: secure.e, columns: {{ x: show }} }}\n  secure.e: {{ targets: dw, from: secure.c, columns: {{ x: show }} }}\n",
+                ok("    manage: { roles: [\"axon_*\"], schemas: [secure] }\n")
+            ),
+        ),
+        (
             "tests",
             format!(
                 "{}tests:\n  - user: {{ groups: [g] }}\n    has: {{ dw: [select on a.b] }}\n  - user: {{ userName: k, departmnt: x, active: maybe }}\n    lacks: {{ dx: [select on a.b] }}\n  - user: {{ userName: k }}\n  - {{ service: ci, has: {{ dw: [slect on a.b] }} }}\n  - {{ has: {{ dw: [select on a.b] }} }}\n",

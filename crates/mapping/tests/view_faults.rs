@@ -247,3 +247,26 @@ fn a_pool_whose_readers_reach_the_files_and_a_file_of_steps_hold_no_views() {
         assert!(faults.contains(&format!("target `lake` holds no secure views: {because}")), "{faults}");
     }
 }
+
+#[test]
+fn views_of_different_pools_are_no_circle() {
+    let pool = |name: &str| {
+        format!(
+            "  {name}: {{ kind: synapse-dedicated, host: h, database: {name}, auth: {{ token-file: t }}, manage: {{ schemas: [secure] }} }}\n"
+        )
+    };
+    let view = |name: &str, targets: &str, from: &str| {
+        format!("  secure.{name}: {{ targets: [{targets}], from: secure.{from}, columns: {{ id: show }} }}\n")
+    };
+    let read = |views: &[String]| {
+        let text =
+            format!("axon: 1\ntargets:\n{}{}{}views:\n{}", pool("p"), pool("q"), pool("r"), views.concat());
+        RoleMap::parse(&[("role-map.yaml", &text)])
+    };
+    // In each pool the last of them names something that is no view there.
+    let apart = [view("a", "p, r", "b"), view("b", "p, q", "c"), view("c", "q, r", "a")];
+    assert!(read(&apart).is_ok());
+    let together = [view("a", "p, r", "b"), view("b", "p, q", "c"), view("c", "p", "a")];
+    let told = read(&together).unwrap_err().to_string();
+    assert!(told.contains("circle: secure.a -> secure.b -> secure.c -> secure.a"), "{told}");
+}

@@ -109,13 +109,15 @@ pub(super) fn read(
 
     reader.turn_to(Chapter::Views);
     let sources: BTreeSet<SourceId> = mappings.iter().filter_map(|m| source_of(&m.spec.who)).collect();
-    let views: Vec<secure_view::SecureView> = section(reader, roots, "views")
+    let of_views = section(reader, roots, "views");
+    let views: Vec<secure_view::SecureView> = of_views
         .iter()
         .filter_map(|(name, node)| {
             secure_view::read(reader, name, node, &names, &targets, (&role_names, &sources))
         })
         .collect();
     two_of_one_view(reader, roots);
+    secure_view::check_circles(reader, &of_views, &views);
     let tags = crate::tags::read(reader, &section(reader, roots, "tags"));
     secure_view::into_roles(&mut roles, &views);
 
