@@ -94,6 +94,13 @@ impl Postgres {
         Ok(())
     }
 
+    /// All that the database of this address holds: each table with its rows.
+    pub fn dump(&self, address: &str) -> anyhow::Result<Vec<u8>> {
+        let output = self.command("pg_dump").arg(address).output().context("pg_dump")?;
+        ensure!(output.status.success(), "pg_dump: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(output.stdout)
+    }
+
     /// Kills it as a machine that loses its power would: no goodbye to anybody, what is committed is in its log.
     pub fn dies(&mut self) -> anyhow::Result<ExitStatus> {
         let mut server = self.server.take().context("it runs")?;

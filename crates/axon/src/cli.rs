@@ -243,6 +243,9 @@ pub struct EmulatorArgs {
     /// VIEW SERVER STATE alone shows the sessions of others, VIEW DATABASE STATE does not: serverless
     #[arg(long)]
     pub sessions_at_server: bool,
+    /// What the database says its collation is; texts and names are compared as ever
+    #[arg(long, value_name = "NAME")]
+    pub collation: Option<String>,
     /// A JSON file of the users, groups and apps that FROM EXTERNAL PROVIDER knows
     #[arg(long)]
     pub directory: Option<PathBuf>,

@@ -38,6 +38,7 @@ pub use bulk::{BulkPlace, bulk_place, bulk_rows};
 pub use cache::ResultCache;
 pub use change::change;
 pub use context::{QueryContext, Rights, SessionFacts, SessionRow};
+pub(crate) use functions::COLLATION;
 pub use convert::convert;
 pub use function::{Described, function_columns, predicate_columns};
 pub use parse::{parse_change, parse_condition, parse_expression, parse_function, parse_select};

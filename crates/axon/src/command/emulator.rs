@@ -51,6 +51,9 @@ pub async fn run(args: EmulatorArgs) -> anyhow::Result<Status> {
     }
     pool.beside.clone_from(&args.beside);
     pool.sessions_at_server = args.sessions_at_server;
+    if let Some(collation) = &args.collation {
+        pool.collation.clone_from(collation);
+    }
     pool.entra_admin = args.entra_admin.clone();
     let clock = Arc::new(MovableClock::default());
     pool.clock = clock.clone();

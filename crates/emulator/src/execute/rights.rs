@@ -139,6 +139,7 @@ impl Run<'_> {
             database_id: State::database_id(session.database),
             databases,
             server_name: config.server_name.clone(),
+            collation: config.collation.clone(),
             dedicated: config.kind == PoolKind::Dedicated,
             transactions: i32::from(session.transaction.is_some()),
             transaction_state: session

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::clock::{Clock, SystemClock};
 use crate::directory::Directory;
+use crate::query::COLLATION;
 
 /// The two kinds of SQL pool, which speak different dialects of membership.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -37,6 +38,8 @@ pub struct PoolConfig {
     pub lake: bool,
     /// Whether VIEW SERVER STATE alone shows the sessions of others (serverless): no page says whether VIEW DATABASE STATE does too.
     pub sessions_at_server: bool,
+    /// What server and database say their collation is. Texts and names are compared as ever.
+    pub collation: String,
     /// Time.
     pub clock: Arc<dyn Clock>,
 }
@@ -55,6 +58,7 @@ impl PoolConfig {
             directory: Directory::default(),
             lake: false,
             sessions_at_server: false,
+            collation: COLLATION.to_owned(),
             clock: Arc::new(SystemClock),
         }
     }

@@ -89,6 +89,8 @@ pub struct SessionFacts {
     pub databases: Vec<(i64, String)>,
     /// `@@SERVERNAME`
     pub server_name: String,
+    /// Collation of server and database.
+    pub collation: String,
     /// Dedicated pool; else serverless.
     pub dedicated: bool,
     /// `@@TRANCOUNT`

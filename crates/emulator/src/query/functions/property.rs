@@ -12,7 +12,7 @@ use crate::query::functions::Answered;
 
 /// Version that the engine states of itself.
 const PRODUCT_VERSION: &str = "12.0.2000.8";
-/// Collation of server and database.
+/// Collation of server and database, where no other one is said, and of columns.
 pub(crate) const COLLATION: &str = "SQL_Latin1_General_CP1_CI_AS";
 
 pub(super) fn bind(binder: &mut Binder<'_>, name: &str, call: &Call) -> Answered {
@@ -56,7 +56,7 @@ fn server(binder: &mut Binder<'_>, call: &Call) -> Result<Typed, ServerError> {
         "productmajorversion" => word("12"),
         "productminorversion" => word("0"),
         "servername" | "machinename" => word(&session.server_name),
-        "collation" => word(COLLATION),
+        "collation" => word(&session.collation),
         "lcid" => number(1033),
         "sqlcharset" => number(1),
         "sqlcharsetname" => word("iso_1"),
@@ -78,7 +78,7 @@ fn database(binder: &mut Binder<'_>, call: &Call) -> Result<Typed, ServerError> 
     let dedicated = binder.ctx.session.dedicated;
     let property = constant(call.args.get(1), call.line)?.to_ascii_lowercase();
     let value = match property.as_str() {
-        "collation" => word(COLLATION),
+        "collation" => word(&binder.ctx.session.collation),
         "edition" => word(if dedicated { "DataWarehouse" } else { "System" }),
         "serviceobjective" if dedicated => word("DW100c"),
         "status" => word("ONLINE"),

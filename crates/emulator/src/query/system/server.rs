@@ -7,7 +7,6 @@ use crate::answer::{ServerError, SqlType};
 use crate::catalog::permission::{Action, Securable};
 use crate::catalog::server::{FIRST_LOGIN, SERVER_ROLES, SYSADMIN};
 use crate::query::context::QueryContext;
-use crate::query::functions::COLLATION;
 
 pub(super) const VIEWS: &[Definition] = &[
     Definition { schema: "sys", name: "databases", only: Only::Both, columns: DATABASES, fill: databases },
@@ -150,7 +149,7 @@ fn databases(ctx: &QueryContext, emit: Emit<'_>) -> Result<(), ServerError> {
             Field::Bytes(&[1]),
             birth.clone(),
             Field::Int(130),
-            Field::Text(COLLATION),
+            Field::Text(&ctx.session.collation),
             Field::Int(0),
             Field::Text("MULTI_USER"),
             Field::Int(0),
