@@ -12,6 +12,8 @@ mod manual;
 mod migrating;
 #[path = "integrations/native.rs"]
 mod native;
+#[path = "integrations/of_map.rs"]
+mod of_map;
 #[path = "integrations/others.rs"]
 mod others;
 #[path = "integrations/page.rs"]

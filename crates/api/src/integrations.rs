@@ -34,7 +34,7 @@ pub use config::{AccountKind, Config, Marks};
 pub use fault::{Fault, shaped};
 pub use login::Login;
 pub use settings::Integrations;
-pub use work::{Entry, Keep, Moment, Old, Script, Validation, Verdict, Workbench};
+pub use work::{Entry, Keep, Moment, Old, Script, Taken, Validation, Verdict, Workbench};
 
 /// What this API calls what it makes ready.
 pub const TYPE: &str = "Azure Synapse Analytics";

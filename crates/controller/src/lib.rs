@@ -18,6 +18,7 @@ mod breaker;
 mod cause;
 mod error;
 mod execute;
+mod left;
 mod made;
 mod names;
 mod record;
@@ -33,6 +34,7 @@ mod world;
 pub use breaker::{Breaking, Standing};
 pub use error::ControllerError;
 pub use execute::WAVE;
+pub use left::{Begun, Left, LeftError};
 pub use run::{Controller, Settings};
 pub use summary::{State, Summary, Waiting};
 pub use tick::{

@@ -15,6 +15,8 @@ use time::OffsetDateTime;
 pub struct Recorder<'a> {
     /// Where ids come from.
     pub ids: &'a IdSource,
+    /// Who acts.
+    pub actor: Actor,
     /// The target.
     pub target: &'a str,
     /// The run.
@@ -59,7 +61,7 @@ impl Recorder<'_> {
         at: OffsetDateTime,
         payload: P,
     ) -> Result<NewRecord, PayloadError> {
-        NewRecord::of(self.ids, at, Actor::Axon, payload).map(|record| record.with_run(self.run))
+        NewRecord::of(self.ids, at, self.actor.clone(), payload).map(|record| record.with_run(self.run))
     }
 
     fn reference(&self, step: &Step, index: u64) -> StepRef {

@@ -8,8 +8,8 @@
 //! ```
 //!
 //! The same batches stand in the scripts and are sent by Axon, so that what a person reads is what happens. None holds a password.
-//! What is taken away goes in an order in which nobody reads more than before: views first, the owner of the tables last, and only
-//! if nothing belongs to it.
+//! What is taken away goes in an order in which nobody reads more than before: what the role map made ([`OfMap`]) and the views first,
+//! the owner of the tables last, and only if nothing belongs to it.
 //!
 //! Nothing goes that somebody else made under the same name. The role belongs to Axon's owner, which marks it; a login, a user, the owner
 //! and a schema can bear no mark, so Axon keeps which of them it made ([`Made`]), before it makes them, and scripts leave these lines to
@@ -24,5 +24,5 @@ mod written;
 pub use look::{Check, CheckStatus, Moment, look};
 pub use parts::{Part, Thing, Where, create, delete, edit};
 pub use run::{BootstrapError, Kept, bring_up, random_password, renew_password, take_down};
-pub use setup::{Account, Before, Made, Setup};
+pub use setup::{Account, Before, Made, OfMap, Setup};
 pub use written::written;

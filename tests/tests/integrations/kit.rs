@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use axon_tests::{ADMIN, CONFIG, PASSWORD, Place, Pool, SOON, Serve, Tds, number, until};
+use axon_tests::{ADMIN, CONFIG, PASSWORD, Place, Pool, Postgres, SOON, Serve, Tds, number, until};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -65,11 +65,32 @@ impl Stand {
         Self::start_of(&CONFIG.replace("reconcile: { retry_seconds: 1 }", looking), secrets()).await
     }
 
+    /// Beside a pool that was started with these arguments.
+    pub async fn beside(pool: &[&str]) -> anyhow::Result<Self> {
+        Self::start_beside(CONFIG, secrets(), MAP, pool).await
+    }
+
+    /// With these lines of the configuration beside the usual, and this map.
+    pub async fn configured(lines: &str, map: &str) -> anyhow::Result<Self> {
+        Self::start_beside(&format!("{CONFIG}{lines}"), secrets(), map, &[]).await
+    }
+
+    /// Whose server writes down all that it can.
+    pub async fn talkative() -> anyhow::Result<Self> {
+        let config = CONFIG.replace("level: info", "level: trace");
+        ensure!(config != CONFIG, "the level of the log");
+        Self::start_of(&config, secrets()).await
+    }
+
     async fn start_of(config: &str, more: &str) -> anyhow::Result<Self> {
+        Self::start_beside(config, more, MAP, &[]).await
+    }
+
+    async fn start_beside(config: &str, more: &str, map: &str, pool: &[&str]) -> anyhow::Result<Self> {
         let place = Place::new([""; 0])?;
-        place.write("role-map.yaml", MAP)?;
+        place.write("role-map.yaml", map)?;
         place.write("axon.yaml", &format!("{config}{SECTION}{more} }}\n"))?;
-        let pool = Pool::start_empty(&place, 0, &[]).await?;
+        let pool = Pool::start_empty(&place, 0, pool).await?;
         let serve = Serve::start(&place).await?;
         let key = operator(&place, "integrations.write").await?;
         Ok(Self { serve, pool, place, key })
@@ -216,24 +237,39 @@ impl Stand {
         Ok(found)
     }
 
-    /// No file of the server holds this text: not its store, nor its log.
+    /// Neither a file of the server nor its store holds this text: nor does its log.
     pub fn holds_nowhere(&self, secret: &str) -> anyhow::Result<()> {
         self.holds_nowhere_but(secret, &[])
     }
 
     /// The same, but for files that were put there.
     pub fn holds_nowhere_but(&self, secret: &str, given: &[&str]) -> anyhow::Result<()> {
+        let mut holding = self.holding(secret)?;
+        holding.retain(|place| !given.contains(&place.as_str()));
+        ensure!(holding.is_empty(), "{holding:?} hold it");
+        Ok(())
+    }
+
+    /// The files of the server that hold this text, and the database that is its store, by its whole dump.
+    pub fn holding(&self, text: &str) -> anyhow::Result<Vec<String>> {
+        let holds = |bytes: &[u8], text: &str| bytes.windows(text.len()).any(|part| part == text.as_bytes());
+        let mut holding = Vec::new();
         for entry in std::fs::read_dir(self.place.path())? {
             let file = entry?.path();
             // The emulator's own log is not the server's.
-            let is_given = given.iter().any(|name| file.ends_with(name));
-            if file.is_file() && !is_given && !file.ends_with("emulator.log") {
-                let bytes = std::fs::read(&file)?;
-                let found = bytes.windows(secret.len()).any(|part| part == secret.as_bytes());
-                ensure!(!found, "{} holds it", file.display());
+            if file.is_file() && !file.ends_with("emulator.log") && holds(&std::fs::read(&file)?, text) {
+                holding.push(file.file_name().context("a name")?.to_string_lossy().into_owned());
             }
         }
-        Ok(())
+        if let Some(database) = self.place.database() {
+            let dump = Postgres::shared()?.dump(database)?;
+            // Bytes of a column stand as hexadecimal digits there.
+            let digits: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+            if holds(&dump, text) || holds(&dump, &digits) {
+                holding.push("the database".to_owned());
+            }
+        }
+        Ok(holding)
     }
 }
 
@@ -288,5 +324,9 @@ pub async fn operator(place: &Place, may: &str) -> anyhow::Result<String> {
 
 pub const SCHEMAS: &str = "SELECT s.name FROM sys.schemas s JOIN sys.database_principals p \
     ON p.principal_id = s.principal_id WHERE p.name = 'axon_owner' ORDER BY s.name";
+/// Who is in which role that is not fixed, as `role member`.
+pub const MEMBERS: &str = "SELECT r.name + ' ' + m.name FROM sys.database_role_members x \
+    JOIN sys.database_principals r ON r.principal_id = x.role_principal_id \
+    JOIN sys.database_principals m ON m.principal_id = x.member_principal_id WHERE r.is_fixed_role = 0 ORDER BY r.name, m.name";
 pub const PRINCIPALS: &str = "SELECT u.name FROM sys.database_principals u WHERE u.is_fixed_role = 0 AND u.name NOT IN \
     ('dbo', 'guest', 'sys', 'INFORMATION_SCHEMA', 'public') AND u.name NOT LIKE '%rc%' ORDER BY u.name";

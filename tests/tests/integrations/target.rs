@@ -1,15 +1,16 @@
-//! An integration as a target of the role map: Axon keeps views and people as the account that the integration made, and when the
-//! integration is taken away nobody reads a table for that.
+//! An integration as a target of the role map: Axon keeps views and people as the account that the integration made. When it is taken
+//! away, what the role map made there goes with it, and nobody reads a table for that.
 
 use anyhow::{Context, ensure};
 use axon_tests::{ENTRA_ADMIN, SOON, entra_token, until, user};
 use serde_json::{Value, json};
 
-use crate::kit::{BETWEEN, PRINCIPALS, SCHEMAS, Stand, Steps, run_as};
+use crate::kit::{BETWEEN, MEMBERS, PRINCIPALS, SCHEMAS, Stand, Steps, run_as, test};
 
 const TENANT: &str = "11111111-1111-1111-1111-111111111111";
 const CLIENT: &str = "22222222-2222-2222-2222-222222222222";
 pub const ANN: &str = "ann@acme.example";
+const BOB: &str = "bob@acme.example";
 const SECRET: &str = "right-secret-of-setup";
 pub const VIEW: &str = "SELECT id, region FROM sample_schema.orders";
 
@@ -40,12 +41,15 @@ async fn integration(stand: &Stand) -> anyhow::Result<Value> {
     let operator = json!({ "displayName": "setup", "appId": "77777777-7777-7777-7777-777777777777",
         "objectId": "88888888-8888-8888-8888-888888888888", "secrets": [{ "value": SECRET }] });
     let own = json!({ "displayName": "axon-mi", "appId": CLIENT, "objectId": "33333333-3333-3333-3333-333333333333" });
-    let users = [person(ENTRA_ADMIN, 99), person(ANN, 98)];
+    let users = [person(ENTRA_ADMIN, 99), person(ANN, 98), person(BOB, 97)];
     let directory = json!({ "apps": [operator, own], "users": users });
     stand.pool.ask("POST", "/directory", Some(directory)).await?;
     stand.pool.ask("PATCH", "/cloud", Some(json!({ "managedIdentities": [CLIENT] }))).await?;
-    let made = "CREATE USER [setup] FROM EXTERNAL PROVIDER\nGO\nEXEC sp_addrolemember 'db_owner', 'setup'";
-    ensure!(run_as(Steps::Token(stand, &entra_token(ENTRA_ADMIN)), made).await?.is_empty());
+    let made = format!(
+        "CREATE USER [setup] FROM EXTERNAL PROVIDER\nGO\nEXEC sp_addrolemember 'db_owner', 'setup'\nGO\n\
+         CREATE USER [{BOB}] FROM EXTERNAL PROVIDER\nGO\nCREATE ROLE planners\nGO\nEXEC sp_addrolemember 'planners', '{BOB}'"
+    );
+    ensure!(run_as(Steps::Token(stand, &entra_token(ENTRA_ADMIN)), &made).await?.is_empty());
     let shown = json!({ "username": null, "password": null, "authenticationType": "clientSecret", "tenantId": TENANT,
         "clientId": "77777777-7777-7777-7777-777777777777", "clientSecret": SECRET });
     let mut config = shown.clone();
@@ -68,7 +72,10 @@ async fn views_are_kept_as_the_account_of_the_integration_until_it_is_taken_away
     let entry = stand.place.axon(&["integration", "target", "1"]).await?.exits(0)?.out;
     let name = entry.lines().nth(1).context("a name")?.trim().trim_end_matches(':');
     ensure!(entry.contains("managed-identity") && entry.contains("mode: authoritative"), "{entry}");
-    stand.place.write("role-map.yaml", &format!("axon: 1\n{entry}{}", RULES.replace("TARGET", name)))?;
+    // The map also puts its people into a role that was there before, with somebody in it.
+    let grants = format!("reader: {{ grants: {{ {name}: [per person: member of planners] }} }}");
+    let rules = RULES.replace("reader: {}", &grants).replace("TARGET", name);
+    stand.place.write("role-map.yaml", &format!("axon: 1\n{entry}{rules}"))?;
     let token = stand.place.token("entra").await?;
     let scim = stand.serve.scim(&token);
     let mut body = user(ANN);
@@ -89,9 +96,16 @@ async fn views_are_kept_as_the_account_of_the_integration_until_it_is_taken_away
     };
     ensure!(table().await.is_none(), "ann reads the table");
 
+    until("ann is in both roles", SOON, async || {
+        let there = stand.column(MEMBERS).await?;
+        Ok((there
+            == ["axon_reader ann@acme.example", "planners ann@acme.example", "planners bob@acme.example"])
+        .then_some(()))
+    })
+    .await?;
     // What is a target of the map is not taken away.
     stand.delete("/1", Some(&credentials)).await?.refuses(409, "Conflict", "role map")?;
-    // Roles and people that are not taken out of the map before stay as they are; the table is closed before, meanwhile and after.
+    // What the map made goes with the integration; the table is closed before, meanwhile and after.
     stand.place.write("role-map.yaml", WITHOUT_TARGETS)?;
     until("it is no target any more", SOON, async || {
         let answer = stand.delete("/1", Some(&credentials)).await?;
@@ -108,11 +122,31 @@ async fn views_are_kept_as_the_account_of_the_integration_until_it_is_taken_away
     })
     .await?;
     ensure!(table().await.is_none(), "ann reads the table");
+    // The role and the user that Axon made are gone; who and what was there before is there.
     let left = stand.column(PRINCIPALS).await?;
-    ensure!(
-        !left.iter().any(|name| name == "axon-mi") && left.iter().any(|name| name == "axon_reader"),
-        "{left:?}"
-    );
+    ensure!(left == ["axon_owner", BOB, "planners", "setup"], "{left:?}");
+    ensure!(stand.column(MEMBERS).await? == ["planners bob@acme.example"]);
+    let told = stand.get("/1/status").await?.body;
+    let of_map = test(&told, "What The Role Map Made")?;
+    let done: Vec<&str> = of_map["result"]
+        .as_array()
+        .context("a list")?
+        .iter()
+        .filter_map(|one| one["name"].as_str())
+        .collect();
+    let wanted = [
+        "remove ann@acme.example from role axon_reader",
+        "remove ann@acme.example from role planners",
+        "drop role axon_reader",
+        "drop user ann@acme.example",
+    ];
+    ensure!(done == wanted && of_map["status"] == "passed", "{of_map}");
+    // Each has its records, with who asked for it.
+    let log = stand.place.axon(&["audit", "export"]).await?.exits(0)?.out;
+    for step in wanted {
+        let of_step = |line: &&str| line.contains(step);
+        ensure!(log.lines().filter(of_step).any(|line| line.contains("ana")), "{step}: {log}");
+    }
     ensure!(stand.column("SELECT v.name FROM sys.views v").await?.is_empty());
     ensure!(stand.column(SCHEMAS).await? == ["base"], "whose tables are its own stays the owner");
     Ok(())

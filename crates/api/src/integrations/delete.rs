@@ -10,7 +10,7 @@ use serde_json::{Value, json as value};
 use super::caller::Caller;
 use super::create::refuse_failed;
 use super::fault::Fault;
-use super::work::{Entry, Moment, Validation};
+use super::work::{Entry, Moment, Taken, Validation};
 use super::{body, life, payload, shown};
 use crate::operators::json;
 use crate::state::Api;
@@ -44,7 +44,7 @@ pub(super) async fn handle(
     // The reconciler would make again what is taken away, and grants would outlive what they were for.
     if let Some(target) = settings.bench.target_of(&config) {
         return Err(Fault::conflict(format!(
-            "the role map in force has this database as its target {target}: take the target out of the map first, after its roles and views"
+            "the role map in force has this database as its target {target}: take the target out of the map first; what the map made there goes with the integration"
         )));
     }
     let login = match (found.body.automatic && !way.force, given) {
@@ -76,13 +76,13 @@ pub(super) async fn handle(
     let act = caller.0.act(&api);
     let begun = life::begin(&api, &found, IntegrationStatus::Deleting, row, act.clone(), "delete").await?;
     let answer = json(StatusCode::OK, &shown::begun(&begun));
-    let (task, api_of_task) = (begun.clone(), api.clone());
+    let (task, api_of_task, by) = (begun.clone(), api.clone(), act.clone());
     life::go_on(&api, begun, act, move |_| async move {
         let settings = life::settings(&api_of_task).map_err(|_| "no integrations API".to_owned())?;
         let mut row = task.body.clone();
         if let Some(login) = login {
-            let stays = settings.bench.take_down(&config, &login, &task.body.what_it_made()).await?;
-            row.validation = validation.and(what_stays(&stays)).value();
+            let taken = settings.bench.take_down(&config, &login, &task.body.what_it_made(), &by).await?;
+            row.validation = validation.and(of_map(&taken)).and(what_stays(&taken.stays)).value();
         }
         settings.bench.forget(task.id).await;
         row.login = None;
@@ -91,6 +91,25 @@ pub(super) async fn handle(
         Ok((IntegrationStatus::Deleted, row))
     });
     Ok(answer)
+}
+
+/// The most lines that are listed.
+const MOST: usize = 200;
+
+/// What the role map made there, as a test.
+fn of_map(taken: &Taken) -> Value {
+    let mut test = value!({ "name": "What The Role Map Made", "status": "passed" });
+    if !taken.of_map.is_empty() {
+        test["result"] = taken.of_map.iter().take(MOST).map(|done| value!({ "name": done })).collect();
+    }
+    if !taken.of_map_stays.is_empty() {
+        test["status"] = value!("warning");
+        let shown: Vec<&str> = taken.of_map_stays.iter().take(MOST).map(String::as_str).collect();
+        let more = taken.of_map_stays.len() - shown.len();
+        let more = if more == 0 { String::new() } else { format!("; and {more} more") };
+        test["message"] = value!(format!("stays: {}{more}", shown.join("; ")));
+    }
+    test
 }
 
 /// What is still there under the names of what was made, as a test.

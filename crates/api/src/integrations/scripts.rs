@@ -8,7 +8,7 @@ use super::caller::Caller;
 use super::fault::Fault;
 use super::payload::Payload;
 use super::update::{may_change, merged, refuse_other};
-use super::work::Script;
+use super::work::{Entry, Script};
 use super::{Config, body, life, payload};
 use crate::operators::json;
 use crate::state::Api;
@@ -63,7 +63,7 @@ pub(super) async fn edit(
     may_change(&found)?;
     let old = life::config(&found.body)?;
     refuse_other(&found, &old, &new)?;
-    answer(&api, &headers, Script::Edit, &merged(&old, new.config), Some(&old))
+    answer(&api, &headers, Script::Edit, &merged(&old, new.config), Some(&old), None).await
 }
 
 /// Takes away what an integration made.
@@ -78,14 +78,15 @@ pub(super) async fn delete(
     let headers = request.headers().clone();
     // A payload says nothing here that the integration does not know.
     let _ = body::read(request).await?;
-    answer(&api, &headers, Script::Delete, &life::config(&found.body)?, None)
+    let entry = found.body.login.as_ref().map(Entry::Kept);
+    answer(&api, &headers, Script::Delete, &life::config(&found.body)?, None, entry).await
 }
 
 async fn of_payload(api: &Api, caller: &Caller, script: Script, request: Request) -> Result<Response, Fault> {
     caller.reads()?;
     let headers = request.headers().clone();
     let new = manual(payload::read(&body::needed(request).await?, life::settings(api)?)?)?;
-    answer(api, &headers, script, &new.config, None)
+    answer(api, &headers, script, &new.config, None, None).await
 }
 
 fn manual(payload: Payload) -> Result<Payload, Fault> {
@@ -96,14 +97,16 @@ fn manual(payload: Payload) -> Result<Payload, Fault> {
 }
 
 /// As a text; as one text of JSON for whoever asks for JSON.
-fn answer(
+async fn answer(
     api: &Api,
     headers: &HeaderMap,
     script: Script,
     config: &Config,
     old: Option<&Config>,
+    entry: Option<Entry<'_>>,
 ) -> Result<Response, Fault> {
-    let text = life::settings(api)?.bench.script(script, config, old).map_err(Fault::unprocessable)?;
+    let bench = &life::settings(api)?.bench;
+    let text = bench.script(script, config, old, entry).await.map_err(Fault::unprocessable)?;
     let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if accepts.contains("application/json") && !accepts.contains("text/plain") {
         return Ok(json(StatusCode::OK, &text));

@@ -3,6 +3,7 @@
 use std::pin::Pin;
 
 use async_trait::async_trait;
+use axon_store::Act;
 use axon_store::integrations::Made;
 use serde::Serialize;
 use serde_json::Value;
@@ -123,11 +124,29 @@ impl Validation {
 pub type Keep<'a> =
     dyn Fn(Made) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync + 'a;
 
+/// What came of taking everything away, for people.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// What stays under the names of the integration.
+    pub stays: Vec<String>,
+    /// What was done to what the role map made.
+    pub of_map: Vec<String>,
+    /// What the role map made and stays, with the reason.
+    pub of_map_stays: Vec<String>,
+}
+
 /// What is done in pools. Errors are sentences for people, without credentials.
 #[async_trait]
 pub trait Workbench: Send + Sync {
-    /// A script for people. `old`: what was before, for an edit.
-    fn script(&self, script: Script, config: &Config, old: Option<&Config>) -> Result<String, String>;
+    /// A script for people. `old`: what was before, for an edit. `entry`: how the pool is looked at for what the role map made there, for a
+    /// delete.
+    async fn script(
+        &self,
+        script: Script,
+        config: &Config,
+        old: Option<&Config>,
+        entry: Option<Entry<'_>>,
+    ) -> Result<String, String>;
 
     /// Looks; changes nothing.
     async fn validate(&self, config: &Config, entry: Entry<'_>, moment: Moment) -> Validation;
@@ -156,8 +175,9 @@ pub trait Workbench: Send + Sync {
     /// Keeps how Axon enters, and says where; never the secret itself.
     async fn keep(&self, id: u64, login: &Login) -> Result<Value, String>;
 
-    /// Takes everything away, as whoever asks, except what was not made. Gives what stays under these names, for people.
-    async fn take_down(&self, config: &Config, by: &Login, made: &Made) -> Result<Vec<String>, String>;
+    /// Takes everything away, as whoever asks, except what was not made; also what the role map made. What it does to roles and people is
+    /// written down as this act's.
+    async fn take_down(&self, config: &Config, by: &Login, made: &Made, act: &Act) -> Result<Taken, String>;
 
     /// Gives Axon's login another password, as whoever asks, and keeps it.
     async fn renew(&self, id: u64, config: &Config, by: &Login) -> Result<Value, String>;

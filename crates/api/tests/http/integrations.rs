@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use axon_api::integrations::{
-    Config, Entry, Integrations, Keep, Login, Moment, Old, Script, Validation, Workbench,
+    Config, Entry, Integrations, Keep, Login, Moment, Old, Script, Taken, Validation, Workbench,
 };
 use axon_model::Clock;
 use axon_store::integrations::{AddedIntegration, Integration, IntegrationBody, IntegrationStatus, Made};
-use axon_store::{IntegrationStore as _, StateStore as _};
+use axon_store::{Act, IntegrationStore as _, StateStore as _};
 use serde_json::{Value, json};
 use time::Duration as Span;
 
@@ -22,7 +22,13 @@ const NOTHING: &str = "nothing is done here";
 
 #[async_trait]
 impl Workbench for Watch {
-    fn script(&self, _: Script, _: &Config, _: Option<&Config>) -> Result<String, String> {
+    async fn script(
+        &self,
+        _: Script,
+        _: &Config,
+        _: Option<&Config>,
+        _: Option<Entry<'_>>,
+    ) -> Result<String, String> {
         Err(NOTHING.to_owned())
     }
 
@@ -54,7 +60,7 @@ impl Workbench for Watch {
         Err(NOTHING.to_owned())
     }
 
-    async fn take_down(&self, _: &Config, _: &Login, _: &Made) -> Result<Vec<String>, String> {
+    async fn take_down(&self, _: &Config, _: &Login, _: &Made, _: &Act) -> Result<Taken, String> {
         Err(NOTHING.to_owned())
     }
 

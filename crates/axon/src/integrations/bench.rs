@@ -7,16 +7,19 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use async_trait::async_trait;
 use axon_api::integrations::{
-    AccountKind, Config, Entry, Keep, Login, Moment as ApiMoment, Old, Script, Validation, Workbench,
+    AccountKind, Config, Entry, Keep, Login, Moment as ApiMoment, Old, Script, Taken, Validation, Workbench,
 };
 use axon_azure::{Certificate, Identity};
 use axon_mapping::RoleMap;
+use axon_reconcile::Outcome;
+use axon_store::Act;
 use axon_store::integrations::Made;
-use axon_synapse::bootstrap::{self, Before, Moment, Where, written};
+use axon_synapse::bootstrap::{self, Before, Moment, OfMap, Setup, Where, written};
 use axon_synapse::{Auth, Connection, Tls};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
+use super::of_map::Finder;
 use super::secrets::Secrets;
 use super::setup::{filters_tables, setup, target_of};
 use crate::wiring::Ways;
@@ -39,6 +42,8 @@ pub struct Bench {
     pub secrets: Secrets,
     /// The role map in force.
     pub map: Arc<MapInForce>,
+    /// What it made in databases.
+    pub of_map: Finder,
 }
 
 impl Bench {
@@ -164,6 +169,63 @@ impl Bench {
         Ok(Some(with_kind(json!({ "user": config.account }), "userPassword", id)))
     }
 
+    /// What a script is to take away of the role map's, and what to say of it.
+    async fn left_for_script(
+        &self,
+        config: &Config,
+        setup: &Setup,
+        entry: Option<Entry<'_>>,
+    ) -> (OfMap, String) {
+        let Some(entry) = entry else { return <_>::default() };
+        if let Some((name, _)) = target_of(&(self.map)(), config) {
+            let remark = format!(
+                "The role map has this database as its target {name}: take the target out of the map, then ask for this script again, which \
+                 will hold what the map made, too"
+            );
+            return (OfMap::default(), remark);
+        }
+        let found = async {
+            let connection = self.entered(config, entry)?;
+            self.of_map.find(config, setup, &connection).await
+        };
+        match found.await {
+            Ok((left, of_map)) if left.stays.is_empty() => (of_map, String::new()),
+            Ok((left, of_map)) => {
+                (of_map, format!("Of what the role map made stays: {}", left.stays.join("; ")))
+            }
+            Err(error) => {
+                let remark = format!(
+                    "It could not be looked up what the role map made here ({}): ask for this script again when Axon can enter",
+                    sentence(&error)
+                );
+                (OfMap::default(), remark)
+            }
+        }
+    }
+
+    async fn take(&self, config: &Config, by: &Login, made: &Made, act: &Act) -> anyhow::Result<Taken> {
+        let (setup, connection) = (setup(config)?, Self::connection(config, self.shown(by)?)?);
+        let (left, of_map) = self.of_map.find(config, &setup, &connection).await?;
+        let store = &*self.of_map.store;
+        // What is done to roles and people is written down before it is done.
+        let begun = left.begin(store, act, (self.map)().version()).await?;
+        let mut outcomes = Vec::new();
+        let taken = bootstrap::take_down(&connection, &setup, &in_pool(made), &of_map, &mut outcomes).await;
+        if let Some(begun) = begun {
+            left.end(store, act, begun, &outcomes).await?;
+        }
+        let mut of_map_stays = left.stays.clone();
+        let refused = left.steps.iter().zip(&outcomes).filter_map(|(step, outcome)| match outcome {
+            Outcome::Refused { refusal, .. } => Some(format!("{step}: {refusal}")),
+            Outcome::NotTried => Some(format!("{step}: its name cannot be written into a script")),
+            Outcome::Done { .. } | Outcome::Unknown { .. } => None,
+        });
+        of_map_stays.extend(refused);
+        let done = left.steps.iter().zip(&outcomes).filter(|(_, came)| matches!(came, Outcome::Done { .. }));
+        let of_map = done.map(|(step, _)| step.to_string()).collect();
+        Ok(Taken { stays: taken?, of_map, of_map_stays })
+    }
+
     async fn another_password(&self, id: u64, config: &Config, by: &Login) -> anyhow::Result<Value> {
         let (setup, connection) = (setup(config)?, Self::connection(config, self.shown(by)?)?);
         let password: SecretString = bootstrap::random_password()?;
@@ -233,10 +295,17 @@ fn sentence(error: &anyhow::Error) -> String {
 
 #[async_trait]
 impl Workbench for Bench {
-    fn script(&self, script: Script, config: &Config, old: Option<&Config>) -> Result<String, String> {
+    async fn script(
+        &self,
+        script: Script,
+        config: &Config,
+        old: Option<&Config>,
+        entry: Option<Entry<'_>>,
+    ) -> Result<String, String> {
         let told = |error: anyhow::Error| sentence(&error);
         let setup = setup(config).map_err(told)?;
-        let (made, gone) = (bootstrap::create(&setup), bootstrap::delete(&setup));
+        let (left, remark) = self.left_for_script(config, &setup, entry).await;
+        let (made, gone) = (bootstrap::create(&setup), bootstrap::delete(&setup, &left));
         Ok(match script {
             Script::InitialCreate => written("The first script: Axon's login", &setup, &made, Where::Master),
             Script::Create => {
@@ -248,7 +317,8 @@ impl Workbench for Bench {
                 written("What changes in the database", &setup, &parts, Where::Database)
             }
             Script::Delete => {
-                let all = written("Takes away what Axon made", &setup, &gone, Where::Database);
+                let title = format!("Takes away what Axon made. {remark}");
+                let all = written(title.trim_end(), &setup, &gone, Where::Database);
                 let last = written("And then Axon's login", &setup, &gone, Where::Master);
                 format!("{all}\n{last}")
             }
@@ -320,12 +390,8 @@ impl Workbench for Bench {
         self.put(id, login).map_err(|error| sentence(&error))
     }
 
-    async fn take_down(&self, config: &Config, by: &Login, made: &Made) -> Result<Vec<String>, String> {
-        let work = async {
-            let connection = Self::connection(config, self.shown(by)?)?;
-            Ok(bootstrap::take_down(&connection, &setup(config)?, &in_pool(made)).await?)
-        };
-        work.await.map_err(|error: anyhow::Error| sentence(&error))
+    async fn take_down(&self, config: &Config, by: &Login, made: &Made, act: &Act) -> Result<Taken, String> {
+        self.take(config, by, made, act).await.map_err(|error| sentence(&error))
     }
 
     async fn renew(&self, id: u64, config: &Config, by: &Login) -> Result<Value, String> {

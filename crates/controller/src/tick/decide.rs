@@ -183,7 +183,8 @@ impl Ticker {
         self.brakes.load(self.store.as_ref(), self.name.as_str()).await?;
         self.holding.follow(self.store.as_ref(), self.name.as_str()).await?;
         self.load_history().await?;
-        self.probing.follow(self.store.as_ref(), self.name.as_str()).await?;
+        let look = self.actual.as_ref().map(|known| known.at);
+        self.probing.follow(self.store.as_ref(), self.name.as_str(), look).await?;
         Ok(())
     }
 
@@ -356,7 +357,7 @@ impl Ticker {
             return Ok((run, plan));
         }
         let steps: Vec<&Step> = decided.admitted.steps().iter().map(|p| &p.step).collect();
-        let recorder = Recorder { ids: &self.ids, target: self.name.as_str(), run, plan };
+        let recorder = Recorder { ids: &self.ids, actor: Actor::Axon, target: self.name.as_str(), run, plan };
         let records = recorder.decision(
             Decision {
                 directory: decided.position,

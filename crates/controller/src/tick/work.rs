@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axon_mapping::RoleMap;
-use axon_model::{Clock, PlanId, RecordSeq, RunId};
+use axon_model::{Actor, Clock, PlanId, RecordSeq, RunId};
 use axon_reconcile::{LeaseProof, Planned, RefusalKind, Retry, Step, StepKind, TargetError};
 use axon_store::{Removal, Since, Store};
 use time::{Duration, OffsetDateTime};
@@ -197,7 +197,7 @@ impl Ticker {
             let unmakes = before.map(|graph| made::unmakes(step, graph, &rows)).unwrap_or_default();
             placed.push(Placed { step, index, causes: because, request, counts, unmakes });
         }
-        let recorder = Recorder { ids: &self.ids, target: self.name.as_str(), run, plan };
+        let recorder = Recorder { ids: &self.ids, actor: Actor::Axon, target: self.name.as_str(), run, plan };
         let mut executor = Executor {
             store: self.store.as_ref(),
             target: &self.target,

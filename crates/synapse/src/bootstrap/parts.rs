@@ -1,11 +1,13 @@
 //! The batches, each with what it is for.
 
 use axon_model::SqlName;
+use axon_reconcile::Step;
 use axon_reconcile::secure::ManagedTable;
 
-use super::setup::Setup;
-use crate::render::Sql;
+use super::setup::{OfMap, Setup};
 use crate::render::bootstrap as text;
+use crate::render::{Sql, script_batch};
+use crate::statement::{Dialect, Wording};
 
 /// In which database a batch is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +29,8 @@ pub enum Thing {
     Owner,
     /// A schema.
     Schema(SqlName),
+    /// What the role map made: the step of this place.
+    OfMap(usize),
 }
 
 /// A batch.
@@ -173,14 +177,25 @@ fn without_role(database: SqlName, role: SqlName, owner: SqlName) -> Vec<Part> {
     ]
 }
 
-/// Takes all of it away.
-pub fn delete(setup: &Setup) -> Vec<Part> {
+/// What the role map made, step by step. What no script can hold is left out.
+fn of_map(setup: &Setup, of_map: &OfMap) -> Vec<Part> {
+    let wording = Wording { dialect: Dialect::Dedicated, database: setup.database, roles: &of_map.roles };
+    let part = |(n, step): (usize, &Step)| {
+        let sql = script_batch(step, &wording, None, None).ok()?;
+        Some(Part::new(format!("The role map made it: {step}."), sql).taking(Thing::OfMap(n)))
+    };
+    of_map.steps.iter().enumerate().filter_map(part).collect()
+}
+
+/// Takes all of it away, and what the role map made there.
+pub fn delete(setup: &Setup, left: &OfMap) -> Vec<Part> {
     let Setup { database, views, metadata, impersonation, account } = setup;
     let (database, owner) = (*database, metadata.owner);
     let mut parts = Vec::new();
     if let Some(role) = impersonation {
         parts.extend(without_role(database, *role, owner));
     }
+    parts.extend(of_map(setup, left));
     parts.push(Part::new(
         "The views that Axon wrote, first of all: with them goes every way of their readers to the tables. Views that somebody else wrote, \
          or altered, stay: the next query names them.",
@@ -202,7 +217,7 @@ pub fn delete(setup: &Setup) -> Vec<Part> {
     }
     let user = |why: &str, sql| Part::new(why, sql).taking(Thing::User);
     parts.push(user(
-        "Roles that Axon made for its role map belong to the database's owner from now on. Nobody comes into them or goes by that.",
+        "What is left of the roles that Axon made for its role map belongs to the database's owner from now on. Nobody comes into them or goes by that.",
         text::give_roles_back(database, account.name),
     ));
     parts.push(user(

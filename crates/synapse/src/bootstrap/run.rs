@@ -2,15 +2,17 @@
 
 use std::fmt::Write as _;
 use std::pin::Pin;
+use std::time::Instant;
 
 use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
 use axon_model::SqlName;
-use axon_reconcile::TargetError;
+use axon_reconcile::{Outcome, TargetError};
 use secrecy::SecretString;
 
 use super::look::{self, Seen};
 use super::parts::{Part, Thing, Where, create, delete, edit};
-use super::setup::{Before, Made, Setup};
+use super::setup::{Before, Made, OfMap, Setup};
+use crate::apply::micros;
 use crate::catalog::text as text_of;
 use crate::connect::{Connection, Link};
 use crate::error::CallError;
@@ -92,6 +94,25 @@ impl Ends {
             Err(error) => Err(told(&part.why, error)),
             Ok(()) => Ok(()),
         }
+    }
+
+    /// Sends what takes away something of the role map's. What the server refuses stays, and ends nothing.
+    async fn take(&self, part: &Part, outcome: &mut Outcome) -> Result<(), BootstrapError> {
+        let (started, statements) = (Instant::now(), vec![part.text().to_owned()]);
+        let sent = async { self.at(part.at).session().await?.run(&part.sql).await };
+        let error = match sent.await {
+            Ok(()) => {
+                *outcome = Outcome::Done { statements, micros: micros(started) };
+                return Ok(());
+            }
+            Err(error) => error,
+        };
+        if let CallError::Refused { refusal, .. } = error {
+            *outcome = Outcome::Refused { statements, refusal };
+            return Ok(());
+        }
+        *outcome = Outcome::Unknown { statements, reason: error.to_string() };
+        Err(told(&part.why, error))
     }
 
     /// Sends what makes something; what is there already is somebody else's.
@@ -257,14 +278,18 @@ fn is_made(made: &Made, thing: Thing) -> bool {
         Thing::User => made.user,
         Thing::Owner => made.owner,
         Thing::Schema(name) => made.schemas.contains(&name),
+        Thing::OfMap(_) => true,
     }
 }
 
 /// Takes everything away, as somebody who may, except what was not made. Gives what stays under these names, for people.
+/// `outcomes` tells at every moment, thus also after a failure, what came of each step of the role map's.
 pub async fn take_down(
     connection: &Connection,
     setup: &Setup,
     made: &Made,
+    of_map: &OfMap,
+    outcomes: &mut Vec<Outcome>,
 ) -> Result<Vec<String>, BootstrapError> {
     let ends = Ends::new(connection);
     let there = seen(connection, setup).await?;
@@ -273,9 +298,13 @@ pub async fn take_down(
     if made.user && there.has(setup.account.name) && !is_own_user(&made, &there, setup) {
         (made.login, made.user) = (false, false);
     }
-    let parts = delete(setup);
+    let parts = delete(setup, of_map);
+    outcomes.resize(of_map.steps.len(), Outcome::NotTried);
     for part in parts.iter().filter(|part| part.takes.is_none_or(|thing| is_made(&made, thing))) {
-        ends.send(part).await?;
+        match part.takes {
+            Some(Thing::OfMap(n)) => ends.take(part, &mut outcomes[n]).await?,
+            _ => ends.send(part).await?,
+        }
     }
     let mut stays = seen(connection, setup).await?.stays(setup);
     // Whoever may not look there is told nothing of it.

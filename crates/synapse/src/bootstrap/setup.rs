@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use axon_model::SqlName;
-use axon_reconcile::Metadata;
+use axon_reconcile::{Metadata, Step};
 
 /// As whom Axon enters afterwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +43,15 @@ pub struct Made {
     pub owner: bool,
     /// Schemas.
     pub schemas: BTreeSet<SqlName>,
+}
+
+/// What the role map made in a database that is its target no more, and what takes it away.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OfMap {
+    /// The steps, in order.
+    pub steps: Vec<Step>,
+    /// Names that are roles there.
+    pub roles: BTreeSet<SqlName>,
 }
 
 /// What was there before.

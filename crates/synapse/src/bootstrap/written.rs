@@ -36,7 +36,7 @@ pub fn written(title: &str, setup: &Setup, parts: &[Part], at: Where) -> String 
         match part.takes {
             Some(Thing::Login | Thing::User) => by_hand(&mut text, ACCOUNT, &batch),
             Some(Thing::Owner | Thing::Schema(_)) => by_hand(&mut text, OWNED, &batch),
-            None => {
+            None | Some(Thing::OfMap(_)) => {
                 text.push_str(&batch);
                 text.push('\n');
             }
@@ -82,9 +82,9 @@ fn comment(text: &mut String, words: &str) {
 #[cfg(test)]
 mod tests {
     use axon_model::SqlName;
-    use axon_reconcile::Metadata;
+    use axon_reconcile::{Metadata, Step};
 
-    use super::super::{Account, create, delete, edit};
+    use super::super::{Account, OfMap, create, delete, edit};
     use super::*;
 
     fn name(text: &str) -> SqlName {
@@ -105,7 +105,7 @@ mod tests {
     fn scripts_for_people() {
         let setup = setup();
         let made = create(&setup);
-        let gone = delete(&setup);
+        let gone = delete(&setup, &OfMap::default());
         insta::assert_snapshot!("initial-create", written("First", &setup, &made, Where::Master));
         insta::assert_snapshot!("create", written("Second", &setup, &made, Where::Database));
         insta::assert_snapshot!("delete", written("Delete", &setup, &gone, Where::Database));
@@ -124,7 +124,13 @@ mod tests {
             impersonation: Some(hostile),
             account: Account { name: hostile, is_entra: false },
         };
-        for part in create(&setup).iter().chain(&delete(&setup)) {
+        let steps = vec![
+            Step::DropMember { role: hostile, member: hostile },
+            Step::DropRole { name: hostile },
+            Step::DropPrincipal { name: hostile, sid: None },
+        ];
+        let left = OfMap { steps, roles: [hostile].into() };
+        for part in create(&setup).iter().chain(&delete(&setup, &left)) {
             let text = part.text().to_owned();
             // Out of literals and brackets nothing of the name is left.
             assert!(!bare(&text).contains("dbo--"), "{text}");

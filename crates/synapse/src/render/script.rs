@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 
 use axon_model::SqlName;
-use axon_reconcile::{Securable, Sid, Step};
+use axon_reconcile::{Securable, Sid, Step, StepKind};
 
 use super::{Sql, render};
 use crate::statement::{Dialect, Statement, Wording, Work};
@@ -146,6 +146,13 @@ fn conditions(step: &Step, remade: Option<&Remade>) -> Vec<String> {
         Step::DenyConnect { principal } => vec![user_there(*principal)],
         Step::DropRole { name } => vec![role_there(*name)],
         Step::DropPrincipal { name, sid } => vec![this_user_there(*name, sid.as_ref(), remade)],
+        Step::Classify(step) => {
+            let there = format!(
+                "EXISTS (SELECT 1 FROM sys.workload_management_workload_classifiers c WHERE c.name = {})",
+                named(step.name())
+            );
+            vec![if step.kind() == StepKind::DropClassifier { there } else { format!("NOT {there}") }]
+        }
         _ => Vec::new(),
     }
 }
