@@ -8,6 +8,8 @@ mod beside;
 mod by_group;
 #[path = "views/caching.rs"]
 mod caching;
+#[path = "views/circle.rs"]
+mod circle;
 #[path = "views/closure.rs"]
 mod closure;
 #[path = "views/filling.rs"]
@@ -16,6 +18,8 @@ mod filling;
 mod hidden;
 #[path = "views/keys.rs"]
 mod keys;
+#[path = "views/left_out.rs"]
+mod left_out;
 #[path = "views/native.rs"]
 mod native;
 #[path = "views/native_pair.rs"]

@@ -34,7 +34,10 @@ pub use fault::ViewFault;
 pub(crate) use name::of_table;
 pub use name::{NamesCollide, of_tables};
 pub(crate) use profile::as_in_line;
-pub use profile::{Needs, Person, ProfileDelta, Unwritable, delta, in_one_line, out_of_line, rows_of};
+pub use profile::{
+    Beyond, LeftOut, Needs, Person, Profile, ProfileDelta, Unwritable, delta, in_one_line, out_of_line,
+    profile_of,
+};
 
 /// The attribute under which a profile holds roles of the map. No SCIM attribute begins so.
 pub const ROLES: &str = "@role";

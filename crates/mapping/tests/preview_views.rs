@@ -51,6 +51,10 @@ fn with_views(changes: &[(&str, &str)]) -> Arc<RoleMap> {
 
 /// Ann reads, Bob is of finance; each with a title.
 fn people() -> Directory {
+    people_called("north")
+}
+
+fn people_called(title: &str) -> Directory {
     let mut directory = Directory::default();
     for (n, group, name) in [(1_u128, "Readers", "ann"), (2, "Finance", "bob")] {
         let (user_id, group_id) =
@@ -68,7 +72,7 @@ fn people() -> Directory {
             user_name: name.into(),
             external_id: None,
             active: true,
-            document: r#"{"title":"north"}"#.into(),
+            document: format!(r#"{{"title":"{title}"}}"#).into(),
         };
         let member = Delta::MemberAdded { group: group_id, member: MemberKind::User(user_id) };
         for delta in [Delta::GroupPut { group }, Delta::UserPut { user }, member] {
@@ -101,15 +105,13 @@ fn tables(lacks: &str) -> TablesOf {
 }
 
 fn told(old: &Arc<RoleMap>, new: &Arc<RoleMap>, tables: &TablesOf) -> String {
-    let (directory, identity, beside) = (people(), Arc::default(), Arc::default());
-    let compared = Compared {
-        old: Some(old),
-        new,
-        directory: &directory,
-        identity: &identity,
-        beside: &beside,
-        now: NOW,
-    };
+    told_of(&people(), old, new, tables)
+}
+
+fn told_of(directory: &Directory, old: &Arc<RoleMap>, new: &Arc<RoleMap>, tables: &TablesOf) -> String {
+    let (identity, beside) = (Arc::default(), Arc::default());
+    let compared =
+        Compared { old: Some(old), new, directory, identity: &identity, beside: &beside, now: NOW };
     let both = sides(compared);
     let found = steps(compared, &both, tables, &|_, _, step| vec![format!("[{step}]")], usize::MAX);
     let mut lines = Vec::new();
@@ -168,6 +170,28 @@ fn what_cannot_be_is_said_with_its_reason() {
     let owner = with_views(&[("manage: {", "metadata: { owner: somebody }, manage: {")]);
     let said = told(&with_views(&[]), &owner, &tables(""));
     assert!(said.contains("different owners") || said.contains("not owned by somebody"), "{said}");
+}
+
+#[test]
+fn what_a_profile_does_not_hold_is_said_without_the_value() {
+    let told = |delimiters: &str, title: &str| {
+        let changes = [("manage: {", format!("metadata: {{ {delimiters} }}, manage: {{"))];
+        let new = with_views(&changes.each_ref().map(|(from, to)| (*from, to.as_str())));
+        told_of(&people_called(title), &map(MAP), &new, &tables(""))
+    };
+    let of_ann = "! the profile of ann does not hold all of attribute `title`: a value of it has over 1024 characters, so views show \
+                  nothing by that one";
+    let said = told("", &"x".repeat(1_025));
+    assert!(said.lines().any(|line| line == of_ann) && said.contains("! the profile of bob does"), "{said}");
+    assert!(!said.contains("xxx") && !said.contains("write the profile of"), "{said}");
+    let said = told("", &"x".repeat(1_024));
+    assert!(!said.contains("! ") && said.contains("write the profile of ann"), "{said}");
+    let marks = "delimiters: { hash: '|', hash_key: ':', array: ',' }";
+    let refused = "! views show nothing by the profile of ann: a value of attribute `title` of ann holds a delimiter: choose delimiters \
+                   that stand in no value";
+    let said = told(marks, "no,rth");
+    assert!(said.lines().any(|line| line == refused), "{said}");
+    assert!(!said.contains("no,rth") && !said.contains("write the profile of"), "{said}");
 }
 
 #[test]

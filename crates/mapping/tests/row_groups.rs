@@ -118,7 +118,7 @@ fn seen_by(evaluator: &Evaluator, directory: &Directory) -> Vec<usize> {
     let needs = evaluator.profile_needs(&Needs { values, ..Needs::default() });
     let rows = |n: &usize| {
         let name = SqlName::parse(&format!("u{n}")).unwrap();
-        !evaluator.profile(directory, name, &needs).is_empty()
+        !evaluator.profile(directory, name, &needs).rows.is_empty()
     };
     (0..9).filter(rows).collect()
 }
@@ -253,8 +253,8 @@ fn kept(town: &Town, by: Option<Delimiters>, there: &[(&str, &str)]) -> Vec<Stri
         value: (*value).to_owned(),
     };
     let there = there.iter().map(row).collect();
-    let rows = evaluator.kept_profile(&town.directory, principal, (&needs, by), &there).unwrap();
-    rows.into_iter().map(|row| format!("{}={}", row.attribute, row.value)).collect()
+    let kept = evaluator.kept_profile(&town.directory, principal, (&needs, by), &there).unwrap();
+    kept.rows.into_iter().map(|row| format!("{}={}", row.attribute, row.value)).collect()
 }
 
 #[test]

@@ -97,6 +97,8 @@ pub enum Finding {
     MaskKey { schema: SqlName, id: String, fault: KeyFault },
     /// Something about the target keeps its views from being safe: none is made, all are closed.
     ViewsUnsafe { because: String },
+    /// Somebody's profile does not hold something that a view asks for. The last, since there may be one of each person.
+    LeftOutOfProfile { principal: SqlName, attribute: String, because: String },
 }
 
 /// What an owner has every right on.
@@ -190,7 +192,8 @@ impl Finding {
             | Self::PutsOnAnother { .. }
             | Self::PutsOnAnybody { .. }
             | Self::MaskKey { .. }
-            | Self::ViewsUnsafe { .. } => return None,
+            | Self::ViewsUnsafe { .. }
+            | Self::LeftOutOfProfile { .. } => return None,
         })
     }
 }
@@ -406,6 +409,12 @@ impl fmt::Display for Finding {
                 write!(f, " (axon view key {id})")
             }
             Self::ViewsUnsafe { because } => write!(f, "no secure view is in force: {because}"),
+            Self::LeftOutOfProfile { principal, attribute, because } => {
+                write!(
+                    f,
+                    "the profile of {principal} does not hold all of attribute `{attribute}`: {because}"
+                )
+            }
         }
     }
 }

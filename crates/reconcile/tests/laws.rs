@@ -143,7 +143,8 @@ fn excused(plan: &Plan) -> BTreeSet<SqlName> {
             | Finding::PutsOnAnother { .. }
             | Finding::PutsOnAnybody { .. }
             | Finding::MaskKey { .. }
-            | Finding::ViewsUnsafe { .. } => {}
+            | Finding::ViewsUnsafe { .. }
+            | Finding::LeftOutOfProfile { .. } => {}
         }
     }
     names

@@ -155,6 +155,11 @@ fn target(name: &str, summary: &serde_json::Value) {
     for waiting in summary["waiting"].as_array().into_iter().flatten() {
         println!("    waits: {}\n      for: {}", text(&waiting["what"]), text(&waiting["why"]));
     }
+    let spelled = summary["waiting"].as_array().map_or(0, Vec::len) as u64;
+    let more = summary["waiting_total"].as_u64().unwrap_or_default().saturating_sub(spelled);
+    if more > 0 {
+        println!("    and {more} more wait: axon plan --target {name}");
+    }
     for note in summary["notes"].as_array().into_iter().flatten() {
         println!("    note: {}", text(note));
     }

@@ -79,6 +79,8 @@ pub(super) struct Probing {
     settings: ProbeSettings,
     kept: Kept,
     loaded: bool,
+    /// Which look at the target was the last one when it was.
+    loaded_at: Option<OffsetDateTime>,
     /// What is to be asked yet.
     queue: VecDeque<Job>,
     /// What was found since all of that was.
@@ -142,13 +144,32 @@ impl Probing {
         self.kept.told.iter().map(|(view, words)| format!("view {view}, probed: {}", words.join("; ")))
     }
 
-    /// Follows what other processes found. Asked at each decision only where that can change one.
-    pub(super) async fn follow(&mut self, store: &dyn Store, target: &str) -> Result<(), ControllerError> {
-        if !self.loaded || self.freezes() {
+    /// Follows what other processes found: with each look at the target, and at each decision where that can change one.
+    pub(super) async fn follow(
+        &mut self,
+        store: &dyn Store,
+        target: &str,
+        look: Option<OffsetDateTime>,
+    ) -> Result<(), ControllerError> {
+        if !self.loaded || self.freezes() || self.loaded_at != look {
             self.kept = Kept::load(store, target).await?;
             self.loaded = true;
+            self.loaded_at = look;
+            self.show(target);
         }
         Ok(())
+    }
+
+    /// Shows it to whoever watches the process. Where nothing is probed there is nothing to be shown.
+    fn show(&self, target: &str) {
+        if self.kept == Kept::default() {
+            return;
+        }
+        let some = |kept: &BTreeMap<String, Vec<String>>| if kept.is_empty() { 0.0 } else { 1.0 };
+        metrics::gauge!("axon_view_probe_differs_bool", "target" => target.to_owned())
+            .set(some(&self.kept.differs));
+        metrics::gauge!("axon_view_probe_untried_bool", "target" => target.to_owned())
+            .set(some(&self.kept.untried));
     }
 }
 
@@ -298,12 +319,7 @@ impl Ticker {
     }
 
     async fn keep_probes(&mut self, now: OffsetDateTime) -> Result<(), ControllerError> {
-        let some = |kept: &BTreeMap<String, Vec<String>>| if kept.is_empty() { 0.0 } else { 1.0 };
-        let kept = &self.probing.kept;
-        metrics::gauge!("axon_view_probe_differs_bool", "target" => self.name.to_string())
-            .set(some(&kept.differs));
-        metrics::gauge!("axon_view_probe_untried_bool", "target" => self.name.to_string())
-            .set(some(&kept.untried));
+        self.probing.show(self.name.as_str());
         self.probing.kept.save(self.store.as_ref(), self.name.as_str(), now).await
     }
 

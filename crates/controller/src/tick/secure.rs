@@ -10,7 +10,7 @@ use std::sync::Arc;
 use axon_mapping::acting::{ActingBy, ActingThere, named_sessions};
 use axon_mapping::evaluator::ProfileNeeds;
 use axon_mapping::target::{Endpoint, TargetSpec};
-use axon_mapping::views::{Compiled, asked, in_one_line, of_target};
+use axon_mapping::views::{Compiled, LeftOut, Profile, asked, of_target};
 use axon_mapping::{Evaluator, RoleMap};
 use axon_model::{Directory, RecordSeq, SqlName, UserId};
 use axon_reconcile::secure::{
@@ -65,6 +65,8 @@ struct Profiles {
     open: BTreeSet<SqlName>,
     /// Whose profile cannot be written, and why.
     unwritable: BTreeMap<SqlName, String>,
+    /// What is left out of profiles that are written.
+    left_out: BTreeMap<SqlName, BTreeSet<LeftOut>>,
     /// Readers whose name several active people claim.
     contested: BTreeSet<SqlName>,
 }
@@ -104,6 +106,7 @@ impl Profiles {
         for name in gone {
             self.wanted.remove(&name);
             self.unwritable.remove(&name);
+            self.left_out.remove(&name);
             self.open.insert(name);
         }
         let stirred_names: Option<BTreeSet<SqlName>> = match stir {
@@ -128,19 +131,18 @@ impl Profiles {
             if same && self.wanted.contains_key(&name) && !self.contested.contains(&name) {
                 continue;
             }
-            let rows = evaluator.profile(directory, name, &needs);
-            let rows = match metadata.delimiters {
-                Some(by) => in_one_line(&rows, by).map(|line| line.into_iter().collect()),
-                None => Ok(rows),
-            };
-            found.push((name, rows));
+            found.push((name, evaluator.profile(directory, name, &needs).kept_by(metadata.delimiters)));
         }
-        for (name, rows) in found.into_iter().chain(kept) {
+        for (name, profile) in found.into_iter().chain(kept) {
             self.unwritable.remove(&name);
-            let rows = rows.unwrap_or_else(|refused| {
+            self.left_out.remove(&name);
+            let Profile { rows, left_out } = profile.unwrap_or_else(|refused| {
                 self.unwritable.insert(name, refused.to_string());
-                BTreeSet::new()
+                Profile::default()
             });
+            if !left_out.is_empty() {
+                self.left_out.insert(name, left_out);
+            }
             if self.wanted.get(&name) != Some(&rows) {
                 self.wanted.insert(name, rows);
                 self.open.insert(name);
@@ -149,6 +151,16 @@ impl Profiles {
         self.contested = contested;
         self.needs = Some(needs);
         self.looked = Some(stirred.look());
+    }
+
+    /// By what of people views show nothing, though they ask for it.
+    fn findings(&self) -> impl Iterator<Item = Finding> {
+        let refused = self.unwritable.iter().map(|(principal, because)| Finding::ProfileRefused {
+            principal: *principal,
+            because: because.clone(),
+        });
+        let left_out = self.left_out.iter();
+        refused.chain(left_out.flat_map(|(name, all)| all.iter().map(|one| one.of(*name))))
     }
 
     /// The steps from one side to the other.
@@ -548,11 +560,7 @@ impl Ticker {
         if spec.metadata.impersonation.is_some() {
             findings.extend(puts_on(&known.inspection.graph, &self.views.keepers));
         }
-        let unwritable = self.views.profiles.unwritable.iter();
-        findings.extend(unwritable.map(|(principal, because)| Finding::ProfileRefused {
-            principal: *principal,
-            because: because.clone(),
-        }));
+        findings.extend(self.views.profiles.findings());
         put_into(plan, steps, findings);
         Ok(())
     }

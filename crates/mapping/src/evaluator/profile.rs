@@ -10,7 +10,9 @@ use serde_json::Value;
 use super::Evaluator;
 use crate::pending::Claimant;
 use crate::selection::closure;
-use crate::views::{GROUPS, Needs, Person, Unwritable, as_in_line, in_one_line, out_of_line, rows_of};
+use crate::views::{
+    GROUPS, LeftOut, Needs, Person, Profile, Unwritable, as_in_line, out_of_line, profile_of,
+};
 
 /// What views ask for, looked up once for many people.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,48 +46,50 @@ impl Evaluator {
         }
     }
 
-    /// The rows of the profile of whoever has this name here. Where several records stand behind one name, an attribute has the
+    /// The profile of whoever has this name here. Where several records stand behind one name, an attribute has the
     /// values that all of them say who say anything of it.
-    pub fn profile(
-        &self,
-        directory: &Directory,
-        name: SqlName,
-        needs: &ProfileNeeds,
-    ) -> BTreeSet<ProfileRow> {
-        self.rows_by(directory, name, self.holders(name), &self.roles_of(name), needs)
+    pub fn profile(&self, directory: &Directory, name: SqlName, needs: &ProfileNeeds) -> Profile {
+        self.profile_by(directory, name, self.holders(name), &self.roles_of(name), needs)
     }
 
     /// What is kept of the rows that stand of somebody whose name several active people claim: those that one of the claimants would
-    /// have. A second source that says the name can neither add a row nor take one out by it.
+    /// have. A second source that says the name can neither add a row nor take one out by it. What is left out of either is told.
     pub fn kept_profile(
         &self,
         directory: &Directory,
         name: SqlName,
         (needs, by): (&ProfileNeeds, Option<Delimiters>),
         there: &BTreeSet<ProfileRow>,
-    ) -> Result<BTreeSet<ProfileRow>, Unwritable> {
+    ) -> Result<Profile, Unwritable> {
         let known = self.claims.of(name).filter(|(_, standing)| !standing.stranger);
-        let would_have: BTreeSet<ProfileRow> = known
-            .flat_map(|(who, standing)| {
-                let roles = standing.roles.iter().copied().collect();
-                self.rows_by(directory, name, std::iter::once(who), &roles, needs)
-            })
-            .collect();
-        let Some(by) = by else { return Ok(there.intersection(&would_have).cloned().collect()) };
-        let would_have: BTreeSet<ProfileRow> = would_have.into_iter().map(as_in_line).collect();
-        let there: BTreeSet<ProfileRow> = there.iter().flat_map(|line| out_of_line(line, by)).collect();
-        let kept = there.intersection(&would_have).cloned().collect();
-        Ok(in_one_line(&kept, by)?.into_iter().collect())
+        let mut would_have: BTreeSet<ProfileRow> = BTreeSet::new();
+        let mut left_out: BTreeSet<LeftOut> = BTreeSet::new();
+        for (who, standing) in known {
+            let roles = standing.roles.iter().copied().collect();
+            let one = self.profile_by(directory, name, std::iter::once(who), &roles, needs);
+            would_have.extend(one.rows);
+            left_out.extend(one.left_out);
+        }
+        let rows = match by {
+            None => there.intersection(&would_have).cloned().collect(),
+            Some(by) => {
+                let would_have: BTreeSet<ProfileRow> = would_have.into_iter().map(as_in_line).collect();
+                let there: BTreeSet<ProfileRow> =
+                    there.iter().flat_map(|line| out_of_line(line, by)).collect();
+                there.intersection(&would_have).cloned().collect()
+            }
+        };
+        Profile { rows, left_out }.kept_by(by)
     }
 
-    fn rows_by<'c>(
+    fn profile_by<'c>(
         &self,
         directory: &Directory,
         name: SqlName,
         holders: impl Iterator<Item = &'c Claimant>,
         roles: &BTreeSet<usize>,
         needs: &ProfileNeeds,
-    ) -> BTreeSet<ProfileRow> {
+    ) -> Profile {
         let mut person = Person {
             principal: name,
             attributes: BTreeMap::new(),
@@ -124,7 +128,7 @@ impl Evaluator {
         }
         person.attributes =
             said.into_iter().map(|(text, values)| (text.to_owned(), values.into_iter().collect())).collect();
-        rows_of(&person, &needs.needs)
+        profile_of(&person, &needs.needs)
     }
 }
 

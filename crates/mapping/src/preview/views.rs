@@ -22,7 +22,7 @@ use super::{Both, Compared, Side};
 use crate::map::RoleMap;
 use crate::names::TargetName;
 use crate::target::TargetSpec;
-use crate::views::{Compiled, ROLES, asked, in_one_line, of_table, of_target};
+use crate::views::{Compiled, Profile, ROLES, asked, of_table, of_target};
 
 /// The tables of one target, as far as views hang on them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -337,16 +337,12 @@ fn profiles(
     let needs = evaluator.profile_needs(&compiled.needs);
     let mut out = Profiles::new();
     for principal in readers {
-        let mut rows = evaluator.profile(directory, principal, &needs);
-        if let Some(by) = spec.metadata.delimiters {
-            rows = match in_one_line(&rows, by) {
-                Ok(line) => line.into_iter().collect(),
-                Err(refused) => {
-                    findings.push(Finding::ProfileRefused { principal, because: refused.to_string() });
-                    BTreeSet::new()
-                }
-            };
-        }
+        let profile = evaluator.profile(directory, principal, &needs).kept_by(spec.metadata.delimiters);
+        let Profile { rows, left_out } = profile.unwrap_or_else(|refused| {
+            findings.push(Finding::ProfileRefused { principal, because: refused.to_string() });
+            Profile::default()
+        });
+        findings.extend(left_out.iter().map(|left_out| left_out.of(principal)));
         out.insert(principal, rows);
     }
     out

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axon_model::SqlName;
+use axon_reconcile::Finding;
 use axon_reconcile::view_body::{Cell, RowRule, Rows, Test, ViewBody, Who};
 
 use axon_reconcile::secure::{Delimiters, ProfileRow};
@@ -76,22 +77,75 @@ pub struct Person {
     pub roles: BTreeSet<String>,
 }
 
-/// The rows of one person's profile. A value that is too long, and an attribute with too many values, is left out: who has it is
-/// shown nothing by it.
-pub fn rows_of(person: &Person, needs: &Needs) -> BTreeSet<ProfileRow> {
+/// Why something that a view asks for is not in a profile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+pub enum Beyond {
+    /// There are too many values of the attribute.
+    #[error("it has over {MOST} values, so views show nothing by any of them")]
+    Values,
+    /// A value is too long.
+    #[error("a value of it has over {LONGEST} characters, so views show nothing by that one")]
+    Length,
+}
+
+/// What is left out of a profile. The value itself is not said: it is a person's.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LeftOut {
+    /// Which attribute.
+    pub attribute: String,
+    /// Why.
+    pub why: Beyond,
+}
+
+impl LeftOut {
+    /// As people are told it.
+    pub fn of(&self, principal: SqlName) -> Finding {
+        let (attribute, because) = (self.attribute.clone(), self.why.to_string());
+        Finding::LeftOutOfProfile { principal, attribute, because }
+    }
+}
+
+/// One person's profile.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Profile {
+    /// Its rows.
+    pub rows: BTreeSet<ProfileRow>,
+    /// What is left out of it, of attributes that a view asks for.
+    pub left_out: BTreeSet<LeftOut>,
+}
+
+impl Profile {
+    /// The same as the target keeps it: as one string, where there are delimiters.
+    pub fn kept_by(self, delimiters: Option<Delimiters>) -> Result<Self, Unwritable> {
+        let Some(by) = delimiters else { return Ok(self) };
+        Ok(Self { rows: in_one_line(&self.rows, by)?.into_iter().collect(), ..self })
+    }
+}
+
+/// One person's profile. A value that is too long, and an attribute with too many values, is left out: who has it is shown nothing
+/// by it, and people are told.
+pub fn profile_of(person: &Person, needs: &Needs) -> Profile {
     let row = |attribute: &str, value: &str| ProfileRow {
         principal: person.principal,
         attribute: attribute.to_owned(),
         value: value.to_owned(),
     };
-    // Blanks alone are equal to nothing, which is what most rows of others hold.
-    let fits =
-        |value: &str| !value.trim_end_matches(' ').is_empty() && value.encode_utf16().count() <= LONGEST;
-    let mut rows = BTreeSet::new();
+    let mut profile = Profile::default();
+    let Profile { rows, left_out } = &mut profile;
     for attribute in &needs.attributes {
+        let mut leave_out = |why| left_out.insert(LeftOut { attribute: attribute.clone(), why });
         let values = person.attributes.get(attribute).map_or(&[][..], Vec::as_slice);
-        if values.len() <= MOST {
-            rows.extend(values.iter().filter(|value| fits(value)).map(|value| row(attribute, value)));
+        if values.len() > MOST {
+            leave_out(Beyond::Values);
+            continue;
+        }
+        // Blanks alone are equal to nothing, which is what most rows of others hold.
+        for value in values.iter().filter(|value| !value.trim_end_matches(' ').is_empty()) {
+            if value.encode_utf16().count() > LONGEST {
+                leave_out(Beyond::Length);
+            } else {
+                rows.insert(row(attribute, value));
+            }
         }
     }
     for (attribute, value) in &needs.values {
@@ -105,7 +159,7 @@ pub fn rows_of(person: &Person, needs: &Needs) -> BTreeSet<ProfileRow> {
             rows.insert(row(attribute, value));
         }
     }
-    rows
+    profile
 }
 
 /// What to write so that a profile becomes another one.
@@ -238,12 +292,53 @@ mod tests {
             groups: BTreeSet::from(["Sales".into(), "Secret project".into()]),
             roles: BTreeSet::from(["hr".into()]),
         };
-        let rows = rows_of(&person, &needs);
+        let rows = profile_of(&person, &needs).rows;
         assert_eq!(rows, BTreeSet::from([row("region", "EU"), row(GROUPS, "Sales")]));
         person.attributes.insert("region".into(), (0..1_001).map(|n| n.to_string()).collect());
-        let fewer = rows_of(&person, &needs);
+        let fewer = profile_of(&person, &needs).rows;
         assert_eq!(delta(&rows, &fewer), ProfileDelta { remove: vec![row("region", "EU")], add: vec![] });
         assert_eq!(delta(&rows, &rows), ProfileDelta::default());
+    }
+
+    /// How many rows somebody with these values has, and what is told of those that are left out.
+    fn kept_and_told(values: Vec<String>) -> (usize, Vec<String>) {
+        let needs = Needs { attributes: BTreeSet::from(["region".into()]), ..Needs::default() };
+        let too_much = (0..2_000).map(|n| n.to_string()).chain(["x".repeat(4_000)]).collect();
+        let person = Person {
+            principal: SqlName::parse("kim").unwrap(),
+            // What no view asks for is nobody's question.
+            attributes: BTreeMap::from([("region".into(), values), ("salary".into(), too_much)]),
+            groups: BTreeSet::new(),
+            roles: BTreeSet::new(),
+        };
+        let Profile { rows, left_out } = profile_of(&person, &needs);
+        let told = left_out.iter().map(|one| one.of(person.principal).to_string()).collect();
+        (rows.len(), told)
+    }
+
+    #[test]
+    fn an_attribute_with_a_value_too_many_is_left_out_and_told() {
+        let values = |count: u32| (0..count).map(|n| format!("place {n}")).collect();
+        assert_eq!(kept_and_told(values(1_000)), (1_000, vec![]));
+        let (kept, told) = kept_and_told(values(1_001));
+        let words = "the profile of kim does not hold all of attribute `region`: it has over 1000 values, so views show nothing by any of \
+                     them";
+        assert_eq!((kept, told), (0, vec![words.to_owned()]));
+    }
+
+    #[test]
+    fn a_value_with_a_character_too_many_is_left_out_and_told_once() {
+        let long = |units: usize| "x".repeat(units);
+        assert_eq!(kept_and_told(vec![long(1_024), "EU".into()]), (2, vec![]));
+        let words = "the profile of kim does not hold all of attribute `region`: a value of it has over 1024 characters, so views show \
+                     nothing by that one";
+        assert_eq!(kept_and_told(vec![long(1_025), "EU".into()]), (1, vec![words.to_owned()]));
+        assert_eq!(kept_and_told(vec![long(1_025), long(1_026)]), (0, vec![words.to_owned()]));
+        // A character beyond the first plane is two units.
+        assert_eq!(kept_and_told(vec!["\u{1F600}".repeat(512)]), (1, vec![]));
+        assert_eq!(kept_and_told(vec!["\u{1F600}".repeat(513)]), (0, vec![words.to_owned()]));
+        // Blanks alone say nothing, however many.
+        assert_eq!(kept_and_told(vec![" ".into(), " ".repeat(1_025)]), (0, vec![]));
     }
 
     #[test]

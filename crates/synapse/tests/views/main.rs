@@ -11,11 +11,13 @@ mod policy;
 mod pool;
 #[cfg(test)]
 mod texts;
+#[cfg(test)]
+mod wide;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use axon_mapping::secure_view::{Shown, ViewColumn};
-use axon_mapping::views::{BaseTable, Needs, Surroundings, compile, in_one_line, rows_of};
+use axon_mapping::views::{BaseTable, Needs, Surroundings, compile, in_one_line, profile_of};
 use axon_reconcile::ViewBody;
 use axon_reconcile::secure::{PolicyWork, TableFilter};
 use axon_reconcile::view_body::Rows;
@@ -52,7 +54,7 @@ fn check(case: &Case) -> Result<(), TestCaseError> {
     let needs = Needs::of([&body]);
     let mut known: Vec<Reader> = case.people.clone();
     for reader in &mut known {
-        let rows = rows_of(&reader.person, &needs);
+        let rows = profile_of(&reader.person, &needs).rows;
         match case.delimiters.map(|by| in_one_line(&rows, by)) {
             None => pool.write_profile(&rows),
             Some(Ok(line)) => pool.write_profile(&line.into_iter().collect()),

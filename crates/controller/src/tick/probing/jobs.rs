@@ -241,7 +241,7 @@ impl Ticker {
             let rows: BTreeSet<ProfileRow> = match (&needs, written) {
                 // One string: what it was made of. Whoever has none is known to nobody.
                 (Some(needs), Some(written)) if !written.is_empty() => {
-                    evaluator.profile(directory, name, needs)
+                    evaluator.profile(directory, name, needs).rows
                 }
                 (_, written) => written.unwrap_or_else(|| self.views.wanted_profile(name)).clone(),
             };
