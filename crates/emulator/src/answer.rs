@@ -134,6 +134,8 @@ pub enum SqlType {
     },
     /// `money`; its values are [`Value::Decimal`] with four decimals.
     Money,
+    /// `smallmoney`; its values are [`Value::Decimal`] with four decimals.
+    SmallMoney,
     /// `nvarchar(n)`
     NVarChar(u16),
     /// `nchar(n)`
@@ -154,7 +156,7 @@ pub enum SqlType {
     SmallDateTime,
     /// `datetime2(scale)`
     DateTime2(u8),
-    /// `datetimeoffset(scale)`; its values are UTC.
+    /// `datetimeoffset(scale)`; its values are UTC, and what their offset was is not kept.
     DateTimeOffset(u8),
     /// `date`; the time of its values is midnight.
     Date,

@@ -94,7 +94,7 @@ pub enum TypedMask {
         width: u32,
         /// The lowest value of the type.
         lowest: String,
-        /// The lowest value whose range begins inside the type for sure: the lowest value and the width.
+        /// The lowest value at which a range begins: a multiple of the width.
         safe: String,
     },
     /// The first of January of its year.

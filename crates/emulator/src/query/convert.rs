@@ -9,7 +9,7 @@ use rusqlite::types::Value as Cell;
 
 use crate::answer::{ServerError, SqlType, Value};
 use crate::query::cell::{self, guid_in, guid_out, hold, release, stored};
-use crate::query::types::{Family, as_decimal, family, implicit, length, scale};
+use crate::query::types::{Family, as_decimal, family, implicit, is_money, length, scale};
 use crate::query::{decimal, error};
 
 /// Converts a value for an assignment (`SET @x = …`, a parameter, a DEFAULT). Text that is too long is cut, as the
@@ -44,6 +44,21 @@ pub(crate) fn check_explicit(from: SqlType, to: SqlType) -> Result<(), ServerErr
 
 /// Converts what SQLite holds of one type to another.
 pub(crate) fn cast(cell: &Cell, from: SqlType, to: SqlType, style: Option<i64>) -> Result<Cell, ServerError> {
+    match cast_as_wide(cell, from, to, style)? {
+        Cell::Integer(units) if is_money(to) => of_money(units, to),
+        other => Ok(other),
+    }
+}
+
+/// Units of money, if the type holds so many: `smallmoney` has four bytes, which are fewer than its ten digits.
+pub(crate) fn of_money(units: i64, to: SqlType) -> Result<Cell, ServerError> {
+    match (to, i32::try_from(units)) {
+        (SqlType::SmallMoney, Err(_)) => Err(error::expression_overflow("smallmoney")),
+        _ => Ok(Cell::Integer(units)),
+    }
+}
+
+fn cast_as_wide(cell: &Cell, from: SqlType, to: SqlType, style: Option<i64>) -> Result<Cell, ServerError> {
     if *cell == Cell::Null {
         return Ok(Cell::Null);
     }
@@ -181,7 +196,7 @@ fn from_decimal(number: i64, from: SqlType, to: SqlType) -> Result<Cell, ServerE
         Family::Integer => {
             let unit = decimal::unit(u32::from(own)).ok_or_else(|| error::expression_overflow("numeric"))?;
             // Money rounds, decimals are cut.
-            let value = if from == SqlType::Money {
+            let value = if is_money(from) {
                 decimal::round_div(i128::from(number), unit)
             } else {
                 i128::from(number) / unit
@@ -259,6 +274,17 @@ mod tests {
         assert_eq!(convert(&Value::Decimal("-1.99".into()), from, SqlType::Int).unwrap(), Value::Int(-1));
         let to = SqlType::Decimal { precision: 5, scale: 1 };
         assert_eq!(convert(&Value::Decimal("1.95".into()), from, to).unwrap(), Value::Decimal("2.0".into()));
+    }
+
+    #[test]
+    fn small_money_has_four_bytes() {
+        let to = |text: &str| {
+            let from = SqlType::Decimal { precision: 12, scale: 4 };
+            convert(&Value::Decimal(text.into()), from, SqlType::SmallMoney)
+        };
+        assert_eq!(to("-214748.3648").unwrap(), Value::Decimal("-214748.3648".into()));
+        // Ten digits, as the type says of itself, and yet too many.
+        assert_eq!(to("214748.3648").unwrap_err().number, 8115);
     }
 
     #[test]

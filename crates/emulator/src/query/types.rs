@@ -24,7 +24,7 @@ pub(crate) fn family(ty: SqlType) -> Family {
         SqlType::Bit => Family::Bit,
         SqlType::TinyInt | SqlType::SmallInt | SqlType::Int | SqlType::BigInt => Family::Integer,
         SqlType::Real | SqlType::Float => Family::Float,
-        SqlType::Decimal { .. } | SqlType::Money => Family::Decimal,
+        SqlType::Decimal { .. } | SqlType::Money | SqlType::SmallMoney => Family::Decimal,
         SqlType::NVarChar(_) | SqlType::NChar(_) | SqlType::VarChar(_) | SqlType::Char(_) => Family::Text,
         SqlType::VarBinary(_) | SqlType::Binary(_) => Family::Binary,
         SqlType::UniqueIdentifier => Family::Guid,
@@ -77,12 +77,18 @@ pub(crate) fn as_decimal(ty: SqlType) -> (u8, u8) {
     match ty {
         SqlType::Decimal { precision, scale } => (precision, scale),
         SqlType::Money => (19, 4),
+        SqlType::SmallMoney => (10, 4),
         SqlType::Bit => (1, 0),
         SqlType::TinyInt => (3, 0),
         SqlType::SmallInt => (5, 0),
         SqlType::BigInt => (19, 0),
         _ => (10, 0),
     }
+}
+
+/// Whether it is one of the two types of money, whose arithmetic keeps four decimals.
+pub(crate) fn is_money(ty: SqlType) -> bool {
+    matches!(ty, SqlType::Money | SqlType::SmallMoney)
 }
 
 /// Scale of a decimal or money type.
@@ -105,16 +111,17 @@ fn rank(ty: SqlType) -> u8 {
         SqlType::SmallInt => 9,
         SqlType::Int => 10,
         SqlType::BigInt => 11,
-        SqlType::Money => 12,
-        SqlType::Decimal { .. } => 13,
-        SqlType::Real => 14,
-        SqlType::Float => 15,
-        SqlType::Time(_) => 16,
-        SqlType::Date => 17,
-        SqlType::SmallDateTime => 18,
-        SqlType::DateTime => 19,
-        SqlType::DateTime2(_) => 20,
-        SqlType::DateTimeOffset(_) => 21,
+        SqlType::SmallMoney => 12,
+        SqlType::Money => 13,
+        SqlType::Decimal { .. } => 14,
+        SqlType::Real => 15,
+        SqlType::Float => 16,
+        SqlType::Time(_) => 17,
+        SqlType::Date => 18,
+        SqlType::SmallDateTime => 19,
+        SqlType::DateTime => 20,
+        SqlType::DateTime2(_) => 21,
+        SqlType::DateTimeOffset(_) => 22,
     }
 }
 
@@ -145,6 +152,12 @@ pub(crate) fn unify(left: SqlType, right: SqlType) -> Result<SqlType, ServerErro
             SqlType::DateTime2(m) | SqlType::Time(m) => SqlType::DateTime2(n.max(m)),
             SqlType::DateTime => SqlType::DateTime2(n.max(7)),
             _ => SqlType::DateTime2(n),
+        },
+        SqlType::DateTimeOffset(n) => match low {
+            SqlType::DateTimeOffset(m) | SqlType::DateTime2(m) | SqlType::Time(m) => {
+                SqlType::DateTimeOffset(n.max(m))
+            }
+            _ => SqlType::DateTimeOffset(n),
         },
         SqlType::Time(n) => match low {
             SqlType::Time(m) => SqlType::Time(n.max(m)),

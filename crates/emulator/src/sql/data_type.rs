@@ -21,7 +21,8 @@ pub fn parse(cursor: &mut Cursor<'_>) -> Result<SqlType, ServerError> {
             _ => SqlType::Float,
         },
         "decimal" | "numeric" | "dec" => decimal(cursor)?,
-        "money" | "smallmoney" => SqlType::Money,
+        "money" => SqlType::Money,
+        "smallmoney" => SqlType::SmallMoney,
         "sysname" => SqlType::NVarChar(128),
         "nvarchar" => SqlType::NVarChar(length(cursor, 4000, true)?),
         "varchar" => SqlType::VarChar(length(cursor, 8000, true)?),
@@ -144,6 +145,7 @@ pub fn facts(ty: SqlType) -> TypeFacts {
             fixed("decimal", 106, bytes, precision, scale)
         }
         SqlType::Money => fixed("money", 60, 8, 19, 4),
+        SqlType::SmallMoney => fixed("smallmoney", 122, 4, 10, 4),
         SqlType::NVarChar(units) => sized("nvarchar", 231, units, 2, true),
         SqlType::NChar(units) => sized("nchar", 239, units, 2, true),
         SqlType::VarChar(units) => sized("varchar", 167, units, 1, true),

@@ -21,6 +21,7 @@ pub fn coerce(value: Value, ty: SqlType) -> Result<Value, ServerError> {
         SqlType::Real | SqlType::Float => float(&value),
         SqlType::Decimal { precision, scale } => return exact(&value, ty, precision, scale),
         SqlType::Money => return exact(&value, ty, 19, 4),
+        SqlType::SmallMoney => return exact(&value, ty, 10, 4),
         SqlType::NVarChar(_) | SqlType::NChar(_) | SqlType::VarChar(_) | SqlType::Char(_) => text(&value),
         SqlType::VarBinary(_) | SqlType::Binary(_) => match value {
             Value::Bytes(_) => return Ok(value),
@@ -223,6 +224,7 @@ pub fn type_name(ty: SqlType) -> &'static str {
         SqlType::Float => "float",
         SqlType::Decimal { .. } => "numeric",
         SqlType::Money => "money",
+        SqlType::SmallMoney => "smallmoney",
         SqlType::NVarChar(_) => "nvarchar",
         SqlType::NChar(_) => "nchar",
         SqlType::VarChar(_) => "varchar",

@@ -80,6 +80,7 @@ fn sql_type(text: &str) -> Option<SqlType> {
             scale: second.map_or(Some(0), |digits| digits.parse().ok())?,
         },
         "money" => SqlType::Money,
+        "smallmoney" => SqlType::SmallMoney,
         "nvarchar" => SqlType::NVarChar(length),
         "sysname" => SqlType::NVarChar(128),
         "nchar" => SqlType::NChar(length),

@@ -90,6 +90,7 @@ pub fn put(out: &mut Vec<u8>, ty: SqlType, version: TdsVersion) {
             out.extend([0x6C, decimal::length(precision), precision, scale]);
         }
         SqlType::Money => out.extend([0x6E, 8]),
+        SqlType::SmallMoney => out.extend([0x6E, 4]),
         SqlType::UniqueIdentifier => out.extend([0x24, 16]),
         SqlType::DateTime => out.extend([0x6F, 8]),
         SqlType::SmallDateTime => out.extend([0x6F, 4]),

@@ -98,6 +98,7 @@ fn put_short(out: &mut Vec<u8>, value: &Value, ty: SqlType) -> Result<(), Server
         (Value::Float(number), SqlType::Real) => out.extend_from_slice(&(*number as f32).to_le_bytes()),
         (Value::Float(number), _) => out.extend_from_slice(&number.to_le_bytes()),
         (Value::Decimal(text), SqlType::Money) => put_money(out, text),
+        (Value::Decimal(text), SqlType::SmallMoney) => put_smallmoney(out, text),
         (Value::Decimal(text), SqlType::Decimal { precision, scale }) => {
             put_decimal(out, text, precision, scale);
         }
@@ -136,6 +137,14 @@ fn put_money(out: &mut Vec<u8>, text: &str) {
     let bytes = i64::try_from(signed).unwrap_or(limit).to_le_bytes();
     out.extend_from_slice(&bytes[4..]);
     out.extend_from_slice(&bytes[..4]);
+}
+
+/// `smallmoney`: four bytes.
+fn put_smallmoney(out: &mut Vec<u8>, text: &str) {
+    let Some(number) = decimal::parse(text, 10, 4) else { return };
+    let magnitude = number.magnitude.cast_signed();
+    let (signed, limit) = if number.negative { (-magnitude, i32::MIN) } else { (magnitude, i32::MAX) };
+    out.extend_from_slice(&i32::try_from(signed).unwrap_or(limit).to_le_bytes());
 }
 
 #[cfg(test)]

@@ -90,10 +90,11 @@ pub(super) fn typed(mask: &Mask, ty: ColumnType, key: &str) -> Result<TypedMask,
         }
         Mask::Bucket(n) => {
             let (lowest, scale) = lowest(ty)?;
-            let width = i128::from(*n).checked_mul(10_i128.pow(scale));
-            let Some(safe) = width.and_then(|width| lowest.checked_add(width)) else {
+            let Some(width) = i128::from(*n).checked_mul(10_i128.pow(scale)) else {
                 return no("a bucket is wider than all values of the type", "use a smaller number");
             };
+            // Below its lowest range that begins within the type there is only the lowest value itself.
+            let safe = lowest - lowest % width;
             TypedMask::Bucket { width: *n, lowest: units(lowest, scale), safe: units(safe, scale) }
         }
         Mask::Year | Mask::Month if !dated(ty) => {
@@ -112,6 +113,7 @@ fn lowest(ty: ColumnType) -> Result<(i128, u32), Refused> {
         ColumnType::Int => (i32::MIN.into(), 0),
         ColumnType::BigInt => (i64::MIN.into(), 0),
         ColumnType::Money => (i64::MIN.into(), 4),
+        ColumnType::SmallMoney => (i32::MIN.into(), 4),
         ColumnType::Decimal(precision, scale) if precision <= 38 && scale <= precision => {
             (1 - 10_i128.pow(precision.into()), scale.into())
         }
@@ -210,6 +212,7 @@ mod tests {
             ("first(1)", CODE),
             ("digits", BODY),
             ("round(10)", ColumnType::Money),
+            ("constant('214748.3647')", ColumnType::SmallMoney),
             ("bucket(10)", ColumnType::Decimal(38, 2)),
             ("year", ColumnType::DateTime2(7)),
         ] {
@@ -220,6 +223,7 @@ mod tests {
             ("redact", ColumnType::Time(7)),
             ("constant('-123.50')", ColumnType::Decimal(4, 2)),
             ("constant('256')", ColumnType::TinyInt),
+            ("constant('214748.3648')", ColumnType::SmallMoney),
             ("constant('2021-02-29')", ColumnType::Date),
             ("constant('ü')", CODE),
             ("constant('too long')", CODE),
@@ -238,7 +242,7 @@ mod tests {
             assert!(fits(mask, ty).is_none(), "{mask} {ty}");
         }
         let bucket = fits("bucket(10)", ColumnType::Decimal(4, 2)).unwrap();
-        let ends = TypedMask::Bucket { width: 10, lowest: "-99.99".into(), safe: "-89.99".into() };
+        let ends = TypedMask::Bucket { width: 10, lowest: "-99.99".into(), safe: "-90.00".into() };
         assert_eq!(bucket, ends);
     }
 }

@@ -187,10 +187,18 @@ pub(super) fn literal(value: &Plain) -> String {
     }
 }
 
+/// A number as it is reckoned with.
+pub(super) fn number(own: &Own, ty: ColumnType) -> String {
+    match ty {
+        ColumnType::Money => format!("CAST({own} AS decimal(19, 4))"),
+        ColumnType::SmallMoney => format!("CAST({own} AS decimal(10, 4))"),
+        _ => own.to_string(),
+    }
+}
+
 fn masked(mask: &TypedMask, own: &Own, ty: ColumnType, managed: Managed) -> String {
     // Remainders are for exact numbers other than money.
-    let number =
-        if ty == ColumnType::Money { format!("CAST({own} AS decimal(19, 4))") } else { own.to_string() };
+    let number = number(own, ty);
     match mask {
         TypedMask::Null => "NULL".to_owned(),
         TypedMask::Fixed(value) => literal(value),

@@ -16,7 +16,7 @@ use axon_reconcile::{ColumnType, ObjectName};
 use super::acting::role_test;
 use super::query::{Query, batch};
 use super::quote::{Bracketed, Literal, Value};
-use super::view::{EXACTLY, Managed, Own, RoleTest, compared, in_row, list, literal, test, typed};
+use super::view::{EXACTLY, Managed, Own, RoleTest, compared, in_row, list, literal, number, test, typed};
 use super::{ACT_AS, Sql};
 
 /// Aggregates of one column as the reader sees it: the sum of its digests, how many values its mask cannot give, how many are not NULL.
@@ -287,11 +287,7 @@ fn impossible(column: &ShownColumn) -> String {
     let Cell::Masked { mask, .. } = &column.cell else { return "CAST(NULL AS bigint)".to_owned() };
     let own = Own(column.name);
     let text = format!("RTRIM({own}) {EXACTLY}");
-    let number = if column.ty == ColumnType::Money {
-        format!("CAST({own} AS decimal(19, 4))")
-    } else {
-        own.to_string()
-    };
+    let number = number(&own, column.ty);
     let is = match mask {
         TypedMask::Null => format!("{own} IS NOT NULL"),
         TypedMask::Fixed(value) => {

@@ -143,7 +143,7 @@ fn number(mask: &Mask, n: i64, unit: i64, lowest: i64) -> i64 {
         Mask::Round(width) => n / (i64::from(*width) * unit) * (i64::from(*width) * unit),
         Mask::Bucket(width) => {
             let width = i64::from(*width) * unit;
-            if n < 0 && n < lowest + width { lowest } else { n.div_euclid(width) * width }
+            (n.div_euclid(width) * width).max(lowest)
         }
         _ => panic!("{mask} masks no number"),
     }

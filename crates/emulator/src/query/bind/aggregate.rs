@@ -5,7 +5,7 @@ use rusqlite::types::Value as Cell;
 use crate::answer::{ServerError, SqlType};
 use crate::query::ast::{Call, Expr, Set};
 use crate::query::bind::{Binder, Typed};
-use crate::query::types::{Family, family, is_national, scale, text_type};
+use crate::query::types::{Family, family, is_money, is_national, scale, text_type};
 use crate::query::{decimal, error};
 
 const AGGREGATES: [&str; 7] = ["AVG", "COUNT", "COUNT_BIG", "MAX", "MIN", "STRING_AGG", "SUM"];
@@ -171,7 +171,7 @@ fn finish(
                 Family::Integer if argument.ty == SqlType::BigInt => SqlType::BigInt,
                 Family::Integer => SqlType::Int,
                 Family::Float => SqlType::Float,
-                Family::Decimal if argument.ty == SqlType::Money => SqlType::Money,
+                Family::Decimal if is_money(argument.ty) => SqlType::Money,
                 Family::Decimal => {
                     let scale = if name == "AVG" { scale(argument.ty).max(6) } else { scale(argument.ty) };
                     SqlType::Decimal { precision: 38, scale }

@@ -10,7 +10,7 @@ use crate::query::ast::{Expr, Sign};
 use crate::query::bind::{Binder, Typed};
 use crate::query::cell::hold;
 use crate::query::collation::Collation;
-use crate::query::types::{Family, family, is_text, text_type, unify};
+use crate::query::types::{Family, family, is_money, is_text, text_type, unify};
 use crate::query::{convert, decimal, error};
 
 impl Binder<'_> {
@@ -241,9 +241,6 @@ impl Binder<'_> {
         tries: bool,
     ) -> Result<Typed, ServerError> {
         let value = self.value(value)?;
-        if matches!(to, SqlType::DateTimeOffset(_)) {
-            return Err(error::outside(1, "datetimeoffset"));
-        }
         let style = match style {
             None => None,
             Some(Expr::Number(digits)) => Some(digits.parse::<i64>().map_err(|_| error::outside(1, digits))?),
@@ -255,7 +252,7 @@ impl Binder<'_> {
         convert::check_explicit(value.ty, to)?;
         // Styles mean something to dates, bytes, floats and money only.
         let styled = [value.ty, to].iter().any(|ty| {
-            matches!(family(*ty), Family::Moment | Family::Binary | Family::Float) || *ty == SqlType::Money
+            matches!(family(*ty), Family::Moment | Family::Binary | Family::Float) || is_money(*ty)
         });
         let mut cast = self.cast(&value, to, style.filter(|_| styled), tries);
         cast.digits = None;

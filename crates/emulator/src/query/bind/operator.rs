@@ -6,7 +6,7 @@ use crate::answer::{ServerError, SqlType};
 use crate::query::ast::Operator;
 use crate::query::bind::{Binder, Typed};
 use crate::query::cell::DAY;
-use crate::query::convert::{from_text, in_range, moment};
+use crate::query::convert::{self, from_text, in_range, moment};
 use crate::query::types::{self, Family, family, is_national, is_text, length, text_type, unify};
 use crate::query::{decimal, error};
 
@@ -100,9 +100,9 @@ impl Binder<'_> {
         let (left, right) = (self.as_decimal(left, common)?, self.as_decimal(right, common)?);
         let ((p1, s1), (p2, s2)) = (types::as_decimal(left.ty), types::as_decimal(right.ty));
         let wide = |n: u8| u32::from(n);
-        let money = common == SqlType::Money;
+        let money = types::is_money(common);
         let ty = if money {
-            SqlType::Money
+            common
         } else {
             let whole = wide(p1 - s1).max(wide(p2 - s2));
             match operator {
@@ -119,11 +119,11 @@ impl Binder<'_> {
             }
         };
         let (precision, scale) = types::as_decimal(ty);
-        let key = format!("decimal {operator:?} {p1} {s1} {p2} {s2} {money}");
+        let key = format!("decimal {operator:?} {p1} {s1} {p2} {s2} {ty:?} {money}");
         let mut result = self.strict(&key, &[&left, &right], ty, move |cells| match cells {
             [Cell::Integer(l), Cell::Integer(r)] => {
                 let value = reckon(i128::from(*l), s1, operator, i128::from(*r), s2, (precision, scale))?;
-                Ok(Cell::Integer(value))
+                convert::of_money(value, ty)
             }
             _ => Err(error::converting("cell", "numeric")),
         });
@@ -133,8 +133,8 @@ impl Binder<'_> {
 
     /// An operand of decimal arithmetic with its own precision.
     fn as_decimal(&mut self, value: &Typed, common: SqlType) -> Result<Typed, ServerError> {
-        if common == SqlType::Money {
-            return self.coerce(value, SqlType::Money);
+        if types::is_money(common) {
+            return self.coerce(value, common);
         }
         let ty = match (value.ty, value.digits) {
             (SqlType::Decimal { .. }, _) => value.ty,

@@ -26,7 +26,7 @@ fn fit(held: i64, to: SqlType, wrong: impl Fn() -> ServerError) -> Result<i64, S
     let rounded = match to {
         SqlType::Date => held - held.rem_euclid(DAY),
         SqlType::Time(scale) => round_to(held.rem_euclid(DAY), scale)? % DAY,
-        SqlType::DateTime2(scale) => round_to(held, scale)?,
+        SqlType::DateTime2(scale) | SqlType::DateTimeOffset(scale) => round_to(held, scale)?,
         SqlType::DateTime => thirds(held),
         SqlType::SmallDateTime => {
             let minute = 60 * SECOND;
@@ -34,14 +34,15 @@ fn fit(held: i64, to: SqlType, wrong: impl Fn() -> ServerError) -> Result<i64, S
             let near = thirds(held);
             (near + minute / 2).div_euclid(minute) * minute
         }
-        _ => return Err(error::outside(1, "datetimeoffset")),
+        other => return Err(error::converting("cell", error::type_name(other))),
     };
     let classic = matches!(to, SqlType::DateTime | SqlType::SmallDateTime);
     let low = if to == SqlType::SmallDateTime { BASE } else { FIRST };
     if (classic && rounded < low) || moment(rounded).is_none() {
         return Err(wrong());
     }
-    if to == SqlType::SmallDateTime && rounded >= 722_815 * DAY {
+    // Two bytes of days: the last is 2079-06-06.
+    if to == SqlType::SmallDateTime && rounded >= BASE + 65_536 * DAY {
         return Err(wrong());
     }
     Ok(rounded)
@@ -89,13 +90,20 @@ pub(crate) fn parse(text: &str, to: SqlType, style: Option<i64>) -> Result<i64, 
         None => BASE,
     };
     let within = match time {
-        Some(time) => within(time.strip_suffix('Z').unwrap_or(time))?,
+        Some(time) => within(in_utc(time)?)?,
         None => 0,
     };
     fit(day + within, to, || match to {
         SqlType::DateTime | SqlType::SmallDateTime => error::moment_range("varchar", error::type_name(to)),
         _ => error::bad_moment(),
     })
+}
+
+/// The time of a text without its offset. What another offset was is not kept, so it is not read.
+fn in_utc(text: &str) -> Result<&str, ServerError> {
+    let plain =
+        text.strip_suffix("+00:00").or_else(|| text.strip_suffix('Z')).unwrap_or(text).trim_end_matches(' ');
+    if plain.contains(['+', '-']) { Err(error::outside(1, "offset of a datetimeoffset")) } else { Ok(plain) }
 }
 
 fn number<T: std::str::FromStr>(digits: &str) -> Result<T, ServerError> {
@@ -155,7 +163,10 @@ pub(crate) fn print(
     let (hour, minute, second) = now.time().as_hms();
     let iso = date_part(format!("{y:04}-{m:02}-{d:02}"));
     let seconds = format!("{hour:02}:{minute:02}:{second:02}");
-    let fraction = fraction(held, from);
+    let fraction = match from {
+        SqlType::DateTimeOffset(_) => format!("{} +00:00", fraction(held, from)),
+        _ => fraction(held, from),
+    };
     let join = |date: String, time: String, between: &str| match (has_date, has_time) {
         (true, true) => format!("{date}{between}{time}"),
         (true, false) => date,
@@ -193,8 +204,10 @@ fn fraction(held: i64, from: SqlType) -> String {
     match from {
         SqlType::DateTime => format!(".{:03}", (part + 5_000) / 10_000),
         SqlType::SmallDateTime => ".000".to_owned(),
-        SqlType::DateTime2(0) | SqlType::Time(0) | SqlType::Date => String::new(),
-        SqlType::DateTime2(scale) | SqlType::Time(scale) => {
+        SqlType::DateTime2(0) | SqlType::DateTimeOffset(0) | SqlType::Time(0) | SqlType::Date => {
+            String::new()
+        }
+        SqlType::DateTime2(scale) | SqlType::DateTimeOffset(scale) | SqlType::Time(scale) => {
             let digits = format!("{part:07}");
             format!(".{}", &digits[..usize::from(scale.min(7))])
         }
@@ -240,6 +253,25 @@ mod tests {
     fn datetime_is_rounded_to_thirds() {
         assert_eq!(again("2024-03-05T14:07:09.999", SqlType::DateTime, 121), "2024-03-05 14:07:10.000");
         assert_eq!(again("2024-03-05T14:07:09.996", SqlType::DateTime, 121), "2024-03-05 14:07:09.997");
+    }
+
+    #[test]
+    fn the_last_smalldatetime_is_in_2079() {
+        assert_eq!(again("2079-06-06 23:59", SqlType::SmallDateTime, 120), "2079-06-06 23:59:00");
+        assert_eq!(parse("2079-06-07", SqlType::SmallDateTime, None).unwrap_err().number, 242);
+    }
+
+    #[test]
+    fn a_datetimeoffset_is_in_utc() {
+        let ty = SqlType::DateTimeOffset(3);
+        for text in
+            ["2024-03-05 14:07:09.1234 +00:00", "2024-03-05T14:07:09.1231Z", "2024-03-05 14:07:09.123"]
+        {
+            assert_eq!(again(text, ty, 121), "2024-03-05 14:07:09.123 +00:00");
+        }
+        assert_eq!(parse("2024-03-05 14:07 +02:00", ty, None).unwrap_err().number, 103_010);
+        let held = parse("2024-03-05 14:07:09.123", SqlType::DateTime2(7), None).unwrap();
+        assert_eq!(cast(held, ty, SqlType::DateTime2(7)).unwrap(), held);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use rusqlite::types::Value as Cell;
 use crate::answer::{ServerError, SqlType};
 use crate::query::cell::guid_out;
 use crate::query::convert::{code_page, moment};
-use crate::query::types::{Family, family, is_national, length, scale};
+use crate::query::types::{Family, family, is_money, is_national, length, scale};
 use crate::query::{decimal, error};
 
 /// Anything but text to text.
@@ -16,9 +16,7 @@ pub(crate) fn cast(cell: &Cell, from: SqlType, to: SqlType, style: Option<i64>) 
         (Cell::Integer(number), Family::Bit | Family::Integer) => {
             return number_text(&number.to_string(), from, to);
         }
-        (Cell::Integer(number), Family::Decimal) if from == SqlType::Money => {
-            money(*number, from, to, style)?
-        }
+        (Cell::Integer(number), Family::Decimal) if is_money(from) => money(*number, from, to, style)?,
         (Cell::Integer(number), Family::Decimal) => {
             let text = decimal::print(*number, scale(from));
             return if fits(&text, to) {

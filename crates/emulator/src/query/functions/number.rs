@@ -71,7 +71,7 @@ fn to_whole(binder: &mut Binder<'_>, call: &Call, down: bool) -> Bound {
     let own = scale(value.ty);
     let ty = match value.ty {
         SqlType::Decimal { precision, .. } => SqlType::Decimal { precision, scale: 0 },
-        SqlType::Money => return Err(error::outside(call.line, "money")),
+        SqlType::Money | SqlType::SmallMoney => return Err(error::outside(call.line, "money")),
         other => other,
     };
     Ok(binder.strict(&format!("whole {down} {:?}", value.ty), &[&value], ty, move |cells| match &cells[0] {
@@ -157,7 +157,7 @@ fn power(binder: &mut Binder<'_>, call: &Call) -> Bound {
     let ty = match base.ty {
         SqlType::TinyInt | SqlType::SmallInt => SqlType::Int,
         SqlType::Real => SqlType::Float,
-        SqlType::Decimal { .. } | SqlType::Money => {
+        SqlType::Decimal { .. } | SqlType::Money | SqlType::SmallMoney => {
             return Err(error::outside(call.line, "POWER of a decimal"));
         }
         other => other,
