@@ -2,10 +2,18 @@
 
 #[path = "integrations/automatic.rs"]
 mod automatic;
+#[path = "integrations/callers.rs"]
+mod callers;
+#[path = "integrations/command_line.rs"]
+mod command_line;
 #[path = "integrations/entra.rs"]
 mod entra;
 #[path = "integrations/kit.rs"]
 mod kit;
+#[path = "integrations/kept.rs"]
+mod kept;
+#[path = "integrations/lines.rs"]
+mod lines;
 #[path = "integrations/manual.rs"]
 mod manual;
 #[path = "integrations/migrating.rs"]
@@ -22,6 +30,8 @@ mod page;
 mod refusals;
 #[path = "integrations/seed.rs"]
 mod seed;
+#[path = "integrations/statuses.rs"]
+mod statuses;
 #[path = "integrations/stopped.rs"]
 mod stopped;
 #[path = "integrations/target.rs"]

@@ -7,14 +7,14 @@ use serde_json::json;
 use crate::kit::Stand;
 
 /// Makes the row say that an older version made what is in the database.
-fn older(stand: &Stand) -> anyhow::Result<()> {
+pub fn older(stand: &Stand) -> anyhow::Result<()> {
     if let Some(database) = stand.place.database() {
-        let set = "UPDATE integrations SET body = jsonb_set(body::jsonb, '{layout}', '0')::text WHERE (body::jsonb)->>'layout' = '1'";
+        let set = "UPDATE integrations SET body = jsonb_set(body::jsonb, '{layout}', '0')::text WHERE (body::jsonb)->>'layout' = '1' AND status NOT IN ('deleted', 'disabled')";
         return Postgres::shared()?.changes(database, set, 1);
     }
     let store = rusqlite::Connection::open(stand.place.file("axon.db"))?;
     store.busy_timeout(axon_tests::SOON)?;
-    let set = "UPDATE integrations SET body = json_set(body, '$.layout', 0) WHERE json_extract(body, '$.layout') = 1";
+    let set = "UPDATE integrations SET body = json_set(body, '$.layout', 0) WHERE json_extract(body, '$.layout') = 1 AND status NOT IN ('deleted', 'disabled')";
     ensure!(store.execute(set, [])? == 1, "one row is of this version");
     Ok(())
 }
