@@ -519,7 +519,7 @@ impl Evaluator {
 
     fn permissions(&mut self) {
         let all = view::permissions(&self.map, &self.target, &self.view, &self.around.shape);
-        self.graph.grants = all.grants;
+        self.graph.grants = all.grants.into();
         self.direct = all.direct;
         self.waiting = all.waiting;
         self.all_moved();

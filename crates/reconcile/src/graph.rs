@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 
 use crate::permission::Permission;
 use crate::shape::{ObjectName, Securable};
+use crate::shared::Shared;
 use crate::target::Sid;
 
 /// What kind of principal it is.
@@ -135,9 +136,9 @@ pub struct Graph {
     /// Roles.
     pub roles: BTreeMap<SqlName, Role>,
     /// Role memberships.
-    pub members: BTreeSet<Membership>,
+    pub members: Shared<BTreeSet<Membership>>,
     /// Permissions, columns one by one.
-    pub grants: BTreeMap<GrantKey, Grant>,
+    pub grants: Shared<BTreeMap<GrantKey, Grant>>,
     /// Axon's own views.
     pub views: BTreeMap<ObjectName, View>,
 }

@@ -29,6 +29,7 @@ pub mod scope;
 pub mod script;
 pub mod secure;
 pub mod shape;
+pub mod shared;
 pub mod simulate;
 pub mod step;
 pub mod target;
@@ -55,6 +56,7 @@ pub use scope::{Glob, ManagedPrincipals, Scope, Sides};
 pub use script::{Script, ScriptEnd, ScriptFile, ScriptRun, ScriptStep};
 pub use secure::{Metadata, ProfileRow, SecureStep, ViewText, ViewsAsked, ViewsThere};
 pub use shape::{ObjectFacts, ObjectKind, ObjectName, OtherThing, Securable, Shape};
+pub use shared::Shared;
 pub use simulate::{Obstruction, StepRefused, apply_step, simulate};
 pub use step::{Step, StepKind};
 pub use target::{

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axon_model::SqlName;
-use axon_reconcile::{Graph, Membership, Principal, PrincipalKind, Sid};
+use axon_reconcile::{Graph, Membership, Shared, Principal, PrincipalKind, Sid};
 use futures_util::StreamExt as _;
 use time::{Duration, OffsetDateTime};
 
@@ -47,7 +47,7 @@ pub(super) struct Person {
 pub(super) struct Roster {
     pub(super) people: BTreeMap<SqlName, Person>,
     pub(super) roles: BTreeSet<SqlName>,
-    pub(super) members: BTreeSet<Membership>,
+    pub(super) members: Shared<BTreeSet<Membership>>,
     by_id: BTreeMap<Guid, SqlName>,
     /// Counts what was learnt of people.
     version: u64,
@@ -57,7 +57,7 @@ pub(super) struct Roster {
 pub(super) struct Wanted {
     people: Vec<(SqlName, PrincipalKind, Option<Sid>)>,
     roles: BTreeSet<SqlName>,
-    members: BTreeSet<Membership>,
+    members: Shared<BTreeSet<Membership>>,
 }
 
 impl Roster {

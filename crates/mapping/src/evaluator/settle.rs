@@ -65,11 +65,15 @@ impl Evaluator {
         let Some(wanted) = self.weigh(name, reserved) else { return };
         let (member, joined) = (wanted.spelled, self.joined(&wanted.roles));
         let roles = joined.iter().filter_map(|number| self.view.joined.get(*number));
-        self.graph.members.extend(roles.map(|role| Membership { role: *role, member }));
+        if !joined.is_empty() {
+            self.graph.members.extend(roles.map(|role| Membership { role: *role, member }));
+        }
         let stands = self.stands(&wanted);
         let keys: Vec<GrantKey> = stands.keys().copied().collect();
         self.tie(member, wanted.sid.as_ref(), &joined, &keys);
-        self.graph.grants.extend(stands);
+        if !stands.is_empty() {
+            self.graph.grants.extend(stands);
+        }
         self.graph.principals.insert(member, wanted.principal());
         self.claims.put_joined(name, joined);
     }
