@@ -561,7 +561,7 @@ impl Ticker {
             findings.extend(puts_on(&known.inspection.graph, &self.views.keepers));
         }
         findings.extend(self.views.profiles.findings());
-        put_into(plan, steps, findings);
+        put_into(plan, steps, findings, &known.inspection.graph);
         Ok(())
     }
 

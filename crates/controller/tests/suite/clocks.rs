@@ -41,7 +41,7 @@ async fn only(stage: &Stage) -> LeaverTime {
 }
 
 /// Whose clock runs, and for what.
-async fn open(stage: &Stage) -> Vec<(String, Option<String>)> {
+pub async fn open(stage: &Stage) -> Vec<(String, Option<String>)> {
     let kept = stage.store.leavers("warehouse").await.unwrap();
     kept.open.into_values().map(|leaver| (leaver.name.to_string(), leaver.why)).collect()
 }

@@ -9,7 +9,7 @@ use axon_reconcile::{Connect, Graph, Principal, PrincipalKind, Refusal, RefusalK
 use axon_store::{DirectoryStore as _, HoldEnd, HoldStore as _, StateStore as _};
 use serde_json::json;
 
-use crate::clocks::times;
+use crate::clocks::{open, times};
 use crate::stage::{MAP, Mischief, Stage, name};
 
 fn sid(last: u8) -> Sid {
@@ -242,6 +242,14 @@ async fn the_clock_of_who_left_goes_on_though_another_one_has_the_name() {
         assert!(is_in(&stage, 1) && stage.pool.in_role("axon_reader", "kim"));
         assert_eq!(times(&stage).await, [], "the first one did not return, and is in");
         put_there(&mut stage.pool.graph.lock().unwrap(), 4);
+        // It waits for the session of the first one, in the words of the target, once a look has shown that there is nobody to shut out.
+        stage.clock.advance(time::Duration::minutes(6));
+        stage.settle().await;
+        assert!(is_in(&stage, 1) && times(&stage).await.is_empty());
+        let waits = open(&stage).await;
+        let [(whose, Some(why))] = waits.as_slice() else { panic!("{waits:?}") };
+        assert!(whose == "kim" && why.starts_with(&format!("{}: ", killed(1))), "{why}");
+        assert!(why.contains("1222") && why.contains("lock"), "{why}");
         stage.pool.forgive();
         if restarts {
             stage.restart("two");
@@ -256,6 +264,34 @@ async fn the_clock_of_who_left_goes_on_though_another_one_has_the_name() {
         assert_eq!(ends, [(LeaverEnd::Out, false), (LeaverEnd::Out, true)], "{restarts}");
         stage.proved().await;
     }
+}
+
+#[tokio::test]
+async fn the_clock_of_who_left_says_why_it_waits_where_the_target_tells_nobody_s_session() {
+    let (mut stage, kim, readers) = kim_reads().await;
+    dropped_by_hand(&stage);
+    let refusal =
+        Refusal { kind: RefusalKind::Forbidden, number: 6004, message: "no VIEW DATABASE STATE".to_owned() };
+    *stage.pool.tells_nobody.lock().unwrap() = Some(refusal);
+    stage.clock.advance(time::Duration::minutes(6));
+    leaves(&mut stage, kim).await;
+    comes_as_kim(&mut stage, readers, "other").await;
+    put_there(&mut stage.pool.graph.lock().unwrap(), 4);
+    stage.clock.advance(time::Duration::minutes(6));
+    stage.settle().await;
+    assert!(is_in(&stage, 1) && stage.pool.in_role("axon_reader", "kim"));
+    let waits = open(&stage).await;
+    let [(whose, Some(why))] = waits.as_slice() else { panic!("{waits:?}") };
+    assert!(whose == "kim" && why.contains("no VIEW DATABASE STATE"), "{why}");
+    // Once it tells, the session is ended and so is the clock.
+    *stage.pool.tells_nobody.lock().unwrap() = None;
+    stage.clock.advance(time::Duration::minutes(6));
+    stage.settle().await;
+    assert!(!is_in(&stage, 1), "{:?}", stage.pool.applied.lock().unwrap());
+    assert_eq!(open(&stage).await, []);
+    let ends: Vec<LeaverEnd> = times(&stage).await.into_iter().map(|(_, time)| time.result).collect();
+    assert_eq!(ends, [LeaverEnd::Out]);
+    stage.proved().await;
 }
 
 /// The record of one source is deleted and another source has one, of the same object of the tenant, before Axon decides again.

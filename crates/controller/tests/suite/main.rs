@@ -31,6 +31,8 @@ mod near;
 #[cfg(test)]
 mod noisy;
 #[cfg(test)]
+mod probes;
+#[cfg(test)]
 mod profiles;
 #[cfg(test)]
 mod scripted_tombstones;

@@ -1,5 +1,5 @@
 //! What people lose of their profiles goes while the journal takes no records, and while a probe's difference freezes the target. What
-//! comes waits.
+//! comes waits. What no profile holds is told.
 
 use axon_controller::{ProbeSettings, probe_key};
 use axon_model::UserId;
@@ -23,17 +23,22 @@ views:
 ";
 const WRITE: &str = "write the profile of ann in schema axon";
 
-fn object(schema: &str, text: &str) -> ObjectName {
+pub(crate) fn object(schema: &str, text: &str) -> ObjectName {
     ObjectName { schema: name(schema), name: name(text) }
 }
 
-/// Ann reads the rows of the north; the text of the view is nobody's question here.
-async fn ann_of_the_north(metadata: &str) -> (Stage, UserId) {
+/// The map with a view of the orders, which readers read; a target may have more.
+pub(crate) fn with_a_view(metadata: &str) -> String {
     let map = MAP
         .replace("schemas: []", "schemas: [secure]")
         .replace("[\"select on sales.orders\"]", "[]")
         .replace("principals: mapped }\n", &format!("principals: mapped }}\n{metadata}"));
-    let mut stage = Stage::set_with(&(map + VIEWS)).await;
+    map + VIEWS
+}
+
+/// The pool has the table, and the view with a text that it does not show.
+pub(crate) async fn stands(map: &str) -> Stage {
+    let stage = Stage::set_with(map).await;
     let owner = name("axon_owner");
     let owners = ["sales", "secure", "axon"].map(|schema| (name(schema), owner));
     stage.pool.owners.lock().unwrap().extend(owners);
@@ -46,6 +51,12 @@ async fn ann_of_the_north(metadata: &str) -> (Stage, UserId) {
         managed: ManagedTable::ALL.into(),
         ..ViewsThere::default()
     });
+    stage
+}
+
+/// Ann reads the rows of the north; the text of the view is nobody's question here.
+async fn ann_of_the_north(metadata: &str) -> (Stage, UserId) {
+    let mut stage = stands(&with_a_view(metadata)).await;
     let ann = stage.user("ann").await;
     stage.move_to(ann, "north").await;
     stage.readers(&[ann]).await;
@@ -56,7 +67,7 @@ async fn ann_of_the_north(metadata: &str) -> (Stage, UserId) {
 }
 
 impl Stage {
-    async fn move_to(&self, who: UserId, title: &str) {
+    pub(crate) async fn move_to(&self, who: UserId, title: &str) {
         let title = json!([{ "op": "replace", "path": "title", "value": title }]);
         self.patch_person(who, "entra", title).await;
     }
@@ -123,4 +134,40 @@ async fn a_target_that_is_frozen_keeps_nobody_in_a_row_that_they_lost() {
     differs(json!({})).await;
     stage.settle().await;
     assert_eq!(stage.written(before)[1..], [", with 1 of title"]);
+}
+
+#[tokio::test]
+async fn what_many_profiles_do_not_hold_hides_nothing_else_and_is_counted() {
+    let mut stage = stands(&with_a_view("")).await;
+    let mut readers = vec![stage.user("ann").await];
+    for n in 0..110 {
+        readers.push(stage.user(&format!("u{n}")).await);
+    }
+    stage.readers(&readers).await;
+    stage.move_to(readers[0], "north").await;
+    for who in &readers[1..] {
+        stage.move_to(*who, &"x".repeat(1_025)).await;
+    }
+    // Somebody's view in a schema of Axon's own.
+    let found = FoundView { digest: None, made: false, intact: true, owner: None };
+    stage.pool.views.lock().unwrap().as_mut().unwrap().views.insert(object("secure", "theirs"), found);
+    let summary = stage.settle().await;
+    let of_profiles = |what: &str| what.contains("does not hold all of attribute `title`");
+    let told = summary.waiting.iter().filter(|one| of_profiles(&one.what)).count();
+    assert_eq!((summary.waiting.len(), told, summary.waiting_total), (100, 99, 111), "{summary:#?}");
+    assert!(summary.waiting.iter().any(|one| one.what.contains("view secure.theirs stands in a schema")));
+    assert!(!format!("{summary:?}").contains("xxx"));
+    let preview = stage.ticker.preview(&stage.map).await.unwrap();
+    let all = preview.plan.findings.iter().filter(|finding| of_profiles(&finding.to_string())).count();
+    assert_eq!(all, 110, "a plan names each of them");
+    let written = |who: &str| {
+        let steps = stage.pool.applied.lock().unwrap();
+        steps.iter().any(|step| step.starts_with(&format!("write the profile of {who} ")))
+    };
+    assert!(written("ann") && !written("u1"));
+    // Whoever has a value that fits is told of no more, and so is who reads no view.
+    stage.move_to(readers[1], &"x".repeat(1_024)).await;
+    let gone = json!([{ "op": "replace", "path": "active", "value": false }]);
+    stage.patch_person(readers[2], "entra", gone).await;
+    assert_eq!(stage.settle().await.waiting_total, 109);
 }

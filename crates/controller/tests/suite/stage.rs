@@ -16,7 +16,9 @@ use axon_mapping::{RoleMap, TargetName};
 use axon_model::{
     Actor, Clock, GroupId, IdSource, ManualClock, RecordSeq, RequestId, SourceId, SqlName, UserId,
 };
-use axon_reconcile::secure::{Metadata, ViewText};
+use axon_reconcile::secure::{
+    FoundView, Metadata, ProbeAnswer, ProbeCase, ProbeReader, SecureStep, ViewText,
+};
 use axon_reconcile::simulate::apply_step;
 use axon_reconcile::{
     Connect, Graph, InspectScope, Inspection, Membership, ObjectFacts, ObjectKind, ObjectName, Outcome,
@@ -103,6 +105,10 @@ pub struct FakePool {
     pub views: Mutex<Option<ViewsThere>>,
     /// Whether it has texts of views, and shows none of them.
     pub hides_texts: AtomicBool,
+    /// Whether it shows texts of views, and what is done to them and to profiles.
+    pub shows_texts: AtomicBool,
+    /// What a reader of its views finds.
+    pub answer: Mutex<ProbeAnswer>,
     /// How often it was read whole.
     pub looks: AtomicUsize,
     /// What the place itself calls roles and members.
@@ -150,6 +156,9 @@ impl FakePool {
             let refusal = Refusal { kind: RefusalKind::Missing, number: 15151, message: refused.to_string() };
             return Outcome::Refused { statements, refusal };
         }
+        if let Step::Secure(step) = step {
+            self.perform_secure(step);
+        }
         self.applied.lock().unwrap().push(step.to_string());
         match plot {
             Some(Mischief::BreakAfter(_)) => return Outcome::Unknown { statements, reason: "cut".into() },
@@ -159,6 +168,29 @@ impl FakePool {
             _ => {}
         }
         Outcome::Done { statements, micros: 1 }
+    }
+
+    /// What is done to views is seen by the next look, where texts are shown.
+    fn perform_secure(&self, step: &SecureStep) {
+        let mut views = self.views.lock().unwrap();
+        let Some(there) = views.as_mut().filter(|_| self.shows_texts.load(Ordering::SeqCst)) else { return };
+        let text = match step {
+            SecureStep::AlterView { view, .. } | SecureStep::CreateView { view, .. } => ViewText::Body(view),
+            SecureStep::CloseView { view, .. } => ViewText::Closed(*view),
+            SecureStep::WriteProfile { remove, add, .. } => {
+                there.profile.retain(|row| !remove.contains(row));
+                there.profile.extend(add.iter().cloned());
+                return;
+            }
+            _ => return,
+        };
+        let digest = Some(format!("{text:?}"));
+        let found = FoundView { digest, made: true, intact: true, owner: None };
+        let name = match text {
+            ViewText::Body(body) => body.name,
+            ViewText::Closed(name) => name,
+        };
+        there.views.insert(name, found);
     }
 
     /// Whether a session of this login and id is one that the step ends.
@@ -226,7 +258,17 @@ impl Target for FakePool {
     }
 
     fn view_digest(&self, text: ViewText<'_>, _: &Metadata) -> Option<String> {
-        self.hides_texts.load(Ordering::SeqCst).then(|| format!("{text:?}"))
+        let has = |of: &AtomicBool| of.load(Ordering::SeqCst);
+        (has(&self.hides_texts) || has(&self.shows_texts)).then(|| format!("{text:?}"))
+    }
+
+    async fn probe_views(
+        &self,
+        _: &Metadata,
+        _: &ProbeReader,
+        cases: &[ProbeCase],
+    ) -> Result<Option<Vec<ProbeAnswer>>, TargetError> {
+        Ok(Some(vec![self.answer.lock().unwrap().clone(); cases.len()]))
     }
 
     fn lacks(&self, step: &Step) -> Option<String> {

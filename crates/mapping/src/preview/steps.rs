@@ -114,7 +114,7 @@ fn in_target(
     let mut plan = if words == Words::Roles { plan_assigned(&sides) } else { plan(&sides) };
     let views::Between { steps, findings, untold } =
         views::between(target, both, compared, tables, &sides.actual);
-    put_into(&mut plan, steps, findings);
+    put_into(&mut plan, steps, findings, &sides.actual);
     classify(&mut plan, spec, both, compared, &sides.scope);
     let findings: Vec<String> =
         plan.findings.iter().map(ToString::to_string).chain(untold).chain(others).collect();
