@@ -42,7 +42,8 @@ async fn into(stand: &Stand, id: &str, error: &str, payload: &Value) -> anyhow::
         _ => stand.pool.admin().await?.run(BREAKS).await?,
     }
     let told = stand.status(id, error).await?;
-    ensure!(told["message"].is_string(), "{told}");
+    let message = told["message"].as_str().context("a message")?;
+    ensure!(message.len() > 20 && !message.contains(".:"), "{message}");
     Ok(())
 }
 

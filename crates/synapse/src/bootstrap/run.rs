@@ -165,11 +165,13 @@ fn master() -> SqlName {
 }
 
 fn told(what: &str, error: CallError) -> BootstrapError {
-    BootstrapError::Batch { what: what.to_owned(), source: error.at("the pool", "a batch of the set-up") }
+    // It goes on with what the server said.
+    let what = what.trim_end_matches('.').to_owned();
+    BootstrapError::Batch { what, source: error.at("the pool", "a batch of the set-up") }
 }
 
 async fn seen(connection: &Connection, setup: &Setup) -> Result<Seen, BootstrapError> {
-    let what = || "The look at what is there.".to_owned();
+    let what = || "The look at what is there".to_owned();
     look::read(connection, setup).await.map_err(|source| BootstrapError::Batch { what: what(), source })
 }
 
