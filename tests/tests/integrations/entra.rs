@@ -78,9 +78,12 @@ async fn each_identity_of_entra_enters_with_a_token_of_its_own() -> anyhow::Resu
             ensure!(refused.is_empty(), "{refused:?}");
         }
         let kind = way["authenticationType"].as_str().unwrap_or_default();
-        stand.post("", &payload).await?.is(201)?;
+        let begun = stand.post("", &payload).await?.is(201)?.body;
+        let kept = if kind.ends_with("Identity") { "skipped" } else { "passed" };
+        ensure!(test(&begun, "Validate Secret Can Be Kept")?["status"] == kept, "{kind}: {begun}");
         let told = stand.status(&id, "enabled").await?;
         ensure!(told["validationResults"]["status"] == "passed", "{kind}: {told}");
+        ensure!(test(&told, "Validate Principals")?["status"] == "passed", "{kind}: {told}");
         let one = stand.get(&format!("/{id}")).await?.is(200)?;
         ensure!(one.body["config"]["authenticationType"] == kind, "{}", one.text);
         ensure!(one.body["config"]["username"] == "<REDACTED>" && !one.text.contains(CLIENT), "{}", one.text);

@@ -15,7 +15,8 @@ pub enum TokenCommand {
         /// Whose: an operator, by a name of ours
         #[arg(long, conflicts_with_all = ["source", "name", "scope"], requires = "may", value_parser = operator)]
         operator: Option<String>,
-        /// What an operator may do, as map.read,map.push: map.read, map.push, map.release, holds.read, holds.release
+        /// What an operator may do, as map.read,map.push: map.read, map.push, map.release, holds.read, holds.release, offboard, grant,
+        /// integrations.read, integrations.write
         #[arg(long, requires = "operator", conflicts_with = "source", value_delimiter = None)]
         may: Option<Permissions>,
         /// What people call it

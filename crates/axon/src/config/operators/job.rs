@@ -42,7 +42,7 @@ pub struct Job {
     /// More claims, each with its value or the values of which it must have one.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub claims: BTreeMap<String, OneOrMany>,
-    /// What it may do: map.read, map.push, map.release, holds.read, holds.release.
+    /// What it may do: map.read, map.push, map.release, holds.read, holds.release, offboard, grant, integrations.read, integrations.write.
     pub may: OneOrMany,
     /// Whether what it pushes waits for a person.
     #[serde(default)]
