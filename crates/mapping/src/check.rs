@@ -6,6 +6,7 @@ mod groups;
 mod lint;
 mod names;
 pub(crate) mod powers;
+mod puts_on;
 mod reach;
 mod rewrites;
 mod views;
@@ -88,6 +89,7 @@ pub fn check(map: &RoleMap, directory: Option<&Directory>, now: OffsetDateTime) 
     contradictions::all(map, &together, &mut findings);
     powers::credentials(map, &together, &mut findings);
     views::all(map, &together, &mut findings);
+    puts_on::all(map, &defined, &mut findings);
     rewrites::all(map, &together, &mut findings);
     groups::patterns(map, &mut findings);
     groups::of_tests(map, &mut findings);

@@ -179,6 +179,25 @@ fn cases() -> Vec<Case> {
             "select on schema::other",
         ),
         (
+            "puts-on-another",
+            "roles:\n  a: { grants: { dw: [\"per person: member of db_owner\"] } }\nGIVESVIEW",
+            "db_owner",
+            "db_denydatareader",
+        ),
+        (
+            "puts-on-another",
+            "roles:\n  a: { grants: { dw: [control on database] } }\n  b: { impersonate: { dw: { roles: [c], for: 1h } } }\n  c: {}\nGIVES",
+            "control on database",
+            "select on x.y",
+        ),
+        // Where no view tells people apart there is nothing to put on.
+        (
+            "puts-on-another",
+            "roles:\n  a: { grants: { dw: [alter any role on database] } }\nGIVESVIEW",
+            "views:\n  secure.orders: { targets: dw, from: base.orders, columns: { id: show } }\n",
+            "",
+        ),
+        (
             "rewrites-views",
             "roles:\n  a: { grants: { dw: [alter on schema::s, select on schema::s] } }\nGIVESrules: { forbid: [select on hr.people] }\n",
             "alter on schema::s, ",

@@ -3,7 +3,10 @@
 use anyhow::{Context, ensure};
 use axon_tests::{ENTRA_ADMIN, Place, Pool, SOON, Stage, until};
 
-use super::{ANN, ASKED, BOB, living_in, map, people, read, read_when, refused, stage, stage_that_looks};
+use super::acting::{CARA, acting_map};
+use super::{
+    ANN, ASKED, BOB, living_in, map, people, read, read_when, refused, stage, stage_of, stage_that_looks,
+};
 
 async fn is_closed(stage: &Stage, words: &str) -> anyhow::Result<()> {
     let mut last = String::new();
@@ -111,4 +114,71 @@ async fn a_view_is_closed_in_mode_additive_too_and_a_finding_keeps_no_other_view
     until("its new text was probed", SOON, async || Ok(probes().await?.filter(|text| *text != before)))
         .await?;
     Ok(())
+}
+
+/// EXECUTE AS asks for no permission of Axon's: who may put on another by a hand's grant is told, with what to do about it.
+#[tokio::test]
+async fn who_may_put_on_another_by_hand_is_told_with_the_remedy() -> anyhow::Result<()> {
+    let stage = stage_of(&[ANN, BOB, CARA], &acting_map()).await?;
+    people(&stage.scim).await?;
+    let cara = stage.scim.person(CARA).await?;
+    stage.scim.group("Support", &[&cara]).await?;
+    until("cara may ask the view", SOON, async || {
+        Ok(read(&stage.pool, CARA, ASKED).await.ok().filter(Vec::is_empty))
+    })
+    .await?;
+    let mut admin = stage.pool.admin().await?;
+    let one = format!("{BOB} may become {ANN} by EXECUTE AS and reads views so: take that permission away");
+    let all = |by: &str| {
+        format!(
+            "{CARA} may become anybody by EXECUTE AS and reads views so, by {by}: take that away, or know that views \
+             keep nothing from them"
+        )
+    };
+    for (give, take, words) in [
+        (
+            format!("GRANT IMPERSONATE ON USER::[{ANN}] TO [{BOB}]"),
+            format!("REVOKE IMPERSONATE ON USER::[{ANN}] FROM [{BOB}]"),
+            one.clone(),
+        ),
+        (
+            format!("GRANT CONTROL ON USER::[{ANN}] TO [{BOB}]"),
+            format!("REVOKE CONTROL ON USER::[{ANN}] FROM [{BOB}]"),
+            one,
+        ),
+        (
+            format!("GRANT CONTROL TO [{CARA}]"),
+            format!("REVOKE CONTROL FROM [{CARA}]"),
+            all("CONTROL on the database"),
+        ),
+        (
+            format!("EXEC sp_addrolemember N'db_owner', N'{CARA}'"),
+            format!("EXEC sp_droprolemember N'db_owner', N'{CARA}'"),
+            all("membership of db_owner"),
+        ),
+    ] {
+        admin.run(&give).await.with_context(|| give.clone())?;
+        for command in ["status", "plan"] {
+            told_when(&stage, command, &words, true).await.with_context(|| give.clone())?;
+        }
+        // It is no empty word.
+        let mut holder = stage.pool.person(if words.starts_with(BOB) { BOB } else { CARA }).await?;
+        holder.run(&format!("EXECUTE AS USER = '{ANN}'")).await?;
+        let name = holder.rows("SELECT USER_NAME() AS name").await?;
+        ensure!(name == [[Some(ANN.to_owned())]], "{give}: {name:?}");
+        admin.run(&take).await.with_context(|| take.clone())?;
+        told_when(&stage, "status", &words, false).await.with_context(|| take.clone())?;
+    }
+    Ok(())
+}
+
+/// Waits until a command says these words, or says them no more.
+async fn told_when(stage: &Stage, command: &str, words: &str, told: bool) -> anyhow::Result<()> {
+    let mut last = String::new();
+    let found = until("it is told", SOON, async || {
+        last = stage.place.axon(&[command]).await?.out;
+        Ok((last.contains(words) == told).then_some(()))
+    })
+    .await;
+    found.with_context(|| format!("axon {command}: {words}\n{last}"))
 }

@@ -60,6 +60,7 @@ lints! {
     PastView "past-view" Warning "take the line out: who may read a secure view must not read its table";
     LosesRows "loses-rows" Warning "name a role of the pool under `unfiltered` of the view, or silence this where it is meant";
     WritesView "writes-view" Warning "take the line out: who can change a secure view, or what it reads, sees everything in it";
+    PutsOnAnother "puts-on-another" Warning "take the line out: EXECUTE AS shows the views of whom it puts on, and asks for no permission to act";
     RewritesViews "rewrites-views" Warning "take one of the two away, or silence this where nothing but tables is there";
     AroundSql "around-sql" Warning "give a narrower role: this one opens the data without any grant in a pool";
     CredentialAroundSql "credential-around-sql" Warning "take one of the two away, or SQL control from the workspace's identity";
