@@ -99,34 +99,84 @@ fn a_profile_in_one_string_is_still_one_semi_join() {
     insta::assert_snapshot!(secure_view(&body("orders"), ViewVerb::Create, managed).as_str());
 }
 
-/// What decides over a row is one look into the profile for each attribute that a rule compares, whatever the layout and however
-/// somebody reads as another; the table itself is read once.
-#[test]
-fn each_attribute_of_a_rule_is_one_semi_join() {
+fn every_layout() -> Vec<Managed> {
+    let mut all = Vec::new();
     for delimiters in [None, axon_mapping::views::Delimiters::new('|', ':', ',')] {
         for (impersonation, by_session) in
             [(None, false), (Some(name("acting")), false), (Some(name("acting")), true)]
         {
-            let managed = Managed {
-                schema: name("axon"),
-                roles: RoleTest::IsRoleMember,
-                delimiters,
-                impersonation,
-                by_session,
-            };
+            let roles = RoleTest::IsRoleMember;
+            all.push(Managed { schema: name("axon"), roles, delimiters, impersonation, by_session });
+        }
+    }
+    all
+}
+
+/// The shape of a view's predicate: how often it looks into the profile, and how many queries stand in it that are about a row.
+fn shape(view: &ViewBody, managed: Managed) -> (usize, usize) {
+    let text = secure_view(view, ViewVerb::Create, managed);
+    let text = text.as_str();
+    assert_eq!(text.matches("FROM [sales].[orders] AS t").count(), 1, "the table is read once: {text}");
+    let predicate = text.split_once("\nWHERE ").unwrap().1;
+    assert!(!predicate.contains("JOIN") && !predicate.contains(" IN (SELECT"), "{predicate}");
+    let joins: Vec<&str> =
+        predicate.split("EXISTS (SELECT 1 FROM [axon].[profile] AS p WHERE ").skip(1).collect();
+    for join in &joins {
+        // Whose profile it is hangs on nothing of the row: it is one value for the whole query.
+        let whose = join.strip_prefix("p.[principal] = ").unwrap();
+        let whose = whose.split(" AND p.[attribute]").next().unwrap();
+        assert!(!whose.contains("t.["), "{whose}");
+    }
+    // Each look into the profile is such a semi-join: nothing else of the predicate asks it.
+    assert_eq!(predicate.matches("[axon].[profile]").count(), joins.len(), "{predicate}");
+    (joins.len(), text.matches("[axon].[profile]").count())
+}
+
+/// What decides over a row is one look into the profile for each attribute or group that a rule compares, whatever the layout and
+/// however somebody reads as another; roles and plain values take none, and the table itself is read once.
+#[test]
+fn each_attribute_of_a_rule_is_one_semi_join() {
+    let text = ColumnType::Text { national: true, fixed: false, length: Some(50) };
+    let attribute =
+        |attribute: &str| Test::Attribute { column: name("region"), ty: text, attribute: attribute.into() };
+    let whole = |attribute: &str| Test::Attribute {
+        column: name("level"),
+        ty: ColumnType::Int,
+        attribute: attribute.into(),
+    };
+    let plain = || Test::In { column: name("kind"), ty: text, values: vec![Literal::Text("a".into())] };
+    let days = || Test::LastDays { column: name("placed"), days: 90 };
+    let role = |role: &str| RowRule::To(Who::Role(name(role)));
+    let group = |group: &str| RowRule::To(Who::Has { attribute: "@group".into(), value: group.into() });
+    let only = || Test::Is([Who::Role(name("axon_analyst")), Who::Role(name("axon_finance"))].into());
+    for (rules, joins) in [
+        // The common rule: one attribute, with whatever else the row must hold, and whole roles beside it.
+        (vec![RowRule::All(vec![attribute("region")])], 1),
+        (vec![RowRule::All(vec![only(), attribute("region"), plain(), days()])], 1),
+        (vec![role("axon_global"), role("axon_audit"), RowRule::All(vec![whole("level"), days()])], 1),
+        (vec![group("entra Sales")], 1),
+        // Several rules and attributes: one for each, and no more.
+        (vec![RowRule::All(vec![attribute("region"), whole("level")])], 2),
+        (vec![RowRule::All(vec![attribute("region")]), RowRule::All(vec![attribute("region"), days()])], 2),
+        (
+            vec![
+                role("axon_global"),
+                group("entra Sales"),
+                group("okta Sales"),
+                RowRule::All(vec![only(), attribute("region"), whole("level"), plain()]),
+                RowRule::All(vec![attribute("title")]),
+            ],
+            5,
+        ),
+        // Nothing of a profile, no look into it.
+        (vec![role("axon_global"), RowRule::All(vec![only(), plain(), days()])], 0),
+    ] {
+        for managed in every_layout() {
             let mut view = body("orders");
-            // One rule with one attribute; the mask's own conditions are not about rows.
+            // The masks' own conditions are not about rows.
             view.columns.truncate(1);
-            let text = secure_view(&view, ViewVerb::Create, managed);
-            let text = text.as_str();
-            let joins =
-                text.matches("EXISTS (SELECT 1 FROM [axon].[profile] AS p WHERE p.[principal] = ").count();
-            assert_eq!((joins, text.matches("[axon].[profile]").count()), (1, 1), "{text}");
-            assert_eq!(text.matches("FROM [sales].[orders] AS t").count(), 1, "{text}");
-            // Whose profile it is hangs on nothing of the row: it is one value for the whole query.
-            let whose = text.split("p.[principal] = ").nth(1).unwrap();
-            let whose = whose.split(" AND p.[attribute]").next().unwrap();
-            assert!(!whose.contains("t.["), "{whose}");
+            view.rows = Rows::Any(rules.clone());
+            assert_eq!(shape(&view, managed), (joins, joins), "{managed:?} {rules:?}");
         }
     }
 }
