@@ -1,9 +1,9 @@
 //! Reading as another person: only with a written permission, only through secure views, and for a while.
 
 use anyhow::{Context, ensure};
-use axon_tests::{Pool, SOON, Stage, Tds, until};
+use axon_tests::{Pool, SOON, Serve, Stage, Tds, until};
 
-use super::{ANN, ASKED, BOB, Rows, map, people, read, refused, stage_of, texts};
+use super::{ANN, ASKED, BOB, Rows, map, people, read, refused, stage_of, stage_that_looks, texts};
 
 pub(super) const CARA: &str = "cara@acme.example";
 const DAN: &str = "dan@acme.example";
@@ -45,6 +45,26 @@ async fn start(stage: &Stage, who: &str, person: &str, code: i32) -> anyhow::Res
     Ok(said.out.split_whitespace().next().unwrap_or_default().to_owned())
 }
 
+/// The records of requests to act as another: where each stands then, what both are called in it, and the reason.
+async fn on_record(stage: &Stage, id: Option<&str>) -> anyhow::Result<Vec<(String, [String; 3])>> {
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let journal = stage.place.journal().await?;
+    let of_it = journal.iter().filter(|record| {
+        let request = record.record["facts"]["access_request"].as_str();
+        record.kind == "access-request" && id.is_none_or(|id| request == Some(id))
+    });
+    let said = of_it.map(|record| {
+        let body = &record.clear["body"];
+        let words = ["user_name", "person", "reason"].map(|part| text(&body[part]));
+        (text(&record.record["facts"]["state"]), words)
+    });
+    Ok(said.collect())
+}
+
+fn said(state: &str, who: &str, person: &str, reason: &str) -> (String, [String; 3]) {
+    (state.to_owned(), [who, person, reason].map(str::to_owned))
+}
+
 async fn actors(stage: &Stage) -> anyhow::Result<Vec<String>> {
     stage.pool.admin().await?.column("SELECT actor FROM axon.acting WHERE role = N''").await
 }
@@ -57,6 +77,13 @@ async fn refusals_are_on_record(stage: &Stage) -> anyhow::Result<()> {
     }
     let all = stage.place.axon(&["impersonate", "list", "--all"]).await?.exits(0)?;
     ensure!(all.out.matches("  rejected: ").count() == 4, "{}", all.out);
+    let told = on_record(stage, None).await?;
+    for (who, person) in [(CARA, BOB), (BOB, ANN), (CARA, CARA), (CARA, DAN)] {
+        let refused = |(state, [user, other, _]): &&(String, [String; 3])| {
+            state == "rejected" && user == who && other == person
+        };
+        ensure!(told.iter().filter(refused).count() == 1, "{who} as {person}: {told:?}");
+    }
     // A missing reason is no less a refusal: with both names.
     let bare = ["impersonate", "start", "--user", CARA, "--as", ANN, "--for", "30m"];
     stage.place.axon(&bare).await?.exits(1)?.says(&["on record", "the reason is missing"])?;
@@ -150,8 +177,11 @@ async fn who_acts_as_another_reads_what_that_one_reads_until_it_ends() -> anyhow
     refusals_are_on_record(&stage).await?;
     ensure!(actors(&stage).await? == [CARA], "nothing came of it");
 
-    // It ends by `stop`.
+    // It ends by `stop`, whose record names both as that of the start does.
     stage.place.axon(&["impersonate", "stop", &id, "--reason", "done"]).await?.exits(0)?;
+    let told = on_record(&stage, Some(&id)).await?;
+    let both = [said("in-force", CARA, ANN, "ticket 7"), said("lifted", CARA, ANN, "done")];
+    ensure!(told == both, "{told:?}");
     until("stopped", SOON, async || Ok(actors(&stage).await?.is_empty().then_some(()))).await?;
     ensure!(seen_as(&stage.pool, CARA, ANN).await?.is_empty());
 
@@ -182,6 +212,60 @@ async fn who_acts_as_another_reads_what_that_one_reads_until_it_ends() -> anyhow
     until("it ended with who left", SOON, async || Ok(actors(&stage).await?.is_empty().then_some(())))
         .await?;
     ensure!(seen_as(&stage.pool, DAN, ANN).await?.is_empty());
+    Ok(())
+}
+
+/// Nobody stops it, nobody leaves, and no look at the pool is due: its own end is what ends it.
+#[tokio::test]
+async fn it_is_taken_out_of_the_pool_when_its_time_is_over() -> anyhow::Result<()> {
+    let place = axon_tests::Place::new([ANN, BOB, CARA])?;
+    let rarely = "inspect_every_seconds: 3600";
+    let stage = stage_that_looks(rarely, place, &acting_map(), async |_: &Pool| Ok(())).await?;
+    people(&stage.scim).await?;
+    let cara = stage.scim.person(CARA).await?;
+    stage.scim.group("Support", &[&cara]).await?;
+    until("cara may ask the view", SOON, async || {
+        Ok(read(&stage.pool, CARA, ASKED).await.ok().filter(Vec::is_empty))
+    })
+    .await?;
+    stage.settled().await?;
+    // Cara's security id is known to a look since she was made: another process has one at once.
+    let Stage { pool, serve, token, place, .. } = stage;
+    ensure!(serve.stop().await?.success());
+    let serve = Serve::start(&place).await?;
+    let stage = Stage { scim: serve.scim(&token), pool, serve, token, place };
+    stage.settled().await?;
+    let start = ["impersonate", "start", "--user", CARA, "--as", ANN, "--for", "12s", "--reason", "ticket 7"];
+    let id = stage.place.axon(&start).await?.exits(0)?.out;
+    let id = id.split_whitespace().next().context("an id")?.to_owned();
+    sees_when(&stage.pool, CARA, ANN, 1).await?;
+    ensure!(actors(&stage).await? == [CARA]);
+    until("its row is gone", SOON, async || Ok(actors(&stage).await?.is_empty().then_some(()))).await?;
+    ensure!(seen_as(&stage.pool, CARA, ANN).await?.is_empty(), "its end is over");
+    let rows = stage.pool.admin().await?.column("SELECT actor FROM axon.acting").await?;
+    ensure!(rows.is_empty(), "{rows:?}");
+
+    // The end of the request is a record with both names, and so is what was taken out of the pool.
+    let ended = [said("in-force", CARA, ANN, "ticket 7"), said("over", CARA, ANN, "its time is over")];
+    let mut last = Vec::new();
+    let told = until("the end is on record", SOON, async || {
+        last = on_record(&stage, Some(&id)).await?;
+        Ok((last == ended).then_some(()))
+    })
+    .await;
+    told.with_context(|| format!("{last:?}"))?;
+    let words = format!("stop {CARA} from reading views as {ANN}");
+    let done = until("what was taken out is on record", SOON, async || {
+        let journal = stage.place.journal().await?;
+        let done = journal.into_iter().find(|record| {
+            record.kind == "step-outcome" && record.clear["body"]["text"].as_str() == Some(&words)
+        });
+        Ok(done)
+    })
+    .await?;
+    ensure!(done.record["facts"]["result"] == "done", "{done:?}");
+    let all = listed(&stage, &id).await?;
+    ensure!(all.contains(CARA) && all.contains(ANN) && all.contains("its time is over"), "{all}");
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use axon_tests::{CONFIG, SOON, Serve, Stage, until};
 use serde_json::Value;
 
 use super::unsigned::name_a_folder;
-use super::{ANN, ASKED, map, people, read, read_when, stage};
+use super::{ANN, ASKED, BOB, map, people, read, read_when, stage};
 
 const VIEW: &str = "secure.customers";
 
@@ -137,4 +137,74 @@ async fn views_are_probed_by_each_class_and_a_difference_is_told_and_stops_what_
     ensure!(read(&pool, ANN, ASKED).await?.len() == 1);
     serve.stop().await.context("it stops")?;
     Ok(())
+}
+
+/// What `/metrics` shows of probes: whether something differs, and whether something could not be tried. None where it shows nothing.
+async fn shown(stage: &Stage) -> anyhow::Result<[Option<String>; 2]> {
+    let (_, text) = stage.serve.page("/metrics").await?;
+    let value = |name: &str| {
+        let series = format!("{name}{{target=\"warehouse\"}} ");
+        text.lines().find_map(|line| line.strip_prefix(&series)).map(str::to_owned)
+    };
+    Ok(["axon_view_probe_differs_bool", "axon_view_probe_untried_bool"].map(value))
+}
+
+async fn shows(stage: &Stage, what: &str, differs: &str, untried: &str) -> anyhow::Result<()> {
+    let mut last = [None, None];
+    let found = until(what, SOON, async || {
+        last = shown(stage).await?;
+        Ok((last == [Some(differs.to_owned()), Some(untried.to_owned())]).then_some(()))
+    })
+    .await;
+    found.with_context(|| format!("{last:?}"))
+}
+
+/// Shows as many letters of names to analysts, by which the view's text is another one.
+async fn letters(stage: &Stage, count: u8) -> anyhow::Result<()> {
+    let map = stage.place.read("role-map.yaml")?;
+    let (before, rest) = map.split_once("name: { mask: first(").context("the mask")?;
+    let (_, rest) = rest.split_once(')').context("its end")?;
+    stage.place.write("role-map.yaml", &format!("{before}name: {{ mask: first({count}){rest}"))
+}
+
+#[tokio::test]
+async fn what_a_probe_finds_is_shown_to_whoever_watches_until_it_is_gone() -> anyhow::Result<()> {
+    let stage = stage(&map(false)).await?;
+    people(&stage.scim).await?;
+    read_when(&stage.pool, ANN, "ann reads her rows", ASKED, |rows| rows.len() == 1).await?;
+    until("both classes were probed", SOON, async || {
+        let found = probes(&stage).await?;
+        Ok((found.len() >= 2 && found.iter().all(|facts| facts["differs"] == 0)).then_some(()))
+    })
+    .await?;
+    shows(&stage, "both are tried, and nothing differs", "0", "0").await?;
+
+    // The server's own probe, of the text that the map asks for now.
+    let mut admin = stage.pool.admin().await?;
+    admin.run("DENY SELECT ON OBJECT::secure.customers TO public").await?;
+    letters(&stage, 2).await?;
+    shows(&stage, "the view differs", "1", "0").await?;
+    admin.run("REVOKE SELECT ON OBJECT::secure.customers FROM public").await?;
+    letters(&stage, 3).await?;
+    shows(&stage, "the view differs no more", "0", "0").await?;
+
+    // What somebody's probe by hand finds is shown by the server from its next look on.
+    let probe = ["view", "probe", VIEW];
+    admin.run(&format!("EXEC sp_addrolemember N'db_owner', N'{BOB}'")).await?;
+    stage.place.axon(&probe).await?.exits(3)?.says(&[])?;
+    shows(&stage, "nobody of finance can be tried", "0", "1").await?;
+    admin.run(&format!("EXEC sp_droprolemember N'db_owner', N'{BOB}'")).await?;
+    admin.run("DENY SELECT ON OBJECT::secure.customers TO public").await?;
+    stage.place.axon(&probe).await?.exits(3)?;
+    shows(&stage, "it differs, and both are tried", "1", "0").await?;
+    let said = stage.place.axon(&["status"]).await?.out;
+    ensure!(said.contains("view secure.customers shows a probe something else"), "{said}");
+    admin.run("REVOKE SELECT ON OBJECT::secure.customers FROM public").await?;
+    stage.place.axon(&probe).await?.exits(0)?;
+    shows(&stage, "nothing differs any more", "0", "0").await?;
+    until("nor does the status say so", SOON, async || {
+        let said = stage.place.axon(&["status"]).await?.out;
+        Ok((!said.contains("shows a probe something else")).then_some(()))
+    })
+    .await
 }
