@@ -6,6 +6,7 @@ mod windows;
 pub use windows::{Acting, ActingBy, ActingThere, named_sessions};
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use axon_model::SqlName;
 use axon_reconcile::view_body::{RowRule, Rows, Test, Who};
@@ -44,8 +45,8 @@ pub(crate) fn into_roles(
             let Some(name) = acting else { continue };
             used.get_or_insert((name, role.span));
             let line = GrantLine::MemberOf(name);
-            let grant = PlacedGrant { text: line.to_string().into(), line, place };
-            let through = vec![role.spec.name.clone()];
+            let grant = Arc::new(PlacedGrant { text: line.to_string().into(), line, place });
+            let through = [role.spec.name.clone()].into();
             role.spec.held.entry(target.name.clone()).or_default().push(HeldGrant {
                 grant,
                 through,

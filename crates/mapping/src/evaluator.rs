@@ -16,7 +16,8 @@ use axon_model::{
     AccessRequest, AccessRequestId, Asked, Delta, Directory, GroupId, RecordSeq, SqlName, UserId,
 };
 use axon_reconcile::{
-    Grant, GrantKey, GrantState, Graph, ManagedPrincipals, Permission, Role, Scope, Securable, Shape, Ties,
+    Grant, GrantKey, GrantState, Graph, ManagedPrincipals, Permission, Role, Scope, Securable, Shape, Shared,
+    Ties,
 };
 use time::OffsetDateTime;
 
@@ -519,7 +520,7 @@ impl Evaluator {
 
     fn permissions(&mut self) {
         let all = view::permissions(&self.map, &self.target, &self.view, &self.around.shape);
-        self.graph.grants = all.grants.into();
+        self.graph.grants = Shared::packed(all.grants);
         self.direct = all.direct;
         self.waiting = all.waiting;
         self.all_moved();

@@ -34,10 +34,10 @@ pub struct PlacedGrant {
 /// A grant that a role holds, with the way on which it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldGrant {
-    /// The line.
-    pub grant: PlacedGrant,
+    /// The line: one of many roles that include it.
+    pub grant: Arc<PlacedGrant>,
     /// From this role through includes to the one that says it; one entry if it says it itself.
-    pub through: Vec<RoleName>,
+    pub through: Arc<[RoleName]>,
     /// Whether it is given only while the table is filtered, by `enforce: native` of a view.
     pub filtered: bool,
 }
@@ -310,9 +310,10 @@ fn held(
     // What is held already, so that a line that is reached on two ways is found at once.
     let mut seen: HashSet<(TargetName, Place)> = HashSet::new();
     for (target, lines) in &role.spec.grants {
+        let through: Arc<[RoleName]> = [name.clone()].into();
         let own = lines.iter().map(|grant| HeldGrant {
-            grant: grant.clone(),
-            through: vec![name.clone()],
+            grant: Arc::new(grant.clone()),
+            through: through.clone(),
             filtered: false,
         });
         all.entry(target.clone()).or_default().extend(own);
@@ -332,11 +333,16 @@ fn held(
         within.extend(inner.roles.iter().cloned());
         for (target, lines) in &inner.held {
             let into = all.entry(target.clone()).or_default();
+            // Lines that came to the included role on one way come on one way to this one.
+            let mut last: Option<(&Arc<[RoleName]>, Arc<[RoleName]>)> = None;
             for line in lines {
                 // Reached on two ways, a line counts once: by the first. A place holds one line for each target.
                 if seen.insert((target.clone(), line.grant.place.clone())) {
-                    let mut through = vec![name.clone()];
-                    through.extend(line.through.iter().cloned());
+                    let through = match &last {
+                        Some((inner, through)) if Arc::ptr_eq(inner, &line.through) => through.clone(),
+                        _ => [name].into_iter().chain(line.through.iter()).cloned().collect(),
+                    };
+                    last = Some((&line.through, through.clone()));
                     into.push(HeldGrant { grant: line.grant.clone(), through, filtered: line.filtered });
                 }
             }

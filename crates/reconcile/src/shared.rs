@@ -1,6 +1,7 @@
 //! A collection that is copied when a copy is changed, and not before: a plan's sides are copies of a million rows that hardly ever differ
 //! from what they are copies of.
 
+use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
@@ -28,6 +29,13 @@ impl<T: Clone> DerefMut for Shared<T> {
 impl<T> From<T> for Shared<T> {
     fn from(value: T) -> Self {
         Self(Arc::new(value))
+    }
+}
+
+impl<K: Ord + Clone, V: Clone> Shared<BTreeMap<K, V>> {
+    /// A map that is built and then read: in nodes that are full, where one that grew row by row has them half empty.
+    pub fn packed(map: BTreeMap<K, V>) -> Self {
+        map.into_iter().collect()
     }
 }
 

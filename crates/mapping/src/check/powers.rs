@@ -181,7 +181,7 @@ fn holding<'m>(
     let says = |line: &GrantLine| matches!(line, GrantLine::Assigned(name) if known(*name, wanted).is_some());
     let of_role = |role: &'m RoleSpec| {
         let held = role.held.get(&target.name)?;
-        Some((role, &held.iter().find(|held| says(&held.grant.line))?.grant))
+        Some((role, &*held.iter().find(|held| says(&held.grant.line))?.grant))
     };
     map.roles.values().filter_map(of_role).collect()
 }

@@ -124,7 +124,7 @@ impl<'a> InTarget<'a> {
         let grants = self.lines(role).iter().map(|held| GrantExplained {
             line: held.grant.text.clone(),
             place: held.grant.place.clone(),
-            through: held.through.clone(),
+            through: held.through.to_vec(),
             missing: self.missing(&held.grant.line),
             denied_by: Vec::new(),
             seen: None,

@@ -267,7 +267,7 @@ fn not_forbidden_together(
     for target in targets {
         let all =
             held.iter().copied().chain([role]).filter_map(|role| map.roles.get(role)?.held.get(*target));
-        let lines = all.flatten().map(|held| &held.grant);
+        let lines = all.flatten().map(|held| &*held.grant);
         if let Some(rule) = crate::rules::together::forbidden_in_one(&map.rules, lines) {
             return Err(NoGrant::Forbidden {
                 role: role.clone(),

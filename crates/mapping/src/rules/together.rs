@@ -123,7 +123,7 @@ pub(crate) fn check(
     for target in targets.values().filter(|target| target.kind.words() == Words::Sql) {
         let of_role = |name: &'_ RoleName| {
             let held = roles.get(name)?.spec.held.get(&target.name)?;
-            let parts = Parts::of(held.iter().map(|held| &held.grant));
+            let parts = Parts::of(held.iter().map(|held| &*held.grant));
             (!parts.is_empty()).then_some(parts)
         };
         let parts: Vec<(&RoleName, Parts<'_>)> =

@@ -1,6 +1,7 @@
 //! What views add to roles: readers may read them, and every role that tells people apart is one of the pool.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use axon_model::SqlName;
 use axon_reconcile::{GrantState, Permission, Securable};
@@ -63,7 +64,8 @@ fn columns_of(view: &SecureView, columns: Vec<SqlName>, role: &RoleName, reader:
 }
 
 fn held(view: &SecureView, line: GrantLine, role: &RoleName, reader: &RoleName, filtered: bool) -> HeldGrant {
-    let through = if role == reader { vec![role.clone()] } else { vec![role.clone(), reader.clone()] };
+    let reader = (role != reader).then_some(reader);
+    let through = [role].into_iter().chain(reader).cloned().collect();
     let text = line.to_string().into();
-    HeldGrant { grant: PlacedGrant { line, text, place: view.place.clone() }, through, filtered }
+    HeldGrant { grant: Arc::new(PlacedGrant { line, text, place: view.place.clone() }), through, filtered }
 }

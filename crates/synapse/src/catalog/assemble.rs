@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use axon_model::SqlName;
 use axon_model::name::{fold, shown};
-use axon_reconcile::{Graph, Membership, Shape, TargetFacts};
+use axon_reconcile::{Graph, Membership, Shape, Shared, TargetFacts};
 
 use super::grants::{Names, permissions};
 use super::notes::Notes;
@@ -66,14 +66,13 @@ pub(crate) fn assemble(
     let mut notes = Notes::default();
     let mut graph = Graph::default();
     let who = principals(&raw.principals, dialect, &mut graph, &mut notes);
-    for (role, member) in raw.members {
-        if let (Some(role), Some(member)) = (who.get(&role), who.get(&member))
-            && graph.roles.contains_key(role)
-            && (graph.principals.contains_key(member) || graph.roles.contains_key(member))
-        {
-            graph.members.insert(Membership { role: *role, member: *member });
-        }
-    }
+    let members = raw.members.into_iter().filter_map(|(role, member)| {
+        let (role, member) = (*who.get(&role)?, *who.get(&member)?);
+        let is_there = graph.principals.contains_key(&member) || graph.roles.contains_key(&member);
+        (graph.roles.contains_key(&role) && is_there).then_some(Membership { role, member })
+    });
+    let members = members.collect();
+    graph.members = members;
     let (mut shape, mut places) = shape(raw.schemas, raw.objects, raw.columns, &who);
     if dialect != Dialect::Dedicated {
         shape.credentials = places.credentials(raw.credentials);
@@ -92,6 +91,8 @@ pub(crate) fn assemble(
         Dialect::Dedicated | Dialect::Serverless => SqlName::parse("dbo").ok(),
     };
     permissions(&raw.permissions, &Names { who, places, dialect }, acts_as, &mut graph, &mut notes);
+    drop(raw.permissions);
+    graph.grants = Shared::packed(graph.grants.into_inner());
 
     let known = known.unwrap_or_else(|| Known {
         blind: reach::blind(&graph, own, &administrators, dialect),
