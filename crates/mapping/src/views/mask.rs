@@ -13,6 +13,8 @@ type Refused = (String, String);
 const FEWEST_DIGITS: u16 = 16;
 /// Digits of SHA-256 in hexadecimal.
 const ALL_DIGITS: u16 = 64;
+/// The longest text that is hashed: with the key before it, it is a text of 4,000 characters, of which a pool cuts all that is more.
+const LONGEST_HASHED: u16 = 4_000 - 64;
 /// The longest text that is masked by its parts; longer columns are `max`.
 const LONGEST: u16 = 8_000;
 
@@ -48,7 +50,7 @@ pub(super) fn typed(mask: &Mask, ty: ColumnType, key: &str) -> Result<TypedMask,
         Mask::Redact => TypedMask::Fixed(redacted(ty)?),
         Mask::Constant(text) => TypedMask::Fixed(constant(text, ty)?),
         Mask::Hash => {
-            if matches!(ty, ColumnType::Text { length: None, .. }) {
+            if matches!(ty, ColumnType::Text { length, .. } if length.is_none_or(|n| n > LONGEST_HASHED)) {
                 return no("a pool hashes no text of that length", "use null or redact");
             }
             let digits = length(ty)?.min(ALL_DIGITS);
@@ -208,6 +210,7 @@ mod tests {
             ("constant('-12.50')", ColumnType::Decimal(4, 2)),
             ("constant('2020-02-29')", ColumnType::Date),
             ("hash", NAME),
+            ("hash", ColumnType::Text { national: false, fixed: false, length: Some(3_936) }),
             ("last(17)", NAME),
             ("first(1)", CODE),
             ("digits", BODY),
@@ -229,6 +232,7 @@ mod tests {
             ("constant('too long')", CODE),
             ("hash", CODE),
             ("hash", BODY),
+            ("hash", ColumnType::Text { national: false, fixed: false, length: Some(3_937) }),
             ("hash", ColumnType::Int),
             ("last(18)", NAME),
             ("first(2)", CODE),

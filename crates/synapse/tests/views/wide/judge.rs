@@ -22,7 +22,7 @@ pub fn mask_fits(mask: &Mask, ty: ColumnType) -> bool {
             }
             _ => is_value(text, ty),
         },
-        Mask::Hash => longer_than(16) && !matches!(ty, ColumnType::Text { length: None, .. }),
+        Mask::Hash => room.is_some_and(|room| (16..=3_936).contains(&room)),
         Mask::Email => longer_than(12),
         Mask::Last(n) | Mask::First(n) => longer_than(n + 3),
         Mask::Digits => room.is_some(),

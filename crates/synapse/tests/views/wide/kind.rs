@@ -66,7 +66,8 @@ pub const TYPES: &[&[ColumnType]] = &[
     &[
         text(true, false, Some(4)),
         text(true, false, Some(20)),
-        text(true, false, Some(64)),
+        text(true, false, Some(3_936)),
+        text(true, false, Some(3_937)),
         text(true, false, None),
     ],
     &[binary(true, Some(1)), binary(true, Some(9))],
@@ -239,7 +240,10 @@ pub fn datum(dice: &mut Dice, ty: ColumnType) -> Datum {
             let narrow = |text: &&str| national || text.chars().all(|c| c.is_ascii() || c == 'é');
             let fits = |text: &&str| length.is_none_or(|n| text.chars().count() <= n.into());
             let all: Vec<&str> = TEXTS.iter().copied().filter(narrow).filter(fits).collect();
-            let text = if dice.one_in(3) {
+            let text = if length >= Some(3_936) && dice.one_in(2) {
+                // Told apart by the last character alone.
+                format!("{:x<3935}{}", "", dice.of(&["1", "2"]))
+            } else if dice.one_in(3) {
                 let longest = usize::from(length.unwrap_or(40)).min(40);
                 (0..dice.below(longest + 1))
                     .map(|_| dice.of(&['a', 'B', 'c', '@', '.', ' ', '0', '4', '-']))
