@@ -217,13 +217,12 @@ async fn a_key_that_ended_or_was_revoked_opens_nothing() -> anyhow::Result<()> {
     }
     // An hour passes for this key.
     let set = "UPDATE operator_tokens SET expires = created WHERE name = 'bea'";
-    match stand.place.database() {
-        Some(database) => Postgres::shared()?.changes(database, set, 1)?,
-        None => {
-            let store = rusqlite::Connection::open(stand.place.file("axon.db"))?;
-            store.busy_timeout(axon_tests::SOON)?;
-            ensure!(store.execute(set, [])? == 1, "one key has the name");
-        }
+    if let Some(database) = stand.place.database() {
+        Postgres::shared()?.changes(database, set, 1)?;
+    } else {
+        let store = rusqlite::Connection::open(stand.place.file("axon.db"))?;
+        store.busy_timeout(axon_tests::SOON)?;
+        ensure!(store.execute(set, [])? == 1, "one key has the name");
     }
     let listed = stand.place.axon(&["token", "list", "--operators", "--json"]).await?.exits(0)?.json()?;
     let keys = listed.as_array().context("a list")?;

@@ -264,7 +264,7 @@ impl Stand {
         if let Some(database) = self.place.database() {
             let dump = Postgres::shared()?.dump(database)?;
             // Bytes of a column stand as hexadecimal digits there.
-            let digits: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+            let digits = text.bytes().fold(String::new(), |digits, byte| digits + &format!("{byte:02x}"));
             if holds(&dump, text) || holds(&dump, &digits) {
                 holding.push("the database".to_owned());
             }
