@@ -181,7 +181,7 @@ fn table(dice: &mut Dice, number: usize, first: &[ColumnType]) -> Table {
     for ty in first {
         columns.push(Column { name: format!("f{}", columns.len()), ty: *ty });
     }
-    for at in 0..1 + dice.below(6) {
+    for at in 0..=dice.below(6) {
         let types = dice.of(TYPES);
         columns.push(Column { name: format!("{}{at}", dice.of(&STEMS)), ty: dice.of(types) });
     }

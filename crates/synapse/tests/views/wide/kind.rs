@@ -119,9 +119,8 @@ pub fn ends(ty: ColumnType) -> Option<(i128, i128)> {
     Some(match ty {
         ColumnType::TinyInt => (0, 255),
         ColumnType::SmallInt => (-32_768, 32_767),
-        ColumnType::Int => (-2_147_483_648, 2_147_483_647),
+        ColumnType::Int | ColumnType::SmallMoney => (-2_147_483_648, 2_147_483_647),
         ColumnType::BigInt | ColumnType::Money => (-9_223_372_036_854_775_808, 9_223_372_036_854_775_807),
-        ColumnType::SmallMoney => (-2_147_483_648, 2_147_483_647),
         ColumnType::Decimal(digits, _) => {
             let end = 10_i128.pow(digits.into()) - 1;
             (-end, end)

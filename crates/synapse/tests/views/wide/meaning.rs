@@ -89,13 +89,11 @@ fn columns<'p>(policy: &Policy, entry: &'p Entry, table: &Table) -> Option<Vec<(
     for (key, shown) in &entry.columns {
         match key {
             // A line of a pattern's entry may speak of what only some tables have.
-            Key::Name(name) => {
-                if find(name).is_none() && *shown != Shown::Hidden && !one_of_many {
-                    return None;
-                }
+            Key::Name(name) if find(name).is_none() && *shown != Shown::Hidden && !one_of_many => {
+                return None;
             }
-            _ if *shown == Shown::Clear => return None,
-            _ => {}
+            Key::Pattern(_) | Key::Tag(_) if *shown == Shown::Clear => return None,
+            Key::Name(_) | Key::Pattern(_) | Key::Tag(_) => {}
         }
     }
     for (at, column) in table.columns.iter().enumerate() {
@@ -119,7 +117,7 @@ fn columns<'p>(policy: &Policy, entry: &'p Entry, table: &Table) -> Option<Vec<(
             first
         };
         match shown {
-            Shown::Hidden => continue,
+            Shown::Hidden => {}
             Shown::Masked { mask, .. } if !judge::mask_fits(mask, column.ty) => return None,
             Shown::Clear | Shown::Masked { .. } => out.push((at, shown)),
         }
