@@ -11,7 +11,7 @@ use axon_audit::{NewRecord, PayloadError, RecordKind};
 use axon_model::{MapVersion, PlanId, RecordSeq, RunId, SqlName};
 use axon_reconcile::{
     Classifier, ClassifierStep, Connect, GrantKey, GrantState, Graph, LeaseProof, Membership, Outcome,
-    Securable, Step,
+    Securable, Step, denies_by_definition,
 };
 use axon_store::{Act, Notes, Store, StoreError};
 
@@ -22,8 +22,6 @@ use crate::record::{Decision, Placed, Recorder};
 const PAGE: u32 = 2_000;
 /// For how long the target is held at a time.
 const LEASE: time::Duration = time::Duration::minutes(1);
-/// Roles that take away from whoever is in them.
-const DENYING: [&str; 2] = ["db_denydatareader", "db_denydatawriter"];
 
 /// Names tell all of a pool.
 fn names_tell_all(_: Membership) -> Option<String> {
@@ -62,6 +60,12 @@ pub struct Begun {
     run: RunId,
     plan: PlanId,
     lease: Option<LeaseProof>,
+}
+
+impl Begun {
+    fn recorder<'a>(&self, act: &'a Act, target: &'a str) -> Recorder<'a> {
+        Recorder { ids: &act.ids, actor: act.actor.clone(), target, run: self.run, plan: self.plan }
+    }
 }
 
 impl Left {
@@ -104,7 +108,7 @@ impl Left {
         };
         let (run, plan) = (RunId::from_uuid(act.ids.uuid(act.now)), PlanId::from_uuid(act.ids.uuid(act.now)));
         let begun = Begun { run, plan, lease: Some(lease) };
-        let recorder = self.recorder(&begun, act, target);
+        let recorder = begun.recorder(act, target);
         let steps: Vec<&Step> = self.steps.iter().collect();
         let decision = Decision {
             directory: store.head().await?.seq,
@@ -131,7 +135,7 @@ impl Left {
         outcomes: &[Outcome],
     ) -> Result<(), LeftError> {
         let Some(target) = self.targets.first() else { return Ok(()) };
-        let recorder = self.recorder(&begun, act, target);
+        let recorder = begun.recorder(act, target);
         let mut records: Vec<NewRecord> = Vec::with_capacity(self.steps.len());
         let mut unmade = Vec::new();
         for (n, placed) in self.placed(act).enumerate() {
@@ -151,10 +155,6 @@ impl Left {
             store.release_lease(lease).await?;
         }
         Ok(())
-    }
-
-    fn recorder<'a>(&self, begun: &Begun, act: &'a Act, target: &'a str) -> Recorder<'a> {
-        Recorder { ids: &act.ids, actor: act.actor.clone(), target, run: begun.run, plan: begun.plan }
     }
 
     fn placed<'a>(&'a self, act: &'a Act) -> impl Iterator<Item = Placed<'a>> {
@@ -231,10 +231,9 @@ impl Finding<'_> {
 
     /// Names that a DENY keeps out of something, themselves or by a role that they are in.
     fn denied(&self) -> BTreeSet<SqlName> {
-        let denies = self.graph.grants.iter().filter(|(_, grant)| grant.state == GrantState::Deny);
-        let mut denied: BTreeSet<SqlName> = denies.map(|(key, _)| key.grantee).collect();
-        let is_denying = |role: &SqlName| DENYING.iter().any(|name| role.as_str().eq_ignore_ascii_case(name));
-        denied.extend(self.graph.roles.keys().copied().filter(is_denying));
+        let rows = self.graph.grants.iter().filter(|(_, grant)| grant.state == GrantState::Deny);
+        let mut denied: BTreeSet<SqlName> = rows.map(|(key, _)| key.grantee).collect();
+        denied.extend(self.graph.roles.keys().copied().filter(|role| denies_by_definition(*role)));
         loop {
             let more =
                 self.graph.members.iter().filter(|m| denied.contains(&m.role) && !denied.contains(&m.member));

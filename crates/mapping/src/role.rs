@@ -31,13 +31,16 @@ pub struct PlacedGrant {
     pub place: Place,
 }
 
+/// From a role through includes to the one that says a line; one entry if it says it itself.
+pub type Through = Arc<[RoleName]>;
+
 /// A grant that a role holds, with the way on which it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldGrant {
     /// The line: one of many roles that include it.
     pub grant: Arc<PlacedGrant>,
-    /// From this role through includes to the one that says it; one entry if it says it itself.
-    pub through: Arc<[RoleName]>,
+    /// From this role to the one that says it.
+    pub through: Through,
     /// Whether it is given only while the table is filtered, by `enforce: native` of a view.
     pub filtered: bool,
 }
@@ -310,7 +313,7 @@ fn held(
     // What is held already, so that a line that is reached on two ways is found at once.
     let mut seen: HashSet<(TargetName, Place)> = HashSet::new();
     for (target, lines) in &role.spec.grants {
-        let through: Arc<[RoleName]> = [name.clone()].into();
+        let through: Through = [name.clone()].into();
         let own = lines.iter().map(|grant| HeldGrant {
             grant: Arc::new(grant.clone()),
             through: through.clone(),
@@ -334,7 +337,7 @@ fn held(
         for (target, lines) in &inner.held {
             let into = all.entry(target.clone()).or_default();
             // Lines that came to the included role on one way come on one way to this one.
-            let mut last: Option<(&Arc<[RoleName]>, Arc<[RoleName]>)> = None;
+            let mut last: Option<(&Through, Through)> = None;
             for line in lines {
                 // Reached on two ways, a line counts once: by the first. A place holds one line for each target.
                 if seen.insert((target.clone(), line.grant.place.clone())) {

@@ -115,6 +115,6 @@ impl Gather {
 }
 
 /// Whether a role of this name denies by definition.
-pub(crate) fn denies_by_definition(role: SqlName) -> bool {
+pub fn denies_by_definition(role: SqlName) -> bool {
     matches!(role.folded(), "db_denydatareader" | "db_denydatawriter")
 }

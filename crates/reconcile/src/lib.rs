@@ -47,6 +47,7 @@ pub use column_type::ColumnType;
 pub use diff::{Needed, diff, owned, owners, unmanaged_members};
 pub use finding::{Finding, Obstacle, Owned};
 pub use focus::{Concerned, Tied, focus, focus_on};
+pub use effect::denies_by_definition;
 pub use graph::{
     Connect, Grant, GrantKey, GrantState, Graph, Membership, Principal, PrincipalKind, Role, View,
 };

@@ -61,6 +61,7 @@ impl<T: Clone + IntoIterator> IntoIterator for Shared<T> {
     }
 }
 
+#[expect(clippy::into_iter_without_iter, reason = "what is shared has it, by Deref")]
 impl<'a, T> IntoIterator for &'a Shared<T>
 where
     &'a T: IntoIterator,

@@ -94,12 +94,11 @@ async fn by_hand(stage: Stage, regions: &[String]) -> anyhow::Result<Stage> {
     let addresses: Vec<Value> = regions.iter().map(|region| json!({ "region": region })).collect();
     let document = json!({ "userName": ANN, "active": true, "addresses": addresses });
     let statement = format!("UPDATE users SET document = '{document}' WHERE user_name = '{ANN}'");
-    match place.database() {
-        Some(database) => Postgres::shared()?.changes(database, &statement, 1)?,
-        None => {
-            let changed = Connection::open(place.file("axon.db"))?.execute(&statement, [])?;
-            ensure!(changed == 1, "{changed}");
-        }
+    if let Some(database) = place.database() {
+        Postgres::shared()?.changes(database, &statement, 1)?;
+    } else {
+        let changed = Connection::open(place.file("axon.db"))?.execute(&statement, [])?;
+        ensure!(changed == 1, "{changed}");
     }
     let serve = Serve::start(&place).await?;
     Ok(Stage { scim: serve.scim(&token), pool, serve, token, place })

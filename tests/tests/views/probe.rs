@@ -160,7 +160,7 @@ async fn shows(stage: &Stage, what: &str, differs: &str, untried: &str) -> anyho
 }
 
 /// Shows as many letters of names to analysts, by which the view's text is another one.
-async fn letters(stage: &Stage, count: u8) -> anyhow::Result<()> {
+fn letters(stage: &Stage, count: u8) -> anyhow::Result<()> {
     let map = stage.place.read("role-map.yaml")?;
     let (before, rest) = map.split_once("name: { mask: first(").context("the mask")?;
     let (_, rest) = rest.split_once(')').context("its end")?;
@@ -182,10 +182,10 @@ async fn what_a_probe_finds_is_shown_to_whoever_watches_until_it_is_gone() -> an
     // The server's own probe, of the text that the map asks for now.
     let mut admin = stage.pool.admin().await?;
     admin.run("DENY SELECT ON OBJECT::secure.customers TO public").await?;
-    letters(&stage, 2).await?;
+    letters(&stage, 2)?;
     shows(&stage, "the view differs", "1", "0").await?;
     admin.run("REVOKE SELECT ON OBJECT::secure.customers FROM public").await?;
-    letters(&stage, 3).await?;
+    letters(&stage, 3)?;
     shows(&stage, "the view differs no more", "0", "0").await?;
 
     // What somebody's probe by hand finds is shown by the server from its next look on.

@@ -30,30 +30,7 @@ pub async fn run(args: EmulatorArgs) -> anyhow::Result<Status> {
     for (option, address) in addresses.iter().filter_map(|(option, address)| Some((option, (*address)?))) {
         only_here(option, address)?;
     }
-    let mut pool = PoolConfig::new(admin, password);
-    pool.kind = match args.kind {
-        Kind::Dedicated => PoolKind::Dedicated,
-        Kind::Serverless => PoolKind::Serverless,
-    };
-    if args.lake && pool.kind != PoolKind::Serverless {
-        bail!("--lake goes with --kind serverless: dedicated pools have no lake databases");
-    }
-    pool.lake = args.lake;
-    if pool.kind != PoolKind::Serverless && (!args.beside.is_empty() || args.sessions_at_server) {
-        bail!(
-            "--beside and --sessions-at-server go with --kind serverless: a dedicated pool is one database"
-        );
-    }
-    let taken =
-        |name: &&String| [pool.database.as_str(), "master"].iter().any(|own| own.eq_ignore_ascii_case(name));
-    if let Some(name) = args.beside.iter().find(taken) {
-        bail!("--beside {name}: the endpoint has a database of that name");
-    }
-    pool.beside.clone_from(&args.beside);
-    pool.sessions_at_server = args.sessions_at_server;
-    if let Some(collation) = &args.collation {
-        pool.collation.clone_from(collation);
-    }
+    let mut pool = pool_of(&args, admin, password)?;
     pool.entra_admin = args.entra_admin.clone();
     let clock = Arc::new(MovableClock::default());
     pool.clock = clock.clone();
@@ -121,6 +98,35 @@ pub async fn run(args: EmulatorArgs) -> anyhow::Result<Status> {
         SavedState::of(&pool, cloud.as_deref()).write(file)?;
     }
     Ok(Status::Done)
+}
+
+/// The pool that is asked for.
+fn pool_of(args: &EmulatorArgs, admin: &str, password: &str) -> anyhow::Result<PoolConfig> {
+    let mut pool = PoolConfig::new(admin, password);
+    pool.kind = match args.kind {
+        Kind::Dedicated => PoolKind::Dedicated,
+        Kind::Serverless => PoolKind::Serverless,
+    };
+    if args.lake && pool.kind != PoolKind::Serverless {
+        bail!("--lake goes with --kind serverless: dedicated pools have no lake databases");
+    }
+    pool.lake = args.lake;
+    if pool.kind != PoolKind::Serverless && (!args.beside.is_empty() || args.sessions_at_server) {
+        bail!(
+            "--beside and --sessions-at-server go with --kind serverless: a dedicated pool is one database"
+        );
+    }
+    let taken =
+        |name: &&String| [pool.database.as_str(), "master"].iter().any(|own| own.eq_ignore_ascii_case(name));
+    if let Some(name) = args.beside.iter().find(taken) {
+        bail!("--beside {name}: the endpoint has a database of that name");
+    }
+    pool.beside.clone_from(&args.beside);
+    pool.sessions_at_server = args.sessions_at_server;
+    if let Some(collation) = &args.collation {
+        pool.collation.clone_from(collation);
+    }
+    Ok(pool)
 }
 
 fn only_here(option: &str, address: SocketAddr) -> anyhow::Result<()> {

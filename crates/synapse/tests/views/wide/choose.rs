@@ -244,12 +244,11 @@ fn lines(dice: &mut Dice, tables: &[&Table], tags: &[&'static str]) -> Vec<(Key,
     out
 }
 
+/// Columns with what is shown of them.
+type Columns = Vec<(Key, Shown)>;
+
 /// The pairs of a turn, each as a column of the table with a mask on it and a comparison.
-fn by_turns(
-    dice: &mut Dice,
-    turn: usize,
-    table: &Table,
-) -> (Vec<(Key, Shown)>, Vec<Line>, Vec<(Key, Shown)>, Vec<Line>) {
+fn by_turns(dice: &mut Dice, turn: usize, table: &Table) -> (Columns, Vec<Line>, Columns, Vec<Line>) {
     let (mut good, mut bad) = (Vec::new(), Vec::new());
     let (mut rows, mut wrong) = (Vec::new(), Vec::new());
     for (at, column) in table.columns[SHARED.len()..SHARED.len() + AT_ONCE].iter().enumerate() {
