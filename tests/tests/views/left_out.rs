@@ -161,6 +161,16 @@ async fn a_value_that_is_too_long_shows_nothing_and_is_told() -> anyhow::Result<
         let seen = read(&stage.pool, ANN, IDS).await?;
         ensure!(seen.len() == 1 && texts(&seen[0]) == ["1"], "{seen:?}");
 
+        // What is longest of all that may be asked for is no otherwise: four thousand characters.
+        let whole = "z".repeat(4_000);
+        live_in(&stage, &ann, &[longest.clone(), whole]).await?;
+        told(&stage, &parts, "zzzzz").await?;
+        ensure!(read(&stage.pool, ANN, IDS).await? == seen);
+        let kept = format!("SELECT value FROM axon.profile WHERE principal = N'{ANN}'");
+        let kept = stage.pool.admin().await?.column(&kept).await?;
+        ensure!(kept.iter().any(|value| value.contains(&longest)), "{kept:?}");
+        ensure!(kept.iter().all(|value| !value.contains(['x', 'z'])), "{kept:?}");
+
         live_in(&stage, &ann, &[longest]).await?;
         says_nothing(&stage).await?;
     }

@@ -334,6 +334,8 @@ mod tests {
                      nothing by that one";
         assert_eq!(kept_and_told(vec![long(1_025), "EU".into()]), (1, vec![words.to_owned()]));
         assert_eq!(kept_and_told(vec![long(1_025), long(1_026)]), (0, vec![words.to_owned()]));
+        assert_eq!(kept_and_told(vec![long(4_000)]), (0, vec![words.to_owned()]));
+        assert_eq!(kept_and_told(vec!["EU".into(), long(4_000), "US".into()]), (2, vec![words.to_owned()]));
         // A character beyond the first plane is two units.
         assert_eq!(kept_and_told(vec!["\u{1F600}".repeat(512)]), (1, vec![]));
         assert_eq!(kept_and_told(vec!["\u{1F600}".repeat(513)]), (0, vec![words.to_owned()]));
