@@ -2,6 +2,12 @@
 
 #[path = "views/acting.rs"]
 mod acting;
+#[path = "views/acting_by_program.rs"]
+mod acting_by_program;
+#[path = "views/acting_outgrown.rs"]
+mod acting_outgrown;
+#[path = "views/acting_renamed.rs"]
+mod acting_renamed;
 #[path = "views/beside.rs"]
 mod beside;
 #[path = "views/by_group.rs"]
@@ -256,9 +262,7 @@ async fn two_classes_read(delimiters: bool) -> anyhow::Result<()> {
         !rows.is_empty() && rows.iter().all(|row| !row.contains("north") && !row.contains("south")),
         "{rows:?}"
     );
-    let mut admin = stage.pool.admin().await?;
-    let keys = admin.column("SELECT mask_key FROM axon.mask_keys").await?;
-    ensure!(!keys.is_empty() && keys.iter().all(|key| key.len() == 64 && !statements.contains(key)));
+    keys_stand_nowhere_but_in_the_pool(&stage).await?;
 
     // A profile is gone the moment its owner leaves.
     stage.scim.activate(&ann, "False").await?;
@@ -272,6 +276,56 @@ async fn two_classes_read(delimiters: bool) -> anyhow::Result<()> {
     stage.scim.delete(&format!("/Users/{bob}")).await?.is(204)?;
     stage.settled().await?;
     Ok(())
+}
+
+/// What a key of hashes is told by: nothing that anybody is shown, and no file of the server's. With it a hash can be guessed.
+async fn keys_stand_nowhere_but_in_the_pool(stage: &Stage) -> anyhow::Result<()> {
+    let keys = stage.pool.admin().await?.column("SELECT mask_key FROM axon.mask_keys").await?;
+    ensure!(!keys.is_empty() && keys.iter().all(|key| key.len() == 64), "{keys:?}");
+    // Another hash: a plan that makes a key, and whatever a preview says of it.
+    let wider = stage.place.read("role-map.yaml")?.replace("name: { mask: first(1)", "name: { mask: hash");
+    stage.place.write("wider.yaml", &wider)?;
+    let config = stage.place.read("axon.yaml")?.replace("role-map.yaml", "wider.yaml");
+    stage.place.write("wider-axon.yaml", &config)?;
+    let export = stage.place.file("whole.jsonl").display().to_string();
+    for (command, words) in [
+        (["plan", "--json"].as_slice(), "warehouse"),
+        (&["plan", "--json", "--config", "wider-axon.yaml"], "create-key"),
+        (&["plan", "--config", "wider-axon.yaml"], "secure.customers"),
+        (&["map", "preview", "wider.yaml", "--json"], "customers"),
+        (&["view", "render"], "mask_keys"),
+        (&["view", "render", "--config", "wider-axon.yaml"], "customers.name"),
+        (&["view", "probe", "--json"], "secure.customers"),
+        (&["status", "--json"], "warehouse"),
+        (&["audit", "export"], "mask_keys"),
+        (&["audit", "export", "--out", &export], ""),
+    ] {
+        let said = stage.place.axon(command).await?;
+        ensure!(said.out.contains(words), "{command:?} says {words}: {} {}", said.out, said.err);
+        for key in &keys {
+            ensure!(!holds(&said.out, key) && !holds(&said.err, key), "{command:?} says a key");
+        }
+    }
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(stage.place.path())? {
+        let file = entry?.path();
+        let name = file.file_name().context("a name")?.to_string_lossy().into_owned();
+        // The emulator's own log is not the server's: it is the pool, which has the keys.
+        if file.is_file() && name != "emulator.log" {
+            let text = String::from_utf8_lossy(&std::fs::read(&file)?).into_owned();
+            ensure!(keys.iter().all(|key| !holds(&text, key)), "{name} holds a key");
+            files.push(name);
+        }
+    }
+    for name in ["serve.log", "whole.jsonl"] {
+        ensure!(files.iter().any(|file| file == name), "{name}: {files:?}");
+    }
+    Ok(())
+}
+
+/// Whether a text holds a key, in letters of either size.
+fn holds(text: &str, key: &str) -> bool {
+    text.to_ascii_lowercase().contains(&key.to_ascii_lowercase())
 }
 
 /// The texts of steps about profiles that were done.

@@ -6,7 +6,7 @@ use axon_tests::{Pool, SOON, Serve, Stage, Tds, until};
 use super::{ANN, ASKED, BOB, Rows, map, people, read, refused, stage_of, stage_that_looks, texts};
 
 pub(super) const CARA: &str = "cara@acme.example";
-const DAN: &str = "dan@acme.example";
+pub(super) const DAN: &str = "dan@acme.example";
 
 /// The map with two roles that let people act, the second of which asks for a second person.
 pub(super) fn acting_map() -> String {
@@ -17,17 +17,17 @@ pub(super) fn acting_map() -> String {
     map(false).replace("roles:\n  analyst", &format!("{roles}  analyst")).replace("mappings:\n", mappings)
 }
 
-async fn act_as(pool: &Pool, who: &str, person: &str) -> anyhow::Result<Tds> {
+pub(super) async fn act_as(pool: &Pool, who: &str, person: &str) -> anyhow::Result<Tds> {
     let mut tds = pool.person(who).await?;
     tds.run(&format!("EXEC sys.sp_set_session_context @key = N'axon_act_as', @value = N'{person}'")).await?;
     Ok(tds)
 }
 
-async fn seen_as(pool: &Pool, who: &str, person: &str) -> anyhow::Result<Rows> {
+pub(super) async fn seen_as(pool: &Pool, who: &str, person: &str) -> anyhow::Result<Rows> {
     act_as(pool, who, person).await?.rows(ASKED).await
 }
 
-async fn sees_when(pool: &Pool, who: &str, person: &str, rows: usize) -> anyhow::Result<Rows> {
+pub(super) async fn sees_when(pool: &Pool, who: &str, person: &str, rows: usize) -> anyhow::Result<Rows> {
     let mut last = String::new();
     let found = until("reads as another", SOON, async || {
         let seen = seen_as(pool, who, person).await;
@@ -38,7 +38,7 @@ async fn sees_when(pool: &Pool, who: &str, person: &str, rows: usize) -> anyhow:
     found.with_context(|| last)
 }
 
-async fn start(stage: &Stage, who: &str, person: &str, code: i32) -> anyhow::Result<String> {
+pub(super) async fn start(stage: &Stage, who: &str, person: &str, code: i32) -> anyhow::Result<String> {
     let start =
         ["impersonate", "start", "--user", who, "--as", person, "--for", "30m", "--reason", "ticket 7"];
     let said = stage.place.axon(&start).await?.exits(code)?;
@@ -46,7 +46,7 @@ async fn start(stage: &Stage, who: &str, person: &str, code: i32) -> anyhow::Res
 }
 
 /// The records of requests to act as another: where each stands then, what both are called in it, and the reason.
-async fn on_record(stage: &Stage, id: Option<&str>) -> anyhow::Result<Vec<(String, [String; 3])>> {
+pub(super) async fn on_record(stage: &Stage, id: Option<&str>) -> anyhow::Result<Vec<(String, [String; 3])>> {
     let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
     let journal = stage.place.journal().await?;
     let of_it = journal.iter().filter(|record| {
@@ -61,11 +61,11 @@ async fn on_record(stage: &Stage, id: Option<&str>) -> anyhow::Result<Vec<(Strin
     Ok(said.collect())
 }
 
-fn said(state: &str, who: &str, person: &str, reason: &str) -> (String, [String; 3]) {
+pub(super) fn said(state: &str, who: &str, person: &str, reason: &str) -> (String, [String; 3]) {
     (state.to_owned(), [who, person, reason].map(str::to_owned))
 }
 
-async fn actors(stage: &Stage) -> anyhow::Result<Vec<String>> {
+pub(super) async fn actors(stage: &Stage) -> anyhow::Result<Vec<String>> {
     stage.pool.admin().await?.column("SELECT actor FROM axon.acting WHERE role = N''").await
 }
 
@@ -270,7 +270,7 @@ async fn it_is_taken_out_of_the_pool_when_its_time_is_over() -> anyhow::Result<(
 }
 
 /// What is said of one request in the list of all.
-async fn listed(stage: &Stage, id: &str) -> anyhow::Result<String> {
+pub(super) async fn listed(stage: &Stage, id: &str) -> anyhow::Result<String> {
     let all = stage.place.axon(&["impersonate", "list", "--all"]).await?.exits(0)?.out;
     let of_it = all.split_inclusive('\n').skip_while(|line| !line.contains(id));
     Ok(of_it.take(3).collect())
