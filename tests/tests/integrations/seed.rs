@@ -122,8 +122,9 @@ async fn every_automatic_request_of_the_page_is_answered_as_on_the_page() -> any
     let stand = Stand::start().await?;
     let mut id = 0;
     let without = (None, false, json!({ "enabled": false }));
+    let off = (Some(false), true, json!({ "enabled": false }));
     let with = (Some(true), true, json!({ "enabled": true, "role": "IMMUTA_IMPERSONATION" }));
-    for (impersonation, delimiters, is_shown) in [without, with] {
+    for (impersonation, delimiters, is_shown) in [without, off, with] {
         for yaml in [false, true] {
             id += 1;
             let path = format!("/{id}");
@@ -160,50 +161,87 @@ async fn every_automatic_request_of_the_page_is_answered_as_on_the_page() -> any
     Ok(())
 }
 
+/// A script in both languages, sent as the page has it: the same text.
+async fn script_of(stand: &Stand, path: &str, payload: &Value) -> anyhow::Result<String> {
+    let script = stand.script(path, payload).await?;
+    for yaml in [false, true] {
+        let told = send(stand, Method::POST, path, payload, yaml).await?;
+        ensure!(told == json!(script), "{path}: not the same as YAML {yaml}: {told}");
+    }
+    Ok(script)
+}
+
+/// Runs a script as people do; gives the numbers of the refusals.
+async fn run(stand: &Stand, database: &str, script: &str) -> anyhow::Result<Vec<u32>> {
+    run_as(Steps::Password(stand, database), script).await
+}
+
+const ROLES: &str = "SELECT name FROM sys.database_principals WHERE name = 'IMMUTA_IMPERSONATION'";
+
+/// The manual story of the page from the first script to the end, with this `impersonation` and all payloads in this language.
+async fn by_scripts(stand: &Stand, id: u64, impersonation: bool, yaml: bool) -> anyhow::Result<()> {
+    let path = format!("/{id}");
+    let create = here(stand, payload(false, Some(impersonation), true))?;
+    for (path, database) in [("/scripts/initial-create", "master"), ("/scripts/create", "dw")] {
+        let script = script_of(stand, path, &create).await?;
+        ensure!(script.contains("IMMUTA_IMPERSONATION") == (impersonation && database == "dw"), "{script}");
+        ensure!(run(stand, database, &script).await?.is_empty());
+    }
+    as_on_the_page(&send(stand, Method::POST, "", &create, yaml).await?, "creating", false)?;
+    stand.status(&id.to_string(), "enabled").await?;
+    let there = format!("Azure Synapse Analytics integration already exists on host 127.0.0.1 (id = {id})");
+    conflicts(&stand.post("", &create).await?.is(409)?.body, &there)?;
+    let role = |is_on: bool| {
+        if is_on {
+            json!({ "enabled": true, "role": "IMMUTA_IMPERSONATION" })
+        } else {
+            json!({ "enabled": false })
+        }
+    };
+    let one = stand.get(&path).await?.is(200)?.body;
+    as_on_the_page(&one, "enabled", true)?;
+    ensure!(one["autoBootstrap"] == false && one["config"] == shown(stand, &role(impersonation))?, "{one}");
+    ensure!(stand.get("").await?.is(200)?.body == json!([one]));
+
+    // To the other one and back: each in the page's shape, its script first.
+    for is_on in [!impersonation, impersonation] {
+        let update = here(stand, payload(false, Some(is_on), true))?;
+        let edit = script_of(stand, &format!("{path}/scripts/edit"), &update).await?;
+        // That the account has its user says 15023: it is there since the create.
+        ensure!(run(stand, "dw", &edit).await? == [15023], "{edit}");
+        ensure!(stand.column(ROLES).await?.len() == usize::from(is_on), "{edit}");
+        // Both looks are slow: the one that the request waits for, and the one behind it. A look that comes each second may take one.
+        let slow = json!({ "what": { "latency": { "millis": 1000 } }, "times": 3, "matching": "INFORMATION_SCHEMA.SCHEMATA" });
+        stand.pool.ask("POST", "/pool/faults", Some(slow)).await?;
+        as_on_the_page(&send(stand, Method::PUT, &path, &update, yaml).await?, "editing", false)?;
+        let busy = format!("Unable to edit integration with ID {id} in current state editing.");
+        conflicts(&stand.put(&path, &update).await?.is(409)?.body, &busy)?;
+        stand.status(&id.to_string(), "enabled").await?;
+        let one = stand.get(&path).await?.is(200)?.body;
+        as_on_the_page(&one, "enabled", true)?;
+        ensure!(one["autoBootstrap"] == false && one["config"] == shown(stand, &role(is_on))?, "{one}");
+    }
+
+    let delete = by_hand(&script_of(stand, "/scripts/cleanup", &create).await?);
+    ensure!(run(stand, "dw", &delete).await?.is_empty());
+    let last = by_hand(&script_of(stand, "/scripts/post-cleanup", &create).await?);
+    ensure!(run(stand, "master", &last).await?.is_empty());
+    // Without a payload.
+    let begun = stand.delete(&path, None).await?.is(200)?.body;
+    ensure!(
+        begun["status"] == "deleting" && members(&begun) == ["id", "status", "validationResults"],
+        "{begun}"
+    );
+    stand.status(&id.to_string(), "deleted").await?;
+    Ok(())
+}
+
 #[tokio::test]
 async fn every_manual_request_of_the_page_is_answered_as_on_the_page() -> anyhow::Result<()> {
     let stand = Stand::start().await?;
-    for (n, impersonation) in [false, true].into_iter().enumerate() {
-        let (id, yaml) = (n + 1, n == 1);
-        let create = here(&stand, payload(false, Some(impersonation), true))?;
-        for (path, database) in [("/scripts/initial-create", "master"), ("/scripts/create", "dw")] {
-            let script = stand.script(path, &create).await?;
-            let as_told = send(&stand, Method::POST, path, &create, yaml).await?;
-            ensure!(as_told == json!(script), "{path}: the same in both languages");
-            ensure!(
-                script.contains("IMMUTA_IMPERSONATION") == (impersonation && database == "dw"),
-                "{script}"
-            );
-            ensure!(run_as(Steps::Password(&stand, database), &script).await?.is_empty());
-        }
-        as_on_the_page(&send(&stand, Method::POST, "", &create, yaml).await?, "creating", false)?;
-        stand.status(&id.to_string(), "enabled").await?;
-        let there =
-            format!("Azure Synapse Analytics integration already exists on host 127.0.0.1 (id = {id})");
-        conflicts(&stand.post("", &create).await?.is(409)?.body, &there)?;
-
-        let update = here(&stand, payload(false, Some(false), true))?;
-        let edit = stand.script(&format!("/{id}/scripts/edit"), &update).await?;
-        // That the account has its user says 15023: it is there since the create.
-        ensure!(run_as(Steps::Password(&stand, "dw"), &edit).await? == [15023], "{edit}");
-        as_on_the_page(
-            &send(&stand, Method::PUT, &format!("/{id}"), &update, yaml).await?,
-            "editing",
-            false,
-        )?;
-        stand.status(&id.to_string(), "enabled").await?;
-
-        let delete = by_hand(&stand.script("/scripts/cleanup", &update).await?);
-        ensure!(run_as(Steps::Password(&stand, "dw"), &delete).await?.is_empty());
-        let last = by_hand(&stand.script("/scripts/post-cleanup", &update).await?);
-        ensure!(run_as(Steps::Password(&stand, "master"), &last).await?.is_empty());
-        // Without a payload.
-        let begun = stand.delete(&format!("/{id}"), None).await?.is(200)?.body;
-        ensure!(
-            begun["status"] == "deleting" && members(&begun) == ["id", "status", "validationResults"],
-            "{begun}"
-        );
-        stand.status(&id.to_string(), "deleted").await?;
+    let rounds = [(false, false), (false, true), (true, false), (true, true)];
+    for (id, (impersonation, yaml)) in (1..).zip(rounds) {
+        by_scripts(&stand, id, impersonation, yaml).await?;
     }
     Ok(())
 }
