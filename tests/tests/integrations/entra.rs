@@ -1,6 +1,6 @@
 //! Identities of Entra: each way in which Axon enters a database that is set up over the API, with tokens of the neighbours.
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use axon_model::{Clock as _, SystemClock};
 use axon_tests::{ENTRA_ADMIN, SOON, entra_token, until};
 use base64::Engine as _;
@@ -25,10 +25,7 @@ fn of_the_cluster() -> String {
 
 #[tokio::test]
 async fn each_identity_of_entra_enters_with_a_token_of_its_own() -> anyhow::Result<()> {
-    let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048)?;
-    let certificate = CertificateParams::new(vec!["axon.example".into()])?.self_signed(&key)?.pem();
-    let pem = format!("{certificate}{}", key.serialize_pem());
-    let line = key.serialize_pem().lines().nth(3).unwrap_or_default().to_owned();
+    let (pem, certificate) = certificate("axon.example")?;
     let stand = Stand::in_azure(&of_the_cluster()).await?;
     let app = json!({
         "displayName": "axon-mi", "appId": CLIENT, "objectId": "33333333-3333-3333-3333-333333333333",
@@ -106,7 +103,7 @@ async fn each_identity_of_entra_enters_with_a_token_of_its_own() -> anyhow::Resu
         stand.status(&id, "deleted").await?;
         asked = stand.tokens().await?.len();
     }
-    for secret in [SECRET, line.as_str()] {
+    for secret in [SECRET, line_of_key(&pem)?] {
         stand.holds_nowhere_but(secret, &["cluster.jwt"])?;
     }
 
@@ -134,43 +131,123 @@ async fn each_identity_of_entra_enters_with_a_token_of_its_own() -> anyhow::Resu
     Ok(())
 }
 
+/// The application that is lent to make everything.
+const SETUP: &str = "77777777-7777-7777-7777-777777777777";
+
+/// A certificate with its key, as PEM, and without it.
+fn certificate(of: &str) -> anyhow::Result<(String, String)> {
+    let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048)?;
+    let public = CertificateParams::new(vec![of.to_owned()])?.self_signed(&key)?.pem();
+    Ok((format!("{public}{}", key.serialize_pem()), public))
+}
+
+/// A line of the key in a PEM that no other one has.
+fn line_of_key(pem: &str) -> anyhow::Result<&str> {
+    let (_, key) = pem.split_once("PRIVATE KEY-----").context("a key")?;
+    key.lines().nth(3).context("a line of it")
+}
+
 #[tokio::test]
 async fn whoever_administers_by_entra_makes_an_account_that_is_a_managed_identity() -> anyhow::Result<()> {
     let stand = Stand::in_azure(&of_the_cluster()).await?;
+    let (pem, public) = certificate("setup.example")?;
     let administrator = json!({ "upn": ENTRA_ADMIN, "objectId": "bbbbbbbb-0000-0000-0000-000000000099" });
-    let operator = json!({ "displayName": "setup", "appId": "77777777-7777-7777-7777-777777777777",
-        "objectId": "88888888-8888-8888-8888-888888888888", "secrets": [{ "value": SECRET }] });
+    let operator = json!({
+        "displayName": "setup", "appId": SETUP, "objectId": "88888888-8888-8888-8888-888888888888",
+        "registrationId": "99999999-9999-9999-9999-999999999999",
+        "secrets": [{ "value": SECRET }], "certificates": [public],
+        "federated": [{ "name": "cluster", "issuer": "https://cluster.example",
+            "subject": "system:serviceaccount:axon:axon", "audiences": ["api://AzureADTokenExchange"] }],
+    });
     let own = json!({ "displayName": "axon-mi", "appId": CLIENT, "objectId": "33333333-3333-3333-3333-333333333333" });
     let directory = json!({ "apps": [operator, own], "users": [administrator] });
     stand.pool.ask("POST", "/directory", Some(directory)).await?;
-    stand.pool.ask("PATCH", "/cloud", Some(json!({ "managedIdentities": [CLIENT] }))).await?;
+    stand.pool.ask("PATCH", "/cloud", Some(json!({ "managedIdentities": [CLIENT, SETUP] }))).await?;
     let person = entra_token(ENTRA_ADMIN);
     let made = "CREATE USER [setup] FROM EXTERNAL PROVIDER\nGO\nEXEC sp_addrolemember 'db_owner', 'setup'";
     ensure!(run_as(Steps::Token(&stand, &person), made).await?.is_empty());
 
-    let shown = json!({ "username": null, "password": null, "authenticationType": "clientSecret", "tenantId": TENANT,
-        "clientId": "77777777-7777-7777-7777-777777777777", "clientSecret": SECRET });
-    let mut config = shown.clone();
-    config["systemAccount"] =
+    // Each way in which whoever administers can be lent, with what of it is secret.
+    let lent = |kind: &str, more: Value| {
+        let mut way =
+            json!({ "username": null, "password": null, "authenticationType": kind, "clientId": SETUP });
+        for (name, value) in more.as_object().into_iter().flatten() {
+            way[name] = value.clone();
+        }
+        way
+    };
+    let ways = [
+        (lent("clientSecret", json!({ "tenantId": TENANT, "clientSecret": SECRET })), SECRET, true),
+        (lent("certificate", json!({ "tenantId": TENANT, "certificate": pem })), line_of_key(&pem)?, true),
+        (lent("workloadIdentity", json!({ "tenantId": TENANT })), "", true),
+        (lent("managedIdentity", json!({})), "", false),
+    ];
+    let account =
         json!({ "username": "axon-mi", "authenticationType": "managedIdentity", "clientId": CLIENT });
-    stand.post("", &stand.payload(true, config)?).await?.is(201)?;
-    stand.status("1", "enabled").await?;
-    let one = stand.get("/1").await?.is(200)?.body;
-    ensure!(one["config"]["systemAccount"] == json!({ "username": "axon-mi" }), "{one}");
-    let made = stand.column(PRINCIPALS).await?;
-    ensure!(["axon-mi", "axon_owner"].iter().all(|own| made.iter().any(|name| name == own)), "{made:?}");
-    ensure!(!made.iter().any(|name| name.starts_with("axon_system")), "no account with a password: {made:?}");
-    stand.holds_nowhere_but(SECRET, &["cluster.jwt"])?;
-    ensure!(!stand.place.file("axon.db-secrets/1.secret").exists(), "an identity has nothing to keep");
-    stand.post("/1/regenerate", &shown).await?.refuses(422, "Unprocessable Entity", "no password")?;
-    let services = stand.tokens().await?;
-    for service in ["authority", "imds"] {
-        ensure!(services.iter().any(|r| r["service"] == service), "{service}: {services:?}");
+    for (n, (shown, secret, by_authority)) in ways.into_iter().enumerate() {
+        let (id, kind) = ((n + 1).to_string(), shown["authenticationType"].as_str().context("a kind")?);
+        let path = format!("/{id}");
+        let asked = stand.tokens().await?.len();
+        let mut config = shown.clone();
+        config["systemAccount"] = account.clone();
+        stand.post("", &stand.payload(true, config.clone())?).await?.is(201).context(id.clone())?;
+        stand.status(&id, "enabled").await.with_context(|| kind.to_owned())?;
+        let one = stand.get(&path).await?.is(200)?.body;
+        ensure!(one["config"]["systemAccount"] == json!({ "username": "axon-mi" }), "{one}");
+        ensure!(one["config"]["authenticationType"] == kind, "{one}");
+        let made = stand.column(PRINCIPALS).await?;
+        ensure!(["axon-mi", "axon_owner"].iter().all(|own| made.iter().any(|name| name == own)), "{made:?}");
+        ensure!(
+            !made.iter().any(|name| name.starts_with("axon_system")),
+            "no account with a password: {made:?}"
+        );
+        // Axon enters as its own identity from then on. Whoever was lent is asked for at the way that was said, and nowhere else.
+        let services: Vec<Value> = stand.tokens().await?.split_off(asked);
+        let asks = |service: &str| services.iter().any(|r| r["service"] == service);
+        ensure!(asks("imds") && asks("authority") == by_authority, "{kind}: {services:?}");
+        // A change with what was lent anew.
+        config["impersonation"] = json!({ "enabled": true });
+        stand.put(&path, &stand.payload(true, config)?).await?.is(200)?;
+        stand.status(&id, "enabled").await.with_context(|| kind.to_owned())?;
+        ensure!(stand.column(PRINCIPALS).await?.iter().any(|name| name == "AXON_IMPERSONATION"), "{kind}");
+
+        if !secret.is_empty() {
+            stand.holds_nowhere_but(secret, &["cluster.jwt"])?;
+        }
+        ensure!(stand.secrets()?.is_empty(), "{kind}: an identity has nothing to keep");
+        stand.post(&format!("{path}/regenerate"), &shown).await?.refuses(
+            422,
+            "Unprocessable Entity",
+            "no password",
+        )?;
+        stand.delete(&path, Some(&shown)).await?.is(200)?;
+        stand.status(&id, "deleted").await?;
+        let left = stand.column(PRINCIPALS).await?;
+        ensure!(left == ["setup"] && stand.column(SCHEMAS).await?.is_empty(), "{kind}: {left:?}");
     }
-    stand.delete("/1", Some(&shown)).await?.is(200)?;
-    stand.status("1", "deleted").await?;
-    let left = stand.column(PRINCIPALS).await?;
-    ensure!(!left.iter().any(|name| name == "axon-mi" || name == "axon_owner"), "{left:?}");
-    ensure!(left.iter().any(|name| name == "setup") && stand.column(SCHEMAS).await?.is_empty(), "{left:?}");
+
+    // What is not the application's, or is no identity of this server's, makes nothing and is not told.
+    let (foreign, _) = certificate("setup.example")?;
+    let nobody = "12121212-1212-1212-1212-121212121212";
+    for (shown, secret) in [
+        (lent("certificate", json!({ "tenantId": TENANT, "certificate": foreign })), line_of_key(&foreign)?),
+        (
+            lent("clientSecret", json!({ "tenantId": TENANT, "clientSecret": "not-the-secret" })),
+            "not-the-secret",
+        ),
+        (lent("workloadIdentity", json!({ "tenantId": TENANT, "clientId": nobody })), nobody),
+        (lent("managedIdentity", json!({ "clientId": nobody })), ""),
+    ] {
+        let mut config = shown.clone();
+        config["systemAccount"] = account.clone();
+        let answer = stand.post("", &stand.payload(true, config)?).await?;
+        let refused =
+            answer.refuses(422, "Unprocessable Entity", "Connect").with_context(|| shown.to_string())?;
+        ensure!(secret.is_empty() || secret == nobody || !refused.text.contains(secret), "{}", refused.text);
+        if !secret.is_empty() && secret != nobody {
+            stand.holds_nowhere_but(secret, &["cluster.jwt"])?;
+        }
+    }
+    ensure!(stand.column(PRINCIPALS).await? == ["setup"] && stand.get("").await?.is(200)?.body == json!([]));
     Ok(())
 }
