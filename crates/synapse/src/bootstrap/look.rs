@@ -531,3 +531,37 @@ async fn probes(connection: &Connection, setup: &Setup, moment: Moment) -> Check
     }
     check
 }
+
+#[cfg(test)]
+mod tests {
+    use axon_reconcile::Metadata;
+    use axon_reconcile::secure::Delimiters;
+
+    use super::*;
+    use crate::bootstrap::Account;
+
+    /// A set-up whose profiles are parted by these, which a request could not bring here if two of them were one.
+    fn parted_by(marks: Option<(char, char, char)>) -> Setup {
+        let name = |text| SqlName::parse(text).unwrap();
+        let delimiters = marks.map(|(hash, hash_key, array)| Delimiters { hash, hash_key, array });
+        Setup {
+            database: name("dw"),
+            views: name("secure"),
+            metadata: Metadata { delimiters, ..Metadata::new(name("axon"), name("axon_owner")) },
+            impersonation: None,
+            account: Account { name: name("axon_system"), is_entra: false },
+        }
+    }
+
+    #[test]
+    fn three_delimiters_that_differ_pass_and_any_two_alike_fail() {
+        const NAME: &str = "Initial Validation: Delimiters";
+        for marks in [None, Some(('|', '-', ',')), Some((';', ':', '/'))] {
+            assert_eq!(delimiters(&parted_by(marks)), Check::passed(NAME), "{marks:?}");
+        }
+        for marks in [('|', '|', ','), ('|', '-', '|'), (',', '-', '-'), ('|', '|', '|')] {
+            let told = delimiters(&parted_by(Some(marks)));
+            assert_eq!(told, Check::failed(NAME, "the three delimiters must differ"), "{marks:?}");
+        }
+    }
+}
