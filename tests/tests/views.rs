@@ -42,11 +42,13 @@ mod probe;
 mod row_groups;
 #[path = "views/session.rs"]
 mod session;
+#[path = "views/standing.rs"]
+mod standing;
 #[path = "views/unsigned.rs"]
 mod unsigned;
 
 use anyhow::{Context, ensure};
-use axon_tests::{CONFIG, MAP, Place, Pool, SOON, Scim, Serve, Stage, Tds, number, until, user};
+use axon_tests::{CONFIG, MAP, Place, Pool, Postgres, SOON, Scim, Serve, Stage, Tds, number, until, user};
 use serde_json::{Value, json};
 
 const ANN: &str = "ann@acme.example";
@@ -316,6 +318,11 @@ async fn keys_stand_nowhere_but_in_the_pool(stage: &Stage) -> anyhow::Result<()>
             ensure!(keys.iter().all(|key| !holds(&text, key)), "{name} holds a key");
             files.push(name);
         }
+    }
+    if let Some(database) = stage.place.database() {
+        let dump = Postgres::shared()?.dump(database)?;
+        let dump = String::from_utf8_lossy(&dump);
+        ensure!(keys.iter().all(|key| !holds(&dump, key)), "the database holds a key");
     }
     for name in ["serve.log", "whole.jsonl"] {
         ensure!(files.iter().any(|file| file == name), "{name}: {files:?}");

@@ -35,6 +35,16 @@ impl TagPattern {
             _ => None,
         }
     }
+
+    /// Whether a column of this table may have the tag, by the table's name.
+    pub(crate) fn may_be(&self, table: ObjectName) -> bool {
+        self.may_be_in(table.schema) && self.table.matches(table.name)
+    }
+
+    /// Whether a column of a table in this schema may have the tag.
+    pub(crate) fn may_be_in(&self, schema: SqlName) -> bool {
+        self.schema.matches(schema)
+    }
 }
 
 impl std::fmt::Display for TagPattern {

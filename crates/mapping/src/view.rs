@@ -257,7 +257,8 @@ fn is_filtered(shape: &Shape, on: &Securable) -> bool {
     shape.unread || on.object().is_some_and(|table| shape.filtered.contains(&table))
 }
 
-/// Readers of one view of each table may read those that are there.
+/// Readers of one view of each table may read those that are there, also while the table of one is gone: by a closed view nobody
+/// reads anything, and who read it reads it again when the table is back.
 fn readers_of_patterns(
     map: &RoleMap,
     target: &TargetSpec,
@@ -270,7 +271,12 @@ fn readers_of_patterns(
         let tables = shape.objects.iter().filter(|(table, facts)| {
             facts.kind == axon_reconcile::ObjectKind::Table && pattern.may_be(**table)
         });
-        for name in tables.filter_map(|(table, _)| crate::views::of_table(*table)) {
+        let standing = shape.standing.iter().filter(|(view, table)| {
+            view.schema == secure.name.schema && table.is_none_or(|table| pattern.may_be(table))
+        });
+        let standing: BTreeSet<SqlName> = standing.map(|(view, _)| view.name).collect();
+        let of_tables = tables.filter_map(|(table, _)| crate::views::of_table(*table));
+        for name in of_tables.chain(standing) {
             let on = Securable::Object(axon_reconcile::ObjectName { schema: secure.name.schema, name });
             if !shape.holds(&on) {
                 continue;

@@ -18,6 +18,7 @@ mod name;
 mod native;
 mod profile;
 mod rows;
+mod standing;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -179,7 +179,8 @@ fn of_rows() {
 
 #[test]
 fn of_names_and_profiles() {
-    let collide = of_tables([object("a", "b_c"), object("a_b", "c")]).unwrap_err();
+    let (_, collide) = of_tables([object("a", "b_c"), object("a_b", "c")]);
+    let collide = &collide[0];
     let by = Delimiters::new('|', ':', ',').unwrap();
     let row =
         |value: &str| ProfileRow { principal: name("kim"), attribute: "region".into(), value: value.into() };

@@ -169,6 +169,8 @@ pub struct Shape {
     pub unread: bool,
     /// Tables whose rows are filtered as the map says: columns of these may be given to readers.
     pub filtered: BTreeSet<ObjectName>,
+    /// Views of patterns that stand, each with its table where that is known. Readers keep what they hold on one whose table is gone.
+    pub standing: BTreeMap<ObjectName, Option<ObjectName>>,
 }
 
 impl Shape {

@@ -127,8 +127,9 @@ impl Ticker {
         };
         let Drafted { sides, mut plan, stale, totals } = drafted;
         self.add_views(map, spec, &mut plan, may, now).await?;
-        let filtered = self.actual.as_ref().map(|known| &known.shape.filtered);
-        let refiltered = filtered.is_some_and(|filtered| *filtered != shape.filtered);
+        let now_there = self.actual.as_ref().map(|known| &known.shape);
+        let refiltered = now_there
+            .is_some_and(|there| there.filtered != shape.filtered || there.standing != shape.standing);
         let unread = self.add_classifiers(map, spec, &sides.scope, &mut plan).await?;
         let buries = self.bury(Burying { map, spec, sides: &sides, may, now }, &mut plan).await;
         let known = self.actual.as_ref().ok_or_else(no_target)?;

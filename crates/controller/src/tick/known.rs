@@ -97,9 +97,10 @@ impl Ticker {
         let (generation, alone) = self.worked_on(now).await?;
         let generation = alone.then_some(generation);
         let mut inspection = self.target.inspect(InspectScope::Full).await?;
-        // Which tables are filtered is read with the views, before anything hangs on it.
+        // Which tables are filtered and which views stand is read with the views, before anything hangs on it.
         if let Some(known) = &self.actual {
             inspection.shape.filtered.clone_from(&known.shape.filtered);
+            inspection.shape.standing.clone_from(&known.shape.standing);
         }
         // The same shape stays the same value, so that the desired side is not computed anew for nothing.
         let shape = match &self.actual {

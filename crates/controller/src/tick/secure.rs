@@ -339,7 +339,7 @@ impl Ticker {
         let spec = &*self.as_it_is_there(spec);
         let Some(asked) = asked(map, spec) else {
             self.views = Views::default();
-            self.take_in_filters(BTreeSet::new());
+            self.take_in_views(BTreeSet::new(), BTreeMap::new());
             return Ok(None);
         };
         let Some(known) = &mut self.actual else { return Ok(None) };
@@ -371,7 +371,7 @@ impl Ticker {
         self.views.compiled = Some((map.clone(), compiled.clone()));
         self.views.ours = ours(&compiled, there);
         let filtered = self.filtered(spec, &compiled).await;
-        self.take_in_filters(filtered);
+        self.take_in_views(filtered, compiled.standing.clone());
         Ok(Some(compiled))
     }
 
@@ -407,11 +407,16 @@ impl Ticker {
         compiled.filters.iter().filter(holds).map(|filter| filter.table).collect()
     }
 
-    fn take_in_filters(&mut self, filtered: BTreeSet<ObjectName>) {
-        let Some(known) = self.actual.as_mut().filter(|known| known.shape.filtered != filtered) else {
+    fn take_in_views(
+        &mut self,
+        filtered: BTreeSet<ObjectName>,
+        standing: BTreeMap<ObjectName, Option<ObjectName>>,
+    ) {
+        let same = |shape: &Shape| shape.filtered == filtered && shape.standing == standing;
+        let Some(known) = self.actual.as_mut().filter(|known| !same(&known.shape)) else {
             return;
         };
-        known.shape = Arc::new(Shape { filtered, ..(*known.shape).clone() });
+        known.shape = Arc::new(Shape { filtered, standing, ..(*known.shape).clone() });
         // Everybody's side may be another one now.
         known.near = None;
         self.views.settled = false;

@@ -8,7 +8,8 @@ use axon_model::SqlName;
 use axon_reconcile::secure::{BaseTable, TableFilter};
 use axon_reconcile::{Glob, ObjectName, ViewBody, ViewsAsked, ViewsThere};
 
-use super::{Needs, Surroundings, ViewFault, compile_all, native, of_tables};
+use super::standing::{Seen, of_entry};
+use super::{NamesCollide, Needs, Surroundings, ViewFault, compile_all, native, of_tables};
 use crate::acting::for_readers;
 use crate::map::RoleMap;
 use crate::names::RoleName;
@@ -30,6 +31,9 @@ pub struct Compiled {
     pub filters: Vec<TableFilter>,
     /// Tables that ought to be filtered and whose views do not say how: what filters them stays.
     pub kept: BTreeSet<ObjectName>,
+    /// Views of patterns that stand, each with its table where that is known: their readers keep what they hold on them, also while
+    /// the table is gone.
+    pub standing: BTreeMap<ObjectName, Option<ObjectName>>,
 }
 
 impl Compiled {
@@ -86,9 +90,24 @@ pub fn of_target(
     };
     let tables: &BTreeMap<ObjectName, BaseTable> = &tables;
     let tags = crate::tags::columns(&map.tags, tables);
-    let here = map.views.iter().filter(|view| view.targets.contains(&target.name));
+    let here = || map.views.iter().filter(|view| view.targets.contains(&target.name));
     let mut faults = Vec::new();
-    let views: Vec<SecureView> = here.flat_map(|view| one_by_one(view, tables, &tags, &mut faults)).collect();
+    let mut standing = BTreeMap::new();
+    let mut views: Vec<SecureView> = Vec::new();
+    for entry in here() {
+        let of_entry = one_by_one(entry, tables, &tags, &mut faults);
+        let there =
+            of_entry.iter().filter(|view| entry.pattern.is_some() && there.views.contains_key(&view.name));
+        standing.extend(there.map(|view| (view.name, Some(view.from))));
+        views.extend(of_entry);
+    }
+    let named: BTreeSet<ObjectName> =
+        views.iter().map(|view| view.name).chain(faults.iter().map(|fault| fault.view)).collect();
+    let seen = Seen { map, there, tables, schemas };
+    for one in here().flat_map(|entry| of_entry(entry, &named, &seen)) {
+        standing.insert(one.view, one.table);
+        faults.push(one.fault);
+    }
     // Schemas that are not there yet will be the owner's.
     let mut owners = schemas.clone();
     for view in &views {
@@ -148,10 +167,15 @@ pub fn of_target(
         );
     }
     let needs = Needs::of(&bodies);
-    Compiled { bodies, closed, needs, faults, filters: native.filters, kept: native.kept }
+    Compiled { bodies, closed, needs, faults, filters: native.filters, kept: native.kept, standing }
 }
 
-/// The views of one entry: itself, or one of each table that fits.
+/// What is said of an entry by a tag that the map does not declare, and what helps.
+pub(super) fn no_tag(tag: &str) -> (String, &'static str) {
+    (format!("no tag is named {}", crate::yaml::shown(tag)), "declare it under `tags`")
+}
+
+/// The views of one entry: itself, or one of each table that fits. Two that would share a name are none.
 fn one_by_one(
     view: &SecureView,
     tables: &BTreeMap<ObjectName, BaseTable>,
@@ -162,38 +186,35 @@ fn one_by_one(
     if let TablePattern::Tagged(tag) = pattern
         && !tags.contains_key(tag)
     {
-        let message = format!("no tag is named {}", crate::yaml::shown(tag));
-        faults.push(ViewFault::new(view, &view.place, message, "declare it under `tags`"));
+        let (message, help) = no_tag(tag);
+        faults.push(ViewFault::new(view, &view.place, message, help));
         return Vec::new();
     }
     let fits = |table: &ObjectName| match pattern {
         TablePattern::Named { .. } => pattern.may_be(*table),
         TablePattern::Tagged(tag) => tags.get(tag).is_some_and(|all| all.iter().any(|(t, _)| t == table)),
     };
-    match of_tables(tables.keys().copied().filter(fits)) {
-        Ok(names) => names
-            .into_iter()
-            .map(|(name, from)| {
-                let mut one = view.clone();
-                one.pattern = None;
-                one.name.name = name;
-                one.from = from;
-                // A line may speak of a column that only some of the tables have.
-                let has =
-                    |c: SqlName| tables.get(&from).is_some_and(|t| t.columns.iter().any(|(n, _)| *n == c));
-                one.columns.retain(|line| {
-                    let text = line.name.as_str();
-                    text.contains('*') || text.starts_with("tag:") || has(line.name)
-                });
-                one
-            })
-            .collect(),
-        Err(collide) => {
-            let help = "or part the tables by two entries with schemas of their own";
-            faults.push(ViewFault::new(view, &view.place, collide.to_string(), help));
-            Vec::new()
-        }
-    }
+    let (names, collide) = of_tables(tables.keys().copied().filter(fits));
+    faults.extend(collide.iter().map(|collide| ViewFault {
+        view: ObjectName { schema: view.name.schema, name: collide.name },
+        place: view.place.clone(),
+        message: collide.to_string(),
+        help: NamesCollide::HELP.to_owned(),
+    }));
+    let one = |(name, from): (SqlName, ObjectName)| {
+        let mut one = view.clone();
+        one.pattern = None;
+        one.name.name = name;
+        one.from = from;
+        // A line may speak of a column that only some of the tables have.
+        let has = |c: SqlName| tables.get(&from).is_some_and(|t| t.columns.iter().any(|(n, _)| *n == c));
+        one.columns.retain(|line| {
+            let text = line.name.as_str();
+            text.contains('*') || text.starts_with("tag:") || has(line.name)
+        });
+        one
+    };
+    names.into_iter().map(one).collect()
 }
 
 /// For each role that views tell people apart by, the roles of the pool of which its people have one.

@@ -1,6 +1,6 @@
 //! A catalog as a file: what an inspection saw, so that whoever may read a pool hands it to an Axon that may not.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axon_model::SqlName;
 use axon_reconcile::{
@@ -89,6 +89,7 @@ pub(crate) fn read(
         credentials: exported.credentials.map(|names| names.into_iter().collect()),
         unread: false,
         filtered: BTreeSet::new(),
+        standing: BTreeMap::new(),
     };
     let (facts, unseen) = (exported.facts, exported.unseen);
     Ok((Inspection { graph, shape, facts, unseen }, exported.read))
