@@ -270,7 +270,7 @@ async fn it_is_taken_out_of_the_pool_when_its_time_is_over() -> anyhow::Result<(
 }
 
 /// What is said of one request in the list of all.
-pub(super) async fn listed(stage: &Stage, id: &str) -> anyhow::Result<String> {
+async fn listed(stage: &Stage, id: &str) -> anyhow::Result<String> {
     let all = stage.place.axon(&["impersonate", "list", "--all"]).await?.exits(0)?.out;
     let of_it = all.split_inclusive('\n').skip_while(|line| !line.contains(id));
     Ok(of_it.take(3).collect())

@@ -5,15 +5,20 @@ use axon_tests::{SOON, Stage, until};
 use serde_json::json;
 
 use super::acting::{CARA, act_as, acting_map, actors, seen_as, sees_when, start};
-use super::{ANN, ASKED, BOB, map, read, read_when, stage_of};
+use super::{ANN, ASKED, BOB, map, read, read_when, refused, stage_of};
 
-/// Cara reads as Ann, an analyst of the north. Gives Ann's id.
+/// What she reads as herself, with or without the line for acting.
+const TABLE: &str = "SELECT * FROM sales.orders";
+
+/// Cara, who is a reader of a table besides, reads as Ann, an analyst of the north. Gives Ann's id.
 async fn reading() -> anyhow::Result<(Stage, String)> {
     let stage = stage_of(&[ANN, BOB, CARA], &acting_map()).await?;
     let ann = stage.scim.post("/Users", &super::living_in(ANN, "north")).await?.is(201)?.id()?;
     stage.scim.group("Analysts", &[&ann]).await?;
     let cara = stage.scim.person(CARA).await?;
     stage.scim.group("Support", &[&cara]).await?;
+    // Without the line for acting, too, she is somebody there.
+    stage.scim.group("Readers", &[&cara]).await?;
     until("cara may ask the view", SOON, async || {
         Ok(read(&stage.pool, CARA, ASKED).await.ok().filter(Vec::is_empty))
     })
@@ -86,6 +91,7 @@ async fn with_the_line_of_the_map_by_which_somebody_acts_the_permission_goes() -
     // The line of this role alone: others may act as before.
     stage.place.write("role-map.yaml", &before.replace(line, "support: {}"))?;
     gone(&stage, 1).await?;
+    ensure!(refused(&stage.pool, CARA, TABLE).await?.is_none(), "she is there still");
     let seen = open.rows(ASKED).await;
     ensure!(seen.is_err() || seen.is_ok_and(|rows| rows.is_empty()), "the open session reads on");
     let seen = seen_as(&stage.pool, CARA, ANN).await;
@@ -99,6 +105,7 @@ async fn with_the_line_of_the_map_by_which_somebody_acts_the_permission_goes() -
     ensure!(!without.contains("impersonate"));
     stage.place.write("role-map.yaml", &without)?;
     gone(&stage, 2).await?;
+    ensure!(refused(&stage.pool, CARA, TABLE).await?.is_none(), "she is there still");
     let seen = seen_as(&stage.pool, CARA, ANN).await;
     ensure!(seen.is_err() || seen.is_ok_and(|rows| rows.is_empty()), "she reads on");
     Ok(())
