@@ -15,7 +15,7 @@ use axon_emulator::Value;
 use axon_mapping::RoleMap;
 use axon_mapping::views::{Person, in_one_line, of_target, profile_of};
 use axon_reconcile::secure::BaseTable;
-use axon_reconcile::{ColumnType, ObjectName, ViewsThere};
+use axon_reconcile::{ColumnType, ObjectName, ViewBody, ViewsThere};
 use axon_synapse::render::{ViewVerb, managed_schema, secure_view};
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
@@ -62,18 +62,21 @@ fn started(policy: &Policy) -> Running {
     pool
 }
 
-/// The tables with their columns as the catalog shows them.
-fn found(pool: &mut Running) -> BTreeMap<ObjectName, BaseTable> {
+/// A column's type as the catalog shows it: name, length in bytes, precision, scale.
+type CatalogType = (String, i64, i64, i64);
+
+/// Each column of each table and view with its type, and its name, in order.
+fn cataloged(pool: &mut Running) -> BTreeMap<ObjectName, Vec<(String, CatalogType)>> {
     let rows = pool.run(
         "SELECT s.name, o.name, c.name, y.name, c.max_length, c.precision, c.scale FROM sys.columns c \
          JOIN sys.objects o ON o.object_id = c.object_id JOIN sys.schemas s ON s.schema_id = o.schema_id \
          JOIN sys.types y ON y.user_type_id = c.user_type_id ORDER BY c.object_id, c.column_id",
     );
-    let mut tables = BTreeMap::new();
+    let mut found: BTreeMap<ObjectName, Vec<(String, CatalogType)>> = BTreeMap::new();
     for row in rows {
         let [
             Value::Text(schema),
-            Value::Text(table),
+            Value::Text(object),
             Value::Text(column),
             Value::Text(ty),
             Value::Int(length),
@@ -83,15 +86,46 @@ fn found(pool: &mut Running) -> BTreeMap<ObjectName, BaseTable> {
         else {
             panic!("{row:?}")
         };
-        let byte = |n: &i64| u8::try_from(*n).unwrap();
-        let ty = ColumnType::from_catalog(ty, i16::try_from(*length).unwrap(), byte(precision), byte(scale));
-        let object = ObjectName { schema: name(schema), name: name(table) };
-        let table = tables
-            .entry(object)
-            .or_insert_with(|| BaseTable { owner: Some(name(OWNER)), columns: Vec::new() });
-        table.columns.push((name(column), ty));
+        let object = ObjectName { schema: name(schema), name: name(object) };
+        let of = found.entry(object).or_default();
+        of.push((column.clone(), (ty.clone(), *length, *precision, *scale)));
     }
-    tables
+    found
+}
+
+/// The tables with their columns as the catalog shows them.
+fn found(pool: &mut Running) -> BTreeMap<ObjectName, BaseTable> {
+    let column = |(column, (ty, length, precision, scale)): (String, CatalogType)| {
+        let byte = |n| u8::try_from(n).unwrap();
+        let length = i16::try_from(length).unwrap();
+        (name(&column), ColumnType::from_catalog(&ty, length, byte(precision), byte(scale)))
+    };
+    let table = |columns: Vec<(String, CatalogType)>| BaseTable {
+        owner: Some(name(OWNER)),
+        columns: columns.into_iter().map(column).collect(),
+    };
+    cataloged(pool).into_iter().map(|(object, columns)| (object, table(columns))).collect()
+}
+
+/// Columns of a view whose type is not that of the table's column of the same name. No mask and no exception may change one.
+fn retyped(
+    cataloged: &BTreeMap<ObjectName, Vec<(String, CatalogType)>>,
+    body: &ViewBody,
+    counts: &mut Counts,
+) -> Vec<String> {
+    let (of_table, of_view) = (&cataloged[&body.from], &cataloged[&body.name]);
+    let mut found = Vec::new();
+    for (column, ty) in of_view {
+        let own = of_table.iter().find(|(own, _)| own == column).map(|(_, ty)| ty);
+        if own != Some(ty) {
+            found.push(format!("{column} is {ty:?} in the view, and in the table {own:?}"));
+        }
+        let masked = body.columns.iter().any(|shown| {
+            shown.name.as_str() == column && !matches!(shown.cell, axon_reconcile::view_body::Cell::Clear)
+        });
+        count(counts, format!("the type {} of a column, {}", ty.0, if masked { "masked" } else { "clear" }));
+    }
+    found
 }
 
 fn read_back(value: &Value) -> Option<String> {
@@ -187,6 +221,11 @@ fn check(policy: &Policy, counts: &mut Counts) -> Result<(), String> {
             }
         }
         pool.run(secure_view(body, ViewVerb::Create, managed).as_str());
+        let retyped = retyped(&cataloged(&mut pool), body, counts);
+        if !retyped.is_empty() {
+            let sql = secure_view(body, ViewVerb::Create, managed);
+            return Err(format!("{at} changes types: {retyped:#?}\n{}", sql.as_str()));
+        }
         let names: Vec<String> =
             shown.iter().map(|(at, _)| bracketed(&view.table.columns[*at].name)).collect();
         // Nothing else is in the view.
@@ -262,6 +301,9 @@ fn least(counts: &Counts) -> Vec<String> {
             floors.push((format!("{word} {what}"), 30));
         }
         floors.push((format!("{word} clear, NULL"), 3));
+        for how in ["clear", "masked"] {
+            floors.push((format!("the type {word} of a column, {how}"), 3));
+        }
         for number in 0..choose::MASKS {
             // A mask that some length of the type allows.
             let mask = choose::a_mask(&mut dice::Dice::new(7), number, ty);
