@@ -222,8 +222,8 @@ async fn whoever_administers_by_entra_makes_an_account_that_is_a_managed_identit
         )?;
         stand.delete(&path, Some(&shown)).await?.is(200)?;
         stand.status(&id, "deleted").await?;
-        let left = stand.column(PRINCIPALS).await?;
-        ensure!(left == ["setup"] && stand.column(SCHEMAS).await?.is_empty(), "{kind}: {left:?}");
+        let others = stand.column(PRINCIPALS).await?;
+        ensure!(others == ["setup"] && stand.column(SCHEMAS).await?.is_empty(), "{kind}: {others:?}");
     }
 
     // What is not the application's, or is no identity of this server's, makes nothing and is not told.
