@@ -8,10 +8,10 @@ mod callers;
 mod command_line;
 #[path = "integrations/entra.rs"]
 mod entra;
-#[path = "integrations/kit.rs"]
-mod kit;
 #[path = "integrations/kept.rs"]
 mod kept;
+#[path = "integrations/kit.rs"]
+mod kit;
 #[path = "integrations/lines.rs"]
 mod lines;
 #[path = "integrations/manual.rs"]

@@ -6,6 +6,6 @@ mod secrets;
 mod setup;
 
 pub use bench::Bench;
-pub use of_map::Finder;
+pub use of_map::OfMaps;
 pub use secrets::Secrets;
 pub use setup::target_entry;

@@ -4,24 +4,31 @@
 //! It is what the reconciler would take away if no role of the map asked for it any more. Roles and users go only if the journal says that
 //! Axon made them: one that was there before, and that the map spoke of, is somebody else's. Nothing goes that keeps somebody out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use axon_audit::payload::{StepOutcome, StepResult};
 use axon_audit::{NewRecord, PayloadError, RecordKind};
-use axon_model::{MapVersion, PlanId, RecordSeq, RunId, SqlName};
+use axon_model::{Clock, MapVersion, PlanId, RecordSeq, RunId, SqlName};
 use axon_reconcile::{
     Classifier, ClassifierStep, Connect, GrantKey, GrantState, Graph, LeaseProof, Membership, Outcome,
-    Securable, Step, denies_by_definition,
+    Securable, Seen, Step, denies_by_definition,
 };
 use axon_store::{Act, Notes, Store, StoreError};
+use time::OffsetDateTime;
 
 use crate::made::{Made, Rows, unmakes};
 use crate::record::{Decision, Placed, Recorder};
 
+/// How many steps are written down, sent and written down again at once.
+pub const SWEEP: usize = 100;
 /// How many records are read at once.
 const PAGE: u32 = 2_000;
 /// For how long the target is held at a time.
 const LEASE: time::Duration = time::Duration::minutes(1);
+
+/// By how much a pool's clock may differ from ours.
+const CLOCKS_DIFFER: time::Duration = time::Duration::minutes(10);
 
 /// Names tell all of a pool.
 fn names_tell_all(_: Membership) -> Option<String> {
@@ -50,33 +57,44 @@ pub enum LeftError {
     /// A record cannot be made.
     #[error("a record of the journal cannot be made")]
     Record(#[from] PayloadError),
-    /// The reconciler's own run is not over.
+    /// The reconciler, or another delete, is at work there.
     #[error("a run on target {0} is not over: try again in a minute")]
     Busy(String),
 }
 
-/// The records of a work that has begun.
-pub struct Begun {
+/// What takes it away, while it is at that: it holds the leases of the targets, and writes down each wave before it is sent and after.
+pub struct Removal<'a> {
+    left: &'a Left,
+    store: &'a dyn Store,
+    clock: &'a dyn Clock,
+    act: &'a Act,
     run: RunId,
     plan: PlanId,
-    lease: Option<LeaseProof>,
+    leases: Vec<LeaseProof>,
 }
 
-impl Begun {
-    fn recorder<'a>(&self, act: &'a Act, target: &'a str) -> Recorder<'a> {
-        Recorder { ids: &act.ids, actor: act.actor.clone(), target, run: self.run, plan: self.plan }
-    }
+/// How what is left is to be looked for.
+pub struct Looked<'a> {
+    /// What the place holds.
+    pub graph: &'a Graph,
+    /// Its workload classifiers.
+    pub classifiers: &'a [Classifier],
+    /// Why parts of it could not be seen: what keeps somebody out may be among these.
+    pub unseen: &'a [String],
+    /// Who takes the place down, and what goes with them: nobody touches these.
+    pub spared: &'a BTreeSet<SqlName>,
+    /// As whom Axon gave what it gave, where whoever takes the place down is somebody else.
+    pub own: &'a BTreeSet<SqlName>,
+    /// Schemas that go with the place, and what is in them.
+    pub schemas: &'a BTreeSet<SqlName>,
 }
 
 impl Left {
-    /// What is left in a place that was these targets, newest first, and looks like this. Nobody in `spared` is touched: they are those who
-    /// take the place down, and what goes with them.
+    /// What is left in a place that was these targets, newest first.
     pub async fn of(
         store: &dyn Store,
         targets: Vec<String>,
-        graph: &Graph,
-        classifiers: &[Classifier],
-        spared: &BTreeSet<SqlName>,
+        looked: &Looked<'_>,
     ) -> Result<Self, StoreError> {
         let mut made = Vec::with_capacity(targets.len());
         for target in &targets {
@@ -84,31 +102,38 @@ impl Left {
             of.load(store, target).await?;
             made.push(of);
         }
-        let mut found = Finding { graph, classifiers, spared, made, created: BTreeSet::new() };
+        let mut found = Finding { looked, made, created: Created::new() };
         if found.asks_the_journal() {
             found.created = created(store, &targets).await?;
         }
         let (steps, stays) = found.all();
         let rows: &Rows<'_> = &names_tell_all;
-        let unmakes = steps.iter().map(|step| unmakes(step, graph, rows)).collect();
+        let unmakes = steps.iter().map(|step| unmakes(step, looked.graph, rows)).collect();
         Ok(Self { targets, steps, stays, unmakes })
     }
 
-    /// Writes down what is about to be done, before it is. None where there is nothing to do.
-    pub async fn begin(
-        &self,
-        store: &dyn Store,
-        act: &Act,
+    /// Takes the leases of the targets and writes down what is to be done. None where that is nothing.
+    pub async fn begin<'a>(
+        &'a self,
+        store: &'a dyn Store,
+        clock: &'a dyn Clock,
+        act: &'a Act,
         map: &MapVersion,
-    ) -> Result<Option<Begun>, LeftError> {
-        let (Some(target), false) = (self.targets.first(), self.steps.is_empty()) else { return Ok(None) };
-        let holder = format!("delete-{}", act.ids.uuid(act.now));
-        let Some(lease) = store.try_lease(target, &holder, LEASE, act.now).await? else {
-            return Err(LeftError::Busy(target.clone()));
-        };
-        let (run, plan) = (RunId::from_uuid(act.ids.uuid(act.now)), PlanId::from_uuid(act.ids.uuid(act.now)));
-        let begun = Begun { run, plan, lease: Some(lease) };
-        let recorder = begun.recorder(act, target);
+    ) -> Result<Option<Removal<'a>>, LeftError> {
+        if self.steps.is_empty() {
+            return Ok(None);
+        }
+        let now = clock.now();
+        let holder = format!("delete-{}", act.ids.uuid(now));
+        let (run, plan) = (RunId::from_uuid(act.ids.uuid(now)), PlanId::from_uuid(act.ids.uuid(now)));
+        let mut removal = Removal { left: self, store, clock, act, run, plan, leases: Vec::new() };
+        for target in &self.targets {
+            let Some(lease) = store.try_lease(target, &holder, LEASE, now).await? else {
+                removal.give_back().await?;
+                return Err(LeftError::Busy(target.clone()));
+            };
+            removal.leases.push(lease);
+        }
         let steps: Vec<&Step> = self.steps.iter().collect();
         let decision = Decision {
             directory: store.head().await?.seq,
@@ -117,62 +142,139 @@ impl Left {
             withheld: &[],
             findings: self.stays.clone(),
         };
-        let mut records = recorder.decision(decision, act.now)?;
-        let generation = begun.lease.as_ref().map_or(0, LeaseProof::generation);
-        for placed in self.placed(act) {
-            records.push(recorder.intent(&placed, generation, act.now)?);
-        }
-        store.append(records, begun.lease.as_ref()).await?;
-        Ok(Some(begun))
+        let records = removal.recorder().decision(decision, now)?;
+        removal.append(records, Vec::new()).await?;
+        Ok(Some(removal))
     }
 
-    /// Writes down what came of it, one outcome for each step; what is gone is forgotten as made.
-    pub async fn end(
-        &self,
-        store: &dyn Store,
-        act: &Act,
-        begun: Begun,
-        outcomes: &[Outcome],
-    ) -> Result<(), LeftError> {
-        let Some(target) = self.targets.first() else { return Ok(()) };
-        let recorder = begun.recorder(act, target);
-        let mut records: Vec<NewRecord> = Vec::with_capacity(self.steps.len());
-        let mut unmade = Vec::new();
-        for (n, placed) in self.placed(act).enumerate() {
-            let outcome = outcomes.get(n).unwrap_or(&Outcome::NotTried);
-            records.push(recorder.outcome(&placed, outcome, act.now)?);
-            if matches!(outcome, Outcome::Done { .. }) {
-                unmade.extend(&self.unmakes[n]);
-            }
-        }
-        let notes =
-            |target: &String| Notes { target: target.clone(), unmade: unmade.clone(), ..Notes::default() };
-        store.append_noting(records, None, notes(target)).await?;
-        for other in &self.targets[1..] {
-            store.append_noting(Vec::new(), None, notes(other)).await?;
-        }
-        if let Some(lease) = &begun.lease {
-            store.release_lease(lease).await?;
-        }
-        Ok(())
-    }
-
-    fn placed<'a>(&'a self, act: &'a Act) -> impl Iterator<Item = Placed<'a>> {
-        self.steps.iter().zip(&self.unmakes).enumerate().map(|(n, (step, unmakes))| Placed {
-            step,
+    fn placed<'a>(&'a self, act: &Act, n: usize) -> Option<Placed<'a>> {
+        Some(Placed {
+            step: self.steps.get(n)?,
             index: n as u64,
             causes: Vec::new(),
             request: act.request.clone(),
             counts: None,
-            unmakes: unmakes.clone(),
+            unmakes: self.unmakes.get(n)?.clone(),
         })
     }
 }
 
-/// The steps by which Axon made roles and users in these targets, as records tell them.
-async fn created(store: &dyn Store, targets: &[String]) -> Result<BTreeSet<String>, StoreError> {
-    const MAKING: [&str; 2] = ["create-role", "create-user"];
-    let mut created = BTreeSet::new();
+impl Removal<'_> {
+    fn recorder(&self) -> Recorder<'_> {
+        let target = self.left.targets.first().map_or("", String::as_str);
+        Recorder { ids: &self.act.ids, actor: self.act.actor.clone(), target, run: self.run, plan: self.plan }
+    }
+
+    /// Under the lease; `unmade` is what is forgotten as made.
+    async fn append(&self, records: Vec<NewRecord>, unmade: Vec<i64>) -> Result<(), LeftError> {
+        let notes = |lease: &LeaseProof| Notes {
+            target: lease.target().to_owned(),
+            unmade: unmade.clone(),
+            ..Notes::default()
+        };
+        let Some((first, others)) = self.leases.split_first() else { return Ok(()) };
+        self.store.append_noting(records, Some(first), notes(first)).await?;
+        for other in others.iter().filter(|_| !unmade.is_empty()) {
+            self.store.append_noting(Vec::new(), Some(other), notes(other)).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes down that these steps are about to be sent.
+    pub async fn intend(&mut self, steps: Range<usize>) -> Result<(), LeftError> {
+        let now = self.clock.now();
+        for lease in &mut self.leases {
+            let Some(longer) = self.store.renew_lease(lease, LEASE, now).await? else {
+                return Err(LeftError::Busy(lease.target().to_owned()));
+            };
+            *lease = longer;
+        }
+        let (recorder, generation) = (self.recorder(), self.leases.first().map_or(0, LeaseProof::generation));
+        let placed = steps.filter_map(|n| self.left.placed(self.act, n));
+        let intents = placed.map(|placed| recorder.intent(&placed, generation, now));
+        self.append(intents.collect::<Result<_, _>>()?, Vec::new()).await
+    }
+
+    /// Writes down what came of them.
+    pub async fn outcome(&self, steps: Range<usize>, outcomes: &[Outcome]) -> Result<(), LeftError> {
+        let (recorder, now) = (self.recorder(), self.clock.now());
+        let placed = steps.filter_map(|n| self.left.placed(self.act, n));
+        let records = placed.zip(outcomes).map(|(placed, outcome)| recorder.outcome(&placed, outcome, now));
+        self.append(records.collect::<Result<_, _>>()?, Vec::new()).await
+    }
+
+    /// Writes down what another look showed, and forgets as made what is gone. Gives the numbers of the steps whose effect is not there.
+    pub async fn read_back(
+        self,
+        outcomes: &[Outcome],
+        graph: &Graph,
+        classifiers: &[Classifier],
+    ) -> Result<Vec<usize>, LeftError> {
+        let now = self.clock.now();
+        let mut still = Vec::new();
+        let numbers: Vec<usize> = (0..self.left.steps.len()).collect();
+        for some in numbers.chunks(SWEEP) {
+            let (mut records, mut unmade) = (Vec::new(), Vec::new());
+            for n in some {
+                let Some(placed) = self.left.placed(self.act, *n) else { continue };
+                let gone = is_gone(placed.step, graph, classifiers);
+                if gone {
+                    unmade.extend(&placed.unmakes);
+                } else {
+                    still.push(*n);
+                }
+                if outcomes.get(*n).is_some_and(|outcome| *outcome != Outcome::NotTried) {
+                    let seen = if gone { Seen::InForce } else { Seen::NotInForce };
+                    records.push(self.recorder().read_back(&placed, seen, now)?);
+                }
+            }
+            self.append(records, unmade).await?;
+        }
+        self.give_back().await?;
+        Ok(still)
+    }
+
+    async fn give_back(&self) -> Result<(), StoreError> {
+        for lease in &self.leases {
+            self.store.release_lease(lease).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether the catalog shows nothing any more of what a step takes.
+fn is_gone(step: &Step, graph: &Graph, classifiers: &[Classifier]) -> bool {
+    match step {
+        Step::DropMember { role, member } => {
+            !graph.members.contains(&Membership { role: *role, member: *member })
+        }
+        Step::Revoke { grantee, permission, on, columns, was: _ } => {
+            let row = |securable| {
+                graph.grants.get(&GrantKey { grantee: *grantee, securable, permission: *permission })
+            };
+            let is_there = |securable| row(securable).is_some_and(|grant| grant.own_row);
+            match (on, columns.as_slice()) {
+                (Securable::Object(object), [_, ..]) => {
+                    !columns.iter().any(|column| is_there(Securable::Column(*object, *column)))
+                }
+                (on, _) => !is_there(*on),
+            }
+        }
+        Step::DropRole { name } => !graph.roles.contains_key(name),
+        Step::DropPrincipal { name, sid } => {
+            graph.principals.get(name).is_none_or(|there| sid.is_some() && there.sid != *sid)
+        }
+        Step::Classify(step) => step.holds(classifiers),
+        _ => false,
+    }
+}
+
+/// Steps that made something, in words, and when.
+type Created = BTreeMap<String, OffsetDateTime>;
+
+/// The steps by which Axon made the roles and users of these targets that it did not drop since, as records tell them.
+async fn created(store: &dyn Store, targets: &[String]) -> Result<Created, StoreError> {
+    let mut created = Created::new();
     let mut from = RecordSeq(1);
     loop {
         let page = store.records_of(RecordKind::StepOutcome, from, PAGE).await?;
@@ -180,63 +282,86 @@ async fn created(store: &dyn Store, targets: &[String]) -> Result<BTreeSet<Strin
         from = RecordSeq(last.record.seq.0 + 1);
         for entry in &page {
             let Ok(outcome) = entry.record.facts_of::<StepOutcome>() else { continue };
-            let is_one = outcome.result == StepResult::Done
-                && MAKING.contains(&outcome.step.action.as_str())
-                && targets.contains(&outcome.step.target);
             let text = entry.clear.as_ref().and_then(|clear| clear.body["text"].as_str());
-            if let Some(text) = text.filter(|_| is_one) {
-                created.insert(text.to_owned());
+            let is_done = outcome.result == StepResult::Done && targets.contains(&outcome.step.target);
+            if let Some(text) = text.filter(|_| is_done) {
+                fold(&mut created, &outcome.step.action, text, entry.record.at);
             }
         }
     }
 }
 
+/// Takes in one step that was done, by its kind and its words.
+fn fold(created: &mut Created, action: &str, text: &str, at: OffsetDateTime) {
+    match action {
+        "create-role" | "create-user" => drop(created.insert(text.to_owned(), at)),
+        "drop-role" => {
+            let name = text.strip_prefix("drop role ");
+            created.retain(|made, _| made.strip_prefix("create role ").is_none_or(|own| Some(own) != name));
+        }
+        "drop-user" => {
+            let Some(name) = text.strip_prefix("drop user ") else { return };
+            created.retain(|made, _| {
+                let user = made.strip_prefix("create external ").and_then(|rest| rest.split_once(' '));
+                let rest = user.and_then(|(_, user)| user.strip_prefix(name));
+                rest.is_none_or(|rest| !rest.is_empty() && !rest.starts_with(" with sid "))
+            });
+        }
+        _ => {}
+    }
+}
+
 /// What is there, and whose it is.
 struct Finding<'a> {
-    graph: &'a Graph,
-    classifiers: &'a [Classifier],
-    spared: &'a BTreeSet<SqlName>,
+    looked: &'a Looked<'a>,
     made: Vec<Made>,
-    created: BTreeSet<String>,
+    created: Created,
 }
 
 impl Finding<'_> {
-    /// Whether the step takes away what Axon made, or what was there as the map asked for it.
-    fn is_ours(&mut self, step: &Step) -> bool {
-        self.made.iter_mut().any(|made| !made.is_foreign(step, &names_tell_all))
+    /// Whether what the step takes away is there by Axon, or was as the map asked for it.
+    fn is_ours(&self, step: &Step) -> bool {
+        self.made.iter().any(|made| made.made_all_of(step))
     }
 
     fn has_principal(&self, name: SqlName) -> bool {
         self.made.iter().any(|made| made.has_principal(name))
     }
 
-    /// Whether a role or a user is there of which it matters who made it.
-    fn asks_the_journal(&mut self) -> bool {
-        let graph = self.graph;
-        graph.principals.keys().any(|name| self.has_principal(*name))
-            || graph.roles.keys().any(|name| self.is_ours(&Step::DropRole { name: *name }))
+    fn has_role(&self, name: SqlName) -> bool {
+        self.is_ours(&Step::DropRole { name })
     }
 
-    /// Whether a record says that Axon made this user.
+    /// Whether a role or a user is there of which it matters who made it.
+    fn asks_the_journal(&self) -> bool {
+        let Looked { graph, .. } = self.looked;
+        graph.principals.keys().any(|name| self.has_principal(*name))
+            || graph.roles.keys().any(|name| self.has_role(*name))
+    }
+
+    /// Whether a record says that Axon made this user. One that tells no id is about a user who was made just then.
     fn created_user(&self, name: SqlName) -> bool {
-        let Some(there) = self.graph.principals.get(&name) else { return false };
+        let Some(there) = self.looked.graph.principals.get(&name) else { return false };
         let told = |sid| Step::CreatePrincipal { name, kind: there.kind, sid }.to_string();
-        self.created.contains(&told(None))
-            || there.sid.clone().is_some_and(|sid| self.created.contains(&told(Some(sid))))
+        let just_then =
+            |at: &OffsetDateTime| there.created.is_some_and(|made| (made - *at).abs() < CLOCKS_DIFFER);
+        self.created.contains_key(&told(there.sid.clone()))
+            || self.created.get(&told(None)).is_some_and(just_then)
     }
 
     fn created_role(&self, name: SqlName) -> bool {
-        self.created.contains(&Step::CreateRole { name }.to_string())
+        self.created.contains_key(&Step::CreateRole { name }.to_string())
     }
 
     /// Names that a DENY keeps out of something, themselves or by a role that they are in.
     fn denied(&self) -> BTreeSet<SqlName> {
-        let rows = self.graph.grants.iter().filter(|(_, grant)| grant.state == GrantState::Deny);
+        let Looked { graph, .. } = self.looked;
+        let rows = graph.grants.iter().filter(|(_, grant)| grant.state == GrantState::Deny);
         let mut denied: BTreeSet<SqlName> = rows.map(|(key, _)| key.grantee).collect();
-        denied.extend(self.graph.roles.keys().copied().filter(|role| denies_by_definition(*role)));
+        denied.extend(graph.roles.keys().copied().filter(|role| denies_by_definition(*role)));
         loop {
             let more =
-                self.graph.members.iter().filter(|m| denied.contains(&m.role) && !denied.contains(&m.member));
+                graph.members.iter().filter(|m| denied.contains(&m.role) && !denied.contains(&m.member));
             let more: Vec<SqlName> = more.map(|m| m.member).collect();
             if more.is_empty() {
                 return denied;
@@ -245,97 +370,168 @@ impl Finding<'_> {
         }
     }
 
-    fn all(mut self) -> (Vec<Step>, Vec<String>) {
-        let graph = self.graph;
-        let denied = self.denied();
-        let mut stays = Vec::new();
-        let (mut out, mut members) = (BTreeSet::new(), Vec::new());
-        for membership in &graph.members {
-            let Membership { role, member } = *membership;
-            let step = Step::DropMember { role, member };
-            if self.spared.contains(&role) || self.spared.contains(&member) || !self.is_ours(&step) {
-                continue;
-            }
-            if denied.contains(&role) {
-                stays.push(format!("{member} in role {role}, which takes something from its members"));
-                continue;
-            }
-            out.insert(*membership);
-            members.push(step);
-        }
-        let mut roles = BTreeSet::new();
-        for (name, role) in &graph.roles {
-            let name = *name;
-            let is_own = !role.fixed
-                && !self.spared.contains(&name)
-                && self.created_role(name)
-                && self.is_ours(&Step::DropRole { name });
-            if !is_own {
-                continue;
-            }
-            let others: Vec<String> = graph
-                .members_of(name)
-                .filter(|member| !out.contains(&Membership { role: name, member: *member }))
-                .map(|member| member.to_string())
-                .collect();
-            if denied.contains(&name) {
-                stays.push(format!("role {name}: a DENY of it keeps people out of something"));
-            } else if others.is_empty() {
-                roles.insert(name);
-            } else {
-                stays.push(format!("role {name}: {} in it by others", listed(&others)));
-            }
-        }
-        let (mut revoked, mut grants) = (BTreeSet::new(), Vec::new());
-        for (key, grant) in &graph.grants {
-            let step = revoke(key, grant.state);
-            // Another grantor's row is another's.
-            let is_others = grant.leaves_out || !grant.own_row;
-            if is_others || self.spared.contains(&key.grantee) || !self.is_ours(&step) {
-                continue;
-            }
-            if grant.state == GrantState::Deny {
-                let what = format!("deny {} on {} to {}", key.permission, key.securable, key.grantee);
-                stays.push(format!("{what}: to lift it could let somebody in"));
-                continue;
-            }
-            revoked.insert(*key);
-            // With a role goes what it holds.
-            if !roles.contains(&key.grantee) {
-                grants.push(step);
-            }
-        }
-        let mut users = Vec::new();
-        for (name, principal) in &graph.principals {
-            let name = *name;
-            if self.spared.contains(&name) || !self.has_principal(name) || !self.created_user(name) {
-                continue;
-            }
-            let by_others =
-                graph.roles_of(name).any(|role| !out.contains(&Membership { role, member: name }))
-                    || graph.grants_of(name).any(|(key, _)| !revoked.contains(key));
-            if principal.connect == Connect::Denied || denied.contains(&name) {
-                stays.push(format!(
-                    "user {name}: it is denied something, and could come in by a group without it"
-                ));
-            } else if by_others {
-                stays.push(format!("user {name}: others gave it roles or permissions"));
-            } else {
-                users.push(Step::drop_of(name, graph));
-            }
-        }
+    fn all(self) -> (Vec<Step>, Vec<String>) {
+        let mut found = Found { denied: self.denied(), ..Found::default() };
+        self.grants(&mut found);
+        self.members(&mut found);
+        self.roles(&mut found);
+        self.users(&mut found);
+        self.given_by_the_account(&mut found);
+        let Found { members, revoked, roles, users, stays, .. } = found;
         let is_of = |classifier: &&Classifier| {
             // Such a name is Axon's own.
             let group = classifier.name.folded().strip_prefix(classifier.member.folded());
             roles.contains(&classifier.member) && group.is_some_and(|rest| rest.starts_with(':'))
         };
-        let mut steps: Vec<Step> = self.classifiers.iter().filter(is_of).map(dropped).collect();
-        steps.extend(members);
-        steps.extend(grants);
+        let mut steps: Vec<Step> = self.looked.classifiers.iter().filter(is_of).map(dropped).collect();
+        steps.extend(members.into_iter().map(|m| Step::DropMember { role: m.role, member: m.member }));
+        // With a role goes what it holds.
+        let alone = revoked.into_iter().filter(|(key, _)| !roles.contains(&key.grantee));
+        steps.extend(alone.filter_map(|(_, step)| step));
         steps.extend(roles.into_iter().map(|name| Step::DropRole { name }));
-        steps.extend(users);
+        steps.extend(users.into_iter().map(|name| Step::drop_of(name, self.looked.graph)));
         (steps, stays)
     }
+
+    fn grants(&self, found: &mut Found) {
+        let Looked { graph, spared, own, .. } = self.looked;
+        for (key, grant) in &graph.grants {
+            let step = revoke(key, grant.state);
+            let is_spared = spared.contains(&key.grantee);
+            // Another grantor's row is another's, and so is one that leaves out columns.
+            let by_axon = grant.own_row || grant.foreign_grantors.iter().any(|by| own.contains(by));
+            if grant.leaves_out || !by_axon || is_spared || !self.is_ours(&step) {
+                continue;
+            }
+            let GrantKey { grantee, securable, permission } = key;
+            match grant.state {
+                // What Axon's account gave itself, nobody else's REVOKE takes.
+                GrantState::Grant => drop(found.revoked.insert(*key, grant.own_row.then_some(step))),
+                GrantState::GrantWithOption => found.stays.push(format!(
+                    "{permission} on {securable} of {grantee}, who may pass it on: taking it would take along what it passed on"
+                )),
+                GrantState::Deny => found.stays.push(format!(
+                    "deny {permission} on {securable} to {grantee}: to lift it could let somebody in"
+                )),
+            }
+        }
+    }
+
+    fn members(&self, found: &mut Found) {
+        let Looked { graph, spared, unseen, .. } = self.looked;
+        for membership in &graph.members {
+            let Membership { role, member } = *membership;
+            let is_spared = spared.contains(&role) || spared.contains(&member);
+            if is_spared || !self.is_ours(&Step::DropMember { role, member }) {
+                continue;
+            }
+            if found.denied.contains(&role) {
+                found.stays.push(format!("{member} in role {role}, which takes something from its members"));
+            } else if unseen.is_empty() {
+                found.members.insert(*membership);
+            } else {
+                found.stays.push(format!("{member} in role {role}: {UNSEEN}"));
+            }
+        }
+    }
+
+    fn roles(&self, found: &mut Found) {
+        let Looked { graph, spared, unseen, .. } = self.looked;
+        for (name, role) in &graph.roles {
+            let name = *name;
+            if role.fixed || spared.contains(&name) || !self.has_role(name) {
+                continue;
+            }
+            let left =
+                |member: &SqlName| !found.members.contains(&Membership { role: name, member: *member });
+            let others: Vec<String> =
+                graph.members_of(name).filter(left).map(|member| member.to_string()).collect();
+            let why = if !self.created_role(name) {
+                NO_RECORD.to_owned()
+            } else if found.denied.contains(&name) {
+                "a DENY of it keeps people out of something".to_owned()
+            } else if !unseen.is_empty() {
+                UNSEEN.to_owned()
+            } else if !others.is_empty() {
+                format!("{} in it by others", listed(&others))
+            } else if self.holds_others(name, found) {
+                "others gave it permissions".to_owned()
+            } else {
+                found.roles.insert(name);
+                continue;
+            };
+            found.stays.push(format!("role {name}: {why}"));
+        }
+    }
+
+    /// Whether a name holds a permission that is not taken from it.
+    fn holds_others(&self, name: SqlName, found: &Found) -> bool {
+        let mut rows = self.looked.graph.grants_of(name);
+        rows.any(|(key, grant)| {
+            let by_others = grant.foreign_grantors.iter().any(|by| !self.looked.own.contains(by));
+            by_others || !found.revoked.contains_key(key)
+        })
+    }
+
+    /// Permissions that Axon's account gave, that go neither with whoever holds them nor with what they are on.
+    fn given_by_the_account(&self, found: &mut Found) {
+        let in_schema = |on: &Securable| match on {
+            Securable::Schema(schema) => self.looked.schemas.contains(schema),
+            Securable::Object(object) | Securable::Column(object, _) => {
+                self.looked.schemas.contains(&object.schema)
+            }
+            _ => false,
+        };
+        for (key, _) in found.revoked.iter().filter(|(_, step)| step.is_none()) {
+            let GrantKey { grantee, securable, permission } = key;
+            if !found.roles.contains(grantee) && !found.users.contains(grantee) && !in_schema(securable) {
+                found.stays.push(format!(
+                    "{permission} on {securable} of {grantee}, which Axon's account gave: revoke it as that"
+                ));
+            }
+        }
+    }
+
+    fn users(&self, found: &mut Found) {
+        let Looked { graph, spared, unseen, .. } = self.looked;
+        for (name, principal) in &graph.principals {
+            let name = *name;
+            if spared.contains(&name) || !self.has_principal(name) {
+                continue;
+            }
+            let mut roles = graph.roles_of(name);
+            let why = if !self.created_user(name) {
+                NO_RECORD
+            } else if principal.connect == Connect::Denied || found.denied.contains(&name) {
+                "it is denied something, and could come in by a group without it"
+            } else if !unseen.is_empty() {
+                UNSEEN
+            } else if self.holds_others(name, found)
+                || roles.any(|role| !found.members.contains(&Membership { role, member: name }))
+            {
+                "others gave it roles or permissions"
+            } else {
+                found.users.push(name);
+                continue;
+            };
+            found.stays.push(format!("user {name}: {why}"));
+        }
+    }
+}
+
+const NO_RECORD: &str = "the journal does not say that Axon made it";
+const UNSEEN: &str = "not all of the catalog can be read, and what cannot may keep somebody out";
+
+/// What goes, and what stays.
+#[derive(Default)]
+struct Found {
+    denied: BTreeSet<SqlName>,
+    /// With the step that takes it, where it does not go with something else.
+    revoked: BTreeMap<GrantKey, Option<Step>>,
+    members: BTreeSet<Membership>,
+    roles: BTreeSet<SqlName>,
+    users: Vec<SqlName>,
+    stays: Vec<String>,
 }
 
 fn dropped(classifier: &Classifier) -> Step {
@@ -364,6 +560,8 @@ mod tests {
 
     use super::*;
     use crate::made::marks;
+
+    const AT: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
     fn name(text: &str) -> SqlName {
         SqlName::parse(text).unwrap()
@@ -396,8 +594,9 @@ mod tests {
     struct Pool {
         graph: Graph,
         made: Made,
-        created: BTreeSet<String>,
+        created: Created,
         classifiers: Vec<Classifier>,
+        unseen: Vec<String>,
     }
 
     impl Pool {
@@ -427,7 +626,7 @@ mod tests {
         /// Axon made it.
         fn by_axon(mut self, step: &Step) -> Self {
             self.made.kept(marks(step, &names_tell_all));
-            self.created.insert(step.to_string());
+            self.created.insert(step.to_string(), AT);
             self.with(step)
         }
 
@@ -439,14 +638,16 @@ mod tests {
 
         fn left(self) -> (Vec<String>, Vec<String>) {
             let spared = BTreeSet::from([name("axon_system")]);
-            let finding = Finding {
+            let looked = Looked {
                 graph: &self.graph,
                 classifiers: &self.classifiers,
+                unseen: &self.unseen,
                 spared: &spared,
-                made: vec![Made::default(), self.made],
-                created: self.created,
+                own: &spared,
+                schemas: &BTreeSet::from([name("secure")]),
             };
-            let (steps, stays) = finding.all();
+            let made = vec![Made::default(), self.made];
+            let (steps, stays) = Finding { looked: &looked, made, created: self.created }.all();
             (steps.iter().map(ToString::to_string).collect(), stays)
         }
     }
@@ -494,7 +695,8 @@ mod tests {
                 "drop user kim",
             ]
         );
-        assert_eq!(stays, [""; 0]);
+        let unknown = "the journal does not say that Axon made it";
+        assert_eq!(stays, [format!("role sales: {unknown}"), format!("user ana: {unknown}")]);
     }
 
     #[test]
@@ -516,12 +718,12 @@ mod tests {
         assert_eq!(
             stays,
             [
+                "deny SELECT on sales.orders to axon_shut: to lift it could let somebody in".to_owned(),
+                "deny SELECT on sales.orders to max: to lift it could let somebody in".to_owned(),
                 "kim in role axon_inner, which takes something from its members".to_owned(),
                 "axon_inner in role axon_shut, which takes something from its members".to_owned(),
                 "role axon_inner: a DENY of it keeps people out of something".to_owned(),
                 "role axon_shut: a DENY of it keeps people out of something".to_owned(),
-                "deny SELECT on sales.orders to axon_shut: to lift it could let somebody in".to_owned(),
-                "deny SELECT on sales.orders to max: to lift it could let somebody in".to_owned(),
                 format!("user kim: {of_user}"),
                 format!("user left: {of_user}"),
                 format!("user max: {of_user}"),
@@ -533,6 +735,42 @@ mod tests {
             .by_axon(&add("DB_DenyDataReader", "kim"));
         let (steps, stays) = fixed.left();
         assert_eq!((steps.len(), stays.len()), (0, 2), "{stays:?}");
+    }
+
+    #[test]
+    fn where_not_all_is_seen_permissions_go_and_nothing_that_could_keep_somebody_out() {
+        let mut pool = Pool::default()
+            .by_axon(&role("axon_reader"))
+            .by_axon(&create("kim", 1))
+            .by_axon(&add("axon_reader", "kim"))
+            .by_axon(&select("axon_reader", false));
+        pool.unseen = vec!["1 permission of axon_reader is on a thing whose name cannot be read".to_owned()];
+        let (steps, stays) = pool.left();
+        assert_eq!(steps, ["revoke SELECT on sales.orders from axon_reader (was GRANT)"]);
+        assert_eq!(stays.len(), 3, "{stays:?}");
+        assert!(stays.iter().all(|line| line.contains("not all of the catalog can be read")), "{stays:?}");
+    }
+
+    #[test]
+    fn what_axon_dropped_again_it_did_not_make() {
+        let mut created = Created::new();
+        let made = [
+            ("create-role", "create role sales"),
+            ("create-role", "create role sales2"),
+            ("create-user", "create external user kim with sid 0x01"),
+            ("create-user", "create external user kim lee"),
+            ("create-user", "create external group ana"),
+        ];
+        for (action, text) in made {
+            fold(&mut created, action, text, AT);
+        }
+        for (action, text) in
+            [("drop-role", "drop role sales"), ("drop-user", "drop user kim"), ("drop-user", "drop user ana")]
+        {
+            fold(&mut created, action, text, AT);
+        }
+        let left: Vec<&str> = created.keys().map(String::as_str).collect();
+        assert_eq!(left, ["create external user kim lee", "create role sales2"]);
     }
 
     #[test]
@@ -555,6 +793,43 @@ mod tests {
         let mut other = Pool::default().by_axon(&create("kim", 1));
         other.graph.principals.get_mut(&name("kim")).unwrap().sid = Some(sid(7));
         assert_eq!(other.left().0, [""; 0]);
+        // What was taken away once, and others gave again.
+        let mut again = Pool::default().by_axon(&role("axon_reader")).with(&add("axon_reader", "kim"));
+        again.made.kept(marks(
+            &Step::DropMember { role: name("axon_reader"), member: name("kim") },
+            &names_tell_all,
+        ));
+        assert_eq!(again.left(), (Vec::new(), vec!["role axon_reader: kim in it by others".to_owned()]));
+        // What somebody may pass on, what another grantor gave as well, and a role to which others gave something.
+        let mut passes = Pool::default().by_axon(&create("kim", 1)).by_axon(&select("kim", false));
+        passes.graph.grants.values_mut().for_each(|grant| grant.state = GrantState::GrantWithOption);
+        let (steps, stays) = passes.left();
+        assert!(steps.is_empty() && stays.len() == 2 && stays[0].contains("may pass it on"), "{stays:?}");
+        let mut twice = Pool::default().by_axon(&role("axon_reader")).by_axon(&select("axon_reader", false));
+        twice.graph.grants.values_mut().for_each(|grant| grant.foreign_grantors.push(name("boss")));
+        let (steps, stays) = twice.left();
+        assert_eq!(steps, ["revoke SELECT on sales.orders from axon_reader (was GRANT)"]);
+        assert_eq!(stays, ["role axon_reader: others gave it permissions"]);
+        // What Axon's account gave goes with the role, and is told where nothing takes it along.
+        let mut given = Pool::default()
+            .by_axon(&role("axon_reader"))
+            .by_axon(&select("axon_reader", false))
+            .by_axon(&select("ana", false));
+        for grant in given.graph.grants.values_mut() {
+            (grant.own_row, grant.foreign_grantors) = (false, vec![name("axon_system")]);
+        }
+        let (steps, stays) = given.left();
+        assert_eq!(steps, ["drop role axon_reader"]);
+        assert_eq!(stays, ["SELECT on sales.orders of ana, which Axon's account gave: revoke it as that"]);
+        // A record without an id is about whoever was made just then.
+        for (minutes, goes) in [(1, true), (60, false)] {
+            let mut unnamed = Pool::default();
+            let step = Step::CreatePrincipal { name: name("kim"), kind: PrincipalKind::External, sid: None };
+            unnamed = unnamed.by_axon(&step);
+            let there = unnamed.graph.principals.get_mut(&name("kim")).unwrap();
+            (there.sid, there.created) = (Some(sid(1)), Some(AT + time::Duration::minutes(minutes)));
+            assert_eq!(unnamed.left().0.len(), usize::from(goes), "{minutes}");
+        }
         // Another grantor's row, and one that leaves out columns.
         let mut rows = Pool::default().by_axon(&select("kim", false));
         rows.graph.grants.values_mut().for_each(|grant| grant.own_row = false);

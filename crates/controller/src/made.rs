@@ -289,6 +289,13 @@ impl Made {
         Atom::Member(membership).marks(rows).any(|mark| self.marks.contains(&mark))
     }
 
+    /// Whether all that a step takes away is there by Axon, or with its consent.
+    pub fn made_all_of(&self, step: &Step) -> bool {
+        let taken = takes(step);
+        let is_made = |atom: &Atom| self.marks.contains(&atom.mark());
+        !taken.is_empty() && taken.iter().all(is_made)
+    }
+
     /// Whether a principal is there by Axon, or with its consent.
     pub fn has_principal(&self, name: SqlName) -> bool {
         self.marks.contains(&Atom::Principal(name).mark())

@@ -95,7 +95,7 @@ impl Recorder<'_> {
                 findings: decision.findings.len() as u64,
                 clear: PlanClear {
                     steps: all.map(ToString::to_string).collect(),
-                    findings: decision.findings,
+                    findings: cut(decision.findings),
                 },
             },
         )?];
@@ -185,6 +185,19 @@ impl Recorder<'_> {
         };
         Ok(self.record(at, read)?.with_request(placed.request.clone()))
     }
+}
+
+/// The most findings that a record spells out: it stays for ever, and is made anew with each decision.
+const MOST_FINDINGS: usize = 1_000;
+
+/// The first of many sentences, and how many more there were.
+fn cut(mut findings: Vec<String>) -> Vec<String> {
+    let more = findings.len().saturating_sub(MOST_FINDINGS);
+    findings.truncate(MOST_FINDINGS);
+    if more > 0 {
+        findings.push(format!("and {more} more"));
+    }
+    findings
 }
 
 /// The reason's word, as its JSON spells it.

@@ -45,9 +45,9 @@ pub use assigned::{plan_assigned, unmanaged_assignments};
 pub use classifier::{Classified, Classifier, ClassifierStep, Hours, Importance, MinuteOfDay};
 pub use column_type::ColumnType;
 pub use diff::{Needed, diff, owned, owners, unmanaged_members};
+pub use effect::denies_by_definition;
 pub use finding::{Finding, Obstacle, Owned};
 pub use focus::{Concerned, Tied, focus, focus_on};
-pub use effect::denies_by_definition;
 pub use graph::{
     Connect, Grant, GrantKey, GrantState, Graph, Membership, Principal, PrincipalKind, Role, View,
 };

@@ -171,7 +171,7 @@ impl Target for ScriptTarget {
 }
 
 /// The names that a step writes.
-fn names(step: &Step) -> Vec<SqlName> {
+pub(crate) fn names(step: &Step) -> Vec<SqlName> {
     use axon_reconcile::Securable;
     let mut names = vec![step.subject()];
     let on = match step {

@@ -4,7 +4,7 @@ use anyhow::{Context, ensure};
 use axon_tests::{ENTRA_ADMIN, SOON, Scim, entra_token, until, user};
 use serde_json::json;
 
-use crate::kit::{BETWEEN, MEMBERS, PRINCIPALS, Stand, Steps, run_as};
+use crate::kit::{BETWEEN, PRINCIPALS, Stand, Steps, run_as, test};
 use crate::target::{ANN, BASE, RULES, VIEW, WITHOUT_TARGETS};
 
 const BOB: &str = "bob@acme.example";
@@ -111,6 +111,13 @@ async fn with_a_password_views_are_kept_and_whoever_is_no_user_waits_by_name() -
 
     // The integration is taken away: the table stays closed all the while.
     stand.delete("/1", Some(&credentials)).await?.refuses(409, "Conflict", "role map")?;
+    // For a while the map means another database by the name: then nobody knows what was made where, and what is there stays.
+    stand.place.write("role-map.yaml", &map.replace("database: \"dw\"", "database: \"other\""))?;
+    until("the map in force means another database", SOON, async || {
+        let told = stand.place.axon(&["map", "show"]).await?.out;
+        Ok(told.contains("database: \"other\"").then_some(()))
+    })
+    .await?;
     stand.place.write("role-map.yaml", WITHOUT_TARGETS)?;
     until("it is no target any more", SOON, async || {
         let answer = stand.delete("/1", Some(&credentials)).await?;
@@ -128,8 +135,10 @@ async fn with_a_password_views_are_kept_and_whoever_is_no_user_waits_by_name() -
     .await?;
     ensure!(!table(&stand, BOB).await, "bob reads the table");
     ensure!(stand.column("SELECT v.name FROM sys.views v").await?.is_empty());
-    // Axon's account and role are gone. Who was made by hand, and is denied nothing, is a user still, in no role.
-    ensure!(stand.column(PRINCIPALS).await? == [ANN, "axon_owner", BOB]);
-    ensure!(stand.column(MEMBERS).await?.is_empty());
+    ensure!(stand.column(PRINCIPALS).await? == [ANN, "axon_owner", "axon_reader", BOB]);
+    let told = stand.get("/1/status").await?.body;
+    let of_map = test(&told, "What The Role Map Made")?;
+    let says = of_map["message"].as_str().context("a message")?;
+    ensure!(of_map["status"] == "warning" && says.contains(&format!("as target {name}")), "{of_map}");
     Ok(())
 }

@@ -101,13 +101,18 @@ fn of_map(taken: &Taken) -> Value {
     let mut test = value!({ "name": "What The Role Map Made", "status": "passed" });
     if !taken.of_map.is_empty() {
         test["result"] = taken.of_map.iter().take(MOST).map(|done| value!({ "name": done })).collect();
+        let more = taken.of_map.len().saturating_sub(MOST);
+        if more > 0 {
+            test["message"] = value!(format!("and {more} more were taken away: the journal has them all"));
+        }
     }
     if !taken.of_map_stays.is_empty() {
         test["status"] = value!("warning");
         let shown: Vec<&str> = taken.of_map_stays.iter().take(MOST).map(String::as_str).collect();
         let more = taken.of_map_stays.len() - shown.len();
         let more = if more == 0 { String::new() } else { format!("; and {more} more") };
-        test["message"] = value!(format!("stays: {}{more}", shown.join("; ")));
+        let before = test["message"].as_str().map(|text| format!("{text}. ")).unwrap_or_default();
+        test["message"] = value!(format!("{before}Stays: {}{more}", shown.join("; ")));
     }
     test
 }

@@ -78,7 +78,8 @@ pub(super) async fn delete(
     let headers = request.headers().clone();
     // A payload says nothing here that the integration does not know.
     let _ = body::read(request).await?;
-    let entry = found.body.login.as_ref().map(Entry::Kept);
+    // It names people and roles, and enters the pool.
+    let entry = found.body.login.as_ref().filter(|_| caller.writes().is_ok()).map(Entry::Kept);
     answer(&api, &headers, Script::Delete, &life::config(&found.body)?, None, entry).await
 }
 

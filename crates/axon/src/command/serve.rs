@@ -21,7 +21,7 @@ use tokio::sync::watch;
 
 use super::Status;
 use crate::config::Config;
-use crate::integrations::{Bench, Finder};
+use crate::integrations::{Bench, OfMaps};
 use crate::listener::{Certificates, ConnectionLimits, Listener, Places};
 use crate::parity::{self, Exchanged};
 use crate::ship::Metrics;
@@ -160,7 +160,8 @@ fn map_of(keeper: &Arc<MapKeeper>) -> Arc<dyn Fn() -> Arc<RoleMap> + Send + Sync
 
 /// The integrations API on the version in force.
 fn integrations(parts: &Parts, keeper: &Arc<MapKeeper>) -> anyhow::Result<Integrations> {
-    let of_map = Finder { store: parts.store.clone(), registry: Arc::new(parts.config.registry()?) };
+    let registry = Arc::new(parts.config.registry()?);
+    let of_map = OfMaps { store: parts.store.clone(), registry, clock: parts.clock.clone() };
     let bench = Bench { ways: parts.ways()?, secrets: parts.secrets(), map: map_of(keeper), of_map };
     let config = &parts.config.integrations;
     let look_every = Duration::from_secs(config.look_every_seconds);

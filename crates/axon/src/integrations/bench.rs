@@ -11,7 +11,6 @@ use axon_api::integrations::{
 };
 use axon_azure::{Certificate, Identity};
 use axon_mapping::RoleMap;
-use axon_reconcile::Outcome;
 use axon_store::Act;
 use axon_store::integrations::Made;
 use axon_synapse::bootstrap::{self, Before, Moment, OfMap, Setup, Where, written};
@@ -19,7 +18,7 @@ use axon_synapse::{Auth, Connection, Tls};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
-use super::of_map::Finder;
+use super::of_map::OfMaps;
 use super::secrets::Secrets;
 use super::setup::{filters_tables, setup, target_of};
 use crate::wiring::Ways;
@@ -28,6 +27,8 @@ use crate::wiring::Ways;
 const LOGIN: Duration = Duration::from_secs(15);
 /// How long the server may be silent.
 const SILENCE: Duration = Duration::from_mins(1);
+/// How long a script waits for what the role map made: a request waits for it.
+const SCRIPT: Duration = Duration::from_secs(20);
 /// Where the platform says that a workload's token lies.
 const TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
 
@@ -43,7 +44,7 @@ pub struct Bench {
     /// The role map in force.
     pub map: Arc<MapInForce>,
     /// What it made in databases.
-    pub of_map: Finder,
+    pub of_map: OfMaps,
 }
 
 impl Bench {
@@ -186,7 +187,8 @@ impl Bench {
         }
         let found = async {
             let connection = self.entered(config, entry)?;
-            self.of_map.find(config, setup, &connection).await
+            let found = self.of_map.find(config, setup, &connection);
+            tokio::time::timeout(SCRIPT, found).await.context("it takes too long")?
         };
         match found.await {
             Ok((left, of_map)) if left.stays.is_empty() => (of_map, String::new()),
@@ -205,25 +207,9 @@ impl Bench {
 
     async fn take(&self, config: &Config, by: &Login, made: &Made, act: &Act) -> anyhow::Result<Taken> {
         let (setup, connection) = (setup(config)?, Self::connection(config, self.shown(by)?)?);
-        let (left, of_map) = self.of_map.find(config, &setup, &connection).await?;
-        let store = &*self.of_map.store;
-        // What is done to roles and people is written down before it is done.
-        let begun = left.begin(store, act, (self.map)().version()).await?;
-        let mut outcomes = Vec::new();
-        let taken = bootstrap::take_down(&connection, &setup, &in_pool(made), &of_map, &mut outcomes).await;
-        if let Some(begun) = begun {
-            left.end(store, act, begun, &outcomes).await?;
-        }
-        let mut of_map_stays = left.stays.clone();
-        let refused = left.steps.iter().zip(&outcomes).filter_map(|(step, outcome)| match outcome {
-            Outcome::Refused { refusal, .. } => Some(format!("{step}: {refusal}")),
-            Outcome::NotTried => Some(format!("{step}: its name cannot be written into a script")),
-            Outcome::Done { .. } | Outcome::Unknown { .. } => None,
-        });
-        of_map_stays.extend(refused);
-        let done = left.steps.iter().zip(&outcomes).filter(|(_, came)| matches!(came, Outcome::Done { .. }));
-        let of_map = done.map(|(step, _)| step.to_string()).collect();
-        Ok(Taken { stays: taken?, of_map, of_map_stays })
+        let swept = self.of_map.sweep((config, &setup, &connection), act, &*self.map).await?;
+        let stays = bootstrap::take_down(&connection, &setup, &in_pool(made)).await?;
+        Ok(Taken { stays, of_map: swept.done, of_map_stays: swept.stays })
     }
 
     async fn another_password(&self, id: u64, config: &Config, by: &Login) -> anyhow::Result<Value> {

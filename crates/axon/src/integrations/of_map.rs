@@ -3,30 +3,48 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use axon_api::integrations::Config;
-use axon_controller::Left;
-use axon_model::SqlName;
-use axon_reconcile::{InspectScope, Target as _};
+use axon_controller::{Left, Looked, SWEEP};
+use axon_mapping::RoleMap;
+use axon_model::{Clock, SqlName};
+use axon_reconcile::{Classifier, InspectScope, Inspection, Outcome, Step, Target as _};
 use axon_scim::Registry;
-use axon_store::Store;
-use axon_synapse::bootstrap::{OfMap, Setup};
+use axon_store::{Act, Store};
+use axon_synapse::bootstrap::{OfMap, Setup, Sweep};
 use axon_synapse::{Connection, Dialect, SynapseTarget};
 
-use super::setup::target_of;
+use super::setup::{is_here, target_of};
 
 /// How many versions of the role map are asked for at once.
 const PAGE: u32 = 100;
 
-/// Finds it.
-pub struct Finder {
+/// Finds it, and takes it away.
+pub struct OfMaps {
     /// What was made in which target.
     pub store: Arc<dyn Store>,
     /// The schemas that conditions are typed by.
     pub registry: Arc<Registry>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
 }
 
-impl Finder {
+/// A place as somebody sees it.
+struct Sight {
+    seen: Inspection,
+    classifiers: Vec<Classifier>,
+}
+
+/// What was taken, for people.
+#[derive(Debug, Default)]
+pub struct Swept {
+    /// What was done.
+    pub done: Vec<String>,
+    /// What stays, with the reason.
+    pub stays: Vec<String>,
+}
+
+impl OfMaps {
     /// What is there still, as whoever enters by this connection sees it, and what takes it away.
     pub async fn find(
         &self,
@@ -34,50 +52,152 @@ impl Finder {
         setup: &Setup,
         connection: &Connection,
     ) -> anyhow::Result<(Left, OfMap)> {
-        let (targets, unread) = self.targets(config).await?;
-        if targets.is_empty() && unread.is_empty() {
-            return Ok(<_>::default());
+        let (targets, doubts) = self.targets(config).await?;
+        if targets.is_empty() {
+            let mut left = Left::default();
+            left.stays = doubts;
+            return Ok((left, OfMap::default()));
         }
-        let pool = SynapseTarget::new("the pool", Dialect::Dedicated, connection.clone())?;
-        let seen = pool.inspect(InspectScope::Full).await?;
-        // Whoever may not read them made none.
-        let classifiers = pool.inspect_classifiers().await.ok().flatten().unwrap_or_default();
+        let Sight { seen, classifiers } = look(connection).await?;
         let dbo = SqlName::parse("dbo").context("a name")?;
         let own = [seen.facts.own_principal, setup.account.name, setup.metadata.owner, dbo];
         let spared: BTreeSet<SqlName> = own.into_iter().chain(setup.impersonation).collect();
-        let graph = &seen.graph;
-        let mut left = Left::of(&*self.store, targets, graph, &classifiers, &spared).await?;
-        left.stays.extend(unread);
-        left.stays.extend(seen.unseen);
-        let of_map = OfMap { steps: left.steps.clone(), roles: graph.roles.keys().copied().collect() };
+        let own = BTreeSet::from([setup.account.name, setup.metadata.owner]);
+        let schemas = BTreeSet::from([setup.views, setup.metadata.schema]);
+        let looked = Looked {
+            graph: &seen.graph,
+            classifiers: &classifiers,
+            unseen: &seen.unseen,
+            spared: &spared,
+            own: &own,
+            schemas: &schemas,
+        };
+        let mut left = Left::of(&*self.store, targets, &looked).await?;
+        left.stays.extend(doubts);
+        left.stays.extend(seen.unseen.iter().cloned());
+        let roles = seen.graph.roles.keys().copied().collect();
+        let of_map = OfMap { steps: left.steps.clone(), roles };
         Ok((left, of_map))
     }
 
-    /// The names under which versions of the role map had the database as a target, newest first; and what versions cannot be read.
+    /// Takes it away, each step on record before it is sent and after. Fails where people would keep what a role or a permission gives them.
+    /// `named` says whether the map in force names the place again.
+    pub async fn sweep(
+        &self,
+        (config, setup, connection): (&Config, &Setup, &Connection),
+        act: &Act,
+        map: &(dyn Fn() -> Arc<RoleMap> + Send + Sync),
+    ) -> anyhow::Result<Swept> {
+        let (left, of_map) = self.find(config, setup, connection).await?;
+        let mut swept = Swept { stays: left.stays.clone(), ..Swept::default() };
+        let version = map().version().clone();
+        let Some(mut removal) = left.begin(&*self.store, &*self.clock, act, &version).await? else {
+            return Ok(swept);
+        };
+        let sweep = Sweep::new(connection, setup, &of_map);
+        let mut outcomes = Vec::with_capacity(left.steps.len());
+        while outcomes.len() < left.steps.len() {
+            if let Some((name, _)) = target_of(&map(), config) {
+                bail!(
+                    "the role map in force has the database as its target {name} again: take the target out, then delete again"
+                );
+            }
+            let some = outcomes.len()..left.steps.len().min(outcomes.len() + SWEEP);
+            removal.intend(some.clone()).await?;
+            let came = sweep.take(some.clone()).await;
+            removal.outcome(some, &came).await?;
+            let lost = came.iter().find_map(|outcome| match outcome {
+                Outcome::Unknown { reason, .. } => Some(reason.clone()),
+                _ => None,
+            });
+            outcomes.extend(came);
+            if let Some(reason) = lost {
+                bail!(
+                    "the connection broke while what the role map made was taken away ({reason}): delete again"
+                );
+            }
+        }
+        let Sight { seen, classifiers } = look(connection).await?;
+        let still = removal.read_back(&outcomes, &seen.graph, &classifiers).await?;
+        let mut kept = Vec::new();
+        for (n, step) in left.steps.iter().enumerate() {
+            if !still.contains(&n) {
+                swept.done.push(step.to_string());
+                continue;
+            }
+            let why = match outcomes.get(n) {
+                Some(Outcome::Refused { refusal, .. }) => refusal.to_string(),
+                Some(Outcome::Done { .. }) => "the pool says done, and its catalog shows it still".to_owned(),
+                _ => "no batch can say its name".to_owned(),
+            };
+            let told = format!("{step}: {why}");
+            match step {
+                Step::DropMember { .. } | Step::Revoke { .. } => kept.push(told),
+                _ => swept.stays.push(told),
+            }
+        }
+        if let Some(first) = kept.first() {
+            let others = kept.len() - 1;
+            bail!(
+                "{first}{}: somebody would keep what this gives, so nothing else was taken away. Do it by hand, then delete again",
+                if others == 0 { String::new() } else { format!(" (and {others} more)") }
+            );
+        }
+        Ok(swept)
+    }
+
+    /// The names under which versions of the role map had the database as a target, and no other database, newest first; and what cannot be
+    /// told of others.
     async fn targets(&self, config: &Config) -> anyhow::Result<(Vec<String>, Vec<String>)> {
-        let (mut targets, mut unread, mut read) = (Vec::new(), Vec::new(), BTreeSet::new());
+        let (mut here, mut elsewhere) = (Vec::new(), BTreeSet::new());
+        let (mut doubts, mut read) = (Vec::new(), BTreeSet::new());
         let mut before = None;
         loop {
             let heads = self.store.map_heads(before, PAGE).await?;
-            let Some(last) = heads.last() else { return Ok((targets, unread)) };
+            let Some(last) = heads.last() else { break };
             before = Some(last.number);
             for head in heads {
                 if !read.insert(head.version.clone()) {
                     continue;
                 }
                 let Some(stored) = self.store.map(&head.version).await? else { continue };
-                match crate::maps::parse_stored(&stored.files, &self.registry) {
-                    Ok(map) => {
-                        targets.extend(target_of(&map, config).map(|(name, _)| name));
-                    }
-                    Err(_) => unread.push(format!(
+                let Ok(map) = crate::maps::parse_stored(&stored.files, &self.registry) else {
+                    doubts.push(format!(
                         "what version {} of the role map made, which this server cannot read",
                         head.version
-                    )),
+                    ));
+                    continue;
+                };
+                for spec in map.targets.values() {
+                    let name = spec.name.to_string();
+                    if !is_here(spec, config) {
+                        elsewhere.insert(name);
+                    } else if !here.contains(&name) {
+                        here.push(name);
+                    }
                 }
             }
-            let mut seen = BTreeSet::new();
-            targets.retain(|name| seen.insert(name.clone()));
         }
+        // What was made is kept by the target's name alone.
+        let (mixed, alone): (Vec<String>, Vec<String>) =
+            here.into_iter().partition(|name| elsewhere.contains(name));
+        doubts.extend(mixed.into_iter().map(|name| {
+            format!("what was made as target {name}: versions of the role map have another place under that name, so nobody knows what was made where")
+        }));
+        Ok((alone, doubts))
     }
+}
+
+/// Reads all of the database.
+async fn look(connection: &Connection) -> anyhow::Result<Sight> {
+    let pool = SynapseTarget::new("the pool", Dialect::Dedicated, connection.clone())?;
+    let mut seen = pool.inspect(InspectScope::Full).await?;
+    let classifiers = match pool.inspect_classifiers().await {
+        Ok(found) => found.unwrap_or_default(),
+        Err(error) => {
+            seen.unseen.push(format!("workload classifiers cannot be read: {error}"));
+            Vec::new()
+        }
+    };
+    Ok(Sight { seen, classifiers })
 }

@@ -38,17 +38,21 @@ pub fn setup(config: &Config) -> anyhow::Result<Setup> {
     })
 }
 
-/// The target of a map that is this database.
-fn here<'m>(map: &'m RoleMap, config: &Config) -> Option<&'m TargetSpec> {
-    let is_here = |endpoint: &Endpoint| match endpoint {
+/// Whether a target is this database.
+pub fn is_here(spec: &TargetSpec, config: &Config) -> bool {
+    match &spec.endpoint {
         Endpoint::Sql(server) => {
             server.host.eq_ignore_ascii_case(&config.host)
                 && server.port == config.port
                 && server.database.eq_ignore_ascii_case(&config.database)
         }
         _ => false,
-    };
-    map.targets.values().find(|spec| is_here(&spec.endpoint))
+    }
+}
+
+/// The target of a map that is this database.
+fn here<'m>(map: &'m RoleMap, config: &Config) -> Option<&'m TargetSpec> {
+    map.targets.values().find(|spec| is_here(spec, config))
 }
 
 /// Whether views of that target filter its tables.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axon_model::SqlName;
-use axon_reconcile::{Graph, Membership, Shared, Principal, PrincipalKind, Sid};
+use axon_reconcile::{Graph, Membership, Principal, PrincipalKind, Shared, Sid};
 use futures_util::StreamExt as _;
 use time::{Duration, OffsetDateTime};
 

@@ -399,7 +399,12 @@ mod tests {
         // It stands behind the schema that it needs all the same.
         let schema = SecureStep::CreateSchema { name: name("axon"), owner: name("axon_owner") };
         let mut plan = crate::Plan::default();
-        super::super::put_into(&mut plan, vec![schema, set(PolicyWork::Create)], Vec::new(), &crate::Graph::default());
+        super::super::put_into(
+            &mut plan,
+            vec![schema, set(PolicyWork::Create)],
+            Vec::new(),
+            &crate::Graph::default(),
+        );
         let steps: Vec<String> = plan.steps.iter().map(|planned| planned.step.to_string()).collect();
         assert!(steps[0].starts_with("create schema") && steps[1].starts_with("filter"), "{steps:?}");
     }

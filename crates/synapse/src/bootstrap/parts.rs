@@ -6,7 +6,8 @@ use axon_reconcile::secure::ManagedTable;
 
 use super::setup::{OfMap, Setup};
 use crate::render::bootstrap as text;
-use crate::render::{Sql, script_batch};
+use crate::render::{Sql, can_be_written, script_batch};
+use crate::script::names;
 use crate::statement::{Dialect, Wording};
 
 /// In which database a batch is run.
@@ -178,10 +179,12 @@ fn without_role(database: SqlName, role: SqlName, owner: SqlName) -> Vec<Part> {
 }
 
 /// What the role map made, step by step. What no script can hold is left out.
-fn of_map(setup: &Setup, of_map: &OfMap) -> Vec<Part> {
+pub(super) fn of_map(setup: &Setup, of_map: &OfMap) -> Vec<Part> {
     let wording = Wording { dialect: Dialect::Dedicated, database: setup.database, roles: &of_map.roles };
     let part = |(n, step): (usize, &Step)| {
-        let sql = script_batch(step, &wording, None, None).ok()?;
+        let sql = script_batch(step, &wording, None, None)
+            .ok()
+            .filter(|_| names(step).into_iter().all(can_be_written))?;
         Some(Part::new(format!("The role map made it: {step}."), sql).taking(Thing::OfMap(n)))
     };
     of_map.steps.iter().enumerate().filter_map(part).collect()
@@ -192,10 +195,10 @@ pub fn delete(setup: &Setup, left: &OfMap) -> Vec<Part> {
     let Setup { database, views, metadata, impersonation, account } = setup;
     let (database, owner) = (*database, metadata.owner);
     let mut parts = Vec::new();
+    parts.extend(of_map(setup, left));
     if let Some(role) = impersonation {
         parts.extend(without_role(database, *role, owner));
     }
-    parts.extend(of_map(setup, left));
     parts.push(Part::new(
         "The views that Axon wrote, first of all: with them goes every way of their readers to the tables. Views that somebody else wrote, \
          or altered, stay: the next query names them.",

@@ -1,12 +1,14 @@
 //! Sending the batches.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::ops::Range;
 use std::pin::Pin;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
 use axon_model::SqlName;
-use axon_reconcile::{Outcome, TargetError};
+use axon_reconcile::{Outcome, Retry, TargetError};
 use secrecy::SecretString;
 
 use super::look::{self, Seen};
@@ -20,6 +22,9 @@ use crate::render::{Sql, bootstrap as text};
 
 /// The server's answer where there is no such login, or none that the caller may change.
 const NO_LOGIN: i64 = 15151;
+/// How often a busy server is asked again, and the longest pause before that.
+const AGAIN: usize = 3;
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// Random bytes of a password.
 const BYTES: usize = 24;
 
@@ -96,23 +101,23 @@ impl Ends {
         }
     }
 
-    /// Sends what takes away something of the role map's. What the server refuses stays, and ends nothing.
-    async fn take(&self, part: &Part, outcome: &mut Outcome) -> Result<(), BootstrapError> {
+    /// Sends what takes away something of the role map's. A server that is busy is asked a few times more.
+    async fn take(&self, part: &Part) -> Outcome {
         let (started, statements) = (Instant::now(), vec![part.text().to_owned()]);
-        let sent = async { self.at(part.at).session().await?.run(&part.sql).await };
-        let error = match sent.await {
-            Ok(()) => {
-                *outcome = Outcome::Done { statements, micros: micros(started) };
-                return Ok(());
+        for turn in 0..=AGAIN {
+            let sent = async { self.at(part.at).session().await?.run(&part.sql).await };
+            let (refusal, retry) = match sent.await {
+                Ok(()) => return Outcome::Done { statements, micros: micros(started) },
+                Err(CallError::Refused { refusal, retry }) => (refusal, retry),
+                Err(error) => return Outcome::Unknown { statements, reason: error.to_string() },
+            };
+            match retry {
+                Retry::Now if turn < AGAIN => {}
+                Retry::After(pause) if turn < AGAIN => tokio::time::sleep(pause.min(LONGEST_PAUSE)).await,
+                _ => return Outcome::Refused { statements, refusal },
             }
-            Err(error) => error,
-        };
-        if let CallError::Refused { refusal, .. } = error {
-            *outcome = Outcome::Refused { statements, refusal };
-            return Ok(());
         }
-        *outcome = Outcome::Unknown { statements, reason: error.to_string() };
-        Err(told(&part.why, error))
+        Outcome::NotTried
     }
 
     /// Sends what makes something; what is there already is somebody else's.
@@ -280,18 +285,51 @@ fn is_made(made: &Made, thing: Thing) -> bool {
         Thing::User => made.user,
         Thing::Owner => made.owner,
         Thing::Schema(name) => made.schemas.contains(&name),
-        Thing::OfMap(_) => true,
+        // What the role map made goes before, under records of its own.
+        Thing::OfMap(_) => false,
+    }
+}
+
+/// Takes away what the role map made, some steps at a time, as somebody who may.
+pub struct Sweep {
+    ends: Ends,
+    /// One for each step that can be written down.
+    parts: BTreeMap<usize, Part>,
+}
+
+impl Sweep {
+    /// Nothing is dialled before the first step.
+    pub fn new(connection: &Connection, setup: &Setup, of_map: &OfMap) -> Self {
+        let number = |part: &Part| match part.takes {
+            Some(Thing::OfMap(n)) => Some(n),
+            _ => None,
+        };
+        let parts = super::parts::of_map(setup, of_map).into_iter();
+        let parts = parts.filter_map(|part| Some((number(&part)?, part))).collect();
+        Self { ends: Ends::new(connection), parts }
+    }
+
+    /// Sends these steps, each for itself: a refused one ends nothing, and after one of which nobody knows what came of it, none is tried.
+    pub async fn take(&self, steps: Range<usize>) -> Vec<Outcome> {
+        let mut outcomes = Vec::with_capacity(steps.len());
+        let mut lost = false;
+        for n in steps {
+            let outcome = match self.parts.get(&n).filter(|_| !lost) {
+                Some(part) => self.ends.take(part).await,
+                None => Outcome::NotTried,
+            };
+            lost |= matches!(outcome, Outcome::Unknown { .. });
+            outcomes.push(outcome);
+        }
+        outcomes
     }
 }
 
 /// Takes everything away, as somebody who may, except what was not made. Gives what stays under these names, for people.
-/// `outcomes` tells at every moment, thus also after a failure, what came of each step of the role map's.
 pub async fn take_down(
     connection: &Connection,
     setup: &Setup,
     made: &Made,
-    of_map: &OfMap,
-    outcomes: &mut Vec<Outcome>,
 ) -> Result<Vec<String>, BootstrapError> {
     let ends = Ends::new(connection);
     let there = seen(connection, setup).await?;
@@ -300,13 +338,9 @@ pub async fn take_down(
     if made.user && there.has(setup.account.name) && !is_own_user(&made, &there, setup) {
         (made.login, made.user) = (false, false);
     }
-    let parts = delete(setup, of_map);
-    outcomes.resize(of_map.steps.len(), Outcome::NotTried);
+    let parts = delete(setup, &OfMap::default());
     for part in parts.iter().filter(|part| part.takes.is_none_or(|thing| is_made(&made, thing))) {
-        match part.takes {
-            Some(Thing::OfMap(n)) => ends.take(part, &mut outcomes[n]).await?,
-            _ => ends.send(part).await?,
-        }
+        ends.send(part).await?;
     }
     let mut stays = seen(connection, setup).await?.stays(setup);
     // Whoever may not look there is told nothing of it.
