@@ -35,7 +35,7 @@ fn has_one(roles: &[RoleName], reader: &Reader) -> bool {
     roles.iter().any(|role| reader.roles.contains(role.as_str()))
 }
 
-fn trimmed(text: &str) -> &str {
+pub fn trimmed(text: &str) -> &str {
     text.trim_end_matches(' ')
 }
 
@@ -149,7 +149,7 @@ fn number(mask: &Mask, n: i64, unit: i64, lowest: i64) -> i64 {
     }
 }
 
-fn sha256(text: &str) -> String {
+pub fn sha256(text: &str) -> String {
     let bytes: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
     Sha256::digest(bytes).iter().fold(String::new(), |text, byte| text + &format!("{byte:02X}"))
 }

@@ -13,6 +13,7 @@ use super::kind::{self, Datum, in_column, plain};
 use super::policy::{
     Column, Comparison, Entry, INCLUDES, Key, Line, Mask, Op, Operand, Person, Policy, Shown, Source, Table,
 };
+use crate::interpreter::{sha256, trimmed};
 use crate::pool::NOW;
 
 /// A view that a policy speaks of.
@@ -225,10 +226,6 @@ fn lets(line: &Line, table: &Table, row: &[Datum], reader: &Reader<'_>, counts: 
     }
 }
 
-fn trimmed(text: &str) -> &str {
-    text.trim_end_matches(' ')
-}
-
 fn holds(one: &Comparison, table: &Table, row: &[Datum], reader: &Reader<'_>, counts: &mut Counts) -> bool {
     let at = table.columns.iter().position(|c| same(&c.name, &one.column)).unwrap();
     let (value, ty) = (&row[at], table.columns[at].ty);
@@ -393,11 +390,6 @@ fn number(mask: &Mask, n: i128, ty: ColumnType) -> i128 {
         }
         _ => panic!("{mask} masks no number"),
     }
-}
-
-fn sha256(text: &str) -> String {
-    let bytes: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    Sha256::digest(bytes).iter().fold(String::new(), |text, byte| text + &format!("{byte:02X}"))
 }
 
 fn characters(mask: &Mask, text: &str, column: &Column, table: &Table) -> String {
