@@ -21,11 +21,11 @@ use crate::made::{Made, Rows, unmakes};
 use crate::record::{Decision, Placed, Recorder};
 
 /// How many steps are written down, sent and written down again at once.
-pub const SWEEP: usize = 100;
+pub const SWEEP: usize = 50;
 /// How many records are read at once.
 const PAGE: u32 = 2_000;
 /// For how long the target is held at a time.
-const LEASE: time::Duration = time::Duration::minutes(1);
+const LEASE: time::Duration = time::Duration::minutes(5);
 
 /// By how much a pool's clock may differ from ours.
 const CLOCKS_DIFFER: time::Duration = time::Duration::minutes(10);
@@ -58,7 +58,7 @@ pub enum LeftError {
     #[error("a record of the journal cannot be made")]
     Record(#[from] PayloadError),
     /// The reconciler, or another delete, is at work there.
-    #[error("a run on target {0} is not over: try again in a minute")]
+    #[error("a run on target {0} is not over: try again in some minutes")]
     Busy(String),
 }
 
@@ -143,7 +143,7 @@ impl Left {
             findings: self.stays.clone(),
         };
         let records = removal.recorder().decision(decision, now)?;
-        removal.append(records, Vec::new()).await?;
+        removal.append(records, Vec::new(), Vec::new()).await?;
         Ok(Some(removal))
     }
 
@@ -165,16 +165,22 @@ impl Removal<'_> {
         Recorder { ids: &self.act.ids, actor: self.act.actor.clone(), target, run: self.run, plan: self.plan }
     }
 
-    /// Under the lease; `unmade` is what is forgotten as made.
-    async fn append(&self, records: Vec<NewRecord>, unmade: Vec<i64>) -> Result<(), LeftError> {
+    /// Under the lease; `unmade` is what is forgotten as made, before `made` is kept as that.
+    async fn append(
+        &self,
+        records: Vec<NewRecord>,
+        made: Vec<i64>,
+        unmade: Vec<i64>,
+    ) -> Result<(), LeftError> {
         let notes = |lease: &LeaseProof| Notes {
             target: lease.target().to_owned(),
+            made: made.clone(),
             unmade: unmade.clone(),
             ..Notes::default()
         };
         let Some((first, others)) = self.leases.split_first() else { return Ok(()) };
         self.store.append_noting(records, Some(first), notes(first)).await?;
-        for other in others.iter().filter(|_| !unmade.is_empty()) {
+        for other in others.iter().filter(|_| !made.is_empty() || !unmade.is_empty()) {
             self.store.append_noting(Vec::new(), Some(other), notes(other)).await?;
         }
         Ok(())
@@ -192,20 +198,27 @@ impl Removal<'_> {
         let (recorder, generation) = (self.recorder(), self.leases.first().map_or(0, LeaseProof::generation));
         let placed = steps.filter_map(|n| self.left.placed(self.act, n));
         let intents = placed.map(|placed| recorder.intent(&placed, generation, now));
-        self.append(intents.collect::<Result<_, _>>()?, Vec::new()).await
+        self.append(intents.collect::<Result<_, _>>()?, Vec::new(), Vec::new()).await
     }
 
-    /// Writes down what came of them.
+    /// Writes down what came of them, and forgets as made what is done: what others make anew is not Axon's.
     pub async fn outcome(&self, steps: Range<usize>, outcomes: &[Outcome]) -> Result<(), LeftError> {
         let (recorder, now) = (self.recorder(), self.clock.now());
         let placed = steps.filter_map(|n| self.left.placed(self.act, n));
-        let records = placed.zip(outcomes).map(|(placed, outcome)| recorder.outcome(&placed, outcome, now));
-        self.append(records.collect::<Result<_, _>>()?, Vec::new()).await
+        let (mut records, mut unmade) = (Vec::new(), Vec::new());
+        for (placed, outcome) in placed.zip(outcomes) {
+            records.push(recorder.outcome(&placed, outcome, now)?);
+            if matches!(outcome, Outcome::Done { .. }) {
+                unmade.extend(&placed.unmakes);
+            }
+        }
+        self.append(records, Vec::new(), unmade).await
     }
 
-    /// Writes down what another look showed, and forgets as made what is gone. Gives the numbers of the steps whose effect is not there.
+    /// Writes down what another look showed; what is said to be done, and is there still, is made by Axon as before. Gives the numbers of the
+    /// steps whose effect is not there.
     pub async fn read_back(
-        self,
+        &self,
         outcomes: &[Outcome],
         graph: &Graph,
         classifiers: &[Classifier],
@@ -214,13 +227,14 @@ impl Removal<'_> {
         let mut still = Vec::new();
         let numbers: Vec<usize> = (0..self.left.steps.len()).collect();
         for some in numbers.chunks(SWEEP) {
-            let (mut records, mut unmade) = (Vec::new(), Vec::new());
+            let (mut records, mut made, mut unmade) = (Vec::new(), Vec::new(), Vec::new());
             for n in some {
                 let Some(placed) = self.left.placed(self.act, *n) else { continue };
                 let gone = is_gone(placed.step, graph, classifiers);
                 if gone {
                     unmade.extend(&placed.unmakes);
                 } else {
+                    made.extend(&placed.unmakes);
                     still.push(*n);
                 }
                 if outcomes.get(*n).is_some_and(|outcome| *outcome != Outcome::NotTried) {
@@ -228,13 +242,14 @@ impl Removal<'_> {
                     records.push(self.recorder().read_back(&placed, seen, now)?);
                 }
             }
-            self.append(records, unmade).await?;
+            unmade.retain(|mark| !made.contains(mark));
+            self.append(records, made, unmade).await?;
         }
-        self.give_back().await?;
         Ok(still)
     }
 
-    async fn give_back(&self) -> Result<(), StoreError> {
+    /// Gives the leases back.
+    pub async fn give_back(&self) -> Result<(), LeftError> {
         for lease in &self.leases {
             self.store.release_lease(lease).await?;
         }
@@ -339,13 +354,15 @@ impl Finding<'_> {
             || graph.roles.keys().any(|name| self.has_role(*name))
     }
 
-    /// Whether a record says that Axon made this user. One that tells no id is about a user who was made just then.
+    /// Whether a record says that Axon made this user just when it was made: another one of the object may have been made since.
     fn created_user(&self, name: SqlName) -> bool {
         let Some(there) = self.looked.graph.principals.get(&name) else { return false };
         let told = |sid| Step::CreatePrincipal { name, kind: there.kind, sid }.to_string();
         let just_then =
             |at: &OffsetDateTime| there.created.is_some_and(|made| (made - *at).abs() < CLOCKS_DIFFER);
-        self.created.contains_key(&told(there.sid.clone()))
+        let by_id = there.sid.is_some() && there.created.is_none();
+        let of_this = self.created.get(&told(there.sid.clone()));
+        of_this.is_some_and(|at| by_id || just_then(at))
             || self.created.get(&told(None)).is_some_and(just_then)
     }
 
@@ -398,9 +415,23 @@ impl Finding<'_> {
         for (key, grant) in &graph.grants {
             let step = revoke(key, grant.state);
             let is_spared = spared.contains(&key.grantee);
-            // Another grantor's row is another's, and so is one that leaves out columns.
+            if is_spared || !self.is_ours(&step) {
+                continue;
+            }
             let by_axon = grant.own_row || grant.foreign_grantors.iter().any(|by| own.contains(by));
-            if grant.leaves_out || !by_axon || is_spared || !self.is_ours(&step) {
+            let kept = if !by_axon {
+                let by: Vec<String> = grant.foreign_grantors.iter().map(ToString::to_string).collect();
+                Some(format!("{} gave it, too", listed(&by)))
+            } else if grant.leaves_out {
+                Some("somebody took columns out of it".to_owned())
+            } else if grant.state == GrantState::Grant && self.could_lift(key) {
+                Some("a REVOKE of it would lift what is denied of its columns, or may be".to_owned())
+            } else {
+                None
+            };
+            if let Some(why) = kept {
+                let GrantKey { grantee, securable, permission } = key;
+                found.stays.push(format!("{permission} on {securable} of {grantee}: {why}"));
                 continue;
             }
             let GrantKey { grantee, securable, permission } = key;
@@ -415,6 +446,20 @@ impl Finding<'_> {
                 )),
             }
         }
+    }
+
+    /// Whether a REVOKE of this would lift a DENY: one of an object lifts those of its columns.
+    fn could_lift(&self, key: &GrantKey) -> bool {
+        let Looked { graph, unseen, .. } = self.looked;
+        let Securable::Object(object) = key.securable else { return false };
+        let of_column = |other: &GrantKey| {
+            other.permission == key.permission
+                && matches!(other.securable, Securable::Column(of, _) if of == object)
+        };
+        !unseen.is_empty()
+            || graph
+                .grants_of(key.grantee)
+                .any(|(other, grant)| grant.state == GrantState::Deny && of_column(other))
     }
 
     fn members(&self, found: &mut Found) {
@@ -729,6 +774,19 @@ mod tests {
                 format!("user max: {of_user}"),
             ]
         );
+        // A REVOKE on a table lifts what is denied of its columns.
+        let mut columns = Pool::default().by_axon(&select("axon_reader", false));
+        let (orders, permission) =
+            (ObjectName { schema: name("sales"), name: name("orders") }, Permission::Select);
+        let key = GrantKey {
+            grantee: name("axon_reader"),
+            securable: Securable::Column(orders, name("c")),
+            permission,
+        };
+        columns.graph.grants.insert(key, Grant::wanted(GrantState::Deny));
+        let (steps, stays) = columns.left();
+        assert_eq!(steps, [""; 0]);
+        assert!(stays.len() == 1 && stays[0].contains("would lift what is denied"), "{stays:?}");
         let fixed = Pool::default()
             .with(&role("DB_DenyDataReader"))
             .by_axon(&create("kim", 1))
@@ -738,7 +796,7 @@ mod tests {
     }
 
     #[test]
-    fn where_not_all_is_seen_permissions_go_and_nothing_that_could_keep_somebody_out() {
+    fn where_not_all_is_seen_nothing_goes_that_could_let_somebody_in() {
         let mut pool = Pool::default()
             .by_axon(&role("axon_reader"))
             .by_axon(&create("kim", 1))
@@ -746,9 +804,11 @@ mod tests {
             .by_axon(&select("axon_reader", false));
         pool.unseen = vec!["1 permission of axon_reader is on a thing whose name cannot be read".to_owned()];
         let (steps, stays) = pool.left();
-        assert_eq!(steps, ["revoke SELECT on sales.orders from axon_reader (was GRANT)"]);
-        assert_eq!(stays.len(), 3, "{stays:?}");
-        assert!(stays.iter().all(|line| line.contains("not all of the catalog can be read")), "{stays:?}");
+        // A REVOKE on the table could lift what is denied of a column that nobody sees.
+        assert_eq!(steps, [""; 0]);
+        assert_eq!(stays.len(), 4, "{stays:?}");
+        let unseen = stays.iter().filter(|line| line.contains("not all of the catalog can be read"));
+        assert_eq!(unseen.count(), 3, "{stays:?}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use axon_api::integrations::Config;
-use axon_controller::{Left, Looked, SWEEP};
+use axon_controller::{Left, Looked, Removal, SWEEP};
 use axon_mapping::RoleMap;
 use axon_model::{Clock, SqlName};
 use axon_reconcile::{Classifier, InspectScope, Inspection, Outcome, Step, Target as _};
@@ -95,30 +95,10 @@ impl OfMaps {
             return Ok(swept);
         };
         let sweep = Sweep::new(connection, setup, &of_map);
-        let mut outcomes = Vec::with_capacity(left.steps.len());
-        while outcomes.len() < left.steps.len() {
-            if let Some((name, _)) = target_of(&map(), config) {
-                bail!(
-                    "the role map in force has the database as its target {name} again: take the target out, then delete again"
-                );
-            }
-            let some = outcomes.len()..left.steps.len().min(outcomes.len() + SWEEP);
-            removal.intend(some.clone()).await?;
-            let came = sweep.take(some.clone()).await;
-            removal.outcome(some, &came).await?;
-            let lost = came.iter().find_map(|outcome| match outcome {
-                Outcome::Unknown { reason, .. } => Some(reason.clone()),
-                _ => None,
-            });
-            outcomes.extend(came);
-            if let Some(reason) = lost {
-                bail!(
-                    "the connection broke while what the role map made was taken away ({reason}): delete again"
-                );
-            }
-        }
-        let Sight { seen, classifiers } = look(connection).await?;
-        let still = removal.read_back(&outcomes, &seen.graph, &classifiers).await?;
+        let gone = take(&left, &mut removal, &sweep, connection, &|| target_of(&map(), config)).await;
+        let given_back = removal.give_back().await;
+        let (outcomes, still) = gone?;
+        given_back?;
         let mut kept = Vec::new();
         for (n, step) in left.steps.iter().enumerate() {
             if !still.contains(&n) {
@@ -139,7 +119,7 @@ impl OfMaps {
         if let Some(first) = kept.first() {
             let others = kept.len() - 1;
             bail!(
-                "{first}{}: somebody would keep what this gives, so nothing else was taken away. Do it by hand, then delete again",
+                "{first}{}: somebody would keep what this gives, so nothing of the integration was taken away. Do it by hand, then delete again",
                 if others == 0 { String::new() } else { format!(" (and {others} more)") }
             );
         }
@@ -186,6 +166,45 @@ impl OfMaps {
         }));
         Ok((alone, doubts))
     }
+}
+
+/// Sends all steps, some at a time, and looks what is there after them. Gives what came of each, and the numbers of those whose effect is not
+/// there.
+async fn take(
+    left: &Left,
+    removal: &mut Removal<'_>,
+    sweep: &Sweep,
+    connection: &Connection,
+    named: &(dyn Fn() -> Option<(String, Option<String>)> + Send + Sync),
+) -> anyhow::Result<(Vec<Outcome>, Vec<usize>)> {
+    let is_free = || match named() {
+        Some((name, _)) => bail!(
+            "the role map in force has the database as its target {name} again: take the target out, then delete again"
+        ),
+        None => Ok(()),
+    };
+    let mut outcomes = Vec::with_capacity(left.steps.len());
+    while outcomes.len() < left.steps.len() {
+        is_free()?;
+        let some = outcomes.len()..left.steps.len().min(outcomes.len() + SWEEP);
+        removal.intend(some.clone()).await?;
+        let came = sweep.take(some.clone()).await;
+        removal.outcome(some, &came).await?;
+        let lost = came.iter().find_map(|outcome| match outcome {
+            Outcome::Unknown { reason, .. } => Some(reason.clone()),
+            _ => None,
+        });
+        outcomes.extend(came);
+        if let Some(reason) = lost {
+            bail!(
+                "the connection broke while what the role map made was taken away ({reason}): delete again"
+            );
+        }
+    }
+    let Sight { seen, classifiers } = look(connection).await?;
+    let still = removal.read_back(&outcomes, &seen.graph, &classifiers).await?;
+    is_free()?;
+    Ok((outcomes, still))
 }
 
 /// Reads all of the database.
