@@ -49,6 +49,15 @@ async fn into(stand: &Stand, id: &str, error: &str, payload: &Value) -> anyhow::
 
 const ERRORS: [&str; 4] = ["editError", "deleteError", "migrateError", "recurringValidationError"];
 
+/// Makes the next integration, and brings it into an error. Gives its number.
+async fn made_and_in(stand: &Stand, before: usize, error: &str, payload: &Value) -> anyhow::Result<String> {
+    let id = (before + 1).to_string();
+    stand.post("", payload).await?.is(201)?;
+    stand.status(&id, "enabled").await?;
+    into(stand, &id, error, payload).await?;
+    Ok(id)
+}
+
 #[tokio::test]
 async fn out_of_each_error_a_change_leads_back_into_use() -> anyhow::Result<()> {
     let stand = Stand::start().await?;
@@ -83,10 +92,7 @@ async fn out_of_each_error_it_can_be_taken_away() -> anyhow::Result<()> {
     let stand = Stand::start().await?;
     let payload = stand.payload(true, json!({}))?;
     for (n, error) in ERRORS.into_iter().enumerate() {
-        let id = (n + 1).to_string();
-        stand.post("", &payload).await?.is(201)?;
-        stand.status(&id, "enabled").await?;
-        into(&stand, &id, error, &payload).await?;
+        let id = made_and_in(&stand, n, error, &payload).await?;
         // Its place is taken all the while.
         stand.post("", &payload).await?.refuses(409, "Conflict", &format!("(id = {id})"))?;
         let begun = stand.delete(&format!("/{id}"), Some(&credentials())).await?.is(200)?.body;
@@ -114,10 +120,7 @@ async fn out_of_each_error_it_can_be_given_up_and_its_place_is_free() -> anyhow:
     let stand = Stand::start().await?;
     let payload = stand.payload(true, json!({}))?;
     for (n, error) in ERRORS.into_iter().enumerate() {
-        let id = (n + 1).to_string();
-        stand.post("", &payload).await?.is(201)?;
-        stand.status(&id, "enabled").await?;
-        into(&stand, &id, error, &payload).await?;
+        let id = made_and_in(&stand, n, error, &payload).await?;
         let told = stand.delete(&format!("/{id}?force=true"), None).await?.is(200)?.body;
         ensure!(told["status"] == "disabled" && told["message"].is_null(), "{error}: {told}");
         ensure!(!stand.place.file(&format!("axon.db-secrets/{id}.secret")).exists(), "{error}");

@@ -122,6 +122,18 @@ async fn refusals_are_on_record(stage: &Stage) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Cara, of the support, may ask the view; until she acts as somebody it shows her nothing.
+pub async fn cara_may_ask(stage: &Stage) -> anyhow::Result<()> {
+    people(&stage.scim).await?;
+    let cara = stage.scim.person(CARA).await?;
+    stage.scim.group("Support", &[&cara]).await?;
+    until("cara may ask the view", SOON, async || {
+        Ok(read(&stage.pool, CARA, ASKED).await.ok().filter(Vec::is_empty))
+    })
+    .await?;
+    Ok(())
+}
+
 #[tokio::test]
 async fn who_acts_as_another_reads_what_that_one_reads_until_it_ends() -> anyhow::Result<()> {
     let stage = stage_of(&[ANN, BOB, CARA, DAN], &acting_map()).await?;
@@ -221,13 +233,7 @@ async fn it_is_taken_out_of_the_pool_when_its_time_is_over() -> anyhow::Result<(
     let place = axon_tests::Place::new([ANN, BOB, CARA])?;
     let rarely = "inspect_every_seconds: 3600";
     let stage = stage_that_looks(rarely, place, &acting_map(), async |_: &Pool| Ok(())).await?;
-    people(&stage.scim).await?;
-    let cara = stage.scim.person(CARA).await?;
-    stage.scim.group("Support", &[&cara]).await?;
-    until("cara may ask the view", SOON, async || {
-        Ok(read(&stage.pool, CARA, ASKED).await.ok().filter(Vec::is_empty))
-    })
-    .await?;
+    cara_may_ask(&stage).await?;
     stage.settled().await?;
     // Cara's security id is known to a look since she was made: another process has one at once.
     let Stage { pool, serve, token, place, .. } = stage;
@@ -321,13 +327,7 @@ async fn it_ends_for_good_when_either_of_the_two_leaves() -> anyhow::Result<()> 
 #[tokio::test]
 async fn whoever_administers_by_hand_is_acted_as_by_nobody() -> anyhow::Result<()> {
     let stage = stage_of(&[ANN, BOB, CARA], &acting_map()).await?;
-    people(&stage.scim).await?;
-    let cara = stage.scim.person(CARA).await?;
-    stage.scim.group("Support", &[&cara]).await?;
-    until("cara may ask the view", SOON, async || {
-        Ok(read(&stage.pool, CARA, ASKED).await.ok().filter(Vec::is_empty))
-    })
-    .await?;
+    cara_may_ask(&stage).await?;
     start(&stage, CARA, ANN, 0).await?;
     sees_when(&stage.pool, CARA, ANN, 1).await?;
     let mut admin = stage.pool.admin().await?;

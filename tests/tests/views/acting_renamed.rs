@@ -3,8 +3,8 @@
 use anyhow::ensure;
 use axon_tests::{Pool, SOON, until};
 
-use super::acting::{CARA, acting_map, seen_as, sees_when, start};
-use super::{ANN, ASKED, BOB, people, read, read_when, refused, stage_where, texts};
+use super::acting::{CARA, acting_map, cara_may_ask, seen_as, sees_when, start};
+use super::{ANN, ASKED, BOB, read, read_when, refused, stage_where, texts};
 
 const USUAL: &str = "manage: { roles: [\"axon_*\"], schemas: [secure, every], principals: mapped }\n";
 const NAMED: &str = "manage: { roles: [\"axon_*\", READ_AS], schemas: [secure, every], principals: mapped }\n    \
@@ -25,13 +25,7 @@ async fn somebody_reads_as_another_under_names_of_the_customers() -> anyhow::Res
     ensure!(map.contains(USUAL), "{map}");
     let map = map.replace(USUAL, NAMED);
     let stage = stage_where(&[ANN, BOB, CARA], &map, of_another_owner).await?;
-    people(&stage.scim).await?;
-    let cara = stage.scim.person(CARA).await?;
-    stage.scim.group("Support", &[&cara]).await?;
-    until("cara may ask the view", SOON, async || {
-        Ok(read(&stage.pool, CARA, ASKED).await.ok().filter(Vec::is_empty))
-    })
-    .await?;
+    cara_may_ask(&stage).await?;
     let own = read_when(&stage.pool, ANN, "ann reads her rows", ASKED, |rows| rows.len() == 1).await?;
     ensure!(texts(&own[0])[..2] == ["1", "E***"], "{own:?}");
     for who in [CARA, BOB, ANN] {

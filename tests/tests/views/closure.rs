@@ -3,7 +3,7 @@
 use anyhow::{Context, ensure};
 use axon_tests::{ENTRA_ADMIN, Place, Pool, SOON, Stage, until};
 
-use super::acting::{CARA, acting_map};
+use super::acting::{CARA, acting_map, cara_may_ask};
 use super::{
     ANN, ASKED, BOB, living_in, map, people, read, read_when, refused, stage, stage_of, stage_that_looks,
 };
@@ -120,13 +120,7 @@ async fn a_view_is_closed_in_mode_additive_too_and_a_finding_keeps_no_other_view
 #[tokio::test]
 async fn who_may_put_on_another_by_hand_is_told_with_the_remedy() -> anyhow::Result<()> {
     let stage = stage_of(&[ANN, BOB, CARA], &acting_map()).await?;
-    people(&stage.scim).await?;
-    let cara = stage.scim.person(CARA).await?;
-    stage.scim.group("Support", &[&cara]).await?;
-    until("cara may ask the view", SOON, async || {
-        Ok(read(&stage.pool, CARA, ASKED).await.ok().filter(Vec::is_empty))
-    })
-    .await?;
+    cara_may_ask(&stage).await?;
     let mut admin = stage.pool.admin().await?;
     let one = format!("{BOB} may become {ANN} by EXECUTE AS and reads views so: take that permission away");
     let all = |by: &str| {

@@ -176,7 +176,7 @@ async fn take(
     sweep: &Sweep,
     connection: &Connection,
     named: &(dyn Fn() -> Option<(String, Option<String>)> + Send + Sync),
-) -> anyhow::Result<(Vec<Outcome>, Vec<usize>)> {
+) -> anyhow::Result<(Vec<Outcome>, BTreeSet<usize>)> {
     let is_free = || match named() {
         Some((name, _)) => bail!(
             "the role map in force has the database as its target {name} again: take the target out, then delete again"
