@@ -1,11 +1,11 @@
 //! Probes: Axon reads its own views as one of each class of their readers, by itself and when it is told to, and says what differs.
 
 use anyhow::{Context, ensure};
-use axon_tests::{CONFIG, SOON, Serve, Stage, until};
+use axon_tests::{SOON, Serve, Stage, until};
 use serde_json::Value;
 
 use super::unsigned::name_a_folder;
-use super::{ANN, ASKED, BOB, map, people, read, read_when, stage};
+use super::{ANN, ASKED, BOB, living_in, looking, map, people, read, read_when, stage};
 
 const VIEW: &str = "secure.customers";
 
@@ -17,14 +17,15 @@ async fn probes(stage: &Stage) -> anyhow::Result<Vec<Value>> {
     Ok(facts.filter(|facts| facts["view"] == VIEW).collect())
 }
 
-/// The same with a key for the journal, which has its folder by itself only beside a store that is a file.
-async fn signing(stage: Stage) -> anyhow::Result<Stage> {
-    if stage.place.has_its_store() {
-        return Ok(stage);
-    }
+/// The same, which looks at the target every second, and with a key for the journal, which has its folder by itself only beside a
+/// store that is a file.
+async fn watching(stage: Stage) -> anyhow::Result<Stage> {
     let Stage { pool, serve, token, place, .. } = stage;
     serve.stop().await?;
-    name_a_folder(&place)?;
+    place.write("axon.yaml", &looking("inspect_every_seconds: 1"))?;
+    if !place.has_its_store() {
+        name_a_folder(&place)?;
+    }
     let serve = Serve::start(&place).await?;
     Ok(Stage { scim: serve.scim(&token), pool, serve, token, place })
 }
@@ -32,17 +33,22 @@ async fn signing(stage: Stage) -> anyhow::Result<Stage> {
 #[tokio::test]
 async fn views_are_probed_by_each_class_and_a_difference_is_told_and_stops_what_gives() -> anyhow::Result<()>
 {
-    let stage = signing(stage(&map(false)).await?).await?;
-    let (ann, _) = people(&stage.scim).await?;
-    read_when(&stage.pool, ANN, "ann reads her rows", ASKED, |rows| rows.len() == 1).await?;
-
-    // By itself: an analyst of the north and somebody of finance, each once, and the table refused to both.
-    let found = until("both classes were probed", SOON, async || {
-        let found = probes(&stage).await?;
-        let rows = |rows: u64| found.iter().any(|facts| facts["rows"] == rows);
-        Ok((rows(1) && rows(2)).then_some(found))
-    })
-    .await?;
+    let stage = watching(stage(&map(false)).await?).await?;
+    let asked = async |what: &str, of: u64| {
+        until(what, SOON, async || {
+            let found = probes(&stage).await?;
+            Ok(found.iter().any(|facts| facts["rows"] == of).then_some(found))
+        })
+        .await
+    };
+    // By itself: an analyst of the north, and somebody of finance, who comes when that one was asked; the table is refused to both.
+    let ann = stage.scim.post("/Users", &living_in(ANN, "north")).await?.is(201)?.id()?;
+    stage.scim.group("Analysts", &[&ann]).await?;
+    asked("the first class was probed", 1).await?;
+    let bob = stage.scim.post("/Users", &living_in(BOB, "nowhere")).await?.is(201)?.id()?;
+    stage.scim.group("Finance", &[&bob]).await?;
+    let found = asked("a class that came later was probed", 2).await?;
+    ensure!(found.iter().filter(|facts| facts["rows"] == 1).count() == 1, "nobody is asked again: {found:?}");
     ensure!(found.iter().all(|facts| facts["differs"] == 0 && facts["untried"] == 0), "{found:?}");
     ensure!(found.iter().all(|facts| facts["text"].as_str().is_some_and(|text| text.len() == 64)));
 
@@ -98,8 +104,7 @@ async fn views_are_probed_by_each_class_and_a_difference_is_told_and_stops_what_
     }
 
     // It waits for a person, and where that is asked for nothing is given to anybody meanwhile.
-    let often = "reconcile: { retry_seconds: 1, inspect_every_seconds: 1, freeze_on_probe: true }";
-    place.write("axon.yaml", &CONFIG.replace("reconcile: { retry_seconds: 1 }", often))?;
+    place.write("axon.yaml", &looking("inspect_every_seconds: 1, freeze_on_probe: true"))?;
     let serve = Serve::start(&place).await?;
     let scim = serve.scim(&token);
     until("it is told", SOON, async || {

@@ -1,11 +1,11 @@
-//! Whether secure views show what the policy says: each class of readers reads them by one of its people, after each change of a view
-//! and from time to time. What was found is a record each; a view that shows something else waits for a person, and may stop what gives.
+//! Whether secure views show what the policy says: each class of readers reads them by one of its people, after each change of a view,
+//! when somebody of a new class can, and from time to time. What was found is a record each; a view that shows something else waits for a person, and may stop what gives.
 
 mod jobs;
 mod kept;
 mod left;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -89,6 +89,8 @@ pub(super) struct Probing {
     whole: bool,
     /// What was compiled when it was looked at last.
     looked: Option<Arc<Compiled>>,
+    /// Which look at the target the classes of readers were taken from last.
+    compared: Option<OffsetDateTime>,
     /// Not before.
     wait: Option<OffsetDateTime>,
     /// What signs the journal after each record of a probe.
@@ -210,23 +212,33 @@ impl Ticker {
             return Ok(());
         };
         let spec = &*self.as_it_is_there(spec);
+        let mut before = self.probing.kept.clone();
         if self.probing.queue.is_empty() {
             let same = self.probing.looked.as_ref().is_some_and(|looked| Arc::ptr_eq(looked, &compiled));
             let due = |kept: &Kept| kept.whole.is_none_or(|at| now < at || at + every <= now);
-            if same && !due(&self.probing.kept) {
+            // With each look at the target it is seen whether somebody can be asked of a class of whom nobody was.
+            let look = self.actual.as_ref().map(|known| known.at);
+            if same && !due(&self.probing.kept) && self.probing.compared == look {
                 return Ok(());
             }
+            self.probing.compared = look;
             // Another process may have done it.
             self.probing.kept = Kept::load(self.store.as_ref(), self.name.as_str()).await?;
+            before = self.probing.kept.clone();
             let whole = due(&self.probing.kept);
             let (jobs, _) = self.jobs(spec, &compiled, None).await;
             self.probing.kept.forget_others(&compiled);
             let kept = &self.probing.kept;
-            let wanted = |job: &Job| whole || kept.probed.get(&job.view.to_string()) != Some(&job.digest);
-            let queue: VecDeque<Job> = jobs.into_iter().filter(|job| wanted(job)).collect();
+            let anew = |job: &Job| whole || kept.probed.get(&job.view.to_string()) != Some(&job.digest);
+            let views: BTreeSet<ObjectName> =
+                jobs.iter().filter(|job| anew(job)).map(|job| job.view).collect();
+            let wanted = |job: &Job| views.contains(&job.view) || kept.is_new(job);
+            let queue: VecDeque<Job> = jobs.iter().filter(|job| wanted(job)).cloned().collect();
             self.probing.whole = whole;
             self.probing.looked = Some(compiled);
-            self.probing.round = Round::begin(&queue, &mut self.probing.kept);
+            let kept = &mut self.probing.kept;
+            kept.forget_reasons(&jobs);
+            self.probing.round = Round::begin(queue.iter().filter(|job| views.contains(&job.view)), kept);
             self.probing.queue = queue;
         }
         let began = Instant::now();
@@ -237,6 +249,10 @@ impl Ticker {
         if self.probing.queue.is_empty() && self.probing.whole {
             self.probing.whole = false;
             self.probing.kept.whole = Some(now);
+        }
+        if self.probing.kept == before {
+            self.probing.show(self.name.as_str());
+            return Ok(());
         }
         self.keep_probes(now).await
     }
@@ -266,8 +282,7 @@ impl Ticker {
         };
         let answers = match &first.by {
             By::Reading(reader) => self.target.probe_views(&spec.metadata, reader, &cases).await?,
-            By::Not(why) | By::Beside(why) => untried(why),
-            By::Later => untried("nobody of this class has yet in the target what the map gives them"),
+            by => by.why_not().and_then(untried),
         };
         let mut found = Vec::with_capacity(batch.len());
         let mut records = Vec::with_capacity(batch.len());

@@ -78,6 +78,31 @@ async fn views_are_probed_again_when_the_time_has_come_and_not_before() {
     stage.proved().await;
 }
 
+#[tokio::test]
+async fn a_class_that_comes_later_is_asked_with_the_next_look_and_no_other_again() {
+    let mut stage = stands(&with_a_view("")).await;
+    stage.pool.shows_texts.store(true, Ordering::SeqCst);
+    daily(&mut stage, "one");
+    let (ann, bob, cy) = (stage.user("ann").await, stage.user("bob").await, stage.user("cy").await);
+    stage.move_to(ann, "7").await;
+    let readers = stage.readers(&[ann]).await;
+    stage.settle().await;
+    assert_eq!(probes(&stage).await, (1, 0), "of the only class");
+    // Bob is of another one, and Cy of Bob's.
+    stage.patch(readers, "come", crate::dangers::join(&[bob, cy])).await;
+    stage.settle().await;
+    assert_eq!(probes(&stage).await, (1, 0), "before the next look");
+    stage.clock.advance(Duration::hours(1));
+    stage.settle().await;
+    assert_eq!(probes(&stage).await, (2, 0), "of the new class alone");
+    // Another process knows that.
+    daily(&mut stage, "two");
+    stage.clock.advance(Duration::hours(1));
+    stage.settle().await;
+    assert_eq!(probes(&stage).await, (2, 0));
+    stage.proved().await;
+}
+
 const HELD: &str = "guards:\n  steps: { hold: [alter view] }\n";
 
 /// Kim reads the view and is in a role that keeps its people from it, and leaves that one while the view's own step is held. Whether

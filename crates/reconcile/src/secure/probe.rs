@@ -89,6 +89,18 @@ impl Standing {
         }
     }
 
+    /// Which class of the view's readers the person is of, in few letters: how each column is seen, and which lines count.
+    pub fn class_of(&self, body: &ViewBody) -> String {
+        let (columns, rows) = self.shown(body);
+        let columns = columns.into_iter().map(|sees| match sees {
+            Sees::Clear => 'c',
+            Sees::Mask => 'm',
+            Sees::Nothing => 'n',
+        });
+        let rows = rows.into_iter().map(|counts| if counts { '1' } else { '0' });
+        columns.chain(['/']).chain(rows).collect()
+    }
+
     fn shown(&self, body: &ViewBody) -> (Vec<Sees>, Vec<bool>) {
         let columns = body.columns.iter().map(|column| self.sees(&column.cell)).collect();
         let rows = match &body.rows {

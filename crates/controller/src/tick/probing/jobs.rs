@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use axon_audit::Digest;
 use axon_mapping::target::TargetSpec;
 use axon_mapping::views::Compiled;
 use axon_model::SqlName;
@@ -47,6 +48,32 @@ pub(in crate::tick) enum By {
     Later,
 }
 
+impl By {
+    /// Why nobody of the class is asked, if nobody is.
+    pub(super) fn why_not(&self) -> Option<&'static str> {
+        match self {
+            Self::Reading(_) => None,
+            Self::Not(why) | Self::Beside(why) => Some(why),
+            Self::Later => Some(NOT_YET),
+        }
+    }
+
+    /// Whether these words say why nobody of a class was asked.
+    pub(super) fn is_a_reason(words: &str) -> bool {
+        [BY_GROUPS, BY_OWN_GRANT, BESIDE, ADMINISTER, NOT_YET].contains(&words)
+    }
+}
+
+impl Job {
+    /// The class of readers that is asked, as it is kept.
+    pub(super) fn class(&self) -> String {
+        let Some(standing) = &self.case.standing else { return "strangers".into() };
+        let class = Digest::of("probe-class", &[standing.class_of(&self.case.body).as_bytes()]);
+        class.to_string()[..16].to_owned()
+    }
+}
+
+const NOT_YET: &str = "nobody of this class has yet in the target what the map gives them";
 const BY_GROUPS: &str = "readers of this class enter by groups alone: nobody can be put on by a group's name, and no canary stands in \
                          (reconcile.probe_canaries, and a mode that gives)";
 const BY_OWN_GRANT: &str = "readers of this class enter by groups alone, which read it by a permission of their own: a canary has roles only";

@@ -25,6 +25,9 @@ pub(super) struct Kept {
     /// The digest of the text that was probed last by all classes, by view.
     #[serde(default)]
     pub probed: BTreeMap<String, String>,
+    /// The classes of readers that were asked of that text, by view.
+    #[serde(default)]
+    pub classes: BTreeMap<String, BTreeSet<String>>,
     /// Views that showed something else than the policy, and what.
     #[serde(default)]
     pub differs: BTreeMap<String, Vec<String>>,
@@ -60,9 +63,31 @@ impl Kept {
     pub fn forget_others(&mut self, compiled: &Compiled) {
         let known: BTreeSet<String> = compiled.bodies.iter().map(|body| body.name.to_string()).collect();
         self.probed.retain(|view, _| known.contains(view));
+        self.classes.retain(|view, _| known.contains(view));
         self.differs.retain(|view, _| known.contains(view));
         self.untried.retain(|view, _| known.contains(view));
         self.told.retain(|view, _| known.contains(view));
+    }
+
+    /// Whether nobody of the job's class was asked of this text yet, and somebody can be.
+    pub fn is_new(&self, job: &Job) -> bool {
+        let asked = self.classes.get(&job.view.to_string());
+        matches!(job.by, By::Reading(_)) && !asked.is_some_and(|asked| asked.contains(&job.class()))
+    }
+
+    /// Takes back that a class could not be asked, where by these jobs none of the view is in that case any more.
+    pub fn forget_reasons(&mut self, jobs: &[Job]) {
+        let mut by_view: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+        for job in jobs {
+            by_view.entry(job.view.to_string()).or_default().extend(job.by.why_not());
+        }
+        for kept in [&mut self.untried, &mut self.told] {
+            for (view, words) in kept.iter_mut() {
+                let Some(still) = by_view.get(view) else { continue };
+                words.retain(|word| !By::is_a_reason(word) || still.contains(word.as_str()));
+            }
+            kept.retain(|_, words| !words.is_empty());
+        }
     }
 
     /// What came of one class. It is told at once.
@@ -92,16 +117,20 @@ impl Round {
             let view = job.view.to_string();
             // Who begins anew, after this process, asks all of them.
             kept.probed.remove(&view);
+            kept.classes.remove(&view);
             *round.left.entry(view).or_default() += 1;
         }
         round
     }
 
-    /// What came of one class. The last of a view takes what was found in this round to the place of what was kept of it.
+    /// What came of one class; one that is new to a view does not begin its round again. The last of a view takes what was found in this round to the place of what was kept of it.
     pub fn note(&mut self, kept: &mut Kept, job: &Job, answer: &ProbeAnswer) {
         kept.note(job, answer);
         self.found.note(job, answer);
         let view = job.view.to_string();
+        if matches!(job.by, By::Reading(_)) {
+            kept.classes.entry(view.clone()).or_default().insert(job.class());
+        }
         let Some(left) = self.left.get_mut(&view) else { return };
         *left -= 1;
         if *left > 0 {
@@ -137,7 +166,7 @@ fn add(kept: &mut BTreeMap<String, Vec<String>>, view: &str, words: &[String]) {
 mod tests {
     use axon_model::SqlName;
     use axon_reconcile::ObjectName;
-    use axon_reconcile::secure::{ProbeCase, ProbeReader};
+    use axon_reconcile::secure::{ProbeCase, ProbeReader, Standing};
     use axon_reconcile::view_body::{Rows, ViewBody};
 
     use super::*;
@@ -197,5 +226,29 @@ mod tests {
         assert_eq!(kept.untried["s.v"], ["why"]);
         round(&mut kept, 1, &[&ProbeAnswer::default()]);
         assert!(kept.untried.is_empty() && kept.told.is_empty());
+    }
+
+    #[test]
+    fn why_a_class_was_not_asked_is_forgotten_when_it_can_be() {
+        let mut kept = Kept::default();
+        let later = Job { by: By::Later, ..job() };
+        let not_yet = later.by.why_not().unwrap().to_owned();
+        let answer = |words: &str| ProbeAnswer { untried: vec![words.into()], ..ProbeAnswer::default() };
+        round(&mut kept, 1, &[&ProbeAnswer::default()]);
+        kept.note(&later, &answer(&not_yet));
+        kept.note(&job(), &answer("the question was too long"));
+        assert!(
+            kept.is_new(&Job {
+                case: ProbeCase { standing: Some(Standing::default()), ..job().case },
+                ..job()
+            })
+        );
+        assert!(!kept.is_new(&job()), "it was asked");
+        assert!(!kept.is_new(&later), "it cannot be asked yet");
+        kept.forget_reasons(&[job(), later]);
+        assert_eq!(kept.told["s.v"], [not_yet], "somebody still cannot be asked");
+        kept.forget_reasons(&[job()]);
+        assert!(kept.told.is_empty());
+        assert_eq!(kept.untried["s.v"], ["the question was too long"], "that is found by asking");
     }
 }
