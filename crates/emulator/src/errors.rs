@@ -319,6 +319,22 @@ messages! {
     break_outside_loop() = 135, 15, 1, "Cannot use a BREAK statement outside the scope of a WHILE statement.";
     /// CREATE USER in master of a serverless pool.
     user_in_master() = 15871, 16, 1, "CREATE USER is not supported in master database.";
+    /// 1088
+    no_table_for_statistics(name: &str) = 1088, 16, 12, "Cannot find the object \"{name}\" because it does not exist or you do not have permissions.";
+    /// 1911
+    no_such_statistics_column(name: &str) = 1911, 16, 1, "Column name '{name}' does not exist in the target table or view.";
+    /// 1927
+    statistics_exist(table: &str, name: &str) = 1927, 16, 1, "There are already statistics on table '{table}' named '{name}'.";
+    /// 2501
+    dbcc_no_table(name: &str) = 2501, 16, 45, "Cannot find a table or object with the name \"{name}\". Check the system catalog.";
+    /// 2557
+    dbcc_denied_on(user: &str, command: &str, object: &str) = 2557, 14, 7, "User '{user}' does not have permission to run DBCC {command} for object '{object}'.";
+    /// 2571
+    dbcc_denied(user: &str, command: &str) = 2571, 14, 1, "User '{user}' does not have permission to run DBCC {command}.";
+    /// 2767
+    no_such_statistics(name: &str) = 2767, 16, 1, "Could not locate statistics '{name}' in the system catalogs.";
+    /// 5074: a column that statistics are on.
+    column_counted(by: &str, column: &str) = 5074, 16, 1, "The statistics '{by}' is dependent on column '{column}'.";
     /// A classifier, by what is wrong.
     classifier_exists(name: &str) = 104_473, 16, 1, "104473;The workload classifier '{name}' already exists.";
     /// A classifier that does not exist.

@@ -24,6 +24,7 @@ mod role;
 mod rows;
 mod schema;
 pub(crate) mod server;
+mod statistics;
 mod table;
 pub(crate) mod transaction;
 mod user;
@@ -224,6 +225,8 @@ impl Run<'_> {
             Kind::CreateTable { name, source, distribution } => {
                 self.create_table(name, source, distribution)?;
             }
+            Kind::ShowSpaceUsed { table } => self.show_space_used(table.as_deref())?,
+            Kind::ShowStatistics { table, name, parts } => self.show_statistics(table, name, parts)?,
             kind if kind.is_definition() => {
                 self.with_work(|work| work.define(kind))?;
                 self.done(None);
@@ -265,6 +268,8 @@ fn faults_strike(kind: &Kind) -> bool {
             Kind::Query(_)
                 | Kind::Change(_)
                 | Kind::InsertBulk { .. }
+                | Kind::ShowSpaceUsed { .. }
+                | Kind::ShowStatistics { .. }
                 | Kind::Execute { .. }
                 | Kind::ExecuteText(_)
                 | Kind::Kill { .. }

@@ -79,6 +79,19 @@ pub struct TableColumn {
     pub default: Option<Value>,
 }
 
+/// A row of `sys.stats`: statistics that somebody made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Statistics {
+    /// `stats_id`, from 2: the clustered index has the first.
+    pub id: i32,
+    /// Name, spelled as given.
+    pub name: String,
+    /// Columns by `column_id`; the first has the histogram.
+    pub columns: Vec<i32>,
+    /// When they were made.
+    pub created: PrimitiveDateTime,
+}
+
 /// How a table is spread over the distributions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Distribution {
@@ -118,6 +131,9 @@ pub struct Object {
     /// What it says (security policies).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<SecurityPolicy>,
+    /// Statistics on its columns (tables).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub statistics: Vec<Statistics>,
     /// When it was made.
     pub created: PrimitiveDateTime,
     /// When it was changed last.
@@ -144,6 +160,11 @@ impl Object {
     /// The column of this name.
     pub fn column(&self, name: &str) -> Option<&TableColumn> {
         self.columns.iter().find(|column| super::name::same(&column.name, name))
+    }
+
+    /// The statistics of this name.
+    pub fn statistics_named(&self, name: &str) -> Option<&Statistics> {
+        self.statistics.iter().find(|statistics| super::name::same(&statistics.name, name))
     }
 }
 

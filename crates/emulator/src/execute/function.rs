@@ -83,6 +83,7 @@ impl Work<'_> {
                 rows: Arc::default(),
                 references: described.references,
                 policy: None,
+                statistics: Vec::new(),
                 created: now,
                 modified: now,
             }

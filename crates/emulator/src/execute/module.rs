@@ -82,6 +82,7 @@ impl Work<'_> {
             rows: Arc::default(),
             references: None,
             policy: None,
+            statistics: Vec::new(),
             created: now,
             modified: now,
         });

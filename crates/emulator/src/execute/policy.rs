@@ -92,6 +92,7 @@ impl Work<'_> {
                 distribution: None,
                 rows: Arc::default(),
                 references: None,
+                statistics: Vec::new(),
                 policy: Some(policy),
                 created: now,
                 modified: now,

@@ -117,6 +117,7 @@ impl Work<'_> {
             rows: Arc::new(rows),
             references: None,
             policy: None,
+            statistics: Vec::new(),
             created: now,
             modified: now,
         });
@@ -124,7 +125,7 @@ impl Work<'_> {
     }
 
     /// A table that the caller may alter, with the error that its statement has for a missing one.
-    fn table_to_alter(
+    pub(super) fn table_to_alter(
         &self,
         path: &[String],
         missing: fn(&str) -> ServerError,
@@ -154,6 +155,10 @@ impl Work<'_> {
                     }
                     if let Some(holder) = self.catalog().holder_of_column(table.id, table.columns[index].id) {
                         return Err(errors::column_referenced(&holder.name, name));
+                    }
+                    let id = table.columns[index].id;
+                    if let Some(on_it) = table.statistics.iter().find(|on| on.columns.contains(&id)) {
+                        return Err(errors::column_counted(&on_it.name, name));
                     }
                     table.columns.remove(index);
                     for row in Arc::make_mut(&mut table.rows) {

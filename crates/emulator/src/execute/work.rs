@@ -69,6 +69,8 @@ impl Work<'_> {
             Kind::Transfer { schema, object } => self.transfer(schema, object),
             Kind::Authorization { target, owner } => self.change_owner(target, owner),
             Kind::AlterTable { name, change } => self.alter_table(name, change),
+            Kind::CreateStatistics { name, table, columns } => self.create_statistics(name, table, columns),
+            Kind::DropStatistics { name, table } => self.drop_statistics(name, table),
             Kind::Truncate { name } => self.truncate(name),
             Kind::Rename { name, to } => self.rename_object(name, to),
             Kind::CreateModule { name, kind, text } => self.create_module(name, *kind, text),

@@ -9,6 +9,7 @@ mod policy;
 mod security;
 mod server;
 mod sessions;
+mod statistics;
 mod workload;
 
 use crate::answer::{ServerError, SqlType};
@@ -156,6 +157,7 @@ fn all() -> impl Iterator<Item = &'static Definition> {
         policy::VIEWS,
         server::VIEWS,
         sessions::VIEWS,
+        statistics::VIEWS,
         workload::VIEWS,
         information::VIEWS,
         legacy::VIEWS,

@@ -184,6 +184,22 @@ pub struct ClassifierOptions {
     pub importance: Option<String>,
 }
 
+/// What DBCC SHOW_STATISTICS can show, each as a result of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StatisticsPart {
+    /// `STAT_HEADER`
+    Header,
+    /// `DENSITY_VECTOR`
+    Density,
+    /// `HISTOGRAM`
+    Histogram,
+}
+
+impl StatisticsPart {
+    /// All of them, in the order in which they are shown.
+    pub const ALL: [Self; 3] = [Self::Header, Self::Density, Self::Histogram];
+}
+
 /// A filter predicate as it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PredicateText {
@@ -264,6 +280,14 @@ pub enum Kind {
     CreateTable { name: Vec<String>, source: TableSource, distribution: Distribution },
     /// ALTER TABLE
     AlterTable { name: Vec<String>, change: TableChange },
+    /// CREATE STATISTICS
+    CreateStatistics { name: String, table: Vec<String>, columns: Vec<String> },
+    /// DROP STATISTICS
+    DropStatistics { name: String, table: Vec<String> },
+    /// DBCC PDW_SHOWSPACEUSED
+    ShowSpaceUsed { table: Option<Vec<String>> },
+    /// DBCC SHOW_STATISTICS
+    ShowStatistics { table: Vec<String>, name: String, parts: Vec<StatisticsPart> },
     /// TRUNCATE TABLE
     Truncate { name: Vec<String> },
     /// RENAME OBJECT
@@ -365,6 +389,8 @@ impl Kind {
                 | Self::Authorization { .. }
                 | Self::CreateTable { .. }
                 | Self::AlterTable { .. }
+                | Self::CreateStatistics { .. }
+                | Self::DropStatistics { .. }
                 | Self::Truncate { .. }
                 | Self::Rename { .. }
                 | Self::View { .. }

@@ -15,6 +15,7 @@ mod procedural;
 mod schema;
 mod server;
 mod set;
+mod statistics;
 mod table;
 mod workload;
 
@@ -121,6 +122,7 @@ impl Parser<'_> {
             "TRUNCATE" => self.truncate(),
             "RENAME" => self.rename(),
             "SET" => self.set(),
+            "DBCC" => self.dbcc(),
             _ => self.procedural(),
         }
     }
@@ -143,6 +145,7 @@ impl Parser<'_> {
             "PROCEDURE" | "PROC" => self.create_module(mark),
             "FUNCTION" => self.function(mark, false),
             "SECURITY" => self.policy(true),
+            "STATISTICS" => self.create_statistics(),
             "WORKLOAD" => self.create_classifier(),
             "DATABASE" | "CREDENTIAL" => self.credential(true),
             _ => Err(self.cursor.unexpected()),
@@ -178,6 +181,7 @@ impl Parser<'_> {
             "SCHEMA" => self.drop_schema(),
             "TABLE" | "VIEW" | "PROCEDURE" | "PROC" | "FUNCTION" => self.drop_object(),
             "SECURITY" => self.drop_policy(),
+            "STATISTICS" => self.drop_statistics(),
             "WORKLOAD" => self.drop_classifier(),
             "DATABASE" | "CREDENTIAL" => self.credential(false),
             _ => Err(self.cursor.unexpected()),

@@ -61,6 +61,7 @@ fn table(id: i32, schema: i32, name: &str, columns: Vec<TableColumn>, rows: Vec<
         rows: Arc::new(rows),
         references: None,
         policy: None,
+        statistics: Vec::new(),
         created: datetime!(2024-05-03 12:00),
         modified: datetime!(2024-05-03 12:00),
     }
