@@ -44,6 +44,8 @@ mod row_groups;
 mod session;
 #[path = "views/standing.rs"]
 mod standing;
+#[path = "views/statistics.rs"]
+mod statistics;
 #[path = "views/unsigned.rs"]
 mod unsigned;
 

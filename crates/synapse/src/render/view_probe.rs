@@ -180,21 +180,47 @@ pub(crate) fn guesses(body: &ViewBody, column: &ShownColumn, value: &str) -> [Qu
     ]
 }
 
-/// Where a pool tells how many rows tables have, and how their values are spread.
-pub(crate) fn statistics(body: &ViewBody) -> Vec<(&'static str, Sql)> {
-    let table = format!("\"{}.{}\"", quoted(body.from.schema), quoted(body.from.name));
-    let mut all = vec![
-        (
-            "sys.dm_pdw_nodes_db_partition_stats",
-            Sql("SELECT COUNT_BIG(*) FROM sys.dm_pdw_nodes_db_partition_stats".to_owned()),
-        ),
-        ("DBCC PDW_SHOWSPACEUSED", Sql(format!("DBCC PDW_SHOWSPACEUSED ({table})"))),
-    ];
-    if let Some(column) = body.columns.first() {
-        let name = Bracketed(column.name);
-        all.push(("DBCC SHOW_STATISTICS", Sql(format!("DBCC SHOW_STATISTICS ({table}, {name})"))));
-    }
-    all
+/// How many rows of the table the policy does not show somebody.
+pub(crate) fn hidden_rows(body: &ViewBody, standing: &Standing) -> Query {
+    let lets = lets(body, standing);
+    one(format!(
+        "SELECT COUNT_BIG(*) FROM {} AS t WHERE CASE WHEN {lets} THEN 1 ELSE 0 END = 0",
+        at(body.from)
+    ))
+}
+
+/// Where a pool tells how many rows tables have.
+pub(crate) const PARTITIONS: &str = "sys.dm_pdw_nodes_db_partition_stats";
+
+/// Of how many parts of tables a pool tells the rows.
+pub(crate) fn partitions() -> Query {
+    one(format!("SELECT COUNT_BIG(*) FROM {PARTITIONS}"))
+}
+
+/// How many rows the table has, by the space that they take.
+pub(crate) fn space_used(body: &ViewBody) -> Sql {
+    Sql(format!("DBCC PDW_SHOWSPACEUSED ({})", told_table(body)))
+}
+
+/// Names of statistics on the table. A pool shows them by their names, not by a column's.
+pub(crate) fn statistics(body: &ViewBody) -> Query {
+    one(format!(
+        "SELECT TOP 5 st.name FROM sys.stats st JOIN sys.tables t ON t.object_id = st.object_id \
+         JOIN sys.schemas s ON s.schema_id = t.schema_id \
+         WHERE s.name = {} AND t.name = {} ORDER BY st.stats_id DESC",
+        Literal(body.from.schema),
+        Literal(body.from.name)
+    ))
+}
+
+/// How the values of what these statistics are on are spread.
+pub(crate) fn show_statistics(body: &ViewBody, statistics: SqlName) -> Sql {
+    Sql(format!("DBCC SHOW_STATISTICS ({}, {})", told_table(body), Bracketed(statistics)))
+}
+
+/// A table as DBCC takes it: both parts of its name in one pair of quotation marks.
+fn told_table(body: &ViewBody) -> String {
+    format!("\"{}.{}\"", quoted(body.from.schema), quoted(body.from.name))
 }
 
 fn quoted(name: SqlName) -> String {
@@ -375,26 +401,19 @@ mod tests {
         );
     }
 
-    /// The emulator knows none of these: what is sent is told here word for word.
+    /// The names hold what no test over TDS has: a quotation mark and a bracket.
     #[test]
     fn statistics_are_asked_of_the_table_by_its_quoted_name() {
-        let ty = ColumnType::Int;
         let body = ViewBody {
             name: ObjectName { schema: name("s"), name: name("v") },
-            from: ObjectName { schema: name("b\"x"), name: name("t]") },
-            columns: vec![ShownColumn { name: name("id]"), ty, cell: Cell::Clear }],
+            from: ObjectName { schema: name("b\"x"), name: name("t]'") },
+            columns: Vec::new(),
             rows: Rows::All,
         };
-        let asked: Vec<(&str, String)> =
-            statistics(&body).into_iter().map(|(what, sql)| (what, sql.as_str().to_owned())).collect();
-        let expected = [
-            (
-                "sys.dm_pdw_nodes_db_partition_stats",
-                "SELECT COUNT_BIG(*) FROM sys.dm_pdw_nodes_db_partition_stats",
-            ),
-            ("DBCC PDW_SHOWSPACEUSED", "DBCC PDW_SHOWSPACEUSED (\"b\"\"x.t]\")"),
-            ("DBCC SHOW_STATISTICS", "DBCC SHOW_STATISTICS (\"b\"\"x.t]\", [id]]])"),
-        ];
-        assert_eq!(asked, expected.map(|(what, sql)| (what, sql.to_owned())));
+        assert_eq!(space_used(&body).as_str(), "DBCC PDW_SHOWSPACEUSED (\"b\"\"x.t]'\")");
+        let shown = show_statistics(&body, name("on]id"));
+        assert_eq!(shown.as_str(), "DBCC SHOW_STATISTICS (\"b\"\"x.t]'\", [on]]id])");
+        let named = statistics(&body).text().as_str().to_owned();
+        assert!(named.contains("WHERE s.name = N'b\"x' AND t.name = N't]''' ORDER BY"), "{named}");
     }
 }

@@ -253,7 +253,7 @@ impl Turn<'_, '_> {
         if sees_all {
             self.guess(standing).await?;
         }
-        self.count_rows().await?;
+        self.statistics(standing).await?;
         self.set_key().await
     }
 
@@ -313,14 +313,50 @@ impl Turn<'_, '_> {
         Ok(said(session.read(query, &mut take).await)?.map_or(None, |()| found))
     }
 
-    /// What the pool tells of tables by its statistics.
-    async fn count_rows(&mut self) -> Result<(), CallError> {
-        for (what, sql) in ask::statistics(&self.case.body) {
-            if self.run(&sql).await?.is_ok() {
-                self.answer.leaks.push(format!("{what} answers: it tells of rows that the policy hides"));
+    /// What the pool tells of the table by its statistics, if the policy keeps some of it from the reader.
+    async fn statistics(&mut self, standing: &Standing) -> Result<(), CallError> {
+        let body = &self.case.body;
+        // Where Axon itself does not see all rows, some may be hidden.
+        let rows = match self.own(&ask::hidden_rows(body, standing)).await? {
+            Ok(hidden) if self.sees_all().await? => first(&hidden) > 0,
+            _ => true,
+        };
+        let values = body.columns.iter().any(|column| standing.sees(&column.cell) != Sees::Clear);
+        if rows {
+            let parts = self.asked(&ask::partitions()).await?;
+            if parts.is_ok_and(|parts| first(&parts) > 0) {
+                self.leaks_by(ask::PARTITIONS);
+            }
+            if self.run(&ask::space_used(body)).await?.is_ok() {
+                self.leaks_by("DBCC PDW_SHOWSPACEUSED");
+            }
+        }
+        if rows || values || self.case.hidden.is_some() {
+            for name in self.statistics_of_the_table().await? {
+                if self.run(&ask::show_statistics(body, name)).await?.is_ok() {
+                    self.leaks_by("DBCC SHOW_STATISTICS");
+                    break;
+                }
             }
         }
         Ok(())
+    }
+
+    fn leaks_by(&mut self, what: &str) {
+        self.answer.leaks.push(format!("statistics ({what}) tell of the table what the policy hides"));
+    }
+
+    /// Some of their names, as Axon sees them: a reader may guess those that a pool makes by itself.
+    async fn statistics_of_the_table(&self) -> Result<Vec<SqlName>, CallError> {
+        let mut names = Vec::new();
+        let mut take = |_: usize, row: &Row| {
+            let name = row.try_get::<&str, _>(0).map_err(|e| e.to_string())?;
+            names.extend(name.and_then(|name| SqlName::parse(name).ok()));
+            Ok(())
+        };
+        let mut session = self.link.session().await?;
+        said(session.read(&ask::statistics(&self.case.body), &mut take).await)?
+            .map_or(Ok(Vec::new()), |()| Ok(names))
     }
 
     /// A key of the session that anybody can set must not show more.

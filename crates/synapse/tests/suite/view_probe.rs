@@ -201,6 +201,48 @@ async fn a_view_that_is_as_the_policy_says_is_found_to_be_so_by_each_class() {
     assert_eq!(pool.as_lee().await, boss);
 }
 
+/// What the probe says of statistics.
+fn of_statistics(answer: &ProbeAnswer) -> Vec<&str> {
+    let told = answer.leaks.iter().filter_map(|words| words.strip_prefix("statistics ("));
+    told.map(|words| words.split_once(") tell of the table what the policy hides").unwrap().0).collect()
+}
+
+#[tokio::test]
+async fn statistics_that_a_reader_may_see_are_told_as_leaks_each_by_its_own_right() {
+    needs(&PROBING);
+    let mut pool = Pool::start().await;
+    if !pool.stage.emulated() {
+        return;
+    }
+    let (kim, lee) = (pool.stage.kim(), pool.stage.lee());
+    pool.run("CREATE STATISTICS on_secret ON base.people (secret)").await;
+    pool.run("CREATE STATISTICS on_region ON base.people (region)").await;
+    assert_eq!(of_statistics(&pool.as_kim().await), [""; 0], "who reads the view alone is told nothing");
+
+    pool.run(&format!("GRANT VIEW DATABASE STATE TO [{kim}]")).await;
+    assert_eq!(of_statistics(&pool.as_kim().await), ["DBCC PDW_SHOWSPACEUSED"]);
+    pool.run(&format!("GRANT VIEW DEFINITION TO [{kim}]")).await;
+    let counts = ["sys.dm_pdw_nodes_db_partition_stats", "DBCC PDW_SHOWSPACEUSED"];
+    assert_eq!(of_statistics(&pool.as_kim().await), counts);
+    pool.run(&format!("EXEC sp_addrolemember N'db_ddladmin', N'{kim}'")).await;
+    let found = pool.as_kim().await;
+    assert_eq!(of_statistics(&found), [counts[0], counts[1], "DBCC SHOW_STATISTICS"]);
+    assert!(found.differs.is_empty(), "a leak is no difference: {found:?}");
+
+    // From the boss no row is hidden, and no column of the view is masked: counts tell nothing new. A column that the view leaves out
+    // is hidden from all.
+    for right in ["VIEW DATABASE STATE", "VIEW DEFINITION"] {
+        pool.run(&format!("GRANT {right} TO [{lee}]")).await;
+    }
+    assert_eq!(of_statistics(&pool.as_lee().await), [""; 0]);
+    pool.run(&format!("EXEC sp_addrolemember N'db_ddladmin', N'{lee}'")).await;
+    assert_eq!(of_statistics(&pool.as_lee().await), ["DBCC SHOW_STATISTICS"]);
+    for statistics in ["on_secret", "on_region"] {
+        pool.run(&format!("DROP STATISTICS base.people.{statistics}")).await;
+    }
+    assert_eq!(of_statistics(&pool.as_lee().await), [""; 0], "there are none to show");
+}
+
 #[tokio::test]
 async fn what_a_view_shows_otherwise_is_found_and_said_without_a_value() {
     needs(&PROBING);
