@@ -203,12 +203,13 @@ impl Run<'_> {
     }
 
     fn strike(&self) -> Option<Fault> {
-        let (late, struck) = {
+        let (late, struck, cleared) = {
             let mut state = self.session.pool.lock();
-            (state.faults.strike(Point::Delay, self.text), state.faults.strike(Point::Statement, self.text))
+            let late = state.faults.strike(Point::Delay, self.text);
+            (late, state.faults.strike(Point::Statement, self.text), state.faults.cleared())
         };
         if let Some(Fault::Latency(delay)) = late {
-            self.wait(delay);
+            self.wait(delay, cleared);
         }
         struck
     }

@@ -73,6 +73,8 @@ pub(crate) enum Point {
 #[derive(Debug, Default)]
 pub struct Faults {
     armed: VecDeque<Armed>,
+    /// How often all were forgotten: a statement that is late by one of them goes on then.
+    cleared: u64,
 }
 
 impl Faults {
@@ -88,9 +90,15 @@ impl Faults {
         }
     }
 
-    /// Forgets all.
+    /// Forgets all; statements that they keep waiting go on.
     pub fn clear(&mut self) {
         self.armed.clear();
+        self.cleared += 1;
+    }
+
+    /// How often all were forgotten.
+    pub(crate) fn cleared(&self) -> u64 {
+        self.cleared
     }
 
     /// How many faults still wait.

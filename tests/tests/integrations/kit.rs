@@ -274,7 +274,7 @@ impl Stand {
 }
 
 /// Beside a store that is no file it must be said where Axon's own secrets lie.
-fn secrets() -> &'static str {
+pub fn secrets() -> &'static str {
     let is_file = std::env::var("AXON_TEST_STORE").map_or(true, |store| store != "postgres");
     if is_file { "" } else { ", secrets: axon.db-secrets" }
 }

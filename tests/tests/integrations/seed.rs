@@ -6,7 +6,7 @@ use axon_tests::{ADMIN, PASSWORD};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::kit::{Stand, Steps, by_hand, run_as};
+use crate::kit::{Stand, Steps, by_hand, run_as, secrets};
 
 /// The payload of the page: `automatic`, with which of `impersonation` (left out, false, true) and with delimiters or without.
 fn payload(automatic: bool, impersonation: Option<bool>, delimiters: bool) -> Value {
@@ -117,9 +117,20 @@ async fn send(
     Ok(answer.body)
 }
 
+/// So many statements with this text are late by so much, or until the faults of the pool are forgotten.
+async fn slow(stand: &Stand, (millis, times): (u32, u32), text: &str) -> anyhow::Result<()> {
+    let slow = json!({ "what": { "latency": { "millis": millis } }, "times": times, "matching": text });
+    stand.pool.ask("POST", "/pool/faults", Some(slow)).await.map(drop)
+}
+
+/// Whose callers may ask as often as a test does: who is told to come back later would come when what it asks about is over.
+async fn start() -> anyhow::Result<Stand> {
+    Stand::start_with(&format!("{}, requests_per_second: 1000", secrets())).await
+}
+
 #[tokio::test]
 async fn every_automatic_request_of_the_page_is_answered_as_on_the_page() -> anyhow::Result<()> {
-    let stand = Stand::start().await?;
+    let stand = start().await?;
     let mut id = 0;
     let without = (None, false, json!({ "enabled": false }));
     let off = (Some(false), true, json!({ "enabled": false }));
@@ -140,12 +151,12 @@ async fn every_automatic_request_of_the_page_is_answered_as_on_the_page() -> any
             ensure!(one["config"] == shown(&stand, &is_shown)?, "{one}");
             ensure!(stand.get("").await?.is(200)?.body == json!([one]));
 
-            let slow = json!({ "what": { "latency": { "millis": 1000 } }, "times": 1, "matching": "KILL DATABASE CONNECTION" });
-            stand.pool.ask("POST", "/pool/faults", Some(slow)).await?;
+            slow(&stand, (30_000, 1), "KILL DATABASE CONNECTION").await?;
             let update = here(&stand, payload(true, None, true))?;
             as_on_the_page(&send(&stand, Method::PUT, &path, &update, yaml).await?, "editing", false)?;
             let busy = format!("Unable to edit integration with ID {id} in current state editing.");
             conflicts(&stand.put(&path, &update).await?.is(409)?.body, &busy)?;
+            stand.pool.ask("DELETE", "/pool/faults", None).await?;
             stand.status(&id.to_string(), "enabled").await?;
 
             let credentials =
@@ -177,6 +188,25 @@ async fn run(stand: &Stand, database: &str, script: &str) -> anyhow::Result<Vec<
 }
 
 const ROLES: &str = "SELECT name FROM sys.database_principals WHERE name = 'IMMUTA_IMPERSONATION'";
+
+/// Edits, and is refused another edit while that one is under way. Each look is slowed down, also the one before the answer; where this
+/// machine was slower still, and the first edit was over, both are made again over slower looks.
+async fn edit_under_way(stand: &Stand, id: u64, update: &Value, yaml: bool) -> anyhow::Result<()> {
+    let path = format!("/{id}");
+    let busy = format!("Unable to edit integration with ID {id} in current state editing.");
+    for millis in [50, 200, 800] {
+        slow(stand, (millis, 1_000), "INFORMATION_SCHEMA.SCHEMATA").await?;
+        as_on_the_page(&send(stand, Method::PUT, &path, update, yaml).await?, "editing", false)?;
+        let other = stand.put(&path, update).await?;
+        stand.pool.ask("DELETE", "/pool/faults", None).await?;
+        if other.status == 409 {
+            return conflicts(&other.body, &busy);
+        }
+        as_on_the_page(&other.is(200)?.body, "editing", false)?;
+        stand.status(&id.to_string(), "enabled").await?;
+    }
+    anyhow::bail!("no edit of {id} was under way when another one came")
+}
 
 /// The manual story of the page from the first script to the end, with this `impersonation` and all payloads in this language.
 async fn by_scripts(stand: &Stand, id: u64, impersonation: bool, yaml: bool) -> anyhow::Result<()> {
@@ -210,17 +240,10 @@ async fn by_scripts(stand: &Stand, id: u64, impersonation: bool, yaml: bool) -> 
         // That the account has its user says 15023: it is there since the create.
         ensure!(run(stand, "dw", &edit).await? == [15023], "{edit}");
         ensure!(stand.column(ROLES).await?.len() == usize::from(is_on), "{edit}");
-        // The other one is sent while this one is under way: each look takes longer than whoever asks too often is told to wait.
-        let is_slow = is_on != impersonation;
-        if is_slow {
-            let slow = json!({ "what": { "latency": { "millis": 2500 } }, "times": 1000, "matching": "INFORMATION_SCHEMA.SCHEMATA" });
-            stand.pool.ask("POST", "/pool/faults", Some(slow)).await?;
-        }
-        as_on_the_page(&send(stand, Method::PUT, &path, &update, yaml).await?, "editing", false)?;
-        if is_slow {
-            let busy = format!("Unable to edit integration with ID {id} in current state editing.");
-            conflicts(&stand.put(&path, &update).await?.is(409)?.body, &busy)?;
-            stand.pool.ask("DELETE", "/pool/faults", None).await?;
+        if is_on == impersonation {
+            as_on_the_page(&send(stand, Method::PUT, &path, &update, yaml).await?, "editing", false)?;
+        } else {
+            edit_under_way(stand, id, &update, yaml).await?;
         }
         stand.status(&id.to_string(), "enabled").await?;
         let one = stand.get(&path).await?.is(200)?.body;
@@ -244,7 +267,7 @@ async fn by_scripts(stand: &Stand, id: u64, impersonation: bool, yaml: bool) -> 
 
 #[tokio::test]
 async fn every_manual_request_of_the_page_is_answered_as_on_the_page() -> anyhow::Result<()> {
-    let stand = Stand::start().await?;
+    let stand = start().await?;
     let rounds = [(false, false), (false, true), (true, false), (true, true)];
     for (id, (impersonation, yaml)) in (1..).zip(rounds) {
         by_scripts(&stand, id, impersonation, yaml).await?;

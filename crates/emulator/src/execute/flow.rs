@@ -66,10 +66,11 @@ impl Run<'_> {
         }
     }
 
-    /// Waits, unless the session is cut or the request cancelled meanwhile.
-    pub(super) fn wait(&self, delay: Duration) {
+    /// Waits, unless the session is cut, the request cancelled or all faults forgotten meanwhile: they were forgotten so often before.
+    pub(super) fn wait(&self, delay: Duration, cleared: u64) {
         let end = Instant::now() + delay;
-        while Instant::now() < end && !self.session.closed() && !self.session.cancel.asked() {
+        let goes_on = || self.session.pool.lock().faults.cleared() != cleared;
+        while Instant::now() < end && !self.session.closed() && !self.session.cancel.asked() && !goes_on() {
             std::thread::park_timeout(LOOK.min(end.saturating_duration_since(Instant::now())));
         }
     }

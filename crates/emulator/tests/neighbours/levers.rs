@@ -93,18 +93,38 @@ async fn sql_faults_are_armed_and_unknown_words_refused() {
     assert!(listed["levers"].as_array().unwrap().len() > 5);
 }
 
-#[tokio::test]
-async fn a_statement_takes_as_long_as_latency_says() {
-    let stage = Stage::start().await;
-    let request = LoginRequest {
+fn sa() -> LoginRequest {
+    LoginRequest {
         credentials: Credentials::Sql { user: "sa".into(), password: "secret".into() },
         database: Some("dw".into()),
         app_name: "test".into(),
         host_name: "host".into(),
         client_addr: "127.0.0.1:9".into(),
         language: None,
-    };
-    let mut session = stage.pool.login(request).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_late_statement_goes_on_when_all_faults_are_forgotten() {
+    let stage = Stage::start().await;
+    let mut session = stage.pool.login(sa()).unwrap();
+    let late = json!({"what": {"latency": {"millis": 600_000}}, "times": 1});
+    stage.lever("POST", "/pool/faults", Some(late)).await;
+    let runs = tokio::task::spawn_blocking(move || session.batch("CREATE ROLE late"));
+    while stage.lever("GET", "/pool", None).await["faultsWaiting"] != 0 {
+        tokio::task::yield_now().await;
+    }
+    assert!(stage.pool.snapshot().principal_named("late").is_none(), "it waits");
+    stage.lever("DELETE", "/pool/faults", None).await;
+    let answers = tokio::time::timeout(Duration::from_secs(60), runs).await.unwrap().unwrap();
+    assert_eq!(first_error(&answers), None);
+    assert!(stage.pool.snapshot().principal_named("late").is_some());
+}
+
+#[tokio::test]
+async fn a_statement_takes_as_long_as_latency_says() {
+    let stage = Stage::start().await;
+    let mut session = stage.pool.login(sa()).unwrap();
     let late = json!({"what": {"latency": {"millis": 80}}, "times": 1});
     stage.lever("POST", "/pool/faults", Some(late)).await;
     assert_eq!(stage.lever("GET", "/pool", None).await["faultsWaiting"], 1);
