@@ -12,6 +12,8 @@ mod entra;
 mod kept;
 #[path = "integrations/kit.rs"]
 mod kit;
+#[path = "integrations/left.rs"]
+mod left;
 #[path = "integrations/lines.rs"]
 mod lines;
 #[path = "integrations/manual.rs"]

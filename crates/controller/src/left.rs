@@ -8,6 +8,8 @@ mod created;
 mod removal;
 mod whose;
 
+use std::ops::Range;
+
 use axon_audit::PayloadError;
 use axon_reconcile::{Membership, Step};
 use axon_store::{Store, StoreError};
@@ -32,8 +34,20 @@ pub struct Left {
     pub steps: Vec<Step>,
     /// What stays, and why; for people.
     pub stays: Vec<String>,
+    /// Whether something stays only since not all was seen.
+    pub is_unread: bool,
     /// Marks of what goes by each step.
     unmakes: Vec<Vec<i64>>,
+}
+
+/// In which wave a step goes: who is in what, and holds what; then roles; then users. None begins before the one before it is done and
+/// looked at, so that nobody loses what keeps them out, or what says whose they are, while something before it stays.
+fn wave(step: &Step) -> u8 {
+    match step {
+        Step::DropMember { .. } | Step::Revoke { .. } => 0,
+        Step::DropPrincipal { .. } => 2,
+        _ => 1,
+    }
 }
 
 /// Why it could not be written down.
@@ -67,9 +81,35 @@ impl Left {
         if found.asks_the_journal() {
             found.created = created(store, &targets).await?;
         }
-        let (steps, stays) = found.all();
+        let (steps, stays, is_unread) = found.all();
         let rows: &Rows<'_> = &names_tell_all;
         let unmakes = steps.iter().map(|step| unmakes(step, looked.graph, rows)).collect();
-        Ok(Self { targets, steps, stays, unmakes })
+        Ok(Self { targets, steps, stays, is_unread, unmakes })
+    }
+
+    /// What stays of a place of which nobody knows as which target its things were made.
+    pub fn untold(place: String, stays: Vec<String>) -> Self {
+        Self { targets: vec![place], stays, ..Self::default() }
+    }
+
+    /// The targets that the place was.
+    pub fn targets(&self) -> &[String] {
+        &self.targets
+    }
+
+    /// The steps in waves, by their places.
+    pub fn waves(&self) -> Vec<Range<usize>> {
+        let mut waves = Vec::new();
+        let mut from = 0;
+        for some in self.steps.chunk_by(|one, next| wave(one) == wave(next)) {
+            waves.push(from..from + some.len());
+            from += some.len();
+        }
+        waves
+    }
+
+    /// Whether people hold something as long as this step is not done.
+    pub fn gives_while_it_stays(step: &Step) -> bool {
+        wave(step) == 0
     }
 }

@@ -23,6 +23,6 @@ mod written;
 
 pub use look::{Check, CheckStatus, Moment, look};
 pub use parts::{Part, Thing, Where, create, delete, edit};
-pub use run::{BootstrapError, Kept, Sweep, bring_up, random_password, renew_password, take_down};
+pub use run::{BootstrapError, Kept, NotSent, Sweep, bring_up, random_password, renew_password, take_down};
 pub use setup::{Account, Before, Made, OfMap, Setup};
 pub use written::written;

@@ -14,7 +14,10 @@ mod rows;
 pub(crate) mod sample;
 mod untold;
 
+use std::collections::BTreeMap;
+
 use axon_model::SqlName;
+use time::OffsetDateTime;
 
 use crate::connect::Session;
 use crate::error::CallError;
@@ -22,6 +25,7 @@ use crate::render::{self, NamedMembers};
 use crate::statement::Dialect;
 
 pub(crate) use assemble::{Known, Picture, assemble};
+pub use notes::hides;
 pub(crate) use rows::{RawCatalog, number, small, text};
 pub use untold::Untold;
 
@@ -77,6 +81,22 @@ pub(crate) async fn read_classifiers(
     let mut raw = classifiers::RawClassifiers::default();
     session.read(&render::classifiers(), &mut |_, row| raw.take(row)).await?;
     Ok(raw.into_classifiers())
+}
+
+/// Reads when each role was made. One whose name cannot be used, or whose time is not told, is left out.
+pub(crate) async fn read_roles_made(
+    session: &mut Session<'_>,
+) -> Result<BTreeMap<SqlName, OffsetDateTime>, CallError> {
+    let mut made = BTreeMap::new();
+    let mut take = |_: usize, row: &tiberius::Row| {
+        let at: Option<time::PrimitiveDateTime> = row.try_get(1).map_err(|e| e.to_string())?;
+        if let (Ok(name), Some(at)) = (SqlName::parse(text(row, 0)?), at) {
+            made.insert(name, at.assume_utc());
+        }
+        Ok(())
+    };
+    session.read(&render::roles_made(), &mut take).await?;
+    Ok(made)
 }
 
 /// Reads what these names hold, at most [`render::MOST_NAMES`] of them.

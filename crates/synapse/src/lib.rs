@@ -58,7 +58,7 @@ mod target;
 pub mod token;
 
 pub use capabilities::capabilities;
-pub use catalog::Untold;
+pub use catalog::{Untold, hides};
 pub use connect::{Auth, Connection, Tls};
 pub use error::ConfigError;
 pub use needs::{Lack, lacking};

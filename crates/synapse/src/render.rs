@@ -23,7 +23,7 @@ use quote::{Bracketed, Literal};
 pub(crate) use probe::{ProbeText, probes};
 pub(crate) use query::{
     Entrant, MOST_NAMES, NamedMembers, Query, classifiers, credentials, everything, greeting, login_with_id,
-    logins_seen, named, own_sight, ping, sessions, sessions_of_id, untold, visitors,
+    logins_seen, named, own_sight, ping, roles_made, sessions, sessions_of_id, untold, visitors,
 };
 pub(crate) use script::{Remade, batch as script_batch, can_be_written};
 

@@ -81,6 +81,17 @@ impl SynapseTarget {
         &self.name
     }
 
+    /// When each role of the database was made: no inspection carries it, since only a place that is taken down asks.
+    pub async fn roles_made(&self) -> Result<BTreeMap<SqlName, time::OffsetDateTime>, TargetError> {
+        let look = async || catalog::read_roles_made(&mut self.link.session().await?).await;
+        let read = match look().await {
+            // Reading twice does no harm.
+            Err(CallError::Stale(_)) => look().await,
+            other => other,
+        };
+        read.map_err(|e| e.at(&self.name, "the query for when roles were made"))
+    }
+
     /// What the pool holds that no inspection tells of, and Axon neither keeps nor changes.
     pub async fn untold(&self) -> Result<Vec<Untold>, TargetError> {
         let look = async || {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use axon_tests::{ADMIN, PASSWORD, Serve, until};
+use axon_tests::{ADMIN, PASSWORD, SOON, Serve, until};
 use serde_json::{Value, json};
 
 use crate::kit::{BETWEEN, PRINCIPALS, SCHEMAS, Stand};
@@ -12,6 +12,7 @@ use crate::migrating::older;
 /// A lease ends half a minute after whoever held it; then it is looked for.
 const GIVEN_UP: Duration = Duration::from_secs(90);
 const BREAKS: &str = "REVOKE ALTER ANY ROLE FROM axon_system_dw";
+const MENDS: &str = "GRANT ALTER ANY ROLE TO axon_system_dw";
 
 fn credentials() -> Value {
     json!({ "username": ADMIN, "password": PASSWORD })
@@ -84,6 +85,34 @@ async fn out_of_each_error_a_change_leads_back_into_use() -> anyhow::Result<()> 
     stand.post("/1/regenerate", &credentials()).await?.is(200)?;
     stand.status("1", "enabled").await?;
     ensure!(std::fs::read(&file)? != before, "it has another password");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_error_is_looked_at_and_stays_with_its_reason_until_other_work() -> anyhow::Result<()> {
+    let stand = Stand::start().await?;
+    let payload = stand.payload(true, json!({}))?;
+    stand.post("", &payload).await?.is(201)?;
+    stand.status("1", "enabled").await?;
+    for error in ["editError", "migrateError", "deleteError"] {
+        into(&stand, "1", error, &payload).await?;
+        let reason = stand.status("1", error).await?["message"].clone();
+        for (batch, verdict) in [(BREAKS, "failed"), (MENDS, "passed")] {
+            stand.pool.admin().await?.run(batch).await?;
+            let mut last = json!(null);
+            let seen = until("a look tells of it", SOON, async || {
+                tokio::time::sleep(BETWEEN).await;
+                last = stand.get("/1/status").await?.is(200)?.body;
+                let results = &last["validationResults"];
+                Ok((results["status"] == verdict).then_some(()))
+            })
+            .await;
+            seen.with_context(|| format!("{error}, {verdict}: {last}"))?;
+            ensure!(last["status"] == error && last["message"] == reason, "{error}, {verdict}: {last}");
+        }
+        stand.put("/1", &payload).await?.is(200)?;
+        stand.status("1", "enabled").await.with_context(|| error)?;
+    }
     Ok(())
 }
 

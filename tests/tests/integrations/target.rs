@@ -36,7 +36,7 @@ views:
 ";
 
 /// Whoever administers lends an application's credentials; the account is a managed identity.
-async fn integration(stand: &Stand) -> anyhow::Result<Value> {
+pub async fn integration(stand: &Stand) -> anyhow::Result<Value> {
     let person = |upn: &str, n: u32| json!({ "upn": upn, "objectId": format!("bbbbbbbb-0000-0000-0000-0000000000{n}") });
     let operator = json!({ "displayName": "setup", "appId": "77777777-7777-7777-7777-777777777777",
         "objectId": "88888888-8888-8888-8888-888888888888", "secrets": [{ "value": SECRET }] });

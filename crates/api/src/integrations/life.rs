@@ -73,11 +73,22 @@ pub(super) async fn begin(
 
 /// Whether nothing but a look came between.
 fn is_only_looked_at(before: &Integration, now: &Integration) -> bool {
+    let (one, other) = (&before.body, &now.body);
+    let same = (&one.config, &one.login, one.layout, &one.made)
+        == (&other.config, &other.login, other.layout, &other.made);
+    // A look leaves an error as it is, with its reason.
+    let is_as_it_was = before.status == now.status && one.trouble == other.trouble;
+    let is_error = before.status.is_failed() || now.status.is_failed();
+    is_looked_at(before.status) && is_looked_at(now.status) && same && (!is_error || is_as_it_was)
+}
+
+/// Whether an integration in this status is looked at from time to time: Axon has its account there.
+pub(super) const fn is_looked_at(status: IntegrationStatus) -> bool {
     use IntegrationStatus as S;
-    let stands = |one: &Integration| matches!(one.status, S::Enabled | S::RecurringValidationError);
-    let same = (&before.body.config, &before.body.login, before.body.layout)
-        == (&now.body.config, &now.body.login, now.body.layout);
-    stands(before) && stands(now) && same
+    matches!(
+        status,
+        S::Enabled | S::RecurringValidationError | S::EditError | S::DeleteError | S::MigrateError
+    )
 }
 
 /// What a piece of work ends in: the status, and what the integration is then.

@@ -77,17 +77,24 @@ impl Api {
 
     async fn look_again(&self, settings: &Arc<Integrations>, found: Integration) {
         use IntegrationStatus as S;
-        if !matches!(found.status, S::Enabled | S::RecurringValidationError) {
+        if !life::is_looked_at(found.status) {
             return;
         }
         let (Some(kept), Ok(config)) = (found.body.login.as_ref(), life::config(&found.body)) else { return };
         let Ok(_turn) = settings.turns.acquire().await else { return };
         let seen = settings.bench.validate(&config, Entry::Kept(kept), Moment::Standing).await;
         let told = seen.told();
-        let status = if told.is_some() { S::RecurringValidationError } else { S::Enabled };
         let mut body = found.body.clone();
         body.validation = seen.value();
-        body.trouble = told;
+        let status = match (found.status.is_failed(), told.is_some()) {
+            // Work that failed goes on being told, with its reason: only other work ends that.
+            (true, _) => found.status,
+            (false, true) => S::RecurringValidationError,
+            (false, false) => S::Enabled,
+        };
+        if !found.status.is_failed() {
+            body.trouble = told;
+        }
         // A pool that cannot be reached says nothing of whose account it is.
         match seen.ended(life::OWN_ACCOUNT) {
             Some("failed") => body.entered_as = None,

@@ -1,23 +1,27 @@
 //! What the role map made in the database of an integration while that was a target.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use axon_api::integrations::Config;
 use axon_controller::{Left, Looked, Removal, SWEEP};
 use axon_mapping::RoleMap;
 use axon_model::{Clock, SqlName};
-use axon_reconcile::{Classifier, InspectScope, Inspection, Outcome, Step, Target as _};
+use axon_reconcile::{Classifier, InspectScope, Inspection, Outcome, Target as _};
 use axon_scim::Registry;
 use axon_store::{Act, Store};
 use axon_synapse::bootstrap::{OfMap, Setup, Sweep};
-use axon_synapse::{Connection, Dialect, SynapseTarget};
+use axon_synapse::{Connection, Dialect, SynapseTarget, hides};
+use time::OffsetDateTime;
 
 use super::setup::{is_here, target_of};
 
 /// How many versions of the role map are asked for at once.
 const PAGE: u32 = 100;
+/// How often it is looked whether the targets must be held for longer, while a statement is under way.
+const HELD: Duration = Duration::from_secs(20);
 
 /// Finds it, and takes it away.
 pub struct OfMaps {
@@ -33,6 +37,9 @@ pub struct OfMaps {
 struct Sight {
     seen: Inspection,
     classifiers: Vec<Classifier>,
+    roles_made: BTreeMap<SqlName, OffsetDateTime>,
+    /// What could not be read, and keeps nobody out.
+    notes: Vec<String>,
 }
 
 /// What was taken, for people.
@@ -54,34 +61,41 @@ impl OfMaps {
     ) -> anyhow::Result<(Left, OfMap)> {
         let (targets, doubts) = self.targets(config).await?;
         if targets.is_empty() {
-            let mut left = Left::default();
-            left.stays = doubts;
-            return Ok((left, OfMap::default()));
+            let place = format!("{}:{}/{}", config.host, config.port, config.database);
+            return Ok((Left::untold(place, doubts), OfMap::default()));
         }
-        let Sight { seen, classifiers } = look(connection).await?;
+        let sight = look(connection).await?;
+        let mut left = self.left(setup, targets, &sight).await?;
+        left.stays.extend(doubts);
+        left.stays.extend(sight.seen.unseen.iter().chain(&sight.notes).cloned());
+        let roles = sight.seen.graph.roles.keys().copied().collect();
+        let of_map = OfMap { steps: left.steps.clone(), roles };
+        Ok((left, of_map))
+    }
+
+    /// What is left as this sight shows it.
+    async fn left(&self, setup: &Setup, targets: Vec<String>, sight: &Sight) -> anyhow::Result<Left> {
+        let Sight { seen, classifiers, roles_made, .. } = sight;
         let dbo = SqlName::parse("dbo").context("a name")?;
         let own = [seen.facts.own_principal, setup.account.name, setup.metadata.owner, dbo];
         let spared: BTreeSet<SqlName> = own.into_iter().chain(setup.impersonation).collect();
         let own = BTreeSet::from([setup.account.name, setup.metadata.owner]);
         let schemas = BTreeSet::from([setup.views, setup.metadata.schema]);
+        let unseen = sight.hidden();
         let looked = Looked {
             graph: &seen.graph,
-            classifiers: &classifiers,
-            unseen: &seen.unseen,
+            classifiers,
+            roles_made,
+            unseen: &unseen,
             spared: &spared,
             own: &own,
             schemas: &schemas,
         };
-        let mut left = Left::of(&*self.store, targets, &looked).await?;
-        left.stays.extend(doubts);
-        left.stays.extend(seen.unseen.iter().cloned());
-        let roles = seen.graph.roles.keys().copied().collect();
-        let of_map = OfMap { steps: left.steps.clone(), roles };
-        Ok((left, of_map))
+        Ok(Left::of(&*self.store, targets, &looked).await?)
     }
 
     /// Takes it away, each step on record before it is sent and after. Fails where people would keep what a role or a permission gives them.
-    /// `named` says whether the map in force names the place again.
+    /// `map` gives the map in force: it may name the place again at any moment.
     pub async fn sweep(
         &self,
         (config, setup, connection): (&Config, &Setup, &Connection),
@@ -92,38 +106,32 @@ impl OfMaps {
         let mut swept = Swept { stays: left.stays.clone(), ..Swept::default() };
         let version = map().version().clone();
         let Some(mut removal) = left.begin(&*self.store, &*self.clock, act, &version).await? else {
-            return Ok(swept);
+            return unread(&left).map_or(Ok(swept), Err);
         };
         let sweep = Sweep::new(connection, setup, &of_map);
-        let gone = take(&left, &mut removal, &sweep, connection, &|| target_of(&map(), config)).await;
+        let mut sending = Sending {
+            of_maps: self,
+            place: (config, setup, connection),
+            map,
+            left: &left,
+            sweep: &sweep,
+            outcomes: vec![Outcome::NotTried; left.steps.len()],
+            still: BTreeSet::new(),
+            off: BTreeSet::new(),
+        };
+        let gone = sending.all(&mut removal, &mut swept.stays).await;
         let given_back = removal.give_back().await;
-        let (outcomes, still) = gone?;
+        gone?;
         given_back?;
-        let mut kept = Vec::new();
-        for (n, step) in left.steps.iter().enumerate() {
-            if !still.contains(&n) {
+        let Sending { outcomes, still, off, .. } = sending;
+        for (n, step) in left.steps.iter().enumerate().filter(|(n, _)| !off.contains(n)) {
+            if still.contains(&n) {
+                swept.stays.push(format!("{step}: {}", why(outcomes.get(n))));
+            } else {
                 swept.done.push(step.to_string());
-                continue;
-            }
-            let why = match outcomes.get(n) {
-                Some(Outcome::Refused { refusal, .. }) => refusal.to_string(),
-                Some(Outcome::Done { .. }) => "the pool says done, and its catalog shows it still".to_owned(),
-                _ => "no batch can say its name".to_owned(),
-            };
-            let told = format!("{step}: {why}");
-            match step {
-                Step::DropMember { .. } | Step::Revoke { .. } => kept.push(told),
-                _ => swept.stays.push(told),
             }
         }
-        if let Some(first) = kept.first() {
-            let others = kept.len() - 1;
-            bail!(
-                "{first}{}: somebody would keep what this gives, so nothing of the integration was taken away. Do it by hand, then delete again",
-                if others == 0 { String::new() } else { format!(" (and {others} more)") }
-            );
-        }
-        Ok(swept)
+        unread(&left).map_or(Ok(swept), Err)
     }
 
     /// The names under which versions of the role map had the database as a target, and no other database, newest first; and what cannot be
@@ -168,55 +176,190 @@ impl OfMaps {
     }
 }
 
-/// Sends all steps, some at a time, and looks what is there after them. Gives what came of each, and the numbers of those whose effect is not
-/// there.
-async fn take(
-    left: &Left,
-    removal: &mut Removal<'_>,
-    sweep: &Sweep,
-    connection: &Connection,
-    named: &(dyn Fn() -> Option<(String, Option<String>)> + Send + Sync),
-) -> anyhow::Result<(Vec<Outcome>, BTreeSet<usize>)> {
-    let is_free = || match named() {
-        Some((name, _)) => bail!(
-            "the role map in force has the database as its target {name} again: take the target out, then delete again"
-        ),
-        None => Ok(()),
-    };
-    let mut outcomes = Vec::with_capacity(left.steps.len());
-    while outcomes.len() < left.steps.len() {
-        is_free()?;
-        let some = outcomes.len()..left.steps.len().min(outcomes.len() + SWEEP);
-        removal.intend(some.clone()).await?;
-        let came = sweep.take(some.clone()).await;
-        removal.outcome(some, &came).await?;
-        let lost = came.iter().find_map(|outcome| match outcome {
-            Outcome::Unknown { reason, .. } => Some(reason.clone()),
-            _ => None,
-        });
-        outcomes.extend(came);
-        if let Some(reason) = lost {
-            bail!(
-                "the connection broke while what the role map made was taken away ({reason}): delete again"
-            );
+/// Why a step was not done.
+fn why(outcome: Option<&Outcome>) -> String {
+    match outcome {
+        Some(Outcome::Refused { refusal, .. }) => refusal.to_string(),
+        Some(Outcome::Done { .. }) => "the pool says done, and its catalog shows it still".to_owned(),
+        _ => "no batch can say its name".to_owned(),
+    }
+}
+
+/// That something of Axon's stays only since not all was seen: then nobody would look after it any more.
+fn unread(left: &Left) -> Option<anyhow::Error> {
+    let shown: Vec<&str> = left.stays.iter().take(5).map(String::as_str).collect();
+    left.is_unread.then(|| {
+        anyhow::anyhow!(
+            "{}; so nothing of the integration was taken away. Let whoever lends the credentials see all of it, then delete again",
+            shown.join("; ")
+        )
+    })
+}
+
+/// What takes it away, while it is at that.
+struct Sending<'a> {
+    of_maps: &'a OfMaps,
+    place: (&'a Config, &'a Setup, &'a Connection),
+    map: &'a (dyn Fn() -> Arc<RoleMap> + Send + Sync),
+    left: &'a Left,
+    sweep: &'a Sweep,
+    /// What came of each step.
+    outcomes: Vec<Outcome>,
+    /// Steps whose effect is not there.
+    still: BTreeSet<usize>,
+    /// Steps that are not sent after all.
+    off: BTreeSet<usize>,
+}
+
+impl Sending<'_> {
+    /// Sends all steps in their waves. After each it is looked what is there: no wave begins while something stays by which people hold
+    /// anything, and none sends what is somebody else's by then.
+    async fn all(&mut self, removal: &mut Removal<'_>, stays: &mut Vec<String>) -> anyhow::Result<()> {
+        for wave in self.left.waves() {
+            let steps: Vec<usize> = wave.clone().filter(|n| !self.off.contains(n)).collect();
+            if steps.is_empty() {
+                continue;
+            }
+            for some in steps.chunks(SWEEP) {
+                self.some(removal, some).await?;
+            }
+            let sight = look(self.place.2).await?;
+            let hidden = sight.hidden();
+            if let Some(first) = hidden.first() {
+                removal.unproven(&steps).await?;
+                bail!(
+                    "{first}: since this was begun not all of the catalog can be read any more, so nothing of the integration was taken away. Delete \
+                     again when it can"
+                );
+            }
+            let still =
+                removal.read_back(&steps, &self.outcomes, &sight.seen.graph, &sight.classifiers).await?;
+            self.still.extend(still);
+            self.refuse_kept(&steps)?;
+            if wave.end < self.left.steps.len() {
+                self.look_after(removal, wave.end, &sight, stays).await?;
+            }
+        }
+        self.is_free()
+    }
+
+    fn is_free(&self) -> anyhow::Result<()> {
+        match target_of(&(self.map)(), self.place.0) {
+            Some((name, _)) => bail!(
+                "the role map in force has the database as its target {name} again: take the target out, then delete again"
+            ),
+            None => Ok(()),
         }
     }
-    let Sight { seen, classifiers } = look(connection).await?;
-    let still = removal.read_back(&outcomes, &seen.graph, &classifiers).await?;
-    is_free()?;
-    Ok((outcomes, still))
+
+    /// Writes these down, sends them one by one, and writes down what came of them. None is sent once the targets are somebody else's.
+    async fn some(&mut self, removal: &mut Removal<'_>, some: &[usize]) -> anyhow::Result<()> {
+        self.is_free()?;
+        removal.intend(some).await?;
+        let mut came = vec![Outcome::NotTried; some.len()];
+        let mut trouble = None;
+        for (n, outcome) in some.iter().zip(&mut came) {
+            if let Err(error) = self.is_free() {
+                trouble = Some(error);
+                break;
+            }
+            if let Err(error) = removal.hold().await {
+                trouble = Some(error.into());
+                break;
+            }
+            match removal.hold_while(self.sweep.take(*n), HELD).await {
+                (Ok(sent), held) => {
+                    *outcome = sent;
+                    trouble = held.err().map(Into::into);
+                }
+                (Err(not_sent), _) => {
+                    trouble = Some(anyhow::anyhow!("there is no way to the pool ({not_sent}): delete again"));
+                }
+            }
+            if let Outcome::Unknown { reason, .. } = &*outcome {
+                trouble = Some(anyhow::anyhow!(
+                    "the connection broke while what the role map made was taken away ({reason}): delete again"
+                ));
+            }
+            if trouble.is_some() {
+                break;
+            }
+        }
+        let kept = removal.outcome(some, &came).await;
+        for (n, outcome) in some.iter().zip(came) {
+            if let Some(place) = self.outcomes.get_mut(*n) {
+                *place = outcome;
+            }
+        }
+        match trouble {
+            Some(trouble) => Err(trouble),
+            None => Ok(kept?),
+        }
+    }
+
+    /// Fails where people keep what one of these steps was to take.
+    fn refuse_kept(&self, steps: &[usize]) -> anyhow::Result<()> {
+        let kept = steps.iter().filter(|n| self.still.contains(n));
+        let kept = kept.filter_map(|n| Some((self.left.steps.get(*n)?, self.outcomes.get(*n))));
+        let mut kept = kept.filter(|(step, _)| Left::gives_while_it_stays(step));
+        let Some((step, outcome)) = kept.next() else { return Ok(()) };
+        let others = kept.count();
+        bail!(
+            "{step}: {}{}: somebody would keep what this gives, so nothing of the integration was taken away. Do it by hand, then delete again",
+            why(outcome),
+            if others == 0 { String::new() } else { format!(" (and {others} more)") }
+        )
+    }
+
+    /// Leaves out of the steps from here on what is not Axon's alone any more, as this sight shows it.
+    async fn look_after(
+        &mut self,
+        removal: &mut Removal<'_>,
+        from: usize,
+        sight: &Sight,
+        stays: &mut Vec<String>,
+    ) -> anyhow::Result<()> {
+        let again = self.of_maps.left(self.place.1, self.left.targets().to_vec(), sight).await?;
+        if let Some(back) = again.steps.iter().find(|step| Left::gives_while_it_stays(step)) {
+            bail!("{back}: it is there again, so nothing of the integration was taken away. Delete again");
+        }
+        let goes: BTreeSet<String> = again.steps.iter().map(ToString::to_string).collect();
+        let rest = (from..).zip(self.left.steps.iter().skip(from));
+        let off: Vec<(usize, String)> = rest
+            .map(|(n, step)| (n, step.to_string()))
+            .filter(|(n, step)| !goes.contains(step) && !self.off.contains(n))
+            .collect();
+        if off.is_empty() {
+            return Ok(());
+        }
+        let mut new: Vec<String> = again.stays.into_iter().filter(|line| !stays.contains(line)).collect();
+        new.extend(off.iter().map(|(_, step)| format!("{step}: not done, since it is not as it was")));
+        removal.stays((self.map)().version(), new.clone()).await?;
+        stays.extend(new);
+        self.off.extend(off.into_iter().map(|(n, _)| n));
+        Ok(())
+    }
+}
+
+impl Sight {
+    /// Why memberships or permissions may be there that nobody sees.
+    fn hidden(&self) -> Vec<String> {
+        self.seen.unseen.iter().filter(|note| hides(note)).cloned().collect()
+    }
 }
 
 /// Reads all of the database.
 async fn look(connection: &Connection) -> anyhow::Result<Sight> {
     let pool = SynapseTarget::new("the pool", Dialect::Dedicated, connection.clone())?;
-    let mut seen = pool.inspect(InspectScope::Full).await?;
+    let seen = pool.inspect(InspectScope::Full).await?;
+    let mut notes = Vec::new();
     let classifiers = match pool.inspect_classifiers().await {
         Ok(found) => found.unwrap_or_default(),
         Err(error) => {
-            seen.unseen.push(format!("workload classifiers cannot be read: {error}"));
+            notes.push(format!("workload classifiers, which cannot be read: {error}"));
             Vec::new()
         }
     };
-    Ok(Sight { seen, classifiers })
+    let roles_made = pool.roles_made().await?;
+    Ok(Sight { seen, classifiers, roles_made, notes })
 }

@@ -21,7 +21,9 @@ pub struct Looked<'a> {
     pub graph: &'a Graph,
     /// Its workload classifiers.
     pub classifiers: &'a [Classifier],
-    /// Why parts of it could not be seen: what keeps somebody out may be among these.
+    /// When its roles were made, as it says itself.
+    pub roles_made: &'a BTreeMap<SqlName, OffsetDateTime>,
+    /// Why memberships or permissions of it could not be seen: what keeps somebody out may be among these.
     pub unseen: &'a [String],
     /// Who takes the place down, and what goes with them: nobody touches these.
     pub spared: &'a BTreeSet<SqlName>,
@@ -71,8 +73,18 @@ impl Finding<'_> {
             || self.created.get(&told(None)).is_some_and(just_then)
     }
 
-    fn created_role(&self, name: SqlName) -> bool {
-        self.created.contains_key(&Step::CreateRole { name }.to_string())
+    /// Why a role is not known to be the one that Axon made: others may have dropped that one, and made another of its name.
+    fn not_created_role(&self, name: SqlName) -> Option<&'static str> {
+        let Some(at) = self.created.get(&Step::CreateRole { name }.to_string()) else {
+            return Some(NO_RECORD);
+        };
+        match self.looked.roles_made.get(&name) {
+            None => Some("nobody can see when it was made, so it may not be the one that Axon made"),
+            Some(made) if (*made - *at).abs() >= CLOCKS_DIFFER => {
+                Some("it was made at another time than the one that Axon made")
+            }
+            Some(_) => None,
+        }
     }
 
     /// Names that a DENY keeps out of something, themselves or by a role that they are in.
@@ -92,31 +104,33 @@ impl Finding<'_> {
         }
     }
 
-    pub fn all(self) -> (Vec<Step>, Vec<String>) {
+    /// What takes it away, in the order of its waves; what stays; and whether any of that stays only since not all was seen.
+    pub fn all(self) -> (Vec<Step>, Vec<String>, bool) {
         let mut found = Found { denied: self.denied(), ..Found::default() };
         self.grants(&mut found);
         self.members(&mut found);
         self.roles(&mut found);
         self.users(&mut found);
         self.given_by_the_account(&mut found);
-        let Found { members, revoked, roles, users, stays, .. } = found;
+        let Found { members, revoked, roles, users, stays, is_unread, .. } = found;
         let is_of = |classifier: &&Classifier| {
             // Such a name is Axon's own.
             let group = classifier.name.folded().strip_prefix(classifier.member.folded());
             roles.contains(&classifier.member) && group.is_some_and(|rest| rest.starts_with(':'))
         };
-        let mut steps: Vec<Step> = self.looked.classifiers.iter().filter(is_of).map(dropped).collect();
-        steps.extend(members.into_iter().map(|m| Step::DropMember { role: m.role, member: m.member }));
+        let member = |m: Membership| Step::DropMember { role: m.role, member: m.member };
+        let mut steps: Vec<Step> = members.into_iter().map(member).collect();
         // With a role goes what it holds.
         let alone = revoked.into_iter().filter(|(key, _)| !roles.contains(&key.grantee));
         steps.extend(alone.filter_map(|(_, step)| step));
+        steps.extend(self.looked.classifiers.iter().filter(is_of).map(dropped));
         steps.extend(roles.into_iter().map(|name| Step::DropRole { name }));
         steps.extend(users.into_iter().map(|name| Step::drop_of(name, self.looked.graph)));
-        (steps, stays)
+        (steps, stays, is_unread)
     }
 
     fn grants(&self, found: &mut Found) {
-        let Looked { graph, spared, own, .. } = self.looked;
+        let Looked { graph, spared, own, unseen, .. } = self.looked;
         for (key, grant) in &graph.grants {
             let step = revoke(key, grant.state);
             let is_spared = spared.contains(&key.grantee);
@@ -129,8 +143,15 @@ impl Finding<'_> {
                 Some(format!("{} gave it, too", listed(&by)))
             } else if grant.leaves_out {
                 Some("somebody took columns out of it".to_owned())
-            } else if grant.state == GrantState::Grant && self.could_lift(key) {
-                Some("a REVOKE of it would lift what is denied of its columns, or may be".to_owned())
+            } else if grant.state == GrantState::Grant && self.lifts(key) {
+                Some("a REVOKE of it would lift what is denied of its columns".to_owned())
+            } else if grant.state == GrantState::Grant
+                && matches!(key.securable, Securable::Object(_))
+                && !unseen.is_empty()
+            {
+                // A REVOKE of it would lift what is denied of its columns, also where nobody sees that.
+                found.is_unread = true;
+                Some(UNSEEN.to_owned())
             } else {
                 None
             };
@@ -154,17 +175,15 @@ impl Finding<'_> {
     }
 
     /// Whether a REVOKE of this would lift a DENY: one of an object lifts those of its columns.
-    fn could_lift(&self, key: &GrantKey) -> bool {
-        let Looked { graph, unseen, .. } = self.looked;
+    fn lifts(&self, key: &GrantKey) -> bool {
+        let Looked { graph, .. } = self.looked;
         let Securable::Object(object) = key.securable else { return false };
         let of_column = |other: &GrantKey| {
             other.permission == key.permission
                 && matches!(other.securable, Securable::Column(of, _) if of == object)
         };
-        !unseen.is_empty()
-            || graph
-                .grants_of(key.grantee)
-                .any(|(other, grant)| grant.state == GrantState::Deny && of_column(other))
+        let mut rows = graph.grants_of(key.grantee);
+        rows.any(|(other, grant)| grant.state == GrantState::Deny && of_column(other))
     }
 
     fn members(&self, found: &mut Found) {
@@ -180,6 +199,7 @@ impl Finding<'_> {
             } else if unseen.is_empty() {
                 found.members.insert(*membership);
             } else {
+                found.is_unread = true;
                 found.stays.push(format!("{member} in role {role}: {UNSEEN}"));
             }
         }
@@ -196,11 +216,12 @@ impl Finding<'_> {
                 |member: &SqlName| !found.members.contains(&Membership { role: name, member: *member });
             let others: Vec<String> =
                 graph.members_of(name).filter(left).map(|member| member.to_string()).collect();
-            let why = if !self.created_role(name) {
-                NO_RECORD.to_owned()
+            let why = if let Some(why) = self.not_created_role(name) {
+                why.to_owned()
             } else if found.denied.contains(&name) {
                 "a DENY of it keeps people out of something".to_owned()
             } else if !unseen.is_empty() {
+                found.is_unread = true;
                 UNSEEN.to_owned()
             } else if !others.is_empty() {
                 format!("{} in it by others", listed(&others))
@@ -255,6 +276,7 @@ impl Finding<'_> {
             } else if principal.connect == Connect::Denied || found.denied.contains(&name) {
                 "it is denied something, and could come in by a group without it"
             } else if !unseen.is_empty() {
+                found.is_unread = true;
                 UNSEEN
             } else if self.holds_others(name, found)
                 || roles.any(|role| !found.members.contains(&Membership { role, member: name }))
@@ -282,6 +304,8 @@ struct Found {
     roles: BTreeSet<SqlName>,
     users: Vec<SqlName>,
     stays: Vec<String>,
+    /// Whether something stays only since not all was seen.
+    is_unread: bool,
 }
 
 fn dropped(classifier: &Classifier) -> Step {
@@ -348,6 +372,7 @@ mod tests {
         created: Created,
         classifiers: Vec<Classifier>,
         unseen: Vec<String>,
+        roles_made: BTreeMap<SqlName, OffsetDateTime>,
     }
 
     impl Pool {
@@ -359,7 +384,10 @@ mod tests {
                     let there = Principal { kind, sid, connect: Connect::Granted, created: None };
                     graph.principals.insert(name, there);
                 }
-                Step::CreateRole { name } => drop(graph.roles.insert(name, Role::default())),
+                Step::CreateRole { name } => {
+                    graph.roles.insert(name, Role::default());
+                    self.roles_made.insert(name, AT);
+                }
                 Step::AddMember { role, member } => drop(graph.members.insert(Membership { role, member })),
                 Step::Grant { grantee, permission, on, .. } => {
                     let key = GrantKey { grantee, securable: on, permission };
@@ -388,18 +416,25 @@ mod tests {
         }
 
         fn left(self) -> (Vec<String>, Vec<String>) {
+            let (steps, stays, is_unread) = self.left_unread();
+            assert!(!is_unread, "{stays:?}");
+            (steps, stays)
+        }
+
+        fn left_unread(self) -> (Vec<String>, Vec<String>, bool) {
             let spared = BTreeSet::from([name("axon_system")]);
             let looked = Looked {
                 graph: &self.graph,
                 classifiers: &self.classifiers,
+                roles_made: &self.roles_made,
                 unseen: &self.unseen,
                 spared: &spared,
                 own: &spared,
                 schemas: &BTreeSet::from([name("secure")]),
             };
             let made = vec![Made::default(), self.made];
-            let (steps, stays) = Finding { looked: &looked, made, created: self.created }.all();
-            (steps.iter().map(ToString::to_string).collect(), stays)
+            let (steps, stays, is_unread) = Finding { looked: &looked, made, created: self.created }.all();
+            (steps.iter().map(ToString::to_string).collect(), stays, is_unread)
         }
     }
 
@@ -437,11 +472,11 @@ mod tests {
         assert_eq!(
             steps,
             [
-                "drop classifier axon_reader:large of axon_reader",
                 "remove kim from role axon_reader",
                 "remove ana from role sales",
                 "remove kim from role sales",
                 "revoke SELECT on sales.orders from ana (was GRANT)",
+                "drop classifier axon_reader:large of axon_reader",
                 "drop role axon_reader",
                 "drop user kim",
             ]
@@ -509,12 +544,46 @@ mod tests {
             .by_axon(&add("axon_reader", "kim"))
             .by_axon(&select("axon_reader", false));
         pool.unseen = vec!["1 permission of axon_reader is on a thing whose name cannot be read".to_owned()];
-        let (steps, stays) = pool.left();
+        let (steps, stays, is_unread) = pool.left_unread();
         // A REVOKE on the table could lift what is denied of a column that nobody sees.
         assert_eq!(steps, [""; 0]);
         assert_eq!(stays.len(), 4, "{stays:?}");
-        let unseen = stays.iter().filter(|line| line.contains("not all of the catalog can be read"));
-        assert_eq!(unseen.count(), 3, "{stays:?}");
+        assert!(stays.iter().all(|line| line.contains("not all of the catalog can be read")), "{stays:?}");
+        assert!(is_unread);
+        // Where nothing of Axon's stays, it does not matter.
+        let pool = Pool { unseen: vec!["a note".to_owned()], ..Pool::default().with(&role("theirs")) };
+        assert_eq!(pool.left(), (Vec::new(), Vec::new()));
+    }
+
+    #[test]
+    fn a_role_that_others_made_again_is_theirs() {
+        let minutes = time::Duration::minutes;
+        for (made, words) in [
+            (Some(AT + minutes(9)), None),
+            (Some(AT - minutes(9)), None),
+            (Some(AT + minutes(10)), Some("it was made at another time than the one that Axon made")),
+            (Some(AT - minutes(60)), Some("it was made at another time than the one that Axon made")),
+            (None, Some("nobody can see when it was made, so it may not be the one that Axon made")),
+        ] {
+            let mut pool = Pool::default().by_axon(&role("axon_reader"));
+            let classifier = |named: &str| Classifier {
+                name: name(named),
+                member: name("axon_reader"),
+                does: None,
+                unread: false,
+            };
+            pool.classifiers = vec![classifier("axon_reader:large")];
+            pool.roles_made.clear();
+            pool.roles_made.extend(made.map(|at| (name("axon_reader"), at)));
+            let (steps, stays) = pool.left();
+            let goes: &[&str] = match words {
+                None => &["drop classifier axon_reader:large of axon_reader", "drop role axon_reader"],
+                Some(_) => &[],
+            };
+            assert_eq!(steps, goes, "{made:?}");
+            let told: Vec<String> = words.iter().map(|why| format!("role axon_reader: {why}")).collect();
+            assert_eq!(stays, told, "{made:?}");
+        }
     }
 
     #[test]

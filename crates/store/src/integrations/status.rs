@@ -77,6 +77,11 @@ impl IntegrationStatus {
         matches!(self, Self::Deleted | Self::Disabled)
     }
 
+    /// Work on it failed, and nothing was done since.
+    pub const fn is_failed(self) -> bool {
+        matches!(self, Self::CreateError | Self::EditError | Self::DeleteError | Self::MigrateError)
+    }
+
     /// Where work that was under way ends when it fails. None where nothing is under way.
     pub const fn failed(self) -> Option<Self> {
         match self {
@@ -118,6 +123,8 @@ mod tests {
         for status in IntegrationStatus::ALL {
             assert_eq!(status.as_str().parse(), Ok(status));
             assert_eq!(status.failed().is_some(), status.is_busy(), "{status}");
+            let is_last = IntegrationStatus::ALL.iter().any(|one| one.failed() == Some(status));
+            assert_eq!(status.is_failed(), is_last, "{status}");
             assert!(!(status.is_busy() && status.is_over()), "{status}");
         }
         assert!("Enabled".parse::<IntegrationStatus>().is_err());

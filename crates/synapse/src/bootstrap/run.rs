@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::ops::Range;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
@@ -101,23 +100,29 @@ impl Ends {
         }
     }
 
-    /// Sends what takes away something of the role map's. A server that is busy is asked a few times more.
-    async fn take(&self, part: &Part) -> Outcome {
+    /// Sends what takes away something of the role map's. A server that is busy is asked a few times more. Fails where nothing was sent,
+    /// since there was no way to the server.
+    async fn take(&self, part: &Part) -> Result<Outcome, NotSent> {
         let (started, statements) = (Instant::now(), vec![part.text().to_owned()]);
         for turn in 0..=AGAIN {
             let sent = async { self.at(part.at).session().await?.run(&part.sql).await };
             let (refusal, retry) = match sent.await {
-                Ok(()) => return Outcome::Done { statements, micros: micros(started) },
+                Ok(()) => return Ok(Outcome::Done { statements, micros: micros(started) }),
                 Err(CallError::Refused { refusal, retry }) => (refusal, retry),
-                Err(error) => return Outcome::Unknown { statements, reason: error.to_string() },
+                Err(CallError::Unreachable(reason) | CallError::NoToken(reason)) => {
+                    return Err(NotSent(reason));
+                }
+                Err(error @ (CallError::Broken(_) | CallError::Stale(_) | CallError::Unreadable(_))) => {
+                    return Ok(Outcome::Unknown { statements, reason: error.to_string() });
+                }
             };
             match retry {
                 Retry::Now if turn < AGAIN => {}
                 Retry::After(pause) if turn < AGAIN => tokio::time::sleep(pause.min(LONGEST_PAUSE)).await,
-                _ => return Outcome::Refused { statements, refusal },
+                _ => return Ok(Outcome::Refused { statements, refusal }),
             }
         }
-        Outcome::NotTried
+        Ok(Outcome::NotTried)
     }
 
     /// Sends what makes something; what is there already is somebody else's.
@@ -290,7 +295,12 @@ fn is_made(made: &Made, thing: Thing) -> bool {
     }
 }
 
-/// Takes away what the role map made, some steps at a time, as somebody who may.
+/// There was no way to the server, so nothing was sent.
+#[derive(Debug, thiserror::Error)]
+#[error("nothing was sent: {0}")]
+pub struct NotSent(String);
+
+/// Takes away what the role map made, a step at a time, as somebody who may.
 pub struct Sweep {
     ends: Ends,
     /// One for each step that can be written down.
@@ -309,19 +319,12 @@ impl Sweep {
         Self { ends: Ends::new(connection), parts }
     }
 
-    /// Sends these steps, each for itself: a refused one ends nothing, and after one of which nobody knows what came of it, none is tried.
-    pub async fn take(&self, steps: Range<usize>) -> Vec<Outcome> {
-        let mut outcomes = Vec::with_capacity(steps.len());
-        let mut lost = false;
-        for n in steps {
-            let outcome = match self.parts.get(&n).filter(|_| !lost) {
-                Some(part) => self.ends.take(part).await,
-                None => Outcome::NotTried,
-            };
-            lost |= matches!(outcome, Outcome::Unknown { .. });
-            outcomes.push(outcome);
+    /// Sends this step. One that cannot be written down is not tried.
+    pub async fn take(&self, step: usize) -> Result<Outcome, NotSent> {
+        match self.parts.get(&step) {
+            Some(part) => self.ends.take(part).await,
+            None => Ok(Outcome::NotTried),
         }
-        outcomes
     }
 }
 
@@ -360,4 +363,41 @@ pub async fn renew_password(
     let sql = text::new_password(login, password);
     let sent = async { ends.master.session().await?.run(&sql).await };
     sent.await.map_err(|error| told("Axon's login gets another password.", error))
+}
+
+#[cfg(test)]
+mod tests {
+    use axon_reconcile::{Metadata, Step};
+
+    use super::*;
+    use crate::bootstrap::Account;
+    use crate::connect::{Auth, Tls};
+
+    #[tokio::test]
+    async fn where_there_is_no_way_to_the_server_it_is_said_that_nothing_was_sent() {
+        let name = |text: &str| SqlName::parse(text).unwrap();
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let connection = Connection {
+            host: "127.0.0.1".to_owned(),
+            port,
+            database: name("dw"),
+            tls: Tls::Off,
+            auth: Auth::Sql { user: "u".to_owned(), password: SecretString::from("p") },
+            login_timeout: Duration::from_secs(5),
+            command_timeout: Duration::from_secs(5),
+        };
+        let setup = Setup {
+            database: name("dw"),
+            views: name("secure"),
+            metadata: Metadata::new(name("axon"), name("axon_owner")),
+            impersonation: None,
+            account: Account { name: name("axon_system"), is_entra: false },
+        };
+        let of_map = OfMap { steps: vec![Step::DropRole { name: name("r") }], ..OfMap::default() };
+        let sweep = Sweep::new(&connection, &setup, &of_map);
+        let told = sweep.take(0).await.unwrap_err().to_string();
+        assert!(told.starts_with("nothing was sent: "), "{told}");
+        // What is no step is not tried.
+        assert_eq!(sweep.take(1).await.unwrap(), Outcome::NotTried);
+    }
 }

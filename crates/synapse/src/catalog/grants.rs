@@ -101,10 +101,9 @@ pub(super) fn permissions(
         let listed: Vec<String> = columns.iter().take(MOST_COLUMNS).map(ToString::to_string).collect();
         let more = columns.len().saturating_sub(MOST_COLUMNS);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        notes.add(|| {
+        notes.add_as_whole(|| {
             format!(
-                "{permission} of {grantee} on {object} leaves out {}{more} by a REVOKE of columns, and is read as the whole: \
-                 GRANT or REVOKE it on the object to have it whole or gone",
+                "{permission} of {grantee} on {object} leaves out {}{more} by a REVOKE of columns, and is read as the whole",
                 listed.join(", ")
             )
         });
