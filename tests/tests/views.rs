@@ -42,6 +42,8 @@ mod probe;
 mod row_groups;
 #[path = "views/session.rs"]
 mod session;
+#[path = "views/session_looks.rs"]
+mod session_looks;
 #[path = "views/standing.rs"]
 mod standing;
 #[path = "views/statistics.rs"]

@@ -14,16 +14,16 @@ pub(super) async fn lacks_session_context(pool: &Pool) -> anyhow::Result<()> {
     pool.ask("POST", "/pool/faults", Some(order)).await.map(drop)
 }
 
-async fn id_of(session: &mut Tds) -> anyhow::Result<String> {
+pub(super) async fn id_of(session: &mut Tds) -> anyhow::Result<String> {
     session.column("SELECT SESSION_ID()").await?.pop().context("a session has an id")
 }
 
-async fn permissions(pool: &Pool) -> anyhow::Result<Vec<String>> {
+pub(super) async fn permissions(pool: &Pool) -> anyhow::Result<Vec<String>> {
     pool.admin().await?.column("SELECT a.session_id FROM axon.acting_sessions AS a WHERE a.role = N''").await
 }
 
 /// Waits until this session reads so many rows.
-async fn reads(session: &mut Tds, rows: usize) -> anyhow::Result<Rows> {
+pub(super) async fn reads(session: &mut Tds, rows: usize) -> anyhow::Result<Rows> {
     let mut last = String::new();
     let found = until("the session reads as it should", SOON, async || {
         let seen = session.rows(ASKED).await;

@@ -48,7 +48,9 @@ impl Ticker {
             breaker: None,
         };
         let settles = self.target.look_again().map(|wait| now + wait);
-        let next = [Some(self.next_look(now)), decided.next_change, self.blocked.next(now), settles];
+        let sessions = self.next_look_at_sessions(now);
+        let next =
+            [Some(self.next_look(now)), decided.next_change, self.blocked.next(now), settles, sessions];
         Tick { summary: self.summary.clone(), next: next.into_iter().flatten().min(), again }
     }
 

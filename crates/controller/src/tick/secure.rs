@@ -23,7 +23,7 @@ use axon_reconcile::{
 };
 use axon_store::Store;
 use axon_store::integrations::{IntegrationBody, IntegrationStatus};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::Ticker;
 use super::decide::May;
@@ -32,6 +32,9 @@ use crate::stirred::{Looked, Stirred};
 use after::after;
 use keys::Keys;
 pub use keys::{accept_key, known_keys};
+
+/// Ids of sessions begin anew after a pause: so often it is asked whether one that somebody may read in still is the one that was meant.
+const SESSIONS_EVERY: Duration = Duration::seconds(30);
 
 /// What a ticker keeps of views and profiles.
 #[derive(Default)]
@@ -420,6 +423,13 @@ impl Ticker {
         // Everybody's side may be another one now.
         known.near = None;
         self.views.settled = false;
+    }
+
+    /// When sessions are looked at again, while a permission holds in one of them. A tick asks for those alone, unless the target is to be
+    /// read whole.
+    pub(super) fn next_look_at_sessions(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
+        let there = self.actual.as_ref()?.views.as_ref()?;
+        there.acting.values().any(|window| window.session.is_some()).then(|| now + SESSIONS_EVERY)
     }
 
     /// The target of the map, with what the pool itself decides of how people read as others in it.
