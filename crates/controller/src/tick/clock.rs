@@ -8,6 +8,7 @@
 //! What began and what ended is in the store, changed by versions: a process that dies, a target that is away and a second replica
 //! neither lose a clock nor end one twice.
 
+mod after;
 mod beat;
 mod event;
 mod journal;
@@ -86,6 +87,8 @@ pub(crate) struct Clocks {
     ended: BTreeMap<SqlName, Ended>,
     /// Who left under names that came to be somebody else's.
     passed: passed::Passed,
+    /// Who left under such a name since, while that clock runs.
+    after: after::After,
     /// What was found out for their records, until these are kept.
     events: BTreeMap<(SqlName, RecordSeq), event::Event>,
     /// When somebody's last session ended, or the user went, as this process saw it.
@@ -123,6 +126,7 @@ impl Clocks {
             out: BTreeSet::new(),
             ended: BTreeMap::new(),
             passed: passed::Passed::default(),
+            after: after::After::default(),
             events: BTreeMap::new(),
             gone: BTreeMap::new(),
             seen: BTreeSet::new(),
@@ -148,7 +152,8 @@ impl Clocks {
 
     /// Whether this name's clock runs, or needs none.
     fn knows(&self, name: SqlName) -> bool {
-        self.open.contains_key(&name) || self.out.contains(&name) || self.ended.contains_key(&name)
+        let runs = self.open.contains_key(&name) || self.ended.contains_key(&name) || self.is_awaited(name);
+        runs || self.out.contains(&name)
     }
 
     /// Whose clock runs.
@@ -190,9 +195,11 @@ impl Clocks {
             let stands = |is: Standing| people.iter().any(|id| !left.contains(id) && standing(*id) == is);
             stands(Standing::In) && !stands(Standing::Out)
         };
-        for Departure { cause, arrived, way, user } in departed {
+        for departure in departed {
+            let Departure { cause, arrived, way, user } = departure;
             for (name, people) in names.get(&user).into_iter().flatten() {
-                if way != LeftBy::Deleted || !goes_on(people) {
+                let left = way != LeftBy::Deleted || !goes_on(people);
+                if left && !self.waits_after(*name, &departure) {
                     self.begin(*name, (cause, way), arrived);
                 }
             }
@@ -363,6 +370,7 @@ impl Clocks {
         if !self.loaded || self.is_to_resolve() || self.first.is_some() {
             return Ok(true);
         }
+        self.keep_after(store).await?;
         let Some(changes) = self.changes() else { return Ok(true) };
         self.look_for_events(store).await?;
         let mut records = Vec::with_capacity(self.ended.len());
@@ -386,6 +394,7 @@ impl Clocks {
         self.events.clear();
         self.kept.version = version;
         take_in(&mut self.kept, changes);
+        self.keep_after(store).await?;
         Ok(true)
     }
 

@@ -266,6 +266,49 @@ async fn the_clock_of_who_left_goes_on_though_another_one_has_the_name() {
     }
 }
 
+/// One name has one clock at a time: what waits for it is kept, and begins from its own record.
+#[tokio::test]
+async fn who_came_under_the_name_and_left_again_meanwhile_is_timed_too() {
+    for (restarts, is_in_still) in [(false, true), (true, true), (false, false), (true, false)] {
+        let (mut stage, kim, readers) = kim_reads().await;
+        dropped_by_hand(&stage);
+        let busy = Refusal { kind: RefusalKind::Other, number: 1222, message: "lock".to_owned() };
+        stage.pool.plot(Mischief::RefuseStep(StepKind::KillSessions, busy));
+        leaves(&mut stage, kim).await;
+        let other = comes_as_kim(&mut stage, readers, "other").await;
+        put_there(&mut stage.pool.graph.lock().unwrap(), 4);
+        stage.clock.advance(time::Duration::minutes(6));
+        stage.settle().await;
+        if is_in_still {
+            stage.pool.entered.lock().unwrap().insert((name("kim"), sid(4)));
+        }
+        let left_at = axon_model::Clock::now(&*stage.clock);
+        leaves(&mut stage, other).await;
+        assert!(is_in(&stage, 1) && is_in(&stage, 4) == is_in_still);
+        assert_eq!((open(&stage).await.len(), times(&stage).await.len()), (1, 0));
+        if restarts {
+            stage.restart("two");
+        }
+        stage.pool.forgive();
+        stage.clock.advance(time::Duration::minutes(6));
+        stage.settle().await;
+        assert!(!is_in(&stage, 1) && !is_in(&stage, 4), "{:?}", stage.pool.entered.lock().unwrap());
+        let all = times(&stage).await;
+        let [(_, first), (_, second)] = all.as_slice() else { panic!("{restarts} {is_in_still}: {all:#?}") };
+        assert_eq!((first.result, second.result), (LeaverEnd::Out, LeaverEnd::Out));
+        assert!(first.cause < second.cause && first.arrived_at < second.arrived_at);
+        assert_eq!(second.arrived_at, left_at);
+        assert!(second.ended_at >= second.arrived_at && first.ended_at <= second.ended_at);
+        // Once, also for the next process.
+        assert_eq!(open(&stage).await, []);
+        stage.restart("three");
+        stage.clock.advance(time::Duration::minutes(6));
+        stage.settle().await;
+        assert_eq!((open(&stage).await.len(), times(&stage).await.len()), (0, 2));
+        stage.proved().await;
+    }
+}
+
 #[tokio::test]
 async fn the_clock_of_who_left_says_why_it_waits_where_the_target_tells_nobody_s_session() {
     let (mut stage, kim, readers) = kim_reads().await;

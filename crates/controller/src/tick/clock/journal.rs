@@ -35,6 +35,7 @@ impl Clocks {
         }
         let kept = store.leavers(&self.target).await?;
         self.passed.load(store, &self.target, &kept).await?;
+        self.after.load(store, &self.target, &kept).await?;
         let head = store.head().await?.seq;
         self.first = None;
         self.upto = kept.upto.min(head);

@@ -7,6 +7,7 @@ use axon_mapping::{RoleMap, TargetSpec, Words};
 use axon_model::{RecordSeq, SqlName, UserId};
 use axon_reconcile::admit::Mode;
 use axon_reconcile::{Connect, Graph, Step};
+use axon_store::Leaver;
 use time::{Duration, OffsetDateTime};
 
 use super::super::Ticker;
@@ -90,8 +91,8 @@ impl Clocks {
 
     /// Ends the clocks of who is out or came back, of those who left by a record up to `position`.
     fn settle(&mut self, position: RecordSeq, stands: impl Fn(SqlName) -> Stands, now: OffsetDateTime) {
-        let names: Vec<SqlName> =
-            self.open.values().filter(|leaver| leaver.cause <= position).map(|leaver| leaver.name).collect();
+        let may_end = |leaver: &&Leaver| leaver.cause <= position && !self.is_begun_anew(leaver);
+        let names: Vec<SqlName> = self.open.values().filter(may_end).map(|leaver| leaver.name).collect();
         for name in names {
             let stands = stands(name);
             if matches!(stands, Stands::Shut | Stands::In) {
@@ -103,7 +104,10 @@ impl Clocks {
                 continue;
             }
             let Some(mut leaver) = self.open.remove(&name) else { continue };
-            let (gone, seen) = (self.gone.remove(&name), self.seen.remove(&name));
+            // What was seen counts for whoever left under the name meanwhile, too.
+            let awaited = self.is_awaited(name);
+            let gone = if awaited { self.gone.get(&name).copied() } else { self.gone.remove(&name) };
+            let seen = if awaited { self.seen.contains(&name) } else { self.seen.remove(&name) };
             let gone = gone.filter(|gone| *gone >= leaver.arrived);
             leaver.why = None;
             let result = match stands {
@@ -113,8 +117,8 @@ impl Clocks {
             };
             let (mut at, passed) = (now, stands == Stands::Passed);
             if result == LeaverEnd::Out {
-                // Whoever has the name now may leave in turn.
-                if !passed {
+                // Whoever has the name now may leave in turn, or did.
+                if !passed && !awaited {
                     self.out.insert(name);
                 }
                 // What this process saw itself is the time; what it did not see is as late as now.
@@ -333,6 +337,17 @@ impl Ticker {
         if self.clocks_moved {
             self.look_at_clocks(&mut clocks, now).await;
         }
+        self.settle_clocks(&mut clocks, now).await;
+        clocks.keep(self.store.as_ref(), &self.ids, now).await;
+        if clocks.begin_after() {
+            clocks.keep(self.store.as_ref(), &self.ids, now).await;
+            self.settle_clocks(&mut clocks, now).await;
+            clocks.keep(self.store.as_ref(), &self.ids, now).await;
+        }
+        clocks.show(now);
+    }
+
+    async fn settle_clocks(&self, clocks: &mut Clocks, now: OffsetDateTime) {
         if let Some(known) = &self.actual {
             let look = known.at;
             let mut sorts = clocks.is_to_sort(look);
@@ -350,7 +365,7 @@ impl Ticker {
             let desired = world.desired(&self.name).map(|(desired, _)| desired);
             let actual = &known.inspection.graph;
             let leaving: BTreeSet<SqlName> = self.leaving.names().collect();
-            let passed = self.passed(&clocks, &world);
+            let passed = self.passed(clocks, &world);
             // A look that is still due, or that shows nobody's session yet, may show one that outlived its user.
             let unknown = self.leaving.suspects() || self.leaving.is_blind();
             let stands = |name: SqlName| {
@@ -387,8 +402,6 @@ impl Ticker {
                 clocks.forget_over(|name| read && is_over(name));
             }
         }
-        clocks.keep(self.store.as_ref(), &self.ids, now).await;
-        clocks.show(now);
     }
 
     /// Says what those wait for who are not out while the target is not reached.
@@ -426,7 +439,6 @@ impl Ticker {
 
 #[cfg(test)]
 mod tests {
-    use axon_store::Leaver;
     use time::macros::datetime;
 
     use super::super::LeaverSettings;
