@@ -10,7 +10,7 @@ use super::session::{id_of, lacks_session_context, permissions, reads};
 use super::{ANN, ASKED, BOB, looking, people, read_when, stage_where};
 
 /// From the resume on.
-const A_MINUTE: Duration = Duration::from_secs(60);
+const A_MINUTE: Duration = Duration::from_mins(1);
 
 /// Pauses the pool, and gives a session of Cara's that has this id afterwards.
 async fn another_of_the_same_id(pool: &Pool, id: &str) -> anyhow::Result<Tds> {
