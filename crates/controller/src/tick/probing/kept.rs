@@ -69,10 +69,18 @@ impl Kept {
         self.told.retain(|view, _| known.contains(view));
     }
 
-    /// Whether nobody of the job's class was asked of this text yet, and somebody can be.
+    /// Whether nobody of the job's class was asked of this text yet, and somebody can be; or nobody can be, and that is not told.
     pub fn is_new(&self, job: &Job) -> bool {
-        let asked = self.classes.get(&job.view.to_string());
-        matches!(job.by, By::Reading(_)) && !asked.is_some_and(|asked| asked.contains(&job.class()))
+        let view = job.view.to_string();
+        let lacks = |told: &BTreeMap<String, Vec<String>>, why: &str| {
+            told.get(&view).is_none_or(|words| words.len() < MOST && !words.iter().any(|word| word == why))
+        };
+        match job.by {
+            By::Reading(_) => !self.classes.get(&view).is_some_and(|asked| asked.contains(&job.class())),
+            By::Not(why) => lacks(&self.untried, why),
+            By::Beside(why) => lacks(&self.told, why),
+            By::Later => false,
+        }
     }
 
     /// Takes back that a class could not be asked, where by these jobs none of the view is in that case any more.
@@ -249,6 +257,12 @@ mod tests {
         assert_eq!(kept.told["s.v"], [not_yet], "somebody still cannot be asked");
         kept.forget_reasons(&[job()]);
         assert!(kept.told.is_empty());
+        // Somebody who could be asked cannot any more: that is told once.
+        let not = Job { by: By::Not("why"), ..job() };
+        assert!(kept.is_new(&not));
+        kept.note(&not, &answer("why"));
+        assert!(!kept.is_new(&not));
+        kept.untried.get_mut("s.v").unwrap().pop();
         assert_eq!(kept.untried["s.v"], ["the question was too long"], "that is found by asking");
     }
 }
