@@ -207,7 +207,7 @@ impl Bench {
 
     async fn take(&self, config: &Config, by: &Login, made: &Made, act: &Act) -> anyhow::Result<Taken> {
         let (setup, connection) = (setup(config)?, Self::connection(config, self.shown(by)?)?);
-        let swept = self.of_map.sweep((config, &setup, &connection), act, &*self.map).await?;
+        let swept = Box::pin(self.of_map.sweep((config, &setup, &connection), act, &*self.map)).await?;
         let stays = bootstrap::take_down(&connection, &setup, &in_pool(made)).await.with_context(|| {
             let some: Vec<&str> = swept.stays.iter().take(5).map(String::as_str).collect();
             match swept.stays.len() {

@@ -119,7 +119,7 @@ impl OfMaps {
             still: BTreeSet::new(),
             off: BTreeSet::new(),
         };
-        let gone = sending.all(&mut removal, &mut swept.stays).await;
+        let gone = Box::pin(sending.all(&mut removal, &mut swept.stays)).await;
         let given_back = removal.give_back().await;
         gone?;
         given_back?;
@@ -267,7 +267,7 @@ impl Sending<'_> {
                 trouble = Some(error.into());
                 break;
             }
-            match removal.hold_while(self.sweep.take(*n), HELD).await {
+            match removal.hold_while(Box::pin(self.sweep.take(*n)), HELD).await {
                 (Ok(sent), held) => {
                     *outcome = sent;
                     trouble = held.err().map(Into::into);
