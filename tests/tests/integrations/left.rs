@@ -11,7 +11,7 @@ use crate::kit::{BETWEEN, MEMBERS, PRINCIPALS, Stand, Steps, run_as, test};
 use crate::target::{ANN, WITHOUT_TARGETS, integration};
 
 /// A busy server is asked four times, with pauses of five seconds.
-const BUSY: Duration = Duration::from_secs(60);
+const BUSY: Duration = Duration::from_mins(1);
 /// What takes ann out of the role.
 const FIRST: &str = "sp_droprolemember N'axon_reader'";
 const REMOVAL: &str = "remove ann@acme.example from role axon_reader";

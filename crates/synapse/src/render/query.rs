@@ -359,7 +359,10 @@ pub(crate) fn classifiers() -> Query {
 
 /// When each role was made.
 pub(crate) fn roles_made() -> Query {
-    batch(&["SELECT u.name, u.create_date FROM sys.database_principals u WHERE u.type = 'R'".into()], Vec::new())
+    batch(
+        &["SELECT u.name, u.create_date FROM sys.database_principals u WHERE u.type = 'R'".into()],
+        Vec::new(),
+    )
 }
 
 /// Who is there, as whom we are there, and what time it is there.

@@ -53,7 +53,10 @@ fn what_statistics_tell_is_what_the_table_holds() {
     assert_eq!(told(&mut admin, PARTITIONS), [[Value::Int(100)]]);
     let rows = told(&mut admin, SPACE);
     assert_eq!((rows.len(), sum(&rows, 0)), (60, 100));
-    assert_eq!(rows.iter().map(|row| row[6].clone()).collect::<Vec<_>>(), (1..=60).map(Value::Int).collect::<Vec<_>>());
+    assert_eq!(
+        rows.iter().map(|row| row[6].clone()).collect::<Vec<_>>(),
+        (1..=60).map(Value::Int).collect::<Vec<_>>()
+    );
     // The size of all is that of its one table that holds something.
     assert_eq!(sum(&told(&mut admin, "DBCC PDW_SHOWSPACEUSED"), 0), sum(&rows, 1));
     // And it follows the rows.
@@ -106,7 +109,11 @@ fn who_reads_a_view_is_told_nothing_of_its_table() {
     assert_eq!(told(&mut ann, "SELECT COUNT(*) FROM sys.stats_columns"), [[Value::Int(3)]]);
     assert_eq!(
         fails(&mut ann, STATISTICS),
-        (2557, "User 'ann@x.org' does not have permission to run DBCC SHOW_STATISTICS for object 't'.".to_owned())
+        (
+            2557,
+            "User 'ann@x.org' does not have permission to run DBCC SHOW_STATISTICS for object 't'."
+                .to_owned()
+        )
     );
 
     // Statistics need SELECT on their columns.
@@ -133,7 +140,11 @@ fn statistics_are_made_and_dropped_by_who_may_alter_the_table() {
     assert_eq!(number(&mut admin, "CREATE STATISTICS x ON s.v (a)"), 1088);
     assert_eq!(number(&mut admin, "CREATE STATISTICS ON_A ON s.t (a)"), 1927);
     assert_eq!(number(&mut admin, "CREATE STATISTICS x ON s.t (c)"), 1911);
-    assert_eq!(number(&mut admin, "DBCC SHOW_STATISTICS (\"s.t\", a)"), 2767, "a column is no name of statistics");
+    assert_eq!(
+        number(&mut admin, "DBCC SHOW_STATISTICS (\"s.t\", a)"),
+        2767,
+        "a column is no name of statistics"
+    );
     assert_eq!(number(&mut admin, "ALTER TABLE s.t DROP COLUMN b"), 5074);
     ok(&mut admin, &["DROP STATISTICS s.t.on_both", "ALTER TABLE s.t DROP COLUMN b"]);
     assert_eq!(number(&mut admin, "DROP STATISTICS s.t.on_both"), 3701);
