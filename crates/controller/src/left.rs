@@ -16,7 +16,7 @@ use axon_store::{Store, StoreError};
 
 use crate::made::{Made, Rows, unmakes};
 use created::{Created, created};
-pub use removal::{Removal, SWEEP};
+pub use removal::{Leases, Removal, SWEEP};
 use whose::Finding;
 pub use whose::Looked;
 

@@ -34,7 +34,7 @@ mod world;
 pub use breaker::{Breaking, Standing};
 pub use error::ControllerError;
 pub use execute::WAVE;
-pub use left::{Left, LeftError, Looked, Removal, SWEEP};
+pub use left::{Leases, Left, LeftError, Looked, Removal, SWEEP};
 pub use run::{Controller, Settings};
 pub use summary::{State, Summary, Waiting};
 pub use tick::{

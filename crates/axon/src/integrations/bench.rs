@@ -18,7 +18,7 @@ use axon_synapse::{Auth, Connection, Tls};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
-use super::of_map::OfMaps;
+use super::of_map::{OfMaps, Swept};
 use super::secrets::Secrets;
 use super::setup::{filters_tables, setup, target_of};
 use crate::wiring::Ways;
@@ -207,14 +207,17 @@ impl Bench {
 
     async fn take(&self, config: &Config, by: &Login, made: &Made, act: &Act) -> anyhow::Result<Taken> {
         let (setup, connection) = (setup(config)?, Self::connection(config, self.shown(by)?)?);
-        let swept = Box::pin(self.of_map.sweep((config, &setup, &connection), act, &*self.map)).await?;
-        let stays = bootstrap::take_down(&connection, &setup, &in_pool(made)).await.with_context(|| {
-            let some: Vec<&str> = swept.stays.iter().take(5).map(String::as_str).collect();
-            match swept.stays.len() {
-                0 => "the integration".to_owned(),
-                all => format!("the integration ({all} of the role map's stay: {})", some.join("; ")),
-            }
-        })?;
+        let last = async |swept: &Swept| {
+            bootstrap::take_down(&connection, &setup, &in_pool(made)).await.with_context(|| {
+                let some: Vec<&str> = swept.stays.iter().take(5).map(String::as_str).collect();
+                match swept.stays.len() {
+                    0 => "the integration".to_owned(),
+                    all => format!("the integration ({all} of the role map's stay: {})", some.join("; ")),
+                }
+            })
+        };
+        let place = (config, &setup, &connection);
+        let (swept, stays) = Box::pin(self.of_map.sweep(place, act, &*self.map, last)).await?;
         Ok(Taken { stays, of_map: swept.done, of_map_stays: swept.stays })
     }
 

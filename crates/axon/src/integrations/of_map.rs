@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use axon_api::integrations::Config;
-use axon_controller::{Left, Looked, Removal, SWEEP};
+use axon_controller::{Leases, Left, Looked, Removal, SWEEP};
 use axon_mapping::RoleMap;
 use axon_model::{Clock, SqlName};
-use axon_reconcile::{Classifier, InspectScope, Inspection, Outcome, Target as _};
+use axon_reconcile::{Classifier, InspectScope, Inspection, Outcome, Step, Target as _};
 use axon_scim::Registry;
 use axon_store::{Act, Store};
 use axon_synapse::bootstrap::{OfMap, Setup, Sweep};
@@ -59,7 +59,18 @@ impl OfMaps {
         setup: &Setup,
         connection: &Connection,
     ) -> anyhow::Result<(Left, OfMap)> {
-        let (targets, doubts) = self.targets(config).await?;
+        let targets = self.targets(config).await?;
+        self.find_of(config, setup, connection, targets).await
+    }
+
+    /// The same of these targets, with what cannot be told of others.
+    async fn find_of(
+        &self,
+        config: &Config,
+        setup: &Setup,
+        connection: &Connection,
+        (targets, doubts): (Vec<String>, Vec<String>),
+    ) -> anyhow::Result<(Left, OfMap)> {
         if targets.is_empty() {
             let place = format!("{}:{}/{}", config.host, config.port, config.database);
             return Ok((Left::untold(place, doubts), OfMap::default()));
@@ -94,18 +105,43 @@ impl OfMaps {
         Ok(Left::of(&*self.store, targets, &looked).await?)
     }
 
-    /// Takes it away, each step on record before it is sent and after. Fails where people would keep what a role or a permission gives them.
-    /// `map` gives the map in force: it may name the place again at any moment.
-    pub async fn sweep(
+    /// Takes it away, each step on record before it is sent and after, and then does what is `last`: all under the leases of the targets,
+    /// which are taken before it is looked what is there, so that no run that is under way gives anything behind that look. Fails where
+    /// people would keep what a role or a permission gives them. `map` gives the map in force: it may name the place again at any moment.
+    pub async fn sweep<T>(
         &self,
+        place: (&Config, &Setup, &Connection),
+        act: &Act,
+        map: &(dyn Fn() -> Arc<RoleMap> + Send + Sync),
+        last: impl AsyncFnOnce(&Swept) -> anyhow::Result<T>,
+    ) -> anyhow::Result<(Swept, T)> {
+        let targets = self.targets(place.0).await?;
+        let mut leases = Leases::take(&*self.store, &*self.clock, act, &targets.0).await?;
+        let done = Box::pin(async {
+            let swept = self.sweep_held(place, targets, &mut leases, act, map).await?;
+            is_free(place.0, &map())?;
+            let (done, held) = leases.hold_while(last(&swept), HELD).await;
+            let done = done?;
+            held?;
+            anyhow::Ok((swept, done))
+        })
+        .await;
+        leases.give_back().await;
+        done
+    }
+
+    async fn sweep_held<'a>(
+        &'a self,
         (config, setup, connection): (&Config, &Setup, &Connection),
+        targets: (Vec<String>, Vec<String>),
+        leases: &mut Leases<'a>,
         act: &Act,
         map: &(dyn Fn() -> Arc<RoleMap> + Send + Sync),
     ) -> anyhow::Result<Swept> {
-        let (left, of_map) = self.find(config, setup, connection).await?;
+        let (left, of_map) = self.find_of(config, setup, connection, targets).await?;
         let mut swept = Swept { stays: left.stays.clone(), ..Swept::default() };
         let version = map().version().clone();
-        let Some(mut removal) = left.begin(&*self.store, &*self.clock, act, &version).await? else {
+        let Some(mut removal) = left.begin(leases, act, &version).await? else {
             return unread(&left).map_or(Ok(swept), Err);
         };
         let sweep = Sweep::new(connection, setup, &of_map);
@@ -119,10 +155,7 @@ impl OfMaps {
             still: BTreeSet::new(),
             off: BTreeSet::new(),
         };
-        let gone = Box::pin(sending.all(&mut removal, &mut swept.stays)).await;
-        let given_back = removal.give_back().await;
-        gone?;
-        given_back?;
+        Box::pin(sending.all(&mut removal, &mut swept.stays)).await?;
         let Sending { outcomes, still, off, .. } = sending;
         for (n, step) in left.steps.iter().enumerate().filter(|(n, _)| !off.contains(n)) {
             if still.contains(&n) {
@@ -196,6 +229,16 @@ fn unread(left: &Left) -> Option<anyhow::Error> {
     })
 }
 
+/// Fails where this map has the place as a target.
+fn is_free(config: &Config, map: &RoleMap) -> anyhow::Result<()> {
+    match target_of(map, config) {
+        Some((name, _)) => bail!(
+            "the role map in force has the database as its target {name} again: take the target out, then delete again"
+        ),
+        None => Ok(()),
+    }
+}
+
 /// What takes it away, while it is at that.
 struct Sending<'a> {
     of_maps: &'a OfMaps,
@@ -214,7 +257,7 @@ struct Sending<'a> {
 impl Sending<'_> {
     /// Sends all steps in their waves. After each it is looked what is there: no wave begins while something stays by which people hold
     /// anything, and none sends what is somebody else's by then.
-    async fn all(&mut self, removal: &mut Removal<'_>, stays: &mut Vec<String>) -> anyhow::Result<()> {
+    async fn all(&mut self, removal: &mut Removal<'_, '_>, stays: &mut Vec<String>) -> anyhow::Result<()> {
         for wave in self.left.waves() {
             let steps: Vec<usize> = wave.clone().filter(|n| !self.off.contains(n)).collect();
             if steps.is_empty() {
@@ -224,7 +267,9 @@ impl Sending<'_> {
                 self.some(removal, some).await?;
             }
             let sight = look(self.place.2).await?;
-            let hidden = sight.hidden();
+            let classifies = steps.iter().any(|n| matches!(self.left.steps.get(*n), Some(Step::Classify(_))));
+            let notes = sight.notes.iter().filter(|_| classifies).cloned();
+            let hidden: Vec<String> = sight.hidden().into_iter().chain(notes).collect();
             if let Some(first) = hidden.first() {
                 removal.unproven(&steps).await?;
                 bail!(
@@ -244,16 +289,11 @@ impl Sending<'_> {
     }
 
     fn is_free(&self) -> anyhow::Result<()> {
-        match target_of(&(self.map)(), self.place.0) {
-            Some((name, _)) => bail!(
-                "the role map in force has the database as its target {name} again: take the target out, then delete again"
-            ),
-            None => Ok(()),
-        }
+        is_free(self.place.0, &(self.map)())
     }
 
     /// Writes these down, sends them one by one, and writes down what came of them. None is sent once the targets are somebody else's.
-    async fn some(&mut self, removal: &mut Removal<'_>, some: &[usize]) -> anyhow::Result<()> {
+    async fn some(&mut self, removal: &mut Removal<'_, '_>, some: &[usize]) -> anyhow::Result<()> {
         self.is_free()?;
         removal.intend(some).await?;
         let mut came = vec![Outcome::NotTried; some.len()];
@@ -314,7 +354,7 @@ impl Sending<'_> {
     /// Leaves out of the steps from here on what is not Axon's alone any more, as this sight shows it.
     async fn look_after(
         &mut self,
-        removal: &mut Removal<'_>,
+        removal: &mut Removal<'_, '_>,
         from: usize,
         sight: &Sight,
         stays: &mut Vec<String>,

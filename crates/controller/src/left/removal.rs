@@ -18,114 +18,44 @@ const LEASE: time::Duration = time::Duration::minutes(5);
 /// It is held for longer once less than this is left.
 const SHORT: time::Duration = time::Duration::minutes(4);
 
-/// What takes it away, while it is at that: it holds the leases of the targets, and writes down each wave before it is sent and after.
-pub struct Removal<'a> {
-    left: &'a Left,
+/// The leases of the targets that are taken away: while they are held no process reconciles there.
+pub struct Leases<'a> {
     store: &'a dyn Store,
     clock: &'a dyn Clock,
-    act: &'a Act,
-    run: RunId,
-    plan: PlanId,
-    leases: Vec<LeaseProof>,
+    proofs: Vec<LeaseProof>,
 }
 
-impl Left {
-    /// Takes the leases of the targets and writes down what is to be done and what stays. None where nothing is to be done.
-    pub async fn begin<'a>(
-        &'a self,
+impl<'a> Leases<'a> {
+    /// Takes them all, or none.
+    pub async fn take(
         store: &'a dyn Store,
         clock: &'a dyn Clock,
-        act: &'a Act,
-        map: &MapVersion,
-    ) -> Result<Option<Removal<'a>>, LeftError> {
-        if self.steps.is_empty() && self.stays.is_empty() {
-            return Ok(None);
-        }
+        act: &Act,
+        targets: &[String],
+    ) -> Result<Self, LeftError> {
         let now = clock.now();
         let holder = format!("delete-{}", act.ids.uuid(now));
-        let (run, plan) = (RunId::from_uuid(act.ids.uuid(now)), PlanId::from_uuid(act.ids.uuid(now)));
-        let mut removal = Removal { left: self, store, clock, act, run, plan, leases: Vec::new() };
-        if self.steps.is_empty() {
-            // Nothing is sent, so nobody is kept waiting: that it stays is known, and by whom.
-            store.append(removal.decided(map, &[], self.stays.clone()).await?, None).await?;
-            return Ok(None);
+        let mut leases = Self { store, clock, proofs: Vec::new() };
+        for target in targets {
+            match store.try_lease(target, &holder, LEASE, now).await {
+                Ok(Some(lease)) => leases.proofs.push(lease),
+                Ok(None) => {
+                    leases.give_back().await;
+                    return Err(LeftError::Busy(target.clone()));
+                }
+                Err(error) => {
+                    leases.give_back().await;
+                    return Err(error.into());
+                }
+            }
         }
-        for target in &self.targets {
-            let Some(lease) = store.try_lease(target, &holder, LEASE, now).await? else {
-                removal.give_back().await?;
-                return Err(LeftError::Busy(target.clone()));
-            };
-            removal.leases.push(lease);
-        }
-        let steps: Vec<&Step> = self.steps.iter().collect();
-        let records = removal.decided(map, &steps, self.stays.clone()).await?;
-        removal.append(records, Vec::new(), Vec::new()).await?;
-        Ok(Some(removal))
-    }
-
-    fn placed<'a>(&'a self, act: &Act, n: usize) -> Option<Placed<'a>> {
-        Some(Placed {
-            step: self.steps.get(n)?,
-            index: n as u64,
-            causes: Vec::new(),
-            request: act.request.clone(),
-            counts: None,
-            unmakes: self.unmakes.get(n)?.clone(),
-        })
-    }
-}
-
-impl Removal<'_> {
-    fn recorder(&self) -> Recorder<'_> {
-        let target = self.left.targets.first().map_or("", String::as_str);
-        Recorder { ids: &self.act.ids, actor: self.act.actor.clone(), target, run: self.run, plan: self.plan }
-    }
-
-    /// Under the lease; `unmade` is what is forgotten as made, before `made` is kept as that.
-    async fn append(
-        &self,
-        records: Vec<NewRecord>,
-        made: Vec<i64>,
-        unmade: Vec<i64>,
-    ) -> Result<(), LeftError> {
-        let notes = |lease: &LeaseProof| Notes {
-            target: lease.target().to_owned(),
-            made: made.clone(),
-            unmade: unmade.clone(),
-            ..Notes::default()
-        };
-        let Some((first, others)) = self.leases.split_first() else { return Ok(()) };
-        self.store.append_noting(records, Some(first), notes(first)).await?;
-        for other in others.iter().filter(|_| !made.is_empty() || !unmade.is_empty()) {
-            self.store.append_noting(Vec::new(), Some(other), notes(other)).await?;
-        }
-        Ok(())
-    }
-
-    async fn decided(
-        &self,
-        map: &MapVersion,
-        steps: &[&Step],
-        findings: Vec<String>,
-    ) -> Result<Vec<NewRecord>, LeftError> {
-        let directory = self.store.head().await?.seq;
-        let decision = Decision { directory, map, steps, withheld: &[], findings };
-        Ok(self.recorder().decision(decision, self.clock.now())?)
-    }
-
-    /// Writes down what stays after all, since another look shows it otherwise than the first.
-    pub async fn stays(&mut self, map: &MapVersion, stays: Vec<String>) -> Result<(), LeftError> {
-        let plan = std::mem::replace(&mut self.plan, PlanId::from_uuid(self.act.ids.uuid(self.clock.now())));
-        let records = self.decided(map, &[], stays).await;
-        // The steps are those of the first.
-        self.plan = plan;
-        self.append(records?, Vec::new(), Vec::new()).await
+        Ok(leases)
     }
 
     /// Holds the targets for longer where not much is left. Fails where they are somebody else's by now: then nothing more may be sent.
     pub async fn hold(&mut self) -> Result<(), LeftError> {
         let now = self.clock.now();
-        for lease in &mut self.leases {
+        for lease in &mut self.proofs {
             if lease.until() - now >= SHORT {
                 continue;
             }
@@ -155,11 +85,136 @@ impl Removal<'_> {
         }
     }
 
+    /// Gives them back. One that cannot be is over by itself within minutes.
+    pub async fn give_back(&self) {
+        for lease in &self.proofs {
+            if let Err(error) = self.store.release_lease(lease).await {
+                tracing::warn!(
+                    target.name = lease.target(),
+                    error = &error as &dyn std::error::Error,
+                    "a target could not be given back: it is free again within five minutes"
+                );
+            }
+        }
+    }
+}
+
+/// What takes it away, while it is at that: it writes down each wave before it is sent and after, under the leases of the targets.
+pub struct Removal<'a, 's> {
+    left: &'a Left,
+    store: &'a dyn Store,
+    clock: &'a dyn Clock,
+    act: &'a Act,
+    run: RunId,
+    plan: PlanId,
+    leases: &'a mut Leases<'s>,
+}
+
+impl Left {
+    /// Writes down what is to be done and what stays. None where nothing is to be done.
+    pub async fn begin<'a, 's>(
+        &'a self,
+        leases: &'a mut Leases<'s>,
+        act: &'a Act,
+        map: &MapVersion,
+    ) -> Result<Option<Removal<'a, 's>>, LeftError> {
+        if self.steps.is_empty() && self.stays.is_empty() {
+            return Ok(None);
+        }
+        let (store, clock) = (leases.store, leases.clock);
+        let now = clock.now();
+        let (run, plan) = (RunId::from_uuid(act.ids.uuid(now)), PlanId::from_uuid(act.ids.uuid(now)));
+        let removal = Removal { left: self, store, clock, act, run, plan, leases };
+        if self.steps.is_empty() {
+            // Nothing is sent: that it stays is known, and by whom.
+            store.append(removal.decided(map, &[], self.stays.clone()).await?, None).await?;
+            return Ok(None);
+        }
+        let steps: Vec<&Step> = self.steps.iter().collect();
+        let records = removal.decided(map, &steps, self.stays.clone()).await?;
+        removal.append(records, Vec::new(), Vec::new()).await?;
+        Ok(Some(removal))
+    }
+
+    fn placed<'a>(&'a self, act: &Act, n: usize) -> Option<Placed<'a>> {
+        Some(Placed {
+            step: self.steps.get(n)?,
+            index: n as u64,
+            causes: Vec::new(),
+            request: act.request.clone(),
+            counts: None,
+            unmakes: self.unmakes.get(n)?.clone(),
+        })
+    }
+}
+
+impl Removal<'_, '_> {
+    fn recorder(&self) -> Recorder<'_> {
+        let target = self.left.targets.first().map_or("", String::as_str);
+        Recorder { ids: &self.act.ids, actor: self.act.actor.clone(), target, run: self.run, plan: self.plan }
+    }
+
+    /// Under the lease; `unmade` is what is forgotten as made, before `made` is kept as that.
+    async fn append(
+        &self,
+        records: Vec<NewRecord>,
+        made: Vec<i64>,
+        unmade: Vec<i64>,
+    ) -> Result<(), LeftError> {
+        let notes = |lease: &LeaseProof| Notes {
+            target: lease.target().to_owned(),
+            made: made.clone(),
+            unmade: unmade.clone(),
+            ..Notes::default()
+        };
+        let Some((first, others)) = self.leases.proofs.split_first() else { return Ok(()) };
+        self.store.append_noting(records, Some(first), notes(first)).await?;
+        for other in others.iter().filter(|_| !made.is_empty() || !unmade.is_empty()) {
+            self.store.append_noting(Vec::new(), Some(other), notes(other)).await?;
+        }
+        Ok(())
+    }
+
+    async fn decided(
+        &self,
+        map: &MapVersion,
+        steps: &[&Step],
+        findings: Vec<String>,
+    ) -> Result<Vec<NewRecord>, LeftError> {
+        let directory = self.store.head().await?.seq;
+        let decision = Decision { directory, map, steps, withheld: &[], findings };
+        Ok(self.recorder().decision(decision, self.clock.now())?)
+    }
+
+    /// Writes down what stays after all, since another look shows it otherwise than the first.
+    pub async fn stays(&mut self, map: &MapVersion, stays: Vec<String>) -> Result<(), LeftError> {
+        let plan = std::mem::replace(&mut self.plan, PlanId::from_uuid(self.act.ids.uuid(self.clock.now())));
+        let records = self.decided(map, &[], stays).await;
+        // The steps are those of the first.
+        self.plan = plan;
+        self.append(records?, Vec::new(), Vec::new()).await
+    }
+
+    /// Holds the targets for longer, as [`Leases::hold`] does.
+    pub async fn hold(&mut self) -> Result<(), LeftError> {
+        self.leases.hold().await
+    }
+
+    /// Does something while the targets are held, as [`Leases::hold_while`] does.
+    pub async fn hold_while<T>(
+        &mut self,
+        work: impl Future<Output = T>,
+        every: Duration,
+    ) -> (T, Result<(), LeftError>) {
+        self.leases.hold_while(work, every).await
+    }
+
     /// Writes down that these steps are about to be sent.
     pub async fn intend(&mut self, steps: &[usize]) -> Result<(), LeftError> {
         self.hold().await?;
         let now = self.clock.now();
-        let (recorder, generation) = (self.recorder(), self.leases.first().map_or(0, LeaseProof::generation));
+        let (recorder, generation) =
+            (self.recorder(), self.leases.proofs.first().map_or(0, LeaseProof::generation));
         let placed = steps.iter().filter_map(|n| self.left.placed(self.act, *n));
         let intents = placed.map(|placed| recorder.intent(&placed, generation, now));
         self.append(intents.collect::<Result<_, _>>()?, Vec::new(), Vec::new()).await
@@ -228,14 +283,6 @@ impl Removal<'_> {
         }
         Ok(still)
     }
-
-    /// Gives the leases back.
-    pub async fn give_back(&self) -> Result<(), LeftError> {
-        for lease in &self.leases {
-            self.store.release_lease(lease).await?;
-        }
-        Ok(())
-    }
 }
 
 /// Whether the catalog shows nothing any more of what a step takes.
@@ -300,8 +347,17 @@ mod tests {
             Self { _folder: folder, store, clock: ManualClock::at(now), act, map }
         }
 
-        async fn begin<'a>(&'a self, left: &'a Left) -> Option<Removal<'a>> {
-            left.begin(&self.store, &self.clock, &self.act, &self.map).await.unwrap()
+        async fn take(&self, targets: &[&str]) -> Result<Leases<'_>, LeftError> {
+            let targets: Vec<String> = targets.iter().map(|name| (*name).to_owned()).collect();
+            Leases::take(&self.store, &self.clock, &self.act, &targets).await
+        }
+
+        async fn begin<'a, 's>(
+            &'a self,
+            left: &'a Left,
+            leases: &'a mut Leases<'s>,
+        ) -> Option<Removal<'a, 's>> {
+            left.begin(leases, &self.act, &self.map).await.unwrap()
         }
 
         /// Whether somebody else gets the lease now.
@@ -332,7 +388,8 @@ mod tests {
     #[tokio::test]
     async fn the_target_is_held_for_as_long_as_a_statement_takes() {
         let (bench, left) = (Bench::new().await, left());
-        let mut removal = bench.begin(&left).await.unwrap();
+        let mut leases = bench.take(&[TARGET]).await.unwrap();
+        let mut removal = bench.begin(&left, &mut leases).await.unwrap();
         let statement = async {
             for _ in 0..4 {
                 bench.clock.advance(time::Duration::minutes(3));
@@ -351,14 +408,25 @@ mod tests {
         assert_eq!(done, "done");
         held.unwrap();
         assert!(!bench.is_free().await);
-        removal.give_back().await.unwrap();
+        leases.give_back().await;
         assert!(bench.is_free().await);
+    }
+
+    #[tokio::test]
+    async fn all_targets_are_held_or_none() {
+        let bench = Bench::new().await;
+        let others = bench.take(&["other"]).await.unwrap();
+        let refused = bench.take(&[TARGET, "other"]).await;
+        assert!(matches!(refused.err(), Some(LeftError::Busy(target)) if target == "other"));
+        assert!(bench.is_free().await, "nobody waits for what was not begun");
+        others.give_back().await;
     }
 
     #[tokio::test]
     async fn where_the_target_was_lost_nothing_more_is_sent_and_what_was_done_is_told() {
         let (bench, left) = (Bench::new().await, left());
-        let mut removal = bench.begin(&left).await.unwrap();
+        let mut leases = bench.take(&[TARGET]).await.unwrap();
+        let mut removal = bench.begin(&left, &mut leases).await.unwrap();
         removal.intend(&[0]).await.unwrap();
         bench.clock.advance(LEASE);
         assert!(bench.is_free().await, "its time is over");
@@ -376,11 +444,12 @@ mod tests {
     #[tokio::test]
     async fn what_stays_is_on_record_also_where_nothing_is_to_be_done() {
         let bench = Bench::new().await;
-        assert!(bench.begin(&Left::default()).await.is_none());
+        let mut leases = bench.take(&[]).await.unwrap();
+        assert!(bench.begin(&Left::default(), &mut leases).await.is_none());
         let plans = async || bench.store.records_of(RecordKind::PlanMade, RecordSeq(1), 10).await.unwrap();
         assert!(plans().await.is_empty());
         let left = Left::untold("h:1433/dw".to_owned(), vec!["role sales: a reason".to_owned()]);
-        assert!(bench.begin(&left).await.is_none());
+        assert!(bench.begin(&left, &mut leases).await.is_none());
         let plans = plans().await;
         let facts: Vec<PlanMade> =
             plans.iter().map(|entry| entry.record.facts_of::<PlanMade>().unwrap()).collect();

@@ -370,7 +370,9 @@ impl Clocks {
         if !self.loaded || self.is_to_resolve() || self.first.is_some() {
             return Ok(true);
         }
-        self.keep_after(store).await?;
+        if !self.keep_after(store).await? {
+            return Ok(false);
+        }
         let Some(changes) = self.changes() else { return Ok(true) };
         self.look_for_events(store).await?;
         let mut records = Vec::with_capacity(self.ended.len());
@@ -394,8 +396,7 @@ impl Clocks {
         self.events.clear();
         self.kept.version = version;
         take_in(&mut self.kept, changes);
-        self.keep_after(store).await?;
-        Ok(true)
+        self.keep_after(store).await
     }
 
     /// What the store does not have, a piece of it where it is much; none where it has all. The one writer of a store is not to be

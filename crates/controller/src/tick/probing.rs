@@ -244,7 +244,11 @@ impl Ticker {
         let began = Instant::now();
         while !self.probing.queue.is_empty() && began.elapsed() < SLICE {
             let batch = self.next_batch();
-            self.probe_batch(spec, batch, now).await?;
+            if let Err(error) = self.probe_batch(spec, batch, now).await {
+                // What others of its readers found counts all the same.
+                self.keep_probes(now).await?;
+                return Err(error);
+            }
         }
         if self.probing.queue.is_empty() && self.probing.whole {
             self.probing.whole = false;

@@ -332,7 +332,16 @@ impl Turn<'_, '_> {
             }
         }
         if rows || values || self.case.hidden.is_some() {
-            for name in self.statistics_of_the_table().await? {
+            let names = match self.statistics_of_the_table().await? {
+                Ok(names) => names,
+                Err(refusal) => {
+                    let words =
+                        format!("which statistics the table has is not told: error {}", refusal.number);
+                    self.answer.untried.push(words);
+                    Vec::new()
+                }
+            };
+            for name in names {
                 if self.run(&ask::show_statistics(body, name)).await?.is_ok() {
                     self.leaks_by("DBCC SHOW_STATISTICS");
                     break;
@@ -347,7 +356,7 @@ impl Turn<'_, '_> {
     }
 
     /// Some of their names, as Axon sees them: a reader may guess those that a pool makes by itself.
-    async fn statistics_of_the_table(&self) -> Result<Vec<SqlName>, CallError> {
+    async fn statistics_of_the_table(&self) -> Result<Result<Vec<SqlName>, Refusal>, CallError> {
         let mut names = Vec::new();
         let mut take = |_: usize, row: &Row| {
             let name = row.try_get::<&str, _>(0).map_err(|e| e.to_string())?;
@@ -355,8 +364,7 @@ impl Turn<'_, '_> {
             Ok(())
         };
         let mut session = self.link.session().await?;
-        said(session.read(&ask::statistics(&self.case.body), &mut take).await)?
-            .map_or(Ok(Vec::new()), |()| Ok(names))
+        Ok(said(session.read(&ask::statistics(&self.case.body), &mut take).await)?.map(|()| names))
     }
 
     /// A key of the session that anybody can set must not show more.

@@ -58,7 +58,7 @@ impl After {
 impl Clocks {
     /// Takes somebody in whose name has the clock of somebody else, who left before. False: the name's clock is their own, or none runs.
     pub(super) fn waits_after(&mut self, name: SqlName, departure: &Departure) -> bool {
-        let Some(behind) = self.left_as(name).and_then(Behind::people) else { return false };
+        let Some(behind) = self.left_before(name).and_then(Behind::people) else { return false };
         let user = departure.user.to_string();
         if behind.iter().any(|(_, holder)| holder.id == user) {
             return false;
@@ -95,8 +95,8 @@ impl Clocks {
     }
 
     /// Keeps who waits, ahead of the position up to which the journal was read, and forgets whose clock the store has: only then it may
-    /// end.
-    pub(super) async fn keep_after(&mut self, store: &dyn Store) -> Result<(), StoreError> {
+    /// end. False: somebody else changed the clocks, and nothing is kept.
+    pub(super) async fn keep_after(&mut self, store: &dyn Store) -> Result<bool, StoreError> {
         let begun = |name: &SqlName, cause: RecordSeq| {
             self.kept.open.get(name).is_some_and(|leaver| leaver.cause == cause)
         };
@@ -105,12 +105,18 @@ impl Clocks {
             by_name.iter().filter(|(name, (cause, ..))| begun(name, *cause)).map(|(name, _)| *name).collect();
         let waiting = unkept.iter().filter_map(|name| Some((*name, row(by_name.get(name)?)?)));
         let rows: Vec<_> = waiting.chain(over.iter().map(|name| (*name, String::new()))).collect();
-        if !rows.is_empty() {
-            store.keep_principal_holders(&key(&self.target), rows).await?;
-            unkept.clear();
-            by_name.retain(|name, _| !over.contains(name));
+        if rows.is_empty() {
+            return Ok(true);
         }
-        Ok(())
+        // By what is old here nobody is to wait again, or to wait no more.
+        if store.leavers(&self.target).await?.version != self.kept.version {
+            self.forget();
+            return Ok(false);
+        }
+        store.keep_principal_holders(&key(&self.target), rows).await?;
+        unkept.clear();
+        by_name.retain(|name, _| !over.contains(name));
+        Ok(true)
     }
 }
 

@@ -65,6 +65,14 @@ impl Clocks {
         self.open.get(&name).filter(|leaver| leaver.cause == *cause).map(|_| behind.as_str())
     }
 
+    /// The same, also where that clock ended and has no record yet.
+    pub(super) fn left_before(&self, name: SqlName) -> Option<&str> {
+        let (cause, behind) = self.passed.by_name.get(&name)?;
+        let ended = self.ended.get(&name).map(|ended| &ended.leaver);
+        let leaver = self.open.get(&name).or(ended).filter(|leaver| leaver.cause == *cause);
+        leaver.map(|_| behind.as_str())
+    }
+
     /// Keeps who had names before, ahead of who has them now.
     pub(super) async fn keep_passed(&mut self, store: &dyn Store) -> Result<(), StoreError> {
         let Passed { by_name, unkept } = &mut self.passed;

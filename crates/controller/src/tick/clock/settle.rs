@@ -90,8 +90,20 @@ impl Clocks {
     }
 
     /// Ends the clocks of who is out or came back, of those who left by a record up to `position`.
-    fn settle(&mut self, position: RecordSeq, stands: impl Fn(SqlName) -> Stands, now: OffsetDateTime) {
-        let may_end = |leaver: &&Leaver| leaver.cause <= position && !self.is_begun_anew(leaver);
+    ///
+    /// Where somebody else has the name by now, who may have left by a record that is `unread` as yet, the clock of the one before does
+    /// not end: who left since would be taken for that one.
+    fn settle(
+        &mut self,
+        position: RecordSeq,
+        unread: bool,
+        stands: impl Fn(SqlName) -> Stands,
+        now: OffsetDateTime,
+    ) {
+        let may_end = |leaver: &&Leaver| {
+            let waits = unread && self.left_as(leaver.name).is_some();
+            leaver.cause <= position && !waits && !self.is_begun_anew(leaver)
+        };
         let names: Vec<SqlName> = self.open.values().filter(may_end).map(|leaver| leaver.name).collect();
         for name in names {
             let stands = stands(name);
@@ -351,7 +363,8 @@ impl Ticker {
         if let Some(known) = &self.actual {
             let look = known.at;
             let mut sorts = clocks.is_to_sort(look);
-            if sorts {
+            let passed_on = clocks.open().any(|name| clocks.left_as(name).is_some());
+            if sorts || passed_on {
                 // Whoever left before the target was looked at is a leaver, and not taken for somebody who merely is out.
                 if let Err(error) = clocks.follow(self.store.as_ref(), now).await {
                     tracing::warn!(error = &error as &dyn std::error::Error, "who left could not be read");
@@ -359,9 +372,10 @@ impl Ticker {
                 }
             }
             let world = self.world.lock().await;
-            if sorts && clocks.is_to_resolve() {
+            if (sorts || passed_on) && clocks.is_to_resolve() {
                 clocks.resolve(self.made_for.kept(), |id| world.standing(id));
             }
+            let unread = clocks.is_to_resolve() || world.directory().position() > clocks.upto;
             let desired = world.desired(&self.name).map(|(desired, _)| desired);
             let actual = &known.inspection.graph;
             let leaving: BTreeSet<SqlName> = self.leaving.names().collect();
@@ -385,7 +399,7 @@ impl Ticker {
                     Some(_) => Stands::In,
                 }
             };
-            clocks.settle(self.summary.position, stands, now);
+            clocks.settle(self.summary.position, unread, stands, now);
             if sorts {
                 let granted = |name| {
                     actual.principals.get(&name).is_some_and(|there| there.connect == Connect::Granted)
@@ -460,9 +474,9 @@ mod tests {
             let (mut clocks, name) = running();
             clocks.gone(name, NOW + gone);
             if let Some(before) = before {
-                clocks.settle(RecordSeq(9), |_| before, NOW + Duration::seconds(2));
+                clocks.settle(RecordSeq(9), false, |_| before, NOW + Duration::seconds(2));
             }
-            clocks.settle(RecordSeq(9), |_| Stands::Out, NOW + Duration::seconds(3));
+            clocks.settle(RecordSeq(9), false, |_| Stands::Out, NOW + Duration::seconds(3));
             clocks.ended[&name].at - NOW
         };
         assert_eq!(ends(Duration::seconds(1), None), Duration::seconds(1));
@@ -472,10 +486,27 @@ mod tests {
     }
 
     #[test]
+    fn while_records_are_unread_no_clock_ends_under_whose_name_somebody_else_may_have_left() {
+        let (mut clocks, name) = running();
+        clocks.settle(RecordSeq(9), true, |_| Stands::Shut, NOW);
+        clocks.pass_on(name, "who left");
+        for stands in [Stands::Out, Stands::Passed, Stands::Returned] {
+            clocks.settle(RecordSeq(9), true, |_| stands, NOW);
+            assert!(clocks.ended.is_empty() && clocks.out.is_empty(), "{stands:?}");
+        }
+        clocks.settle(RecordSeq(9), false, |_| Stands::Passed, NOW);
+        assert!(clocks.ended.contains_key(&name));
+        // Nobody else has the name: it is theirs that ends.
+        let (mut clocks, name) = running();
+        clocks.settle(RecordSeq(9), true, |_| Stands::Out, NOW);
+        assert!(clocks.ended.contains_key(&name));
+    }
+
+    #[test]
     fn an_end_before_the_beginning_proves_no_time_and_keeps_no_objective() {
         let time = |took: Duration| {
             let (mut clocks, name) = running();
-            clocks.settle(RecordSeq(9), |_| Stands::Out, NOW + took);
+            clocks.settle(RecordSeq(9), false, |_| Stands::Out, NOW + took);
             let event = (LeaverEvent::Known, Some(NOW - Duration::minutes(1)));
             clocks.events.insert((name, RecordSeq(5)), event);
             let time = clocks.time_of(&clocks.ended[&name]);
