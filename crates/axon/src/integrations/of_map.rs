@@ -120,10 +120,16 @@ impl OfMaps {
         let done = Box::pin(async {
             let swept = self.sweep_held(place, targets, &mut leases, act, map).await?;
             is_free(place.0, &map())?;
+            leases.hold().await?;
             let (done, held) = leases.hold_while(last(&swept), HELD).await;
-            let done = done?;
-            held?;
-            anyhow::Ok((swept, done))
+            // What is gone is gone, also where another process has the targets by now.
+            if let Err(error) = held {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the targets of an integration were not held until it was gone"
+                );
+            }
+            anyhow::Ok((swept, done?))
         })
         .await;
         leases.give_back().await;
@@ -138,7 +144,10 @@ impl OfMaps {
         act: &Act,
         map: &(dyn Fn() -> Arc<RoleMap> + Send + Sync),
     ) -> anyhow::Result<Swept> {
-        let (left, of_map) = self.find_of(config, setup, connection, targets).await?;
+        let found = self.find_of(config, setup, connection, targets);
+        let (found, held) = leases.hold_while(Box::pin(found), HELD).await;
+        let (left, of_map) = found?;
+        held?;
         let mut swept = Swept { stays: left.stays.clone(), ..Swept::default() };
         let version = map().version().clone();
         let Some(mut removal) = left.begin(leases, act, &version).await? else {
@@ -266,7 +275,9 @@ impl Sending<'_> {
             for some in steps.chunks(SWEEP) {
                 self.some(removal, some).await?;
             }
-            let sight = look(self.place.2).await?;
+            let (sight, held) = removal.hold_while(Box::pin(look(self.place.2)), HELD).await;
+            let sight = sight?;
+            held?;
             let classifies = steps.iter().any(|n| matches!(self.left.steps.get(*n), Some(Step::Classify(_))));
             let notes = sight.notes.iter().filter(|_| classifies).cloned();
             let hidden: Vec<String> = sight.hidden().into_iter().chain(notes).collect();

@@ -79,8 +79,9 @@ impl<'a> Leases<'a> {
         loop {
             tokio::select! {
                 done = &mut work => return (done, held),
-                () = tokio::time::sleep(every), if held.is_ok() => {}
+                () = tokio::time::sleep(every), if !matches!(held, Err(LeftError::Busy(_))) => {}
             }
+            // A store that fails for a moment may take it at the next look.
             held = self.hold().await;
         }
     }

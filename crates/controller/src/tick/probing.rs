@@ -246,7 +246,12 @@ impl Ticker {
             let batch = self.next_batch();
             if let Err(error) = self.probe_batch(spec, batch, now).await {
                 // What others of its readers found counts all the same.
-                self.keep_probes(now).await?;
+                if let Err(error) = self.keep_probes(now).await {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "what probes found could not be kept"
+                    );
+                }
                 return Err(error);
             }
         }

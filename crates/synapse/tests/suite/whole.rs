@@ -171,7 +171,7 @@ async fn the_suite_on_the_emulator_as_somebodys_dedicated_pool() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_suite_on_the_emulator_as_somebodys_serverless_pool() {
-    named_emulator(PoolKind::Serverless, &[Ability::Dedicated, Ability::SecurityPolicies], 39).await;
+    named_emulator(PoolKind::Serverless, &[Ability::Dedicated, Ability::SecurityPolicies], 40).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -100,10 +100,7 @@ impl Clocks {
         stands: impl Fn(SqlName) -> Stands,
         now: OffsetDateTime,
     ) {
-        let may_end = |leaver: &&Leaver| {
-            let waits = unread && self.left_as(leaver.name).is_some();
-            leaver.cause <= position && !waits && !self.is_begun_anew(leaver)
-        };
+        let may_end = |leaver: &&Leaver| leaver.cause <= position && !self.is_begun_anew(leaver);
         let names: Vec<SqlName> = self.open.values().filter(may_end).map(|leaver| leaver.name).collect();
         for name in names {
             let stands = stands(name);
@@ -113,6 +110,9 @@ impl Clocks {
                 if stands == Stands::Shut {
                     self.shut(name, now);
                 }
+                continue;
+            }
+            if unread && self.left_as(name).is_some() {
                 continue;
             }
             let Some(mut leaver) = self.open.remove(&name) else { continue };
