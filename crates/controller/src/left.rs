@@ -5,7 +5,10 @@
 //! Axon made them: one that was there before, and that the map spoke of, is somebody else's. Nothing goes that keeps somebody out.
 
 mod created;
+mod leases;
 mod removal;
+#[cfg(test)]
+mod tests;
 mod whose;
 
 use std::ops::Range;
@@ -16,7 +19,8 @@ use axon_store::{Store, StoreError};
 
 use crate::made::{Made, Rows, unmakes};
 use created::{Created, created};
-pub use removal::{Leases, Removal, SWEEP};
+pub use leases::Leases;
+pub use removal::{Removal, SWEEP};
 use whose::Finding;
 pub use whose::Looked;
 

@@ -1,7 +1,7 @@
 //! Reading as another person in a pool whose sessions have no context: the permission names one session.
 
 use anyhow::{Context, ensure};
-use axon_tests::{Pool, SOON, Serve, Tds, until};
+use axon_tests::{Pool, SOON, Serve, Stage, Tds, until};
 use serde_json::json;
 
 use super::acting::{CARA, acting_map};
@@ -34,15 +34,21 @@ pub(super) async fn reads(session: &mut Tds, rows: usize) -> anyhow::Result<Rows
     found.with_context(|| last)
 }
 
-#[tokio::test]
-async fn without_a_session_context_a_permission_holds_in_one_session_and_not_after_a_pause()
--> anyhow::Result<()> {
-    let mut stage = stage_where(&[ANN, BOB, CARA], &acting_map(), lacks_session_context).await?;
+/// Cara is of support, in a pool that lacks SESSION_CONTEXT, and Ann reads these rows.
+pub(super) async fn cara_supports() -> anyhow::Result<(Stage, Rows)> {
+    let stage = stage_where(&[ANN, BOB, CARA], &acting_map(), lacks_session_context).await?;
     people(&stage.scim).await?;
     let cara = stage.scim.person(CARA).await?;
     stage.scim.group("Support", &[&cara]).await?;
     let own = read_when(&stage.pool, ANN, "ann reads her rows", ASKED, |rows| rows.len() == 1).await?;
     read_when(&stage.pool, CARA, "cara reads nothing as herself", ASKED, Vec::is_empty).await?;
+    Ok((stage, own))
+}
+
+#[tokio::test]
+async fn without_a_session_context_a_permission_holds_in_one_session_and_not_after_a_pause()
+-> anyhow::Result<()> {
+    let (mut stage, own) = cara_supports().await?;
     let asks = async |more: &[&str]| -> anyhow::Result<String> {
         let mut start = vec!["impersonate", "start", "--user", CARA, "--as", ANN, "--for", "30m"];
         start.extend(["--reason", "ticket 7"]);

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 use axon_tests::{Pool, SOON, Serve, Stage, Tds, until};
 
-use super::acting::{CARA, acting_map};
-use super::session::{id_of, lacks_session_context, permissions, reads};
-use super::{ANN, ASKED, BOB, looking, people, read_when, stage_where};
+use super::acting::CARA;
+use super::session::{cara_supports, id_of, permissions, reads};
+use super::{ANN, ASKED, looking};
 
 /// From the resume on.
 const A_MINUTE: Duration = Duration::from_mins(1);
@@ -48,12 +48,7 @@ async fn left_alone(stage: &Stage) -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn another_session_of_the_same_id_reads_nothing_within_a_minute_of_a_pause() -> anyhow::Result<()> {
-    let mut stage = stage_where(&[ANN, BOB, CARA], &acting_map(), lacks_session_context).await?;
-    people(&stage.scim).await?;
-    let cara = stage.scim.person(CARA).await?;
-    stage.scim.group("Support", &[&cara]).await?;
-    let own = read_when(&stage.pool, ANN, "ann reads her rows", ASKED, |rows| rows.len() == 1).await?;
-    read_when(&stage.pool, CARA, "cara reads nothing as herself", ASKED, Vec::is_empty).await?;
+    let (mut stage, own) = cara_supports().await?;
     ensure!(stage.serve.stop().await?.success());
     stage.place.write("axon.yaml", &looking("inspect_every_seconds: 300"))?;
     stage.serve = Serve::start(&stage.place).await?;

@@ -230,15 +230,21 @@ async fn comes_as_kim(stage: &mut Stage, readers: GroupId, request: &str) -> Use
     comes
 }
 
+/// Kim left, the session cannot be ended, and another kim came.
+async fn another_came_while_kim_is_in() -> (Stage, UserId) {
+    let (mut stage, kim, readers) = kim_reads().await;
+    dropped_by_hand(&stage);
+    let busy = Refusal { kind: RefusalKind::Other, number: 1222, message: "lock".to_owned() };
+    stage.pool.plot(Mischief::RefuseStep(StepKind::KillSessions, busy));
+    leaves(&mut stage, kim).await;
+    let other = comes_as_kim(&mut stage, readers, "other").await;
+    (stage, other)
+}
+
 #[tokio::test]
 async fn the_clock_of_who_left_goes_on_though_another_one_has_the_name() {
     for restarts in [false, true] {
-        let (mut stage, kim, readers) = kim_reads().await;
-        dropped_by_hand(&stage);
-        let busy = Refusal { kind: RefusalKind::Other, number: 1222, message: "lock".to_owned() };
-        stage.pool.plot(Mischief::RefuseStep(StepKind::KillSessions, busy));
-        leaves(&mut stage, kim).await;
-        let other = comes_as_kim(&mut stage, readers, "other").await;
+        let (mut stage, other) = another_came_while_kim_is_in().await;
         assert!(is_in(&stage, 1) && stage.pool.in_role("axon_reader", "kim"));
         assert_eq!(times(&stage).await, [], "the first one did not return, and is in");
         put_there(&mut stage.pool.graph.lock().unwrap(), 4);
@@ -270,12 +276,7 @@ async fn the_clock_of_who_left_goes_on_though_another_one_has_the_name() {
 #[tokio::test]
 async fn who_came_under_the_name_and_left_again_meanwhile_is_timed_too() {
     for (restarts, is_in_still) in [(false, true), (true, true), (false, false), (true, false)] {
-        let (mut stage, kim, readers) = kim_reads().await;
-        dropped_by_hand(&stage);
-        let busy = Refusal { kind: RefusalKind::Other, number: 1222, message: "lock".to_owned() };
-        stage.pool.plot(Mischief::RefuseStep(StepKind::KillSessions, busy));
-        leaves(&mut stage, kim).await;
-        let other = comes_as_kim(&mut stage, readers, "other").await;
+        let (mut stage, other) = another_came_while_kim_is_in().await;
         put_there(&mut stage.pool.graph.lock().unwrap(), 4);
         stage.clock.advance(time::Duration::minutes(6));
         stage.settle().await;

@@ -58,7 +58,7 @@ impl After {
 impl Clocks {
     /// Takes somebody in whose name has the clock of somebody else, who left before. False: the name's clock is their own, or none runs.
     pub(super) fn waits_after(&mut self, name: SqlName, departure: &Departure) -> bool {
-        let Some(behind) = self.left_before(name).and_then(Behind::people) else { return false };
+        let Some(behind) = self.left_as(name).and_then(Behind::people) else { return false };
         let user = departure.user.to_string();
         if behind.iter().any(|(_, holder)| holder.id == user) {
             return false;

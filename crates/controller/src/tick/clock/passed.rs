@@ -59,14 +59,8 @@ impl Clocks {
         }
     }
 
-    /// Who is behind the clock of a name that came to be somebody else's since it began.
+    /// Who is behind the clock of a name that came to be somebody else's since it began, until it is on record.
     pub(super) fn left_as(&self, name: SqlName) -> Option<&str> {
-        let (cause, behind) = self.passed.by_name.get(&name)?;
-        self.open.get(&name).filter(|leaver| leaver.cause == *cause).map(|_| behind.as_str())
-    }
-
-    /// The same, also where that clock ended and has no record yet.
-    pub(super) fn left_before(&self, name: SqlName) -> Option<&str> {
         let (cause, behind) = self.passed.by_name.get(&name)?;
         let ended = self.ended.get(&name).map(|ended| &ended.leaver);
         let leaver = self.open.get(&name).or(ended).filter(|leaver| leaver.cause == *cause);
