@@ -5,7 +5,7 @@ use axon_audit::payload::{LeaverEnd, LeaverTime};
 use axon_audit::record::instant;
 use axon_mapping::RoleMap;
 use axon_model::RecordSeq;
-use axon_store::{Leaver, Store, StoreError};
+use axon_store::{Leaver, NextLeaver, Store, StoreError};
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 
@@ -126,7 +126,7 @@ pub fn open_json(leaver: &Leaver, objective: Option<Duration>, now: OffsetDateTi
 
 /// An open clock in words.
 pub fn open_line(leaver: &Leaver, objective: Option<Duration>, now: OffsetDateTime) -> String {
-    let Leaver { name, cause, way, arrived, shut, why } = leaver;
+    let Leaver { name, cause, way, arrived, shut, why, former: _ } = leaver;
     let since = axon_store::stored::shown_instant(*arrived);
     let late = if is_late(leaver, objective, now) { ", which is too long" } else { "" };
     let shut = if shut.is_some() { "shut out, but a session may be left" } else { "not shut out" };
@@ -135,6 +135,26 @@ pub fn open_line(leaver: &Leaver, objective: Option<Duration>, now: OffsetDateTi
     format!(
         "{name} left at {since} (record {cause}, {}) and is {shut}, for {runs} by now{late}{why}",
         way.as_str()
+    )
+}
+
+/// Who left under a name whose earlier bearer is not out, as JSON.
+fn next_json(next: &NextLeaver) -> Value {
+    json!({
+        "principal": next.name.as_str(),
+        "record": next.cause,
+        "way": next.way,
+        "arrived_at": instant::text(next.arrived),
+    })
+}
+
+/// The same in words.
+fn next_line(next: &NextLeaver) -> String {
+    let NextLeaver { name, cause, way, arrived, behind: _ } = next;
+    let since = axon_store::stored::shown_instant(*arrived);
+    let way = way.as_str();
+    format!(
+        "{name} left at {since} (record {cause}, {way}): counted from there once who left under that name before is out"
     )
 }
 
@@ -153,6 +173,8 @@ pub struct Told<'a> {
     pub past: Vec<&'a Past>,
     /// Who is not out yet, the oldest first.
     pub open: Vec<Leaver>,
+    /// Who left under the name of one of these since.
+    pub next: Vec<NextLeaver>,
 }
 
 impl Told<'_> {
@@ -196,6 +218,7 @@ impl Told<'_> {
             "returned": self.past.len() - self.out().count(),
             "from_push": pushed.as_json(),
             "from_event": events.as_json(),
+            "next": self.next.iter().map(next_json).collect::<Vec<_>>(),
             "open": self.open.iter().map(|leaver| open_json(leaver, self.objective, now)).collect::<Vec<_>>(),
             "leavers": leavers.collect::<Vec<_>>(),
         })
@@ -223,6 +246,7 @@ impl Told<'_> {
         lines.extend(
             self.open.iter().map(|leaver| format!("    open: {}", open_line(leaver, self.objective, now))),
         );
+        lines.extend(self.next.iter().map(|next| format!("    next: {}", next_line(next))));
         for Past { time, principal, .. } in &self.past {
             let who = principal.as_deref().map_or_else(|| "(erased)".to_owned(), axon_model::name::shown);
             let at = axon_store::stored::shown_instant;
@@ -306,6 +330,13 @@ mod tests {
             objective: Some(Duration::minutes(5)),
             past: vec![&known, &unknown],
             open: Vec::new(),
+            next: vec![NextLeaver {
+                name: "kim".parse().unwrap(),
+                cause: RecordSeq(9),
+                way: LeftBy::Deleted,
+                arrived: at(15),
+                behind: String::new(),
+            }],
         };
         let json = told.as_json(at(20));
         assert_eq!((&json["out"], &json["within_objective"]), (&json!(2), &json!(1)));

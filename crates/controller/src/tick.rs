@@ -342,6 +342,10 @@ impl Ticker {
         let decided = self.decide_able(map, may, now).await?;
         self.notice_drift(&decided).await;
         if decided.admitted.steps().is_empty() {
+            if !self.was_read_alone(now).await? {
+                // Whoever was at work there may have changed it since it was read, and wakes nobody by that.
+                return Ok(self.elsewhere(now));
+            }
             // Nothing is to be applied, so no lease is taken; what is withheld has its record all the same.
             self.record_decision(&decided, map, may, now).await?;
             self.count_unwritten_lease(now).await;

@@ -94,6 +94,12 @@ pub const STEPS: &[Step] = &[
         sqlite: include_str!("../migrations/0017_leavers.sqlite.sql"),
         postgres: None,
     },
+    Step {
+        version: 18,
+        name: "next_leavers",
+        sqlite: include_str!("../migrations/0018_next_leavers.sqlite.sql"),
+        postgres: None,
+    },
 ];
 
 /// The highest version that this build knows.

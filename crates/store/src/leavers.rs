@@ -25,9 +25,33 @@ pub struct Leaver {
     pub shut: Option<OffsetDateTime>,
     /// What it waits for, where that is known.
     pub why: Option<String>,
+    /// For whom the principal was made, where the name came to be somebody else's since.
+    pub former: Option<String>,
 }
 
 impl Leaver {
+    /// What tells this leaving from another one of the same name.
+    pub fn key(&self) -> (SqlName, RecordSeq) {
+        (self.name, self.cause)
+    }
+}
+
+/// Somebody who came under a name and left again while the clock of the one before runs: a name has one clock at a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NextLeaver {
+    /// The principal.
+    pub name: SqlName,
+    /// The record by which they left.
+    pub cause: RecordSeq,
+    /// How.
+    pub way: LeftBy,
+    /// When that arrived.
+    pub arrived: OffsetDateTime,
+    /// For whom the principal was made.
+    pub behind: String,
+}
+
+impl NextLeaver {
     /// What tells this leaving from another one of the same name.
     pub fn key(&self) -> (SqlName, RecordSeq) {
         (self.name, self.cause)
@@ -45,6 +69,8 @@ pub struct Leavers {
     pub open: BTreeMap<SqlName, Leaver>,
     /// Who left and is out: to leave again, they have to come back first.
     pub out: BTreeSet<SqlName>,
+    /// Whose clock begins when the one before has ended.
+    pub next: BTreeMap<(SqlName, RecordSeq), NextLeaver>,
 }
 
 /// What changes at once.
@@ -60,6 +86,10 @@ pub struct LeaverChanges {
     pub out: Vec<SqlName>,
     /// Who neither is leaving nor out.
     pub forget: Vec<SqlName>,
+    /// Who waits for the end of a clock.
+    pub wait: Vec<NextLeaver>,
+    /// Who waits no more.
+    pub begun: Vec<(SqlName, RecordSeq)>,
 }
 
 /// The clocks of people who left.

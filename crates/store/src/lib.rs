@@ -50,7 +50,7 @@ pub use holds::{
 };
 pub use integrations::{Integration, IntegrationStore};
 pub use journal::{JournalEntry, JournalStore};
-pub use leavers::{Leaver, LeaverChanges, LeaverStore, Leavers};
+pub use leavers::{Leaver, LeaverChanges, LeaverStore, Leavers, NextLeaver};
 pub use maps::{MapStore, StoredMap};
 pub use members::MemberReader;
 pub use operators::OperatorStore;

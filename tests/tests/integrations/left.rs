@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use axon_tests::{ENTRA_ADMIN, SOON, entra_token, until, user};
+use axon_tests::{ENTRA_ADMIN, Postgres, SOON, entra_token, until, user};
 use serde_json::{Value, json};
 
 use crate::kit::{BETWEEN, MEMBERS, PRINCIPALS, Stand, Steps, run_as, test};
-use crate::target::{ANN, WITHOUT_TARGETS, integration};
+use crate::target::{ANN, WITHOUT_TARGETS, integration_by};
 
 /// A busy server is asked four times, with pauses of five seconds.
 const BUSY: Duration = Duration::from_mins(1);
@@ -28,7 +28,13 @@ struct Made {
 /// An integration in whose database the map made a role, a user, a membership and a permission, and which is a target no more.
 async fn made() -> anyhow::Result<Made> {
     let stand = Stand::in_azure("none").await?;
-    let credentials = integration(&stand).await?;
+    let port = stand.pool.port()?;
+    made_by(stand, port).await
+}
+
+/// The same, whose pool is reached by this port.
+async fn made_by(stand: Stand, port: u16) -> anyhow::Result<Made> {
+    let credentials = integration_by(&stand, port).await?;
     let entry = stand.place.axon(&["integration", "target", "1"]).await?.exits(0)?.out;
     let name = entry.lines().nth(1).context("a name")?.trim().trim_end_matches(':');
     let map = format!(
@@ -96,6 +102,18 @@ impl Made {
             Ok(log.lines().any(|line| line.contains(REMOVAL) && line.contains("intent")).then_some(()))
         })
         .await
+    }
+
+    /// Alters the row of the target's lease, as if another process had it by now.
+    fn lease(&self, set: &str) -> anyhow::Result<()> {
+        let set = format!("UPDATE leases SET {set}");
+        if let Some(database) = self.stand.place.database() {
+            return Postgres::shared()?.changes(database, &set, 1);
+        }
+        let store = rusqlite::Connection::open(self.stand.place.file("axon.db"))?;
+        store.busy_timeout(SOON)?;
+        ensure!(store.execute(&set, [])? == 1, "{set}: there is one such lease");
+        Ok(())
     }
 
     /// As the administrator of Entra.
@@ -184,6 +202,65 @@ async fn a_connection_that_breaks_ends_the_delete_whether_the_statement_took_eff
     Ok(())
 }
 
+/// A way to the pool that can be closed to whoever comes anew. Who is on it stays.
+struct Door {
+    port: u16,
+    pool: String,
+    way: tokio::task::JoinHandle<()>,
+}
+
+impl Door {
+    async fn open(pool: String, port: u16) -> anyhow::Result<Self> {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
+        let (port, behind) = (listener.local_addr()?.port(), pool.clone());
+        let way = tokio::spawn(async move {
+            while let Ok((mut came, _)) = listener.accept().await {
+                let behind = behind.clone();
+                tokio::spawn(async move {
+                    let Ok(mut there) = tokio::net::TcpStream::connect(behind).await else { return };
+                    // It ends with either side.
+                    let _ = tokio::io::copy_bidirectional(&mut came, &mut there).await;
+                });
+            }
+        });
+        Ok(Self { port, pool, way })
+    }
+
+    async fn close(&mut self) {
+        self.way.abort();
+        // The port is free once the task is gone.
+        let _ = (&mut self.way).await;
+    }
+
+    async fn open_again(self) -> anyhow::Result<Self> {
+        Self::open(self.pool, self.port).await
+    }
+}
+
+#[tokio::test]
+async fn where_there_is_no_way_to_the_pool_nothing_is_sent_and_that_is_on_record() -> anyhow::Result<()> {
+    let stand = Stand::in_azure("none").await?;
+    let mut door = Door::open(stand.pool.address().to_owned(), 0).await?;
+    let made = made_by(stand, door.port).await?;
+    // The last that is read before the first statement goes by a connection of its own.
+    let latency = json!({ "latency": { "millis": 3000 } });
+    made.fails(latency, 1, "u.create_date FROM sys.database_principals u WHERE u.type = 'R'").await?;
+    made.begin().await?;
+    until("the last of the look is under way", SOON, async || {
+        let pool = made.stand.pool.ask("GET", "/pool", None).await?;
+        Ok((pool["faultsWaiting"] == 0).then_some(()))
+    })
+    .await?;
+    door.close().await;
+    made.fails_with("there is no way to the pool").await?;
+    ensure!(made.results(REMOVAL).await? == ["not-tried"]);
+    ensure!(made.stand.column(MEMBERS).await?.iter().any(|row| row == MEMBER));
+    let _door = door.open_again().await?;
+    made.goes().await?;
+    ensure!(made.results(REMOVAL).await? == ["not-tried", "done"]);
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_database_that_is_a_target_again_while_it_is_taken_away_is_left() -> anyhow::Result<()> {
     let made = made().await?;
@@ -191,7 +268,31 @@ async fn a_database_that_is_a_target_again_while_it_is_taken_away_is_left() -> a
     made.stand.place.write("role-map.yaml", &made.map)?;
     made.fails_with("as its target").await?;
     ensure!(made.results("drop role axon_reader").await?.is_empty());
+    // Its targets are read whole every five minutes, and the membership was there when this one was read first: what was under way then
+    // took it. It is put back as soon as the delete has stopped.
+    ensure!(made.results(REMOVAL).await? == ["done"]);
+    is_member(&made.stand, true).await?;
     made.stand.place.write("role-map.yaml", WITHOUT_TARGETS)?;
+    made.goes().await?;
+    ensure!(made.results(REMOVAL).await? == ["done", "done"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_delete_whose_target_another_process_took_sends_nothing_more() -> anyhow::Result<()> {
+    let made = made().await?;
+    made.is_at_work().await?;
+    made.lease("holder = 'other', generation = generation + 1 WHERE holder LIKE 'delete-%'")?;
+    made.fails_with("a run on target").await?;
+    // What was under way is told as what it was. Nothing was begun after it.
+    ensure!(made.results(REMOVAL).await? == ["done"]);
+    let log = made.stand.place.axon(&["audit", "export"]).await?.exits(0)?.out;
+    let is_begun = |line: &&str| line.contains("drop role axon_reader") && line.contains("intent");
+    ensure!(log.lines().find(is_begun).is_none(), "{log}");
+    // As long as the other one has it, none begins.
+    made.begin().await?;
+    made.fails_with("a run on target").await?;
+    made.lease("until = 0 WHERE holder = 'other'")?;
     made.goes().await?;
     Ok(())
 }

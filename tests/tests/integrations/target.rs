@@ -37,6 +37,11 @@ views:
 
 /// Whoever administers lends an application's credentials; the account is a managed identity.
 pub async fn integration(stand: &Stand) -> anyhow::Result<Value> {
+    integration_by(stand, stand.pool.port()?).await
+}
+
+/// The same, whose pool is reached by this port.
+pub async fn integration_by(stand: &Stand, port: u16) -> anyhow::Result<Value> {
     let person = |upn: &str, n: u32| json!({ "upn": upn, "objectId": format!("bbbbbbbb-0000-0000-0000-0000000000{n}") });
     let operator = json!({ "displayName": "setup", "appId": "77777777-7777-7777-7777-777777777777",
         "objectId": "88888888-8888-8888-8888-888888888888", "secrets": [{ "value": SECRET }] });
@@ -53,6 +58,7 @@ pub async fn integration(stand: &Stand) -> anyhow::Result<Value> {
     let shown = json!({ "username": null, "password": null, "authenticationType": "clientSecret", "tenantId": TENANT,
         "clientId": "77777777-7777-7777-7777-777777777777", "clientSecret": SECRET });
     let mut config = shown.clone();
+    config["port"] = json!(port);
     config["systemAccount"] =
         json!({ "username": "axon-mi", "authenticationType": "managedIdentity", "clientId": CLIENT });
     stand.post("", &stand.payload(true, config)?).await?.is(201)?;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use axon_audit::NewRecord;
 use axon_model::{Clock, MapVersion, PlanId, RunId};
 use axon_reconcile::{Classifier, GrantKey, Graph, LeaseProof, Membership, Outcome, Securable, Seen, Step};
-use axon_store::{Act, Notes, Store};
+use axon_store::{Act, Notes, Store, StoreError};
 
 use super::{Leases, Left, LeftError};
 use crate::record::{Decision, Placed, Recorder};
@@ -80,10 +80,14 @@ impl<'s> Removal<'_, 's> {
             unmade: unmade.clone(),
             ..Notes::default()
         };
+        let lost = |error| match error {
+            StoreError::LeaseLost(target) => LeftError::Busy(target),
+            other => other.into(),
+        };
         let Some((first, others)) = self.leases.proofs.split_first() else { return Ok(()) };
-        self.store.append_noting(records, Some(first), notes(first)).await?;
+        self.store.append_noting(records, Some(first), notes(first)).await.map_err(lost)?;
         for other in others.iter().filter(|_| !made.is_empty() || !unmade.is_empty()) {
-            self.store.append_noting(Vec::new(), Some(other), notes(other)).await?;
+            self.store.append_noting(Vec::new(), Some(other), notes(other)).await.map_err(lost)?;
         }
         Ok(())
     }
@@ -136,14 +140,21 @@ impl<'s> Removal<'_, 's> {
                 unmade.extend(&placed.unmakes);
             }
         }
-        match held {
-            Ok(()) => self.append(records, Vec::new(), unmade).await,
-            // What was sent is told in any case; whose what is there is, the next delete sees for itself.
-            Err(lost) => {
-                self.store.append(records, None).await?;
-                Err(lost)
-            }
-        }
+        let lost = match held {
+            Ok(()) => match self.append(records.clone(), Vec::new(), unmade).await {
+                Err(LeftError::Busy(target)) if self.is_first(&target) => LeftError::Busy(target),
+                kept => return kept,
+            },
+            Err(lost) => lost,
+        };
+        // What was sent is told in any case; whose what is there is, the next delete sees for itself.
+        self.store.append(records, None).await?;
+        Err(lost)
+    }
+
+    /// Whether the records are written under the lease of this target.
+    fn is_first(&self, target: &str) -> bool {
+        self.leases.proofs.first().is_some_and(|first| first.target() == target)
     }
 
     /// Another look showed not all: what was said to be done may be there still, and is made by Axon as before.

@@ -8,11 +8,10 @@
 //! What began and what ended is in the store, changed by versions: a process that dies, a target that is away and a second replica
 //! neither lose a clock nor end one twice.
 
-mod after;
 mod beat;
 mod event;
 mod journal;
-mod passed;
+mod next;
 mod settle;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,7 +19,7 @@ use std::sync::Arc;
 
 use axon_audit::payload::{LeaverEnd, LeftBy};
 use axon_model::{IdSource, RecordSeq, SourceId, SqlName, UserId};
-use axon_store::{Leaver, LeaverChanges, Leavers, Store, StoreError};
+use axon_store::{Leaver, LeaverChanges, Leavers, NextLeaver, Store, StoreError};
 use time::{Duration, OffsetDateTime};
 
 use crate::behind::Behind;
@@ -85,10 +84,8 @@ pub(crate) struct Clocks {
     open: BTreeMap<SqlName, Leaver>,
     out: BTreeSet<SqlName>,
     ended: BTreeMap<SqlName, Ended>,
-    /// Who left under names that came to be somebody else's.
-    passed: passed::Passed,
-    /// Who left under such a name since, while that clock runs.
-    after: after::After,
+    /// Who left under a name that came to be theirs while the clock of the one before runs.
+    next: BTreeMap<(SqlName, RecordSeq), NextLeaver>,
     /// What was found out for their records, until these are kept.
     events: BTreeMap<(SqlName, RecordSeq), event::Event>,
     /// When somebody's last session ended, or the user went, as this process saw it.
@@ -125,8 +122,7 @@ impl Clocks {
             open: BTreeMap::new(),
             out: BTreeSet::new(),
             ended: BTreeMap::new(),
-            passed: passed::Passed::default(),
-            after: after::After::default(),
+            next: BTreeMap::new(),
             events: BTreeMap::new(),
             gone: BTreeMap::new(),
             seen: BTreeSet::new(),
@@ -181,7 +177,7 @@ impl Clocks {
     fn begin(&mut self, name: SqlName, (cause, way): (RecordSeq, LeftBy), arrived: OffsetDateTime) {
         if !self.knows(name) && self.timed {
             self.gone.remove(&name);
-            self.open.insert(name, Leaver { name, cause, way, arrived, shut: None, why: None });
+            self.open.insert(name, Leaver { name, cause, way, arrived, shut: None, why: None, former: None });
         }
     }
 
@@ -199,7 +195,8 @@ impl Clocks {
             let Departure { cause, arrived, way, user } = departure;
             for (name, people) in names.get(&user).into_iter().flatten() {
                 let left = way != LeftBy::Deleted || !goes_on(people);
-                if left && !self.waits_after(*name, &departure) {
+                let behind = holders.get(name.folded()).map_or("", String::as_str);
+                if left && !self.waits_for_another(*name, &departure, behind) {
                     self.begin(*name, (cause, way), arrived);
                 }
             }
@@ -334,7 +331,7 @@ impl Clocks {
 
     /// Whether another process may know better which clocks run, and nothing is known here that the store does not have.
     pub fn may_be_old(&self) -> bool {
-        let kept = self.open == self.kept.open && self.out == self.kept.out;
+        let kept = self.open == self.kept.open && self.out == self.kept.out && self.next == self.kept.next;
         self.enforced && !self.open.is_empty() && !self.owes() && kept
     }
 
@@ -370,9 +367,6 @@ impl Clocks {
         if !self.loaded || self.is_to_resolve() || self.first.is_some() {
             return Ok(true);
         }
-        if !self.keep_after(store).await? {
-            return Ok(false);
-        }
         let Some(changes) = self.changes() else { return Ok(true) };
         self.look_for_events(store).await?;
         let mut records = Vec::with_capacity(self.ended.len());
@@ -396,7 +390,7 @@ impl Clocks {
         self.events.clear();
         self.kept.version = version;
         take_in(&mut self.kept, changes);
-        self.keep_after(store).await
+        Ok(true)
     }
 
     /// What the store does not have, a piece of it where it is much; none where it has all. The one writer of a store is not to be
@@ -416,7 +410,9 @@ impl Clocks {
         let kept = self.kept.open.keys().chain(&self.kept.out);
         let forget: Vec<SqlName> =
             kept.filter(|name| !self.open.contains_key(name) && !self.out.contains(name)).copied().collect();
+        let LeaverChanges { wait, begun, .. } = self.next_changes();
         let same = open.is_empty() && out.is_empty() && forget.is_empty() && self.ended.is_empty();
+        let same = same && wait.is_empty() && begun.is_empty();
         let far = self.upto.0 >= self.kept.upto.0.saturating_add(KEEP_AFTER) || self.kept.version == 0;
         (!same || far).then_some(LeaverChanges {
             version: self.kept.version,
@@ -424,13 +420,15 @@ impl Clocks {
             open,
             out,
             forget,
+            wait,
+            begun,
         })
     }
 }
 
 /// What the store has after these changes.
 fn take_in(kept: &mut Leavers, changes: LeaverChanges) {
-    let LeaverChanges { version: _, upto, open, out, forget } = changes;
+    let LeaverChanges { version: _, upto, open, out, forget, wait, begun } = changes;
     kept.upto = upto;
     for name in forget.iter().chain(&out) {
         kept.open.remove(name);
@@ -441,6 +439,10 @@ fn take_in(kept: &mut Leavers, changes: LeaverChanges) {
         kept.out.remove(&leaver.name);
         kept.open.insert(leaver.name, leaver);
     }
+    for key in begun {
+        kept.next.remove(&key);
+    }
+    kept.next.extend(wait.into_iter().map(|next| (next.key(), next)));
 }
 
 /// The principals that were made for these users, with all who are behind each.
@@ -603,6 +605,7 @@ mod tests {
             arrived: NOW,
             shut: None,
             why: None,
+            former: None,
         };
         clocks.ended.insert(name("kim"), Ended { leaver, result: LeaverEnd::Out, at: NOW, passed: false });
         let is_over = |who| who != name("ana");

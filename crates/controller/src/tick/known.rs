@@ -60,6 +60,12 @@ impl Ticker {
         Ok(alone)
     }
 
+    /// Whether nobody else is at work on the target, nor was since it was read.
+    pub(super) async fn was_read_alone(&self, now: OffsetDateTime) -> Result<bool, ControllerError> {
+        let (generation, alone) = self.worked_on(now).await?;
+        Ok(alone && self.actual.as_ref().is_none_or(|known| known.generation == Some(generation)))
+    }
+
     /// Somebody else worked on the target: neither what it holds, nor whom it was given to, nor who is leaving it is known here.
     pub(super) fn forget_actual(&mut self) {
         self.actual = None;

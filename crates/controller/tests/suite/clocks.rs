@@ -46,7 +46,7 @@ pub async fn open(stage: &Stage) -> Vec<(String, Option<String>)> {
     kept.open.into_values().map(|leaver| (leaver.name.to_string(), leaver.why)).collect()
 }
 
-async fn activate(stage: &Stage, user: UserId, active: bool, request: &str) {
+pub async fn activate(stage: &Stage, user: UserId, active: bool, request: &str) {
     let body = json!({ "Operations": [{ "op": "replace", "path": "active", "value": active }] });
     let (registry, profile) = (Registry::standard(), Profile::entra());
     let patch = PatchRequest::parse(body, &registry, ResourceKind::User, &profile).unwrap();

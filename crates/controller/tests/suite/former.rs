@@ -6,10 +6,10 @@ use axon_audit::payload::LeaverEnd;
 use axon_controller::State;
 use axon_model::{GroupId, UserId};
 use axon_reconcile::{Connect, Graph, Principal, PrincipalKind, Refusal, RefusalKind, Sid, StepKind};
-use axon_store::{DirectoryStore as _, HoldEnd, HoldStore as _, StateStore as _};
+use axon_store::{DirectoryStore as _, HoldEnd, HoldStore as _, LeaverStore as _, StateStore as _};
 use serde_json::json;
 
-use crate::clocks::{open, times};
+use crate::clocks::{activate, open, times};
 use crate::stage::{MAP, Mischief, Stage, name};
 
 fn sid(last: u8) -> Sid {
@@ -231,20 +231,20 @@ async fn comes_as_kim(stage: &mut Stage, readers: GroupId, request: &str) -> Use
 }
 
 /// Kim left, the session cannot be ended, and another kim came.
-async fn another_came_while_kim_is_in() -> (Stage, UserId) {
+async fn another_came_while_kim_is_in() -> (Stage, GroupId, UserId) {
     let (mut stage, kim, readers) = kim_reads().await;
     dropped_by_hand(&stage);
     let busy = Refusal { kind: RefusalKind::Other, number: 1222, message: "lock".to_owned() };
     stage.pool.plot(Mischief::RefuseStep(StepKind::KillSessions, busy));
     leaves(&mut stage, kim).await;
     let other = comes_as_kim(&mut stage, readers, "other").await;
-    (stage, other)
+    (stage, readers, other)
 }
 
 #[tokio::test]
 async fn the_clock_of_who_left_goes_on_though_another_one_has_the_name() {
     for restarts in [false, true] {
-        let (mut stage, other) = another_came_while_kim_is_in().await;
+        let (mut stage, _, other) = another_came_while_kim_is_in().await;
         assert!(is_in(&stage, 1) && stage.pool.in_role("axon_reader", "kim"));
         assert_eq!(times(&stage).await, [], "the first one did not return, and is in");
         put_there(&mut stage.pool.graph.lock().unwrap(), 4);
@@ -276,7 +276,7 @@ async fn the_clock_of_who_left_goes_on_though_another_one_has_the_name() {
 #[tokio::test]
 async fn who_came_under_the_name_and_left_again_meanwhile_is_timed_too() {
     for (restarts, is_in_still) in [(false, true), (true, true), (false, false), (true, false)] {
-        let (mut stage, other) = another_came_while_kim_is_in().await;
+        let (mut stage, _, other) = another_came_while_kim_is_in().await;
         put_there(&mut stage.pool.graph.lock().unwrap(), 4);
         stage.clock.advance(time::Duration::minutes(6));
         stage.settle().await;
@@ -306,6 +306,76 @@ async fn who_came_under_the_name_and_left_again_meanwhile_is_timed_too() {
         stage.clock.advance(time::Duration::minutes(6));
         stage.settle().await;
         assert_eq!((open(&stage).await.len(), times(&stage).await.len()), (0, 2));
+        stage.proved().await;
+    }
+}
+
+/// However many come under one name and leave it within one clock: each has their own time, from their own record.
+#[tokio::test]
+async fn each_of_those_who_left_under_one_name_meanwhile_is_timed() {
+    for (restarts, stays) in [(false, false), (true, false), (false, true), (true, true)] {
+        let (mut stage, readers, other) = another_came_while_kim_is_in().await;
+        put_there(&mut stage.pool.graph.lock().unwrap(), 4);
+        stage.clock.advance(time::Duration::minutes(6));
+        stage.settle().await;
+        // The others can be cut off.
+        stage.pool.forgive();
+        let busy = Refusal { kind: RefusalKind::Other, number: 1222, message: "lock".to_owned() };
+        stage.pool.plot(Mischief::RefuseWords(killed(1), busy));
+        let mut left_at = Vec::new();
+        let mut who = other;
+        for last in 5..7 {
+            left_at.push(axon_model::Clock::now(&*stage.clock));
+            // Both are one leaving.
+            activate(&stage, who, false, &format!("deactivate-{last}")).await;
+            stage.settle().await;
+            leaves(&mut stage, who).await;
+            if restarts {
+                stage.restart(&format!("after-{last}"));
+            }
+            stage.clock.advance(time::Duration::minutes(6));
+            stage.settle().await;
+            dropped_by_hand(&stage);
+            who = comes_as_kim(&mut stage, readers, &format!("comes-{last}")).await;
+            put_there(&mut stage.pool.graph.lock().unwrap(), last);
+            stage.clock.advance(time::Duration::minutes(6));
+            stage.settle().await;
+        }
+        if !stays {
+            left_at.push(axon_model::Clock::now(&*stage.clock));
+            leaves(&mut stage, who).await;
+        }
+        assert!(is_in(&stage, 1), "the first one cannot be cut off");
+        let kept = stage.store.leavers("warehouse").await.unwrap();
+        assert_eq!((kept.open.len(), kept.next.len()), (1, left_at.len()), "{kept:#?}");
+        assert_eq!(times(&stage).await, []);
+        if restarts {
+            stage.restart("last");
+        }
+        stage.pool.forgive();
+        stage.clock.advance(time::Duration::minutes(6));
+        stage.settle().await;
+        assert!(!is_in(&stage, 1), "{:?}", stage.pool.entered.lock().unwrap());
+        let all = times(&stage).await;
+        assert!(all.iter().all(|(_, time)| time.result == LeaverEnd::Out), "{restarts} {stays}: {all:#?}");
+        let arrived: Vec<_> = all[1..].iter().map(|(_, time)| time.arrived_at).collect();
+        assert_eq!(arrived, left_at, "{restarts} {stays}: {all:#?}");
+        // Once, and who has the name now may leave in turn.
+        if stays {
+            assert!(stage.pool.in_role("axon_reader", "kim"));
+            leaves(&mut stage, who).await;
+        }
+        for process in ["one-more", "another"] {
+            stage.restart(process);
+            stage.clock.advance(time::Duration::minutes(6));
+            stage.settle().await;
+        }
+        let kept = stage.store.leavers("warehouse").await.unwrap();
+        assert_eq!(
+            (kept.open.len(), kept.next.len(), times(&stage).await.len()),
+            (0, 0, 4),
+            "{restarts} {stays}"
+        );
         stage.proved().await;
     }
 }

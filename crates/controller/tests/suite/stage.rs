@@ -65,6 +65,8 @@ pub enum Mischief {
     BecomesGroup(SqlName),
     /// Steps of this kind are refused until it is forgiven.
     RefuseStep(StepKind, Refusal),
+    /// The step of these words is, until it is forgiven.
+    RefuseWords(String, Refusal),
     /// The connection breaks under steps of this kind on this principal, until it is forgiven.
     BreakStep(StepKind, SqlName),
     Down,
@@ -136,7 +138,11 @@ impl FakePool {
         let at = plots.iter().position(pick)?;
         let lasts = matches!(
             plots[at],
-            Mischief::Refuse(..) | Mischief::RefuseStep(..) | Mischief::BreakStep(..) | Mischief::Away
+            Mischief::Refuse(..)
+                | Mischief::RefuseStep(..)
+                | Mischief::RefuseWords(..)
+                | Mischief::BreakStep(..)
+                | Mischief::Away
         );
         Some(if lasts { plots[at].clone() } else { plots.remove(at) })
     }
@@ -349,14 +355,17 @@ impl Target for FakePool {
                 | Mischief::Lie(who) => *who == whose,
                 Mischief::BecomesGroup(who) => *who == whose && step.kind() == StepKind::CreatePrincipal,
                 Mischief::RefuseStep(kind, _) => *kind == step.kind(),
+                Mischief::RefuseWords(words, _) => *words == step.to_string(),
                 Mischief::BreakStep(kind, who) => *kind == step.kind() && *who == whose,
                 Mischief::Down | Mischief::Away | Mischief::Panic => false,
             });
             let statements = vec![step.to_string()];
             outcomes.push(match plot {
-                Some(Mischief::Refuse(_, refusal) | Mischief::RefuseStep(_, refusal)) => {
-                    Outcome::Refused { statements, refusal }
-                }
+                Some(
+                    Mischief::Refuse(_, refusal)
+                    | Mischief::RefuseStep(_, refusal)
+                    | Mischief::RefuseWords(_, refusal),
+                ) => Outcome::Refused { statements, refusal },
                 Some(Mischief::BreakBefore(_) | Mischief::BreakStep(..)) => {
                     Outcome::Unknown { statements, reason: "cut".into() }
                 }

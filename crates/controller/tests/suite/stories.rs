@@ -4,7 +4,7 @@ use axon_audit::RecordKind;
 use axon_audit::payload::{StepIntent, StepOutcome};
 use axon_controller::State;
 use axon_model::{Clock as _, SqlName};
-use axon_reconcile::{Connect, GrantKey, Permission, Refusal, RefusalKind, Securable};
+use axon_reconcile::{Connect, GrantKey, Membership, Permission, Refusal, RefusalKind, Securable};
 use axon_store::{DirectoryStore as _, StateStore as _};
 use serde_json::json;
 
@@ -225,6 +225,33 @@ async fn two_processes_take_turns_under_one_lease() {
     stage.store.release_lease(&held).await.unwrap();
     assert_eq!(stage.settle().await.state, State::Converged);
     assert!(stage.pool.in_role("axon_reader", "kim"));
+}
+
+#[tokio::test]
+async fn what_was_read_while_another_was_at_work_is_read_again_when_they_are_done() {
+    for gives_back in [true, false] {
+        let mut stage = Stage::set().await;
+        let kim = stage.user("kim").await;
+        stage.readers(&[kim]).await;
+        stage.settle().await;
+        let (now, minute) = (stage.clock.now(), time::Duration::seconds(60));
+        let held = stage.store.try_lease("warehouse", "other", minute, now).await.unwrap().unwrap();
+        // A process that begins just then finds all as it is to be, and nothing to do.
+        stage.restart("beside");
+        let tick = stage.ticker.tick(&stage.map).await;
+        assert_eq!((tick.summary.state, tick.again), (State::Elsewhere, false));
+        assert_eq!(tick.next, Some(stage.clock.now() + time::Duration::seconds(1)));
+        let gone = Membership { role: name("axon_reader"), member: name("kim") };
+        assert!(stage.pool.graph.lock().unwrap().members.remove(&gone));
+        if gives_back {
+            stage.store.release_lease(&held).await.unwrap();
+            stage.clock.advance(time::Duration::seconds(1));
+        } else {
+            stage.clock.advance(minute);
+        }
+        assert_eq!(stage.settle().await.state, State::Converged);
+        assert!(stage.pool.in_role("axon_reader", "kim"), "{gives_back}");
+    }
 }
 
 #[tokio::test]

@@ -41,11 +41,12 @@ pub async fn run(
         let kept = parts.store.leavers(target).await?;
         let mut open: Vec<_> = kept.open.into_values().filter(|leaver| within(leaver.arrived)).collect();
         open.sort_by_key(|leaver| (leaver.arrived, leaver.cause));
+        let next = kept.next.into_values().filter(|next| within(next.arrived)).collect();
         let objective = objective_in(&map, target, settings.objective);
         late |= open.iter().any(|leaver| is_late(leaver, objective, now));
         let of_target =
             past.iter().filter(|past| past.time.target == *target && within(past.time.arrived_at));
-        all.push(Told { target, objective, past: of_target.collect(), open });
+        all.push(Told { target, objective, past: of_target.collect(), open, next });
     }
     if json {
         print_json(&json!({

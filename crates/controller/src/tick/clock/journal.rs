@@ -34,8 +34,6 @@ impl Clocks {
             return Ok(());
         }
         let kept = store.leavers(&self.target).await?;
-        self.passed.load(store, &self.target, &kept).await?;
-        self.after.load(store, &self.target, &kept).await?;
         let head = store.head().await?.seq;
         self.first = None;
         self.upto = kept.upto.min(head);
@@ -55,11 +53,18 @@ impl Clocks {
         };
         let runs = |leaver: &Leaver| match now.open.get(&leaver.name) {
             Some(theirs) => theirs.cause == leaver.cause,
-            None => unseen(leaver),
+            None => self.waited_still(leaver, now).unwrap_or_else(|| unseen(leaver)),
         };
-        self.ended.retain(|_, ended| runs(&ended.leaver));
+        let over: Vec<SqlName> =
+            self.ended.iter().filter(|(_, ended)| !runs(&ended.leaver)).map(|(name, _)| *name).collect();
+        self.ended.retain(|name, _| !over.contains(name));
         let before = std::mem::replace(&mut self.open, kept.open.clone());
         self.open.retain(|name, _| !self.ended.contains_key(name));
+        // Whose name it was is known though it could not be kept.
+        for (name, leaver) in &mut self.open {
+            let known = before.get(name).filter(|before| before.cause == leaver.cause);
+            leaver.former = leaver.former.take().or_else(|| known?.former.clone());
+        }
         // What was seen of an earlier leaving says nothing of this one.
         let open = &self.open;
         let same = |name: &SqlName| {
@@ -73,6 +78,7 @@ impl Clocks {
         self.out.extend(out);
         self.out_as_of = None;
         self.kept = kept;
+        self.load_next();
         self.loaded = true;
         Ok(())
     }

@@ -100,7 +100,7 @@ impl Clocks {
         stands: impl Fn(SqlName) -> Stands,
         now: OffsetDateTime,
     ) {
-        let may_end = |leaver: &&Leaver| leaver.cause <= position && !self.is_begun_anew(leaver);
+        let may_end = |leaver: &&Leaver| leaver.cause <= position;
         let names: Vec<SqlName> = self.open.values().filter(may_end).map(|leaver| leaver.name).collect();
         for name in names {
             let stands = stands(name);
@@ -256,16 +256,9 @@ impl Ticker {
         for (name, behind) in self.made_for.passing_on() {
             clocks.pass_on(name, behind);
         }
-        let told = clocks.keep_passed(self.store.as_ref()).await;
-        if let Err(error) = &told {
-            tracing::warn!(
-                error = error as &dyn std::error::Error,
-                "whose names those of leavers were could not be kept"
-            );
-        }
         self.why_leavers_wait(&mut clocks, decided, now);
         clocks.keep(self.store.as_ref(), &self.ids, now).await;
-        told.is_ok()
+        clocks.has_kept_formers()
     }
 
     /// Under which names of people whose clocks run somebody else is known by now.
@@ -351,8 +344,7 @@ impl Ticker {
         }
         self.settle_clocks(&mut clocks, now).await;
         clocks.keep(self.store.as_ref(), &self.ids, now).await;
-        if clocks.begin_after() {
-            clocks.keep(self.store.as_ref(), &self.ids, now).await;
+        while clocks.begin_next(self.made_for.kept()) {
             self.settle_clocks(&mut clocks, now).await;
             clocks.keep(self.store.as_ref(), &self.ids, now).await;
         }
@@ -464,7 +456,8 @@ mod tests {
         let name = SqlName::parse("kim").unwrap();
         let mut clocks = Clocks::of("warehouse", LeaverSettings::default());
         let (cause, way) = (RecordSeq(5), LeftBy::Deleted);
-        clocks.open.insert(name, Leaver { name, cause, way, arrived: NOW, shut: None, why: None });
+        let leaver = Leaver { name, cause, way, arrived: NOW, shut: None, why: None, former: None };
+        clocks.open.insert(name, leaver);
         (clocks, name)
     }
 
