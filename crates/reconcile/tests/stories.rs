@@ -144,6 +144,18 @@ story!(
     Told::default().with_id("kim", 2).role("axon_reader", &["kim"]).grant("axon_reader", table("orders"))
 );
 
+// The DENY on kim goes with the dropped user, and the new one must not be open to the boss meanwhile.
+story!(
+    what_is_denied_on_somebody_outlives_what_it_narrows,
+    Told::default()
+        .with_id("kim", 1)
+        .person("boss")
+        .role("axon_boss", &["boss"])
+        .grant("axon_boss", Securable::Database)
+        .deny("axon_boss", Securable::Principal(name("kim"))),
+    Told::default().with_id("kim", 2).person("boss")
+);
+
 story!(
     a_new_name_of_the_same_object_is_made_anew,
     Told::default().with_id("kim", 1).role("axon_reader", &["kim"]),

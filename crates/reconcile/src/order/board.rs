@@ -1,6 +1,6 @@
 //! The state in which steps are tried: what is, what was, what will be, and what is still to come.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use axon_model::SqlName;
 use axon_model::name::NameSet;
@@ -336,6 +336,8 @@ impl<'a> Board<'a> {
     ) -> Result<Breaches, Breaches> {
         // Most steps concern one person, and do no harm: no list is made for them.
         let (suspects, window) = self.suspects(step);
+        // What is held on somebody goes with that object: nobody keeps it on another one.
+        let drops = matches!(step, Step::DropPrincipal { .. } | Step::DropRole { .. });
         let people = suspects.len();
         for world in [&mut self.old, &mut self.new, &mut self.now] {
             world.look_at(people);
@@ -354,6 +356,7 @@ impl<'a> Board<'a> {
             }
             let lost = before.without(&after);
             if !lost.is_empty()
+                && !drops
                 && let Some(atom) = lost.and(&self.least(who, &window)).first()
             {
                 breaches.less.push(Breach { who, atom });
@@ -374,6 +377,12 @@ impl<'a> Board<'a> {
 
     /// Those for whom a step may break a law, and all that it can change for them.
     fn suspects(&mut self, step: &Step) -> (Vec<u32>, Spans) {
+        let undenied = self.undenied_by(step);
+        if !undenied.is_empty() {
+            let found = undenied.into_iter().chain(self.affected_one(step).flatten());
+            let found: BTreeSet<u32> = found.filter(|who| !self.harmless(step, *who, None)).collect();
+            return (found.into_iter().collect(), Spans::all());
+        }
         if let Some(one) = self.affected_one(step) {
             let found: Vec<u32> = one.into_iter().filter(|who| !self.harmless(step, *who, None)).collect();
             let window = if found.is_empty() { Spans::default() } else { self.window(step) };
@@ -389,6 +398,25 @@ impl<'a> Board<'a> {
         let about = rows.then(|| About { undenied: !window.meets(&self.denials), window: &window });
         let found = below.into_iter().filter(|who| !self.harmless(step, *who, about)).collect();
         (found, window)
+    }
+
+    /// Those to whom something is denied on whoever the step drops: the denial goes along.
+    fn undenied_by(&self, step: &Step) -> Vec<u32> {
+        let (Step::DropPrincipal { name, .. } | Step::DropRole { name }) = step else { return Vec::new() };
+        let keys = self.base.on_principals.get(name).into_iter().flatten();
+        let grantees = keys.map(|key| (self.base.number(key.grantee), key));
+        let denying = grantees.filter(|(grantee, key)| {
+            let row = self.now.row(&self.base, *grantee, key.securable, key.permission);
+            row.is_some_and(|row| row.state == GrantState::Deny)
+        });
+        let everybody = || {
+            let all = 0..u32::try_from(self.base.count()).unwrap_or(u32::MAX);
+            all.filter(|node| !self.base.is_role[*node as usize]).collect()
+        };
+        let people = |grantee| {
+            if self.base.public == Some(grantee) { everybody() } else { self.below(grantee) }
+        };
+        denying.flat_map(|(grantee, _)| people(grantee)).collect()
     }
 
     /// Whether nobody can do less after the step. The state stays as it is.

@@ -1,5 +1,7 @@
 //! What a step does to a [`World`], and how to take that back. The semantics are those of [`apply_step`](crate::apply_step).
 
+use axon_model::SqlName;
+
 use super::base::Base;
 use super::world::{Access, Laid, Over, Row, RowKey, World};
 use crate::graph::GrantState;
@@ -15,10 +17,21 @@ pub(super) enum Undo {
     Leave(u32, u32),
     /// The overlay's entries as they were; `None` where there was none.
     Rows(u32, Vec<(RowKey, Option<Laid>)>),
+    Drop(Box<Dropped>),
+}
+
+/// What went with somebody who was dropped.
+pub(super) struct Dropped {
+    node: u32,
+    access: Access,
+    roles: Vec<u32>,
+    over: Option<Box<Over>>,
+    /// Of others the rows on it.
+    rows: Vec<(u32, RowKey, Option<Laid>)>,
 }
 
 impl World {
-    /// Does the step. Steps that drop cannot be taken back; nobody has anything through what they drop.
+    /// Does the step.
     pub(super) fn perform(&mut self, base: &Base, step: &Step) -> Undo {
         match step {
             Step::CreatePrincipal { name, .. } | Step::CreateRole { name } => {
@@ -46,22 +59,7 @@ impl World {
             Step::Revoke { grantee, permission, on, columns, .. } => {
                 self.rows(base, base.number(*grantee), *permission, *on, columns, revoke)
             }
-            Step::DropRole { name } | Step::DropPrincipal { name, .. } => {
-                let node = base.number(*name);
-                self.access[node as usize] = Access::Absent;
-                for role in std::mem::take(&mut self.up[node as usize]) {
-                    self.held[role as usize] -= 1;
-                }
-                self.over[node as usize] = Some(Box::new(Over { wiped: true, ..Over::default() }));
-                self.changed(base, node);
-                let on_it = Securable::Principal(*name);
-                for key in base.on_principals.get(name).into_iter().flatten() {
-                    let grantee = base.number(key.grantee);
-                    self.put(grantee, (on_it, key.permission), None);
-                    self.changed(base, grantee);
-                }
-                Undo::Nothing
-            }
+            Step::DropRole { name } | Step::DropPrincipal { name, .. } => self.drop_node(base, *name),
         }
     }
 
@@ -70,6 +68,7 @@ impl World {
         match undo {
             Undo::Nothing => {}
             Undo::Access(node, access) => self.access[node as usize] = access,
+            Undo::Drop(dropped) => self.put_back(base, *dropped),
             Undo::Join(role, member) => drop(self.join(base, role, member)),
             Undo::Leave(role, member) => drop(self.leave(base, role, member)),
             Undo::Rows(node, entries) => {
@@ -84,6 +83,45 @@ impl World {
                 self.changed(base, node);
             }
         }
+    }
+
+    fn drop_node(&mut self, base: &Base, name: SqlName) -> Undo {
+        let node = base.number(name);
+        let access = std::mem::replace(&mut self.access[node as usize], Access::Absent);
+        let roles = std::mem::take(&mut self.up[node as usize]);
+        for role in &roles {
+            self.held[*role as usize] -= 1;
+        }
+        let wiped = Over { wiped: true, ..Over::default() };
+        let over = self.over[node as usize].replace(Box::new(wiped));
+        self.changed(base, node);
+        let mut rows = Vec::new();
+        for key in base.on_principals.get(&name).into_iter().flatten() {
+            let grantee = base.number(key.grantee);
+            let row = (Securable::Principal(name), key.permission);
+            rows.push((grantee, row, self.put(grantee, row, None)));
+            self.changed(base, grantee);
+        }
+        Undo::Drop(Box::new(Dropped { node, access, roles, over, rows }))
+    }
+
+    fn put_back(&mut self, base: &Base, dropped: Dropped) {
+        let Dropped { node, access, roles, over, rows } = dropped;
+        for (grantee, key, laid) in rows.into_iter().rev() {
+            let rows = &mut self.over[grantee as usize].get_or_insert_default().rows;
+            match laid {
+                Some(laid) => drop(rows.insert(key, laid)),
+                None => drop(rows.remove(&key)),
+            }
+            self.changed(base, grantee);
+        }
+        for role in &roles {
+            self.held[*role as usize] += 1;
+        }
+        self.access[node as usize] = access;
+        self.up[node as usize] = roles;
+        self.over[node as usize] = over;
+        self.changed(base, node);
     }
 
     fn set_access(&mut self, node: u32, access: Access) -> Undo {
@@ -119,7 +157,7 @@ impl World {
         grantee: u32,
         permission: Permission,
         on: Securable,
-        columns: &[axon_model::SqlName],
+        columns: &[SqlName],
         change: fn(Option<Row>) -> Option<Row>,
     ) -> Undo {
         let mut before = Vec::with_capacity(columns.len().max(1));
