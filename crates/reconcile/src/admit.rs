@@ -110,7 +110,14 @@ pub fn admit_but(
         guards,
         history,
         now,
-        &Known { against, released: &|_, _| false, announced: 0, totals: None, closed: &|_| false },
+        &Known {
+            against,
+            released: &|_, _| false,
+            standing: &|_, _| false,
+            announced: 0,
+            totals: None,
+            closed: &|_| false,
+        },
     )
 }
 
@@ -120,6 +127,8 @@ pub struct Known<'a> {
     pub against: &'a dyn Fn(&Step) -> Option<Reason>,
     /// Whether a person lifted reasons of this class for this step. It is then not part of a budget either.
     pub released: &'a dyn Fn(&Step, Class) -> bool,
+    /// Whether a person was asked about this step by this class, a while ago, and it still waits or was refused.
+    pub standing: &'a dyn Fn(&Step, Class) -> bool,
     /// How many more leavers were announced for this window.
     pub announced: u64,
     /// What budgets are percentages of, where the sides are only a part of all.

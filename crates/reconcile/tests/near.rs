@@ -131,7 +131,7 @@ proptest! {
         };
         let (history, now) = (History::default(), OffsetDateTime::UNIX_EPOCH);
         let all = admit(whole, &after, &guards, &history, now);
-        let known = Known { against: &|_| None, released: &|_, _| false, announced: 0, totals: Some(tally.totals()), closed: &|_| false };
+        let known = Known { against: &|_| None, released: &|_, _| false, standing: &|_, _| false, announced: 0, totals: Some(tally.totals()), closed: &|_| false };
         let some = admit_with(near, &part, &guards, &history, now, &known);
         let steps = |admitted: &axon_reconcile::Admitted| -> Vec<String> {
             admitted.steps().iter().map(|p| p.step.to_string()).collect()

@@ -196,8 +196,14 @@ fn leaves_over(waits: SecureStep, permission: Permission, on: Securable, closed:
     plan.steps.insert(0, Planned::from(Step::Secure(waits)));
     let (history, now) = (History::default(), datetime!(2026-11-23 00:00 UTC));
     let is_closed = |name| closed && name == view();
-    let known =
-        Known { against: &|_| None, released: &|_, _| false, announced: 0, totals: None, closed: &is_closed };
+    let known = Known {
+        against: &|_| None,
+        released: &|_, _| false,
+        standing: &|_, _| false,
+        announced: 0,
+        totals: None,
+        closed: &is_closed,
+    };
     let admitted = admit_with(plan, &sides, &guards, &history, now, &known);
     assert_eq!(admitted.steps().len() + admitted.withheld().len(), 2, "{admitted:#?}");
     done(&admitted) == ["remove kim from role axon_other"]

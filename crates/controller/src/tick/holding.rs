@@ -119,6 +119,24 @@ impl Holding {
         released
     }
 
+    /// What persons were asked about, as waves, long enough ago that what comes now is of another wave.
+    pub fn standing(&self, plan: &Plan, now: OffsetDateTime) -> Standing<'_> {
+        let asked = self.known.values().filter(|(hold, _)| {
+            let rests = hold.state != HoldState::Open || hold.opened + GATHERS <= now;
+            hold.state != HoldState::Released && rests
+        });
+        let mut parts: BTreeMap<Class, BTreeSet<&str>> = BTreeMap::new();
+        for (hold, these) in asked {
+            for class in [Class::Leavers, Class::Removals] {
+                let prefix = format!("{} ", class.as_str());
+                if hold.held.key.starts_with(&prefix) || hold.held.key.starts_with(EXCEPTED) {
+                    parts.entry(class).or_default().extend(these.iter().map(String::as_str));
+                }
+            }
+        }
+        Standing { leavers: if parts.is_empty() { BTreeSet::new() } else { leavers(plan) }, parts }
+    }
+
     /// Opens holds for what is withheld and has none, and ends those whose steps are not planned any more. Gives when another look
     /// is due.
     pub async fn keep(
@@ -211,6 +229,21 @@ impl Holding {
         let latest =
             self.known.values().map(|(hold, _)| hold).filter(of_class).map(|hold| hold.opened).max()?;
         Some(latest + GATHERS).filter(|until| now < *until)
+    }
+}
+
+/// What persons were asked about and did not release.
+#[derive(Debug)]
+pub(super) struct Standing<'a> {
+    parts: BTreeMap<Class, BTreeSet<&'a str>>,
+    leavers: BTreeSet<SqlName>,
+}
+
+impl Standing<'_> {
+    /// Whether this step waits by this class.
+    pub fn has(&self, step: &Step, class: Class) -> bool {
+        let part = || part_of(step, class, &self.leavers);
+        self.parts.get(&class).is_some_and(|parts| parts.contains(part().as_str()))
     }
 }
 

@@ -117,6 +117,8 @@ impl Ticker {
             reasons.into_iter().flatten().find(counts)
         };
         let released = |step: &Step, class: Class| lifted.lifts(step, class);
+        let standing = self.holding.standing(plan, now);
+        let standing = |step: &Step, class: Class| standing.has(step, class);
         let announced = lifted.released.announced;
         let admit = |kept_back: &BTreeSet<SqlName>| {
             let against = |step: &Step| against(kept_back, step);
@@ -124,6 +126,7 @@ impl Ticker {
             let known = Known {
                 against: &against,
                 released: &released,
+                standing: &standing,
                 announced,
                 totals: Some(totals),
                 closed: &closed,

@@ -249,6 +249,40 @@ async fn a_wave_of_leavers_is_held_and_named_and_a_single_one_flows() {
 }
 
 #[tokio::test]
+async fn while_a_wave_waits_and_after_it_was_refused_a_single_leaver_flows() {
+    let mut stage = Stage::set_with(&guarded("{ leavers: { window: 24h, most: 0%, floor: 0 } }")).await;
+    let names = ["kim", "ana", "bob", "cid", "dan", "eve", "flo"];
+    let (_, people) = stage.people(&names).await;
+    for person in &people[..3] {
+        stage.say_of(*person, set("active", false)).await;
+    }
+    assert_eq!(stage.settle().await.state, State::Pending);
+    let hold = stage.waits().await;
+    // What comes within a minute is of the same wave.
+    stage.say_of(people[3], set("active", false)).await;
+    assert_eq!(stage.settle().await.state, State::Pending);
+    assert_eq!(stage.pool.connect("cid"), Connect::Granted);
+    stage.clock.advance(Duration::seconds(61));
+    assert_eq!(stage.settle().await.state, State::Pending);
+    assert_eq!(stage.pool.connect("cid"), Connect::Denied, "it is one, and nobody was asked about it");
+    stage.say(&hold, HoldEnd::Reject, "op").await;
+    stage.say_of(people[4], set("active", false)).await;
+    stage.settle().await;
+    assert_eq!(stage.pool.connect("dan"), Connect::Denied);
+    for waits in &names[..3] {
+        assert_eq!(stage.pool.connect(waits), Connect::Granted, "{waits}");
+    }
+    // Two at once are a wave again, and a person is asked.
+    for person in &people[5..] {
+        stage.say_of(*person, set("active", false)).await;
+    }
+    assert_eq!(stage.settle().await.state, State::Pending);
+    assert_eq!(stage.pool.connect("eve"), Connect::Granted);
+    assert!(stage.waits().await.held.what.starts_with("2 people are shut out: eve; flo"));
+    stage.proved().await;
+}
+
+#[tokio::test]
 async fn an_announced_wave_flows_as_far_as_it_was_announced() {
     let mut stage = Stage::set_with(&guarded("{ leavers: { window: 24h, most: 0%, floor: 0 } }")).await;
     let (_, people) = stage.people(&["kim", "ana", "bob", "cid", "dan", "eve", "flo"]).await;

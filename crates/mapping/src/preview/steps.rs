@@ -123,8 +123,14 @@ fn in_target(
         matches!(step, Step::DropRole { name } if words == Words::Sql && !both.old.graph().roles.contains_key(name))
             .then_some(Reason::NeverMade)
     };
-    let known =
-        Known { against: &foreign, released: &|_, _| false, announced: 0, totals: None, closed: &|_| false };
+    let known = Known {
+        against: &foreign,
+        released: &|_, _| false,
+        standing: &|_, _| false,
+        announced: 0,
+        totals: None,
+        closed: &|_| false,
+    };
     let admitted = admit_with(plan, &sides, &guards, &History::default(), compared.now, &known);
     let roles: BTreeSet<SqlName> =
         sides.desired.roles.keys().chain(sides.actual.roles.keys()).copied().collect();

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use axon_model::SqlName;
 use time::OffsetDateTime;
 
-use super::{Class, Guards, History, Known, Mode, Reason, Tally};
+use super::{Class, Guards, History, Known, Mode, Reason, Tally, Totals};
 use crate::graph::{GrantState, Graph};
 use crate::order::Board;
 use crate::permission::Permission;
@@ -25,12 +25,15 @@ pub(super) fn reasons(
     now: OffsetDateTime,
     known: &Known<'_>,
 ) -> Vec<Vec<Reason>> {
-    let mut gate = Gate::new(plan, sides, guards, history, now, known);
+    let mut gate = Gate::new(plan, guards);
     let mut reasons: Vec<Vec<Reason>> = plan.steps.iter().map(|planned| gate.against(planned)).collect();
     for (planned, reasons) in plan.steps.iter().zip(&mut reasons) {
         reasons.extend((known.against)(&planned.step));
         reasons.retain(|reason| reason.class().is_none_or(|class| !(known.released)(&planned.step, class)));
     }
+    gate.budgets(plan, &mut reasons, history, now, known, || {
+        known.totals.unwrap_or_else(|| Tally::of(sides).totals())
+    });
     let some = reasons.iter().any(|r| !r.is_empty());
     let all = reasons.iter().all(|r| !r.is_empty());
     if some && !(all && guards.mode == Mode::Observe) {
@@ -295,61 +298,78 @@ struct Gate<'a> {
     out: BTreeSet<SqlName>,
     /// Roles and principals that the plan makes.
     made: BTreeSet<SqlName>,
-    /// Why all removals wait.
-    removals: Option<Reason>,
-    /// Why all leavers wait.
-    leavers: Option<Reason>,
     /// Administrators that no step has taken anything from.
     administrators: BTreeSet<SqlName>,
 }
 
 impl<'a> Gate<'a> {
-    fn new(
-        plan: &Plan,
-        sides: &Sides,
-        guards: &'a Guards,
-        history: &History,
-        now: OffsetDateTime,
-        known: &Known<'_>,
-    ) -> Self {
+    fn new(plan: &Plan, guards: &'a Guards) -> Self {
         let steps = || plan.steps.iter().map(|planned| &planned.step);
         let of_kind = |kind| steps().filter(move |step| step.kind() == kind).map(Step::subject);
         // Who had a name once says nothing of whose it is now.
         let killed = steps().filter(|step| matches!(step, Step::KillSessions { .. }));
-        let mut gate = Self {
+        let gone: BTreeSet<SqlName> = killed.map(Step::subject).collect();
+        let shuts: BTreeSet<SqlName> = of_kind(StepKind::DenyConnect).collect();
+        Self {
             guards,
-            gone: killed.map(Step::subject).collect(),
-            out: BTreeSet::new(),
+            out: gone.difference(&shuts).copied().collect(),
+            gone,
             made: of_kind(StepKind::CreateRole).chain(of_kind(StepKind::CreatePrincipal)).collect(),
-            removals: None,
-            leavers: None,
             // Whoever enters as dbo is not in the catalog: what is there beside it is counted.
             administrators: guards.administrators.iter().copied().filter(|n| n.folded() != "dbo").collect(),
+        }
+    }
+
+    /// Adds the reasons of the budgets. They are about what would be done else: what waits for another reason takes nothing from
+    /// anybody, and must not make others wait.
+    fn budgets(
+        &self,
+        plan: &Plan,
+        reasons: &mut [Vec<Reason>],
+        history: &History,
+        now: OffsetDateTime,
+        known: &Known<'_>,
+        totals: impl Fn() -> Totals,
+    ) {
+        // A mode shows what budgets would say.
+        let goes =
+            |reasons: &[Reason]| reasons.iter().all(|r| matches!(r, Reason::Observe | Reason::Additive));
+        let judged = |class: Class, reasons: &[Vec<Reason>]| -> Vec<(usize, bool)> {
+            let all = plan.steps.iter().zip(reasons).enumerate();
+            let open = all.filter(|(_, (planned, reasons))| {
+                goes(reasons) && !(known.released)(&planned.step, class) && self.class(planned) == Some(class)
+            });
+            open.map(|(at, (planned, _))| (at, (known.standing)(&planned.step, class))).collect()
         };
-        let shuts: BTreeSet<SqlName> = of_kind(StepKind::DenyConnect).collect();
-        gate.out = gate.gone.difference(&shuts).copied().collect();
-        let totals = || known.totals.unwrap_or_else(|| Tally::of(sides).totals());
-        if let Some(budget) = &guards.removals {
-            let counted =
-                plan.steps.iter().filter(|planned| !(known.released)(&planned.step, Class::Removals));
-            let wanted: u64 = counted.map(|planned| gate.takes(planned)).sum();
+        if let Some(budget) = &self.guards.removals {
+            let judged = judged(Class::Removals, reasons);
             let of = totals().possessions;
             let left = budget.left(of, &history.removals, now);
-            gate.removals = (wanted > left).then_some(Reason::Removals { wanted, left, of });
+            let sum = |of: &[usize]| of.iter().map(|at| self.takes(&plan.steps[*at])).sum();
+            against_waves(&judged, left, sum, |wanted| Reason::Removals { wanted, left, of }, reasons);
         }
-        if let Some(budget) = &guards.leavers {
-            let counted = steps().filter(|step| !(known.released)(step, Class::Leavers));
-            let shut: BTreeSet<SqlName> = counted
-                .filter(|step| step.kind() == StepKind::DenyConnect)
-                .map(Step::subject)
-                .filter(|name| gate.gone.contains(name))
-                .collect();
-            let (wanted, of) = (shut.len() as u64, totals().entrants);
+        if let Some(budget) = &self.guards.leavers {
+            let judged = judged(Class::Leavers, reasons);
+            let of = totals().entrants;
             let left = budget.left_and(of, known.announced, &history.leavers, now);
+            let sum = |of: &[usize]| {
+                let steps = of.iter().map(|at| &plan.steps[*at].step);
+                let shut = steps.filter(|step| step.kind() == StepKind::DenyConnect).map(Step::subject);
+                shut.collect::<BTreeSet<_>>().len() as u64
+            };
             // A single leaver always goes.
-            gate.leavers = (wanted > left.max(1)).then_some(Reason::Leavers { wanted, left, of });
+            against_waves(&judged, left.max(1), sum, |wanted| Reason::Leavers { wanted, left, of }, reasons);
         }
-        gate
+    }
+
+    /// By which budget a step is judged.
+    fn class(&self, planned: &Planned) -> Option<Class> {
+        let (step, subject) = (&planned.step, planned.step.subject());
+        // Whose user is not there any more is of no wave.
+        if self.gone.contains(&subject) && !matches!(step, Step::KillFormer { .. }) {
+            return (!self.out.contains(&subject)).then_some(Class::Leavers);
+        }
+        (self.takes(planned) > 0).then_some(Class::Removals)
     }
 
     /// What the removal budget counts of a step: memberships and permissions of those who stay.
@@ -412,13 +432,30 @@ impl<'a> Gate<'a> {
         if self.guards.hold_steps.contains(&step.kind()) {
             reasons.push(Reason::HeldKind { kind: step.kind() });
         }
-        // Whose user is not there any more is of no wave.
-        if self.gone.contains(&subject) && !matches!(step, Step::KillFormer { .. }) {
-            reasons.extend(self.leavers.clone().filter(|_| !self.out.contains(&subject)));
-        } else if self.takes(planned) > 0 {
-            reasons.extend(self.removals.clone());
-        }
         reasons
+    }
+}
+
+/// Withholds a wave. What a person was asked about already (`true`) waits on, and what came since is judged without it, so that an
+/// unanswered question makes nobody else wait.
+fn against_waves(
+    judged: &[(usize, bool)],
+    most: u64,
+    sum: impl Fn(&[usize]) -> u64,
+    reason: impl Fn(u64) -> Reason,
+    reasons: &mut [Vec<Reason>],
+) {
+    let all: Vec<usize> = judged.iter().map(|(at, _)| *at).collect();
+    let wanted = sum(&all);
+    if wanted <= most {
+        return;
+    }
+    let [asked, fresh] = [true, false].map(|asked| -> Vec<usize> {
+        judged.iter().filter(|(_, standing)| *standing == asked).map(|(at, _)| *at).collect()
+    });
+    let held = if sum(&fresh) <= most { asked } else { all };
+    for at in held {
+        reasons[at].push(reason(wanted));
     }
 }
 
