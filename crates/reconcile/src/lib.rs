@@ -35,6 +35,7 @@ pub mod step;
 pub mod target;
 pub mod ties;
 pub mod tombstone;
+pub mod unseen;
 pub mod view_body;
 pub mod visitor;
 pub mod wave;
@@ -66,6 +67,7 @@ pub use target::{
 };
 pub use ties::Ties;
 pub use tombstone::{Burial, doors, tombstones};
+pub use unseen::Hides;
 pub use view_body::ViewBody;
 pub use visitor::Visitor;
 pub use wave::{LeaseProof, Wave};

@@ -25,7 +25,6 @@ use crate::render::{self, NamedMembers};
 use crate::statement::Dialect;
 
 pub(crate) use assemble::{Known, Picture, assemble};
-pub use notes::hides;
 pub(crate) use rows::{RawCatalog, number, small, text};
 pub use untold::Untold;
 

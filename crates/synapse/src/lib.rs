@@ -57,8 +57,9 @@ pub mod statement;
 mod target;
 pub mod token;
 
+pub use axon_reconcile::unseen::hides;
 pub use capabilities::capabilities;
-pub use catalog::{Untold, hides};
+pub use catalog::Untold;
 pub use connect::{Auth, Connection, Tls};
 pub use error::ConfigError;
 pub use needs::{Lack, lacking};

@@ -114,7 +114,9 @@ impl Ticker {
             self.last_trouble = Some(state);
         }
         if let Some(known) = self.actual.take() {
-            self.see_no_more(Some(known.inspection.graph.principals.keys().copied().collect()));
+            // Where some are hidden, it may be anybody.
+            let all = !known.inspection.hides().principals;
+            self.see_no_more(all.then(|| known.inspection.graph.principals.keys().copied().collect()));
         }
         self.summary.state = state;
         self.summary.trouble = Some(told(error));

@@ -10,7 +10,7 @@ use axon_mapping::{Claimant, Pending, RoleMap, TargetKind};
 use axon_model::{Actor, PlanId, RecordSeq, RunId, SqlName};
 use axon_reconcile::admit::Admitted;
 use axon_reconcile::builtin::SYSTEM_PRINCIPALS;
-use axon_reconcile::{Glob, Graph, Plan, Role, Step};
+use axon_reconcile::{Glob, Graph, Hides, Plan, Role, Step};
 use axon_store::{Act, Notes};
 use time::OffsetDateTime;
 
@@ -48,6 +48,8 @@ pub(super) struct Decided {
     pub(super) admitted: Admitted,
     pub(super) pending: Vec<String>,
     pub(super) unseen: Vec<String>,
+    /// Which rows may be in the catalog without being seen.
+    pub(super) hides: Hides,
     pub(super) position: RecordSeq,
     pub(super) next_change: Option<OffsetDateTime>,
     /// Whether somebody's principal is dropped to be made anew.
@@ -135,6 +137,8 @@ impl Ticker {
         let known = self.actual.as_ref().ok_or_else(no_target)?;
         let guards = map.guards.for_target(spec.mode, &known.inspection.facts, now);
         let unseen = known.inspection.unseen.clone();
+        // Of assigned roles all are listed: their notes are about who is behind an id.
+        let hides = if assigned { Hides::default() } else { known.inspection.hides() };
         let (guards, sides) = (&guards, &sides);
         let weighed = self.weigh(Weighing { map, may, guards, sides, plan: &plan, totals, now }).await;
         let expires = weighed.expires;
@@ -146,6 +150,7 @@ impl Ticker {
             admitted: weighed.admitted,
             pending: wanted.pending.iter().map(ToString::to_string).chain(unread).collect(),
             unseen,
+            hides,
             position: wanted.position,
             next_change: wanted.next_change,
             renews: !stale.is_empty(),

@@ -12,7 +12,7 @@ use axon_reconcile::{
 use time::OffsetDateTime;
 
 use super::Ticker;
-use super::renew::MadeFor;
+use super::renew::{Absent, MadeFor};
 use crate::blocked::leave_out_impostors;
 use crate::error::ControllerError;
 use crate::world::{Look, Wanted, World};
@@ -236,6 +236,7 @@ impl Ticker {
         assigned: bool,
         now: OffsetDateTime,
     ) -> (Sides, Plan, BTreeSet<SqlName>) {
+        let hidden = self.actual.as_ref().is_some_and(|known| known.inspection.hides().principals);
         let Sides { desired, actual, .. } = &mut sides;
         // Whoever is given something and is there now stays managed, whatever becomes of the person and of this process.
         let there = actual.principals.keys().copied().filter(|name| desired.principals.contains_key(name));
@@ -246,7 +247,8 @@ impl Ticker {
             BTreeSet::new()
         } else {
             self.made_for.look(std::mem::take(&mut wanted.behind));
-            self.made_for.leave_out(&wanted.released, self.leaving.lingering(), desired, actual)
+            let absent = Absent { lingering: self.leaving.lingering(), hidden };
+            self.made_for.leave_out(&wanted.released, absent, desired, actual)
         };
         self.blocked.leave_out(desired, actual, now);
         leave_out_impostors(desired, actual);
@@ -257,7 +259,7 @@ impl Ticker {
         }
         let (passed_on, borne) = (self.made_for.passed_on(), &self.borne);
         let past = |name: SqlName, sid: &Sid| passed_on.contains(&name) || borne.is_past(sid);
-        self.leaving.put_into(&mut planned, &sides, past);
+        self.leaving.put_into(&mut planned, &sides, hidden, past);
         MadeFor::put_into(&mut planned, &stale, &sides.actual);
         (sides, planned, stale)
     }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axon_model::{HoldId, SqlName};
-use axon_reconcile::{GrantKey, Graph, Securable, Step};
+use axon_reconcile::{GrantKey, Graph, Hides, Securable, Step};
 use axon_store::{Hold, HoldState};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -66,14 +66,22 @@ impl Drift {
         match self.kind {
             DriftKind::Added => added(&self.step),
             DriftKind::Removed => removed(&self.step),
-            DriftKind::Recreated => {
-                format!(
-                    "principal {} stands for another object than the one that has the name now",
-                    self.principal
-                )
-            }
+            DriftKind::Recreated => recreated(self.principal),
         }
     }
+}
+
+fn recreated(principal: SqlName) -> String {
+    format!("principal {principal} stands for another object than the one that has the name now")
+}
+
+/// What drift is over, in words, once this step is in force.
+pub(super) fn ended_by(step: &Step) -> Vec<String> {
+    let mut ended = vec![added(step), removed(step)];
+    if let Step::DropPrincipal { name, .. } = step {
+        ended.push(recreated(*name));
+    }
+    ended
 }
 
 fn with_columns(columns: &[SqlName]) -> String {
@@ -150,6 +158,28 @@ pub(super) fn of(
     found.into_iter().map(one).collect()
 }
 
+/// What Axon made and the catalog does not show.
+fn missing<'d>(decided: &'d Decided, actual: &Graph, made: &Made) -> impl Iterator<Item = &'d Step> {
+    let steps = decided.plan.steps.iter().map(|planned| &planned.step);
+    steps.filter(|step| step.gives() && made.was_there(step, actual))
+}
+
+/// Whether what this step makes may be there all the same.
+fn hidden(hides: Hides, step: &Step) -> bool {
+    match step {
+        Step::Grant { .. } | Step::Deny { .. } => hides.permissions,
+        _ => hides.principals,
+    }
+}
+
+/// What is neither known to be removed nor known to be there, in the words of its removal.
+pub(super) fn untold(decided: &Decided, actual: &Graph, made: &Made) -> BTreeSet<String> {
+    if decided.hides == Hides::default() {
+        return BTreeSet::new();
+    }
+    missing(decided, actual, made).filter(|step| hidden(decided.hides, step)).map(removed).collect()
+}
+
 fn found<'d>(decided: &'d Decided, actual: &Graph, made: &Made) -> Vec<(DriftKind, &'d Step)> {
     let steps = || decided.plan.steps.iter().map(|planned| &planned.step);
     let dropped: BTreeSet<SqlName> = steps()
@@ -168,7 +198,8 @@ fn found<'d>(decided: &'d Decided, actual: &Graph, made: &Made) -> Vec<(DriftKin
         })
         .collect();
     let renewed: BTreeSet<SqlName> = anew.iter().map(|step| step.subject()).collect();
-    let gone: Vec<&Step> = steps().filter(|step| step.gives() && made.was_there(step, actual)).collect();
+    let gone: Vec<&Step> =
+        missing(decided, actual, made).filter(|step| !hidden(decided.hides, step)).collect();
     // What went with a role or a principal is told by that.
     let whole: BTreeSet<SqlName> = gone
         .iter()

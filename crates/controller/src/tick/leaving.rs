@@ -97,12 +97,19 @@ impl Leaving {
     }
 
     /// Puts a KILL near the front of the plan for everybody who is shut out and has none in it. Who is gone from the target, or
-    /// was let in again, is leaving no more. `past` says whether an id is of somebody who had the name before whoever has it now.
-    pub(super) fn put_into(&mut self, plan: &mut Plan, sides: &Sides, past: impl Fn(SqlName, &Sid) -> bool) {
+    /// was let in again, is leaving no more; who is not seen is not gone where principals are `hidden`. `past` says whether an id is of
+    /// somebody who had the name before whoever has it now.
+    pub(super) fn put_into(
+        &mut self,
+        plan: &mut Plan,
+        sides: &Sides,
+        hidden: bool,
+        past: impl Fn(SqlName, &Sid) -> bool,
+    ) {
         let Sides { desired, actual, scope } = sides;
         let before = self.names.len();
         // Where nobody is seen, or before it was looked, no session is taken for ended because the user is gone.
-        let unknown = self.blind || self.suspected;
+        let unknown = self.blind || self.suspected || hidden;
         let wanted =
             |name: &SqlName| desired.principals.get(name).is_some_and(|p| p.connect == Connect::Granted);
         // Who is wanted again and not let in yet may leave once more before: then nothing else tells of the sessions.
@@ -137,8 +144,8 @@ impl Leaving {
         };
         // Whose KILL the plan has is in until it is done: a guard may withhold it.
         still_in.retain(|name| shut(&name) && !wanted(name) && !self.names.contains(name) && ours(name));
-        // Such a KILL is not sent: it waits, and says for what.
-        let unseen = |name: &&SqlName| self.blind && !actual.principals.contains_key(*name);
+        // Where nobody's session is seen such a KILL is not sent: it waits, and says for what.
+        let unseen = |name: &&SqlName| (self.blind || hidden) && !actual.principals.contains_key(*name);
         let owed = |name: &&SqlName| shut(name) || (unseen(name) && !lingering.contains(*name));
         let missing = self.names.iter().filter(owed).chain(&*still_in).filter(due);
         let kills = missing.chain(&*lingering).map(|name| Step::KillSessions { principal: *name });

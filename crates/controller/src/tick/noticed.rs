@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use axon_audit::NewRecord;
 use axon_audit::payload::{DriftClear, DriftSeen};
 use axon_model::Actor;
+use axon_reconcile::Step;
 use axon_store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -63,6 +64,18 @@ pub(super) struct Noticed {
     /// Whether the store does not have it as it is here.
     #[serde(skip)]
     moved: bool,
+    /// What Axon itself put an end to since the last decision.
+    #[serde(skip)]
+    ended: BTreeSet<String>,
+}
+
+/// Of what drift a look does not tell.
+#[derive(Debug, Default)]
+struct Untold {
+    /// Whether any principal may be hidden, with all that it has: then nothing is over because it is not seen.
+    any: bool,
+    /// What else may still be so.
+    these: BTreeSet<String>,
 }
 
 /// Under which name the store keeps it: no target can be called so.
@@ -97,15 +110,27 @@ impl Noticed {
         self.over.iter().rev().cloned().collect()
     }
 
+    /// A step is in force: what drift it ends is over, whatever the next look shows.
+    pub fn end_by(&mut self, step: &Step) {
+        if !self.there.is_empty() {
+            let ended = drift::ended_by(step).into_iter().filter(|what| self.there.contains_key(what));
+            self.ended.extend(ended);
+        }
+    }
+
     /// Takes in what a decision over the look at `seen` shows, and gives what is new and what is over.
     fn follow(
         &mut self,
         drifts: &[Drift],
+        untold: &Untold,
         seen: OffsetDateTime,
         now: OffsetDateTime,
     ) -> (Vec<Past>, Vec<Past>) {
         let there: BTreeSet<String> = drifts.iter().map(Drift::what).collect();
-        let ended: Vec<String> = self.there.keys().filter(|what| !there.contains(*what)).cloned().collect();
+        let by_axon = std::mem::take(&mut self.ended);
+        let may_be = |what: &String| (untold.any && !by_axon.contains(what)) || untold.these.contains(what);
+        let over = |what: &&String| !there.contains(*what) && !may_be(what);
+        let ended: Vec<String> = self.there.keys().filter(over).cloned().collect();
         let mut over = Vec::new();
         for what in ended {
             over.extend(self.there.remove(&what).map(|past| Past { over: Some(now), ..past }));
@@ -168,7 +193,13 @@ impl Ticker {
         let now = self.clock.now();
         let seen = self.actual.as_ref().map_or(now, |known| known.at);
         let drifts = self.drift(decided);
-        let (new, over) = self.noticed.follow(&drifts, seen, now);
+        let these = self
+            .actual
+            .as_ref()
+            .map(|known| drift::untold(decided, &known.inspection.graph, &self.made))
+            .unwrap_or_default();
+        let untold = Untold { any: decided.hides.principals, these };
+        let (new, over) = self.noticed.follow(&drifts, &untold, seen, now);
         if new.is_empty() && over.is_empty() {
             return;
         }

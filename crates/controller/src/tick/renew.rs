@@ -29,6 +29,15 @@ pub(super) struct MadeFor {
     passed_on: BTreeSet<SqlName>,
 }
 
+/// What is known of principals that the catalog does not show.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Absent<'a> {
+    /// Names under which sessions outlived their user, and of which nothing but the name is known.
+    pub lingering: &'a BTreeSet<SqlName>,
+    /// Whether some may be there all the same.
+    pub hidden: bool,
+}
+
 /// Whether the principal of this name was made for the very object that is to have it: an object id that is known and right.
 fn is_same_object(name: SqlName, desired: &Graph, actual: &Graph) -> bool {
     let sid = |side: &Graph| side.principals.get(&name).and_then(|there| there.sid.clone());
@@ -81,13 +90,12 @@ impl MadeFor {
     }
 
     /// Takes out of the desired side whoever would inherit another one's principal, and gives their names. `released` are those
-    /// whom a person let come under a name that another one had; `lingering` are names under which sessions outlived their user, and of
-    /// which nothing but the name is known. Those are another one's, and nobody would find them beside a new user of that name: it is
-    /// made once they are gone.
+    /// whom a person let come under a name that another one had. Lingering sessions are another one's, and nobody would find them beside
+    /// a new user of that name: it is made once they are gone. Where principals are hidden, the other one's may be there still.
     pub(super) fn leave_out(
         &mut self,
         released: &BTreeSet<SqlName>,
-        lingering: &BTreeSet<SqlName>,
+        absent: Absent<'_>,
         desired: &mut Graph,
         actual: &Graph,
     ) -> BTreeSet<SqlName> {
@@ -105,7 +113,7 @@ impl MadeFor {
                 None => released.contains(&name),
             };
             let theirs = match actual.principals.get(&name) {
-                None => !lingering.contains(&name),
+                None => !absent.hidden && !absent.lingering.contains(&name),
                 Some(_) => is_same_object(name, desired, actual),
             };
             // Another record of the same object is the same person.
@@ -174,6 +182,10 @@ mod tests {
         graph
     }
 
+    fn seen(lingering: &BTreeSet<SqlName>) -> Absent<'_> {
+        Absent { lingering, hidden: false }
+    }
+
     #[test]
     fn a_look_alike_of_a_name_inherits_nothing_of_it() {
         let (kim, alike) = (SqlName::parse("kim").unwrap(), SqlName::parse("k\u{200b}im").unwrap());
@@ -183,26 +195,38 @@ mod tests {
         let actual = graph(kim);
         made.look([(kim, behind("k"))].into());
         assert!(
-            made.leave_out(&none, &none, &mut graph(kim), &actual).is_empty(),
+            made.leave_out(&none, seen(&none), &mut graph(kim), &actual).is_empty(),
             "the first look takes it as it is"
         );
         made.kept.insert("kim".into(), behind("k").text());
         made.look([(alike, behind("other"))].into());
         let mut desired = graph(alike);
-        let stale = made.leave_out(&none, &none, &mut desired, &actual);
+        let stale = made.leave_out(&none, seen(&none), &mut desired, &actual);
         assert_eq!(stale, BTreeSet::from([kim]), "the pool takes the two for one");
         assert!(desired.principals.is_empty());
         let mut desired = graph(alike);
-        assert_eq!(made.leave_out(&none, &none, &mut desired, &actual).len(), 1, "as long as it is there");
+        assert_eq!(
+            made.leave_out(&none, seen(&none), &mut desired, &actual).len(),
+            1,
+            "as long as it is there"
+        );
         let (mut desired, sessions) = (graph(alike), BTreeSet::from([kim]));
-        let stale = made.leave_out(&none, &sessions, &mut desired, &Graph::default());
+        let stale = made.leave_out(&none, seen(&sessions), &mut desired, &Graph::default());
         assert_eq!(
             (stale.len(), desired.principals.len()),
             (1, 0),
             "as long as sessions of the first one are"
         );
+        let (mut desired, before) = (graph(alike), made.unkept.clone());
+        let hidden = Absent { lingering: &none, hidden: true };
+        let stale = made.leave_out(&none, hidden, &mut desired, &Graph::default());
+        assert_eq!((stale.len(), desired.principals.len()), (1, 0), "as long as it may be there unseen");
+        assert_eq!(made.unkept, before, "and it stays known for whom it was made");
         let mut desired = graph(alike);
-        assert!(made.leave_out(&none, &none, &mut desired, &Graph::default()).is_empty(), "and no longer");
+        assert!(
+            made.leave_out(&none, seen(&none), &mut desired, &Graph::default()).is_empty(),
+            "and no longer"
+        );
         assert_eq!(desired.principals.len(), 1);
     }
 
@@ -214,7 +238,7 @@ mod tests {
             made.look([(kim, Behind::person("entra", None, "1"))].into());
             let names = if released { BTreeSet::from([kim]) } else { BTreeSet::new() };
             assert_eq!(
-                made.leave_out(&names, &BTreeSet::new(), &mut graph(kim), &graph(kim)).len(),
+                made.leave_out(&names, seen(&BTreeSet::new()), &mut graph(kim), &graph(kim)).len(),
                 usize::from(released)
             );
         }

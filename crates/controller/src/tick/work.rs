@@ -264,6 +264,7 @@ impl Ticker {
         let now = self.clock.now();
         for step in in_force {
             self.blocked.done(step);
+            self.noticed.end_by(step);
             match step {
                 Step::KillSessions { principal } => self.leaving.left(*principal),
                 Step::KillFormer { principal, sid } => {

@@ -31,6 +31,8 @@ mod near;
 #[cfg(test)]
 mod noisy;
 #[cfg(test)]
+mod partial_sight;
+#[cfg(test)]
 mod probes;
 #[cfg(test)]
 mod profiles;

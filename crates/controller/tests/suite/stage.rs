@@ -99,6 +99,8 @@ pub struct FakePool {
     pub blind: Mutex<Option<String>>,
     /// What it says to the question who has a session, if it refuses it.
     pub tells_nobody: Mutex<Option<Refusal>>,
+    /// Whose rows its catalog does not show, which it says.
+    pub hidden: Mutex<BTreeSet<SqlName>>,
     /// Who owns a schema there, where somebody does.
     pub owners: Mutex<BTreeMap<SqlName, SqlName>>,
     /// How often all of both sides was compared.
@@ -123,7 +125,25 @@ pub struct FakePool {
     happens: Mutex<Option<(usize, Happening)>>,
 }
 
+/// What a catalog that hides rows says of itself.
+pub const HIDES: &str = "dbo may not see all of the catalog: grant it VIEW DEFINITION on the database";
+
 impl FakePool {
+    /// Shows no rows of these from now on, and says that not all is shown; of nobody: shows all again.
+    pub fn hide(&self, whose: &[&str]) {
+        *self.hidden.lock().unwrap() = whose.iter().map(|who| name(who)).collect();
+    }
+
+    /// What its catalog shows.
+    fn shown(&self) -> Graph {
+        let mut graph = self.graph.lock().unwrap().clone();
+        let hidden = self.hidden.lock().unwrap();
+        graph.principals.retain(|name, _| !hidden.contains(name));
+        graph.members.retain(|membership| !hidden.contains(&membership.member));
+        graph.grants.retain(|key, _| !hidden.contains(&key.grantee));
+        graph
+    }
+
     /// What happens while the first wave runs that begins after so many statements.
     pub fn meanwhile(&self, after: usize, happens: impl Future<Output = ()> + Send + 'static) {
         *self.happens.lock().unwrap() = Some((after, Box::pin(happens)));
@@ -325,14 +345,15 @@ impl Target for FakePool {
             own_principal: name("dbo"),
             administrators: vec![name("dbo")],
         };
-        let mut graph = self.graph.lock().unwrap().clone();
+        let mut graph = self.shown();
+        let unseen = if self.hidden.lock().unwrap().is_empty() { vec![] } else { vec![HIDES.to_owned()] };
         if scope != InspectScope::Full {
             // A catalog has dates, which nobody knows of what was made a moment ago.
             for principal in graph.principals.values_mut() {
                 principal.created = Some(datetime!(2026-11-22 00:00 UTC));
             }
         }
-        Ok(Inspection { graph, shape, facts, unseen: Vec::new() })
+        Ok(Inspection { graph, shape, facts, unseen })
     }
 
     async fn apply(&self, wave: &Wave) -> Vec<Outcome> {
@@ -377,14 +398,14 @@ impl Target for FakePool {
     }
 
     async fn read_back(&self, wave: &Wave) -> Result<Vec<Seen>, TargetError> {
-        let graph = self.graph.lock().unwrap();
+        let graph = self.shown();
         Ok(wave
             .steps()
             .iter()
             .map(|step| {
                 // A step whose effect is there changes nothing when it is simulated again.
                 let mut after = graph.clone();
-                let same = apply_step(&mut after, step).is_err() || after == *graph;
+                let same = apply_step(&mut after, step).is_err() || after == graph;
                 let there = match step {
                     Step::CreatePrincipal { name, kind, .. } => {
                         graph.principals.get(name).is_some_and(|p| p.kind == *kind)

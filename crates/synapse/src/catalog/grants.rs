@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use axon_model::SqlName;
+use axon_reconcile::unseen::ON_THE_UNNAMED;
 use axon_reconcile::{
     Connect, Grant, GrantKey, GrantState, Graph, ObjectName, OtherThing, Permission, Securable,
 };
@@ -92,9 +93,7 @@ pub(super) fn permissions(
         }
     }
     for (grantee, count) in nowhere {
-        notes.add(|| {
-            format!("{count} permissions of {grantee} are on things whose names cannot be read or told apart: look at them by hand")
-        });
+        notes.add(|| format!("{count} permissions of {grantee} {ON_THE_UNNAMED}"));
     }
     for ((grantee, permission, object), mut columns) in exceptions {
         columns.sort();

@@ -1,15 +1,9 @@
 //! Why parts of a catalog could not be seen, in words for people, and not more of them than people read.
 
+use axon_reconcile::unseen::SEEN_AS_WHOLE;
+
 /// The most notes that are spelled out.
 const MOST: usize = 40;
-
-/// How a note ends that tells of a permission which is seen, but is more than it says. Others end in words of their own.
-const SEEN_AS_WHOLE: &str = "GRANT or REVOKE it on the object to have it whole or gone";
-
-/// Whether this note of an inspection says that memberships or permissions may be there which nobody sees.
-pub fn hides(note: &str) -> bool {
-    !note.ends_with(SEEN_AS_WHOLE)
-}
 
 #[derive(Debug, Default)]
 pub(super) struct Notes {
@@ -51,6 +45,8 @@ impl Notes {
 
 #[cfg(test)]
 mod tests {
+    use axon_reconcile::unseen::hides;
+
     use super::*;
 
     #[test]

@@ -332,6 +332,14 @@ impl Ticker {
                 }
             }
         }
+        if let Some((known, note)) =
+            self.actual.as_ref().and_then(|k| Some((k, k.inspection.hides_principals_by()?)))
+        {
+            let there = &known.inspection.graph.principals;
+            for name in clocks.open().filter(|name| !there.contains_key(name)) {
+                why.entry(name).or_insert_with(|| format!("not all of the target is seen: {note}"));
+            }
+        }
         clocks.wait_for(|name| why.remove(&name));
     }
 
@@ -374,10 +382,12 @@ impl Ticker {
             let passed = self.passed(clocks, &world);
             // A look that is still due, or that shows nobody's session yet, may show one that outlived its user.
             let unknown = self.leaving.suspects() || self.leaving.is_blind();
+            // The door of who is not seen may be open.
+            let hidden = known.inspection.hides().principals;
             let stands = |name: SqlName| {
                 let session = leaving.contains(&name);
                 match actual.principals.get(&name) {
-                    None if session => Stands::In,
+                    None if session || hidden => Stands::In,
                     None if !self.has_met(name) => Stands::Never,
                     None if unknown => Stands::In,
                     None => Stands::Out,
