@@ -138,3 +138,19 @@ async fn a_server_that_throttles_a_statement_is_left_alone_as_long_as_it_asks() 
     // What the fake asks for in FakePool::asks_for.
     assert_eq!(tick.next, Some(stage.clock.now() + time::Duration::seconds(77)));
 }
+
+#[tokio::test]
+async fn where_rows_are_hidden_anybody_who_leaves_may_be_in_a_target_that_fails() {
+    let (mut stage, [_, _, lee]) = away().await;
+    stage.pool.forgive();
+    stage.pool.hide(&["max"]);
+    stage.clock.advance(time::Duration::minutes(6));
+    stage.settle().await;
+    stage.pool.plot(Mischief::Away);
+    stage.clock.advance(time::Duration::minutes(6));
+    assert_eq!(stage.ticker.tick(&stage.map).await.summary.state, State::Unreachable);
+    assert!(!stage.ticker.somebody_left().await);
+    let leaves = json!([{ "op": "Replace", "path": "active", "value": false }]);
+    stage.patch_person(lee, "entra", leaves).await;
+    assert!(stage.ticker.somebody_left().await);
+}
