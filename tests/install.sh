@@ -36,6 +36,7 @@ if ! cmp -s "$wanted" "$venv/installed.txt"; then
     python3 -m venv "$venv"
   fi
   echo "installing the Python clients into $venv"
-  "$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r "$wanted"
+  # The lock names all: pip would ask for a newer release than the locked one for what a package wants with extras.
+  "$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes --no-deps -r "$wanted"
   cp "$wanted" "$venv/installed.txt"
 fi
