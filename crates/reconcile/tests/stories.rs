@@ -152,8 +152,9 @@ story!(
         .person("boss")
         .role("axon_boss", &["boss"])
         .grant("axon_boss", Securable::Database)
-        .deny("axon_boss", Securable::Principal(name("kim"))),
-    Told::default().with_id("kim", 2).person("boss")
+        .deny("axon_boss", Securable::Principal(name("kim")))
+        .role("axon_reader", &["kim"]),
+    Told::default().with_id("kim", 2).person("boss").role("axon_reader", &["kim"])
 );
 
 story!(

@@ -266,17 +266,20 @@ impl<'a> Board<'a> {
     pub(crate) fn ready(&self, step: &Step) -> bool {
         let at = |name: &SqlName| self.base.number(*name);
         let there = |name: &SqlName| self.now.access[at(name) as usize] != Access::Absent;
+        // What is given to, or on, somebody who is made anew is not for the object that goes.
+        let lasts = |name: &SqlName| there(name) && self.anew.get(&at(name)) != Some(&false);
         match step {
             Step::CreatePrincipal { name, .. } | Step::CreateRole { name } => !there(name),
             Step::AddMember { role, member } => {
-                there(role) && there(member) && !self.reaches(at(role), at(member))
+                there(role) && lasts(member) && !self.reaches(at(role), at(member))
             }
             Step::DropMember { role, member } => self.now.in_role(at(member), at(role)),
             Step::Grant { grantee, permission, on, columns }
             | Step::Deny { grantee, permission, on, columns }
             | Step::Revoke { grantee, permission, on, columns, .. } => {
                 let revokes = matches!(step, Step::Revoke { .. });
-                let on_is_there = if let Securable::Principal(name) = on { there(name) } else { true };
+                let is_there = |name: &SqlName| if revokes { there(name) } else { lasts(name) };
+                let on_is_there = if let Securable::Principal(name) = on { is_there(name) } else { true };
                 let in_turn = match on {
                     Securable::Object(object) if !columns.is_empty() => {
                         let key = (at(grantee), *permission, *object);
@@ -287,7 +290,7 @@ impl<'a> Board<'a> {
                 let free = revokes
                     || keys(*grantee, *permission, *on, columns)
                         .all(|key| !self.revokes_to_come.contains(&key));
-                there(grantee) && on_is_there && in_turn && free
+                is_there(grantee) && on_is_there && in_turn && free
             }
             // One that is made anew is shut out as it was, and may be as it will be.
             Step::DenyConnect { principal } => self.now.access[at(principal) as usize] == Access::Open,
